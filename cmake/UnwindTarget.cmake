@@ -1,0 +1,59 @@
+# unwind_library(), unwind_binary(), unwind_test() and unwind_embed(): the only build macros.
+
+add_library(unwind_options INTERFACE)
+target_include_directories(unwind_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(unwind_options INTERFACE -fstack-protector-strong)
+if(UNWIND_SANITIZE)
+  target_compile_options(unwind_options INTERFACE -fsanitize=${UNWIND_SANITIZE} -fno-omit-frame-pointer -g1)
+  target_link_options(unwind_options INTERFACE -fsanitize=${UNWIND_SANITIZE})
+endif()
+
+set(UNWIND_WARNINGS
+    -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor -Wold-style-cast -Wswitch-enum -Werror)
+
+# unwind_library(name SRCS ... DEPS ...): a static library with our warnings.
+function(unwind_library name)
+  cmake_parse_arguments(arg "" "" "SRCS;DEPS" ${ARGN})
+  add_library(${name} STATIC ${arg_SRCS})
+  target_compile_options(${name} PRIVATE ${UNWIND_WARNINGS})
+  target_link_libraries(${name} PUBLIC unwind_options ${arg_DEPS})
+endfunction()
+
+# unwind_binary(name SRCS ... DEPS ...): an executable, put into ${CMAKE_BINARY_DIR}/bin.
+function(unwind_binary name)
+  cmake_parse_arguments(arg "" "" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SRCS})
+  target_compile_options(${name} PRIVATE ${UNWIND_WARNINGS})
+  target_link_libraries(${name} PRIVATE unwind_options ${arg_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endfunction()
+
+# unwind_test(name LABELS ... SRCS ... DEPS ...): a GoogleTest binary that ctest runs as one test.
+function(unwind_test name)
+  cmake_parse_arguments(arg "" "" "SRCS;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${arg_SRCS})
+  target_compile_options(${name} PRIVATE ${UNWIND_WARNINGS} -Wno-old-style-cast)
+  target_link_libraries(${name} PRIVATE unwind_options ${arg_DEPS} GTest::gmock GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 900)
+endfunction()
+
+# unwind_embed(target variable FILES ...): compiles text files into `target` as
+#   extern const std::vector<std::pair<std::string, std::string>> variable;   // (file name, contents), in FILES order
+function(unwind_embed target variable)
+  cmake_parse_arguments(arg "" "" "FILES" ${ARGN})
+  set(out ${CMAKE_CURRENT_BINARY_DIR}/${variable}.cc)
+  set(body "#include <string>\n#include <utility>\n#include <vector>\n")
+  string(APPEND body "extern const std::vector<std::pair<std::string, std::string>> ${variable};\n")
+  string(APPEND body "const std::vector<std::pair<std::string, std::string>> ${variable} = {\n")
+  foreach(file ${arg_FILES})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+    file(READ ${CMAKE_CURRENT_SOURCE_DIR}/${file} text)
+    get_filename_component(base ${file} NAME)
+    string(APPEND body "    {\"${base}\", R\"__embed__(${text})__embed__\"},\n")
+  endforeach()
+  string(APPEND body "};\n")
+  file(CONFIGURE OUTPUT ${out} CONTENT "${body}" @ONLY)
+  target_sources(${target} PRIVATE ${out})
+endfunction()
