@@ -1,0 +1,57 @@
+// The participant barrier, as a pure decision. A row per (saga, step, phase) in the participant's own database, inserted in
+// the transaction of the business change, makes every call idempotent, a compensation of a call that never came a no-op, and a
+// call that comes after its compensation FENCED. The idea is DTM's subtransaction barrier; sticky refusals, FENCED and resolve
+// are ours.
+#ifndef UNWIND_COMMON_PARTICIPANT_BARRIER_H_
+#define UNWIND_COMMON_PARTICIPANT_BARRIER_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace unwind::barrier {
+
+// Stored: never renumber.
+enum class Phase : std::uint8_t { kAction = 1, kCompensation = 2, kResolve = 3 };
+
+enum class Outcome : std::uint8_t {
+  kOk = 1,         // reply: the response's bytes
+  kRefused = 2,    // reply: the serialized google.rpc.Status; sticky
+  kTombstone = 3,  // on the action's row: it may never happen any more
+  kPending = 4,    // on the action's row: a step that takes two transactions is between them
+};
+
+struct Row {
+  Outcome outcome = Outcome::kOk;
+  std::string payload_hash;  // SHA-256 of the request's deterministic bytes, hex; empty on a tombstone
+  std::string reply;
+
+  bool operator==(const Row&) const = default;
+};
+
+enum class Verdict : std::uint8_t {
+  kExecute,        // ask the domain, store its answer
+  kReplayOwn,      // answer what this call's own row holds
+  kReplayAction,   // a resolve: answer what the action's row holds; it happened
+  kNeverHappened,  // a resolve: it did not and, with the tombstone in place, never will; store that as this call's answer
+  kNothingToUndo,  // a compensation: answer an empty response; store it
+  kFenced,         // ABORTED, reason FENCED; store nothing
+  kKeyReused,      // INVALID_ARGUMENT, reason KEY_REUSED; store nothing
+};
+
+struct Decision {
+  Verdict verdict = Verdict::kExecute;
+  bool tombstone = false;  // insert a tombstone as the action's row, in the same transaction
+
+  bool operator==(const Decision&) const = default;
+};
+
+// `action` is the action's row, `own` the row of the call's own phase (the same row for an action). Total and pure.
+Decision Decide(Phase phase, const std::optional<Row>& action, const std::optional<Row>& own,
+                absl::string_view payload_hash);
+
+}  // namespace unwind::barrier
+
+#endif  // UNWIND_COMMON_PARTICIPANT_BARRIER_H_

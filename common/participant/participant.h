@@ -1,0 +1,110 @@
+// A C++ saga participant: the contract of docs/ARCHITECTURE.md ("The participant contract") in one class. gRPC handlers submit;
+// one writer thread drains up to `batch_max` requests and, in one transaction, decides each by its barrier rows, asks the domain
+// about those to be executed, stores the answers, commits, and only then answers.
+#ifndef UNWIND_COMMON_PARTICIPANT_PARTICIPANT_H_
+#define UNWIND_COMMON_PARTICIPANT_PARTICIPANT_H_
+
+#include <any>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/db/connection.h"
+#include "common/participant/barrier.h"
+#include "google/protobuf/message.h"
+#include "soci/session.h"
+
+namespace unwind {
+
+// Who calls, from the call's metadata (see ReadCallKey in common/participant/serve.h).
+struct CallKey {
+  std::string saga_id;                                 // or the idempotency-key, if there is no saga metadata
+  std::string step;                                    // empty without saga metadata
+  barrier::Phase phase = barrier::Phase::kAction;
+  bool sticky = true;                                  // false for retriable actions and compensations: a refusal is not stored
+  absl::Time issued_at = absl::InfiniteFuture();       // of this send; infinite: not said
+};
+
+// What the domain says of one command.
+struct Ok {
+  std::unique_ptr<google::protobuf::Message> response;
+};
+struct Refused {
+  absl::Status status;  // not OK, with ErrorInfo; the change it decided must be none
+};
+struct Unknown {        // nothing can be said now; nothing is stored, the caller asks again
+  absl::Status status;  // UNAVAILABLE, with ErrorInfo
+};
+// The step takes two transactions: this one commits an intent, then Domain::Continue does the slow thing outside of any
+// transaction, then the command is applied again with its `continuation` set.
+struct Pending {};
+using Answer = std::variant<Unknown, Ok, Refused, Pending>;
+
+// One request of a batch.
+struct Command {
+  int method = 0;  // the service's own numbering
+  CallKey key;
+  std::shared_ptr<const google::protobuf::Message> request;
+  std::any continuation;  // empty the first time; then what Domain::Continue gave
+  Answer answer;          // out
+};
+
+// The business of one service. Apply runs on the writer's thread only.
+class Domain {
+ public:
+  virtual ~Domain() = default;
+
+  // Inside the batch's transaction: loads the rows the commands touch (one SELECT a table), decides each in order with pure
+  // functions, writes each table once, sets each answer. At most one command per (saga, step) is in a batch. Must not catch
+  // soci_error; a status that is not OK rolls the whole batch back, and each command is then tried alone.
+  virtual absl::Status Apply(soci::session& session, const std::vector<Command*>& commands) = 0;
+
+  // After the commit of a command that answered Pending. Calls `done` exactly once, on any thread, possibly before it returns.
+  // `done` stays valid until the Participant is destroyed.
+  virtual void Continue(const Command& command, std::function<void(std::any)> done);
+};
+
+struct ParticipantOptions {
+  std::string domain;                                     // of ErrorInfo, such as "stock.shop.unwind"
+  std::size_t batch_max = 256;                            // requests in one transaction
+  std::size_t queue_max = 4096;                           // requests waiting; more are RESOURCE_EXHAUSTED with RetryInfo
+  absl::Duration request_age_max = absl::Minutes(15);     // an action issued longer ago is FENCED unread
+  absl::Duration row_age_max = absl::Hours(24 * 30);      // barrier rows older than this are purged
+};
+
+// Thread-safe.
+class Participant {
+ public:
+  // `response` bytes of an OK answer, or an error. `effect_free`: send the trailer `saga-outcome: refused`.
+  struct Reply {
+    absl::Status status;
+    std::string response;
+    bool effect_free = false;
+  };
+  using Done = absl::AnyInvocable<void(Reply) &&>;
+
+  // Takes over `connection` for writing. `domain` and `clock` must outlive it.
+  Participant(std::unique_ptr<Connection> connection, Domain& domain, const Clock& clock, ParticipantOptions options);
+  ~Participant();
+
+  // Calls `done` exactly once, after the commit, on the writer's thread (or at once if the queue is full).
+  void Submit(int method, CallKey key, std::shared_ptr<const google::protobuf::Message> request, Done done);
+
+  // Answers what is queued, then stops. Idempotent.
+  void Stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_COMMON_PARTICIPANT_PARTICIPANT_H_

@@ -1,0 +1,94 @@
+// The saga's rules (S1-S12 of docs/ARCHITECTURE.md) as one pure, total function. No I/O, no clock, no randomness: time
+// and jitter are values, so the function that runs in production is the one that tests search exhaustively.
+#ifndef UNWIND_ORCHESTRATOR_CORE_ADVANCE_H_
+#define UNWIND_ORCHESTRATOR_CORE_ADVANCE_H_
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "orchestrator/core/plan.h"
+#include "orchestrator/core/saga.h"
+
+namespace unwind {
+
+// The outside world, as values.
+struct Moment {
+  absl::Time now;
+  double jitter = 0;  // drawn evenly from [0, 1)
+
+  bool operator==(const Moment&) const = default;
+};
+
+// What happened. Past tense: an event cannot be refused, only found stale.
+struct Started {
+  bool operator==(const Started&) const = default;
+};
+struct Replied {
+  int step = 0;
+  Phase phase = Phase::kAction;
+  int attempt = 0;              // with step and phase the stamp of the send it answers (S8)
+  Outcome outcome = Outcome::kUnknown;
+  bool effect_free = false;     // refused with the trailer `saga-outcome: refused`
+  std::string reply;            // bytes, when OK
+  Failure failure;              // when not OK
+  absl::Duration elapsed;       // from send to reply; for people, decides nothing
+
+  bool operator==(const Replied&) const = default;
+};
+struct Ticked {                 // time passed: a wake_at or the deadline may be due
+  bool operator==(const Ticked&) const = default;
+};
+struct CancelRequested {
+  std::string actor;
+  std::string reason;
+
+  bool operator==(const CancelRequested&) const = default;
+};
+struct TakenOver {              // a new owner: what was awaited is sent again as attempt + 1 (S2)
+  bool operator==(const TakenOver&) const = default;
+};
+enum class Verb : std::uint8_t { kRetry = 1, kSkip = 2, kResolve = 3 };
+struct Operated {               // an operator's verb on a parked step (S7)
+  Verb verb = Verb::kRetry;
+  int step = 0;
+  std::string reply;            // of kResolve: what the step's answer is taken to be
+  std::string actor;
+  std::string reason;
+
+  bool operator==(const Operated&) const = default;
+};
+using Event = std::variant<Started, Replied, Ticked, CancelRequested, TakenOver, Operated>;
+
+// The only effect there is: a call to be sent once the row is committed. Timers and answers follow from the row itself
+// (NextRunAt, IsTerminal).
+struct Send {
+  int step = 0;
+  Phase phase = Phase::kAction;
+  int attempt = 0;
+
+  bool operator==(const Send&) const = default;
+};
+
+struct Decision {
+  bool stale = false;        // the event changes nothing: `next` equals the saga, no sends, nothing to store
+  Saga next;                 // version + 1
+  std::vector<Send> sends;
+};
+
+// Decides what the saga becomes and what must be sent. Total: every saga and event has an answer. A terminal saga
+// is absorbing. REQUIRES: saga.steps.size() == plan.steps.size().
+Decision Advance(const Plan& plan, const Saga& saga, const Event& event, const Moment& moment);
+
+// Everything the saga has out and unanswered: what a new owner must do again. After a decision it equals the old one,
+// less what was answered or abandoned, plus the decision's sends.
+std::vector<Send> Outstanding(const Saga& saga);
+
+// When a Ticked is due: the earliest wake_at, or the deadline while it still has power. Infinite: never.
+absl::Time NextRunAt(const Plan& plan, const Saga& saga);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_CORE_ADVANCE_H_

@@ -1,0 +1,25 @@
+// Rule S1: how the answer of one call is read. The only place where a gRPC code becomes an Outcome.
+#ifndef UNWIND_ORCHESTRATOR_CORE_OUTCOME_H_
+#define UNWIND_ORCHESTRATOR_CORE_OUTCOME_H_
+
+#include <map>
+
+#include "absl/strings/string_view.h"
+#include "orchestrator/core/saga.h"
+
+namespace unwind {
+
+inline constexpr char kReasonFenced[] = "FENCED";
+inline constexpr char kReasonKeyReused[] = "KEY_REUSED";
+inline constexpr char kReasonNeverHappened[] = "NEVER_HAPPENED";
+
+// A step's own table, by google.rpc.Code; codes not in it keep the default. FENCED and OK cannot be overridden.
+using OutcomeOverrides = std::map<int, Outcome>;
+
+// `code` is a google.rpc.Code, `reason` the ErrorInfo reason or empty. Codes outside 0..16 are unknown.
+// For Phase::kResolve, only OK and FAILED_PRECONDITION with reason NEVER_HAPPENED (kRefused) are answers (S6).
+Outcome ReadOutcome(Phase phase, int code, absl::string_view reason, const OutcomeOverrides& overrides);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_CORE_OUTCOME_H_

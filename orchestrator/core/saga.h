@@ -1,0 +1,82 @@
+// A saga is a row. These are its values, as they are stored; nothing else about a saga is kept anywhere.
+#ifndef UNWIND_ORCHESTRATOR_CORE_SAGA_H_
+#define UNWIND_ORCHESTRATOR_CORE_SAGA_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace unwind {
+
+// The numbers of these enums equal those of saga.v1 and are stored: never renumber.
+enum class SagaState : std::uint8_t { kRunning = 1, kCompensating = 2, kCompleted = 3, kAborted = 4, kParked = 5 };
+enum class StepState : std::uint8_t {
+  kPending = 1,
+  kSkipped = 2,
+  kInFlight = 3,
+  kSucceeded = 4,
+  kRefused = 5,  // by a refusal that is free of effects: nothing to undo
+  kCompensating = 6,
+  kCompensated = 7,
+};
+enum class Phase : std::uint8_t { kAction = 1, kCompensation = 2, kResolve = 3 };
+enum class Outcome : std::uint8_t { kOk = 1, kRefused = 2, kUnknown = 3, kFenced = 4 };
+
+// Why a call was not OK, or why the saga went back.
+struct Failure {
+  std::string reason;  // ErrorInfo reason; empty: no failure
+  std::string domain;  // ErrorInfo domain
+  int code = 0;        // google.rpc.Code
+  std::string message;
+  std::string step;    // empty for a cancel or a deadline
+  std::map<std::string, std::string> metadata;  // ErrorInfo metadata
+
+  bool operator==(const Failure&) const = default;
+};
+
+struct Step {
+  StepState state = StepState::kPending;
+  Phase phase = Phase::kAction;          // of the call it makes now or made last
+  std::array<int, 4> sends = {};         // committed sends, by Phase; the current attempt is sends[phase]
+  int refusals = 0;                      // of the current phase
+  bool awaiting = false;                 // send number sends[phase] is out and unanswered
+  bool parked = false;                   // waits for a person; neither awaiting nor waking
+  absl::Time wake_at = absl::InfiniteFuture();  // when it is sent again; infinite: not waiting
+  std::string reply;                     // bytes of the OK answer of the action or the resolve; written once
+
+  int attempt() const { return sends[static_cast<std::size_t>(phase)]; }
+  bool operator==(const Step&) const = default;
+};
+
+struct Saga {
+  std::string id;
+  std::string definition;
+  int definition_version = 0;
+  std::string key;         // idempotency key, unique within the definition
+  std::string input_hash;  // of the accepted request
+  std::string input;       // bytes of the accepted request
+  std::string traceparent; // W3C; empty: none
+  std::string owner;       // instance id; written by the store
+  absl::Time create_time;
+  absl::Time update_time;
+  absl::Time deadline = absl::InfiniteFuture();
+
+  SagaState state = SagaState::kRunning;
+  std::int64_t version = 0;  // counts transitions; equals the last seq of its history
+  bool cancel_requested = false;
+  bool backward = false;     // the direction, which a PARKED state hides
+  std::vector<Step> steps;   // as in the plan
+  Failure failure;           // what made it go back, or parked its first step
+
+  bool operator==(const Saga&) const = default;
+};
+
+inline bool IsTerminal(SagaState state) { return state == SagaState::kCompleted || state == SagaState::kAborted; }
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_CORE_SAGA_H_

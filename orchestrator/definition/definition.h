@@ -1,0 +1,104 @@
+// A definition file, checked and compiled: the plan, the RPCs of each step, and how each request is built from the row.
+#ifndef UNWIND_ORCHESTRATOR_DEFINITION_DEFINITION_H_
+#define UNWIND_ORCHESTRATOR_DEFINITION_DEFINITION_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "orchestrator/core/outcome.h"
+#include "orchestrator/core/plan.h"
+#include "orchestrator/core/saga.h"
+
+namespace unwind {
+
+// The RPCs of one step as gRPC paths "/package.Service/Method"; empty: none.
+struct StepMethods {
+  std::string action;
+  std::string compensation;
+  std::string resolve;
+  OutcomeOverrides overrides;  // of the step's `outcomes:` block
+
+  const std::string& path(Phase phase) const {
+    return phase == Phase::kAction ? action : phase == Phase::kCompensation ? compensation : resolve;
+  }
+};
+
+// Immutable after loading, thread-safe, shared.
+class Definition {
+ public:
+  virtual ~Definition() = default;
+
+  virtual const Plan& plan() const = 0;
+  virtual const google::protobuf::MethodDescriptor& serves() const = 0;
+  virtual const StepMethods& methods(int step) const = 0;
+  virtual bool key_required() const = 0;
+
+  // A new, empty request of the served method. Lives as long as the definition.
+  virtual std::unique_ptr<google::protobuf::Message> NewInput() const = 0;
+
+  // What `key:` names in the request; may be empty.
+  virtual std::string Key(const google::protobuf::Message& input) const = 0;
+
+  // The bytes of a step's request: a deterministic function of the row. INTERNAL if a stored message does not parse.
+  // For Phase::kResolve the resolve request. REQUIRES: what it reads has been stored (the checks at load see to it).
+  virtual absl::StatusOr<std::string> Request(const Saga& saga, int step, Phase phase) const = 0;
+
+  // The served method's answer: of a COMPLETED saga its response, of an ABORTED one the error by the `errors:` table.
+  virtual absl::StatusOr<std::string> Response(const Saga& saga) const = 0;
+  virtual absl::Status Error(const Saga& saga) const = 0;
+
+  // What is stored for ever: the file's bytes, the FileDescriptorSet it needs, and the hash of both, hex.
+  virtual const std::string& yaml() const = 0;
+  virtual const std::string& descriptors() const = 0;
+  virtual const std::string& hash() const = 0;
+};
+
+// The service descriptors that definitions are checked against: one or more FileDescriptorSets in one pool.
+class DescriptorSource {
+ public:
+  // Adds a serialized FileDescriptorSet (with its imports); `name` is for error messages. Files already there must be equal.
+  // INVALID_ARGUMENT names the set, the file and what does not resolve.
+  virtual absl::Status Add(const std::string& name, absl::string_view bytes) = 0;
+  virtual const google::protobuf::DescriptorPool& pool() const = 0;
+  virtual ~DescriptorSource() = default;
+
+  static std::shared_ptr<DescriptorSource> New();
+};
+
+// Parses and checks one definition file. On error: INVALID_ARGUMENT, message = every error, one a line, each
+// "file:line: what is wrong; what to do". `descriptors` is kept alive by the result.
+absl::StatusOr<std::shared_ptr<const Definition>> LoadDefinition(const std::string& file, absl::string_view yaml,
+                                                                 std::shared_ptr<const DescriptorSource> descriptors);
+
+// Every definition the process knows, by name and version; thread-safe once filled.
+class DefinitionCatalog {
+ public:
+  // ALREADY_EXISTS if the name and version is there with another hash.
+  absl::Status Add(std::shared_ptr<const Definition> definition);
+
+  // Null if unknown.
+  std::shared_ptr<const Definition> Find(absl::string_view name, int version) const;
+
+  // Marks the definition as one that is served; INVALID_ARGUMENT if another one serves the same method already.
+  absl::Status Serve(std::shared_ptr<const Definition> definition);
+
+  // The definition serving "/package.Service/Method"; null if none.
+  std::shared_ptr<const Definition> ServedBy(absl::string_view path) const;
+  std::vector<std::shared_ptr<const Definition>> served() const;
+
+ private:
+  std::map<std::pair<std::string, int>, std::shared_ptr<const Definition>> all_;
+  std::map<std::string, std::shared_ptr<const Definition>, std::less<>> served_;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_DEFINITION_DEFINITION_H_

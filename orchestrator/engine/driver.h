@@ -1,0 +1,90 @@
+// The imperative shell: decide, commit, act. One shard's turn drains its mailbox, runs Advance over each event, commits all the
+// decisions in one transaction, then sends what they say. Timers live in memory and follow from the rows.
+#ifndef UNWIND_ORCHESTRATOR_ENGINE_DRIVER_H_
+#define UNWIND_ORCHESTRATOR_ENGINE_DRIVER_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "orchestrator/definition/definition.h"
+#include "orchestrator/engine/participants.h"
+#include "orchestrator/engine/saga_store.h"
+
+namespace unwind {
+
+struct DriverOptions {
+  std::size_t shards = 1;                 // threads that decide and commit, by saga id
+  std::size_t batch_max = 256;            // events in one turn
+  std::size_t in_flight_max = 20000;      // accepted and unfinished sagas; more are refused at the door
+  std::uint64_t seed = 0;                 // of jitter and ids; 0: from the system
+};
+
+// A request of a served method, checked and not yet accepted.
+struct NewSaga {
+  std::shared_ptr<const Definition> definition;
+  std::string key;  // empty: the driver makes a UUIDv7
+  std::string input;
+  std::string input_hash;
+  std::string traceparent;
+};
+
+// What a caller of a served method gets to know.
+struct Progress {
+  absl::Status status;  // OK: `saga` is terminal or running; else why it was not accepted, or that it cannot be said
+  Saga saga;
+};
+
+// Counts and times what the driver does; called from its threads, so it must be quick and thread-safe.
+class DriverObserver {
+ public:
+  virtual ~DriverObserver() = default;
+  virtual void OnStarted(const Saga& saga) = 0;
+  virtual void OnFinished(const Saga& saga) = 0;
+  virtual void OnReplied(const Plan& plan, const Replied& reply, bool stale) = 0;
+  virtual void OnParked(const Saga& saga, const std::string& step) = 0;
+  virtual void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) = 0;
+};
+
+// Thread-safe.
+class Driver {
+ public:
+  // All must outlive it. Takes the lease of `lease` for granted.
+  Driver(SagaStore& store, Participants& participants, const DefinitionCatalog& catalog, const Clock& clock,
+         DriverObserver& observer, Lease lease, DriverOptions options);
+  ~Driver();
+
+  // Takes up every unfinished saga this instance owns, then starts the shards. Call once.
+  absl::Status Start();
+
+  // Accepts a saga, or attaches to the one its key started. `accepted(saga_id)` is called once it is stored (or found);
+  // `answered` exactly once: when the saga is terminal, at `answer_by` as it stands, or when it is refused
+  // (RESOURCE_EXHAUSTED OVERLOADED with RetryInfo; INVALID_ARGUMENT KEY_REUSED). Both on the driver's threads: do not block.
+  void Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
+              std::function<void(Progress)> answered);
+
+  // Asks a saga to go back; answers it as it stands then. NOT_FOUND SAGA_NOT_FOUND.
+  void Cancel(const std::string& saga_id, const std::string& actor, const std::string& reason,
+              std::function<void(Progress)> answered);
+
+  // Accepted and unfinished sagas.
+  std::size_t in_flight() const;
+
+  // Stops taking events, waits for the turn at hand. Unfinished sagas stay owned and are taken up by the next start. Idempotent.
+  void Stop();
+
+ private:
+  class Shard;
+  struct Shared;
+  std::unique_ptr<Shared> shared_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_ENGINE_DRIVER_H_

@@ -1,0 +1,107 @@
+// The storage port. Two real implementations (memory, SQLite) pass one contract suite: tests/contract/saga_store_contract.h.
+#ifndef UNWIND_ORCHESTRATOR_ENGINE_SAGA_STORE_H_
+#define UNWIND_ORCHESTRATOR_ENGINE_SAGA_STORE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "orchestrator/core/advance.h"
+#include "orchestrator/core/saga.h"
+
+namespace unwind {
+
+// Proof of ownership: this instance, in this epoch. Every commit is fenced by it (S9).
+struct Lease {
+  std::string instance;
+  std::int64_t epoch = 0;
+
+  bool operator==(const Lease&) const = default;
+};
+
+// One entry of a saga's history. Folding a saga's events through Advance gives exactly its row.
+struct HistoryEvent {
+  std::int64_t seq = 0;  // the saga's version after it
+  Moment moment;
+  Event event;
+  SagaState state = SagaState::kRunning;  // after it
+  std::vector<Send> sends;                // of the decision
+
+  bool operator==(const HistoryEvent&) const = default;
+};
+
+// One saga's part of a turn's transaction.
+struct SagaWrite {
+  std::int64_t seen_version = 0;  // 0: insert; else the stored version this was decided from
+  Saga saga;
+  absl::Time next_run_at = absl::InfiniteFuture();
+  std::vector<HistoryEvent> events;  // seq seen_version + 1 .. saga.version
+};
+
+enum class WriteResult : std::uint8_t {
+  kStored,
+  kConflict,   // the stored version is not seen_version, or another instance owns it: drop the copy and load again
+  kKeyExists,  // an insert whose (definition, key) is taken: load that one
+};
+
+struct SagaFilter {
+  std::string definition;          // empty: all
+  std::optional<SagaState> state;
+  std::string before_id;           // page: only ids below it; empty: from the newest
+  int limit = 50;
+};
+
+// A definition as it was accepted, with the descriptors it needs, for ever.
+struct StoredDefinition {
+  std::string name;
+  int version = 0;
+  std::string hash;         // of yaml and descriptors, hex
+  std::string yaml;
+  std::string descriptors;  // a serialized google.protobuf.FileDescriptorSet
+
+  bool operator==(const StoredDefinition&) const = default;
+};
+
+// Thread-safe; calls block for as long as the database takes. UNAVAILABLE: try again. Nothing is ever half-applied.
+class SagaStore {
+ public:
+  virtual ~SagaStore() = default;
+
+  // All or nothing for the transaction, one result per write: a write that is not kStored changes nothing, the others stand.
+  // ABORTED: `lease` is no longer its instance's (nothing was written). UNAVAILABLE: it may have been stored; load to see.
+  virtual absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) = 0;
+
+  // NOT_FOUND if there is none.
+  virtual absl::StatusOr<Saga> Load(absl::string_view saga_id) = 0;
+  virtual absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) = 0;
+
+  // Newest (highest id) first.
+  virtual absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) = 0;
+
+  // Entries with seq > after_seq, ascending, at most `limit`. Empty also for a saga that does not exist.
+  virtual absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq, int limit) = 0;
+
+  // Takes or renews the lease row of `instance` (unique id, stable over restarts) with a new epoch, reachable at `address`.
+  virtual absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) = 0;
+  // Extends it. ABORTED if the epoch is no longer the stored one.
+  virtual absl::Status Renew(const Lease& lease, absl::Duration length) = 0;
+
+  // The unfinished sagas that `lease.instance` owns, ids above `after_id`, ascending: what a start has to take up again.
+  virtual absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) = 0;
+
+  // Removes finished sagas last updated before `before`, with their history and keys; at most `limit`. How many.
+  virtual absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) = 0;
+
+  // Keeps a definition. ALREADY_EXISTS if the same name and version is stored with another hash; equal: OK.
+  virtual absl::Status PutDefinition(const StoredDefinition& definition) = 0;
+  virtual absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() = 0;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_ENGINE_SAGA_STORE_H_
