@@ -1,0 +1,18 @@
+// The words of the enums, as they stand in metadata, logs, metrics and stored rows. Never reword: stored.
+#ifndef UNWIND_ORCHESTRATOR_CORE_NAMES_H_
+#define UNWIND_ORCHESTRATOR_CORE_NAMES_H_
+
+#include "orchestrator/core/advance.h"
+
+namespace unwind {
+
+const char* NameOf(Phase phase);        // action, compensation, resolve
+const char* NameOf(StepKind kind);      // compensatable, pivot, retriable
+const char* NameOf(Outcome outcome);    // ok, refused, unknown, fenced
+const char* NameOf(SagaState state);    // running, compensating, completed, aborted, parked
+const char* NameOf(StepState state);    // pending, skipped, in_flight, succeeded, refused, compensating, compensated
+const char* NameOf(const Event& event); // started, replied, ticked, cancel_requested, taken_over, retried, skipped, resolved
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_CORE_NAMES_H_
