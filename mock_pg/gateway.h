@@ -1,0 +1,99 @@
+// The mock gateway without gRPC: a durable ledger behind one batching writer, and the scenario in force.
+#ifndef UNWIND_MOCK_PG_GATEWAY_H_
+#define UNWIND_MOCK_PG_GATEWAY_H_
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "common/base/clock.h"
+#include "common/db/batch_writer.h"
+#include "common/db/connection.h"
+#include "mock_pg/ledger.h"
+#include "mock_pg/scenario.h"
+
+namespace unwind::pg {
+
+// Thread-safe. `done`s run on the writer's or the reader's thread, after the commit.
+class Gateway {
+ public:
+  struct Answer {
+    absl::StatusOr<Entry> entry;
+    bool hang = false;  // never answer the caller
+  };
+  struct Page {
+    std::vector<Entry> entries;
+    std::int64_t next = 0;  // the position to go on behind; 0 at the end
+  };
+
+  // `crash` ends the process; it is a parameter so that tests survive it.
+  struct Options {
+    Scenario scenario;  // of the flags; Reset returns to it
+    std::size_t batch_max = 256;
+    std::size_t queue_max = 4096;
+    absl::AnyInvocable<void()> crash;
+  };
+
+  // The two connections are on the same database, one for the writer and one for the reader.
+  Gateway(std::unique_ptr<Connection> writer, std::unique_ptr<Connection> reader, const Clock& clock, Options options);
+
+  // Decides `operation` (its transaction_id and now are filled in here).
+  void Submit(Operation operation, absl::AnyInvocable<void(Answer) &&> done);
+
+  // Empties the ledger and returns to the scenario of the flags.
+  void Reset(absl::AnyInvocable<void(absl::StatusOr<std::int64_t>) &&> done);
+
+  void Get(std::string key, absl::AnyInvocable<void(absl::StatusOr<Entry>) &&> done);
+  void List(std::int64_t after, int limit, absl::AnyInvocable<void(absl::StatusOr<Page>) &&> done);
+
+  // `scenario` holds for every operation that is submitted after this returns.
+  void SetScenario(const Scenario& scenario);
+  Scenario GetScenario() const;
+
+  // Counts one answered Confirm or Cancel; crashes if it was the last that the scenario allows.
+  void CountAnswer();
+
+  // Answers what is queued, then stops. Idempotent.
+  void Stop();
+
+ private:
+  struct Move {
+    Operation operation;
+    absl::AnyInvocable<void(Answer) &&> done;
+  };
+  struct Clear {
+    absl::AnyInvocable<void(absl::StatusOr<std::int64_t>) &&> done;
+  };
+  using Job = std::variant<Move, Clear>;
+  using Query = absl::AnyInvocable<void() &&>;
+
+  void Handle(std::vector<Job> jobs);
+  void HandleMoves(absl::Span<Job> moves);
+  void HandleClear(Clear& clear);
+  absl::Status Commit(absl::Span<Job> moves, std::vector<Verdict>& verdicts);
+
+  const std::unique_ptr<Connection> connection_;
+  const std::unique_ptr<Connection> read_connection_;
+  const Clock& clock_;
+  const Scenario first_scenario_;
+  absl::AnyInvocable<void()> crash_;
+  std::mt19937_64 random_{std::random_device{}()};  // the writer's thread only
+  mutable std::mutex mutex_;
+  Scenario scenario_;
+  int scenario_number_ = 0;  // of SetScenario calls: counters of an older scenario are not written back
+  BatchWriter<Job> writer_;  // last: their threads run on what is above
+  BatchWriter<Query> reader_;
+};
+
+}  // namespace unwind::pg
+
+#endif  // UNWIND_MOCK_PG_GATEWAY_H_

@@ -1,0 +1,217 @@
+#include "mock_pg/gateway_service.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/rpc/error.h"
+
+namespace unwind::pg {
+namespace {
+
+constexpr int kPageSizeDefault = 100;
+constexpr int kPageSizeMax = 1000;
+
+void Write(const Entry& entry, ::pg::v1::Transaction& transaction) {
+  transaction.set_transaction_id(entry.transaction_id);
+  transaction.set_idempotency_key(entry.idempotency_key);
+  transaction.set_kind(static_cast<::pg::v1::Transaction::Kind>(entry.kind));
+  transaction.set_amount_minor(entry.amount_minor);
+  transaction.set_currency_code(entry.currency_code);
+  transaction.set_captured_transaction_id(entry.captured_transaction_id);
+  transaction.set_decline_reason(entry.decline_reason);
+  const std::int64_t micros = absl::ToUnixMicros(entry.create_time);
+  transaction.mutable_create_time()->set_seconds(micros / 1000000);
+  transaction.mutable_create_time()->set_nanos(static_cast<std::int32_t>(micros % 1000000 * 1000));
+}
+
+void Write(const Scenario& from, ::pg::v1::Scenario& to) {
+  to.set_fail_percent(from.fail_percent);
+  to.set_seed(from.seed);
+  to.set_delay_ms(static_cast<std::int32_t>(absl::ToInt64Milliseconds(from.delay)));
+  to.set_refuse_amount_minor(from.refuse_amount_minor);
+  to.set_fail_first(from.fail_first);
+  to.set_hang_percent(from.hang_percent);
+  to.set_hang_first(from.hang_first);
+  to.set_crash_after(from.crash_after);
+}
+
+Scenario Read(const ::pg::v1::Scenario& from) {
+  Scenario to;
+  to.fail_percent = from.fail_percent();
+  to.seed = from.seed();
+  to.delay = absl::Milliseconds(from.delay_ms());
+  to.refuse_amount_minor = from.refuse_amount_minor();
+  to.fail_first = from.fail_first();
+  to.hang_percent = from.hang_percent();
+  to.hang_first = from.hang_first();
+  to.crash_after = from.crash_after();
+  return to;
+}
+
+std::string MakePageToken(std::int64_t position) { return absl::WebSafeBase64Escape(absl::StrCat("after:", position)); }
+
+// 0 for the first page; nothing if we never gave out such a token.
+std::optional<std::int64_t> ReadPageToken(const std::string& token) {
+  if (token.empty()) return 0;
+  std::string text;
+  std::int64_t position = 0;
+  if (!absl::WebSafeBase64Unescape(token, &text) || text.rfind("after:", 0) != 0) return std::nullopt;
+  if (!absl::SimpleAtoi(text.substr(6), &position) || position <= 0) return std::nullopt;
+  return position;
+}
+
+Operation Keyed(Verb verb, const std::string& key) {
+  Operation operation;
+  operation.verb = verb;
+  operation.key = key;
+  return operation;
+}
+
+}  // namespace
+
+GatewayService::GatewayService(Gateway& gateway) : gateway_(gateway) {}
+
+void GatewayService::Close() {
+  delays_.Stop();
+  idle_.Close();
+}
+
+grpc::ServerUnaryReactor* GatewayService::Open(absl::string_view method, grpc::CallbackServerContext* context,
+                                               const google::protobuf::Message& request, Work work) {
+  auto* call = new OpenCall(absl::StrCat("/pg.v1.PaymentGateway/", method), idle_, [this] { gateway_.CountAnswer(); });
+  std::shared_ptr<Caller> caller = call->caller();
+  if (absl::Status status = CheckCall(*context, request, kErrorDomain); !status.ok()) {
+    if (caller->Take()) caller->Finish(std::move(status));
+    return call;
+  }
+  const std::chrono::milliseconds delay = absl::ToChronoMilliseconds(gateway_.GetScenario().delay);
+  if (delay.count() == 0) {
+    std::move(work)(std::move(caller));
+    return call;
+  }
+  idle_.Add(caller);
+  const bool waits = delays_.Push(delay, [this, caller, work = std::move(work)]() mutable {
+    idle_.Remove(caller);
+    std::move(work)(std::move(caller));
+  });
+  if (!waits && caller->Take()) {
+    caller->Finish(WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "too many delayed calls",
+                                            {"OVERLOADED", std::string(kErrorDomain), {}}),
+                                  absl::Seconds(1)));
+  }
+  return call;
+}
+
+template <class Response>
+void GatewayService::Submit(std::shared_ptr<Caller> caller, Operation operation, Response* response) {
+  const bool counts = operation.verb != Verb::kFence;
+  gateway_.Submit(std::move(operation), [this, counts, caller = std::move(caller), response](Gateway::Answer answer) {
+    if (answer.hang) return idle_.Add(caller);
+    if (!caller->Take()) return;
+    if (counts) caller->Count();
+    if (answer.entry.ok()) Write(*answer.entry, *response->mutable_transaction());
+    caller->Finish(answer.entry.status());
+  });
+}
+
+grpc::ServerUnaryReactor* GatewayService::Confirm(grpc::CallbackServerContext* context,
+                                                  const ::pg::v1::ConfirmRequest* request,
+                                                  ::pg::v1::ConfirmResponse* response) {
+  Operation operation = Keyed(Verb::kConfirm, request->idempotency_key());
+  operation.amount_minor = request->amount_minor();
+  operation.currency_code = request->currency_code();
+  return Open("Confirm", context, *request,
+              [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
+                Submit(std::move(caller), std::move(operation), response);
+              });
+}
+
+grpc::ServerUnaryReactor* GatewayService::Fence(grpc::CallbackServerContext* context,
+                                                const ::pg::v1::FenceRequest* request,
+                                                ::pg::v1::FenceResponse* response) {
+  Operation operation = Keyed(Verb::kFence, request->idempotency_key());
+  return Open("Fence", context, *request,
+              [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
+                Submit(std::move(caller), std::move(operation), response);
+              });
+}
+
+grpc::ServerUnaryReactor* GatewayService::Cancel(grpc::CallbackServerContext* context,
+                                                 const ::pg::v1::CancelRequest* request,
+                                                 ::pg::v1::CancelResponse* response) {
+  Operation operation = Keyed(Verb::kCancel, request->idempotency_key());
+  operation.captured = request->transaction_id();
+  return Open("Cancel", context, *request,
+              [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
+                Submit(std::move(caller), std::move(operation), response);
+              });
+}
+
+grpc::ServerUnaryReactor* GatewayService::Get(grpc::CallbackServerContext* context, const ::pg::v1::GetRequest* request,
+                                              ::pg::v1::GetResponse* response) {
+  return Open("Get", context, *request,
+              [this, key = request->idempotency_key(), response](std::shared_ptr<Caller> caller) {
+                gateway_.Get(key, [caller = std::move(caller), response](absl::StatusOr<Entry> entry) {
+                  if (!caller->Take()) return;
+                  if (entry.ok()) Write(*entry, *response->mutable_transaction());
+                  caller->Finish(entry.status());
+                });
+              });
+}
+
+grpc::ServerUnaryReactor* GatewayService::ListTransactions(grpc::CallbackServerContext* context,
+                                                           const ::pg::v1::ListTransactionsRequest* request,
+                                                           ::pg::v1::ListTransactionsResponse* response) {
+  const int size = request->page_size() == 0 ? kPageSizeDefault : std::min(request->page_size(), kPageSizeMax);
+  const std::optional<std::int64_t> after = ReadPageToken(request->page_token());
+  return Open("ListTransactions", context, *request, [this, size, after, response](std::shared_ptr<Caller> caller) {
+    if (!after) {
+      if (caller->Take()) caller->Finish(MakeBadRequest(kErrorDomain, {{"page_token", "is not one of ours"}}));
+      return;
+    }
+    gateway_.List(*after, size, [caller = std::move(caller), response](absl::StatusOr<Gateway::Page> page) {
+      if (!caller->Take()) return;
+      if (page.ok()) {
+        for (const Entry& entry : page->entries) Write(entry, *response->add_transactions());
+        if (page->next > 0) response->set_next_page_token(MakePageToken(page->next));
+      }
+      caller->Finish(page.status());
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* ControlService::SetScenario(grpc::CallbackServerContext* context,
+                                                      const ::pg::v1::SetScenarioRequest* request,
+                                                      ::pg::v1::SetScenarioResponse* response) {
+  return Serve(context, request, response, kErrorDomain, [this, request, response](Done done) {
+    gateway_.SetScenario(Read(request->scenario()));
+    *response->mutable_scenario() = request->scenario();
+    std::move(done)(absl::OkStatus());
+  });
+}
+
+grpc::ServerUnaryReactor* ControlService::GetScenario(grpc::CallbackServerContext* context,
+                                                      const ::pg::v1::GetScenarioRequest* request,
+                                                      ::pg::v1::GetScenarioResponse* response) {
+  return Serve(context, request, response, kErrorDomain, [this, response](Done done) {
+    Write(gateway_.GetScenario(), *response->mutable_scenario());
+    std::move(done)(absl::OkStatus());
+  });
+}
+
+grpc::ServerUnaryReactor* ControlService::Reset(grpc::CallbackServerContext* context,
+                                                const ::pg::v1::ResetRequest* request,
+                                                ::pg::v1::ResetResponse* response) {
+  return Serve(context, request, response, kErrorDomain, [this, response](Done done) {
+    gateway_.Reset([response, done = std::move(done)](absl::StatusOr<std::int64_t> removed) mutable {
+      if (removed.ok()) response->set_transactions_removed(*removed);
+      std::move(done)(removed.status());
+    });
+  });
+}
+
+}  // namespace unwind::pg

@@ -1,0 +1,47 @@
+// The faults a mock gateway plays, as a pure function of the scenario and the key.
+#ifndef UNWIND_MOCK_PG_SCENARIO_H_
+#define UNWIND_MOCK_PG_SCENARIO_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace unwind::pg {
+
+inline constexpr absl::string_view kCardDeclined = "CARD_DECLINED";
+inline constexpr absl::string_view kAmountRefused = "AMOUNT_REFUSED";
+
+// pg.v1.Scenario; the zero value has no faults.
+struct Scenario {
+  int fail_percent = 0;
+  std::int64_t seed = 0;
+  absl::Duration delay = absl::ZeroDuration();
+  std::int64_t refuse_amount_minor = 0;
+  int fail_first = 0;  // new keys still to be declined
+  int hang_percent = 0;
+  int hang_first = 0;   // new keys still to be recorded and never answered
+  int crash_after = 0;  // answers still to be given; 0: any number
+
+  bool operator==(const Scenario&) const = default;
+};
+
+// What befalls one new key.
+struct Fate {
+  std::string decline_reason;  // empty: not declined
+  bool hang = false;           // recorded, then never answered
+};
+
+// Draws the fate of a key that the ledger does not hold, and counts `scenario`'s counters down. `captured` is the amount to be
+// captured; nothing for a refund, which no amount refuses.
+Fate DrawFate(Scenario& scenario, absl::string_view key, std::optional<std::int64_t> captured);
+
+// Whether `key` is among the `percent` of the keys that lot `lot` of `seed` picks. The same arguments, the same answer, on every
+// machine and in every run.
+bool IsDrawn(std::int64_t seed, absl::string_view lot, absl::string_view key, int percent);
+
+}  // namespace unwind::pg
+
+#endif  // UNWIND_MOCK_PG_SCENARIO_H_
