@@ -349,6 +349,11 @@ void Settle(Turn& turn) {
   HeedCancelAndDeadline(turn);
   turn.saga.backward ? StartReadyCompensations(turn) : StartReadySteps(turn);
   turn.saga.state = StateOf(turn.saga);
+  // What was resent and then abandoned, as by a deadline found passed at a takeover, is not sent at all.
+  const std::vector<Send> outstanding = Outstanding(turn.saga);
+  std::erase_if(turn.sends, [&outstanding](const Send& send) {
+    return std::find(outstanding.begin(), outstanding.end(), send) == outstanding.end();
+  });
 }
 
 }  // namespace

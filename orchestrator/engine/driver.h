@@ -4,9 +4,13 @@
 #define UNWIND_ORCHESTRATOR_ENGINE_DRIVER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -17,6 +21,8 @@
 #include "orchestrator/engine/saga_store.h"
 
 namespace unwind {
+
+class Shard;
 
 struct DriverOptions {
   std::size_t shards = 1;                 // threads that decide and commit, by saga id
@@ -75,14 +81,20 @@ class Driver {
   // Accepted and unfinished sagas.
   std::size_t in_flight() const;
 
+  // The store refused this instance's lease (or is broken): nothing is driven any more and the process should exit.
+  bool lease_lost() const;
+
   // Stops taking events, waits for the turn at hand. Unfinished sagas stay owned and are taken up by the next start. Idempotent.
   void Stop();
 
  private:
-  class Shard;
-  struct Shared;
-  std::unique_ptr<Shared> shared_;
-  std::vector<std::unique_ptr<Shard>> shards_;
+  Shard& ShardOf(const std::string& saga_id);
+
+  const std::shared_ptr<struct DriverContext> context_;
+  std::mutex mutex_;
+  std::mt19937_64 random_;  // of ids; guarded by mutex_
+  std::vector<std::shared_ptr<Shard>> shards_;
+  std::vector<std::thread> threads_;
 };
 
 }  // namespace unwind

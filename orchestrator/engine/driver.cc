@@ -1,0 +1,95 @@
+#include "orchestrator/engine/driver.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/status_macros.h"
+#include "common/base/uuid.h"
+#include "orchestrator/engine/shard.h"
+
+namespace unwind {
+namespace {
+
+constexpr int kRecoveryPage = 500;
+
+std::uint64_t SeedOrRandom(std::uint64_t seed) {
+  if (seed != 0) return seed;
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+}  // namespace
+
+Driver::Driver(SagaStore& store, Participants& participants, const DefinitionCatalog& catalog, const Clock& clock,
+               DriverObserver& observer, Lease lease, DriverOptions options)
+    : context_(new DriverContext{.store = store,
+                                 .participants = participants,
+                                 .catalog = catalog,
+                                 .clock = clock,
+                                 .observer = observer,
+                                 .lease = std::move(lease),
+                                 .options = options,
+                                 .shard_of = [this](const std::string& id) -> Shard& { return ShardOf(id); }}),
+      random_(SeedOrRandom(options.seed)) {
+  for (std::size_t i = 0; i < std::max<std::size_t>(1, options.shards); ++i) {
+    shards_.push_back(std::make_shared<Shard>(context_, random_()));
+  }
+}
+
+Driver::~Driver() { Stop(); }
+
+Shard& Driver::ShardOf(const std::string& saga_id) {
+  return *shards_[std::hash<std::string>()(saga_id) % shards_.size()];
+}
+
+absl::Status Driver::Start() {
+  std::string after;
+  for (;;) {
+    ASSIGN_OR_RETURN(std::vector<Saga> page, context_->store.LoadOwned(context_->lease, after, kRecoveryPage));
+    if (page.empty()) break;
+    after = page.back().id;
+    for (Saga& saga : page) {
+      Shard& shard = ShardOf(saga.id);
+      shard.Post(TakeOverMail{.saga = std::move(saga)});
+    }
+  }
+  for (const std::shared_ptr<Shard>& shard : shards_) {
+    threads_.emplace_back([shard] {
+      while (shard->WaitAndTurn()) continue;
+    });
+  }
+  return absl::OkStatus();
+}
+
+void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
+                    std::function<void(Progress)> answered) {
+  const bool admitted = context_->in_flight.fetch_add(1) < context_->options.in_flight_max;
+  if (!admitted) --context_->in_flight;
+  std::string id;
+  {
+    std::lock_guard lock(mutex_);
+    id = MakeUuidV7(context_->clock.Now(), random_);
+    if (saga.key.empty()) saga.key = MakeUuidV7(context_->clock.Now(), random_);
+  }
+  Shard& shard = ShardOf(id);
+  shard.Post(AcceptMail{.saga = std::move(saga),
+                        .saga_id = std::move(id),
+                        .admitted = admitted,
+                        .waiter = {answer_by, std::move(accepted), std::move(answered)}});
+}
+
+void Driver::Cancel(const std::string& saga_id, const std::string& actor, const std::string& reason,
+                    std::function<void(Progress)> answered) {
+  ShardOf(saga_id).Post(CancelMail{.saga_id = saga_id, .cancel = {actor, reason}, .answered = std::move(answered)});
+}
+
+std::size_t Driver::in_flight() const { return context_->in_flight; }
+bool Driver::lease_lost() const { return context_->lease_lost; }
+
+void Driver::Stop() {
+  for (const std::shared_ptr<Shard>& shard : shards_) shard->Stop();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+}  // namespace unwind

@@ -1,0 +1,456 @@
+#include "orchestrator/engine/shard.h"
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
+#include "common/rpc/error.h"
+#include "orchestrator/engine/saga_call.h"
+
+namespace unwind {
+namespace {
+
+constexpr char kDomain[] = "saga.unwind";
+constexpr absl::Duration kStorePauseMin = absl::Milliseconds(20);
+constexpr absl::Duration kStorePauseMax = absl::Seconds(2);
+constexpr absl::Duration kWaitMax = absl::Seconds(1);
+
+absl::Status KeyReused() {
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   "the idempotency key was used before with another request; use a new key for a new request",
+                   {.reason = kReasonKeyReused, .domain = kDomain, .metadata = {}});
+}
+
+absl::Status Overloaded() {
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "too many sagas are in flight; nothing was started, try again",
+                {.reason = "OVERLOADED", .domain = kDomain, .metadata = {}}),
+      absl::Seconds(1));
+}
+
+absl::Status NotFound(const std::string& saga_id) {
+  return MakeError(absl::StatusCode::kNotFound, absl::StrCat("there is no saga ", saga_id),
+                   {.reason = "SAGA_NOT_FOUND", .domain = kDomain, .metadata = {{"saga_id", saga_id}}});
+}
+
+absl::Status MovedMeanwhile() {
+  return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga moved meanwhile; ask again",
+                                  {.reason = "SAGA_MOVED", .domain = kDomain, .metadata = {}}),
+                        absl::Milliseconds(100));
+}
+
+bool MayBeTriedAgain(const absl::Status& status) { return absl::IsUnavailable(status); }
+
+}  // namespace
+
+// A saga in memory: its row as it was last decided, and who waits for it.
+struct Shard::Live {
+  Saga saga;
+  std::shared_ptr<const Definition> definition;
+  std::vector<Waiter> waiters;
+  absl::Time timer_at = absl::InfiniteFuture();
+};
+
+// What this turn decided for one saga.
+struct Shard::Work {
+  std::int64_t seen_version = 0;
+  std::vector<HistoryEvent> events;
+  std::vector<Send> sends;
+  std::vector<std::function<void(Progress)>> cancellers;
+};
+
+Shard::Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed)
+    : shared_(std::move(context)), context_(*shared_), random_(seed) {}
+Shard::~Shard() = default;
+
+void Shard::Post(Mail mail) {
+  {
+    std::lock_guard lock(mutex_);
+    mailbox_.push_back(std::move(mail));
+  }
+  wake_.notify_one();
+}
+
+void Shard::Stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  wake_.notify_all();
+}
+
+absl::Time Shard::NextDue() const {
+  const absl::Time timer = timers_.empty() ? absl::InfiniteFuture() : timers_.begin()->first;
+  return leavings_.empty() ? timer : std::min(timer, leavings_.begin()->first);
+}
+
+bool Shard::WaitAndTurn() {
+  {
+    const absl::Duration wait = std::clamp(NextDue() - context_.clock.Now(), absl::ZeroDuration(), kWaitMax);
+    std::unique_lock lock(mutex_);
+    wake_.wait_for(lock, absl::ToChronoMicroseconds(wait + absl::Microseconds(1)),
+                   [this] { return stopped_ || !mailbox_.empty(); });
+    if (stopped_) return false;
+  }
+  Turn();
+  return true;
+}
+
+std::vector<Mail> Shard::Drain() {
+  std::lock_guard lock(mutex_);
+  std::vector<Mail> mails;
+  if (mailbox_.size() <= context_.options.batch_max) {
+    mails.swap(mailbox_);
+  } else {
+    const auto end = mailbox_.begin() + static_cast<std::ptrdiff_t>(context_.options.batch_max);
+    mails.assign(std::make_move_iterator(mailbox_.begin()), std::make_move_iterator(end));
+    mailbox_.erase(mailbox_.begin(), end);
+  }
+  return mails;
+}
+
+bool Shard::Turn() {
+  if (context_.lease_lost) return false;
+  now_ = absl::FromUnixMicros(absl::ToUnixMicros(context_.clock.Now()));
+  std::vector<Mail> mails = Drain();
+  for (Mail& mail : mails) {
+    std::visit([this](auto& what) { Handle(std::move(what)); }, mail);
+  }
+  TickWhatIsDue();
+  const bool worked = !mails.empty() || !work_.empty();
+  CommitAndAct();
+  AnswerWhoMustGo();
+  return worked;
+}
+
+// ---- decide
+
+Shard::Live* Shard::Find(const std::string& saga_id) {
+  const auto it = live_.find(saga_id);
+  return it == live_.end() ? nullptr : it->second.get();
+}
+
+Shard::Live* Shard::Insert(Saga saga) {
+  auto live = std::make_unique<Live>();
+  live->definition = context_.catalog.Find(saga.definition, saga.definition_version);
+  if (live->definition == nullptr) {
+    Log(Severity::kError, "a stored saga's definition is unknown; it waits until the definition is given again",
+        {{"saga_id", saga.id}, {"definition", saga.definition}, {"version", absl::StrCat(saga.definition_version)}});
+    return nullptr;
+  }
+  live->saga = std::move(saga);
+  Live* const raw = live.get();
+  live_[raw->saga.id] = std::move(live);
+  return raw;
+}
+
+// Advances `live` and notes what is to be stored and sent. False: the event was stale.
+bool Shard::Decide(Live& live, const Event& event) {
+  const Moment moment{.now = now_, .jitter = std::generate_canonical<double, 53>(random_)};
+  Decision decision = Advance(live.definition->plan(), live.saga, event, moment);
+  if (const auto* reply = std::get_if<Replied>(&event)) {
+    context_.observer.OnReplied(live.definition->plan(), *reply, decision.stale);
+  }
+  if (decision.stale) return false;
+  for (std::size_t i = 0; i < decision.next.steps.size(); ++i) {
+    if (decision.next.steps[i].parked && !live.saga.steps[i].parked) {
+      context_.observer.OnParked(decision.next, live.definition->plan().steps[i].name);
+    }
+  }
+  const auto [it, fresh] = work_.try_emplace(live.saga.id);
+  Work& work = it->second;
+  if (fresh) work.seen_version = live.saga.version;
+  work.sends.insert(work.sends.end(), decision.sends.begin(), decision.sends.end());
+  live.saga = std::move(decision.next);
+  work.events.push_back({.seq = live.saga.version,
+                         .moment = moment,
+                         .event = event,
+                         .state = live.saga.state,
+                         .sends = std::move(decision.sends)});
+  return true;
+}
+
+void Shard::Handle(AcceptMail mail) {
+  NewSaga& fresh = mail.saga;
+  if (!mail.admitted) {
+    const absl::StatusOr<Saga> existing = context_.store.LoadByKey(fresh.definition->plan().name, fresh.key);
+    if (existing.ok()) return AttachToExisting(*existing, fresh.input_hash, std::move(mail.waiter));
+    return mail.waiter.answered({.status = Overloaded(), .saga = {}});
+  }
+  Saga saga;
+  saga.id = mail.saga_id;
+  saga.definition = fresh.definition->plan().name;
+  saga.definition_version = fresh.definition->plan().version;
+  saga.key = std::move(fresh.key);
+  saga.input = std::move(fresh.input);
+  saga.input_hash = std::move(fresh.input_hash);
+  saga.traceparent = std::move(fresh.traceparent);
+  saga.owner = context_.lease.instance;
+  saga.steps.resize(fresh.definition->plan().steps.size());
+  Live* const live = Insert(std::move(saga));
+  CHECK(live != nullptr);  // a served definition is in the catalog
+  live->waiters.push_back(std::move(mail.waiter));
+  Decide(*live, Started{});
+}
+
+void Shard::Handle(AttachMail mail) {
+  if (Live* const live = Find(mail.saga_id); live != nullptr) return Attach(*live, std::move(mail.waiter));
+  absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
+  if (stored.ok() && mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
+  mail.waiter.answered({.status = stored.status(), .saga = stored.ok() ? *std::move(stored) : Saga()});
+}
+
+void Shard::Handle(EventMail mail) {
+  if (Live* const live = Find(mail.saga_id); live != nullptr) Decide(*live, mail.event);
+}
+
+void Shard::Handle(CancelMail mail) {
+  if (Live* const live = Find(mail.saga_id); live != nullptr) {
+    if (!Decide(*live, mail.cancel) && work_.find(mail.saga_id) == work_.end()) {
+      return mail.answered({.status = absl::OkStatus(), .saga = live->saga});
+    }
+    work_[mail.saga_id].cancellers.push_back(std::move(mail.answered));
+    return;
+  }
+  absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
+  if (absl::IsNotFound(stored.status())) return mail.answered({.status = NotFound(mail.saga_id), .saga = {}});
+  mail.answered({.status = stored.status(), .saga = stored.ok() ? *std::move(stored) : Saga()});
+}
+
+void Shard::Handle(TakeOverMail mail) {
+  Live* live = Find(mail.saga.id);
+  if (live != nullptr) {
+    live->saga = std::move(mail.saga);
+  } else if (live = Insert(std::move(mail.saga)); live != nullptr) {
+    ++context_.in_flight;
+  }
+  if (live != nullptr && !Decide(*live, TakenOver{})) SetTimer(*live);
+}
+
+void Shard::TickWhatIsDue() {
+  for (std::size_t n = 0; n < context_.options.batch_max && !timers_.empty(); ++n) {
+    if (timers_.begin()->first > now_) return;
+    Live* const live = Find(timers_.begin()->second);
+    timers_.erase(timers_.begin());
+    live->timer_at = absl::InfiniteFuture();
+    if (!Decide(*live, Ticked{}) && work_.find(live->saga.id) == work_.end()) SetTimer(*live);
+  }
+}
+
+// ---- commit
+
+bool Shard::PauseUnlessStopped(absl::Duration pause) {
+  std::unique_lock lock(mutex_);
+  return !wake_.wait_for(lock, absl::ToChronoMicroseconds(pause), [this] { return stopped_; });
+}
+
+bool Shard::WasStored(const SagaWrite& write) {
+  const absl::StatusOr<Saga> stored = context_.store.Load(write.saga.id);
+  return stored.ok() && stored->version == write.saga.version && stored->owner == context_.lease.instance;
+}
+
+// Until the store has taken or refused every write. A commit whose outcome is unknown is looked up before it is repeated: the
+// version makes a repeat of one that lands late harmless.
+std::vector<WriteResult> Shard::Commit(const std::vector<SagaWrite>& writes) {
+  std::vector<WriteResult> results(writes.size(), WriteResult::kConflict);
+  std::vector<std::size_t> open(writes.size());
+  for (std::size_t i = 0; i < open.size(); ++i) open[i] = i;
+  std::vector<SagaWrite> subset;
+  for (absl::Duration pause = kStorePauseMin;; pause = std::min(pause * 2, kStorePauseMax)) {
+    const std::vector<SagaWrite>& batch = open.size() == writes.size() ? writes : subset;
+    const absl::StatusOr<std::vector<WriteResult>> committed = context_.store.Commit(context_.lease, batch);
+    if (committed.ok()) {
+      for (std::size_t n = 0; n < open.size(); ++n) results[open[n]] = (*committed)[n];
+      return results;
+    }
+    Log(Severity::kError, "the turn's commit failed",
+        {{"error", committed.status().message()}, {"sagas", absl::StrCat(open.size())}});
+    if (!MayBeTriedAgain(committed.status())) {
+      context_.lease_lost = true;  // ABORTED: fenced. Anything else is a bug or a broken database: drive nothing on it.
+      return results;
+    }
+    if (!PauseUnlessStopped(pause)) return results;
+    const auto landed = [&](std::size_t i) {
+      if (!WasStored(writes[i])) return false;
+      results[i] = WriteResult::kStored;
+      return true;
+    };
+    open.erase(std::remove_if(open.begin(), open.end(), landed), open.end());
+    if (open.empty()) return results;
+    subset.clear();
+    for (const std::size_t i : open) subset.push_back(writes[i]);
+  }
+}
+
+void Shard::CommitAndAct() {
+  if (work_.empty()) return;
+  const std::map<std::string, Work> work = std::exchange(work_, {});
+  std::vector<SagaWrite> writes;
+  std::size_t events = 0;
+  for (const auto& [saga_id, done] : work) {
+    if (done.events.empty()) continue;
+    Live& live = *Find(saga_id);
+    writes.push_back({.seen_version = done.seen_version,
+                      .saga = live.saga,
+                      .next_run_at = NextRunAt(live.definition->plan(), live.saga),
+                      .events = done.events});
+    events += done.events.size();
+  }
+  const absl::Time before = absl::Now();
+  const std::vector<WriteResult> results = Commit(writes);
+  context_.observer.OnTurn(events, writes.size(), absl::Now() - before);
+  if (context_.lease_lost) return;
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    Act(results[i], *Find(writes[i].saga.id), work.at(writes[i].saga.id));
+  }
+}
+
+// ---- act
+
+void Shard::Act(WriteResult result, Live& live, Work work) {
+  if (result != WriteResult::kStored) {
+    for (const auto& canceller : work.cancellers) canceller({.status = MovedMeanwhile(), .saga = {}});
+  }
+  switch (result) {
+    case WriteResult::kConflict:
+      return Reload(live.saga.id);
+    case WriteResult::kKeyExists:
+      return KeyTaken(live);
+    case WriteResult::kStored:
+      break;
+  }
+  if (work.seen_version == 0) {
+    context_.observer.OnStarted(live.saga);
+    std::vector<Waiter> waiters = std::exchange(live.waiters, {});
+    for (Waiter& waiter : waiters) Attach(live, std::move(waiter));
+  }
+  // A send that a later event of the same turn has already abandoned is not sent at all.
+  const std::vector<Send> outstanding = Outstanding(live.saga);
+  for (const Send& send : work.sends) {
+    if (std::find(outstanding.begin(), outstanding.end(), send) != outstanding.end()) Run(live, send);
+  }
+  for (const auto& canceller : work.cancellers) canceller({.status = absl::OkStatus(), .saga = live.saga});
+  if (IsTerminal(live.saga.state)) return Finish(live);
+  SetTimer(live);
+}
+
+void Shard::Run(const Live& live, const Send& send) {
+  const std::string& saga_id = live.saga.id;
+  absl::StatusOr<Call> call = MakeCall(*live.definition, live.saga, send, now_);
+  if (!call.ok()) {
+    const absl::Status& status = call.status();
+    Replied refused{.step = send.step, .phase = send.phase, .attempt = send.attempt, .outcome = Outcome::kRefused,
+                    .effect_free = false, .reply = {}, .failure = {}, .elapsed = absl::ZeroDuration()};
+    refused.failure = {.reason = "REQUEST_NOT_BUILT", .domain = kDomain, .code = static_cast<int>(status.code()),
+                       .message = std::string(status.message()), .step = {}, .metadata = {}};
+    return Post(EventMail{.saga_id = saga_id, .event = std::move(refused)});
+  }
+  const absl::Time sent = context_.clock.Now();
+  context_.participants.Invoke(
+      *std::move(call),
+      [self = weak_from_this(), saga_id, send, sent, definition = live.definition](CallResult result) {
+        const std::shared_ptr<Shard> shard = self.lock();
+        if (shard == nullptr) return;
+        const absl::Duration elapsed = shard->context_.clock.Now() - sent;
+        shard->Post(
+            EventMail{.saga_id = saga_id, .event = ReadReply(*definition, send, std::move(result), elapsed)});
+      });
+}
+
+void Shard::SetTimer(Live& live) {
+  const absl::Time next = NextRunAt(live.definition->plan(), live.saga);
+  if (next == live.timer_at) return;
+  ClearTimer(live);
+  if (next != absl::InfiniteFuture()) timers_.insert({next, live.saga.id});
+  live.timer_at = next;
+}
+
+void Shard::ClearTimer(Live& live) {
+  if (live.timer_at != absl::InfiniteFuture()) timers_.erase({live.timer_at, live.saga.id});
+  live.timer_at = absl::InfiniteFuture();
+}
+
+void Shard::Attach(Live& live, Waiter waiter) {
+  if (waiter.accepted) waiter.accepted(live.saga.id);
+  if (waiter.answer_by != absl::InfiniteFuture()) leavings_.insert({waiter.answer_by, live.saga.id});
+  live.waiters.push_back(std::move(waiter));
+}
+
+void Shard::AnswerWhoMustGo() {
+  while (!leavings_.empty() && leavings_.begin()->first <= now_) {
+    Live* const live = Find(leavings_.begin()->second);
+    leavings_.erase(leavings_.begin());
+    const auto stays = [this](const Waiter& waiter) { return waiter.answer_by > now_; };
+    const auto first = std::stable_partition(live->waiters.begin(), live->waiters.end(), stays);
+    for (auto it = first; it != live->waiters.end(); ++it) {
+      it->answered({.status = absl::OkStatus(), .saga = live->saga});
+    }
+    live->waiters.erase(first, live->waiters.end());
+  }
+}
+
+// Forgets the saga; its waiters go to `to`.
+void Shard::Release(Live& live, const std::function<void(Waiter)>& to) {
+  for (Waiter& waiter : live.waiters) {
+    leavings_.erase({waiter.answer_by, live.saga.id});
+    to(std::move(waiter));
+  }
+  ClearTimer(live);
+  live_.erase(std::string(live.saga.id));
+  --context_.in_flight;
+}
+
+void Shard::Finish(Live& live) {
+  context_.observer.OnFinished(live.saga);
+  Release(live, [saga = live.saga](const Waiter& waiter) {
+    waiter.answered({.status = absl::OkStatus(), .saga = saga});
+  });
+}
+
+// ---- when the store says otherwise
+
+absl::StatusOr<Saga> Shard::LoadStubbornly(const std::function<absl::StatusOr<Saga>()>& load) {
+  for (absl::Duration pause = kStorePauseMin;; pause = std::min(pause * 2, kStorePauseMax)) {
+    absl::StatusOr<Saga> saga = load();
+    if (saga.ok() || !MayBeTriedAgain(saga.status()) || !PauseUnlessStopped(pause)) return saga;
+  }
+}
+
+void Shard::AttachToExisting(const Saga& existing, const std::string& input_hash, Waiter waiter) {
+  if (existing.input_hash != input_hash) return waiter.answered({.status = KeyReused(), .saga = {}});
+  if (!IsTerminal(existing.state)) {
+    return context_.shard_of(existing.id).Post(AttachMail{.saga_id = existing.id, .waiter = std::move(waiter)});
+  }
+  if (waiter.accepted) waiter.accepted(existing.id);
+  waiter.answered({.status = absl::OkStatus(), .saga = existing});
+}
+
+void Shard::KeyTaken(Live& live) {
+  const Saga mine = live.saga;
+  const absl::StatusOr<Saga> existing =
+      LoadStubbornly([&] { return context_.store.LoadByKey(mine.definition, mine.key); });
+  if (existing.ok() && existing->id == mine.id) return Reload(mine.id);  // our own insert, that landed late
+  Release(live, [&](Waiter waiter) {
+    if (existing.ok()) return AttachToExisting(*existing, mine.input_hash, std::move(waiter));
+    waiter.answered({.status = existing.status(), .saga = {}});
+  });
+}
+
+// The row moved under us: what is stored is the truth.
+void Shard::Reload(const std::string& saga_id) {
+  absl::StatusOr<Saga> stored = LoadStubbornly([&] { return context_.store.Load(saga_id); });
+  Live& live = *Find(saga_id);
+  if (stored.ok() && !IsTerminal(stored->state) && stored->owner == context_.lease.instance) {
+    ClearTimer(live);
+    return Post(TakeOverMail{.saga = *std::move(stored)});
+  }
+  const Progress progress{.status = stored.status(), .saga = stored.ok() ? *std::move(stored) : Saga()};
+  Release(live, [&](const Waiter& waiter) { waiter.answered(progress); });
+}
+
+}  // namespace unwind

@@ -1,0 +1,149 @@
+// One shard: the sagas whose ids fall to it, its mailbox and its timers. Its turn is the whole imperative shell of the
+// product: drain, decide, commit once, act. The turn has no thread of its own and reads time from the Clock port, so that
+// a simulator can run it.
+#ifndef UNWIND_ORCHESTRATOR_ENGINE_SHARD_H_
+#define UNWIND_ORCHESTRATOR_ENGINE_SHARD_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "orchestrator/engine/driver.h"
+
+namespace unwind {
+
+class Shard;
+
+// What the shards of one driver share.
+struct DriverContext {
+  SagaStore& store;
+  Participants& participants;
+  const DefinitionCatalog& catalog;
+  const Clock& clock;
+  DriverObserver& observer;
+  const Lease lease;
+  const DriverOptions options;
+  std::function<Shard&(const std::string& saga_id)> shard_of;
+  std::atomic<std::size_t> in_flight{0};  // accepted and unfinished sagas
+  std::atomic<bool> lease_lost{false};    // a commit was fenced: another process drives these sagas, this one must not
+};
+
+// A caller that waits for a saga.
+struct Waiter {
+  absl::Time answer_by = absl::InfiniteFuture();
+  std::function<void(const std::string&)> accepted;
+  std::function<void(Progress)> answered;
+};
+
+// The mailbox. A mail that is lost costs time, never truth: the row says what is outstanding.
+struct AcceptMail {
+  NewSaga saga;
+  std::string saga_id;
+  bool admitted = true;  // false: the house is full, only an existing saga may be attached to
+  Waiter waiter;
+};
+struct AttachMail {
+  std::string saga_id;
+  Waiter waiter;
+};
+struct EventMail {
+  std::string saga_id;
+  Event event;
+};
+struct CancelMail {
+  std::string saga_id;
+  CancelRequested cancel;
+  std::function<void(Progress)> answered;
+};
+struct TakeOverMail {
+  Saga saga;  // as it is stored
+};
+using Mail = std::variant<AcceptMail, AttachMail, EventMail, CancelMail, TakeOverMail>;
+
+class Shard : public std::enable_shared_from_this<Shard> {
+ public:
+  Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed);
+  ~Shard();
+
+  // Thread-safe; never blocks and never refuses (what is accepted is bounded at the door, replies by what was sent).
+  void Post(Mail mail);
+
+  // Waits for mail or a due timer and takes a turn. False once Stop was called. One thread only, as Turn.
+  bool WaitAndTurn();
+  void Stop();
+
+  // One turn over at most batch_max mails and as many due timers. Returns whether there was anything to do.
+  bool Turn();
+
+  // When a turn is due even without mail.
+  absl::Time NextDue() const;
+
+ private:
+  struct Live;
+  struct Work;
+
+  std::vector<Mail> Drain();
+  void Handle(AcceptMail mail);
+  void Handle(AttachMail mail);
+  void Handle(EventMail mail);
+  void Handle(CancelMail mail);
+  void Handle(TakeOverMail mail);
+  void TickWhatIsDue();
+  void AnswerWhoMustGo();
+
+  Live* Find(const std::string& saga_id);
+  Live* Insert(Saga saga);
+  bool Decide(Live& live, const Event& event);
+  void CommitAndAct();
+  void Act(WriteResult result, Live& live, Work work);
+  void Run(const Live& live, const Send& send);
+  void Finish(Live& live);
+  void SetTimer(Live& live);
+  void ClearTimer(Live& live);
+  void Attach(Live& live, Waiter waiter);
+  void AttachToExisting(const Saga& existing, const std::string& input_hash, Waiter waiter);
+  void Release(Live& live, const std::function<void(Waiter)>& to);
+  void KeyTaken(Live& live);
+  void Reload(const std::string& saga_id);
+
+  std::vector<WriteResult> Commit(const std::vector<SagaWrite>& writes);
+  // Whether a write whose commit failed is in the store nevertheless.
+  bool WasStored(const SagaWrite& write);
+  // Calls `load` until it is not UNAVAILABLE or the shard stops.
+  absl::StatusOr<Saga> LoadStubbornly(const std::function<absl::StatusOr<Saga>()>& load);
+  bool PauseUnlessStopped(absl::Duration pause);
+
+  const std::shared_ptr<DriverContext> shared_;  // so that a late reply finds it alive
+  DriverContext& context_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Mail> mailbox_;  // guarded by mutex_
+  bool stopped_ = false;       // guarded by mutex_
+
+  // Below: the turn's own.
+  std::mt19937_64 random_;
+  absl::Time now_;
+  std::unordered_map<std::string, std::unique_ptr<Live>> live_;
+  std::map<std::string, Work> work_;                       // this turn's decisions, by saga id
+  std::set<std::pair<absl::Time, std::string>> timers_;    // (a Ticked is due, saga id), one per live saga at most
+  std::set<std::pair<absl::Time, std::string>> leavings_;  // (a waiter's answer_by, saga id)
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_ENGINE_SHARD_H_

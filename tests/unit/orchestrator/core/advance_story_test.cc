@@ -1,0 +1,287 @@
+// The rules as stories a person can read.
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "orchestrator/core/advance.h"
+#include "orchestrator/core/outcome.h"
+#include "tests/unit/orchestrator/core/shapes.h"
+
+namespace unwind {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr Phase kAction = Phase::kAction;
+constexpr Phase kCompensation = Phase::kCompensation;
+constexpr Phase kResolve = Phase::kResolve;
+
+// A saga being told what happens; each call returns what it sends.
+class Tale {
+ public:
+  explicit Tale(Plan plan, std::string input = "") : plan_(std::move(plan)) {
+    saga_.input = std::move(input);
+    saga_.steps.resize(plan_.steps.size());
+  }
+
+  std::vector<Send> Happens(const Event& event) {
+    Decision decision = Advance(plan_, saga_, event, {.now = now_, .jitter = 0.5});
+    stale_ = decision.stale;
+    saga_ = std::move(decision.next);
+    return decision.sends;
+  }
+  std::vector<Send> Starts() { return Happens(Started{}); }
+  std::vector<Send> Ok(int step, Phase phase, int attempt = 1, std::string reply = "r") {
+    return Happens(Answer(step, phase, attempt, Outcome::kOk, false, {}, std::move(reply)));
+  }
+  std::vector<Send> Unknown(int step, Phase phase, int attempt = 1) {
+    return Happens(Answer(step, phase, attempt, Outcome::kUnknown, false, {.reason = "UNAVAILABLE", .code = 14}));
+  }
+  std::vector<Send> Refused(int step, Phase phase, int attempt, bool effect_free, Failure why = {.reason = "NO", .code = 9}) {
+    return Happens(Answer(step, phase, attempt, Outcome::kRefused, effect_free, std::move(why)));
+  }
+  std::vector<Send> Fenced(int step, Phase phase, int attempt = 1) {
+    return Happens(Answer(step, phase, attempt, Outcome::kFenced, false, {.reason = kReasonFenced, .code = 10}));
+  }
+  void Sleeps(absl::Duration time) { now_ += time; }
+  std::vector<Send> Waits(absl::Duration time) {
+    Sleeps(time);
+    return Happens(Ticked{});
+  }
+
+  const Saga& saga() const { return saga_; }
+  const Step& step(int i) const { return saga_.steps[static_cast<std::size_t>(i)]; }
+  absl::Time next_run() const { return NextRunAt(plan_, saga_); }
+  absl::Time now() const { return now_; }
+  bool stale() const { return stale_; }
+
+ private:
+  static Replied Answer(int step, Phase phase, int attempt, Outcome outcome, bool effect_free, Failure why,
+                        std::string reply = "") {
+    return {.step = step, .phase = phase, .attempt = attempt, .outcome = outcome, .effect_free = effect_free,
+            .reply = std::move(reply), .failure = std::move(why), .elapsed = absl::ZeroDuration()};
+  }
+
+  Plan plan_;
+  Saga saga_;
+  absl::Time now_ = absl::FromUnixSeconds(1000);
+  bool stale_ = false;
+};
+
+TEST(AdvanceStory, AllGoesWell) {
+  Tale tale(PivotInTheMiddle(true));
+  EXPECT_THAT(tale.Starts(), ElementsAre(Send{0, kAction, 1}));
+  EXPECT_THAT(tale.Ok(0, kAction), ElementsAre(Send{1, kAction, 1}));
+  EXPECT_THAT(tale.Ok(1, kAction), ElementsAre(Send{2, kAction, 1}));
+  EXPECT_THAT(tale.Ok(2, kAction), IsEmpty());
+  EXPECT_EQ(tale.saga().state, SagaState::kCompleted);
+  EXPECT_EQ(tale.saga().version, 4);
+}
+
+TEST(AdvanceStory, ARefusalWithTheTrailerIsNotCompensatedTheStepsBeforeItAre) {
+  Tale tale(Sequence());
+  tale.Starts();
+  tale.Ok(0, kAction);
+  EXPECT_THAT(tale.Refused(1, kAction, 1, true, {.reason = "STOCK_NOT_ENOUGH", .code = 9}),
+              ElementsAre(Send{0, kCompensation, 1}));
+  EXPECT_EQ(tale.step(1).state, StepState::kRefused);
+  tale.Ok(0, kCompensation);
+  EXPECT_EQ(tale.saga().state, SagaState::kAborted);
+  EXPECT_EQ(tale.saga().failure.reason, "STOCK_NOT_ENOUGH");
+  EXPECT_EQ(tale.saga().failure.step, "b");
+}
+
+TEST(AdvanceStory, ARefusalWithoutTheTrailerIsCompensatedTooInReverse) {
+  Tale tale(Sequence());
+  tale.Starts();
+  tale.Ok(0, kAction);
+  EXPECT_THAT(tale.Refused(1, kAction, 1, false), ElementsAre(Send{1, kCompensation, 1}));
+  EXPECT_THAT(tale.Ok(1, kCompensation), ElementsAre(Send{0, kCompensation, 1}));
+}
+
+TEST(AdvanceStory, AnUnknownOutcomeIsRetriedWithJitterAndThenCompensated) {
+  Tale tale(Sequence());
+  tale.Starts();
+  EXPECT_THAT(tale.Unknown(0, kAction, 1), IsEmpty());
+  EXPECT_EQ(tale.next_run(), tale.now() + absl::Milliseconds(50));  // half of the first 100 ms
+  EXPECT_THAT(tale.Waits(absl::Milliseconds(49)), IsEmpty());
+  EXPECT_TRUE(tale.stale());
+  EXPECT_THAT(tale.Waits(absl::Milliseconds(1)), ElementsAre(Send{0, kAction, 2}));
+  EXPECT_THAT(tale.Unknown(0, kAction, 2), ElementsAre(Send{0, kCompensation, 1}));
+}
+
+TEST(AdvanceStory, PausesDoubleUpToTheCap) {
+  Tale tale(AllRetriable());
+  tale.Starts();
+  const std::vector<int> millis = {50, 100, 200, 400, 800, 1600, 2500, 2500};
+  for (std::size_t n = 0; n < millis.size(); ++n) {
+    tale.Unknown(0, kAction, static_cast<int>(n) + 1);
+    EXPECT_EQ(tale.next_run() - tale.now(), absl::Milliseconds(millis[n])) << "after send " << n + 1;
+    tale.Waits(absl::Seconds(10));
+  }
+}
+
+TEST(AdvanceStory, AnUnknownPivotIsResolvedAndItHappened) {
+  Tale tale(PivotInTheMiddle(true));
+  tale.Starts();
+  tale.Ok(0, kAction);
+  EXPECT_THAT(tale.Unknown(1, kAction), ElementsAre(Send{1, kResolve, 1}));
+  EXPECT_THAT(tale.Ok(1, kAction), IsEmpty());  // the late answer of the action is stale
+  EXPECT_TRUE(tale.stale());
+  EXPECT_THAT(tale.Unknown(1, kResolve, 1), IsEmpty());
+  EXPECT_THAT(tale.Waits(absl::Seconds(1)), ElementsAre(Send{1, kResolve, 2}));
+  EXPECT_THAT(tale.Ok(1, kResolve, 2, "paid"), ElementsAre(Send{2, kAction, 1}));
+  EXPECT_EQ(tale.step(1).reply, "paid");
+}
+
+TEST(AdvanceStory, AnUnknownPivotIsResolvedAndNeverHappened) {
+  Tale tale(PivotInTheMiddle(true));
+  tale.Starts();
+  tale.Ok(0, kAction);
+  tale.Unknown(1, kAction);
+  const Failure never = {.reason = kReasonNeverHappened, .code = 9, .metadata = {{"cause", "PAYMENT_TIMEOUT"}}};
+  EXPECT_THAT(tale.Refused(1, kResolve, 1, true, never), ElementsAre(Send{0, kCompensation, 1}));
+  EXPECT_EQ(tale.saga().failure.reason, "PAYMENT_TIMEOUT");
+  EXPECT_THAT(tale.saga().failure.metadata, IsEmpty());
+}
+
+TEST(AdvanceStory, ThePivotsFirstRefusalGoesBackAtOnceASecondCopysIsResolved) {
+  Tale first(PivotInTheMiddle(true));
+  first.Starts();
+  first.Ok(0, kAction);
+  EXPECT_THAT(first.Refused(1, kAction, 1, true), ElementsAre(Send{0, kCompensation, 1}));
+
+  Tale second(PivotInTheMiddle(true));
+  second.Starts();
+  second.Ok(0, kAction);
+  EXPECT_THAT(second.Happens(TakenOver{}), ElementsAre(Send{1, kAction, 2}));
+  EXPECT_THAT(second.Refused(1, kAction, 2, true), ElementsAre(Send{1, kResolve, 1}));
+}
+
+TEST(AdvanceStory, APivotWithoutResolveIsRepeatedAndNeverGoesBack) {
+  Tale tale(PivotInTheMiddle(false));
+  tale.Starts();
+  tale.Ok(0, kAction);
+  for (int attempt = 1; attempt <= 10; ++attempt) {
+    EXPECT_THAT(tale.Unknown(1, kAction, attempt), IsEmpty());
+    EXPECT_THAT(tale.Waits(absl::Seconds(100)), ElementsAre(Send{1, kAction, attempt + 1}));
+  }
+  EXPECT_EQ(tale.saga().state, SagaState::kRunning);
+}
+
+TEST(AdvanceStory, ADeadlineBeforeThePivotGoesBackAfterItAsksForResolve) {
+  Tale before(PivotInTheMiddle(true));
+  before.Starts();
+  EXPECT_EQ(before.next_run(), before.now() + absl::Seconds(30));
+  EXPECT_THAT(before.Waits(absl::Seconds(30)), ElementsAre(Send{0, kCompensation, 1}));
+  EXPECT_EQ(before.saga().failure.reason, "SAGA_DEADLINE");
+
+  Tale after(PivotInTheMiddle(true));
+  after.Starts();
+  after.Ok(0, kAction);
+  EXPECT_THAT(after.Waits(absl::Seconds(30)), ElementsAre(Send{1, kResolve, 1}));
+  EXPECT_EQ(after.next_run(), absl::InfiniteFuture());
+}
+
+TEST(AdvanceStory, ACancelBeforeThePivotGoesBackAfterItAsksForResolve) {
+  Tale before(PivotInTheMiddle(true));
+  before.Starts();
+  EXPECT_THAT(before.Happens(CancelRequested{}), ElementsAre(Send{0, kCompensation, 1}));
+  EXPECT_EQ(before.saga().failure.reason, "SAGA_CANCELLED");
+
+  Tale after(PivotInTheMiddle(true));
+  after.Starts();
+  after.Ok(0, kAction);
+  EXPECT_THAT(after.Happens(CancelRequested{}), ElementsAre(Send{1, kResolve, 1}));
+  EXPECT_THAT(after.Ok(1, kResolve), ElementsAre(Send{2, kAction, 1}));
+  EXPECT_EQ(after.saga().state, SagaState::kRunning);
+}
+
+TEST(AdvanceStory, ADiamondRunsItsSidesTogetherAndUndoesThemBeforeItsTop) {
+  Tale tale(DiamondBeforePivot());
+  tale.Starts();
+  EXPECT_THAT(tale.Ok(0, kAction), ElementsAre(Send{1, kAction, 1}, Send{2, kAction, 1}));
+  EXPECT_THAT(tale.Ok(1, kAction), IsEmpty());
+  EXPECT_THAT(tale.Refused(2, kAction, 1, true), ElementsAre(Send{1, kCompensation, 1}));
+  EXPECT_THAT(tale.Ok(1, kCompensation), ElementsAre(Send{0, kCompensation, 1}));
+}
+
+TEST(AdvanceStory, ASkippedPivotCountsAsPassed) {
+  Tale tale(SkippedPivot());
+  tale.Starts();
+  EXPECT_THAT(tale.Ok(0, kAction), ElementsAre(Send{2, kAction, 1}));
+  EXPECT_THAT(tale.Happens(CancelRequested{}), IsEmpty());
+  EXPECT_EQ(tale.saga().state, SagaState::kRunning);
+}
+
+TEST(AdvanceStory, ACompensationThatNeedsItsOwnReplyWaitsUntilThatIsKnown) {
+  Tale tale(OwnReply());
+  tale.Starts();
+  tale.Ok(0, kAction);
+  tale.Unknown(1, kAction, 1);
+  tale.Waits(absl::Seconds(1));
+  EXPECT_THAT(tale.Unknown(1, kAction, 2), IsEmpty());  // out of attempts: goes back, and asks on
+  EXPECT_EQ(tale.saga().state, SagaState::kCompensating);
+  EXPECT_THAT(tale.Waits(absl::Seconds(1)), ElementsAre(Send{1, kAction, 3}));
+  EXPECT_THAT(tale.Ok(1, kAction, 3), ElementsAre(Send{1, kCompensation, 1}));
+}
+
+TEST(AdvanceStory, ACompensationRefusedTooOftenParksUntilAnOperatorRetries) {
+  Tale tale(Sequence());
+  tale.Starts();
+  tale.Ok(0, kAction);
+  tale.Refused(1, kAction, 1, true);
+  tale.Refused(0, kCompensation, 1, false);
+  tale.Waits(absl::Seconds(1));
+  tale.Refused(0, kCompensation, 2, false);
+  EXPECT_EQ(tale.saga().state, SagaState::kParked);
+  EXPECT_EQ(tale.next_run(), absl::InfiniteFuture());
+  EXPECT_THAT(tale.Happens(Operated{.verb = Verb::kRetry, .step = 0, .reply = {}, .actor = "ann", .reason = "fixed"}),
+              ElementsAre(Send{0, kCompensation, 3}));
+  EXPECT_EQ(tale.saga().state, SagaState::kCompensating);
+}
+
+TEST(AdvanceStory, AKeyUsedForAnotherPayloadParksAtOnce) {
+  Tale tale(Sequence());
+  tale.Starts();
+  EXPECT_THAT(tale.Refused(0, kAction, 1, false, {.reason = kReasonKeyReused, .code = 3}), IsEmpty());
+  EXPECT_EQ(tale.saga().state, SagaState::kParked);
+}
+
+TEST(AdvanceStory, AFencedActionGoesBackAndIsCompensated) {
+  Tale tale(Sequence());
+  tale.Starts();
+  EXPECT_THAT(tale.Fenced(0, kAction), ElementsAre(Send{0, kCompensation, 1}));
+}
+
+TEST(AdvanceStory, AnAncientSagaSendsNothingAndParks) {
+  Tale tale(AllRetriable());
+  tale.Starts();
+  tale.Unknown(0, kAction, 1);
+  EXPECT_THAT(tale.Waits(absl::Hours(24 * 26)), IsEmpty());
+  EXPECT_EQ(tale.saga().state, SagaState::kParked);
+  EXPECT_EQ(tale.saga().failure.reason, "SAGA_TOO_OLD");
+}
+
+TEST(AdvanceStory, ATakeoverResendsWhatWasAwaited) {
+  Tale tale(DiamondBeforePivot());
+  tale.Starts();
+  tale.Ok(0, kAction);
+  tale.Ok(1, kAction);
+  EXPECT_THAT(tale.Happens(TakenOver{}), ElementsAre(Send{2, kAction, 2}));
+  EXPECT_THAT(tale.Ok(2, kAction, 1), IsEmpty());
+  EXPECT_TRUE(tale.stale());
+}
+
+TEST(AdvanceStory, ATakeoverPastTheDeadlineDoesNotResendWhatItAbandons) {
+  Tale tale(Sequence());
+  tale.Starts();
+  tale.Sleeps(absl::Seconds(31));
+  EXPECT_THAT(tale.Happens(TakenOver{}), ElementsAre(Send{0, kCompensation, 1}));
+}
+
+}  // namespace
+}  // namespace unwind
