@@ -1,0 +1,67 @@
+// The payment gateway as a port, and its gRPC implementation.
+#ifndef UNWIND_PAYMENT_SVC_GATEWAY_CLIENT_H_
+#define UNWIND_PAYMENT_SVC_GATEWAY_CLIENT_H_
+
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "grpcpp/channel.h"
+#include "payment_svc/payment.h"
+#include "pg/v1/payment_gateway.grpc.pb.h"
+
+namespace unwind::payment {
+
+// Thread-safe. `done` is called exactly once, on any thread, also before the method returns.
+class Gateway {
+ public:
+  using Done = std::function<void(GatewayAnswer)>;
+
+  virtual ~Gateway() = default;
+  virtual void Confirm(const std::string& key, const Money& amount, Done done) = 0;
+  virtual void Cancel(const std::string& key, const std::string& transaction_id, Done done) = 0;
+  // Refuses the key for ever or says what it did.
+  virtual void Fence(const std::string& key, Done done) = 0;
+};
+
+// What the gateway's answer to a Confirm, a Cancel or a Fence says of the key; `status` is the call's.
+GatewayAnswer ReadAnswer(const absl::Status& status, const ::pg::v1::Transaction& transaction);
+
+class GrpcGateway final : public Gateway {
+ public:
+  // Every call ends within `timeout`.
+  GrpcGateway(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout);
+  ~GrpcGateway() override;  // as Stop
+
+  void Confirm(const std::string& key, const Money& amount, Done done) override;
+  void Cancel(const std::string& key, const std::string& transaction_id, Done done) override;
+  void Fence(const std::string& key, Done done) override;
+
+  // Waits for the calls under way; later ones are answered UNKNOWN at once.
+  void Stop();
+
+ private:
+  template <class Request, class Response>
+  struct Call;
+  template <class Request, class Response, class Start>
+  void Send(Request request, Done done, Start start);
+  bool Begin();
+  void End();
+
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<::pg::v1::PaymentGateway::Stub> stub_;
+  const absl::Duration timeout_;
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::size_t calls_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace unwind::payment
+
+#endif  // UNWIND_PAYMENT_SVC_GATEWAY_CLIENT_H_

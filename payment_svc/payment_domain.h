@@ -1,0 +1,42 @@
+// Payments as a saga participant: the batch loads rows, payment.h decides, the gateway is asked between two transactions.
+#ifndef UNWIND_PAYMENT_SVC_PAYMENT_DOMAIN_H_
+#define UNWIND_PAYMENT_SVC_PAYMENT_DOMAIN_H_
+
+#include <any>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "common/base/clock.h"
+#include "common/participant/participant.h"
+#include "payment_svc/gateway_client.h"
+#include "soci/session.h"
+
+namespace unwind::payment {
+
+// Command::method. ResolveX takes X's request and answers X's response.
+enum Method : int { kCharge, kResolveCharge, kRefund, kResolveRefund, kReset };
+
+class PaymentDomain final : public Domain {
+ public:
+  // Both must outlive this.
+  PaymentDomain(Gateway& gateway, const Clock& clock) : gateway_(gateway), clock_(clock) {}
+
+  absl::Status Apply(soci::session& session, const std::vector<Command*>& commands) override;
+  void Continue(const Command& command, std::function<void(std::any)> done) override;
+
+ private:
+  void RememberCapture(const std::string& refund_id, const Decision& decision, const std::string& capture);
+
+  Gateway& gateway_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::map<std::string, std::string> captures_;  // by refund_id: the transaction that its Cancel pays back
+};
+
+}  // namespace unwind::payment
+
+#endif  // UNWIND_PAYMENT_SVC_PAYMENT_DOMAIN_H_

@@ -1,0 +1,35 @@
+// The rows of payments and refunds. Every function runs inside the caller's transaction and lets soci_error pass.
+#ifndef UNWIND_PAYMENT_SVC_PAYMENT_STORE_H_
+#define UNWIND_PAYMENT_SVC_PAYMENT_STORE_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "payment_svc/payment.h"
+#include "soci/session.h"
+
+namespace unwind::payment {
+
+// By id. An id that was asked for and has no row is there without a value.
+using Payments = std::map<std::string, std::optional<Payment>>;
+using Refunds = std::map<std::string, std::optional<Refund>>;
+
+Payments LoadPayments(soci::session& session, const std::vector<std::string>& payment_ids);
+Refunds LoadRefunds(soci::session& session, const std::vector<std::string>& refund_ids);
+
+// Inserts or overwrites.
+void SavePayments(soci::session& session, const std::vector<Payment>& payments);
+void SaveRefunds(soci::session& session, const std::vector<Refund>& refunds);
+
+// Payments and refunds that the gateway has not settled.
+std::int64_t CountPending(soci::session& session);
+
+// Removes all payments and refunds and says how many payments there were.
+std::int64_t ClearPayments(soci::session& session);
+
+}  // namespace unwind::payment
+
+#endif  // UNWIND_PAYMENT_SVC_PAYMENT_STORE_H_
