@@ -1,0 +1,427 @@
+#include "orchestrator/adapters/soci_saga_store.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/functional/function_ref.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/db/migrate.h"
+#include "orchestrator/adapters/saga_codec.h"
+#include "soci/soci.h"
+
+extern const unwind::Migrations kSagaMigrations;  // embedded by the build
+
+namespace unwind {
+namespace {
+
+using soci::into;
+using soci::use;
+
+constexpr char kCountLease[] = "SELECT COUNT(*) FROM instance WHERE id = :id AND epoch = :epoch";
+
+constexpr char kInsertSaga[] =
+    "INSERT INTO saga (id, definition, definition_version, key, input_hash, state, version, owner, cancel_requested,"
+    " backward, next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input)"
+    " VALUES (:id, :definition, :definition_version, :key, :input_hash, :state, :version, :owner, :cancel_requested,"
+    " :backward, :next_run_at, :deadline, :create_time, :update_time, :traceparent, :failure, :steps, :input)"
+    " ON CONFLICT DO NOTHING";
+
+// What was accepted never changes, so only the rest is written. The fence stands in the statement itself (S9).
+constexpr char kUpdateSaga[] =
+    "UPDATE saga SET state = :state, version = :version, cancel_requested = :cancel_requested, backward = :backward,"
+    " next_run_at = :next_run_at, deadline = :deadline, update_time = :update_time, failure = :failure, steps = :steps"
+    " WHERE id = :id AND version = :seen AND owner = :owner";
+
+constexpr char kInsertEvent[] =
+    "INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
+    " VALUES (:saga_id, :seq, :what, :at, :state, :detail)";
+
+constexpr char kCountKey[] = "SELECT COUNT(*) FROM saga WHERE definition = :definition AND key = :key";
+
+constexpr char kSelectSaga[] =
+    "SELECT id, definition, definition_version, key, input_hash, state, version, owner, cancel_requested, backward,"
+    " next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input FROM saga ";
+constexpr char kById[] = "WHERE id = :id";
+constexpr char kByKey[] = "WHERE definition = :definition AND key = :key";
+// The words of the index saga_unfinished.
+constexpr char kUnfinished[] = "WHERE owner = :owner AND id > :after AND state IN (1, 2, 5) ORDER BY id LIMIT :limit";
+constexpr char kNewest[] = "WHERE id < :before ORDER BY id DESC LIMIT :limit";
+constexpr char kNewestOfDefinition[] = "WHERE definition = :definition AND id < :before ORDER BY id DESC LIMIT :limit";
+constexpr char kNewestInState[] = "WHERE state = :state AND id < :before ORDER BY id DESC LIMIT :limit";
+constexpr char kNewestOfBoth[] =
+    "WHERE definition = :definition AND state = :state AND id < :before ORDER BY id DESC LIMIT :limit";
+// U+10FFFF: above every id.
+constexpr char kAfterTheNewest[] = "\xf4\x8f\xbf\xbf";
+
+constexpr char kSelectEvents[] =
+    "SELECT seq, what, at, state, detail FROM saga_event WHERE saga_id = :saga_id AND seq > :after"
+    " ORDER BY seq LIMIT :limit";
+
+// By the database's clock, in nanoseconds.
+constexpr char kAcquire[] =
+    "INSERT INTO instance (id, address, epoch, lease_until)"
+    " VALUES (:id, :address, 1, CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000000 + :length)"
+    " ON CONFLICT (id) DO UPDATE SET address = excluded.address, epoch = instance.epoch + 1,"
+    " lease_until = excluded.lease_until RETURNING epoch";
+constexpr char kRenew[] =
+    "UPDATE instance SET"
+    " lease_until = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000000 + :length"
+    " WHERE id = :id AND epoch = :epoch";
+
+// Both choose the same sagas. The words of the index saga_finished.
+constexpr char kPurgeEvents[] =
+    "DELETE FROM saga_event WHERE saga_id IN (SELECT id FROM saga WHERE state IN (3, 4) AND update_time < :before"
+    " ORDER BY update_time, id LIMIT :limit)";
+constexpr char kPurgeSagas[] =
+    "DELETE FROM saga WHERE id IN (SELECT id FROM saga WHERE state IN (3, 4) AND update_time < :before"
+    " ORDER BY update_time, id LIMIT :limit)";
+
+constexpr char kInsertDefinition[] =
+    "INSERT INTO definition (name, version, hash, yaml, descriptors)"
+    " VALUES (:name, :version, :hash, :yaml, :descriptors) ON CONFLICT DO NOTHING";
+constexpr char kSelectHash[] = "SELECT hash FROM definition WHERE name = :name AND version = :version";
+constexpr char kSelectDefinitions[] =
+    "SELECT name, version, hash, yaml, descriptors FROM definition ORDER BY name, version";
+
+constexpr absl::Duration kLeaseMax = absl::Hours(24 * 365);
+
+long long LeaseNanos(absl::Duration length) { return absl::ToInt64Nanoseconds(std::min(length, kLeaseMax)); }
+
+int Limit(int limit) { return std::max(limit, 0); }  // to SQLite a negative limit is none
+
+// Prepares `query` with `uses` in the order of its parameters. They must outlive the statement.
+template <class... Uses>
+soci::statement Prepare(soci::session& sql, const char* query, const Uses&... uses) {
+  auto statement = sql.prepare << query;
+  return (statement, ..., use(uses));
+}
+
+// Runs a statement that changes rows; how many it changed.
+template <class... Uses>
+long long Change(soci::session& sql, const char* query, const Uses&... uses) {
+  soci::statement statement = Prepare(sql, query, uses...);
+  statement.execute(true);
+  return statement.get_affected_rows();
+}
+
+template <class... Uses>
+std::vector<SagaRow> SelectSagas(soci::session& sql, const char* where, const Uses&... uses) {
+  SagaRow row;
+  auto query = sql.prepare << kSelectSaga << where;
+  (query, into(row.id), into(row.definition), into(row.definition_version), into(row.key), into(row.input_hash),
+   into(row.state), into(row.version), into(row.owner), into(row.cancel_requested), into(row.backward),
+   into(row.next_run_at), into(row.deadline), into(row.create_time), into(row.update_time), into(row.traceparent),
+   into(row.failure), into(row.steps), into(row.input));
+  soci::statement statement = (query, ..., use(uses));
+  std::vector<SagaRow> rows;
+  statement.execute();
+  while (statement.fetch()) rows.push_back(row);
+  return rows;
+}
+
+absl::StatusOr<std::vector<Saga>> DecodeSagas(const std::vector<SagaRow>& rows) {
+  std::vector<Saga> sagas;
+  sagas.reserve(rows.size());
+  for (const SagaRow& row : rows) {
+    ASSIGN_OR_RETURN(Saga saga, DecodeSaga(row));
+    sagas.push_back(std::move(saga));
+  }
+  return sagas;
+}
+
+// Makes the texts and bytes of `row` what they were, in place.
+absl::Status DecodeDefinition(StoredDefinition& row) {
+  ASSIGN_OR_RETURN(row.name, DecodeText(row.name));
+  ASSIGN_OR_RETURN(row.hash, DecodeText(row.hash));
+  ASSIGN_OR_RETURN(row.yaml, DecodeText(row.yaml));
+  std::string descriptors;
+  if (!absl::Base64Unescape(row.descriptors, &descriptors)) {
+    return absl::DataLossError(absl::StrCat("the stored descriptors of definition ", row.name, " cannot be read"));
+  }
+  row.descriptors = std::move(descriptors);
+  return absl::OkStatus();
+}
+
+absl::Status LeaseIsOver(const Lease& lease) {
+  return absl::AbortedError(absl::StrCat("epoch ", lease.epoch, " of instance ", lease.instance, " is over"));
+}
+
+// One write in the types of SQL, made before any lock is taken.
+struct WriteRows {
+  SagaRow saga;
+  long long seen = 0;
+  std::vector<EventRow> events;
+};
+
+WriteRows EncodeWrite(const Lease& lease, const SagaWrite& write) {
+  WriteRows rows{.saga = EncodeSaga(write.saga), .seen = write.seen_version, .events = {}};
+  rows.saga.owner = EncodeText(lease.instance);
+  rows.saga.next_run_at = EncodeTime(write.next_run_at);
+  rows.events.reserve(write.events.size());
+  for (const HistoryEvent& event : write.events) rows.events.push_back(EncodeEvent(write.saga.id, event));
+  return rows;
+}
+
+// The statements of a turn, prepared once for as long as the session lives. Each reads and writes the members it is bound to.
+// One row at a time: in SQLite a kept statement is faster than one set-based statement over a JSON parameter.
+class TurnStatements {
+ public:
+  explicit TurnStatements(soci::session& sql)
+      : sql_(sql),
+        count_lease_((sql.prepare << kCountLease, into(count_), use(instance_), use(epoch_))),
+        insert_saga_(Prepare(sql, kInsertSaga, saga_.id, saga_.definition, saga_.definition_version, saga_.key,
+                             saga_.input_hash, saga_.state, saga_.version, saga_.owner, saga_.cancel_requested,
+                             saga_.backward, saga_.next_run_at, saga_.deadline, saga_.create_time, saga_.update_time,
+                             saga_.traceparent, saga_.failure, saga_.steps, saga_.input)),
+        update_saga_(Prepare(sql, kUpdateSaga, saga_.state, saga_.version, saga_.cancel_requested, saga_.backward,
+                             saga_.next_run_at, saga_.deadline, saga_.update_time, saga_.failure, saga_.steps, saga_.id,
+                             seen_, saga_.owner)),
+        insert_event_(Prepare(sql, kInsertEvent, event_.saga_id, event_.seq, event_.what, event_.at, event_.state,
+                              event_.detail)) {}
+  TurnStatements(const TurnStatements&) = delete;
+  TurnStatements& operator=(const TurnStatements&) = delete;
+
+  soci::session& sql() { return sql_; }
+
+  absl::Status CheckLease(const Lease& lease) {
+    instance_ = EncodeText(lease.instance);
+    epoch_ = lease.epoch;
+    count_lease_.execute(true);
+    const bool held = count_ == 1;
+    while (count_lease_.fetch()) {  // to its end, or the statement would hold its snapshot open
+    }
+    return held ? absl::OkStatus() : LeaseIsOver(lease);
+  }
+
+  WriteResult Store(const WriteRows& rows) {
+    saga_ = rows.saga;
+    seen_ = rows.seen;
+    soci::statement& store = seen_ == 0 ? insert_saga_ : update_saga_;
+    store.execute(true);
+    if (store.get_affected_rows() == 0) return seen_ == 0 ? WhyNotInserted() : WriteResult::kConflict;
+    for (const EventRow& event : rows.events) {
+      event_ = event;
+      insert_event_.execute(true);
+    }
+    return WriteResult::kStored;
+  }
+
+ private:
+  WriteResult WhyNotInserted() {
+    long long count = 0;
+    sql_ << kCountKey, into(count), use(saga_.definition), use(saga_.key);
+    return count > 0 ? WriteResult::kKeyExists : WriteResult::kConflict;
+  }
+
+  soci::session& sql_;
+  std::string instance_;
+  long long epoch_ = 0, count_ = 0, seen_ = 0;
+  SagaRow saga_;
+  EventRow event_;
+  soci::statement count_lease_, insert_saga_, update_saga_, insert_event_;
+};
+
+}  // namespace
+
+// The writing connection and what is prepared on it. Not thread-safe.
+class SociSagaStore::Writer {
+ public:
+  explicit Writer(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
+
+  Connection& connection() { return *connection_; }
+
+  // One transaction over the kept statements. They are made anew after a failure.
+  absl::Status Write(absl::FunctionRef<absl::Status(TurnStatements&)> body) {
+    absl::Status status = connection_->Write([&](soci::session& sql) {
+      if (!statements_.has_value()) statements_.emplace(sql);
+      return body(*statements_);
+    });
+    if (!status.ok()) statements_.reset();
+    return status;
+  }
+
+ private:
+  std::unique_ptr<Connection> connection_;
+  std::optional<TurnStatements> statements_;  // last: it must go before its session
+};
+
+SociSagaStore::SociSagaStore(std::unique_ptr<Writer> writer, std::unique_ptr<Connection> reader)
+    : writer_(std::move(writer)), reader_(std::move(reader)) {}
+
+SociSagaStore::~SociSagaStore() = default;
+
+absl::StatusOr<std::unique_ptr<SociSagaStore>> SociSagaStore::Open(const std::string& path) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Connection::Open(path));
+  RETURN_IF_ERROR(Migrate(*connection, "orchestrator", kSagaMigrations));
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, Connection::Open(path));
+  auto writer = std::make_unique<Writer>(std::move(connection));
+  return std::unique_ptr<SociSagaStore>(new SociSagaStore(std::move(writer), std::move(reader)));
+}
+
+absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& lease,
+                                                               const std::vector<SagaWrite>& writes) {
+  std::vector<WriteRows> rows;
+  rows.reserve(writes.size());
+  for (const SagaWrite& write : writes) rows.push_back(EncodeWrite(lease, write));
+  std::vector<WriteResult> results;
+  results.reserve(writes.size());
+  const auto store = [&](TurnStatements& statements) -> absl::Status {
+    RETURN_IF_ERROR(statements.CheckLease(lease));
+    for (const WriteRows& write : rows) results.push_back(statements.Store(write));
+    return absl::OkStatus();
+  };
+  std::lock_guard lock(writer_mutex_);
+  RETURN_IF_ERROR(writer_->Write(store));
+  return results;
+}
+
+absl::StatusOr<Saga> SociSagaStore::Load(absl::string_view saga_id) {
+  const std::string id = EncodeText(saga_id);
+  std::vector<SagaRow> rows;
+  RETURN_IF_ERROR(Read([&](soci::session& sql) { rows = SelectSagas(sql, kById, id); }));
+  if (rows.empty()) return absl::NotFoundError(absl::StrCat("there is no saga ", saga_id));
+  return DecodeSaga(rows.front());
+}
+
+absl::StatusOr<Saga> SociSagaStore::LoadByKey(absl::string_view definition, absl::string_view key) {
+  const std::string of = EncodeText(definition);
+  const std::string by = EncodeText(key);
+  std::vector<SagaRow> rows;
+  RETURN_IF_ERROR(Read([&](soci::session& sql) { rows = SelectSagas(sql, kByKey, of, by); }));
+  if (rows.empty()) {
+    return absl::NotFoundError(absl::StrCat("there is no saga of definition ", definition, " with key ", key));
+  }
+  return DecodeSaga(rows.front());
+}
+
+absl::StatusOr<std::vector<Saga>> SociSagaStore::List(const SagaFilter& filter) {
+  const std::string definition = EncodeText(filter.definition);
+  const std::string before = filter.before_id.empty() ? kAfterTheNewest : EncodeText(filter.before_id);
+  const int state = filter.state.has_value() ? static_cast<int>(*filter.state) : 0;
+  const int limit = Limit(filter.limit);
+  std::vector<SagaRow> rows;
+  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+    if (definition.empty()) {
+      rows = state == 0 ? SelectSagas(sql, kNewest, before, limit) : SelectSagas(sql, kNewestInState, state, before, limit);
+    } else {
+      rows = state == 0 ? SelectSagas(sql, kNewestOfDefinition, definition, before, limit)
+                        : SelectSagas(sql, kNewestOfBoth, definition, state, before, limit);
+    }
+  }));
+  return DecodeSagas(rows);
+}
+
+absl::StatusOr<std::vector<HistoryEvent>> SociSagaStore::History(absl::string_view saga_id, std::int64_t after_seq,
+                                                                 int limit) {
+  const std::string id = EncodeText(saga_id);
+  const long long after = after_seq;
+  const int most = Limit(limit);
+  std::vector<EventRow> rows;
+  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+    EventRow row;
+    row.saga_id = id;
+    soci::statement statement = (sql.prepare << kSelectEvents, into(row.seq), into(row.what), into(row.at),
+                                 into(row.state), into(row.detail), use(id), use(after), use(most));
+    statement.execute();
+    while (statement.fetch()) rows.push_back(row);
+  }));
+  std::vector<HistoryEvent> events;
+  events.reserve(rows.size());
+  for (const EventRow& row : rows) {
+    ASSIGN_OR_RETURN(HistoryEvent event, DecodeEvent(row));
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+absl::StatusOr<Lease> SociSagaStore::Acquire(absl::string_view instance, absl::string_view address,
+                                             absl::Duration length) {
+  const std::string id = EncodeText(instance);
+  const std::string at = EncodeText(address);
+  const long long nanos = LeaseNanos(length);
+  long long epoch = 0;
+  RETURN_IF_ERROR(Write([&](soci::session& sql) {
+    sql << kAcquire, into(epoch), use(id), use(at), use(nanos);
+    return absl::OkStatus();
+  }));
+  return Lease{.instance = std::string(instance), .epoch = epoch};
+}
+
+absl::Status SociSagaStore::Renew(const Lease& lease, absl::Duration length) {
+  const std::string id = EncodeText(lease.instance);
+  const long long epoch = lease.epoch;
+  const long long nanos = LeaseNanos(length);
+  return Write([&](soci::session& sql) {
+    return Change(sql, kRenew, nanos, id, epoch) == 1 ? absl::OkStatus() : LeaseIsOver(lease);
+  });
+}
+
+absl::StatusOr<std::vector<Saga>> SociSagaStore::LoadOwned(const Lease& lease, absl::string_view after_id, int limit) {
+  const std::string owner = EncodeText(lease.instance);
+  const std::string after = EncodeText(after_id);
+  const int most = Limit(limit);
+  std::vector<SagaRow> rows;
+  RETURN_IF_ERROR(Read([&](soci::session& sql) { rows = SelectSagas(sql, kUnfinished, owner, after, most); }));
+  return DecodeSagas(rows);
+}
+
+absl::StatusOr<int> SociSagaStore::Purge(const Lease& lease, absl::Time before, int limit) {
+  const long long older_than = EncodeTime(before);
+  const int most = Limit(limit);
+  int purged = 0;
+  const auto purge = [&](TurnStatements& statements) -> absl::Status {
+    RETURN_IF_ERROR(statements.CheckLease(lease));
+    Change(statements.sql(), kPurgeEvents, older_than, most);
+    purged = static_cast<int>(Change(statements.sql(), kPurgeSagas, older_than, most));
+    return absl::OkStatus();
+  };
+  std::lock_guard lock(writer_mutex_);
+  RETURN_IF_ERROR(writer_->Write(purge));
+  return purged;
+}
+
+absl::Status SociSagaStore::PutDefinition(const StoredDefinition& definition) {
+  const std::string name = EncodeText(definition.name);
+  const std::string hash = EncodeText(definition.hash);
+  const std::string yaml = EncodeText(definition.yaml);
+  const std::string descriptors = absl::Base64Escape(definition.descriptors);
+  return Write([&](soci::session& sql) {
+    if (Change(sql, kInsertDefinition, name, definition.version, hash, yaml, descriptors) == 1) return absl::OkStatus();
+    std::string stored;
+    sql << kSelectHash, into(stored), use(name), use(definition.version);
+    if (stored == hash) return absl::OkStatus();
+    return absl::AlreadyExistsError(absl::StrCat("version ", definition.version, " of definition ", definition.name,
+                                                 " is stored with other content; give the changed one a new version"));
+  });
+}
+
+absl::StatusOr<std::vector<StoredDefinition>> SociSagaStore::LoadDefinitions() {
+  std::vector<StoredDefinition> rows;
+  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+    StoredDefinition row;
+    soci::statement statement = (sql.prepare << kSelectDefinitions, into(row.name), into(row.version), into(row.hash),
+                                 into(row.yaml), into(row.descriptors));
+    statement.execute();
+    while (statement.fetch()) rows.push_back(row);
+  }));
+  for (StoredDefinition& row : rows) RETURN_IF_ERROR(DecodeDefinition(row));
+  return rows;
+}
+
+absl::Status SociSagaStore::Write(absl::FunctionRef<absl::Status(soci::session&)> body) {
+  std::lock_guard lock(writer_mutex_);
+  return writer_->connection().Write(body);
+}
+
+absl::Status SociSagaStore::Read(absl::FunctionRef<void(soci::session&)> body) {
+  std::lock_guard lock(reader_mutex_);
+  return reader_->Read([&](soci::session& sql) {
+    body(sql);
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace unwind

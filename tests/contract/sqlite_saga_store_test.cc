@@ -1,0 +1,190 @@
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/functional/function_ref.h"
+#include "common/db/connection.h"
+#include "orchestrator/adapters/soci_saga_store.h"
+#include "soci/soci.h"
+#include "tests/contract/saga_store_contract.h"
+
+namespace unwind {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A folder of its own, removed at the end.
+class Scratch {
+ public:
+  Scratch() {
+    std::string name = (fs::temp_directory_path() / "saga_store_XXXXXX").string();
+    path_ = mkdtemp(name.data());
+  }
+  ~Scratch() { fs::remove_all(path_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  std::string File(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  fs::path path_;
+};
+
+class SqliteHome final : public StoreHome {
+ public:
+  SqliteHome() { Reopen(); }
+  SagaStore& store() override { return *store_; }
+  bool Reopen() override {
+    store_ = nullptr;
+    store_ = SociSagaStore::Open(scratch_.File("sagas.db")).value();
+    return true;
+  }
+
+ private:
+  Scratch scratch_;
+  std::unique_ptr<SagaStore> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, SagaStoreContract,
+                         testing::Values(MakeStoreHome([] { return std::make_unique<SqliteHome>(); })));
+
+class SqliteSagaStore : public testing::Test {
+ protected:
+  void SetUp() override {
+    store_ = SociSagaStore::Open(file_).value();
+    lease_ = store_->Acquire("orchestrator-1", "127.0.0.1:9000", absl::Seconds(15)).value();
+  }
+
+  // Runs `body` on a connection that is not the store's.
+  void OnAnotherConnection(absl::FunctionRef<void(soci::session&)> body) {
+    const auto connection = Connection::Open(file_).value();
+    const absl::Status status = connection->Write([&](soci::session& sql) {
+      body(sql);
+      return absl::OkStatus();
+    });
+    ASSERT_TRUE(status.ok()) << status;
+  }
+  std::string Column(const std::string& query) {
+    std::string value;
+    OnAnotherConnection([&](soci::session& sql) { sql << query, soci::into(value); });
+    return value;
+  }
+  void Execute(const std::string& statement) {
+    OnAnotherConnection([&](soci::session& sql) { sql << statement; });
+  }
+
+  Scratch scratch_;
+  const std::string file_ = scratch_.File("sagas.db");
+  std::unique_ptr<SagaStore> store_;
+  Lease lease_;
+};
+
+TEST_F(SqliteSagaStore, RowsAreReadableToAPerson) {
+  SagaWrite write = InsertOf(SampleSaga("s1"));
+  write.saga.failure = {.reason = "NO", .domain = "d", .code = 9, .message = "it's off", .step = "a", .metadata = {{"k", "v"}}};
+  ASSERT_TRUE(store_->Commit(lease_, {write, UpdateOf(write.saga, SagaState::kParked)}).ok());
+  EXPECT_EQ(Column("SELECT steps FROM saga"),
+            R"([{"state":3,"phase":1,"sends":[0,1,0,0],"awaiting":true,"reply":"cmVwbHk="}])");
+  EXPECT_EQ(Column("SELECT failure FROM saga"),
+            R"({"reason":"NO","domain":"d","code":9,"message":"it's off","step":"a","metadata":{"k":"v"}})");
+  EXPECT_EQ(Column("SELECT group_concat(what, ' ') FROM saga_event"), "started replied");
+  EXPECT_EQ(Column("SELECT detail FROM saga_event WHERE seq = 1"),
+            R"({"jitter":0.25,"sends":[{"step":0,"phase":1,"attempt":1}]})");
+  EXPECT_EQ(Column("SELECT detail FROM saga_event WHERE seq = 2"),
+            R"({"step":0,"phase":1,"attempt":1,"outcome":1,"reply":"cmVwbHk=","elapsed":5000000,"jitter":0.5})");
+  EXPECT_EQ(Column("SELECT CAST(next_run_at AS TEXT) FROM saga"), "9223372036854775807");
+  EXPECT_EQ(Column("SELECT CAST(create_time AS TEXT) FROM saga"), "1700000000123456789");
+}
+
+TEST_F(SqliteSagaStore, ALeaseRunsByTheDatabasesClock) {
+  ASSERT_TRUE(store_->Renew(lease_, absl::Hours(1)).ok());
+  EXPECT_EQ(Column("SELECT CAST(abs(lease_until / 1000000000 - strftime('%s', 'now') - 3600) <= 2 AS TEXT) FROM instance"),
+            "1");
+  ASSERT_TRUE(store_->Renew(lease_, absl::InfiniteDuration()).ok());
+  EXPECT_EQ(Column("SELECT typeof(lease_until) FROM instance"), "integer");
+  EXPECT_EQ(Column("SELECT address FROM instance"), "127.0.0.1:9000");
+}
+
+// Whatever another process or an older release left there is told apart, and never taken for something else.
+TEST_F(SqliteSagaStore, ADamagedRowIsDataLossAndNamesTheSaga) {
+  ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
+  for (const char* damage :
+       {"steps = '[{'", "steps = '[{}]'", "steps = '[{\"state\":9,\"phase\":1,\"sends\":[0,0,0,0]}]'", "steps = '7'",
+        "steps = '[{\"state\":1,\"phase\":0,\"sends\":[0,0,0,0]}]'", "failure = '[]'", "input = '*'", "key = '\\q'"}) {
+    const std::string before = Column("SELECT steps FROM saga");
+    const std::string set = damage;
+    Execute("CREATE TABLE kept AS SELECT * FROM saga");
+    Execute("UPDATE saga SET " + set);
+    const absl::Status status = store_->Load("s1").status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << damage;
+    EXPECT_THAT(std::string(status.message()), testing::StartsWith("the stored saga s1 cannot be read: ")) << damage;
+    Execute("DELETE FROM saga");
+    Execute("INSERT INTO saga SELECT * FROM kept");
+    Execute("DROP TABLE kept");
+    ASSERT_TRUE(store_->Load("s1").ok());
+  }
+  Execute("UPDATE saga_event SET what = 'forgotten'");
+  EXPECT_EQ(store_->History("s1", 0, 10).status(),
+            absl::DataLossError("the stored event 1 of saga s1 cannot be read: the event forgotten"));
+}
+
+TEST_F(SqliteSagaStore, ReadersDoNotWaitForACommit) {
+  ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
+  absl::StatusOr<std::vector<WriteResult>> committed;
+  std::thread committer;
+  OnAnotherConnection([&](soci::session& sql) {  // holds the write lock, so the commit below cannot end
+    sql << "UPDATE saga SET cancel_requested = 1";
+    committer = std::thread([&] { committed = store_->Commit(lease_, {InsertOf(SampleSaga("s2"))}); });
+    for (int i = 0; i < 200; ++i) ASSERT_TRUE(store_->Load("s1").ok());
+    EXPECT_FALSE(store_->Load("s1")->cancel_requested);
+  });
+  if (committer.joinable()) committer.join();
+  ASSERT_TRUE(committed.ok()) << committed.status();
+  EXPECT_TRUE(store_->Load("s1")->cancel_requested);
+  EXPECT_TRUE(store_->Load("s2").ok());
+}
+
+TEST_F(SqliteSagaStore, WhatWasCommittedSurvivesAnEndWithoutWarning) {
+  SagaWrite write = InsertOf(SampleSaga("s1"));
+  ASSERT_TRUE(store_->Commit(lease_, {write}).ok());
+  for (const char* file : {"sagas.db", "sagas.db-wal"}) {  // as the disk stands while the store is open
+    fs::copy_file(scratch_.File(file), scratch_.File(std::string("left-") + file));
+  }
+  const auto left = SociSagaStore::Open(scratch_.File("left-sagas.db")).value();
+  write.saga.owner = lease_.instance;
+  EXPECT_EQ(left->Load("s1").value(), write.saga);
+  EXPECT_EQ(left->History("s1", 0, 10).value(), write.events);
+}
+
+TEST_F(SqliteSagaStore, AFailedCommitDoesNotSpoilTheNext) {
+  ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
+  SagaWrite twice = InsertOf(SampleSaga("s2"));
+  twice.events.push_back(twice.events[0]);  // one seq twice: an SQL error, after two statements that worked
+  EXPECT_EQ(store_->Commit(lease_, {InsertOf(SampleSaga("s3")), twice}).status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(store_->Load("s2").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store_->Load("s3").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(store_->Commit(lease_, {InsertOf(SampleSaga("s2"))}).value(), ElementsAre(WriteResult::kStored));
+}
+
+// One sentence for the person who starts the program.
+TEST_F(SqliteSagaStore, ABadPathIsOneClearSentence) {
+  for (const std::string& path : {scratch_.File("missing/sagas.db"), scratch_.File("")}) {
+    const absl::Status status = SociSagaStore::Open(path).status();
+    EXPECT_FALSE(status.ok());
+    EXPECT_THAT(std::string(status.message()), testing::HasSubstr(path));
+    EXPECT_THAT(std::string(status.message()), testing::Not(testing::HasSubstr("\n")));
+  }
+  std::ofstream(scratch_.File("text.db")) << std::string(5000, 'x');
+  EXPECT_THAT(std::string(SociSagaStore::Open(scratch_.File("text.db")).status().message()), testing::HasSubstr("text.db"));
+}
+
+TEST_F(SqliteSagaStore, ANewerDatabaseIsRefused) {
+  store_ = nullptr;
+  Execute("INSERT INTO schema_version (component, version) VALUES ('orchestrator', 999)");
+  EXPECT_EQ(SociSagaStore::Open(file_).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace unwind
