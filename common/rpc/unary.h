@@ -1,11 +1,18 @@
-// A unary handler as a plain function; the reactor, the limits and the metrics are written once.
+// A unary handler as a plain function; the reactor, the checks at the door and the metrics are written once.
 #ifndef UNWIND_COMMON_RPC_UNARY_H_
 #define UNWIND_COMMON_RPC_UNARY_H_
+
+#include <memory>
+#include <string>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/rpc/error.h"
 #include "google/protobuf/message.h"
+#include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
 
 namespace unwind {
@@ -13,27 +20,40 @@ namespace unwind {
 // Ends the call. Exactly once, from any thread.
 using Done = absl::AnyInvocable<void(absl::Status) &&>;
 
-// Checks the call at the door: its deadline has not passed (DEADLINE_EXCEEDED), the message is within the process's limit
-// (INVALID_ARGUMENT, MESSAGE_TOO_LARGE), the fields keep their saga.v1.rules. OK: it may be handled.
+// Whether the call may be handled: its deadline has not passed (DEADLINE_EXCEEDED, DEADLINE_PASSED), its message is within
+// --message_max_bytes (INVALID_ARGUMENT, MESSAGE_TOO_LARGE), its fields keep their saga.v1.rules (INVALID_ARGUMENT, INVALID_REQUEST).
 absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
                        absl::string_view domain);
 
-// Counts a call of `method` ("/package.Service/Method") from now until `Finish` in the grpc_server_* metrics.
+// One call in the grpc_server_* metrics (go-grpc-prometheus names), from its construction until Finish. The server counts the calls of
+// generated services by itself; generic handlers count theirs with this. Thread-compatible.
 class CallCounter {
  public:
-  explicit CallCounter(absl::string_view method);
+  // `path` is "/package.Service/Method".
+  explicit CallCounter(absl::string_view path);
   void Finish(absl::StatusCode code);
 
+  struct Method;
+
  private:
-  void* series_;
-  absl::int128 started_;
+  Method* method_;
+  absl::Time started_;
 };
 
-// Runs `handle(done)` if CheckCall lets it. `handle` must not block: it answers at once or passes `done` on. Request and response live
-// until `done` is called. gRPC callback threads run this.
+// Runs `handle(done)` if CheckCall lets it; on a gRPC thread, so it must not block: it answers at once or passes `done` on. Request and
+// response live until `done` is called.
 template <class Request, class Response>
-grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context, const Request* request, Response* response,
-                                absl::string_view domain, absl::AnyInvocable<void(Done) &&> handle);
+grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context, const Request* request, Response*,
+                                absl::string_view domain, absl::AnyInvocable<void(Done) &&> handle) {
+  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+  Done done = [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); };
+  if (absl::Status status = CheckCall(*context, *request, domain); !status.ok()) {
+    std::move(done)(std::move(status));
+  } else {
+    std::move(handle)(std::move(done));
+  }
+  return reactor;
+}
 
 }  // namespace unwind
 

@@ -1,0 +1,59 @@
+#include "common/base/flags.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+
+#include "absl/flags/flag.h"
+#include "absl/flags/parse.h"
+#include "absl/flags/reflection.h"
+#include "absl/flags/usage.h"
+#include "absl/flags/usage_config.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+
+namespace unwind {
+namespace {
+
+std::string VariableOf(absl::string_view flag) { return absl::StrCat("UNWIND_", absl::AsciiStrToUpper(flag)); }
+
+// Before the command line is parsed, so that the command line wins.
+void TakeFromEnvironment() {
+  for (const auto& [name, flag] : absl::GetAllFlags()) {
+    const char* const value = std::getenv(VariableOf(name).c_str());
+    if (value == nullptr || absl::StrContains(flag->Filename(), "absl/flags")) continue;
+    std::string error;
+    if (!flag->ParseFrom(value, &error)) {
+      std::fprintf(stderr, "%s=%s: %s\n", VariableOf(name).c_str(), value, error.c_str());
+      std::exit(1);
+    }
+  }
+}
+
+bool IsOurs(absl::string_view file) { return !absl::StrContains(file, "absl/"); }
+
+}  // namespace
+
+std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usage) {
+  absl::SetProgramUsageMessage(
+      absl::StrCat(usage, "\n\nEvery flag --foo_bar may also be given as the environment variable UNWIND_FOO_BAR; the command "
+                          "line wins."));
+  absl::FlagsUsageConfig config;
+  config.contains_help_flags = IsOurs;
+  config.contains_helpshort_flags = IsOurs;
+  config.contains_helppackage_flags = IsOurs;
+  absl::SetFlagsUsageConfig(config);
+  TakeFromEnvironment();
+  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+  return std::vector<std::string>(rest.begin() + 1, rest.end());
+}
+
+void ParseFlagsOnly(int argc, char** argv, absl::string_view usage) {
+  const std::vector<std::string> rest = ParseFlags(argc, argv, usage);
+  if (rest.empty()) return;
+  std::fprintf(stderr, "unexpected argument \"%s\"; see --help\n", rest.front().c_str());
+  std::exit(1);
+}
+
+}  // namespace unwind

@@ -1,0 +1,112 @@
+#include "common/rpc/error.h"
+
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "google/protobuf/any.pb.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace unwind {
+namespace {
+
+constexpr char kTypePrefix[] = "type.googleapis.com/";
+
+template <class Detail>
+std::string TypeUrl() {
+  return absl::StrCat(kTypePrefix, Detail::descriptor()->full_name());
+}
+
+template <class Detail>
+void SetDetail(absl::Status& status, const Detail& detail) {
+  status.SetPayload(TypeUrl<Detail>(), absl::Cord(detail.SerializeAsString()));
+}
+
+google::rpc::Status ToProto(const absl::Status& status) {
+  google::rpc::Status proto;
+  proto.set_code(static_cast<int>(status.code()));
+  proto.set_message(std::string(status.message()));
+  status.ForEachPayload([&proto](absl::string_view type_url, const absl::Cord& payload) {
+    google::protobuf::Any& any = *proto.add_details();
+    any.set_type_url(std::string(type_url));
+    any.set_value(std::string(payload));
+  });
+  return proto;
+}
+
+absl::Status FromProto(int code, const std::string& message, const google::rpc::Status& proto) {
+  absl::Status status(static_cast<absl::StatusCode>(code), message);
+  for (const google::protobuf::Any& any : proto.details()) status.SetPayload(any.type_url(), absl::Cord(any.value()));
+  return status;
+}
+
+}  // namespace
+
+absl::Status MakeError(absl::StatusCode code, absl::string_view message, const ErrorInfo& info) {
+  google::rpc::ErrorInfo detail;
+  detail.set_reason(info.reason);
+  detail.set_domain(info.domain);
+  for (const auto& [key, value] : info.metadata) (*detail.mutable_metadata())[key] = value;
+  absl::Status status(code, message);
+  SetDetail(status, detail);
+  return status;
+}
+
+absl::Status MakeBadRequest(absl::string_view domain, const std::vector<FieldViolation>& violations) {
+  google::rpc::BadRequest detail;
+  std::vector<std::string> lines;
+  for (const FieldViolation& violation : violations) {
+    google::rpc::BadRequest::FieldViolation& field = *detail.add_field_violations();
+    field.set_field(violation.field);
+    field.set_description(violation.description);
+    lines.push_back(absl::StrCat(violation.field, ": ", violation.description));
+  }
+  absl::Status status = MakeError(absl::StatusCode::kInvalidArgument, absl::StrJoin(lines, "; "),
+                                  {.reason = "INVALID_REQUEST", .domain = std::string(domain), .metadata = {}});
+  SetDetail(status, detail);
+  return status;
+}
+
+absl::Status WithRetryAfter(absl::Status status, absl::Duration delay) {
+  google::rpc::RetryInfo detail;
+  detail.mutable_retry_delay()->set_seconds(absl::ToInt64Seconds(delay));
+  detail.mutable_retry_delay()->set_nanos(
+      static_cast<int>(absl::ToInt64Nanoseconds(delay - absl::Seconds(absl::ToInt64Seconds(delay)))));
+  SetDetail(status, detail);
+  return status;
+}
+
+ErrorInfo GetErrorInfo(const absl::Status& status) {
+  const auto payload = status.GetPayload(TypeUrl<google::rpc::ErrorInfo>());
+  google::rpc::ErrorInfo detail;
+  if (!payload.has_value() || !detail.ParseFromString(std::string(*payload))) return {};
+  return {detail.reason(), detail.domain(), {detail.metadata().begin(), detail.metadata().end()}};
+}
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const google::rpc::Status proto = ToProto(status);
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()), proto.message(),
+                      proto.details_size() == 0 ? "" : proto.SerializeAsString());
+}
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  google::rpc::Status proto;
+  if (!proto.ParseFromString(status.error_details())) proto.Clear();
+  return FromProto(static_cast<int>(status.error_code()), status.error_message(), proto);
+}
+
+std::string SerializeStatus(const absl::Status& status) { return ToProto(status).SerializeAsString(); }
+
+absl::Status ParseStatus(absl::string_view bytes) {
+  google::rpc::Status proto;
+  if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return absl::InternalError("a stored status does not parse");
+  }
+  return FromProto(proto.code(), proto.message(), proto);
+}
+
+}  // namespace unwind

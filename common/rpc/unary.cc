@@ -1,0 +1,114 @@
+#include "common/rpc/unary.h"
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "common/metrics/registry.h"
+#include "common/rpc/validate.h"
+#include "prometheus/counter.h"
+#include "prometheus/histogram.h"
+
+ABSL_FLAG(std::uint32_t, message_max_bytes, 256 * 1024, "Largest request that is accepted, in bytes.");
+
+namespace unwind {
+namespace {
+
+// go-grpc-prometheus spells codes like this; by google.rpc.Code.
+constexpr std::array<const char*, 17> kCodeNames = {
+    "OK",           "Canceled",          "Unknown",            "InvalidArgument", "DeadlineExceeded", "NotFound",
+    "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted",        "OutOfRange",
+    "Unimplemented", "Internal",         "Unavailable",        "DataLoss",        "Unauthenticated"};
+
+const prometheus::Histogram::BucketBoundaries& Buckets() {
+  static const auto* const buckets = new prometheus::Histogram::BucketBoundaries{
+      .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30};
+  return *buckets;
+}
+
+}  // namespace
+
+// The series of one method; its codes are added as they occur.
+struct CallCounter::Method {
+  explicit Method(const std::map<std::string, std::string>& labels)
+      : started(prometheus::BuildCounter()
+                    .Name("grpc_server_started_total")
+                    .Help("Calls started on the server.")
+                    .Register(*ProcessRegistry())
+                    .Add(labels)),
+        seconds(prometheus::BuildHistogram()
+                    .Name("grpc_server_handling_seconds")
+                    .Help("Time from a call's start to its end.")
+                    .Register(*ProcessRegistry())
+                    .Add(labels, Buckets())) {
+    auto& family = prometheus::BuildCounter()
+                       .Name("grpc_server_handled_total")
+                       .Help("Calls ended on the server, by code.")
+                       .Register(*ProcessRegistry());
+    for (std::size_t code = 0; code < kCodeNames.size(); ++code) {
+      std::map<std::string, std::string> with_code = labels;
+      with_code["grpc_code"] = kCodeNames[code];
+      handled[code] = &family.Add(with_code);
+    }
+  }
+
+  prometheus::Counter& started;
+  prometheus::Histogram& seconds;
+  std::array<prometheus::Counter*, kCodeNames.size()> handled;
+};
+
+namespace {
+
+CallCounter::Method* MethodOf(absl::string_view path) {
+  static auto* const mutex = new std::mutex;
+  static auto* const methods = new std::map<std::string, std::unique_ptr<CallCounter::Method>, std::less<>>;
+  const std::string key(path);
+  std::lock_guard lock(*mutex);
+  std::unique_ptr<CallCounter::Method>& method = (*methods)[key];
+  if (method == nullptr) {
+    const std::vector<std::string> parts = absl::StrSplit(key, '/');
+    method = std::make_unique<CallCounter::Method>(std::map<std::string, std::string>{
+        {"grpc_type", "unary"},
+        {"grpc_service", parts.size() == 3 ? parts[1] : "unknown"},
+        {"grpc_method", parts.size() == 3 ? parts[2] : "unknown"}});
+  }
+  return method.get();
+}
+
+}  // namespace
+
+CallCounter::CallCounter(absl::string_view path) : method_(MethodOf(path)), started_(absl::Now()) {
+  method_->started.Increment();
+}
+
+void CallCounter::Finish(absl::StatusCode code) {
+  const auto index = static_cast<std::size_t>(code);
+  method_->handled[index < kCodeNames.size() ? index : 2]->Increment();
+  method_->seconds.Observe(absl::ToDoubleSeconds(absl::Now() - started_));
+}
+
+absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
+                       absl::string_view domain) {
+  if (context.deadline() <= std::chrono::system_clock::now()) {
+    return MakeError(absl::StatusCode::kDeadlineExceeded, "the call's deadline had passed when it arrived; nothing was done",
+                     {.reason = "DEADLINE_PASSED", .domain = std::string(domain), .metadata = {}});
+  }
+  const std::size_t limit = absl::GetFlag(FLAGS_message_max_bytes);
+  if (const std::size_t size = request.ByteSizeLong(); size > limit) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     absl::StrCat("the request has ", size, " bytes; at most ", limit, " are accepted"),
+                     {.reason = "MESSAGE_TOO_LARGE", .domain = std::string(domain),
+                      .metadata = {{"bytes", absl::StrCat(size)}, {"bytes_max", absl::StrCat(limit)}}});
+  }
+  return Validate(request, domain);
+}
+
+}  // namespace unwind
