@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# clang_tidy.sh BUILD_DIR JOBS: clang-tidy over our own .cc files that changed since they last passed.
+# "Changed" means the file, any of our headers it includes, .clang-tidy, or clang-tidy itself. A file that passes leaves an
+# empty stamp named by the hash of all that; a clean tree therefore takes a second.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+check_one() {
+  local file="$1" stamp="$2"
+  if clang-tidy --quiet -p "$BUILD_DIR" "$file" >"$stamp.out" 2>"$stamp.err"; then
+    rm -f "$stamp.out" "$stamp.err"
+    touch "$stamp"
+    return
+  fi
+  cat "$stamp.out"
+  grep -v ' warnings\? generated\.$' "$stamp.err" >&2 || true
+  rm -f "$stamp.out" "$stamp.err"
+  return 1
+}
+
+# Our own dependencies of every object, as the compiler wrote them down: "file dependency" lines.
+own_dependencies() {
+  ninja -C "$BUILD_DIR" -t deps | awk -v root="$PWD/" '
+    /^[^ ]/ { file = ""; next }
+    index($1, root) == 1 && index($1, root "build/") != 1 {
+      name = substr($1, length(root) + 1)
+      if (file == "") file = name
+      print file, name
+    }' | sort -u
+}
+
+main() {
+  export BUILD_DIR="$1"
+  local jobs="$2" stamps="$1/tidy-stamps" base
+  mkdir -p "$stamps"
+  base="$(clang-tidy --version | sha256sum; sha256sum .clang-tidy)"
+  declare -A hashes
+  local name hash file
+  while read -r hash name; do hashes["$name"]="$hash"; done < <(git ls-files -co --exclude-standard '*.cc' '*.h' | xargs sha256sum)
+  declare -A keys
+  while read -r file name; do keys["$file"]+="$name ${hashes[$name]:-none} "; done < <(own_dependencies)
+
+  local todo=()
+  for file in "${!keys[@]}"; do
+    [[ "$file" == *.cc && -f "$file" ]] || continue
+    hash="$(sha256sum <<<"$base ${keys[$file]}" | cut -c1-32)"
+    [[ -e "$stamps/$hash" ]] || todo+=("$file" "$stamps/$hash")
+  done
+  ((${#todo[@]})) || return 0
+  export -f check_one
+  # shellcheck disable=SC2016  # the inner shell expands these.
+  printf '%s\0' "${todo[@]}" | xargs -0 -n 2 -P "$jobs" bash -c 'echo "  $1" >&2; check_one "$1" "$2"' _
+}
+
+main "$@"
