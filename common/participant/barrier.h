@@ -25,7 +25,7 @@ enum class Outcome : std::uint8_t {
 
 struct Row {
   Outcome outcome = Outcome::kOk;
-  std::string payload_hash;  // SHA-256 of the request's deterministic bytes, hex; empty on a tombstone
+  std::string payload_hash;  // SHA-256 of the request's type and deterministic bytes, hex; empty on a tombstone
   std::string reply;
 
   bool operator==(const Row&) const = default;

@@ -39,7 +39,7 @@ struct Ok {
 struct Refused {
   absl::Status status;  // not OK, with ErrorInfo; the change it decided must be none
 };
-struct Unknown {        // nothing can be said now; nothing is stored, the caller asks again
+struct Unknown {        // nothing can be said now; no barrier row is stored, the caller asks again
   absl::Status status;  // UNAVAILABLE, with ErrorInfo
 };
 // The step takes two transactions: this one commits an intent, then Domain::Continue does the slow thing outside of any
@@ -63,20 +63,23 @@ class Domain {
 
   // Inside the batch's transaction: loads the rows the commands touch (one SELECT a table), decides each in order with pure
   // functions, writes each table once, sets each answer. At most one command per (saga, step) is in a batch. Must not catch
-  // soci_error; a status that is not OK rolls the whole batch back, and each command is then tried alone.
+  // soci_error; a status that is not OK rolls the whole batch back, and each command is then tried alone (ABORTED: the batch is run
+  // again first, as after a claim lost to another process).
   virtual absl::Status Apply(soci::session& session, const std::vector<Command*>& commands) = 0;
 
-  // After the commit of a command that answered Pending. Calls `done` exactly once, on any thread, possibly before it returns.
-  // `done` stays valid until the Participant is destroyed.
+  // After the commit of a command that answered Pending, on the writer's thread. Calls `done` exactly once, on any thread, possibly
+  // before it returns, possibly after the Participant stopped or was destroyed (the call is then UNAVAILABLE). `command` lives until
+  // then. A domain that never answers Pending need not have it.
   virtual void Continue(const Command& command, std::function<void(std::any)> done);
 };
 
 struct ParticipantOptions {
   std::string domain;                                     // of ErrorInfo, such as "stock.shop.unwind"
   std::size_t batch_max = 256;                            // requests in one transaction
-  std::size_t queue_max = 4096;                           // requests waiting; more are RESOURCE_EXHAUSTED with RetryInfo
+  std::size_t queue_max = 4096;                           // calls not answered yet; more are RESOURCE_EXHAUSTED with RetryInfo
   absl::Duration request_age_max = absl::Minutes(15);     // an action issued longer ago is FENCED unread
   absl::Duration row_age_max = absl::Hours(24 * 30);      // barrier rows older than this are purged
+  std::string never_cause = "NEVER_RECEIVED";             // `cause` of NEVER_HAPPENED for an action that never came or was fenced
 };
 
 // Thread-safe.
@@ -90,19 +93,23 @@ class Participant {
   };
   using Done = absl::AnyInvocable<void(Reply) &&>;
 
+  // Brings the barrier's table in the participant's own database up to date. Before the constructor.
+  static absl::Status Migrate(Connection& connection);
+
   // Takes over `connection` for writing. `domain` and `clock` must outlive it.
   Participant(std::unique_ptr<Connection> connection, Domain& domain, const Clock& clock, ParticipantOptions options);
   ~Participant();
 
-  // Calls `done` exactly once, after the commit, on the writer's thread (or at once if the queue is full).
+  // Calls `done` exactly once: after the commit, on the writer's thread; at once with RESOURCE_EXHAUSTED, reason OVERLOADED, if too
+  // many wait. UNAVAILABLE, reason STORE_UNAVAILABLE, and INTERNAL, reason STORE_FAILED, say nothing of whether it happened.
   void Submit(int method, CallKey key, std::shared_ptr<const google::protobuf::Message> request, Done done);
 
-  // Answers what is queued, then stops. Idempotent.
+  // Answers what is queued, then stops; what comes later is UNAVAILABLE. Idempotent.
   void Stop();
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  class Writer;
+  std::shared_ptr<Writer> writer_;
 };
 
 }  // namespace unwind

@@ -1,0 +1,53 @@
+#include "common/participant/barrier.h"
+
+namespace unwind::barrier {
+namespace {
+
+Decision DecideAction(const std::optional<Row>& row, absl::string_view payload_hash) {
+  if (!row.has_value()) return {Verdict::kExecute};
+  if (row->outcome == Outcome::kTombstone) return {Verdict::kFenced};
+  if (row->payload_hash != payload_hash) return {Verdict::kKeyReused};
+  // A pending action is resumed: between its two transactions only asking again tells what became of it.
+  return {row->outcome == Outcome::kPending ? Verdict::kExecute : Verdict::kReplayOwn};
+}
+
+Decision DecideCompensation(const std::optional<Row>& action) {
+  // The tombstone keeps out an action that is still on its way.
+  if (!action.has_value()) return {Verdict::kNothingToUndo, /*tombstone=*/true};
+  switch (action->outcome) {
+    case Outcome::kRefused:
+    case Outcome::kTombstone:
+      return {Verdict::kNothingToUndo};
+    case Outcome::kOk:
+    case Outcome::kPending:
+      return {Verdict::kExecute};
+  }
+  return {Verdict::kExecute};
+}
+
+Decision DecideResolve(const std::optional<Row>& action, absl::string_view payload_hash) {
+  if (!action.has_value()) return {Verdict::kNeverHappened, /*tombstone=*/true};
+  if (action->outcome == Outcome::kTombstone) return {Verdict::kNeverHappened};
+  if (action->payload_hash != payload_hash) return {Verdict::kKeyReused};
+  switch (action->outcome) {
+    case Outcome::kOk:
+      return {Verdict::kReplayAction};
+    case Outcome::kRefused:
+    case Outcome::kTombstone:
+      return {Verdict::kNeverHappened};
+    case Outcome::kPending:
+      return {Verdict::kExecute};
+  }
+  return {Verdict::kExecute};
+}
+
+}  // namespace
+
+Decision Decide(Phase phase, const std::optional<Row>& action, const std::optional<Row>& own,
+                absl::string_view payload_hash) {
+  if (phase == Phase::kAction) return DecideAction(action, payload_hash);
+  if (own.has_value()) return {own->payload_hash == payload_hash ? Verdict::kReplayOwn : Verdict::kKeyReused};
+  return phase == Phase::kCompensation ? DecideCompensation(action) : DecideResolve(action, payload_hash);
+}
+
+}  // namespace unwind::barrier

@@ -1,0 +1,45 @@
+// The table of the barrier: set-based, one statement a batch. Every function runs inside the caller's transaction and lets
+// soci_error pass.
+#ifndef UNWIND_COMMON_PARTICIPANT_BARRIER_ROWS_H_
+#define UNWIND_COMMON_PARTICIPANT_BARRIER_ROWS_H_
+
+#include <compare>
+#include <cstddef>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "common/participant/barrier.h"
+#include "soci/session.h"
+
+namespace unwind::barrier {
+
+struct RowKey {
+  std::string saga_id;
+  std::string step;
+  Phase phase = Phase::kAction;
+
+  auto operator<=>(const RowKey&) const = default;
+};
+
+// Sorted, so that two writers take their locks in one order.
+using Rows = std::map<RowKey, Row>;
+using Steps = std::set<std::pair<std::string, std::string>>;  // (saga, step)
+
+// The rows of all phases of `steps`.
+Rows LoadRows(soci::session& session, const Steps& steps);
+
+// Inserts those that are not there yet and says how many that were.
+std::size_t InsertRows(soci::session& session, const Rows& rows, absl::Time now);
+
+// Overwrites those that are PENDING and says how many that were.
+std::size_t SettleRows(soci::session& session, const Rows& rows, absl::Time now);
+
+// Deletes at most `limit` settled rows, the oldest first, that were written before `before`, and says how many that were.
+std::size_t PurgeRows(soci::session& session, absl::Time before, std::size_t limit);
+
+}  // namespace unwind::barrier
+
+#endif  // UNWIND_COMMON_PARTICIPANT_BARRIER_ROWS_H_

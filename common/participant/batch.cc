@@ -1,0 +1,224 @@
+#include "common/participant/batch.h"
+
+#include <openssl/sha.h>
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/participant/barrier_rows.h"
+#include "common/rpc/error.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+
+namespace unwind {
+namespace {
+
+using barrier::Outcome;
+using barrier::Phase;
+using barrier::Row;
+using barrier::RowKey;
+using barrier::Verdict;
+
+void AppendBytes(const google::protobuf::Message& message, std::string& bytes) {
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+}
+
+RowKey KeyOf(const CallKey& key, Phase phase) { return {.saga_id = key.saga_id, .step = key.step, .phase = phase}; }
+
+absl::Status Fenced(const std::string& domain, const CallKey& key) {
+  return MakeError(absl::StatusCode::kAborted,
+                   absl::StrCat("step ", key.step, " of ", key.saga_id, " was compensated or resolved before it came"),
+                   {"FENCED", domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
+}
+
+absl::Status KeyReused(const std::string& domain, const CallKey& key) {
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   absl::StrCat("step ", key.step, " of ", key.saga_id, " was called before with another request"),
+                   {"KEY_REUSED", domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
+}
+
+absl::Status NeverHappened(const std::string& domain, const CallKey& key, const std::string& cause) {
+  return MakeError(absl::StatusCode::kFailedPrecondition,
+                   absl::StrCat("step ", key.step, " of ", key.saga_id, " did not happen and never will"),
+                   {"NEVER_HAPPENED", domain, {{"cause", cause}}});
+}
+
+// The decisions of a batch as they are made, and the barrier rows they write.
+class Batch {
+ public:
+  Batch(const ParticipantOptions& options, barrier::Rows rows) : options_(options), rows_(std::move(rows)) {}
+
+  const barrier::Rows& inserts() const { return inserts_; }
+  const barrier::Rows& settled() const { return settled_; }
+
+  // Whether the domain is to be asked.
+  bool Decide(Call& call) {
+    const CallKey& key = call.command.key;
+    const std::optional<Row> action = Find(key, Phase::kAction);
+    const std::optional<Row> own = Find(key, key.phase);
+    const barrier::Decision decision = barrier::Decide(key.phase, action, own, call.payload_hash);
+    if (decision.tombstone) PutAction(key, Tombstone());
+    switch (decision.verdict) {
+      case Verdict::kExecute:
+        return true;
+      case Verdict::kReplayOwn:
+        Replay(*own, call.reply);
+        break;
+      case Verdict::kReplayAction:
+        Replay(*action, call.reply);
+        break;
+      case Verdict::kNeverHappened:
+        Refuse(call, NeverHappened(options_.domain, key, CauseOf(action)), /*store=*/true);
+        break;
+      case Verdict::kNothingToUndo:
+        Insert(key, {Outcome::kOk, call.payload_hash, ""});
+        break;
+      case Verdict::kFenced:
+        call.reply.status = Fenced(options_.domain, key);
+        break;
+      case Verdict::kKeyReused:
+        call.reply.status = KeyReused(options_.domain, key);
+        break;
+    }
+    return false;
+  }
+
+  // Takes the domain's answer to a call that Decide returned true for.
+  void Take(Call& call) {
+    Answer& answer = call.command.answer;
+    if (auto* ok = std::get_if<Ok>(&answer)) return TakeOk(call, *ok);
+    if (auto* refused = std::get_if<Refused>(&answer)) return TakeRefused(call, std::move(refused->status));
+    if (std::holds_alternative<Pending>(answer)) return TakePending(call);
+    call.reply.status = std::move(std::get<Unknown>(answer).status);
+    if (call.reply.status.ok()) call.reply.status = absl::InternalError("the service did not answer the call");
+  }
+
+ private:
+  static Row Tombstone() { return {Outcome::kTombstone, "", ""}; }
+
+  std::optional<Row> Find(const CallKey& key, Phase phase) const {
+    const auto it = rows_.find(KeyOf(key, phase));
+    return it == rows_.end() ? std::nullopt : std::optional(it->second);
+  }
+
+  bool ActionIsPending(const CallKey& key) const {
+    const std::optional<Row> action = Find(key, Phase::kAction);
+    return action.has_value() && action->outcome == Outcome::kPending;
+  }
+
+  void Insert(const CallKey& key, Row row) { inserts_.insert_or_assign(KeyOf(key, key.phase), std::move(row)); }
+
+  void PutAction(const CallKey& key, Row row) {
+    barrier::Rows& rows = ActionIsPending(key) ? settled_ : inserts_;
+    rows.insert_or_assign(KeyOf(key, Phase::kAction), std::move(row));
+  }
+
+  static void Replay(const Row& row, Participant::Reply& reply) {
+    if (row.outcome == Outcome::kOk) {
+      reply.response = row.reply;
+    } else {
+      reply.status = ParseStatus(row.reply);
+      reply.effect_free = true;
+    }
+  }
+
+  std::string CauseOf(const std::optional<Row>& action) const {
+    if (!action.has_value() || action->outcome != Outcome::kRefused) return options_.never_cause;
+    return GetErrorInfo(ParseStatus(action->reply)).reason;
+  }
+
+  void TakeOk(Call& call, const Ok& ok) {
+    const CallKey& key = call.command.key;
+    if (ok.response != nullptr) AppendBytes(*ok.response, call.reply.response);
+    Row row{Outcome::kOk, call.payload_hash, call.reply.response};
+    switch (key.phase) {
+      case Phase::kAction:
+      case Phase::kResolve:  // what is stored is that the action happened
+        return PutAction(key, std::move(row));
+      case Phase::kCompensation:
+        Insert(key, std::move(row));
+        if (ActionIsPending(key)) PutAction(key, Tombstone());  // or its second half would still come
+        return;
+    }
+  }
+
+  void TakeRefused(Call& call, absl::Status status) {
+    const CallKey& key = call.command.key;
+    switch (key.phase) {
+      case Phase::kAction:
+        return Refuse(call, std::move(status), key.sticky);
+      case Phase::kCompensation:
+        return Refuse(call, std::move(status), /*store=*/false);
+      case Phase::kResolve: {
+        const bool never = GetErrorInfo(status).reason == "NEVER_HAPPENED";
+        if (never) PutAction(key, Tombstone());
+        return Refuse(call, std::move(status), never);
+      }
+    }
+  }
+
+  void TakePending(Call& call) {
+    call.continues = true;
+    const CallKey& key = call.command.key;
+    if (key.phase == Phase::kAction && !ActionIsPending(key)) PutAction(key, {Outcome::kPending, call.payload_hash, ""});
+  }
+
+  void Refuse(Call& call, absl::Status status, bool store) {
+    const CallKey& key = call.command.key;
+    call.reply.status = std::move(status);
+    call.reply.effect_free = store;
+    if (!store) return;
+    Row row{Outcome::kRefused, call.payload_hash, SerializeStatus(call.reply.status)};
+    if (key.phase == Phase::kAction) return PutAction(key, std::move(row));
+    Insert(key, std::move(row));
+  }
+
+  const ParticipantOptions& options_;
+  const barrier::Rows rows_;
+  barrier::Rows inserts_;
+  barrier::Rows settled_;
+};
+
+}  // namespace
+
+std::string PayloadHash(const google::protobuf::Message& request) {
+  std::string bytes = request.GetDescriptor()->full_name();
+  bytes.push_back('\0');
+  AppendBytes(request, bytes);
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+  return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), digest.size()});
+}
+
+absl::Status RunBatch(soci::session& session, Domain& domain, const ParticipantOptions& options, absl::Time now,
+                      const std::vector<CallPtr>& calls) {
+  barrier::Steps steps;
+  for (const CallPtr& call : calls) steps.emplace(call->command.key.saga_id, call->command.key.step);
+  Batch batch(options, barrier::LoadRows(session, steps));
+  std::vector<Call*> asked;
+  std::vector<Command*> commands;
+  for (const CallPtr& call : calls) {
+    call->reply = {};
+    call->continues = false;
+    call->command.answer = {};
+    if (!batch.Decide(*call)) continue;
+    asked.push_back(call.get());
+    commands.push_back(&call->command);
+  }
+  if (!commands.empty()) RETURN_IF_ERROR(domain.Apply(session, commands));
+  for (Call* call : asked) batch.Take(*call);
+  if (barrier::InsertRows(session, batch.inserts(), now) != batch.inserts().size() ||
+      barrier::SettleRows(session, batch.settled(), now) != batch.settled().size()) {
+    return absl::AbortedError("another process wrote the same barrier rows");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace unwind

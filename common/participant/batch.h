@@ -1,0 +1,37 @@
+// What one transaction makes of a batch of calls: barrier rows read, each call decided, the domain asked about those to be
+// executed, barrier rows written.
+#ifndef UNWIND_COMMON_PARTICIPANT_BATCH_H_
+#define UNWIND_COMMON_PARTICIPANT_BATCH_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/participant/participant.h"
+#include "soci/session.h"
+
+namespace unwind {
+
+// One call on its way through the writer.
+struct Call {
+  Command command;
+  std::string payload_hash;
+  Participant::Done done;
+  Participant::Reply reply;  // out
+  bool continues = false;    // out: the answer comes after Domain::Continue, not now
+};
+using CallPtr = std::shared_ptr<Call>;
+
+// The name and the deterministic bytes of `request`, hashed: what makes two requests under one key the same.
+std::string PayloadHash(const google::protobuf::Message& request);
+
+// Sets the outs of every call. At most one call per (saga, step). Can be run again after a rollback. ABORTED: another process
+// wrote the same rows meanwhile; roll back and run it again.
+absl::Status RunBatch(soci::session& session, Domain& domain, const ParticipantOptions& options, absl::Time now,
+                      const std::vector<CallPtr>& calls);
+
+}  // namespace unwind
+
+#endif  // UNWIND_COMMON_PARTICIPANT_BATCH_H_

@@ -1,0 +1,76 @@
+// Reads beside the writer: a thread and a connection of its own, so that a read waits for no write and blocks no gRPC thread.
+#ifndef UNWIND_COMMON_PARTICIPANT_READ_H_
+#define UNWIND_COMMON_PARTICIPANT_READ_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/db/batch_writer.h"
+#include "common/db/connection.h"
+#include "common/rpc/error.h"
+#include "common/rpc/unary.h"
+#include "soci/session.h"
+
+namespace unwind {
+
+// Thread-safe.
+class Reader {
+ public:
+  struct Query {
+    absl::AnyInvocable<absl::Status(soci::session&)> run;  // in one snapshot; lets soci_error pass
+    Done done;
+  };
+
+  explicit Reader(std::unique_ptr<Connection> connection)
+      : connection_(std::move(connection)),
+        queue_(kBatchMax, kQueueMax, [this](std::vector<Query> queries) { Answer(std::move(queries)); }) {}
+
+  // False, and `query` untouched, if too many wait.
+  bool Push(Query&& query) { return queue_.Push(std::move(query)); }
+
+  // Answers what is queued, then stops. Idempotent.
+  void Stop() { queue_.Stop(); }
+
+ private:
+  static constexpr std::size_t kBatchMax = 64;
+  static constexpr std::size_t kQueueMax = 4096;
+
+  void Answer(std::vector<Query> queries) {
+    for (Query& query : queries) {
+      std::move(query.done)(connection_->Read([&query](soci::session& session) { return query.run(session); }));
+    }
+  }
+
+  const std::unique_ptr<Connection> connection_;
+  BatchWriter<Query> queue_;  // last: its thread runs on what is above
+};
+
+// Serves one reading method: limits and rules are checked, then `query` fills the response on the reader's thread.
+template <class Request, class Response>
+grpc::ServerUnaryReactor* ServeRead(Reader& reader, grpc::CallbackServerContext* context, const Request* request,
+                                    Response* response, absl::string_view domain,
+                                    absl::AnyInvocable<absl::Status(soci::session&)> query) {
+  return Serve(context, request, response, domain, [&reader, domain, run = std::move(query)](Done done) mutable {
+    Done named = [domain, done = std::move(done)](absl::Status status) mutable {
+      if (!status.ok() && GetErrorInfo(status).reason.empty()) {
+        status = MakeError(status.code(), "the database cannot be read", {"STORAGE_FAILED", std::string(domain), {}});
+      }
+      std::move(done)(std::move(status));
+    };
+    Reader::Query read{std::move(run), std::move(named)};
+    if (reader.Push(std::move(read))) return;
+    std::move(read.done)(WithRetryAfter(
+        MakeError(absl::StatusCode::kResourceExhausted, "too many reads wait", {"OVERLOADED", std::string(domain), {}}),
+        absl::Milliseconds(100)));
+  });
+}
+
+}  // namespace unwind
+
+#endif  // UNWIND_COMMON_PARTICIPANT_READ_H_
