@@ -161,13 +161,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerSetup& setup) 
 
 Server::~Server() { Drain(); }
 
-void Server::WaitAndDrain(const std::function<bool()>& or_when) {
+void Server::WaitAndDrain(const std::function<bool()>& or_when, const std::function<void()>& before_drain) {
   const sigset_t set = StopSignals();
   const timespec poll = absl::ToTimespec(kStopPoll);
   while (sigtimedwait(&set, nullptr, &poll) < 0) {
     if (or_when && or_when()) break;
   }
   Log(Severity::kInfo, "draining");
+  if (before_drain) before_drain();
   Drain();
 }
 

@@ -40,9 +40,9 @@ class Server {
 
   int port() const { return port_; }
 
-  // Waits for SIGTERM or SIGINT, or until `or_when` says true (asked every 200 ms); then health says NOT_SERVING, new calls are turned
-  // away, calls under way have --drain to end. Returns when none is left.
-  void WaitAndDrain(const std::function<bool()>& or_when = nullptr);
+  // Waits for SIGTERM or SIGINT, or until `or_when` says true (asked every 200 ms); then calls `before_drain`, health says NOT_SERVING,
+  // new calls are turned away, calls under way have --drain to end. Returns when none is left.
+  void WaitAndDrain(const std::function<bool()>& or_when = nullptr, const std::function<void()>& before_drain = nullptr);
 
   // The drain without the wait.
   void Drain();
