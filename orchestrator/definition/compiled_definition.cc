@@ -1,0 +1,91 @@
+#include "orchestrator/definition/compiled_definition.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/base/check.h"
+#include "common/rpc/error.h"
+
+namespace unwind {
+namespace {
+
+using google::protobuf::Message;
+
+constexpr char kReasonDeadline[] = "SAGA_DEADLINE";
+constexpr char kReasonCancelled[] = "SAGA_CANCELLED";
+
+class CompiledDefinition final : public Definition {
+ public:
+  explicit CompiledDefinition(DefinitionParts parts) : parts_(std::move(parts)) {}
+
+  const Plan& plan() const override { return parts_.plan; }
+  const google::protobuf::MethodDescriptor& serves() const override { return *parts_.serves; }
+  const StepMethods& methods(int step) const override { return At(step).methods; }
+  bool key_required() const override { return parts_.key_required; }
+
+  std::string key_field() const override {
+    return absl::StrJoin(parts_.key, ".", [](std::string* out, const auto* field) { out->append(field->name()); });
+  }
+
+  std::unique_ptr<Message> NewInput() const override {
+    return std::unique_ptr<Message>(parts_.types->Prototype(*parts_.serves->input_type())->New());
+  }
+
+  std::string Key(const Message& input) const override {
+    if (parts_.key.empty()) return "";
+    const Message* holder = Holder(input, parts_.key);
+    return holder == nullptr ? "" : holder->GetReflection()->GetString(*holder, parts_.key.back());
+  }
+
+  absl::StatusOr<std::string> Request(const Saga& saga, int step, Phase phase) const override {
+    const CompiledStep& compiled = At(step);
+    const Mapping* mapping = phase == Phase::kAction         ? compiled.action.get()
+                             : phase == Phase::kCompensation ? compiled.compensation.get()
+                                                             : compiled.resolve.get();
+    CHECK(mapping != nullptr);  // the plan says which phases a step has
+    return mapping->Build(saga);
+  }
+
+  absl::StatusOr<std::string> Response(const Saga& saga) const override {
+    if (saga.state == SagaState::kAborted) return Error(saga);
+    return parts_.response->Build(saga);
+  }
+
+  absl::Status Error(const Saga& saga) const override {
+    const Failure& failure = saga.failure;
+    ErrorInfo info{failure.reason, failure.domain, failure.metadata};
+    info.metadata["saga_id"] = saga.id;
+    if (!failure.step.empty()) info.metadata["step"] = failure.step;
+    const std::string message =
+        failure.message.empty() ? absl::StrCat("the saga was undone: ", failure.reason) : failure.message;
+    return MakeError(CodeOf(failure), message, info);
+  }
+
+  const std::string& yaml() const override { return parts_.yaml; }
+  const std::string& descriptors() const override { return parts_.descriptors; }
+  const std::string& hash() const override { return parts_.hash; }
+
+ private:
+  const CompiledStep& At(int step) const { return parts_.steps[static_cast<std::size_t>(step)]; }
+
+  absl::StatusCode CodeOf(const Failure& failure) const {
+    const auto it = parts_.errors.find(failure.reason);
+    if (it != parts_.errors.end()) return static_cast<absl::StatusCode>(it->second);
+    if (failure.reason == kReasonDeadline) return absl::StatusCode::kAborted;
+    if (failure.reason == kReasonCancelled) return absl::StatusCode::kCancelled;
+    // A failure is never OK, and a code that gRPC does not know is no answer to a caller.
+    const bool is_error = failure.code >= 1 && failure.code <= 16;
+    return is_error ? static_cast<absl::StatusCode>(failure.code) : absl::StatusCode::kUnknown;
+  }
+
+  const DefinitionParts parts_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Definition> MakeDefinition(DefinitionParts parts) {
+  return std::make_shared<CompiledDefinition>(std::move(parts));
+}
+
+}  // namespace unwind

@@ -1,0 +1,41 @@
+// The result of loading a definition: tables, and the few lines that read them.
+#ifndef UNWIND_ORCHESTRATOR_DEFINITION_COMPILED_DEFINITION_H_
+#define UNWIND_ORCHESTRATOR_DEFINITION_COMPILED_DEFINITION_H_
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "orchestrator/definition/definition.h"
+#include "orchestrator/definition/mapping.h"
+#include "orchestrator/definition/message_types.h"
+
+namespace unwind {
+
+struct CompiledStep {
+  StepMethods methods;
+  std::shared_ptr<const Mapping> action;
+  std::shared_ptr<const Mapping> compensation;  // null: none
+  std::shared_ptr<const Mapping> resolve;       // null: none
+};
+
+struct DefinitionParts {
+  std::shared_ptr<MessageTypes> types;  // first, so that it goes last: everything below points into it
+  Plan plan;
+  const google::protobuf::MethodDescriptor* serves = nullptr;
+  FieldPath key;  // of the request; empty: none
+  bool key_required = true;
+  std::vector<CompiledStep> steps;
+  std::shared_ptr<const Mapping> response;
+  std::map<std::string, int> errors;  // google.rpc.Code by reason
+  std::string yaml;
+  std::string descriptors;
+  std::string hash;
+};
+
+std::shared_ptr<const Definition> MakeDefinition(DefinitionParts parts);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_DEFINITION_COMPILED_DEFINITION_H_

@@ -1,0 +1,42 @@
+#include "absl/strings/str_cat.h"
+#include "orchestrator/definition/definition.h"
+#include "orchestrator/definition/methods.h"
+
+namespace unwind {
+
+absl::Status DefinitionCatalog::Add(std::shared_ptr<const Definition> definition) {
+  const Plan& plan = definition->plan();
+  const auto [it, added] = all_.try_emplace({plan.name, plan.version}, definition);
+  if (added || it->second->hash() == definition->hash()) return absl::OkStatus();
+  return absl::AlreadyExistsError(
+      absl::StrCat("saga '", plan.name, "' version ", plan.version,
+                   " is known with another content: its file or the protos it uses changed; give it a new version"));
+}
+
+std::shared_ptr<const Definition> DefinitionCatalog::Find(absl::string_view name, int version) const {
+  const auto it = all_.find({std::string(name), version});
+  return it == all_.end() ? nullptr : it->second;
+}
+
+absl::Status DefinitionCatalog::Serve(std::shared_ptr<const Definition> definition) {
+  const std::string path = GrpcPath(definition->serves());
+  const auto [it, added] = served_.try_emplace(path, definition);
+  if (added || it->second->hash() == definition->hash()) return absl::OkStatus();
+  const Plan& other = it->second->plan();
+  return absl::InvalidArgumentError(absl::StrCat("sagas '", other.name, "' version ", other.version, " and '",
+                                                 definition->plan().name, "' version ", definition->plan().version,
+                                                 " both serve ", path, "; serve one of them"));
+}
+
+std::shared_ptr<const Definition> DefinitionCatalog::ServedBy(absl::string_view path) const {
+  const auto it = served_.find(path);
+  return it == served_.end() ? nullptr : it->second;
+}
+
+std::vector<std::shared_ptr<const Definition>> DefinitionCatalog::served() const {
+  std::vector<std::shared_ptr<const Definition>> all;
+  for (const auto& [path, definition] : served_) all.push_back(definition);
+  return all;
+}
+
+}  // namespace unwind

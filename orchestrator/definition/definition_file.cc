@@ -1,0 +1,264 @@
+#include "orchestrator/definition/definition_file.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <functional>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace unwind {
+namespace {
+
+constexpr std::size_t kFileBytesMax = 1 << 20;
+constexpr int kMessageDepthMax = 16;  // of nested maps; also ends an alias that contains itself
+constexpr int kFieldsMax = 10000;     // mapped in one file; also ends aliases of aliases of aliases
+
+class Reader {
+ public:
+  explicit Reader(Findings& findings) : findings_(findings) {}
+
+  DefinitionFile ReadFile(const YAML::Node& root);
+
+ private:
+  // Reads one value into its place; the line is the key's, for a value that has none of its own.
+  using ReadValue = std::function<void(const YAML::Node&, int line)>;
+  using Keys = std::vector<std::pair<std::string, ReadValue>>;
+
+  void ReadMap(const YAML::Node& node, int line, const std::string& what, const Keys& keys);
+  bool EachEntry(const YAML::Node& node, int line, const std::string& what,
+                 const std::function<void(const Text& key, const YAML::Node&)>& entry);
+
+  ReadValue Into(Text& text, std::string what);
+  ReadValue Into(MappingText& mapping, std::string what);
+  ReadValue Into(std::vector<std::pair<Text, Text>>& table, std::string what);
+
+  Text ReadText(const YAML::Node& node, int line, const std::string& what);
+  std::vector<Text> ReadTexts(const YAML::Node& node, int line, const std::string& what);
+  std::vector<FieldText> ReadFields(const YAML::Node& node, int line, const std::string& what, int depth);
+  ValueText ReadValueText(const YAML::Node& node, int line, const std::string& what, int depth);
+  StepText ReadStep(const YAML::Node& node, int line);
+  void ReadRetry(StepText& step, const YAML::Node& node, int line);
+
+  void Require(const Text& text, int line, const std::string& key, absl::string_view what, absl::string_view example);
+
+  Findings& findings_;
+  int fields_ = 0;
+};
+
+int LineOf(const YAML::Node& node, int otherwise) {
+  const YAML::Mark mark = node.Mark();
+  return node.IsNull() || mark.is_null() ? otherwise : mark.line + 1;
+}
+
+bool Reader::EachEntry(const YAML::Node& node, int line, const std::string& what,
+                       const std::function<void(const Text& key, const YAML::Node&)>& entry) {
+  if (!node.IsMap()) {
+    findings_.Add(line, absl::StrCat(what, " must be a map"), "write it as 'key: value' lines");
+    return false;
+  }
+  std::set<std::string> seen;
+  for (const auto& pair : node) {
+    const Text key = ReadText(pair.first, line, absl::StrCat("a key of ", what));
+    if (!key.given()) continue;
+    if (!seen.insert(key.value).second) {
+      findings_.Add(key.line, absl::StrCat(what, " gives '", key.value, "' twice"), "keep one of them");
+      continue;
+    }
+    entry(key, pair.second);
+  }
+  return true;
+}
+
+void Reader::ReadMap(const YAML::Node& node, int line, const std::string& what, const Keys& keys) {
+  EachEntry(node, line, what, [&](const Text& key, const YAML::Node& value) {
+    std::vector<std::string> known;
+    for (const auto& [name, read] : keys) {
+      if (name == key.value) return read(value, key.line);
+      known.push_back(name);
+    }
+    findings_.Add(key.line, absl::StrCat(what, " has no key '", key.value, "'"),
+                  Suggest(key.value, known, absl::StrCat("its keys are ", absl::StrJoin(known, ", "))));
+  });
+}
+
+Reader::ReadValue Reader::Into(Text& text, std::string what) {
+  return [this, &text, what = std::move(what)](const YAML::Node& node, int line) { text = ReadText(node, line, what); };
+}
+
+Reader::ReadValue Reader::Into(MappingText& mapping, std::string what) {
+  return [this, &mapping, what = std::move(what)](const YAML::Node& node, int line) {
+    mapping.line = line;
+    mapping.fields = ReadFields(node, line, what, 0);
+  };
+}
+
+Reader::ReadValue Reader::Into(std::vector<std::pair<Text, Text>>& table, std::string what) {
+  return [this, &table, what = std::move(what)](const YAML::Node& node, int line) {
+    EachEntry(node, line, what, [&](const Text& key, const YAML::Node& value) {
+      const Text text = ReadText(value, key.line, absl::StrCat("'", key.value, "' of ", what));
+      if (text.given()) table.emplace_back(key, text);
+    });
+  };
+}
+
+Text Reader::ReadText(const YAML::Node& node, int line, const std::string& what) {
+  if (node.IsNull()) {
+    findings_.Add(line, absl::StrCat(what, " has no value"), "give it one, or take the line out");
+    return {};
+  }
+  if (!node.IsScalar()) {
+    findings_.Add(line, absl::StrCat(what, " must be a single value"), "a list or a map has no meaning here");
+    return {};
+  }
+  // yaml-cpp tags quoted and block scalars "!", plain ones "?".
+  return {node.Scalar(), LineOf(node, line), node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str"};
+}
+
+std::vector<Text> Reader::ReadTexts(const YAML::Node& node, int line, const std::string& what) {
+  if (!node.IsSequence()) {
+    findings_.Add(line, absl::StrCat(what, " must be a list"), "write it as [a, b]");
+    return {};
+  }
+  std::vector<Text> texts;
+  for (const YAML::Node& element : node) {
+    Text text = ReadText(element, line, absl::StrCat("an element of ", what));
+    if (text.given()) texts.push_back(std::move(text));
+  }
+  return texts;
+}
+
+std::vector<FieldText> Reader::ReadFields(const YAML::Node& node, int line, const std::string& what, int depth) {
+  std::vector<FieldText> fields;
+  if (depth > kMessageDepthMax) {
+    findings_.Add(line, absl::StrCat(what, " is nested more than ", kMessageDepthMax, " deep"),
+                  "copy a whole message instead");
+    return fields;
+  }
+  EachEntry(node, line, what, [&](const Text& key, const YAML::Node& value) {
+    if (++fields_ > kFieldsMax) return;
+    fields.push_back({key, ReadValueText(value, key.line, absl::StrCat("'", key.value, "' of ", what), depth)});
+  });
+  return fields;
+}
+
+ValueText Reader::ReadValueText(const YAML::Node& node, int line, const std::string& what, int depth) {
+  ValueText value;
+  if (node.IsMap() && node.size() == 1 && node["first_of"].IsDefined()) {
+    value.line = line;
+    value.first_of = ReadTexts(node["first_of"], line, absl::StrCat("first_of in ", what));
+    if (value.first_of.empty()) {
+      findings_.Add(line, absl::StrCat("first_of in ", what, " is empty"), "name the paths to try, in order");
+      value.line = 0;
+    }
+  } else if (node.IsMap()) {
+    value.line = line;
+    value.is_message = true;
+    value.fields = ReadFields(node, line, what, depth + 1);
+  } else if (node.IsSequence()) {
+    findings_.Add(line, absl::StrCat(what, " is a list"),
+                  "a repeated field is copied whole from a path; alternatives are written first_of: [a, b]");
+  } else {
+    value.text = ReadText(node, line, what);
+    value.line = value.text.line;
+  }
+  return value;
+}
+
+void Reader::ReadRetry(StepText& step, const YAML::Node& node, int line) {
+  ReadMap(node, line, "retry",
+          {{"attempts", Into(step.attempts, "'attempts'")},
+           {"backoff", Into(step.backoff, "'backoff'")},
+           {"cap", Into(step.cap, "'cap'")}});
+}
+
+StepText Reader::ReadStep(const YAML::Node& node, int line) {
+  StepText step;
+  step.line = LineOf(node, line);
+  ReadMap(node, step.line, "a step",
+          {{"name", Into(step.name, "'name'")},
+           {"kind", Into(step.kind, "'kind'")},
+           {"action", Into(step.action, "'action'")},
+           {"request", Into(step.request, "request")},
+           {"compensation", Into(step.compensation, "'compensation'")},
+           {"compensation_request", Into(step.compensation_request, "compensation_request")},
+           {"resolve", Into(step.resolve, "'resolve'")},
+           {"resolve_request", Into(step.resolve_request, "resolve_request")},
+           {"retry", [&](const YAML::Node& value, int at) { ReadRetry(step, value, at); }},
+           {"timeout", Into(step.timeout, "'timeout'")},
+           {"after",
+            [&](const YAML::Node& value, int at) {
+              step.after_line = at;
+              step.after = ReadTexts(value, at, "'after'");
+            }},
+           {"when", Into(step.when, "'when'")},
+           {"outcomes", Into(step.outcomes, "outcomes")}});
+  if (node.IsMap()) {
+    Require(step.name, step.line, "name", "a step", "name: reserve_stock");
+    Require(step.action, step.line, "action", "a step", "action: shop.stock.v1.StockService/Reserve");
+  }
+  return step;
+}
+
+DefinitionFile Reader::ReadFile(const YAML::Node& root) {
+  DefinitionFile file;
+  int steps_line = 0;
+  ReadMap(root, 1, "a definition",
+          {{"saga", Into(file.saga, "'saga'")},
+           {"version", Into(file.version, "'version'")},
+           {"serves", Into(file.serves, "'serves'")},
+           {"key", Into(file.key, "'key'")},
+           {"key_required", Into(file.key_required, "'key_required'")},
+           {"deadline", Into(file.deadline, "'deadline'")},
+           {"refusals_max", Into(file.refusals_max, "'refusals_max'")},
+           {"steps",
+            [&](const YAML::Node& value, int line) {
+              steps_line = line;
+              if (!value.IsSequence())
+                return findings_.Add(line, "steps must be a list", "begin each step with '- name:'");
+              for (const YAML::Node& step : value) file.steps.push_back(ReadStep(step, line));
+              if (file.steps.empty()) findings_.Add(line, "steps is empty", "give at least one step");
+            }},
+           {"response", Into(file.response, "response")},
+           {"errors", Into(file.errors, "errors")}});
+  if (!root.IsMap()) return file;
+  Require(file.saga, 1, "saga", "a definition", "saga: place-order");
+  Require(file.version, 1, "version", "a definition", "version: 1");
+  Require(file.serves, 1, "serves", "a definition", "serves: shop.checkout.v1.CheckoutService/PlaceOrder");
+  if (steps_line == 0)
+    findings_.Add(1, "a definition needs 'steps'", "list at least one, each beginning with '- name:'");
+  if (fields_ > kFieldsMax)
+    findings_.Add(1, absl::StrCat("more than ", kFieldsMax, " fields are mapped"), "split the saga");
+  return file;
+}
+
+void Reader::Require(const Text& text, int line, const std::string& key, absl::string_view what,
+                     absl::string_view example) {
+  if (text.given()) return;
+  findings_.Add(line, absl::StrCat(what, " needs '", key, "'"), absl::StrCat("write it as in '", example, "'"));
+}
+
+}  // namespace
+
+DefinitionFile ReadDefinitionFile(absl::string_view yaml, Findings& findings) {
+  if (yaml.size() > kFileBytesMax) {
+    findings.Add(1, absl::StrCat("the file has ", yaml.size(), " bytes"),
+                 absl::StrCat("at most ", kFileBytesMax, " are read"));
+    return {};
+  }
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
+    if (documents.size() != 1) {
+      findings.Add(1, absl::StrCat("the file holds ", documents.size(), " definitions"), "a file holds exactly one");
+      return {};
+    }
+    return Reader(findings).ReadFile(documents[0]);
+  } catch (const YAML::Exception& error) {  // yaml-cpp's only way to report; it stops here
+    findings.Add(error.mark.is_null() ? 1 : error.mark.line + 1, absl::StrCat("this is not YAML: ", error.msg),
+                 "correct it here or in the lines above");
+    return {};
+  }
+}
+
+}  // namespace unwind

@@ -1,0 +1,85 @@
+// A definition file as it stands: every word with its line, nothing looked up yet.
+#ifndef UNWIND_ORCHESTRATOR_DEFINITION_DEFINITION_FILE_H_
+#define UNWIND_ORCHESTRATOR_DEFINITION_DEFINITION_FILE_H_
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "orchestrator/definition/findings.h"
+
+namespace unwind {
+
+// A scalar. Line 0: the file does not give it.
+struct Text {
+  std::string value;
+  int line = 0;
+  bool quoted = false;  // so it is a literal, even if it looks like a path
+
+  bool given() const { return line != 0; }
+};
+
+struct FieldText;
+
+// A right-hand side: a scalar, `first_of: [...]`, or a nested map that builds a message.
+struct ValueText {
+  int line = 0;
+  Text text;
+  std::vector<Text> first_of;
+  bool is_message = false;
+  std::vector<FieldText> fields;
+};
+
+struct FieldText {
+  Text name;
+  ValueText value;
+};
+
+// A request or a response. Line 0: the file does not give it.
+struct MappingText {
+  int line = 0;
+  std::vector<FieldText> fields;
+
+  bool given() const { return line != 0; }
+};
+
+struct StepText {
+  int line = 0;
+  Text name;
+  Text kind;
+  Text action;
+  MappingText request;
+  Text compensation;
+  MappingText compensation_request;
+  Text resolve;
+  MappingText resolve_request;
+  Text attempts;
+  Text backoff;
+  Text cap;
+  Text timeout;
+  int after_line = 0;  // 0: not given, then it is the step above
+  std::vector<Text> after;
+  Text when;
+  std::vector<std::pair<Text, Text>> outcomes;
+};
+
+struct DefinitionFile {
+  Text saga;
+  Text version;
+  Text serves;
+  Text key;
+  Text key_required;
+  Text deadline;
+  Text refusals_max;
+  std::vector<StepText> steps;
+  MappingText response;
+  std::vector<std::pair<Text, Text>> errors;
+};
+
+// Reads YAML. Syntax, unknown and repeated keys, missing ones and values of the wrong shape are findings.
+DefinitionFile ReadDefinitionFile(absl::string_view yaml, Findings& findings);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_DEFINITION_DEFINITION_FILE_H_

@@ -1,0 +1,100 @@
+#include "orchestrator/definition/literal.h"
+
+#include <cstdint>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
+
+namespace unwind {
+namespace {
+
+using google::protobuf::EnumDescriptor;
+using google::protobuf::EnumValueDescriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+// PAYMENT_METHOD_ for the enum PaymentMethod.
+std::string PrefixOf(const EnumDescriptor& type) {
+  std::string prefix;
+  for (const char c : type.name()) {
+    if (absl::ascii_isupper(static_cast<unsigned char>(c)) && !prefix.empty()) prefix.push_back('_');
+    prefix.push_back(absl::ascii_toupper(static_cast<unsigned char>(c)));
+  }
+  prefix.push_back('_');
+  return prefix;
+}
+
+const EnumValueDescriptor* FindEnumValue(const EnumDescriptor& type, const std::string& name) {
+  const EnumValueDescriptor* exact = type.FindValueByName(name);
+  return exact != nullptr ? exact : type.FindValueByName(PrefixOf(type) + name);
+}
+
+template <typename T, typename Set>
+bool SetInteger(const std::string& text, Set set) {
+  T value = 0;
+  if (!absl::SimpleAtoi(text, &value)) return false;
+  set(value);
+  return true;
+}
+
+bool SetFloatingPoint(Message& message, const FieldDescriptor& field, const std::string& text) {
+  double value = 0;
+  if (!absl::SimpleAtod(text, &value)) return false;
+  const Reflection& reflection = *message.GetReflection();
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_FLOAT) {
+    reflection.SetFloat(&message, &field, static_cast<float>(value));
+  } else {
+    reflection.SetDouble(&message, &field, value);
+  }
+  return true;
+}
+
+bool SetBool(Message& message, const FieldDescriptor& field, const std::string& text) {
+  if (text != "true" && text != "false") return false;
+  message.GetReflection()->SetBool(&message, &field, text == "true");
+  return true;
+}
+
+bool SetEnum(Message& message, const FieldDescriptor& field, const std::string& text) {
+  const EnumValueDescriptor* value = FindEnumValue(*field.enum_type(), text);
+  if (value == nullptr) return false;
+  message.GetReflection()->SetEnum(&message, &field, value);
+  return true;
+}
+
+}  // namespace
+
+bool SetLiteral(Message& message, const FieldDescriptor& field, const std::string& text) {
+  const Reflection& to = *message.GetReflection();
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT32:
+      return SetInteger<std::int32_t>(text, [&](std::int32_t value) { to.SetInt32(&message, &field, value); });
+    case FieldDescriptor::CPPTYPE_INT64:
+      return SetInteger<std::int64_t>(text, [&](std::int64_t value) { to.SetInt64(&message, &field, value); });
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return SetInteger<std::uint32_t>(text, [&](std::uint32_t value) { to.SetUInt32(&message, &field, value); });
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return SetInteger<std::uint64_t>(text, [&](std::uint64_t value) { to.SetUInt64(&message, &field, value); });
+    case FieldDescriptor::CPPTYPE_FLOAT:
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return SetFloatingPoint(message, field, text);
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return SetBool(message, field, text);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return SetEnum(message, field, text);
+    case FieldDescriptor::CPPTYPE_STRING:
+      to.SetString(&message, &field, text);
+      return true;
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return false;
+  }
+  return false;
+}
+
+std::string ShortName(const EnumValueDescriptor& value) {
+  return std::string(absl::StripPrefix(value.name(), PrefixOf(*value.type())));
+}
+
+}  // namespace unwind

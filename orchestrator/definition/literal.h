@@ -1,0 +1,23 @@
+// Literals on a right-hand side.
+#ifndef UNWIND_ORCHESTRATOR_DEFINITION_LITERAL_H_
+#define UNWIND_ORCHESTRATOR_DEFINITION_LITERAL_H_
+
+#include <string>
+
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+
+namespace unwind {
+
+// Sets the field to what `text` says. False, and `message` as it was, if it is no value of the field's type. An enum
+// value is named in full or without its type's prefix: PAID for STATE_PAID of the enum State.
+// REQUIRES: field is not repeated and not a message.
+bool SetLiteral(google::protobuf::Message& message, const google::protobuf::FieldDescriptor& field,
+                const std::string& text);
+
+// The name that a literal of this enum may use instead of `value`; equal to it if the enum has no prefix.
+std::string ShortName(const google::protobuf::EnumValueDescriptor& value);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_DEFINITION_LITERAL_H_

@@ -1,0 +1,254 @@
+#include <functional>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/arena.h"
+#include "orchestrator/definition/compiled_definition.h"
+#include "orchestrator/definition/definition.h"
+#include "orchestrator/definition/definition_file.h"
+#include "orchestrator/definition/findings.h"
+#include "orchestrator/definition/fingerprint.h"
+#include "orchestrator/definition/mapping_compiler.h"
+#include "orchestrator/definition/methods.h"
+#include "orchestrator/definition/paths.h"
+#include "orchestrator/definition/step_order.h"
+#include "orchestrator/definition/step_reader.h"
+#include "orchestrator/definition/values.h"
+
+namespace unwind {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::MethodDescriptor;
+
+constexpr std::size_t kStepsMax = 64;
+constexpr std::size_t kSagaNameBytesMax = 64;
+constexpr int kVersionMax = 1000000;
+constexpr int kRefusalsMax = 1000;
+
+// Loads one file, top to bottom. Goes on after a fault, so that all of them are found at once.
+class Loader {
+ public:
+  Loader(const std::string& file, absl::string_view yaml, std::shared_ptr<const DescriptorSource> descriptors)
+      : findings_(file), types_(std::make_shared<MessageTypes>(std::move(descriptors))) {
+    parts_.types = types_;
+    parts_.yaml = std::string(yaml);
+  }
+
+  absl::StatusOr<std::shared_ptr<const Definition>> Load() {
+    file_ = ReadDefinitionFile(parts_.yaml, findings_);
+    if (file_.steps.size() > kStepsMax) {
+      findings_.Add(file_.steps[kStepsMax].line, absl::StrCat("the saga has ", file_.steps.size(), " steps"),
+                    absl::StrCat("at most ", kStepsMax, " are allowed: let a step call another saga"));
+      return findings_.ToStatus();
+    }
+    ReadHead();
+    ReadKey();
+    ReadErrors();
+    ReadSteps();
+    for (std::size_t i = 0; i < steps_.size(); ++i) CompileStep(i);
+    CompileResponse();
+    if (!findings_.empty()) return findings_.ToStatus();
+    return Finish();
+  }
+
+ private:
+  void ReadHead() {
+    Plan& plan = parts_.plan;
+    plan.name = file_.saga.value;
+    if (file_.saga.given() && !IsName(plan.name, '-', kSagaNameBytesMax)) {
+      findings_.Add(
+          file_.saga.line, absl::StrCat("'", plan.name, "' is not a saga's name"),
+          absl::StrCat("use a-z, 0-9 and -, beginning with a letter, at most ", kSagaNameBytesMax, " characters"));
+    }
+    plan.version = ReadCount(file_.version, "'version'", plan.version, kVersionMax, findings_);
+    plan.refusals_max = ReadCount(file_.refusals_max, "'refusals_max'", plan.refusals_max, kRefusalsMax, findings_);
+    plan.deadline = ReadDuration(file_.deadline, "'deadline'", plan.deadline, plan.age_max, findings_);
+    parts_.key_required = ReadBool(file_.key_required, "'key_required'", parts_.key_required, findings_);
+    if (file_.serves.given()) parts_.serves = FindUnaryMethod(types_->pool(), file_.serves, findings_);
+  }
+
+  void ReadKey() {
+    const Text& key = file_.key;
+    if (!key.given() || parts_.serves == nullptr) return;
+    const Scope scope{.place = "'key'", .advice = "", .input = input(), .steps = {}, .reach = {}};
+    const auto path = ResolvePath(key, scope, findings_);
+    if (!path.has_value()) return;
+    const auto* stored = std::get_if<StoredPath>(&*path);
+    if (stored == nullptr || stored->fields.empty() || stored->fields.back()->is_repeated() ||
+        stored->fields.back()->type() != FieldDescriptor::TYPE_STRING) {
+      findings_.Add(key.line, absl::StrCat("the key '", key.value, "' is not a string of the request"),
+                    "name a string field, such as input.request_id");
+      return;
+    }
+    parts_.key = stored->fields;
+  }
+
+  void ReadErrors() {
+    for (const auto& [reason, code_name] : file_.errors) {
+      if (!IsReason(reason.value)) {
+        findings_.Add(reason.line, absl::StrCat("'", reason.value, "' is not a reason"),
+                      "write it as services do in ErrorInfo: upper case, digits and _, at most 63 characters");
+      }
+      const auto code = ReadErrorCode(code_name, findings_);
+      if (code.has_value()) parts_.errors[reason.value] = *code;
+    }
+  }
+
+  void ReadSteps() {
+    std::set<std::string> names;
+    std::vector<StepKind> kinds;
+    for (const StepText& text : file_.steps) {
+      if (text.name.given() && !names.insert(text.name.value).second) {
+        findings_.Add(text.name.line, absl::StrCat("a step '", text.name.value, "' stands above already"),
+                      "give each step its own name");
+      }
+      steps_.push_back(ReadStep(text, types_->pool(), parts_.plan.age_max, findings_));
+      kinds.push_back(steps_.back().plan.kind);
+      if (parts_.serves != nullptr && steps_.back().action == parts_.serves) {
+        findings_.Add(text.action.line,
+                      absl::StrCat("step '", text.name.value, "' calls the method that this saga serves"),
+                      "it would start itself without end; call another method");
+      }
+    }
+    order_ = CheckStepOrder(file_.steps, kinds, findings_);
+  }
+
+  // What a path may read when step `i` is called. An order that is not sound forbids nothing more: that is reported.
+  Scope ScopeOf(std::size_t i, const std::string& place) const {
+    Scope scope{.place = absl::StrCat(place, " of step '", file_.steps[i].name.value, "'"),
+                .advice = absl::StrCat("read the input or a step that '", file_.steps[i].name.value, "' comes after"),
+                .input = input(),
+                .steps = {},
+                .reach = {}};
+    for (std::size_t j = 0; j < steps_.size(); ++j) {
+      scope.steps.push_back({file_.steps[j].name.value, ReplyOf(j)});
+      scope.reach.push_back(!order_.sound || order_.ancestor[i][j] ? ReachOfEnded(j) : Reach::kNotYet);
+    }
+    return scope;
+  }
+
+  Reach ReachOfEnded(std::size_t step) const {
+    return file_.steps[step].when.given() ? Reach::kMaySkip : Reach::kThere;
+  }
+
+  const Descriptor* ReplyOf(std::size_t step) const {
+    return steps_[step].action == nullptr ? nullptr : steps_[step].action->output_type();
+  }
+  const Descriptor* input() const { return parts_.serves == nullptr ? nullptr : parts_.serves->input_type(); }
+
+  std::shared_ptr<const Mapping> CompileRequest(const MappingText& text, std::size_t i, const MethodDescriptor& method,
+                                                const Scope& scope) {
+    const int line = text.given() ? text.line : file_.steps[i].line;
+    CompiledMapping compiled = CompileMapping(text, line, true, *method.input_type(), scope, *types_, findings_);
+    if (compiled.reads_own_reply) steps_[i].plan.compensation_reads_own_reply = true;
+    return compiled.mapping;
+  }
+
+  void CompileStep(std::size_t i) {
+    const StepText& text = file_.steps[i];
+    ReadStepResult& step = steps_[i];
+    CompiledStep compiled;
+    compiled.methods.overrides = step.overrides;
+    step.plan.after = order_.after[i];
+    step.plan.when = CompileWhen(i);
+    if (step.action != nullptr) {
+      compiled.methods.action = GrpcPath(*step.action);
+      compiled.action = CompileRequest(text.request, i, *step.action, ScopeOf(i, "the request"));
+    }
+    if (step.compensation != nullptr) {
+      Scope scope = ScopeOf(i, "the compensation_request");
+      scope.advice = absl::StrCat("read the input, '", text.name.value, "' itself or a step it comes after");
+      scope.reach[i] = Reach::kOwnReply;
+      scope.failure_known = true;
+      compiled.methods.compensation = GrpcPath(*step.compensation);
+      compiled.compensation = CompileRequest(text.compensation_request, i, *step.compensation, scope);
+    }
+    if (step.resolve != nullptr) {
+      compiled.methods.resolve = GrpcPath(*step.resolve);
+      compiled.resolve = text.resolve_request.given()
+                             ? CompileRequest(text.resolve_request, i, *step.resolve, ScopeOf(i, "the resolve_request"))
+                             : compiled.action;
+    }
+    parts_.steps.push_back(std::move(compiled));
+  }
+
+  // A field of a step that was skipped is not set, so here, unlike in a request, it may be read without first_of.
+  std::function<bool(const Saga&)> CompileWhen(std::size_t i) {
+    const Text& when = file_.steps[i].when;
+    if (!when.given()) return nullptr;
+    const Scope scope = ScopeOf(i, "the 'when'");
+    std::optional<ResolvedPath> path;
+    if (!IsPath(when, scope)) {
+      findings_.Add(when.line,
+                    absl::StrCat("the 'when' of step '", file_.steps[i].name.value, "' is '", when.value,
+                                 "', which is not a path"),
+                    "name the field that must be set for the step to run, such as input.coupon_id");
+      return nullptr;
+    }
+    path = ResolvePath(when, scope, findings_);
+    if (!path.has_value()) return nullptr;
+    const auto* stored = std::get_if<StoredPath>(&*path);
+    if (stored == nullptr || stored->fields.empty()) {
+      findings_.Add(when.line, absl::StrCat("'", when.value, "' is always set"),
+                    "name a field of the input or of a reply, or take the 'when' out");
+      return nullptr;
+    }
+    const Descriptor& type = stored->step == kInputRoot ? *input() : *ReplyOf(static_cast<std::size_t>(stored->step));
+    const Root root{stored->step, types_->Prototype(type)};
+    return [types = types_, root, fields = stored->fields](const Saga& saga) {
+      google::protobuf::Arena arena;
+      const auto message = root.Parse(saga, arena);
+      return message.ok() && IsSet(**message, fields);
+    };
+  }
+
+  void CompileResponse() {
+    if (parts_.serves == nullptr) return;
+    const Descriptor& type = *parts_.serves->output_type();
+    if (!file_.response.given() && type.field_count() > 0) {
+      findings_.Add(file_.serves.line, absl::StrCat("nothing says what ", type.full_name(), " is made of"),
+                    "give a 'response'");
+      return;
+    }
+    Scope scope{.place = "the response", .advice = "", .input = input(), .steps = {}, .reach = {}};
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      scope.steps.push_back({file_.steps[i].name.value, ReplyOf(i)});
+      scope.reach.push_back(ReachOfEnded(i));
+    }
+    const int line = file_.response.given() ? file_.response.line : file_.serves.line;
+    parts_.response = CompileMapping(file_.response, line, false, type, scope, *types_, findings_).mapping;
+  }
+
+  std::shared_ptr<const Definition> Finish() {
+    std::vector<const MethodDescriptor*> methods = {parts_.serves};
+    for (ReadStepResult& step : steps_) {
+      for (const MethodDescriptor* method : {step.action, step.compensation, step.resolve}) {
+        if (method != nullptr) methods.push_back(method);
+      }
+      parts_.plan.steps.push_back(std::move(step.plan));
+    }
+    parts_.descriptors = MinimalDescriptorSet(methods);
+    parts_.hash = Fingerprint(parts_.yaml, parts_.descriptors);
+    return MakeDefinition(std::move(parts_));
+  }
+
+  Findings findings_;
+  std::shared_ptr<MessageTypes> types_;
+  DefinitionFile file_;
+  std::vector<ReadStepResult> steps_;  // as in file_
+  StepOrder order_;
+  DefinitionParts parts_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Definition>> LoadDefinition(const std::string& file, absl::string_view yaml,
+                                                                 std::shared_ptr<const DescriptorSource> descriptors) {
+  return Loader(file, yaml, std::move(descriptors)).Load();
+}
+
+}  // namespace unwind
