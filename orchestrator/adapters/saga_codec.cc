@@ -1,6 +1,7 @@
 #include "orchestrator/adapters/saga_codec.h"
 
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <exception>
 #include <limits>
@@ -20,8 +21,7 @@
 namespace unwind {
 namespace {
 
-// Keeps the order of its fields.
-using Json = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 constexpr long long kNever = std::numeric_limits<long long>::max();
 constexpr long long kEver = std::numeric_limits<long long>::min();
@@ -108,28 +108,90 @@ bool Flag(const Json& object, const char* field) { return object.value(field, fa
 std::string TextOf(const Json& object, const char* field) { return Text(object.value(field, std::string())); }
 std::string BytesOf(const Json& object, const char* field) { return Bytes(object.value(field, std::string())); }
 
-void PutInt(Json& object, const char* field, long long value) {
-  if (value != 0) object[field] = value;
-}
-void PutFlag(Json& object, const char* field, bool value) {
-  if (value) object[field] = true;
-}
-void PutText(Json& object, const char* field, const std::string& value) {
-  if (!value.empty()) object[field] = EncodeText(value);
-}
-void PutBytes(Json& object, const char* field, const std::string& value) {
-  if (!value.empty()) object[field] = absl::Base64Escape(value);
+// Appends `text` as a JSON string.
+void AppendText(std::string& out, absl::string_view text) {
+  out += '"';
+  for (const char c : EncodeText(text)) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      absl::StrAppend(&out, "\\u", absl::Hex(c, absl::kZeroPad4));
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
 }
 
-Json FailureJson(const Failure& failure) {
-  Json json = Json::object();
-  PutText(json, "reason", failure.reason);
-  PutText(json, "domain", failure.domain);
-  PutInt(json, "code", failure.code);
-  PutText(json, "message", failure.message);
-  PutText(json, "step", failure.step);
-  for (const auto& [name, value] : failure.metadata) json["metadata"][EncodeText(name)] = EncodeText(value);
-  return json;
+// Appends one object to `out`, field by field; its end is the writer's end. Written by hand because a document tree of it costs
+// more than the database's part of a commit. Text, Bytes, Flag and Count leave out what has its default.
+class ObjectWriter {
+ public:
+  explicit ObjectWriter(std::string& out) : out_(out) { out_ += '{'; }
+  ~ObjectWriter() { out_ += '}'; }
+  ObjectWriter(const ObjectWriter&) = delete;
+  ObjectWriter& operator=(const ObjectWriter&) = delete;
+
+  // Begins a field; its value is to be appended to what it returns.
+  std::string& Field(absl::string_view name) {
+    if (out_.back() != '{') out_ += ',';
+    absl::StrAppend(&out_, "\"", name, "\":");
+    return out_;
+  }
+  void Number(absl::string_view name, long long value) { absl::StrAppend(&Field(name), value); }
+  void Count(absl::string_view name, long long value) {
+    if (value != 0) Number(name, value);
+  }
+  void Flag(absl::string_view name, bool value) {
+    if (value) Field(name) += "true";
+  }
+  void Text(absl::string_view name, absl::string_view value) {
+    if (!value.empty()) AppendText(Field(name), value);
+  }
+  void Bytes(absl::string_view name, absl::string_view value) {
+    if (!value.empty()) absl::StrAppend(&Field(name), "\"", absl::Base64Escape(value), "\"");
+  }
+
+ private:
+  std::string& out_;
+};
+
+// The shortest decimal that is read back as exactly `value`.
+void AppendReal(std::string& out, double value) {
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  out.append(digits.data(), end);
+}
+
+// Appends `values` as an array, each by `append(out, value)`.
+template <class Values, class Append>
+void AppendArray(std::string& out, const Values& values, const Append& append) {
+  out += '[';
+  for (const auto& value : values) {
+    if (out.back() != '[') out += ',';
+    append(out, value);
+  }
+  out += ']';
+}
+
+void AppendFailure(std::string& out, const Failure& failure) {
+  ObjectWriter object(out);
+  object.Text("reason", failure.reason);
+  object.Text("domain", failure.domain);
+  object.Count("code", failure.code);
+  object.Text("message", failure.message);
+  object.Text("step", failure.step);
+  if (failure.metadata.empty()) return;
+  std::string& to = object.Field("metadata");
+  to += '{';
+  for (const auto& [name, value] : failure.metadata) {
+    if (to.back() != '{') to += ',';
+    AppendText(to, name);
+    to += ':';
+    AppendText(to, value);
+  }
+  to += '}';
 }
 
 Failure FailureOf(const Json& json) {
@@ -145,14 +207,16 @@ Failure FailureOf(const Json& json) {
   return failure;
 }
 
-Json StepJson(const Step& step) {
-  Json json = {{"state", NumberOf(step.state)}, {"phase", NumberOf(step.phase)}, {"sends", step.sends}};
-  PutInt(json, "refusals", step.refusals);
-  PutFlag(json, "awaiting", step.awaiting);
-  PutFlag(json, "parked", step.parked);
-  if (step.wake_at != absl::InfiniteFuture()) json["wake_at"] = EncodeTime(step.wake_at);
-  PutBytes(json, "reply", step.reply);
-  return json;
+void AppendStep(std::string& out, const Step& step) {
+  ObjectWriter object(out);
+  object.Number("state", NumberOf(step.state));
+  object.Number("phase", NumberOf(step.phase));
+  AppendArray(object.Field("sends"), step.sends, [](std::string& to, int sends) { absl::StrAppend(&to, sends); });
+  object.Count("refusals", step.refusals);
+  object.Flag("awaiting", step.awaiting);
+  object.Flag("parked", step.parked);
+  if (step.wake_at != absl::InfiniteFuture()) object.Number("wake_at", EncodeTime(step.wake_at));
+  object.Bytes("reply", step.reply);
 }
 
 Step StepOf(const Json& json) {
@@ -168,33 +232,47 @@ Step StepOf(const Json& json) {
 
 // ---- events
 
-struct PutFields {
-  Json& json;
+void AppendSend(std::string& out, const Send& send) {
+  ObjectWriter object(out);
+  object.Number("step", send.step);
+  object.Number("phase", NumberOf(send.phase));
+  object.Number("attempt", send.attempt);
+}
+
+struct WriteEvent {
+  ObjectWriter& object;
 
   void operator()(const Started&) const {}
   void operator()(const Ticked&) const {}
   void operator()(const TakenOver&) const {}
   void operator()(const Replied& replied) const {
-    json["step"] = replied.step;
-    json["phase"] = NumberOf(replied.phase);
-    json["attempt"] = replied.attempt;
-    json["outcome"] = NumberOf(replied.outcome);
-    PutFlag(json, "effect_free", replied.effect_free);
-    PutBytes(json, "reply", replied.reply);
-    if (!(replied.failure == Failure())) json["failure"] = FailureJson(replied.failure);
-    PutInt(json, "elapsed", EncodeTime(absl::UnixEpoch() + replied.elapsed));
+    object.Number("step", replied.step);
+    object.Number("phase", NumberOf(replied.phase));
+    object.Number("attempt", replied.attempt);
+    object.Number("outcome", NumberOf(replied.outcome));
+    object.Flag("effect_free", replied.effect_free);
+    object.Bytes("reply", replied.reply);
+    if (!(replied.failure == Failure())) AppendFailure(object.Field("failure"), replied.failure);
+    object.Count("elapsed", EncodeTime(absl::UnixEpoch() + replied.elapsed));
   }
   void operator()(const CancelRequested& cancel) const {
-    PutText(json, "actor", cancel.actor);
-    PutText(json, "reason", cancel.reason);
+    object.Text("actor", cancel.actor);
+    object.Text("reason", cancel.reason);
   }
   void operator()(const Operated& operated) const {
-    json["step"] = operated.step;
-    PutBytes(json, "reply", operated.reply);
-    PutText(json, "actor", operated.actor);
-    PutText(json, "reason", operated.reason);
+    object.Number("step", operated.step);
+    object.Bytes("reply", operated.reply);
+    object.Text("actor", operated.actor);
+    object.Text("reason", operated.reason);
   }
 };
+
+void AppendDetail(std::string& out, const HistoryEvent& event) {
+  ObjectWriter object(out);
+  std::visit(WriteEvent{object}, event.event);
+  if (event.moment.jitter != 0) AppendReal(object.Field("jitter"), event.moment.jitter);
+  if (!event.sends.empty()) AppendArray(object.Field("sends"), event.sends, AppendSend);
+}
 
 Replied RepliedOf(const Json& json) {
   return {.step = SmallInt(json, "step"),
@@ -266,8 +344,6 @@ long long EncodeTime(absl::Time time) {
 }
 
 SagaRow EncodeSaga(const Saga& saga) {
-  Json steps = Json::array();
-  for (const Step& step : saga.steps) steps.push_back(StepJson(step));
   SagaRow row;
   row.id = EncodeText(saga.id);
   row.definition = EncodeText(saga.definition);
@@ -282,26 +358,20 @@ SagaRow EncodeSaga(const Saga& saga) {
   row.create_time = EncodeTime(saga.create_time);
   row.update_time = EncodeTime(saga.update_time);
   row.traceparent = EncodeText(saga.traceparent);
-  row.failure = FailureJson(saga.failure).dump();
-  row.steps = steps.dump();
+  AppendFailure(row.failure, saga.failure);
+  AppendArray(row.steps, saga.steps, AppendStep);
   row.input = absl::Base64Escape(saga.input);
   return row;
 }
 
 EventRow EncodeEvent(absl::string_view saga_id, const HistoryEvent& event) {
-  Json detail = Json::object();
-  std::visit(PutFields{detail}, event.event);
-  if (event.moment.jitter != 0) detail["jitter"] = event.moment.jitter;
-  for (const Send& send : event.sends) {
-    detail["sends"].push_back({{"step", send.step}, {"phase", NumberOf(send.phase)}, {"attempt", send.attempt}});
-  }
   EventRow row;
   row.saga_id = EncodeText(saga_id);
   row.seq = event.seq;
   row.what = NameOf(event.event);
   row.at = EncodeTime(event.moment.now);
   row.state = NumberOf(event.state);
-  row.detail = detail.dump();
+  AppendDetail(row.detail, event);
   return row;
 }
 

@@ -231,16 +231,19 @@ class SociSagaStore::Writer {
  public:
   explicit Writer(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
 
-  Connection& connection() { return *connection_; }
+  // One transaction. After a failed one the connection may begin a new session, so no statement of the old one may be left.
+  absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body) {
+    absl::Status status = connection_->Write(body);
+    if (!status.ok()) statements_.reset();
+    return status;
+  }
 
-  // One transaction over the kept statements. They are made anew after a failure.
-  absl::Status Write(absl::FunctionRef<absl::Status(TurnStatements&)> body) {
-    absl::Status status = connection_->Write([&](soci::session& sql) {
+  // The same over the kept statements.
+  absl::Status WriteTurn(absl::FunctionRef<absl::Status(TurnStatements&)> body) {
+    return Write([&](soci::session& sql) {
       if (!statements_.has_value()) statements_.emplace(sql);
       return body(*statements_);
     });
-    if (!status.ok()) statements_.reset();
-    return status;
   }
 
  private:
@@ -274,7 +277,7 @@ absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& leas
     return absl::OkStatus();
   };
   std::lock_guard lock(writer_mutex_);
-  RETURN_IF_ERROR(writer_->Write(store));
+  RETURN_IF_ERROR(writer_->WriteTurn(store));
   return results;
 }
 
@@ -379,7 +382,7 @@ absl::StatusOr<int> SociSagaStore::Purge(const Lease& lease, absl::Time before, 
     return absl::OkStatus();
   };
   std::lock_guard lock(writer_mutex_);
-  RETURN_IF_ERROR(writer_->Write(purge));
+  RETURN_IF_ERROR(writer_->WriteTurn(purge));
   return purged;
 }
 
@@ -413,7 +416,7 @@ absl::StatusOr<std::vector<StoredDefinition>> SociSagaStore::LoadDefinitions() {
 
 absl::Status SociSagaStore::Write(absl::FunctionRef<absl::Status(soci::session&)> body) {
   std::lock_guard lock(writer_mutex_);
-  return writer_->connection().Write(body);
+  return writer_->Write(body);
 }
 
 absl::Status SociSagaStore::Read(absl::FunctionRef<void(soci::session&)> body) {
