@@ -40,6 +40,8 @@ class Definition {
   virtual const google::protobuf::MethodDescriptor& serves() const = 0;
   virtual const StepMethods& methods(int step) const = 0;
   virtual bool key_required() const = 0;
+  // The request's field that `key:` names, such as "request_id"; empty: none.
+  virtual std::string key_field() const { return ""; }
 
   // A new, empty request of the served method. Lives as long as the definition.
   virtual std::unique_ptr<google::protobuf::Message> NewInput() const = 0;
@@ -64,8 +66,9 @@ class Definition {
 // The service descriptors that definitions are checked against: one or more FileDescriptorSets in one pool.
 class DescriptorSource {
  public:
-  // Adds a serialized FileDescriptorSet (with its imports); `name` is for error messages. Files already there must be equal.
-  // INVALID_ARGUMENT names the set, the file and what does not resolve.
+  // Adds a serialized FileDescriptorSet (with its imports); `name` is for error messages. A file that is there already
+  // must be equal, except google/protobuf/*.proto, of which the first one stays; those need not be in a set at all.
+  // INVALID_ARGUMENT names the set, the file and what does not resolve; nothing is added then.
   virtual absl::Status Add(const std::string& name, absl::string_view bytes) = 0;
   virtual const google::protobuf::DescriptorPool& pool() const = 0;
   virtual ~DescriptorSource() = default;
