@@ -1,0 +1,62 @@
+// The rows of orders, their items and purchase limits. Every function runs inside the caller's transaction and lets soci_error pass.
+#ifndef UNWIND_ORDER_SVC_ORDER_STORE_H_
+#define UNWIND_ORDER_SVC_ORDER_STORE_H_
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "order_svc/order.h"
+#include "soci/session.h"
+
+namespace unwind::order {
+
+// By id. An id that was asked for and has no row is there without a value.
+using Orders = std::map<std::string, std::optional<Order>>;
+using MemberProducts = std::set<std::pair<std::string, std::string>>;
+
+// Without the items: no decision reads those of an order that exists.
+Orders LoadOrders(soci::session& session, const std::set<std::string>& order_ids);
+
+// Those of `product_ids` that are one-per-member.
+Limits LoadLimits(soci::session& session, const std::set<std::string>& product_ids);
+
+Claims LoadClaims(soci::session& session, const MemberProducts& wanted);
+
+// Inserts or overwrites `orders`; of those in `created`, the items too. Claims that are given up are freed before new ones are taken.
+void SaveOrders(soci::session& session, const std::vector<const Order*>& orders, const std::set<std::string>& created);
+
+void SaveLimits(soci::session& session, const std::map<std::string, bool>& one_per_member);
+
+// Orders that are PENDING or CANCELLING.
+std::int64_t CountInProgress(soci::session& session);
+
+// Removes all orders and says how many there were.
+std::int64_t ClearOrders(soci::session& session);
+
+// With its items.
+std::optional<Order> FindOrder(soci::session& session, const std::string& order_id);
+
+struct OrderFilter {
+  std::string member_id;       // empty: all
+  std::optional<State> state;  // none: all
+};
+
+// Where a page begins: after this one, in the order of the list.
+struct OrderPosition {
+  std::int64_t create_time_us = std::numeric_limits<std::int64_t>::max();
+  std::string order_id;
+};
+
+// At most `limit`, newest first, with their items.
+std::vector<Order> FindOrders(soci::session& session, const OrderFilter& filter, const OrderPosition& after,
+                              std::int64_t limit);
+
+}  // namespace unwind::order
+
+#endif  // UNWIND_ORDER_SVC_ORDER_STORE_H_

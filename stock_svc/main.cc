@@ -1,0 +1,61 @@
+// stock_svc: products, their stock and reservations.
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "absl/flags/flag.h"
+#include "common/base/clock.h"
+#include "common/base/flags.h"
+#include "common/base/log.h"
+#include "common/base/status_macros.h"
+#include "common/db/connection.h"
+#include "common/db/migrate.h"
+#include "common/participant/participant.h"
+#include "common/participant/read.h"
+#include "common/rpc/server.h"
+#include "stock_svc/stock_domain.h"
+#include "stock_svc/stock_service.h"
+
+ABSL_FLAG(std::string, db, "stock.db", "SQLite file of the stock; made if it is not there.");
+ABSL_FLAG(bool, enable_reset, false, "Whether ResetStock may put every product's stock back. Tests only.");
+
+extern const unwind::Migrations kStockMigrations;  // embedded by the build
+
+namespace unwind::stock {
+namespace {
+
+absl::Status Run() {
+  const std::string path = absl::GetFlag(FLAGS_db);
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Connection::Open(path));
+  RETURN_IF_ERROR(Participant::Migrate(*connection));
+  RETURN_IF_ERROR(Migrate(*connection, "stock", kStockMigrations));
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> read_connection, Connection::Open(path));
+  const SystemClock clock;
+  StockDomain domain(clock);
+  ParticipantOptions options;
+  options.domain = std::string(kErrorDomain);
+  Participant participant(std::move(connection), domain, clock, options);
+  Reader reader(std::move(read_connection));
+  StockService service(participant, reader, absl::GetFlag(FLAGS_enable_reset));
+  ServerSetup setup;
+  setup.services = {{StockService::service_full_name(), &service}};
+  ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(setup));
+  server->WaitAndDrain();
+  participant.Stop();
+  reader.Stop();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace unwind::stock
+
+int main(int argc, char** argv) {
+  unwind::HoldStopSignals();
+  unwind::ParseFlagsOnly(argc, argv, "stock_svc: products, their prices, stock and reservations.");
+  unwind::InitLog("stock_svc");
+  if (const absl::Status status = unwind::stock::Run(); !status.ok()) {
+    std::fprintf(stderr, "stock_svc: %s\n", std::string(status.message()).c_str());
+    return 1;
+  }
+  return 0;
+}
