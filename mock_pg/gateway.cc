@@ -21,15 +21,12 @@ absl::Status Overloaded() {
 
 Gateway::Gateway(std::unique_ptr<Connection> writer, std::unique_ptr<Connection> reader, const Clock& clock, Options options)
     : connection_(std::move(writer)),
-      read_connection_(std::move(reader)),
       clock_(clock),
       first_scenario_(options.scenario),
       crash_(std::move(options.crash)),
       scenario_(options.scenario),
-      writer_(options.batch_max, options.queue_max, [this](std::vector<Job> jobs) { Handle(std::move(jobs)); }),
-      reader_(options.batch_max, options.queue_max, [](std::vector<Query> queries) {
-        for (Query& query : queries) std::move(query)();
-      }) {}
+      reader_(std::move(reader)),
+      writer_(options.batch_max, options.queue_max, [this](std::vector<Job> jobs) { Handle(std::move(jobs)); }) {}
 
 void Gateway::Submit(Operation operation, absl::AnyInvocable<void(Answer) &&> done) {
   if (absl::Status status = CheckOperation(operation); !status.ok()) return std::move(done)({status});
@@ -43,38 +40,36 @@ void Gateway::Reset(absl::AnyInvocable<void(absl::StatusOr<std::int64_t>) &&> do
 }
 
 void Gateway::Get(std::string key, absl::AnyInvocable<void(absl::StatusOr<Entry>) &&> done) {
-  auto shared = std::make_shared<decltype(done)>(std::move(done));
-  Query query = [this, key = std::move(key), shared] {
-    std::optional<Entry> entry;
-    const absl::Status status = read_connection_->Read([&](soci::session& session) {
-      entry = FindEntry(session, key);
-      return absl::OkStatus();
-    });
-    if (!status.ok()) return std::move(*shared)(status);
-    if (!entry) return std::move(*shared)(TransactionNotFound("transaction of this key"));
-    std::move(*shared)(*std::move(entry));
-  };
-  if (!reader_.Push(std::move(query))) std::move(*shared)(Overloaded());
+  auto entry = std::make_shared<Entry>();
+  Reader::Query query{[key = std::move(key), entry](soci::session& session) {
+                        std::optional<Entry> found = FindEntry(session, key);
+                        if (!found) return TransactionNotFound("transaction of this key");
+                        *entry = *std::move(found);
+                        return absl::OkStatus();
+                      },
+                      [entry, done = std::move(done)](absl::Status status) mutable {
+                        if (!status.ok()) return std::move(done)(std::move(status));
+                        std::move(done)(std::move(*entry));
+                      }};
+  if (!reader_.Push(std::move(query))) std::move(query.done)(Overloaded());
 }
 
 void Gateway::List(std::int64_t after, int limit, absl::AnyInvocable<void(absl::StatusOr<Page>) &&> done) {
-  auto shared = std::make_shared<decltype(done)>(std::move(done));
-  Query query = [this, after, limit, shared] {
-    std::vector<std::pair<std::int64_t, Entry>> rows;
-    const absl::Status status = read_connection_->Read([&](soci::session& session) {
-      rows = ListEntries(session, after, limit + 1);  // one more tells whether there is a next page
-      return absl::OkStatus();
-    });
-    if (!status.ok()) return std::move(*shared)(status);
-    Page page;
-    if (rows.size() > static_cast<std::size_t>(limit)) {
-      rows.pop_back();
-      page.next = rows.back().first;
-    }
-    for (auto& [position, entry] : rows) page.entries.push_back(std::move(entry));
-    std::move(*shared)(std::move(page));
-  };
-  if (!reader_.Push(std::move(query))) std::move(*shared)(Overloaded());
+  auto page = std::make_shared<Page>();
+  Reader::Query query{[after, limit, page](soci::session& session) {
+                        auto rows = ListEntries(session, after, limit + 1);  // one more tells whether there is a next page
+                        if (rows.size() > static_cast<std::size_t>(limit)) {
+                          rows.pop_back();
+                          page->next = rows.back().first;
+                        }
+                        for (auto& [position, entry] : rows) page->entries.push_back(std::move(entry));
+                        return absl::OkStatus();
+                      },
+                      [page, done = std::move(done)](absl::Status status) mutable {
+                        if (!status.ok()) return std::move(done)(std::move(status));
+                        std::move(done)(std::move(*page));
+                      }};
+  if (!reader_.Push(std::move(query))) std::move(query.done)(Overloaded());
 }
 
 void Gateway::SetScenario(const Scenario& scenario) {

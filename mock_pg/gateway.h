@@ -18,6 +18,7 @@
 #include "common/base/clock.h"
 #include "common/db/batch_writer.h"
 #include "common/db/connection.h"
+#include "common/participant/read.h"
 #include "mock_pg/ledger.h"
 #include "mock_pg/scenario.h"
 
@@ -74,7 +75,6 @@ class Gateway {
     absl::AnyInvocable<void(absl::StatusOr<std::int64_t>) &&> done;
   };
   using Job = std::variant<Move, Clear>;
-  using Query = absl::AnyInvocable<void() &&>;
 
   void Handle(std::vector<Job> jobs);
   void HandleMoves(absl::Span<Job> moves);
@@ -82,7 +82,6 @@ class Gateway {
   absl::Status Commit(absl::Span<Job> moves, std::vector<Verdict>& verdicts);
 
   const std::unique_ptr<Connection> connection_;
-  const std::unique_ptr<Connection> read_connection_;
   const Clock& clock_;
   const Scenario first_scenario_;
   absl::AnyInvocable<void()> crash_;
@@ -90,8 +89,8 @@ class Gateway {
   mutable std::mutex mutex_;
   Scenario scenario_;
   int scenario_number_ = 0;  // of SetScenario calls: counters of an older scenario are not written back
-  BatchWriter<Job> writer_;  // last: their threads run on what is above
-  BatchWriter<Query> reader_;
+  Reader reader_;
+  BatchWriter<Job> writer_;  // last: its thread runs on what is above
 };
 
 }  // namespace unwind::pg

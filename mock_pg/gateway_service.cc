@@ -1,13 +1,15 @@
 #include "mock_pg/gateway_service.h"
 
 #include <algorithm>
-#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
 #include "common/rpc/error.h"
+#include "common/rpc/page_token.h"
 
 namespace unwind::pg {
 namespace {
@@ -39,28 +41,16 @@ void Write(const Scenario& from, ::pg::v1::Scenario& to) {
   to.set_crash_after(from.crash_after);
 }
 
-Scenario Read(const ::pg::v1::Scenario& from) {
-  Scenario to;
-  to.fail_percent = from.fail_percent();
-  to.seed = from.seed();
-  to.delay = absl::Milliseconds(from.delay_ms());
-  to.refuse_amount_minor = from.refuse_amount_minor();
-  to.fail_first = from.fail_first();
-  to.hang_percent = from.hang_percent();
-  to.hang_first = from.hang_first();
-  to.crash_after = from.crash_after();
-  return to;
+const std::vector<std::string>& TokenFilters() {
+  static const auto* const filters = new std::vector<std::string>{"pg.v1.PaymentGateway/ListTransactions"};
+  return *filters;
 }
 
-std::string MakePageToken(std::int64_t position) { return absl::WebSafeBase64Escape(absl::StrCat("after:", position)); }
-
-// 0 for the first page; nothing if we never gave out such a token.
-std::optional<std::int64_t> ReadPageToken(const std::string& token) {
-  if (token.empty()) return 0;
-  std::string text;
+// The position behind which a page begins.
+absl::StatusOr<std::int64_t> ReadPosition(const std::string& token) {
+  ASSIGN_OR_RETURN(const std::string text, ReadPageToken(kErrorDomain, TokenFilters(), token));
   std::int64_t position = 0;
-  if (!absl::WebSafeBase64Unescape(token, &text) || text.rfind("after:", 0) != 0) return std::nullopt;
-  if (!absl::SimpleAtoi(text.substr(6), &position) || position <= 0) return std::nullopt;
+  if (!text.empty() && !absl::SimpleAtoi(text, &position)) return BadPageToken(kErrorDomain);
   return position;
 }
 
@@ -73,6 +63,19 @@ Operation Keyed(Verb verb, const std::string& key) {
 
 }  // namespace
 
+Scenario ReadScenario(const ::pg::v1::Scenario& from) {
+  Scenario to;
+  to.fail_percent = from.fail_percent();
+  to.seed = from.seed();
+  to.delay = absl::Milliseconds(from.delay_ms());
+  to.refuse_amount_minor = from.refuse_amount_minor();
+  to.fail_first = from.fail_first();
+  to.hang_percent = from.hang_percent();
+  to.hang_first = from.hang_first();
+  to.crash_after = from.crash_after();
+  return to;
+}
+
 GatewayService::GatewayService(Gateway& gateway) : gateway_(gateway) {}
 
 void GatewayService::Close() {
@@ -80,9 +83,9 @@ void GatewayService::Close() {
   idle_.Close();
 }
 
-grpc::ServerUnaryReactor* GatewayService::Open(absl::string_view method, grpc::CallbackServerContext* context,
+grpc::ServerUnaryReactor* GatewayService::Open(grpc::CallbackServerContext* context,
                                                const google::protobuf::Message& request, Work work) {
-  auto* call = new OpenCall(absl::StrCat("/pg.v1.PaymentGateway/", method), idle_, [this] { gateway_.CountAnswer(); });
+  auto* call = new OpenCall(idle_, [this] { gateway_.CountAnswer(); });
   std::shared_ptr<Caller> caller = call->caller();
   if (absl::Status status = CheckCall(*context, request, kErrorDomain); !status.ok()) {
     if (caller->Take()) caller->Finish(std::move(status));
@@ -124,7 +127,7 @@ grpc::ServerUnaryReactor* GatewayService::Confirm(grpc::CallbackServerContext* c
   Operation operation = Keyed(Verb::kConfirm, request->idempotency_key());
   operation.amount_minor = request->amount_minor();
   operation.currency_code = request->currency_code();
-  return Open("Confirm", context, *request,
+  return Open(context, *request,
               [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
                 Submit(std::move(caller), std::move(operation), response);
               });
@@ -134,7 +137,7 @@ grpc::ServerUnaryReactor* GatewayService::Fence(grpc::CallbackServerContext* con
                                                 const ::pg::v1::FenceRequest* request,
                                                 ::pg::v1::FenceResponse* response) {
   Operation operation = Keyed(Verb::kFence, request->idempotency_key());
-  return Open("Fence", context, *request,
+  return Open(context, *request,
               [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
                 Submit(std::move(caller), std::move(operation), response);
               });
@@ -145,7 +148,7 @@ grpc::ServerUnaryReactor* GatewayService::Cancel(grpc::CallbackServerContext* co
                                                  ::pg::v1::CancelResponse* response) {
   Operation operation = Keyed(Verb::kCancel, request->idempotency_key());
   operation.captured = request->transaction_id();
-  return Open("Cancel", context, *request,
+  return Open(context, *request,
               [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
                 Submit(std::move(caller), std::move(operation), response);
               });
@@ -153,7 +156,7 @@ grpc::ServerUnaryReactor* GatewayService::Cancel(grpc::CallbackServerContext* co
 
 grpc::ServerUnaryReactor* GatewayService::Get(grpc::CallbackServerContext* context, const ::pg::v1::GetRequest* request,
                                               ::pg::v1::GetResponse* response) {
-  return Open("Get", context, *request,
+  return Open(context, *request,
               [this, key = request->idempotency_key(), response](std::shared_ptr<Caller> caller) {
                 gateway_.Get(key, [caller = std::move(caller), response](absl::StatusOr<Entry> entry) {
                   if (!caller->Take()) return;
@@ -167,17 +170,17 @@ grpc::ServerUnaryReactor* GatewayService::ListTransactions(grpc::CallbackServerC
                                                            const ::pg::v1::ListTransactionsRequest* request,
                                                            ::pg::v1::ListTransactionsResponse* response) {
   const int size = request->page_size() == 0 ? kPageSizeDefault : std::min(request->page_size(), kPageSizeMax);
-  const std::optional<std::int64_t> after = ReadPageToken(request->page_token());
-  return Open("ListTransactions", context, *request, [this, size, after, response](std::shared_ptr<Caller> caller) {
-    if (!after) {
-      if (caller->Take()) caller->Finish(MakeBadRequest(kErrorDomain, {{"page_token", "is not one of ours"}}));
+  const absl::StatusOr<std::int64_t> after = ReadPosition(request->page_token());
+  return Open(context, *request, [this, size, after, response](std::shared_ptr<Caller> caller) {
+    if (!after.ok()) {
+      if (caller->Take()) caller->Finish(after.status());
       return;
     }
     gateway_.List(*after, size, [caller = std::move(caller), response](absl::StatusOr<Gateway::Page> page) {
       if (!caller->Take()) return;
       if (page.ok()) {
         for (const Entry& entry : page->entries) Write(entry, *response->add_transactions());
-        if (page->next > 0) response->set_next_page_token(MakePageToken(page->next));
+        if (page->next > 0) response->set_next_page_token(WritePageToken(TokenFilters(), absl::StrCat(page->next)));
       }
       caller->Finish(page.status());
     });
@@ -188,7 +191,7 @@ grpc::ServerUnaryReactor* ControlService::SetScenario(grpc::CallbackServerContex
                                                       const ::pg::v1::SetScenarioRequest* request,
                                                       ::pg::v1::SetScenarioResponse* response) {
   return Serve(context, request, response, kErrorDomain, [this, request, response](Done done) {
-    gateway_.SetScenario(Read(request->scenario()));
+    gateway_.SetScenario(ReadScenario(request->scenario()));
     *response->mutable_scenario() = request->scenario();
     std::move(done)(absl::OkStatus());
   });

@@ -2,6 +2,7 @@
 #ifndef UNWIND_MOCK_PG_GATEWAY_SERVICE_H_
 #define UNWIND_MOCK_PG_GATEWAY_SERVICE_H_
 
+#include "common/rpc/unary.h"
 #include "mock_pg/delay_queue.h"
 #include "mock_pg/gateway.h"
 #include "mock_pg/open_call.h"
@@ -11,6 +12,8 @@
 namespace unwind::pg {
 
 inline constexpr std::size_t kDelayedCallsMax = 20000;
+
+Scenario ReadScenario(const ::pg::v1::Scenario& scenario);
 
 class GatewayService final : public ::pg::v1::PaymentGateway::CallbackService {
  public:
@@ -37,8 +40,8 @@ class GatewayService final : public ::pg::v1::PaymentGateway::CallbackService {
 
   // Opens the call and does `work` after the scenario's delay. A delayed call is done although its caller has left meanwhile: a
   // slow network delivers late, too.
-  grpc::ServerUnaryReactor* Open(absl::string_view method, grpc::CallbackServerContext* context,
-                                 const google::protobuf::Message& request, Work work);
+  grpc::ServerUnaryReactor* Open(grpc::CallbackServerContext* context, const google::protobuf::Message& request,
+                                 Work work);
   template <class Response>
   void Submit(std::shared_ptr<Caller> caller, Operation operation, Response* response);
 

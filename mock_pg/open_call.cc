@@ -44,16 +44,10 @@ void IdleCalls::Close() {
   }
 }
 
-OpenCall::OpenCall(absl::string_view method, IdleCalls& idle, std::function<void()> answered)
+OpenCall::OpenCall(IdleCalls& idle, std::function<void()> answered)
     : idle_(idle),
       answered_(std::move(answered)),
-      caller_(std::make_shared<Caller>([this](const absl::Status& status) { Finish(status); })),
-      counter_(method) {}
-
-void OpenCall::Finish(const absl::Status& status) {
-  counter_.Finish(status.code());
-  grpc::ServerUnaryReactor::Finish(ToGrpc(status));
-}
+      caller_(std::make_shared<Caller>([this](const absl::Status& status) { Finish(ToGrpc(status)); })) {}
 
 void OpenCall::OnCancel() {
   left_ = true;

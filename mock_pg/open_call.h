@@ -11,8 +11,6 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
-#include "common/rpc/unary.h"
 #include "grpcpp/support/server_callback.h"
 
 namespace unwind::pg {
@@ -58,19 +56,17 @@ class IdleCalls {
 class OpenCall final : public grpc::ServerUnaryReactor {
  public:
   // `answered` runs when an answer that counts has been sent to a caller who was still there.
-  OpenCall(absl::string_view method, IdleCalls& idle, std::function<void()> answered);
+  OpenCall(IdleCalls& idle, std::function<void()> answered);
 
   const std::shared_ptr<Caller>& caller() const { return caller_; }
 
  private:
-  void Finish(const absl::Status& status);
   void OnCancel() override;
   void OnDone() override;
 
   IdleCalls& idle_;
   const std::function<void()> answered_;
   const std::shared_ptr<Caller> caller_;
-  CallCounter counter_;
   std::atomic<bool> left_ = false;
 };
 

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/check.h"
+#include "common/base/log.h"
 #include "common/rpc/error.h"
 #include "payment_svc/payment_store.h"
 #include "shop/payment/v1/payment_service.pb.h"
@@ -141,7 +143,9 @@ absl::Status PaymentDomain::Apply(soci::session& session, const std::vector<Comm
       continue;
     }
     Decision decision = batch.Decide(*command);
-    if (IsRefund(*command)) RememberCapture(RefundOf(*command).refund_id(), decision, batch.CaptureOf(*command));
+    if (!decision.alarm.empty()) {
+      Log(Severity::kError, decision.alarm, {{"saga_id", command->key.saga_id}, {"step", command->key.step}});
+    }
     switch (decision.kind) {
       case Decision::Kind::kDone:
         command->answer = batch.Response(*command);
@@ -153,28 +157,13 @@ absl::Status PaymentDomain::Apply(soci::session& session, const std::vector<Comm
         command->answer = Unknown{std::move(decision.status)};
         break;
       case Decision::Kind::kAskGateway:
+        if (command->method == kRefund) captures_[RefundOf(*command).refund_id()] = batch.CaptureOf(*command);
         command->answer = Pending{};
         break;
     }
   }
   batch.Save();
   return absl::OkStatus();
-}
-
-// From the first question to the gateway until the refund is settled, repeats and all.
-void PaymentDomain::RememberCapture(const std::string& refund_id, const Decision& decision, const std::string& capture) {
-  std::lock_guard lock(mutex_);
-  switch (decision.kind) {
-    case Decision::Kind::kAskGateway:
-      captures_[refund_id] = capture;
-      break;
-    case Decision::Kind::kDone:
-    case Decision::Kind::kRefused:
-      captures_.erase(refund_id);
-      break;
-    case Decision::Kind::kUnknown:
-      break;
-  }
 }
 
 void PaymentDomain::Continue(const Command& command, std::function<void(std::any)> done) {
@@ -185,13 +174,9 @@ void PaymentDomain::Continue(const Command& command, std::function<void(std::any
     case kCharge:
       return gateway_.Confirm(key, ReadMoney(ChargeOf(command).amount()), std::move(answered));
     case kRefund: {
-      std::string capture;
-      {
-        std::lock_guard lock(mutex_);
-        const auto found = captures_.find(RefundOf(command).refund_id());
-        if (found != captures_.end()) capture = found->second;
-      }
-      return gateway_.Cancel(key, capture, std::move(answered));
+      auto capture = captures_.extract(RefundOf(command).refund_id());
+      CHECK(!capture.empty());
+      return gateway_.Cancel(key, capture.mapped(), std::move(answered));
     }
     case kResolveCharge:
     case kResolveRefund:

@@ -5,7 +5,6 @@
 #include <any>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -29,12 +28,9 @@ class PaymentDomain final : public Domain {
   void Continue(const Command& command, std::function<void(std::any)> done) override;
 
  private:
-  void RememberCapture(const std::string& refund_id, const Decision& decision, const std::string& capture);
-
   Gateway& gateway_;
   const Clock& clock_;
-  std::mutex mutex_;
-  std::map<std::string, std::string> captures_;  // by refund_id: the transaction that its Cancel pays back
+  std::map<std::string, std::string> captures_;  // from Apply to Continue, by refund_id: what its Cancel pays back
 };
 
 }  // namespace unwind::payment

@@ -1,5 +1,7 @@
 #include "payment_svc/payment_service.h"
 
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "common/participant/serve.h"
@@ -11,9 +13,6 @@ namespace unwind::payment {
 namespace {
 
 namespace v1 = ::shop::payment::v1;
-
-constexpr std::size_t kReadBatchMax = 256;
-constexpr std::size_t kReadQueueMax = 4096;
 
 void Write(absl::Time from, google::protobuf::Timestamp& to) {
   const std::int64_t micros = absl::ToUnixMicros(from);
@@ -47,37 +46,6 @@ void Write(const Payment& from, v1::Payment& to) {
 
 }  // namespace
 
-PaymentReader::PaymentReader(std::unique_ptr<Connection> connection)
-    : connection_(std::move(connection)),
-      reader_(kReadBatchMax, kReadQueueMax, [this](std::vector<Query> queries) { Handle(std::move(queries)); }) {}
-
-void PaymentReader::Get(std::string payment_id, Done done) {
-  Query query{std::move(payment_id), std::move(done)};
-  if (reader_.Push(std::move(query))) return;
-  std::move(query.done)(WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "too many reads wait",
-                                                 {"OVERLOADED", std::string(kErrorDomain), {}}),
-                                       absl::Milliseconds(100)));
-}
-
-void PaymentReader::Handle(std::vector<Query> queries) {
-  std::vector<std::string> ids;
-  for (const Query& query : queries) ids.push_back(query.payment_id);
-  Payments payments;
-  const absl::Status status = connection_->Read([&](soci::session& session) {
-    payments = LoadPayments(session, ids);
-    return absl::OkStatus();
-  });
-  for (Query& query : queries) {
-    if (!status.ok()) {
-      std::move(query.done)(status);
-    } else if (const std::optional<Payment>& payment = payments[query.payment_id]; !payment) {
-      std::move(query.done)(PaymentNotFound(query.payment_id));
-    } else {
-      std::move(query.done)(*payment);
-    }
-  }
-}
-
 grpc::ServerUnaryReactor* PaymentService::Charge(grpc::CallbackServerContext* context, const v1::ChargeRequest* request,
                                                  v1::ChargeResponse* response) {
   return ServeStep(participant_, context, request, response, kCharge, barrier::Phase::kAction, kErrorDomain);
@@ -101,11 +69,12 @@ grpc::ServerUnaryReactor* PaymentService::ResolveRefund(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* PaymentService::GetPayment(grpc::CallbackServerContext* context,
                                                      const v1::GetPaymentRequest* request,
                                                      v1::GetPaymentResponse* response) {
-  return Serve(context, request, response, kErrorDomain, [this, request, response](unwind::Done done) {
-    reader_.Get(request->payment_id(), [response, done = std::move(done)](absl::StatusOr<Payment> payment) mutable {
-      if (payment.ok()) Write(*payment, *response->mutable_payment());
-      std::move(done)(payment.status());
-    });
+  return ServeRead(reader_, context, request, response, kErrorDomain, [request, response](soci::session& session) {
+    const std::string& id = request->payment_id();
+    const std::optional<Payment> payment = LoadPayments(session, {id})[id];
+    if (!payment) return PaymentNotFound(id);
+    Write(*payment, *response->mutable_payment());
+    return absl::OkStatus();
   });
 }
 

@@ -1,0 +1,288 @@
+// mock_pg and payment_svc in this process, over real gRPC on Unix sockets and real SQLite files; each can be stopped and started again.
+#ifndef UNWIND_TESTS_CONTRACT_PAYMENT_HARNESS_H_
+#define UNWIND_TESTS_CONTRACT_PAYMENT_HARNESS_H_
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/db/connection.h"
+#include "common/db/migrate.h"
+#include "common/participant/participant.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/error.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "gtest/gtest.h"
+#include "mock_pg/gateway.h"
+#include "mock_pg/gateway_service.h"
+#include "payment_svc/gateway_client.h"
+#include "payment_svc/payment_domain.h"
+#include "payment_svc/payment_service.h"
+
+extern const unwind::Migrations kLedgerMigrations;
+extern const unwind::Migrations kPaymentMigrations;
+
+namespace unwind {
+
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::string path = (std::filesystem::temp_directory_path() / "unwind-test-XXXXXX").string();
+    if (::mkdtemp(path.data()) == nullptr) std::abort();
+    path_ = path;
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::string File(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+inline std::unique_ptr<Connection> OpenDatabase(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(path);
+  if (!connection.ok()) ADD_FAILURE() << connection.status();
+  return *std::move(connection);
+}
+
+// Waits until `condition` holds; false after ten seconds.
+inline bool Eventually(const std::function<bool()>& condition) {
+  const absl::Time deadline = absl::Now() + absl::Seconds(10);
+  while (absl::Now() < deadline) {
+    if (condition()) return true;
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  return condition();
+}
+
+// A finished call.
+struct CallResult {
+  absl::Status status;
+  std::string response;     // its bytes
+  bool effect_free = false;  // the trailer saga-outcome: refused
+  std::string reason() const { return GetErrorInfo(status).reason; }
+  std::string metadata(const std::string& name) const {
+    const std::map<std::string, std::string> all = GetErrorInfo(status).metadata;
+    return all.count(name) > 0 ? all.at(name) : "";
+  }
+};
+
+using Metadata = std::map<std::string, std::string>;
+
+template <class Stub, class Request, class Response>
+CallResult Invoke(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                  const Request& request, Response* response, const Metadata& metadata = {},
+                  absl::Duration timeout = absl::Seconds(10)) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
+  CallResult result;
+  result.status = FromGrpc((stub.*method)(&context, request, response));
+  result.response = response->SerializeAsString();
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto outcome = trailers.find("saga-outcome");
+  result.effect_free = outcome != trailers.end() && outcome->second == "refused";
+  return result;
+}
+
+inline std::unique_ptr<grpc::Server> Listen(const std::string& address, const std::vector<grpc::Service*>& services) {
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  return builder.BuildAndStart();
+}
+
+class PgProcess {
+ public:
+  using Stub = ::pg::v1::PaymentGateway::Stub;
+
+  explicit PgProcess(const ScratchFolder& folder, pg::Scenario scenario = {})
+      : path_(folder.File("pg.db")), address_("unix:" + folder.File("pg.sock")), scenario_(scenario) {
+    Start();
+  }
+  ~PgProcess() { Stop(); }
+
+  void Start() {
+    std::unique_ptr<Connection> writer = OpenDatabase(path_);
+    EXPECT_TRUE(Migrate(*writer, "mock_pg", kLedgerMigrations).ok());
+    pg::Gateway::Options options;
+    options.scenario = scenario_;
+    options.crash = [this] { ++crashes_; };
+    gateway_ = std::make_unique<pg::Gateway>(std::move(writer), OpenDatabase(path_), clock_, std::move(options));
+    service_ = std::make_unique<pg::GatewayService>(*gateway_);
+    control_ = std::make_unique<pg::ControlService>(*gateway_);
+    server_ = Listen(address_, {service_.get(), control_.get()});
+    channel_ = NewChannel(address_);
+    stub_ = ::pg::v1::PaymentGateway::NewStub(channel_);
+    control_stub_ = ::pg::v1::MockControl::NewStub(channel_);
+  }
+
+  void Stop() {
+    if (server_ == nullptr) return;
+    service_->Close();
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    server_.reset();
+    gateway_->Stop();
+    service_.reset();
+    control_.reset();
+    gateway_.reset();
+  }
+
+  const std::string& address() const { return address_; }
+  pg::Gateway& gateway() { return *gateway_; }
+  pg::GatewayService& service() { return *service_; }
+  int crashes() const { return crashes_; }
+  Stub& stub() { return *stub_; }
+  ::pg::v1::MockControl::Stub& control() { return *control_stub_; }
+
+  CallResult Confirm(const std::string& key, std::int64_t amount = 1000, const std::string& currency = "KRW",
+                     absl::Duration timeout = absl::Seconds(10)) {
+    ::pg::v1::ConfirmRequest request;
+    request.set_idempotency_key(key);
+    request.set_amount_minor(amount);
+    request.set_currency_code(currency);
+    ::pg::v1::ConfirmResponse response;
+    return Invoke(*stub_, &Stub::Confirm, request, &response, {}, timeout);
+  }
+  CallResult Cancel(const std::string& key, const std::string& transaction_id) {
+    ::pg::v1::CancelRequest request;
+    request.set_idempotency_key(key);
+    request.set_transaction_id(transaction_id);
+    ::pg::v1::CancelResponse response;
+    return Invoke(*stub_, &Stub::Cancel, request, &response);
+  }
+  CallResult Fence(const std::string& key, absl::Duration timeout = absl::Seconds(10)) {
+    ::pg::v1::FenceRequest request;
+    request.set_idempotency_key(key);
+    ::pg::v1::FenceResponse response;
+    return Invoke(*stub_, &Stub::Fence, request, &response, {}, timeout);
+  }
+  absl::StatusOr<::pg::v1::Transaction> Get(const std::string& key) {
+    ::pg::v1::GetRequest request;
+    request.set_idempotency_key(key);
+    ::pg::v1::GetResponse response;
+    const CallResult result = Invoke(*stub_, &Stub::Get, request, &response);
+    if (!result.status.ok()) return result.status;
+    return response.transaction();
+  }
+  std::vector<::pg::v1::Transaction> List(int page_size = 0) {
+    std::vector<::pg::v1::Transaction> all;
+    ::pg::v1::ListTransactionsRequest request;
+    request.set_page_size(page_size);
+    do {
+      ::pg::v1::ListTransactionsResponse response;
+      EXPECT_TRUE(Invoke(*stub_, &Stub::ListTransactions, request, &response).status.ok());
+      all.insert(all.end(), response.transactions().begin(), response.transactions().end());
+      request.set_page_token(response.next_page_token());
+    } while (!request.page_token().empty());
+    return all;
+  }
+  // Captures less refunds, of every currency together.
+  std::int64_t Balance() {
+    std::int64_t balance = 0;
+    for (const ::pg::v1::Transaction& transaction : List()) {
+      if (transaction.kind() == ::pg::v1::Transaction::KIND_CAPTURE) balance += transaction.amount_minor();
+      if (transaction.kind() == ::pg::v1::Transaction::KIND_REFUND) balance -= transaction.amount_minor();
+    }
+    return balance;
+  }
+  int Count(::pg::v1::Transaction::Kind kind) {
+    int count = 0;
+    for (const ::pg::v1::Transaction& transaction : List()) count += transaction.kind() == kind ? 1 : 0;
+    return count;
+  }
+
+ private:
+  const std::string path_;
+  const std::string address_;
+  const pg::Scenario scenario_;
+  SystemClock clock_;
+  std::atomic<int> crashes_ = 0;
+  std::unique_ptr<pg::Gateway> gateway_;
+  std::unique_ptr<pg::GatewayService> service_;
+  std::unique_ptr<pg::ControlService> control_;
+  std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<Stub> stub_;
+  std::unique_ptr<::pg::v1::MockControl::Stub> control_stub_;
+};
+
+class PaymentProcess {
+ public:
+  using Stub = ::shop::payment::v1::PaymentService::Stub;
+
+  PaymentProcess(const ScratchFolder& folder, std::string pg_address, bool enable_reset = true)
+      : path_(folder.File("payment.db")),
+        address_("unix:" + folder.File("payment.sock")),
+        pg_address_(std::move(pg_address)),
+        enable_reset_(enable_reset) {
+    Start();
+  }
+  ~PaymentProcess() { Stop(); }
+
+  void Start() {
+    std::unique_ptr<Connection> writer = OpenDatabase(path_);
+    EXPECT_TRUE(Participant::Migrate(*writer).ok());
+    EXPECT_TRUE(Migrate(*writer, "payment", kPaymentMigrations).ok());
+    gateway_ = std::make_unique<payment::GrpcGateway>(NewChannel(pg_address_), absl::Milliseconds(300));
+    domain_ = std::make_unique<payment::PaymentDomain>(*gateway_, clock_);
+    ParticipantOptions options;
+    options.domain = std::string(payment::kErrorDomain);
+    options.never_cause = std::string(payment::kPaymentTimeout);
+    participant_ = std::make_unique<Participant>(std::move(writer), *domain_, clock_, options);
+    reader_ = std::make_unique<Reader>(OpenDatabase(path_));
+    service_ = std::make_unique<payment::PaymentService>(*participant_, *reader_, enable_reset_);
+    server_ = Listen(address_, {service_.get()});
+    stub_ = ::shop::payment::v1::PaymentService::NewStub(NewChannel(address_));
+  }
+
+  void Stop() {
+    if (server_ == nullptr) return;
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    server_.reset();
+    gateway_->Stop();
+    participant_->Stop();
+    reader_->Stop();
+    service_.reset();
+    participant_.reset();
+    domain_.reset();
+    gateway_.reset();
+    reader_.reset();
+  }
+
+  Stub& stub() { return *stub_; }
+
+ private:
+  const std::string path_;
+  const std::string address_;
+  const std::string pg_address_;
+  const bool enable_reset_;
+  SystemClock clock_;
+  std::unique_ptr<payment::GrpcGateway> gateway_;
+  std::unique_ptr<payment::PaymentDomain> domain_;
+  std::unique_ptr<Participant> participant_;
+  std::unique_ptr<Reader> reader_;
+  std::unique_ptr<payment::PaymentService> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Stub> stub_;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_TESTS_CONTRACT_PAYMENT_HARNESS_H_
