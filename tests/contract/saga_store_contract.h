@@ -322,22 +322,28 @@ TEST_P(SagaStoreContract, ListsAreFilteredAndPagedNewestFirst) {
   Stored(FinishOf(a));
   Stored(FinishOf(b));
   const Saga done = Stored(FinishOf(d));
+  Stored(UpdateOf(Stored(InsertOf(SampleSaga("0", "place-order"))), SagaState::kParked));
 
-  EXPECT_THAT(Listed({}), ElementsAre("d", "c", "b", "a"));
+  EXPECT_THAT(Listed({}), ElementsAre("d", "c", "b", "a", "0"));
   EXPECT_EQ(store().List({.definition = "", .state = {}, .before_id = "", .limit = 1}).value(), std::vector<Saga>{done});
-  EXPECT_THAT(Listed({.definition = "place-order", .state = {}, .before_id = "", .limit = 50}), ElementsAre("d", "c", "a"));
+  EXPECT_THAT(Listed({.definition = "place-order", .state = {}, .before_id = "", .limit = 50}),
+              ElementsAre("d", "c", "a", "0"));
   EXPECT_THAT(Listed({.definition = "", .state = SagaState::kCompleted, .before_id = "", .limit = 50}),
               ElementsAre("d", "b", "a"));
   EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kCompleted, .before_id = "", .limit = 50}),
               ElementsAre("d", "a"));
-  EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kParked, .before_id = "", .limit = 50}), IsEmpty());
+  EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kParked, .before_id = "", .limit = 50}),
+              ElementsAre("0"));
+  EXPECT_THAT(Listed({.definition = "cancel-order", .state = SagaState::kParked, .before_id = "", .limit = 50}), IsEmpty());
+  EXPECT_THAT(Listed({.definition = "", .state = SagaState::kAborted, .before_id = "", .limit = 50}), IsEmpty());
   EXPECT_THAT(Listed({.definition = "unknown", .state = {}, .before_id = "", .limit = 50}), IsEmpty());
 
   EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "", .limit = 2}), ElementsAre("d", "c"));
   EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "c", .limit = 2}), ElementsAre("b", "a"));
   EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "bb", .limit = 2}), ElementsAre("b", "a"));
-  EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "a", .limit = 2}), IsEmpty());
-  EXPECT_THAT(Listed({.definition = "place-order", .state = {}, .before_id = "d", .limit = 50}), ElementsAre("c", "a"));
+  EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "0", .limit = 2}), IsEmpty());
+  EXPECT_THAT(Listed({.definition = "place-order", .state = {}, .before_id = "d", .limit = 50}),
+              ElementsAre("c", "a", "0"));
   EXPECT_THAT(Listed({.definition = "", .state = SagaState::kCompleted, .before_id = "d", .limit = 1}), ElementsAre("b"));
   EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kCompleted, .before_id = "d", .limit = 50}),
               ElementsAre("a"));

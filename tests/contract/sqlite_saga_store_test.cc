@@ -1,5 +1,6 @@
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -31,6 +32,16 @@ class Scratch {
  private:
   fs::path path_;
 };
+
+std::string Contents(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// In place and of the same size: whoever has the file open sees it.
+void Overwrite(const std::string& file, const std::string& contents) {
+  std::fstream(file, std::ios::in | std::ios::out | std::ios::binary) << contents;
+}
 
 class SqliteHome final : public StoreHome {
  public:
@@ -83,8 +94,10 @@ class SqliteSagaStore : public testing::Test {
 
 TEST_F(SqliteSagaStore, RowsAreReadableToAPerson) {
   SagaWrite write = InsertOf(SampleSaga("s1"));
+  write.saga.key = std::string("it's \0 \\ \xff \xea\xb0\x80", 14);
   write.saga.failure = {.reason = "NO", .domain = "d", .code = 9, .message = "it's off", .step = "a", .metadata = {{"k", "v"}}};
   ASSERT_TRUE(store_->Commit(lease_, {write, UpdateOf(write.saga, SagaState::kParked)}).ok());
+  EXPECT_EQ(Column("SELECT key FROM saga"), "it's \\0 \\\\ \\xff \xea\xb0\x80");
   EXPECT_EQ(Column("SELECT steps FROM saga"),
             R"([{"state":3,"phase":1,"sends":[0,1,0,0],"awaiting":true,"reply":"cmVwbHk="}])");
   EXPECT_EQ(Column("SELECT failure FROM saga"),
@@ -168,18 +181,25 @@ TEST_F(SqliteSagaStore, AFailedCommitDoesNotSpoilTheNext) {
   EXPECT_THAT(store_->Commit(lease_, {InsertOf(SampleSaga("s2"))}).value(), ElementsAre(WriteResult::kStored));
 }
 
-// Every call fails with a status, also those that come after the session had to be given up.
-TEST_F(SqliteSagaStore, ADestroyedFileIsAnErrorAndNotACrash) {
+// While it is so every call fails with a status, and once it is mended the store goes on, with a session of its own making.
+TEST_F(SqliteSagaStore, ADestroyedFileIsAnErrorUntilItIsMended) {
   ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
-  Execute("UPDATE instance SET address = 'so that no cached page is trusted'");
-  for (const char* file : {"sagas.db", "sagas.db-wal"}) {
-    std::fstream(scratch_.File(file), std::ios::in | std::ios::out | std::ios::binary) << std::string(500'000, 'x');
-  }
+  OnAnotherConnection([](soci::session& sql) {  // so that no cached page is trusted, and the file holds all
+    sql << "UPDATE instance SET address = 'elsewhere'";
+    sql << "PRAGMA wal_autocheckpoint = 1";
+  });
+  const std::string contents = Contents(file_);
+  Overwrite(file_, std::string(contents.size(), 'x'));
   for (int i = 0; i < 3; ++i) {
     EXPECT_FALSE(store_->Renew(lease_, absl::Seconds(15)).ok());
     EXPECT_FALSE(store_->Commit(lease_, {InsertOf(SampleSaga("s2"))}).ok());
     EXPECT_FALSE(store_->Load("s1").ok());
   }
+  Overwrite(file_, contents);
+  EXPECT_EQ(store_->Renew(lease_, absl::Seconds(15)), absl::OkStatus());
+  EXPECT_THAT(store_->Commit(lease_, {InsertOf(SampleSaga("s2"))}).value(), ElementsAre(WriteResult::kStored));
+  EXPECT_TRUE(store_->Load("s1").ok());
+  EXPECT_TRUE(store_->Load("s2").ok());
 }
 
 // One sentence for the person who starts the program.
