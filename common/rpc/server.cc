@@ -80,13 +80,14 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
 }
 
-absl::StatusOr<std::unique_ptr<prometheus::Exposer>> StartMetrics(const std::shared_ptr<prometheus::Collectable>& process) {
+absl::StatusOr<std::unique_ptr<prometheus::Exposer>> StartMetrics(
+    const std::vector<std::shared_ptr<prometheus::Collectable>>& collectables) {
   const std::string address = absl::GetFlag(FLAGS_metrics_listen);
   if (address.empty()) return std::unique_ptr<prometheus::Exposer>();
   try {  // civetweb's wrapper throws
     auto exposer = std::make_unique<prometheus::Exposer>(address, 1);
     exposer->RegisterCollectable(ProcessRegistry());
-    exposer->RegisterCollectable(process);
+    for (const auto& collectable : collectables) exposer->RegisterCollectable(collectable);  // kept weakly
     return exposer;
   } catch (const std::exception& error) {
     return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", address, " (", error.what(),
@@ -152,8 +153,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerSetup& setup) 
         absl::StrCat("cannot listen on ", address, ": it is in use or not an address of this machine; give another with --listen"));
   }
   for (const std::string& name : served) server->server_->GetHealthCheckService()->SetServingStatus(name, true);
-  server->process_ = std::make_shared<ProcessCollector>();
-  ASSIGN_OR_RETURN(server->exposer_, StartMetrics(server->process_));
+  server->metrics_ = setup.metrics;
+  server->metrics_.push_back(std::make_shared<ProcessCollector>());
+  ASSIGN_OR_RETURN(server->exposer_, StartMetrics(server->metrics_));
   RETURN_IF_ERROR(WritePortFile(server->port_, server->exposer_.get()));
   Log(Severity::kInfo, "serving", {{"port", absl::StrCat(server->port_)}, {"services", absl::StrJoin(served, " ")}});
   return server;

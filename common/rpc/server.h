@@ -11,6 +11,7 @@
 #include "google/protobuf/descriptor.h"
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/server.h"
+#include "prometheus/collectable.h"
 #include "prometheus/exposer.h"
 
 namespace unwind {
@@ -26,6 +27,7 @@ struct ServerSetup {
   grpc::CallbackGenericService* generic = nullptr;  // gets every method that no service has
   std::vector<std::string> generic_services;        // what it serves, for health and reflection
   std::vector<const google::protobuf::DescriptorPool*> pools;  // where those are described, besides the compiled-in ones
+  std::vector<std::shared_ptr<prometheus::Collectable>> metrics;  // scraped besides the process's registry
 };
 
 // Blocks SIGTERM and SIGINT and ignores SIGPIPE. First thing in main, before any thread is started.
@@ -52,7 +54,7 @@ class Server {
 
   std::vector<std::unique_ptr<grpc::Service>> reflection_;
   std::unique_ptr<prometheus::Exposer> exposer_;
-  std::shared_ptr<prometheus::Collectable> process_;
+  std::vector<std::shared_ptr<prometheus::Collectable>> metrics_;
   std::unique_ptr<grpc::Server> server_;
   int port_ = 0;
 };

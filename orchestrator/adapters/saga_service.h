@@ -1,0 +1,65 @@
+// saga.v1.SagaService: reading sagas from the store, cancelling them through the driver.
+#ifndef UNWIND_ORCHESTRATOR_ADAPTERS_SAGA_SERVICE_H_
+#define UNWIND_ORCHESTRATOR_ADAPTERS_SAGA_SERVICE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "common/db/batch_writer.h"
+#include "common/rpc/unary.h"
+#include "orchestrator/definition/definition.h"
+#include "orchestrator/engine/driver.h"
+#include "orchestrator/engine/saga_store.h"
+#include "saga/v1/saga_service.grpc.pb.h"
+
+namespace unwind {
+
+// Driver::Cancel.
+using RequestCancel = std::function<void(const std::string& saga_id, const std::string& actor, const std::string& reason,
+                                      std::function<void(Progress)> answered)>;
+
+struct SagaServiceOptions {
+  int readers = 2;                // threads that wait for the store, so that gRPC's never do
+  std::size_t reads_max = 1000;   // waiting reads of one reader; more are refused
+};
+
+// Thread-safe.
+class SagaService final : public saga::v1::SagaService::CallbackService {
+ public:
+  // `store` and `catalog` must outlive it.
+  SagaService(SagaStore& store, RequestCancel cancel, const DefinitionCatalog& catalog, const SagaServiceOptions& options);
+
+  grpc::ServerUnaryReactor* GetSaga(grpc::CallbackServerContext* context, const saga::v1::GetSagaRequest* request,
+                                    saga::v1::GetSagaResponse* response) override;
+  grpc::ServerUnaryReactor* ListSagas(grpc::CallbackServerContext* context, const saga::v1::ListSagasRequest* request,
+                                      saga::v1::ListSagasResponse* response) override;
+  grpc::ServerUnaryReactor* CancelSaga(grpc::CallbackServerContext* context, const saga::v1::CancelSagaRequest* request,
+                                       saga::v1::CancelSagaResponse* response) override;
+  grpc::ServerUnaryReactor* GetHistory(grpc::CallbackServerContext* context, const saga::v1::GetHistoryRequest* request,
+                                       saga::v1::GetHistoryResponse* response) override;
+
+ private:
+  using Job = absl::AnyInvocable<void() &&>;
+
+  // Runs `read` on a reader and ends the call with what it returns.
+  void Read(Done done, absl::AnyInvocable<absl::Status() &&> read);
+  absl::Status Get(const saga::v1::GetSagaRequest& request, saga::v1::GetSagaResponse& response);
+  absl::Status List(const saga::v1::ListSagasRequest& request, saga::v1::ListSagasResponse& response);
+  absl::Status History(const saga::v1::GetHistoryRequest& request, saga::v1::GetHistoryResponse& response);
+  saga::v1::Saga Show(const Saga& saga) const;
+
+  SagaStore& store_;
+  const RequestCancel cancel_;
+  const DefinitionCatalog& catalog_;
+  std::vector<std::unique_ptr<BatchWriter<Job>>> readers_;
+  std::atomic<std::size_t> turn_ = 0;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_ADAPTERS_SAGA_SERVICE_H_

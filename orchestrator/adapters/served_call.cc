@@ -1,0 +1,135 @@
+#include "orchestrator/adapters/served_call.h"
+
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/rpc/error.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/rpc/error_details.pb.h"
+#include "orchestrator/core/names.h"
+
+namespace unwind {
+namespace {
+
+constexpr std::size_t kKeyBytesMax = 64;
+constexpr double kMarginShare = 0.1;
+constexpr absl::Duration kMarginMax = absl::Milliseconds(500);
+constexpr double kTimeoutRounding = 0.01;  // gRPC may round a timeout up by this much on its way to the server
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+constexpr char kKeyHeader[] = "idempotency-key";
+
+bool IsIdentifier(absl::string_view text) {
+  return !text.empty() && text.size() <= kKeyBytesMax && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-';
+  });
+}
+
+absl::string_view WithoutQuotes(absl::string_view text) {
+  const bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
+  return quoted ? text.substr(1, text.size() - 2) : text;
+}
+
+absl::Status KeyMissing(const std::string& field) {
+  const std::string where =
+      field.empty() ? absl::StrCat("metadata ", kKeyHeader) : absl::StrCat(field, ", or metadata ", kKeyHeader);
+  absl::Status status = MakeError(absl::StatusCode::kInvalidArgument,
+                                  absl::StrCat("an idempotency key is required: set ", where), {"KEY_MISSING", kSagaDomain, {}});
+  google::rpc::BadRequest bad_request;
+  auto* violation = bad_request.add_field_violations();
+  violation->set_field(field.empty() ? kKeyHeader : field);
+  violation->set_description("must be set: a call that is repeated with the same key has one effect");
+  status.SetPayload("type.googleapis.com/google.rpc.BadRequest", absl::Cord(bad_request.SerializeAsString()));
+  return status;
+}
+
+absl::Status StillRunning(const Saga& saga) {
+  ErrorInfo info = {"SAGA_RUNNING", kSagaDomain, {{"saga_id", saga.id}}};
+  if (saga.state == SagaState::kParked) info.metadata["state"] = "PARKED";
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kUnavailable,
+                absl::StrCat("saga ", saga.id, " is ", NameOf(saga.state), "; repeat the call with the same key to wait on"), info),
+      kRetryAfter);
+}
+
+bool IsLowerHex(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+bool IsZero(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c == '0'; });
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::protobuf::Message& input,
+                                    const std::optional<std::string>& metadata) {
+  const std::string in_request = definition.Key(input);
+  const std::string in_metadata(metadata.has_value() ? WithoutQuotes(*metadata) : "");
+  const std::string field = definition.key_field();
+  if (!in_request.empty() && !in_metadata.empty() && in_request != in_metadata) {
+    return MakeBadRequest(kSagaDomain, {{field, absl::StrCat("must equal the metadata ", kKeyHeader, " if both are given")}});
+  }
+  if (metadata.has_value() && !IsIdentifier(in_metadata)) {
+    return MakeBadRequest(kSagaDomain, {{kKeyHeader, "must match [A-Za-z0-9_-]{1,64}"}});
+  }
+  const std::string& key = in_request.empty() ? in_metadata : in_request;
+  if (key.empty() && definition.key_required()) return KeyMissing(field);
+  if (!key.empty() && !IsIdentifier(key)) return MakeBadRequest(kSagaDomain, {{field, "must match [A-Za-z0-9_-]{1,64}"}});
+  return key;
+}
+
+std::string SerializeInput(const google::protobuf::Message& input) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  input.SerializePartialToCodedStream(&coded);
+  coded.Trim();
+  return bytes;
+}
+
+std::string HashInput(absl::string_view bytes) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+}
+
+std::string ReadTraceparent(absl::string_view value) {
+  // 00-<32 hex trace id>-<16 hex parent id>-<2 hex flags>
+  const bool shape = value.size() == 55 && value.substr(0, 3) == "00-" && value[35] == '-' && value[52] == '-';
+  if (!shape) return "";
+  const absl::string_view trace = value.substr(3, 32);
+  const absl::string_view parent = value.substr(36, 16);
+  const bool hex = IsLowerHex(trace) && IsLowerHex(parent) && IsLowerHex(value.substr(53));
+  return hex && !IsZero(trace) && !IsZero(parent) ? std::string(value) : "";
+}
+
+absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max) {
+  if (deadline == absl::InfiniteFuture()) return now + wait_max;
+  const absl::Duration left = std::max(deadline - now, absl::ZeroDuration());
+  return deadline - std::min(left * kMarginShare, std::max(kMarginMax, left * kTimeoutRounding));
+}
+
+absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress) {
+  if (!progress.status.ok()) return progress.status;
+  const Saga& saga = progress.saga;
+  if (!IsTerminal(saga.state)) return StillRunning(saga);
+  const std::shared_ptr<const Definition> definition = catalog.Find(saga.definition, saga.definition_version);
+  if (definition == nullptr) {
+    return MakeError(absl::StatusCode::kInternal,
+                     absl::StrCat("definition ", saga.definition, " version ", saga.definition_version, " is not loaded"),
+                     {"DEFINITION_MISSING", kSagaDomain, {{"saga_id", saga.id}}});
+  }
+  if (saga.state == SagaState::kCompleted) return definition->Response(saga);
+  return definition->Error(saga);
+}
+
+}  // namespace unwind
