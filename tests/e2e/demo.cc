@@ -1,0 +1,99 @@
+// unwind_demo: the five real processes on loopback, played in front of an audience. Exit 0 only if every scene ended as it must
+// and the audit of the participants' own books finds nothing.
+#include <cstdio>
+#include <iostream>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/flags.h"
+#include "tests/e2e/scenes.h"
+#include "tests/support/audit.h"
+
+ABSL_FLAG(bool, json, false, "Print everything once more as one JSON object, on the last line.");
+ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
+ABSL_FLAG(bool, keep, false, "Keep the scratch folder with the databases and logs.");
+ABSL_FLAG(int, flash_sales, 0, "Play nothing but the flash sale, so many times; 0: play everything once.");
+
+namespace unwind {
+namespace {
+
+constexpr absl::Duration kRestPatience = absl::Seconds(60);
+
+void PrintMemory(Cluster& cluster, nlohmann::json& json) {
+  std::printf("\n== Peak memory of each process ==\n");
+  for (Node node : kNodes) {
+    const double mib = static_cast<double>(cluster.PeakKib(node)) / 1024;
+    std::printf("  %-13s %6.1f MiB\n", NodeName(node).c_str(), mib);
+    json["peak_mib"][NodeName(node)] = mib;
+  }
+}
+
+// The audit of a shop that has come to rest.
+absl::StatusOr<bool> PrintAudit(Shop& shop, nlohmann::json& json) {
+  std::printf("\n== Audit: read from the services' own databases and the gateway's ledger ==\n");
+  RETURN_IF_ERROR(AwaitRest(shop, kRestPatience));
+  ASSIGN_OR_RETURN(const AuditReport report, Audit(shop.cluster()));
+  std::printf("%s", ToText(report).c_str());
+  nlohmann::json violations = nlohmann::json::array();
+  for (const AuditRule& rule : report.rules) {
+    for (const std::string& violation : rule.violations) violations.push_back(absl::StrCat(rule.name, ": ", violation));
+  }
+  json["audit"] = {{"holds", report.holds()},
+                   {"violations", violations},
+                   {"sagas", report.sagas},
+                   {"orders_paid", report.orders_paid},
+                   {"orders_failed", report.orders_failed},
+                   {"orders_cancelled", report.orders_cancelled},
+                   {"captured_minor", report.captured_minor},
+                   {"refunded_minor", report.refunded_minor}};
+  return report.holds();
+}
+
+absl::StatusOr<bool> Play(Cluster& cluster, nlohmann::json& json) {
+  Shop shop(cluster);
+  Stage stage(shop);
+  if (const int sales = absl::GetFlag(FLAGS_flash_sales); sales > 0) {
+    for (int i = 1; i <= sales && stage.ok(); ++i) stage.FlashSale(absl::StrCat(i, " of ", sales));
+  } else {
+    stage.PlayAll();
+  }
+  json["scenes"] = stage.json();
+  PrintMemory(cluster, json);
+  ASSIGN_OR_RETURN(const bool holds, PrintAudit(shop, json));
+  return holds && stage.ok();
+}
+
+int Main(const std::string& program) {
+  const std::string here = program.substr(0, program.rfind('/'));
+  ClusterOptions options;
+  options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? here : absl::GetFlag(FLAGS_bin_dir);
+  options.keep_scratch = absl::GetFlag(FLAGS_keep);
+  std::printf("Starting five processes on loopback: mock_pg, order_svc, stock_svc, payment_svc and the orchestrator.\n");
+  const auto cluster = Cluster::Start(options);
+  if (!cluster.ok()) {
+    std::cerr << cluster.status().message() << "\n";
+    return 1;
+  }
+  std::printf("Their databases and logs are in %s%s.\n", (*cluster)->scratch().c_str(),
+              options.keep_scratch ? "" : " until this ends (--keep keeps them)");
+  nlohmann::json json;
+  const absl::StatusOr<bool> played = Play(**cluster, json);
+  const bool ok = played.ok() && *played;
+  if (!played.ok()) std::cerr << played.status() << "\n";
+  std::printf("\n%s\n", ok ? "All of it held." : "NOT all of it held: see above.");
+  json["ok"] = ok;
+  if (absl::GetFlag(FLAGS_json)) std::printf("%s\n", json.dump().c_str());
+  return ok ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace unwind
+
+int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  unwind::ParseFlagsOnly(argc, argv,
+                         "Plays the whole product on loopback: orders that succeed, fail and are undone, processes that are "
+                         "killed, flash sales; then audits the books.");
+  return unwind::Main(argv[0]);
+}

@@ -1,0 +1,93 @@
+// unwind_up: the five real processes on loopback, staying until Ctrl-C, with grpcurl lines to paste.
+#include <signal.h>
+
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "common/base/flags.h"
+#include "common/rpc/server.h"
+#include "tests/support/cluster.h"
+#include "tests/support/shop.h"
+
+ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
+ABSL_FLAG(std::string, addresses_file, "", "Where to write the addresses as NAME=host:port lines, once all is up.");
+
+namespace unwind {
+namespace {
+
+constexpr char kLines[] = R"(
+The shop is open. Paste what you like into another terminal (grpcurl: ./run interop installs it into build/tools):
+
+  # What the orchestrator serves, and what PlaceOrder takes
+  grpcurl -plaintext {orchestrator} list
+  grpcurl -plaintext {orchestrator} describe shop.checkout.v1.PlaceOrderRequest
+
+  # Buy two lamps; call it again: the same order. Another request_id is another order.
+  grpcurl -plaintext -d '{"request_id":"r1","member_id":"mina","items":[{"product_id":"lamp","quantity":2}],"payment_method":"PAYMENT_METHOD_CARD"}' \
+    {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder
+
+  # Its saga: ORDER_ID is the order_id of the answer
+  grpcurl -plaintext {orchestrator} saga.v1.SagaService/ListSagas
+  grpcurl -plaintext -d '{"saga_id":"ORDER_ID"}' {orchestrator} saga.v1.SagaService/GetSaga
+  grpcurl -plaintext -d '{"saga_id":"ORDER_ID"}' {orchestrator} saga.v1.SagaService/GetHistory
+
+  # Cancel the order: the money and the lamps go back
+  grpcurl -plaintext -d '{"request_id":"c1","order_id":"ORDER_ID","member_id":"mina","reason":"changed my mind"}' \
+    {orchestrator} shop.checkout.v1.CheckoutService/CancelOrder
+
+  # Let the gateway decline every second card, then none
+  grpcurl -plaintext -d '{"scenario":{"fail_percent":50}}' {mock_pg} pg.v1.MockControl/SetScenario
+  grpcurl -plaintext -d '{}' {mock_pg} pg.v1.MockControl/SetScenario
+
+  # The shelf, and more for it
+  grpcurl -plaintext {stock_svc} shop.stock.v1.StockService/ListProducts
+  grpcurl -plaintext -H 'idempotency-key: k1' -d '{"product_id":"lamp","quantity":10,"price":{"minor_units":39000,"currency_code":"KRW"}}' \
+    {stock_svc} shop.stock.v1.StockService/Restock
+
+Ctrl-C ends it.
+)";
+
+int Main(const std::string& program) {
+  ClusterOptions options;
+  options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? program.substr(0, program.rfind('/')) : absl::GetFlag(FLAGS_bin_dir);
+  const auto started = Cluster::Start(options);
+  absl::Status status = started.status();
+  if (status.ok()) status = Shop(**started).Restock("lamp", 20, 39000);
+  if (!status.ok()) {
+    std::cerr << status.message() << "\n";
+    return 1;
+  }
+  Cluster& cluster = **started;
+  std::string lines = kLines;
+  std::string addresses;
+  for (Node node : kNodes) {
+    lines = absl::StrReplaceAll(lines, {{absl::StrCat("{", NodeName(node), "}"), cluster.Address(node)}});
+    absl::StrAppend(&addresses, NodeName(node), "=", cluster.Address(node), "\n");
+  }
+  std::printf("%s\nDatabases and logs: %s\n%s", addresses.c_str(), cluster.scratch().c_str(), lines.c_str());
+  std::fflush(stdout);
+  if (const std::string file = absl::GetFlag(FLAGS_addresses_file); !file.empty()) {
+    std::ofstream(file + ".new") << addresses;
+    std::rename((file + ".new").c_str(), file.c_str());
+  }
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGINT);
+  sigaddset(&stop, SIGTERM);
+  int signal = 0;
+  sigwait(&stop, &signal);
+  return 0;
+}
+
+}  // namespace
+}  // namespace unwind
+
+int main(int argc, char** argv) {
+  unwind::HoldStopSignals();
+  unwind::ParseFlagsOnly(argc, argv, "Starts the five processes on loopback and stays until Ctrl-C.");
+  return unwind::Main(argv[0]);
+}

@@ -1,0 +1,224 @@
+#include "tests/support/audit.h"
+
+#include <sqlite3.h>
+
+#include <memory>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/base/status_macros.h"
+
+namespace unwind {
+namespace {
+
+// A name, and a SELECT whose rows are sentences about what violates it. The states' numbers are those of the services' own
+// headers: orders 1 PENDING 2 PAID 3 FAILED 4 CANCELLING 5 CANCELLED; reservations 1 HELD 2 RELEASED 3 SOLD 4 RETURNED;
+// payments 1 PENDING 2 RESOLVING 3 SUCCESS 4 FAILED 5 REFUNDED; ledger 1 CAPTURE 2 REFUND 3 DECLINE 4 FENCE; sagas 3 COMPLETED
+// 4 ABORTED.
+struct Rule {
+  const char* name;
+  const char* sql;
+};
+
+constexpr Rule kRules[] = {
+    {"every saga is over",
+     R"(SELECT printf('saga %s (%s) is in state %d', id, definition, state) FROM sagas.saga WHERE state NOT IN (3, 4))"},
+    {"no order, reservation or payment is under way",
+     R"(SELECT printf('order %s is in state %d', order_id, state) FROM orders.orders WHERE state IN (1, 4)
+        UNION ALL SELECT printf('reservation %s is still held', reservation_id) FROM stock.reservations WHERE state = 1
+        UNION ALL SELECT printf('payment %s is in state %d', payment_id, state) FROM payments.payments WHERE state IN (1, 2)
+        UNION ALL SELECT printf('refund %s is in state %d', refund_id, state) FROM payments.refunds WHERE state IN (1, 2)
+        UNION ALL SELECT printf('payment_svc has a pending call of saga %s', saga_id) FROM payments.saga_barrier
+                  WHERE outcome = 4)"},
+    {"stock is conserved: total = available + reserved + sold, and reserved is 0 at rest",
+     R"(SELECT printf('product %s: total %d, reserved %d, sold %d', product_id, total, reserved, sold) FROM stock.stocks
+        WHERE total - reserved - sold < 0 OR reserved <> 0)"},
+    {"what is sold is what paid orders contain",
+     R"(WITH paid AS (SELECT i.product_id, SUM(i.quantity) AS pieces FROM orders.order_items i
+                      JOIN orders.orders o USING (order_id) WHERE o.state = 2 GROUP BY i.product_id)
+        SELECT printf('product %s: %d sold, but paid orders contain %d', s.product_id, s.sold, COALESCE(p.pieces, 0))
+        FROM stock.stocks s LEFT JOIN paid p USING (product_id) WHERE s.sold <> COALESCE(p.pieces, 0)
+        UNION ALL SELECT printf('product %s: paid orders contain %d, stock_svc does not know it', product_id, pieces)
+        FROM paid WHERE product_id NOT IN (SELECT product_id FROM stock.stocks))"},
+    {"stock agrees with its reservations",
+     R"(WITH held AS (SELECT i.product_id, SUM(i.quantity * (r.state = 1)) AS held, SUM(i.quantity * (r.state = 3)) AS sold
+                      FROM stock.reservation_items i JOIN stock.reservations r USING (reservation_id) GROUP BY i.product_id)
+        SELECT printf('product %s: reserved %d and sold %d, its reservations say %d and %d', s.product_id, s.reserved, s.sold,
+                      COALESCE(h.held, 0), COALESCE(h.sold, 0))
+        FROM stock.stocks s LEFT JOIN held h USING (product_id)
+        WHERE s.reserved <> COALESCE(h.held, 0) OR s.sold <> COALESCE(h.sold, 0))"},
+    {"money is conserved: captures - refunds = the totals of paid orders",
+     R"(WITH ledger AS (SELECT COALESCE(SUM(CASE kind WHEN 1 THEN amount_minor WHEN 2 THEN -amount_minor END), 0) AS kept
+                        FROM ledger.ledger WHERE kind IN (1, 2)),
+             paid AS (SELECT COALESCE(SUM(total_minor), 0) AS total FROM orders.orders WHERE state = 2)
+        SELECT printf('the gateway kept %d, paid orders are worth %d', kept, total) FROM ledger, paid WHERE kept <> total)"},
+    {"every paid order has one capture of its total, not paid back",
+     R"(WITH kept AS (SELECT p.payment_id, COUNT(*) AS captures, SUM(l.amount_minor) AS amount
+                      FROM payments.payments p JOIN ledger.ledger l ON l.transaction_id = p.pg_transaction_id AND l.kind = 1
+                      WHERE NOT EXISTS (SELECT 1 FROM ledger.ledger r WHERE r.kind = 2
+                                        AND r.captured_transaction_id = l.transaction_id)
+                      GROUP BY p.payment_id)
+        SELECT printf('order %s of %d: %d captures, together %d', o.order_id, o.total_minor, COALESCE(k.captures, 0),
+                      COALESCE(k.amount, 0))
+        FROM orders.orders o LEFT JOIN kept k ON k.payment_id = o.payment_id
+        WHERE o.state = 2 AND (k.captures IS NOT 1 OR k.amount <> o.total_minor))"},
+    {"no charge without an order",
+     R"(SELECT printf('capture %s of %d (key %s) belongs to no paid or cancelled order', l.transaction_id, l.amount_minor,
+                      l.idempotency_key)
+        FROM ledger.ledger l
+        LEFT JOIN payments.payments p ON p.pg_transaction_id = l.transaction_id
+        LEFT JOIN orders.orders o ON o.payment_id = p.payment_id AND o.state IN (2, 5)
+        WHERE l.kind = 1 AND o.order_id IS NULL)"},
+    {"at most one capture per order",
+     R"(SELECT printf('payment %s was captured %d times', payment_id, captures)
+        FROM (SELECT p.payment_id, COUNT(*) AS captures FROM payments.payments p
+              JOIN ledger.ledger l ON l.kind = 1 AND l.idempotency_key LIKE '%' || p.payment_id || '%'
+              GROUP BY p.payment_id)
+        WHERE captures > 1)"},
+    {"every cancelled order was paid back, once and whole",
+     R"(SELECT printf('order %s of %d: %d paid back', o.order_id, o.total_minor, COALESCE(SUM(r.amount_minor), 0))
+        FROM orders.orders o LEFT JOIN payments.payments p ON p.payment_id = o.payment_id
+        LEFT JOIN ledger.ledger r ON r.kind = 2 AND r.captured_transaction_id = p.pg_transaction_id
+        WHERE o.state = 5 GROUP BY o.order_id
+        HAVING COUNT(r.seq) <> 1 OR SUM(r.amount_minor) <> o.total_minor)"},
+    {"payments agree with the gateway's ledger",
+     R"(SELECT printf('payment %s is SUCCESS, the ledger says otherwise', p.payment_id) FROM payments.payments p
+        LEFT JOIN ledger.ledger c ON c.kind = 1 AND c.transaction_id = p.pg_transaction_id
+        LEFT JOIN ledger.ledger r ON r.kind = 2 AND r.captured_transaction_id = p.pg_transaction_id
+        WHERE p.state = 3 AND (c.seq IS NULL OR c.amount_minor <> p.amount_minor OR r.seq IS NOT NULL)
+        UNION ALL
+        SELECT printf('payment %s is REFUNDED, the ledger says otherwise', p.payment_id) FROM payments.payments p
+        LEFT JOIN ledger.ledger r ON r.kind = 2 AND r.captured_transaction_id = p.pg_transaction_id
+        WHERE p.state = 5 AND (r.seq IS NULL OR r.amount_minor <> p.amount_minor)
+        UNION ALL
+        SELECT printf('payment %s is FAILED, but the ledger has a capture', p.payment_id) FROM payments.payments p
+        JOIN ledger.ledger c ON c.kind = 1 AND c.idempotency_key LIKE '%' || p.payment_id WHERE p.state = 4)"},
+    {"one order per request: each is a place-order saga's own, paid exactly if the saga completed",
+     R"(SELECT printf('order %s belongs to no saga', order_id) FROM orders.orders
+        WHERE order_id NOT IN (SELECT id FROM sagas.saga WHERE definition = 'place-order')
+        UNION ALL
+        SELECT printf('saga %s completed, its order is in state %s', s.id, COALESCE(o.state, 'none')) FROM sagas.saga s
+        LEFT JOIN orders.orders o ON o.order_id = s.id
+        WHERE s.definition = 'place-order' AND s.state = 3 AND (o.state IS NULL OR o.state NOT IN (2, 5))
+        UNION ALL
+        SELECT printf('saga %s was undone, its order is in state %d', s.id, o.state) FROM sagas.saga s
+        JOIN orders.orders o ON o.order_id = s.id WHERE s.definition = 'place-order' AND s.state = 4 AND o.state <> 3
+        UNION ALL
+        SELECT printf('request %s made %d sagas', key, COUNT(*)) FROM sagas.saga GROUP BY definition, key
+        HAVING COUNT(*) > 1)"},
+    {"every saga's history is whole",
+     R"(SELECT printf('saga %s is at version %d and has %d events', s.id, s.version, COUNT(e.seq)) FROM sagas.saga s
+        LEFT JOIN sagas.saga_event e ON e.saga_id = s.id GROUP BY s.id
+        HAVING COUNT(e.seq) <> s.version OR MAX(e.seq) <> s.version)"},
+};
+
+struct CloseDatabase {
+  void operator()(sqlite3* db) const { sqlite3_close(db); }
+};
+using Database = std::unique_ptr<sqlite3, CloseDatabase>;
+
+struct FinishStatement {
+  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+};
+
+// The first column of every row, as text.
+absl::StatusOr<std::vector<std::string>> Select(sqlite3* db, const std::string& sql) {
+  sqlite3_stmt* prepared = nullptr;
+  if (sqlite3_prepare_v2(db, sql.c_str(), -1, &prepared, nullptr) != SQLITE_OK) {
+    return absl::InternalError(absl::StrCat(sqlite3_errmsg(db), " in: ", sql));
+  }
+  const std::unique_ptr<sqlite3_stmt, FinishStatement> statement(prepared);
+  std::vector<std::string> rows;
+  int result = SQLITE_ROW;
+  while ((result = sqlite3_step(prepared)) == SQLITE_ROW) {
+    const unsigned char* text = sqlite3_column_text(prepared, 0);
+    rows.emplace_back(text == nullptr ? "" : reinterpret_cast<const char*>(text));
+  }
+  if (result != SQLITE_DONE) return absl::InternalError(absl::StrCat(sqlite3_errmsg(db), " in: ", sql));
+  return rows;
+}
+
+absl::StatusOr<std::int64_t> Number(sqlite3* db, const std::string& sql) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> rows, Select(db, sql));
+  std::int64_t number = 0;
+  if (rows.size() != 1 || !absl::SimpleAtoi(rows[0], &number)) {
+    return absl::InternalError(absl::StrCat("not one number: ", sql));
+  }
+  return number;
+}
+
+absl::StatusOr<Database> OpenBooks(const AuditBooks& books) {
+  sqlite3* raw = nullptr;
+  const int opened = sqlite3_open_v2(":memory:", &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, nullptr);
+  Database db(raw);
+  if (opened != SQLITE_OK) return absl::InternalError("cannot open SQLite");
+  sqlite3_busy_timeout(raw, 5000);
+  const std::pair<const char*, std::string> attached[] = {{"orders", books.orders},
+                                                          {"stock", books.stock},
+                                                          {"payments", books.payments},
+                                                          {"ledger", books.ledger},
+                                                          {"sagas", books.sagas}};
+  for (const auto& [name, path] : attached) {
+    RETURN_IF_ERROR(Select(raw, absl::StrCat("ATTACH 'file:", path, "?mode=ro' AS ", name)).status());
+  }
+  return db;
+}
+
+absl::Status Count(sqlite3* db, AuditReport& report) {
+  const auto orders = [db](int state) {
+    return Number(db, absl::StrCat("SELECT COUNT(*) FROM orders.orders WHERE state = ", state));
+  };
+  const auto moved = [db](int kind) {
+    return Number(db, absl::StrCat("SELECT COALESCE(SUM(amount_minor), 0) FROM ledger.ledger WHERE kind = ", kind));
+  };
+  ASSIGN_OR_RETURN(report.sagas, Number(db, "SELECT COUNT(*) FROM sagas.saga"));
+  ASSIGN_OR_RETURN(report.orders_paid, orders(2));
+  ASSIGN_OR_RETURN(report.orders_failed, orders(3));
+  ASSIGN_OR_RETURN(report.orders_cancelled, orders(5));
+  ASSIGN_OR_RETURN(report.captured_minor, moved(1));
+  ASSIGN_OR_RETURN(report.refunded_minor, moved(2));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool AuditReport::holds() const {
+  for (const AuditRule& rule : rules) {
+    if (!rule.violations.empty()) return false;
+  }
+  return true;
+}
+
+absl::StatusOr<AuditReport> Audit(const AuditBooks& books) {
+  ASSIGN_OR_RETURN(const Database db, OpenBooks(books));
+  AuditReport report;
+  for (const Rule& rule : kRules) {
+    ASSIGN_OR_RETURN(std::vector<std::string> violations, Select(db.get(), rule.sql));
+    report.rules.push_back({rule.name, std::move(violations)});
+  }
+  RETURN_IF_ERROR(Count(db.get(), report));
+  return report;
+}
+
+absl::StatusOr<AuditReport> Audit(const Cluster& cluster) {
+  return Audit(AuditBooks{.orders = cluster.DatabasePath(Node::kOrder),
+                          .stock = cluster.DatabasePath(Node::kStock),
+                          .payments = cluster.DatabasePath(Node::kPayment),
+                          .ledger = cluster.DatabasePath(Node::kGateway),
+                          .sagas = cluster.DatabasePath(Node::kOrchestrator)});
+}
+
+std::string ToText(const AuditReport& report) {
+  std::string text;
+  for (const AuditRule& rule : report.rules) {
+    absl::StrAppend(&text, rule.violations.empty() ? "  holds     " : "  VIOLATED  ", rule.name, "\n");
+    for (const std::string& violation : rule.violations) absl::StrAppend(&text, "              ", violation, "\n");
+  }
+  absl::StrAppendFormat(&text, "  %d sagas; orders: %d paid, %d failed, %d cancelled; the gateway took %d and paid %d back\n",
+                        report.sagas, report.orders_paid, report.orders_failed, report.orders_cancelled,
+                        report.captured_minor, report.refunded_minor);
+  return text;
+}
+
+}  // namespace unwind

@@ -1,0 +1,46 @@
+// The books of the whole shop, read from the participants' own databases and the payment gateway's ledger: never from what the
+// orchestrator believes. Every rule is one SELECT over the five attached databases that finds violations, each as a sentence.
+#ifndef UNWIND_TESTS_SUPPORT_AUDIT_H_
+#define UNWIND_TESTS_SUPPORT_AUDIT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "tests/support/cluster.h"
+
+namespace unwind {
+
+struct AuditRule {
+  std::string name;
+  std::vector<std::string> violations;  // empty: it holds
+};
+
+struct AuditReport {
+  std::vector<AuditRule> rules;
+  std::int64_t sagas = 0;
+  std::int64_t orders_paid = 0;
+  std::int64_t orders_failed = 0;
+  std::int64_t orders_cancelled = 0;
+  std::int64_t captured_minor = 0;
+  std::int64_t refunded_minor = 0;
+
+  bool holds() const;
+};
+
+// Where the databases are.
+struct AuditBooks {
+  std::string orders, stock, payments, ledger, sagas;
+};
+
+// Opens the databases read-only. For a shop at rest: whatever is still under way is reported as a violation.
+absl::StatusOr<AuditReport> Audit(const AuditBooks& books);
+absl::StatusOr<AuditReport> Audit(const Cluster& cluster);
+
+// One line a rule, and one a violation.
+std::string ToText(const AuditReport& report);
+
+}  // namespace unwind
+
+#endif  // UNWIND_TESTS_SUPPORT_AUDIT_H_

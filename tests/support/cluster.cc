@@ -1,0 +1,180 @@
+#include "tests/support/cluster.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/base/status_macros.h"
+#include "common/rpc/channel.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "tests/support/poll.h"
+
+namespace unwind {
+namespace {
+
+constexpr absl::Duration kStartPatience = absl::Seconds(30);
+constexpr std::size_t kLogTailBytes = 2000;
+
+// One empty HealthCheckRequest; true if the answer is SERVING. Raw bytes: gRPC keeps the generated message to itself.
+bool Serving(const std::shared_ptr<grpc::Channel>& channel) {
+  static constexpr char kServing[] = "\x08\x01";
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
+  grpc::GenericStub stub(channel);
+  grpc::CompletionQueue queue;
+  grpc::ByteBuffer request;
+  grpc::Slice nothing;
+  request = grpc::ByteBuffer(&nothing, 1);
+  auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
+  call->StartCall();
+  grpc::ByteBuffer reply;
+  grpc::Status status;
+  call->Finish(&reply, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  grpc::Slice bytes;
+  if (!status.ok() || !reply.DumpToSingleSlice(&bytes).ok()) return false;
+  return std::string(reinterpret_cast<const char*>(bytes.begin()), bytes.size()) == kServing;
+}
+
+std::string Tail(const std::string& text) {
+  return text.size() <= kLogTailBytes ? text : absl::StrCat("...", text.substr(text.size() - kLogTailBytes));
+}
+
+absl::StatusOr<std::string> MakeScratch(const std::string& root) {
+  std::string path = absl::StrCat(root, "/unwind-XXXXXX");
+  if (mkdtemp(path.data()) == nullptr) {
+    return absl::PermissionDeniedError(absl::StrCat("cannot make a scratch folder in ", root));
+  }
+  return path;
+}
+
+}  // namespace
+
+std::string NodeName(Node node) {
+  switch (node) {
+    case Node::kGateway: return "mock_pg";
+    case Node::kOrder: return "order_svc";
+    case Node::kStock: return "stock_svc";
+    case Node::kPayment: return "payment_svc";
+    case Node::kOrchestrator: return "orchestrator";
+  }
+  std::abort();
+}
+
+absl::Status WaitUntilHealthy(const std::shared_ptr<grpc::Channel>& channel, absl::Duration patience) {
+  if (Eventually(patience, [&channel] { return Serving(channel); })) return absl::OkStatus();
+  return absl::DeadlineExceededError(absl::StrCat("not healthy after ", absl::FormatDuration(patience)));
+}
+
+Cluster::Cluster(ClusterOptions options, std::string scratch)
+    : options_(std::move(options)), scratch_(std::move(scratch)) {}
+
+absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(ClusterOptions options) {
+  ASSIGN_OR_RETURN(std::string scratch, MakeScratch(options.scratch_root));
+  std::unique_ptr<Cluster> cluster(new Cluster(std::move(options), std::move(scratch)));
+  for (Node node : kNodes) RETURN_IF_ERROR(cluster->Launch(node));
+  return cluster;
+}
+
+Cluster::~Cluster() {
+  for (auto& [node, seat] : seats_) seat.process.reset();
+  std::error_code ignored;
+  if (!options_.keep_scratch) std::filesystem::remove_all(scratch_, ignored);
+}
+
+std::string Cluster::Path(Node node, const std::string& suffix) const {
+  return absl::StrCat(scratch_, "/", NodeName(node), suffix);
+}
+
+std::string Cluster::DatabasePath(Node node) const { return Path(node, ".db"); }
+std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
+const std::string& Cluster::Address(Node node) const { return seats_.at(node).address; }
+pid_t Cluster::Pid(Node node) const { return seats_.at(node).process->pid(); }
+bool Cluster::Running(Node node) { return seats_.at(node).process->Running(); }
+
+std::vector<std::string> Cluster::Arguments(Node node) const {
+  const auto seat = seats_.find(node);
+  const bool again = seat != seats_.end() && !seat->second.address.empty();
+  std::vector<std::string> arguments = {
+      absl::StrCat(options_.bin_dir, "/", NodeName(node)),
+      absl::StrCat("--listen=", again ? seat->second.address : "127.0.0.1:0"),
+      absl::StrCat("--port_file=", Path(node, ".port")),
+      absl::StrCat("--db=", DatabasePath(node)),
+  };
+  if (node == Node::kPayment) arguments.push_back(absl::StrCat("--pg_address=", Address(Node::kGateway)));
+  if (node == Node::kOrchestrator) {
+    std::string routes = absl::StrCat("shop.order.v1.OrderService=", Address(Node::kOrder),
+                                      ",shop.stock.v1.StockService=", Address(Node::kStock),
+                                      ",shop.payment.v1.PaymentService=", Address(Node::kPayment));
+    if (!options_.participants.empty()) absl::StrAppend(&routes, ",", options_.participants);
+    arguments.push_back(absl::StrCat("--participants=", routes));
+  }
+  if (const auto extra = options_.extra_flags.find(node); extra != options_.extra_flags.end()) {
+    arguments.insert(arguments.end(), extra->second.begin(), extra->second.end());
+  }
+  return arguments;
+}
+
+absl::Status Cluster::Launch(Node node) {
+  const std::string port_file = Path(node, ".port");
+  std::error_code ignored;
+  std::filesystem::remove(port_file, ignored);
+  ASSIGN_OR_RETURN(std::unique_ptr<Process> process, Process::Start(Arguments(node), LogPath(node)));
+  Seat& seat = seats_[node];
+  seat.process = std::move(process);
+  std::string port;
+  const bool listens = Eventually(kStartPatience, [&] {
+    port = std::string(absl::StripAsciiWhitespace(ReadFile(port_file)));
+    return !port.empty() || !seat.process->Running();
+  });
+  if (!listens || port.empty()) {
+    return absl::UnavailableError(
+        absl::StrCat(NodeName(node), listens ? " ended" : " wrote no port file", "; its log ends:\n",
+                     Tail(ReadFile(LogPath(node)))));
+  }
+  seat.address = absl::StrCat("127.0.0.1:", port);
+  const absl::Status healthy = WaitUntilHealthy(NewChannel(seat.address, 1 << 20), kStartPatience);
+  if (healthy.ok()) return healthy;
+  return absl::UnavailableError(absl::StrCat(NodeName(node), " is ", healthy.message(), "; its log ends:\n",
+                                             Tail(ReadFile(LogPath(node)))));
+}
+
+void Cluster::Kill(Node node) {
+  Seat& seat = seats_.at(node);
+  seat.process->Kill();
+  seat.peak_kib = std::max(seat.peak_kib, seat.process->PeakKib());
+}
+
+absl::StatusOr<int> Cluster::Terminate(Node node, absl::Duration patience) {
+  Seat& seat = seats_.at(node);
+  auto status = seat.process->Terminate(patience);
+  seat.peak_kib = std::max(seat.peak_kib, seat.process->PeakKib());
+  return status;
+}
+
+absl::Status Cluster::Restart(Node node) {
+  if (Running(node)) return absl::FailedPreconditionError(absl::StrCat(NodeName(node), " still runs"));
+  PeakKib(node);
+  return Launch(node);
+}
+
+int64_t Cluster::PeakKib(Node node) {
+  Seat& seat = seats_.at(node);
+  seat.peak_kib = std::max(seat.peak_kib, seat.process->PeakKib());
+  return seat.peak_kib;
+}
+
+std::shared_ptr<grpc::Channel> Cluster::Channel(Node node, int index) {
+  auto& channel = channels_[{node, index}];
+  if (channel == nullptr) channel = NewChannel(Address(node), index);
+  return channel;
+}
+
+}  // namespace unwind

@@ -1,0 +1,87 @@
+// The five real binaries on loopback: free ports, a scratch folder, kill -9 and restart. For the demo and for tests.
+#ifndef UNWIND_TESTS_SUPPORT_CLUSTER_H_
+#define UNWIND_TESTS_SUPPORT_CLUSTER_H_
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/channel.h"
+#include "tests/support/process.h"
+
+namespace unwind {
+
+enum class Node { kGateway, kOrder, kStock, kPayment, kOrchestrator };
+
+// In the order in which they start: each after those it calls.
+inline constexpr std::array<Node, 5> kNodes = {Node::kGateway, Node::kOrder, Node::kStock, Node::kPayment,
+                                                   Node::kOrchestrator};
+
+// The name of its program, such as "stock_svc".
+std::string NodeName(Node node);
+
+struct ClusterOptions {
+  std::string bin_dir;                                     // the folder of the five programs
+  std::string scratch_root = "/tmp";                       // the scratch folder is made in here
+  bool keep_scratch = false;                               // else it is removed in the end
+  std::map<Node, std::vector<std::string>> extra_flags;  // after ours
+  std::string participants;                                // more "service=address" routes of the orchestrator, comma-separated
+};
+
+class Cluster {
+ public:
+  // Returns when every process answers its health check. Call from a thread that outlives the cluster (see Process::Start).
+  static absl::StatusOr<std::unique_ptr<Cluster>> Start(ClusterOptions options);
+  // Kills all.
+  ~Cluster();
+
+  // kill -9.
+  void Kill(Node node);
+  // SIGTERM; its exit status.
+  absl::StatusOr<int> Terminate(Node node, absl::Duration patience = absl::Seconds(20));
+  // Starts a node that was killed, at its old port, over its old database; returns when it is healthy.
+  absl::Status Restart(Node node);
+  bool Running(Node node);
+  pid_t Pid(Node node) const;
+
+  // host:port.
+  const std::string& Address(Node node) const;
+  // Channels with different `index` use different connections.
+  std::shared_ptr<grpc::Channel> Channel(Node node, int index = 0);
+  std::string DatabasePath(Node node) const;
+  std::string LogPath(Node node) const;
+  const std::string& scratch() const { return scratch_; }
+
+  // Largest resident set of any incarnation, KiB.
+  int64_t PeakKib(Node node);
+
+ private:
+  struct Seat {
+    std::unique_ptr<Process> process;
+    std::string address;
+    int64_t peak_kib = 0;
+  };
+
+  Cluster(ClusterOptions options, std::string scratch);
+  absl::Status Launch(Node node);
+  std::vector<std::string> Arguments(Node node) const;
+  std::string Path(Node node, const std::string& suffix) const;
+
+  const ClusterOptions options_;
+  const std::string scratch_;
+  std::map<Node, Seat> seats_;
+  std::map<std::pair<Node, int>, std::shared_ptr<grpc::Channel>> channels_;
+};
+
+// OK once grpc.health.v1.Health says SERVING for the whole process.
+absl::Status WaitUntilHealthy(const std::shared_ptr<grpc::Channel>& channel, absl::Duration patience);
+
+}  // namespace unwind
+
+#endif  // UNWIND_TESTS_SUPPORT_CLUSTER_H_
