@@ -243,6 +243,7 @@ TEST_F(PaymentServiceTest, ACaptureThatIsTooLateTakesNoMoney) {
   ExpectNever(ResolveCharge("p1"), "PAYMENT_TIMEOUT");
   pg_.gateway().SetScenario(scenario);  // so that the next fence ends behind the late charge
   EXPECT_TRUE(pg_.Fence("charge-other").status.ok());
+  pg_.gateway().SetScenario({});
   EXPECT_EQ(pg_.Get("charge-p1")->kind(), Transaction::KIND_FENCE);
   EXPECT_EQ(pg_.Balance(), 0);
   EXPECT_EQ(StateOf("p1"), v1::Payment::STATE_FAILED);
