@@ -1,0 +1,51 @@
+#include <gtest/gtest.h>
+
+#include "tests/unit/orchestrator/definition/definition_files.h"
+
+namespace unwind {
+namespace {
+
+std::shared_ptr<const Definition> Lab(const std::string& name, int version, const std::string& note) {
+  return LoadText(absl::StrCat("saga: ", name, "\nversion: ", version, "\nserves: lab.v1.Lab/Run\nsteps:\n",
+                               "  - { name: a, action: lab.v1.Parts/Make, compensation: none, ",
+                               "request: { id: saga.id, note: \"", note, "\" } }\nresponse: {}\n"));
+}
+
+TEST(Catalog, FindsByNameAndVersion) {
+  DefinitionCatalog catalog;
+  const auto first = Lab("lab", 1, "a");
+  const auto second = Lab("lab", 2, "b");
+  EXPECT_EQ(catalog.Add(first), absl::OkStatus());
+  EXPECT_EQ(catalog.Add(second), absl::OkStatus());
+  EXPECT_EQ(catalog.Find("lab", 1), first);
+  EXPECT_EQ(catalog.Find("lab", 2), second);
+  EXPECT_EQ(catalog.Find("lab", 3), nullptr);
+  EXPECT_EQ(catalog.Find("lob", 1), nullptr);
+}
+
+TEST(Catalog, TakesTheSameTwiceButNotAnotherContent) {
+  DefinitionCatalog catalog;
+  EXPECT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());
+  EXPECT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());
+  EXPECT_EQ(catalog.Add(Lab("lab", 1, "b")),
+            absl::AlreadyExistsError("saga 'lab' version 1 is known with another content: its file or the protos it "
+                                     "uses changed; give it a new version"));
+}
+
+TEST(Catalog, ServesAMethodOnce) {
+  DefinitionCatalog catalog;
+  const auto lab = Lab("lab", 1, "a");
+  EXPECT_EQ(catalog.Serve(lab), absl::OkStatus());
+  EXPECT_EQ(catalog.Serve(Lab("lab", 1, "a")), absl::OkStatus());
+  EXPECT_EQ(catalog.Serve(Lab("lab", 2, "a")),
+            absl::InvalidArgumentError("sagas 'lab' version 1 and 'lab' version 2 both serve /lab.v1.Lab/Run; "
+                                       "serve one of them"));
+  EXPECT_EQ(catalog.Serve(Lab("other", 1, "a")).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(catalog.ServedBy("/lab.v1.Lab/Run"), lab);
+  EXPECT_EQ(catalog.ServedBy("/lab.v1.Lab/Walk"), nullptr);
+  ASSERT_EQ(catalog.served().size(), 1u);
+  EXPECT_EQ(catalog.served()[0], lab);
+}
+
+}  // namespace
+}  // namespace unwind

@@ -1,0 +1,89 @@
+// Loads definitions for the tests of this folder, against the shop's descriptors and those of lab.proto.
+#ifndef UNWIND_TESTS_UNIT_ORCHESTRATOR_DEFINITION_DEFINITION_FILES_H_
+#define UNWIND_TESTS_UNIT_ORCHESTRATOR_DEFINITION_DEFINITION_FILES_H_
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/dynamic_message.h"
+#include "google/protobuf/message.h"
+#include "google/protobuf/text_format.h"
+#include "orchestrator/definition/definition.h"
+
+namespace unwind {
+
+inline std::string ReadWhole(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file.good()) << path;
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+inline std::shared_ptr<const DescriptorSource> AllDescriptors() {
+  static const std::shared_ptr<const DescriptorSource> all = [] {
+    auto source = DescriptorSource::New();
+    EXPECT_EQ(source->Add("shop", ReadWhole(UNWIND_PROTOSET)), absl::OkStatus());
+    EXPECT_EQ(source->Add("lab", ReadWhole(LAB_PROTOSET)), absl::OkStatus());
+    return source;
+  }();
+  return all;
+}
+
+// A definition of the shop, such as "place_order.yaml".
+inline std::shared_ptr<const Definition> LoadShop(const std::string& name) {
+  auto loaded = LoadDefinition(name, ReadWhole(absl::StrCat(SAGAS, "/", name)), AllDescriptors());
+  EXPECT_EQ(loaded.status(), absl::OkStatus());
+  return loaded.ok() ? *loaded : nullptr;
+}
+
+inline std::shared_ptr<const Definition> LoadText(const std::string& yaml) {
+  auto loaded = LoadDefinition("test.yaml", yaml, AllDescriptors());
+  EXPECT_EQ(loaded.status(), absl::OkStatus());
+  return loaded.ok() ? *loaded : nullptr;
+}
+
+// A row of the definition's saga as it is before anything has run.
+inline Saga NewSaga(const Definition& definition) {
+  Saga saga;
+  saga.id = "0190-saga";
+  saga.key = "key-1";
+  saga.definition = definition.plan().name;
+  saga.definition_version = definition.plan().version;
+  saga.steps.resize(definition.plan().steps.size());
+  return saga;
+}
+
+// A message of lab.proto, or of the shop, from text format.
+class Texts {
+ public:
+  std::string Bytes(const std::string& type, const std::string& text) {
+    const auto* descriptor = descriptors_->pool().FindMessageTypeByName(type);
+    EXPECT_NE(descriptor, nullptr) << type;
+    std::unique_ptr<google::protobuf::Message> message(factory_.GetPrototype(descriptor)->New());
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, message.get())) << text;
+    return message->SerializeAsString();
+  }
+
+  // The other way, for messages that show a difference: one line.
+  std::string Text(const std::string& type, const std::string& bytes) {
+    const auto* descriptor = descriptors_->pool().FindMessageTypeByName(type);
+    std::unique_ptr<google::protobuf::Message> message(factory_.GetPrototype(descriptor)->New());
+    EXPECT_TRUE(message->ParseFromString(bytes));
+    return message->ShortDebugString();
+  }
+
+ private:
+  std::shared_ptr<const DescriptorSource> descriptors_ = AllDescriptors();
+  google::protobuf::DynamicMessageFactory factory_{&descriptors_->pool()};
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_TESTS_UNIT_ORCHESTRATOR_DEFINITION_DEFINITION_FILES_H_

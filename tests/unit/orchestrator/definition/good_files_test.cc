@@ -1,0 +1,120 @@
+// The shop's own definitions: what is loaded from them.
+#include <gmock/gmock.h>
+
+#include "google/rpc/code.pb.h"
+#include "shop/checkout/v1/checkout_service.pb.h"
+#include "tests/unit/orchestrator/definition/definition_files.h"
+
+namespace unwind {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(PlaceOrder, HasThePlanOfItsFile) {
+  const auto definition = LoadShop("place_order.yaml");
+  ASSERT_NE(definition, nullptr);
+  const Plan& plan = definition->plan();
+  EXPECT_EQ(plan.name, "place-order");
+  EXPECT_EQ(plan.version, 1);
+  EXPECT_EQ(plan.deadline, absl::Seconds(30));
+  EXPECT_EQ(plan.refusals_max, 5);
+  ASSERT_EQ(plan.steps.size(), 5u);
+  EXPECT_EQ(plan.steps[0].name, "create_order");
+  EXPECT_EQ(plan.steps[0].kind, StepKind::kCompensatable);
+  EXPECT_TRUE(plan.steps[0].has_compensation);
+  EXPECT_FALSE(plan.steps[0].compensation_reads_own_reply);
+  EXPECT_FALSE(plan.steps[0].has_resolve);
+  EXPECT_EQ(plan.steps[0].when, nullptr);
+  EXPECT_THAT(plan.steps[0].after, IsEmpty());
+  EXPECT_THAT(plan.steps[1].after, ElementsAre(0));
+  EXPECT_EQ(plan.steps[1].retry.attempts, 5);
+  EXPECT_EQ(plan.steps[1].retry.backoff, absl::Milliseconds(100));
+  EXPECT_EQ(plan.steps[1].retry.cap, absl::Seconds(5));
+  EXPECT_EQ(plan.steps[1].timeout, absl::Seconds(2));
+  EXPECT_EQ(plan.steps[2].kind, StepKind::kPivot);
+  EXPECT_TRUE(plan.steps[2].has_resolve);
+  EXPECT_FALSE(plan.steps[2].has_compensation);
+  EXPECT_EQ(plan.steps[3].kind, StepKind::kRetriable);
+  EXPECT_THAT(plan.steps[3].after, ElementsAre(2));
+  EXPECT_THAT(plan.steps[4].after, ElementsAre(2)) << "both confirms run at once";
+}
+
+TEST(PlaceOrder, NamesItsMethods) {
+  const auto definition = LoadShop("place_order.yaml");
+  ASSERT_NE(definition, nullptr);
+  EXPECT_EQ(definition->serves().full_name(), "shop.checkout.v1.CheckoutService.PlaceOrder");
+  EXPECT_EQ(definition->methods(1).path(Phase::kAction), "/shop.stock.v1.StockService/Reserve");
+  EXPECT_EQ(definition->methods(1).path(Phase::kCompensation), "/shop.stock.v1.StockService/Release");
+  EXPECT_EQ(definition->methods(1).path(Phase::kResolve), "");
+  EXPECT_EQ(definition->methods(2).path(Phase::kResolve), "/shop.payment.v1.PaymentService/ResolveCharge");
+  EXPECT_EQ(definition->methods(2).path(Phase::kCompensation), "");
+}
+
+TEST(PlaceOrder, ReadsItsKeyFromTheRequest) {
+  const auto definition = LoadShop("place_order.yaml");
+  ASSERT_NE(definition, nullptr);
+  EXPECT_TRUE(definition->key_required());
+  EXPECT_EQ(definition->key_field(), "request_id");
+  shop::checkout::v1::PlaceOrderRequest request;
+  const auto input = definition->NewInput();
+  EXPECT_EQ(definition->Key(*input), "");
+  request.set_request_id("order-7");
+  ASSERT_TRUE(input->ParseFromString(request.SerializeAsString()));
+  EXPECT_EQ(definition->Key(*input), "order-7");
+}
+
+TEST(CancelOrder, RefundsPastNoReturnAndPutsBack) {
+  const auto definition = LoadShop("cancel_order.yaml");
+  ASSERT_NE(definition, nullptr);
+  const Plan& plan = definition->plan();
+  ASSERT_EQ(plan.steps.size(), 4u);
+  EXPECT_EQ(plan.steps[0].kind, StepKind::kCompensatable);
+  EXPECT_EQ(plan.steps[1].kind, StepKind::kPivot);
+  EXPECT_TRUE(plan.steps[1].has_resolve);
+  EXPECT_EQ(plan.steps[2].kind, StepKind::kRetriable);
+  EXPECT_THAT(plan.steps[3].after, ElementsAre(1));
+  EXPECT_EQ(definition->methods(0).compensation, "/shop.order.v1.OrderService/UndoCancel");
+}
+
+TEST(Reset, UndoesNothingAndNeedsNoKey) {
+  const auto definition = LoadShop("reset.yaml");
+  ASSERT_NE(definition, nullptr);
+  EXPECT_FALSE(definition->key_required());
+  EXPECT_EQ(definition->key_field(), "request_id");
+  for (const StepPlan& step : definition->plan().steps) {
+    EXPECT_EQ(step.kind, StepKind::kCompensatable);
+    EXPECT_FALSE(step.has_compensation);
+  }
+}
+
+TEST(Steps, TakeOutcomesAndLimits) {
+  const auto definition = LoadText(R"(
+saga: lab
+version: 3
+serves: lab.v1.Lab/Run
+refusals_max: 7
+steps:
+  - name: make
+    action: lab.v1.Parts/Make
+    request: { id: saga.id }
+    compensation: none
+    outcomes: { ABORTED: REFUSED, NOT_FOUND: UNKNOWN }
+    timeout: 1h30m
+response: {}
+)");
+  ASSERT_NE(definition, nullptr);
+  EXPECT_EQ(definition->plan().version, 3);
+  EXPECT_EQ(definition->plan().refusals_max, 7);
+  EXPECT_EQ(definition->plan().deadline, absl::InfiniteDuration());
+  EXPECT_EQ(definition->plan().steps[0].timeout, absl::Minutes(90));
+  const OutcomeOverrides expected = {{google::rpc::ABORTED, Outcome::kRefused},
+                                     {google::rpc::NOT_FOUND, Outcome::kUnknown}};
+  EXPECT_EQ(definition->methods(0).overrides, expected);
+  EXPECT_TRUE(definition->key_required());
+  EXPECT_EQ(definition->key_field(), "");
+  EXPECT_EQ(definition->Key(*definition->NewInput()), "");
+}
+
+}  // namespace
+}  // namespace unwind

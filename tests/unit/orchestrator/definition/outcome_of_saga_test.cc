@@ -1,0 +1,83 @@
+// What the caller of an aborted saga is told.
+#include <gtest/gtest.h>
+
+#include "common/rpc/error.h"
+#include "tests/unit/orchestrator/definition/definition_files.h"
+
+namespace unwind {
+namespace {
+
+Saga Aborted(Failure failure) {
+  Saga saga;
+  saga.id = "0190-saga";
+  saga.state = SagaState::kAborted;
+  saga.steps.resize(5);
+  saga.failure = std::move(failure);
+  return saga;
+}
+
+// Why it was undone, in the least words.
+Failure Because(const std::string& reason, absl::StatusCode code) {
+  Failure failure;
+  failure.reason = reason;
+  failure.domain = "a.domain";
+  failure.code = static_cast<int>(code);
+  return failure;
+}
+
+absl::Status ErrorOf(Failure failure) {
+  const auto definition = LoadShop("place_order.yaml");
+  return definition == nullptr ? absl::OkStatus() : definition->Error(Aborted(std::move(failure)));
+}
+
+TEST(Error, TakesItsCodeFromTheTableOfErrors) {
+  const absl::Status error = ErrorOf({.reason = "STOCK_NOT_ENOUGH",
+                                      .domain = "stock.shop.unwind",
+                                      .code = static_cast<int>(absl::StatusCode::kFailedPrecondition),
+                                      .message = "2 of lamp are left",
+                                      .step = "reserve_stock",
+                                      .metadata = {{"product_id", "lamp"}}});
+  EXPECT_EQ(error.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(error.message(), "2 of lamp are left");
+  const ErrorInfo expected{"STOCK_NOT_ENOUGH",
+                           "stock.shop.unwind",
+                           {{"product_id", "lamp"}, {"saga_id", "0190-saga"}, {"step", "reserve_stock"}}};
+  EXPECT_EQ(GetErrorInfo(error), expected);
+}
+
+TEST(Error, FollowsTheShopsTable) {
+  EXPECT_EQ(ErrorOf(Because("PAYMENT_FAILED", absl::StatusCode::kFailedPrecondition)).code(),
+            absl::StatusCode::kInternal);
+  EXPECT_EQ(ErrorOf(Because("PAYMENT_TIMEOUT", absl::StatusCode::kFailedPrecondition)).code(),
+            absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST(Error, OfAnUnmappedRefusalKeepsItsCode) {
+  EXPECT_EQ(ErrorOf(Because("PRODUCT_NOT_FOUND", absl::StatusCode::kNotFound)).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(ErrorOf(Because("ORDER_ALREADY_EXISTS", absl::StatusCode::kAlreadyExists)).code(),
+            absl::StatusCode::kAlreadyExists);
+}
+
+TEST(Error, OfADeadlineIsAbortedAndOfACancelCancelled) {
+  const absl::Status deadline = ErrorOf(Because("SAGA_DEADLINE", absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(deadline.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(deadline.message(), "the saga was undone: SAGA_DEADLINE");
+  const ErrorInfo expected{"SAGA_DEADLINE", "a.domain", {{"saga_id", "0190-saga"}}};
+  EXPECT_EQ(GetErrorInfo(deadline), expected);
+  EXPECT_EQ(ErrorOf(Because("SAGA_CANCELLED", absl::StatusCode::kCancelled)).code(), absl::StatusCode::kCancelled);
+}
+
+TEST(Error, IsNeverOkNorOutsideTheCodes) {
+  EXPECT_EQ(ErrorOf(Because("ODD", absl::StatusCode::kOk)).code(), absl::StatusCode::kUnknown);
+  EXPECT_EQ(ErrorOf(Because("ODD", static_cast<absl::StatusCode>(17))).code(), absl::StatusCode::kUnknown);
+}
+
+TEST(Response, OfAnAbortedSagaIsItsError) {
+  const auto definition = LoadShop("place_order.yaml");
+  ASSERT_NE(definition, nullptr);
+  const Saga saga = Aborted(Because("STOCK_NOT_ENOUGH", absl::StatusCode::kFailedPrecondition));
+  EXPECT_EQ(definition->Response(saga).status(), definition->Error(saga));
+}
+
+}  // namespace
+}  // namespace unwind
