@@ -37,8 +37,9 @@ bool IsOurs(absl::string_view file) { return !absl::StrContains(file, "absl/"); 
 
 std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usage) {
   absl::SetProgramUsageMessage(
-      absl::StrCat(usage, "\n\nEvery flag --foo_bar may also be given as the environment variable UNWIND_FOO_BAR; the command "
-                          "line wins."));
+      absl::StrCat(usage,
+                   "\n\nEvery flag --foo_bar may also be given as the environment variable UNWIND_FOO_BAR; the command "
+                   "line wins."));
   absl::FlagsUsageConfig config;
   config.contains_help_flags = IsOurs;
   config.contains_helpshort_flags = IsOurs;

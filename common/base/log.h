@@ -19,11 +19,13 @@ struct LogField {
   std::string value;
 };
 
-// Writes {"ts": RFC 3339 in UTC, "severity": ..., "service": ..., "msg": ..., fields...} if `severity` is at least the level. Field names are
-// those of the saga: saga_id, step, phase, attempt, trace_id. Never a payment token or a whole request. Thread-safe.
+// Writes {"ts": RFC 3339 in UTC, "severity": ..., "service": ..., "msg": ..., fields...} if `severity` is at least the
+// level. Field names are those of the saga: saga_id, step, phase, attempt, trace_id. Never a payment token or a whole
+// request. Thread-safe.
 void Log(Severity severity, absl::string_view message, std::initializer_list<LogField> fields = {});
 
-// Names the process in every line, sets the level from --log_level, and sends gRPC's own log the same way. Call once, from main.
+// Names the process in every line, sets the level from --log_level, and sends gRPC's own log the same way. Call once,
+// from main.
 void InitLog(absl::string_view service);
 
 }  // namespace unwind

@@ -7,10 +7,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-#define RETURN_IF_ERROR(expr)                                       \
-  do {                                                              \
-    if (absl::Status unwind_status_ = (expr); !unwind_status_.ok()) \
-      return unwind_status_;                                        \
+#define RETURN_IF_ERROR(expr)                                                              \
+  do {                                                                                     \
+    if (absl::Status unwind_status_ = (expr); !unwind_status_.ok()) return unwind_status_; \
   } while (false)
 
 #define UNWIND_CONCAT_INNER_(a, b) a##b

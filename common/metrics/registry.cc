@@ -19,8 +19,10 @@ constexpr char kVersion[] = "0.1.0";
 
 prometheus::MetricFamily Metric(std::string name, std::string help, prometheus::MetricType type, double value) {
   prometheus::ClientMetric metric;
-  if (type == prometheus::MetricType::Counter) metric.counter.value = value;
-  else metric.gauge.value = value;
+  if (type == prometheus::MetricType::Counter)
+    metric.counter.value = value;
+  else
+    metric.gauge.value = value;
   prometheus::MetricFamily family;
   family.name = std::move(name);
   family.help = std::move(help);
@@ -51,7 +53,8 @@ double BootTime() {
 }  // namespace
 
 const std::shared_ptr<prometheus::Registry>& ProcessRegistry() {
-  static const auto* const registry = new std::shared_ptr<prometheus::Registry>(std::make_shared<prometheus::Registry>());
+  static const auto* const registry =
+      new std::shared_ptr<prometheus::Registry>(std::make_shared<prometheus::Registry>());
   return *registry;
 }
 

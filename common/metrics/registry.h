@@ -10,11 +10,12 @@
 
 namespace unwind {
 
-// Lives as long as the process; thread-safe. Families are made once; keep references to series, looking one up takes a lock.
+// Lives as long as the process; thread-safe. Families are made once; keep references to series, looking one up takes a
+// lock.
 const std::shared_ptr<prometheus::Registry>& ProcessRegistry();
 
-// process_cpu_seconds_total, process_resident_memory_bytes, process_open_fds and process_start_time_seconds, read from /proc/self
-// when they are scraped (prometheus-cpp has no process collector), and build_info.
+// process_cpu_seconds_total, process_resident_memory_bytes, process_open_fds and process_start_time_seconds, read from
+// /proc/self when they are scraped (prometheus-cpp has no process collector), and build_info.
 class ProcessCollector final : public prometheus::Collectable {
  public:
   std::vector<prometheus::MetricFamily> Collect() const override;

@@ -9,8 +9,8 @@
 
 namespace unwind {
 
-// A channel to `target` (any gRPC URI: host:port, dns:///..., unix:...). Retries of gRPC's own are off, the saga's timers retry;
-// every call must carry an explicit deadline. Channels with different `index` use different connections.
+// A channel to `target` (any gRPC URI: host:port, dns:///..., unix:...). Retries of gRPC's own are off, the saga's
+// timers retry; every call must carry an explicit deadline. Channels with different `index` use different connections.
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, int index = 0);
 
 }  // namespace unwind

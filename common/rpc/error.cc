@@ -14,6 +14,12 @@ namespace {
 
 constexpr char kTypePrefix[] = "type.googleapis.com/";
 
+// Trailers hold the message twice and the details in base64, and a client takes 8 KiB of them: a longer answer would
+// reach it as a bare RESOURCE_EXHAUSTED.
+constexpr std::size_t kViolationsMax = 16;
+constexpr std::size_t kViolationsInMessageMax = 4;
+constexpr std::size_t kViolationTextBytesMax = 100;
+
 template <class Detail>
 std::string TypeUrl() {
   return absl::StrCat(kTypePrefix, Detail::descriptor()->full_name());
@@ -58,13 +64,20 @@ absl::Status MakeBadRequest(absl::string_view domain, const std::vector<FieldVio
   google::rpc::BadRequest detail;
   std::vector<std::string> lines;
   for (const FieldViolation& violation : violations) {
+    if (lines.size() == kViolationsMax) break;
     google::rpc::BadRequest::FieldViolation& field = *detail.add_field_violations();
-    field.set_field(violation.field);
-    field.set_description(violation.description);
-    lines.push_back(absl::StrCat(violation.field, ": ", violation.description));
+    field.set_field(violation.field.substr(0, kViolationTextBytesMax));
+    field.set_description(violation.description.substr(0, kViolationTextBytesMax));
+    lines.push_back(absl::StrCat(field.field(), ": ", field.description()));
+  }
+  if (lines.size() > kViolationsInMessageMax) {
+    lines.resize(kViolationsInMessageMax);
+    lines.push_back(absl::StrCat("and ", violations.size() - kViolationsInMessageMax, " more"));
   }
   absl::Status status = MakeError(absl::StatusCode::kInvalidArgument, absl::StrJoin(lines, "; "),
-                                  {.reason = "INVALID_REQUEST", .domain = std::string(domain), .metadata = {}});
+                                  {.reason = "INVALID_REQUEST",
+                                   .domain = std::string(domain),
+                                   .metadata = {{"violations", absl::StrCat(violations.size())}}});
   SetDetail(status, detail);
   return status;
 }

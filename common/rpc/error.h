@@ -31,7 +31,8 @@ struct FieldViolation {
 
 absl::Status MakeError(absl::StatusCode code, absl::string_view message, const ErrorInfo& info);
 
-// INVALID_ARGUMENT, reason INVALID_REQUEST, with a BadRequest naming every field.
+// INVALID_ARGUMENT, reason INVALID_REQUEST, with a BadRequest naming the fields: the first 16, so that the answer fits
+// into trailers; how many there are is the ErrorInfo's metadata `violations`.
 absl::Status MakeBadRequest(absl::string_view domain, const std::vector<FieldViolation>& violations);
 
 // Adds a RetryInfo to `status`.

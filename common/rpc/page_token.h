@@ -19,8 +19,8 @@ std::int64_t PageSize(std::int32_t asked);
 // may hold a newline.
 std::string WritePageToken(const std::vector<std::string>& filters, absl::string_view position);
 
-// The position of `token`; empty for an empty token. INVALID_ARGUMENT, reason INVALID_PAGE_TOKEN, if it is not one that was
-// made for these filters.
+// The position of `token`; empty for an empty token. INVALID_ARGUMENT, reason INVALID_PAGE_TOKEN, if it is not one that
+// was made for these filters.
 absl::StatusOr<std::string> ReadPageToken(absl::string_view domain, const std::vector<std::string>& filters,
                                           absl::string_view token);
 

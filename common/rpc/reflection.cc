@@ -47,14 +47,15 @@ class Answerer {
         }
         return;
       case Request::kFileByFilename:
-        return AnswerFile(FirstOf(source_, [&](const DescriptorPool& pool) {
-                            return pool.FindFileByName(request_.file_by_filename());
-                          }),
-                          request_.file_by_filename());
+        return AnswerFile(
+            FirstOf(source_,
+                    [&](const DescriptorPool& pool) { return pool.FindFileByName(request_.file_by_filename()); }),
+            request_.file_by_filename());
       case Request::kFileContainingSymbol:
-        return AnswerFile(FirstOf(source_, [&](const DescriptorPool& pool) {
-                            return pool.FindFileContainingSymbol(request_.file_containing_symbol());
-                          }),
+        return AnswerFile(FirstOf(source_,
+                                  [&](const DescriptorPool& pool) {
+                                    return pool.FindFileContainingSymbol(request_.file_containing_symbol());
+                                  }),
                           request_.file_containing_symbol());
       case Request::kFileContainingExtension:
         return AnswerExtension();
@@ -161,8 +162,8 @@ std::vector<std::unique_ptr<grpc::Service>> NewReflectionServices(const Reflecti
   namespace v1alpha = grpc::reflection::v1alpha;
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.push_back(
-      std::make_unique<ReflectionService<v1::ServerReflection, v1::ServerReflectionRequest, v1::ServerReflectionResponse>>(
-          source));
+      std::make_unique<
+          ReflectionService<v1::ServerReflection, v1::ServerReflectionRequest, v1::ServerReflectionResponse>>(source));
   services.push_back(std::make_unique<ReflectionService<v1alpha::ServerReflection, v1alpha::ServerReflectionRequest,
                                                         v1alpha::ServerReflectionResponse>>(source));
   return services;

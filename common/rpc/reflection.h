@@ -1,5 +1,6 @@
-// Server reflection for grpc.reflection.v1 and v1alpha over any descriptors, also of methods that were never compiled in. (gRPC 1.51's own
-// plugin knows only v1alpha and only compiled services; it must not be linked beside this, see protos/CMakeLists.txt.)
+// Server reflection for grpc.reflection.v1 and v1alpha over any descriptors, also of methods that were never compiled
+// in. (gRPC 1.51's own plugin knows only v1alpha and only compiled services; it must not be linked beside this, see
+// protos/CMakeLists.txt.)
 #ifndef UNWIND_COMMON_RPC_REFLECTION_H_
 #define UNWIND_COMMON_RPC_REFLECTION_H_
 
@@ -14,8 +15,8 @@ namespace unwind {
 
 // What reflection shows.
 struct ReflectionSource {
-  std::vector<std::string> services;                            // full names, as `list` shows them
-  std::vector<const google::protobuf::DescriptorPool*> pools;   // asked in order; must outlive the server
+  std::vector<std::string> services;                           // full names, as `list` shows them
+  std::vector<const google::protobuf::DescriptorPool*> pools;  // asked in order; must outlive the server
 };
 
 // The two services to register, v1 and v1alpha. Thread-safe.

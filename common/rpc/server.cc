@@ -15,17 +15,20 @@
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/metrics/registry.h"
+#include "common/rpc/error.h"
 #include "common/rpc/reflection.h"
 #include "common/rpc/unary.h"
 #include "google/rpc/error_details.pb.h"
+#include "grpc/health/v1/health.pb.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 #include "grpcpp/support/server_interceptor.h"
 
 ABSL_FLAG(std::string, listen, "127.0.0.1:0", "Address to serve gRPC on, host:port; port 0: any free one.");
-ABSL_FLAG(std::string, port_file, "",
-          "File to write the port that is served to, once it is (a second line has the metrics port, if there is one).");
+ABSL_FLAG(
+    std::string, port_file, "",
+    "File to write the port that is served to, once it is (a second line has the metrics port, if there is one).");
 ABSL_FLAG(std::string, metrics_listen, "", "Address to serve Prometheus metrics on, host:port; empty: not at all.");
 ABSL_FLAG(absl::Duration, drain, absl::Seconds(10), "How long calls under way may go on after SIGTERM.");
 ABSL_FLAG(bool, reflection, true, "Whether to serve reflection, so that grpcurl needs no proto files.");
@@ -36,6 +39,7 @@ namespace {
 constexpr int kTransportMaxBytes = 4 << 20;  // above --message_max_bytes, so that our own check can answer with details
 constexpr int kMetadataMaxBytes = 16 << 10;
 constexpr int kPingIntervalMinMs = 10000;
+constexpr char kTransportDomain[] = "rpc.unwind";  // of errors that no service had a say in
 constexpr absl::Duration kStopPoll = absl::Milliseconds(200);
 
 sigset_t StopSignals() {
@@ -46,29 +50,41 @@ sigset_t StopSignals() {
   return set;
 }
 
-// Counts the calls of generated services; a generic handler counts its own, for gRPC does not tell its method here.
-class CountingInterceptor final : public grpc::experimental::Interceptor {
+// Sees every call of generated services: counts it, and calls bytes that are no request an invalid argument, where gRPC
+// would say UNIMPLEMENTED, as if there were no such method. A generic handler does both by itself.
+class UnaryInterceptor final : public grpc::experimental::Interceptor {
  public:
-  explicit CountingInterceptor(absl::string_view path) : counter_(path) {}
+  explicit UnaryInterceptor(absl::string_view path) : counter_(path) {}
 
   void Intercept(grpc::experimental::InterceptorBatchMethods* methods) override {
-    if (methods->QueryInterceptionHookPoint(grpc::experimental::InterceptionHookPoints::PRE_SEND_STATUS)) {
+    using Hook = grpc::experimental::InterceptionHookPoints;
+    if (methods->QueryInterceptionHookPoint(Hook::POST_RECV_MESSAGE))
+      unreadable_ = methods->GetRecvMessage() == nullptr;
+    if (methods->QueryInterceptionHookPoint(Hook::PRE_SEND_STATUS)) {
+      if (unreadable_) methods->ModifySendStatus(ToGrpc(Unreadable()));
       counter_.Finish(static_cast<absl::StatusCode>(methods->GetSendStatus().error_code()));
     }
     methods->Proceed();
   }
 
  private:
+  static absl::Status Unreadable() {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     "the bytes sent are not this method's request, or a string in it is not UTF-8",
+                     {.reason = "INVALID_REQUEST", .domain = kTransportDomain, .metadata = {}});
+  }
+
   CallCounter counter_;
+  bool unreadable_ = false;
 };
 
-class CountingFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
+class UnaryInterceptorFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
   grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) override {
     using Type = grpc::experimental::ServerRpcInfo::Type;
     const char* const method = info->method();
     const bool counted = info->type() == Type::UNARY && method != nullptr && method[0] == '/';
-    return counted ? new CountingInterceptor(method) : nullptr;
+    return counted ? new UnaryInterceptor(method) : nullptr;
   }
 };
 
@@ -121,7 +137,8 @@ void HoldStopSignals() {
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerSetup& setup) {
-  google::rpc::ErrorInfo::descriptor();  // linked in, so that reflection can describe error details
+  google::rpc::ErrorInfo::descriptor();  // linked in, so that reflection can describe error details and health
+  grpc::health::v1::HealthCheckRequest::descriptor();
   grpc::EnableDefaultHealthCheckService(true);
   auto server = std::unique_ptr<Server>(new Server);
   ReflectionSource source;
@@ -136,21 +153,21 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerSetup& setup) 
   const std::vector<std::string> served = source.services;
   if (setup.generic != nullptr) builder.RegisterCallbackGenericService(setup.generic);
   if (absl::GetFlag(FLAGS_reflection)) {
-    source.services.insert(source.services.end(),
-                           {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"});
+    source.services.insert(source.services.end(), {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+                                                   "grpc.reflection.v1alpha.ServerReflection"});
     server->reflection_ = NewReflectionServices(source);
     for (const auto& service : server->reflection_) builder.RegisterService(service.get());
   }
   SetLimits(builder);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(std::make_unique<CountingFactory>());
+  interceptors.push_back(std::make_unique<UnaryInterceptorFactory>());
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   const std::string address = absl::GetFlag(FLAGS_listen);
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &server->port_);
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || server->port_ == 0) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", address, ": it is in use or not an address of this machine; give another with --listen"));
+    return absl::UnavailableError(absl::StrCat(
+        "cannot listen on ", address, ": it is in use or not an address of this machine; give another with --listen"));
   }
   for (const std::string& name : served) server->server_->GetHealthCheckService()->SetServingStatus(name, true);
   server->metrics_ = setup.metrics;

@@ -24,9 +24,9 @@ struct NamedService {
 
 struct ServerSetup {
   std::vector<NamedService> services;
-  grpc::CallbackGenericService* generic = nullptr;  // gets every method that no service has
-  std::vector<std::string> generic_services;        // what it serves, for health and reflection
-  std::vector<const google::protobuf::DescriptorPool*> pools;  // where those are described, besides the compiled-in ones
+  grpc::CallbackGenericService* generic = nullptr;             // gets every method that no service has
+  std::vector<std::string> generic_services;                   // what it serves, for health and reflection
+  std::vector<const google::protobuf::DescriptorPool*> pools;  // where those are described, if they are not compiled in
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics;  // scraped besides the process's registry
 };
 
@@ -35,16 +35,17 @@ void HoldStopSignals();
 
 class Server {
  public:
-  // Listens on --listen and serves; everything in `setup` must outlive the server. An address in use or a port file that cannot be
-  // written: one sentence that names the flag.
+  // Listens on --listen and serves; everything in `setup` must outlive the server. An address in use or a port file
+  // that cannot be written: one sentence that names the flag.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerSetup& setup);
   ~Server();
 
   int port() const { return port_; }
 
-  // Waits for SIGTERM or SIGINT, or until `or_when` says true (asked every 200 ms); then calls `before_drain`, health says NOT_SERVING,
-  // new calls are turned away, calls under way have --drain to end. Returns when none is left.
-  void WaitAndDrain(const std::function<bool()>& or_when = nullptr, const std::function<void()>& before_drain = nullptr);
+  // Waits for SIGTERM or SIGINT, or until `or_when` says true (asked every 200 ms); then calls `before_drain`, health
+  // says NOT_SERVING, new calls are turned away, calls under way have --drain to end. Returns when none is left.
+  void WaitAndDrain(const std::function<bool()>& or_when = nullptr,
+                    const std::function<void()>& before_drain = nullptr);
 
   // The drain without the wait.
   void Drain();

@@ -24,13 +24,14 @@ namespace {
 
 // go-grpc-prometheus spells codes like this; by google.rpc.Code.
 constexpr std::array<const char*, 17> kCodeNames = {
-    "OK",           "Canceled",          "Unknown",            "InvalidArgument", "DeadlineExceeded", "NotFound",
-    "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted",        "OutOfRange",
-    "Unimplemented", "Internal",         "Unavailable",        "DataLoss",        "Unauthenticated"};
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
 
 const prometheus::Histogram::BucketBoundaries& Buckets() {
-  static const auto* const buckets = new prometheus::Histogram::BucketBoundaries{
-      .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30};
+  static const auto* const buckets =
+      new prometheus::Histogram::BucketBoundaries{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30};
   return *buckets;
 }
 
@@ -75,10 +76,10 @@ CallCounter::Method* MethodOf(absl::string_view path) {
   std::unique_ptr<CallCounter::Method>& method = (*methods)[key];
   if (method == nullptr) {
     const std::vector<std::string> parts = absl::StrSplit(key, '/');
-    method = std::make_unique<CallCounter::Method>(std::map<std::string, std::string>{
-        {"grpc_type", "unary"},
-        {"grpc_service", parts.size() == 3 ? parts[1] : "unknown"},
-        {"grpc_method", parts.size() == 3 ? parts[2] : "unknown"}});
+    method = std::make_unique<CallCounter::Method>(
+        std::map<std::string, std::string>{{"grpc_type", "unary"},
+                                           {"grpc_service", parts.size() == 3 ? parts[1] : "unknown"},
+                                           {"grpc_method", parts.size() == 3 ? parts[2] : "unknown"}});
   }
   return method.get();
 }
@@ -98,14 +99,16 @@ void CallCounter::Finish(absl::StatusCode code) {
 absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
                        absl::string_view domain) {
   if (context.deadline() <= std::chrono::system_clock::now()) {
-    return MakeError(absl::StatusCode::kDeadlineExceeded, "the call's deadline had passed when it arrived; nothing was done",
+    return MakeError(absl::StatusCode::kDeadlineExceeded,
+                     "the call's deadline had passed when it arrived; nothing was done",
                      {.reason = "DEADLINE_PASSED", .domain = std::string(domain), .metadata = {}});
   }
   const std::size_t limit = absl::GetFlag(FLAGS_message_max_bytes);
   if (const std::size_t size = request.ByteSizeLong(); size > limit) {
     return MakeError(absl::StatusCode::kInvalidArgument,
                      absl::StrCat("the request has ", size, " bytes; at most ", limit, " are accepted"),
-                     {.reason = "MESSAGE_TOO_LARGE", .domain = std::string(domain),
+                     {.reason = "MESSAGE_TOO_LARGE",
+                      .domain = std::string(domain),
                       .metadata = {{"bytes", absl::StrCat(size)}, {"bytes_max", absl::StrCat(limit)}}});
   }
   return Validate(request, domain);

@@ -20,13 +20,14 @@ namespace unwind {
 // Ends the call. Exactly once, from any thread.
 using Done = absl::AnyInvocable<void(absl::Status) &&>;
 
-// Whether the call may be handled: its deadline has not passed (DEADLINE_EXCEEDED, DEADLINE_PASSED), its message is within
-// --message_max_bytes (INVALID_ARGUMENT, MESSAGE_TOO_LARGE), its fields keep their saga.v1.rules (INVALID_ARGUMENT, INVALID_REQUEST).
+// Whether the call may be handled: its deadline has not passed (DEADLINE_EXCEEDED, DEADLINE_PASSED), its message is
+// within --message_max_bytes (INVALID_ARGUMENT, MESSAGE_TOO_LARGE), its fields keep their saga.v1.rules
+// (INVALID_ARGUMENT, INVALID_REQUEST).
 absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
                        absl::string_view domain);
 
-// One call in the grpc_server_* metrics (go-grpc-prometheus names), from its construction until Finish. The server counts the calls of
-// generated services by itself; generic handlers count theirs with this. Thread-compatible.
+// One call in the grpc_server_* metrics (go-grpc-prometheus names), from its construction until Finish. The server
+// counts the calls of generated services by itself; generic handlers count theirs with this. Thread-compatible.
 class CallCounter {
  public:
   // `path` is "/package.Service/Method".
@@ -40,8 +41,8 @@ class CallCounter {
   absl::Time started_;
 };
 
-// Runs `handle(done)` if CheckCall lets it; on a gRPC thread, so it must not block: it answers at once or passes `done` on. Request and
-// response live until `done` is called.
+// Runs `handle(done)` if CheckCall lets it; on a gRPC thread, so it must not block: it answers at once or passes `done`
+// on. Request and response live until `done` is called.
 template <class Request, class Response>
 grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context, const Request* request, Response*,
                                 absl::string_view domain, absl::AnyInvocable<void(Done) &&> handle) {

@@ -1,7 +1,7 @@
 #include "common/rpc/validate.h"
 
 #include <cstdint>
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/rpc/error.h"
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/stubs/common.h"
 #include "saga/v1/rules.pb.h"
 
 namespace unwind {
@@ -41,17 +42,21 @@ void CheckText(const std::string& text, const FieldRules& rules, const std::stri
   }
 }
 
-void CheckNumber(std::int64_t number, const FieldRules& rules, const std::string& path, Violations& out) {
-  if (rules.required() && number == 0) out.push_back({path, "must be set and not 0"});
-  if (rules.has_min() && number < rules.min()) {
+// long double holds every 64-bit integer and every double exactly. NaN is outside of all limits.
+template <class Number>
+void CheckNumber(Number number, const FieldRules& rules, const std::string& path, Violations& out) {
+  const auto exact = static_cast<long double>(number);
+  if (rules.required() && exact == 0) out.push_back({path, "must be set and not 0"});
+  if (rules.has_min() && !(exact >= static_cast<long double>(rules.min()))) {
     out.push_back({path, absl::StrCat("is ", number, "; at least ", rules.min(), " is needed")});
   }
-  if (rules.has_max() && number > rules.max()) {
+  if (rules.has_max() && !(exact <= static_cast<long double>(rules.max()))) {
     out.push_back({path, absl::StrCat("is ", number, "; at most ", rules.max(), " is allowed")});
   }
 }
 
-void CheckEnum(const FieldDescriptor& field, int number, const FieldRules& rules, const std::string& path, Violations& out) {
+void CheckEnum(const FieldDescriptor& field, int number, const FieldRules& rules, const std::string& path,
+               Violations& out) {
   if (rules.required() && number == 0) return out.push_back({path, "must be set"});
   if (field.enum_type()->FindValueByNumber(number) == nullptr) {
     out.push_back({path, absl::StrCat(number, " is no value of ", field.enum_type()->full_name())});
@@ -75,29 +80,41 @@ class Value {
   void Check(const FieldRules& rules, const std::string& path, Violations& out) const {
     switch (field_.cpp_type()) {
       case FieldDescriptor::CPPTYPE_STRING:
-        return CheckText(Get(&Reflection::GetString, &Reflection::GetRepeatedString), rules, path, out);
+        return CheckString(Get(&Reflection::GetString, &Reflection::GetRepeatedString), rules, path, out);
       case FieldDescriptor::CPPTYPE_INT32:
         return CheckNumber(Get(&Reflection::GetInt32, &Reflection::GetRepeatedInt32), rules, path, out);
       case FieldDescriptor::CPPTYPE_INT64:
         return CheckNumber(Get(&Reflection::GetInt64, &Reflection::GetRepeatedInt64), rules, path, out);
       case FieldDescriptor::CPPTYPE_UINT32:
         return CheckNumber(Get(&Reflection::GetUInt32, &Reflection::GetRepeatedUInt32), rules, path, out);
+      case FieldDescriptor::CPPTYPE_UINT64:
+        return CheckNumber(Get(&Reflection::GetUInt64, &Reflection::GetRepeatedUInt64), rules, path, out);
+      case FieldDescriptor::CPPTYPE_DOUBLE:
+        return CheckNumber(Get(&Reflection::GetDouble, &Reflection::GetRepeatedDouble), rules, path, out);
+      case FieldDescriptor::CPPTYPE_FLOAT:
+        return CheckNumber(Get(&Reflection::GetFloat, &Reflection::GetRepeatedFloat), rules, path, out);
       case FieldDescriptor::CPPTYPE_ENUM:
         return CheckEnum(field_, Get(&Reflection::GetEnumValue, &Reflection::GetRepeatedEnumValue), rules, path, out);
       case FieldDescriptor::CPPTYPE_MESSAGE:
         return CheckNested(rules, path, out);
-      case FieldDescriptor::CPPTYPE_UINT64:
-      case FieldDescriptor::CPPTYPE_DOUBLE:
-      case FieldDescriptor::CPPTYPE_FLOAT:
       case FieldDescriptor::CPPTYPE_BOOL:
-        return;  // the rules say nothing about these
+        return;  // the rules say nothing about it
     }
   }
 
  private:
+  void CheckString(const std::string& text, const FieldRules& rules, const std::string& path, Violations& out) const {
+    if (field_.type() == FieldDescriptor::TYPE_STRING &&
+        !google::protobuf::internal::IsStructurallyValidUTF8(text.data(), static_cast<int>(text.size()))) {
+      return out.push_back({path, "is not valid UTF-8"});
+    }
+    CheckText(text, rules, path, out);
+  }
+
   void CheckNested(const FieldRules& rules, const std::string& path, Violations& out) const {
     if (index_ >= 0) return CheckMessage(reflection_.GetRepeatedMessage(message_, &field_, index_), path, out);
-    if (reflection_.HasField(message_, &field_)) return CheckMessage(reflection_.GetMessage(message_, &field_), path, out);
+    if (reflection_.HasField(message_, &field_))
+      return CheckMessage(reflection_.GetMessage(message_, &field_), path, out);
     if (rules.required()) out.push_back({path, "must be set"});
   }
 
@@ -112,18 +129,19 @@ void CheckUnique(const Message& message, const FieldDescriptor& field, const std
   const FieldDescriptor* const key = field.message_type()->FindFieldByName(by);
   if (key == nullptr || key->cpp_type() != FieldDescriptor::CPPTYPE_STRING) return;
   const Reflection& reflection = *message.GetReflection();
-  std::set<std::string> seen;
+  std::map<std::string, int> seen;
   for (int i = 0; i < reflection.FieldSize(message, &field); ++i) {
     const Message& element = reflection.GetRepeatedMessage(message, &field, i);
-    const std::string value = element.GetReflection()->GetString(element, key);
-    if (!seen.insert(value).second) {
-      out.push_back({absl::StrCat(path, "[", i, "].", by), absl::StrCat("\"", value, "\" occurs twice")});
+    const auto [first, is_new] = seen.emplace(element.GetReflection()->GetString(element, key), i);
+    if (!is_new) {
+      out.push_back(
+          {absl::StrCat(path, "[", i, "].", by), absl::StrCat("is the same as ", path, "[", first->second, "].", by)});
     }
   }
 }
 
-void CheckRepeated(const Message& message, const FieldDescriptor& field, const FieldRules& rules, const std::string& path,
-                   Violations& out) {
+void CheckRepeated(const Message& message, const FieldDescriptor& field, const FieldRules& rules,
+                   const std::string& path, Violations& out) {
   const int size = message.GetReflection()->FieldSize(message, &field);
   if (rules.required() && size == 0) out.push_back({path, "must have at least one element"});
   if (rules.max_items() > 0 && size > static_cast<int>(rules.max_items())) {
@@ -138,7 +156,8 @@ void CheckMessage(const Message& message, const std::string& prefix, Violations&
     const FieldDescriptor& field = *message.GetDescriptor()->field(i);
     const FieldRules& rules = field.options().GetExtension(saga::v1::rules);
     const std::string path = prefix.empty() ? field.name() : absl::StrCat(prefix, ".", field.name());
-    field.is_repeated() ? CheckRepeated(message, field, rules, path, out) : Value(message, field, -1).Check(rules, path, out);
+    field.is_repeated() ? CheckRepeated(message, field, rules, path, out)
+                        : Value(message, field, -1).Check(rules, path, out);
   }
 }
 

@@ -1,0 +1,96 @@
+#include "common/base/flags.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "absl/flags/flag.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+
+ABSL_FLAG(int, test_count, 7, "How many.");
+ABSL_FLAG(absl::Duration, test_wait, absl::Seconds(1), "How long.");
+
+namespace unwind {
+namespace {
+
+// Parsing is once per process and may end it, so every case runs in a child, which tells what it saw on stderr.
+[[noreturn]] void ParseAndTell(std::vector<std::string> arguments) {
+  std::vector<char*> argv = {const_cast<char*>("program")};
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  ParseFlagsOnly(static_cast<int>(argv.size()), argv.data(), "A program.");
+  std::fprintf(stderr, "count=%d wait=%s\n", absl::GetFlag(FLAGS_test_count),
+               absl::FormatDuration(absl::GetFlag(FLAGS_test_wait)).c_str());
+  std::exit(0);
+}
+
+TEST(Flags, HoldTheirDefaults) { EXPECT_EXIT(ParseAndTell({}), testing::ExitedWithCode(0), "count=7 wait=1s"); }
+
+TEST(Flags, AreTakenFromTheEnvironment) {
+  EXPECT_EXIT(
+      {
+        setenv("UNWIND_TEST_COUNT", "8", 1);
+        setenv("UNWIND_TEST_WAIT", "250ms", 1);
+        ParseAndTell({});
+      },
+      testing::ExitedWithCode(0), "count=8 wait=250ms");
+}
+
+TEST(Flags, OnTheCommandLineWinOverTheEnvironment) {
+  EXPECT_EXIT(
+      {
+        setenv("UNWIND_TEST_COUNT", "8", 1);
+        ParseAndTell({"--test_count=9"});
+      },
+      testing::ExitedWithCode(0), "count=9 wait=1s");
+}
+
+TEST(Flags, RefuseABadValueInTheEnvironmentByTheVariablesName) {
+  EXPECT_EXIT(
+      {
+        setenv("UNWIND_TEST_COUNT", "many", 1);
+        ParseAndTell({});
+      },
+      testing::ExitedWithCode(1), "UNWIND_TEST_COUNT=many: ");
+}
+
+TEST(Flags, RefuseABadValueOnTheCommandLine) {
+  EXPECT_EXIT(ParseAndTell({"--test_count=many"}), testing::ExitedWithCode(1), "Illegal value 'many'.*'test_count'");
+}
+
+TEST(Flags, RefuseAnUnknownFlag) {
+  EXPECT_EXIT(ParseAndTell({"--tset_count=1"}), testing::ExitedWithCode(1), "Unknown command line flag 'tset_count'");
+}
+
+TEST(Flags, RefuseAnArgumentWhereNoneIsTaken) {
+  EXPECT_EXIT(ParseAndTell({"file"}), testing::ExitedWithCode(1), "unexpected argument \"file\"; see --help");
+}
+
+[[noreturn]] void ParseAndTellTheRest() {
+  std::vector<std::string> arguments = {"program", "check", "--test_count=3", "a.yaml"};
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  for (const std::string& rest : ParseFlags(4, argv.data(), "A program.")) std::fprintf(stderr, "[%s]", rest.c_str());
+  std::exit(absl::GetFlag(FLAGS_test_count));
+}
+
+TEST(Flags, ReturnTheArgumentsThatAreNoFlags) {
+  EXPECT_EXIT(ParseAndTellTheRest(), testing::ExitedWithCode(3), "\\[check\\]\\[a.yaml\\]");
+}
+
+// --help writes to stdout.
+TEST(Flags, AreExplainedByHelp) {
+  EXPECT_EXIT(
+      {
+        std::fflush(stdout);
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+        ParseAndTell({"--help"});
+      },
+      testing::ExitedWithCode(1), "A program(.|\n)*UNWIND_FOO_BAR(.|\n)*--test_count \\(How many");
+}
+
+}  // namespace
+}  // namespace unwind

@@ -1,0 +1,414 @@
+#include "common/rpc/server.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/flags/declare.h"
+#include "absl/flags/flag.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/metrics/registry.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/error.h"
+#include "common/rpc/unary.h"
+#include "gmock/gmock.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/generic/generic_stub.h"
+#include "gtest/gtest.h"
+#include "prometheus/text_serializer.h"
+#include "tests/unit/common/rpc/live_server.h"
+
+ABSL_DECLARE_FLAG(std::string, listen);
+ABSL_DECLARE_FLAG(std::string, port_file);
+ABSL_DECLARE_FLAG(std::string, metrics_listen);
+
+namespace unwind {
+namespace {
+
+namespace stock = ::shop::stock::v1;
+using grpc::StatusCode;
+using grpc::health::v1::HealthCheckResponse;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr auto kPatience = std::chrono::seconds(20);
+
+struct Call {
+  Call() { context.set_deadline(std::chrono::system_clock::now() + kPatience); }
+  grpc::ClientContext context;
+  stock::ReserveRequest request;
+  stock::ReserveResponse response;
+  std::promise<grpc::Status> ended;
+};
+
+stock::ReserveRequest GoodRequest() {
+  stock::ReserveRequest request;
+  request.set_reservation_id("r1");
+  request.add_items()->set_product_id("p1");
+  request.mutable_items(0)->set_quantity(1);
+  return request;
+}
+
+absl::Status Reserve(const LiveServer& live, const stock::ReserveRequest& request) {
+  Call call;
+  return FromGrpc(stock::StockService::NewStub(live.channel())->Reserve(&call.context, request, &call.response));
+}
+
+// Sends `bytes` to `path`, whatever they are.
+grpc::Status SendBytes(const LiveServer& live, const std::string& path, const std::string& bytes,
+                       std::string* reply = nullptr) {
+  Call call;
+  const grpc::Slice slice(bytes);
+  grpc::ByteBuffer request(&slice, 1);
+  grpc::ByteBuffer response;
+  grpc::GenericStub stub(live.channel());
+  stub.UnaryCall(&call.context, path, grpc::StubOptions(), &request, &response,
+                 [&call](grpc::Status status) { call.ended.set_value(std::move(status)); });
+  const grpc::Status status = call.ended.get_future().get();
+  grpc::Slice whole;
+  if (reply != nullptr && response.DumpToSingleSlice(&whole).ok()) {
+    *reply = std::string(reinterpret_cast<const char*>(whole.begin()), whole.size());
+  }
+  return status;
+}
+
+ServerSetup Only(grpc::Service& service) {
+  ServerSetup setup;
+  setup.services = {{kStock, &service}};
+  return setup;
+}
+
+std::string Metrics() { return prometheus::TextSerializer().Serialize(ProcessRegistry()->Collect()); }
+
+TEST(Server, ServesGeneratedServices) {
+  LiveServer live;
+  EXPECT_TRUE(Reserve(live, GoodRequest()).ok());
+  stock::ReserveRequest refused = GoodRequest();
+  refused.set_reservation_id("refused");
+  const absl::Status status = Reserve(live, refused);
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetErrorInfo(status).reason, "STOCK_NOT_ENOUGH");
+}
+
+TEST(Server, GivesTheRestToTheGenericService) {
+  LiveServer live;
+  std::string reply;
+  EXPECT_TRUE(SendBytes(live, "/depot.v1.DepotService/Store", "\x0a\x01x", &reply).ok());
+  EXPECT_EQ(reply, "\x0a\x01x");
+}
+
+TEST(Server, RefusesBrokenRulesBeforeTheHandler) {
+  LiveServer live;
+  stock::ReserveRequest request = GoodRequest();
+  request.mutable_items(0)->set_quantity(0);
+  const absl::Status status = Reserve(live, request);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), "items[0].quantity: is 0; at least 1 is needed");
+}
+
+TEST(Server, ExplainsAMessageThatIsTooLarge) {
+  LiveServer live;
+  stock::ReserveRequest request = GoodRequest();
+  request.set_reservation_id(std::string(300 * 1024, 'x'));
+  const absl::Status status = Reserve(live, request);
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(GetErrorInfo(status).reason, "MESSAGE_TOO_LARGE");
+  EXPECT_EQ(GetErrorInfo(status).domain, "stock.shop.unwind");
+  EXPECT_EQ(GetErrorInfo(status).metadata.at("bytes_max"), "262144");
+}
+
+TEST(Server, StopsAHugeMessageInTheTransport) {
+  LiveServer live;
+  stock::ReserveRequest request = GoodRequest();
+  request.set_reservation_id(std::string(5 << 20, 'x'));
+  EXPECT_EQ(Reserve(live, request).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(Reserve(live, GoodRequest()).ok());
+}
+
+TEST(Server, StopsHugeMetadata) {
+  LiveServer live;
+  Call call;
+  call.context.AddMetadata("big", std::string(20 * 1024, 'x'));
+  const grpc::Status status =
+      stock::StockService::NewStub(live.channel())->Reserve(&call.context, GoodRequest(), &call.response);
+  EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  // gRPC may give up the connection, but not the server.
+  Call other;
+  const auto stub = stock::StockService::NewStub(NewChannel(live.target(), 1));
+  EXPECT_TRUE(stub->Reserve(&other.context, GoodRequest(), &other.response).ok());
+}
+
+// gRPC itself would say UNIMPLEMENTED, as if the method did not exist.
+TEST(Server, CallsBytesThatAreNoRequestAnInvalidArgument) {
+  LiveServer live;
+  for (const char* const bytes : {"\xff\xff\xff", "\x0a\x02\xff\xff" /* not UTF-8 */}) {
+    const absl::Status status = FromGrpc(SendBytes(live, "/shop.stock.v1.StockService/Reserve", bytes));
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(GetErrorInfo(status).reason, "INVALID_REQUEST");
+  }
+}
+
+TEST(Server, SaysUnimplementedForMethodsWithoutAHandler) {
+  LiveServer live;
+  EXPECT_EQ(SendBytes(live, "/shop.stock.v1.StockService/Release", "").error_code(), StatusCode::UNIMPLEMENTED);
+}
+
+TEST(Server, CountsCallsByTheirCode) {
+  LiveServer live;
+  EXPECT_TRUE(Reserve(live, GoodRequest()).ok());
+  EXPECT_FALSE(Reserve(live, stock::ReserveRequest()).ok());
+  const std::string labels = R"(grpc_method="Reserve",grpc_service="shop.stock.v1.StockService",grpc_type="unary")";
+  const std::string metrics = Metrics();
+  EXPECT_THAT(metrics, HasSubstr(absl::StrCat("grpc_server_started_total{", labels, "} ")));
+  EXPECT_THAT(metrics, HasSubstr(absl::StrCat("grpc_server_handling_seconds_count{", labels, "} ")));
+  const std::string handled = R"(grpc_server_handled_total{grpc_code=")";
+  EXPECT_THAT(metrics, AllOf(HasSubstr(absl::StrCat(handled, "OK\",", labels, "} ")),
+                             HasSubstr(absl::StrCat(handled, "InvalidArgument\",", labels, "} "))));
+  EXPECT_THAT(metrics, Not(HasSubstr("DepotService")));  // a generic handler counts its own calls
+}
+
+HealthCheckResponse::ServingStatus HealthOf(const LiveServer& live, const std::string& service, StatusCode* code) {
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  grpc::health::v1::HealthCheckRequest request;
+  request.set_service(service);
+  HealthCheckResponse response;
+  *code = grpc::health::v1::Health::NewStub(live.channel())->Check(&context, request, &response).error_code();
+  return response.status();
+}
+
+TEST(Server, TellsTheHealthOfEachService) {
+  LiveServer live;
+  StatusCode code;
+  for (const char* const service : {"", kStock, kDepot}) {
+    EXPECT_EQ(HealthOf(live, service, &code), HealthCheckResponse::SERVING) << service;
+    EXPECT_EQ(code, StatusCode::OK) << service;
+  }
+  HealthOf(live, "no.Such", &code);
+  EXPECT_EQ(code, StatusCode::NOT_FOUND);
+}
+
+TEST(Server, SaysThatItsAddressIsInUse) {
+  LiveServer live;
+  absl::SetFlag(&FLAGS_listen, live.target());
+  EchoStock other;
+  const auto second = Server::Start(Only(other));
+  absl::SetFlag(&FLAGS_listen, "127.0.0.1:0");
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.status().message(),
+            absl::StrCat("cannot listen on ", live.target(),
+                         ": it is in use or not an address of this machine; give another with --listen"));
+}
+
+TEST(Server, SaysThatItsMetricsAddressIsInUse) {
+  LiveServer live;
+  absl::SetFlag(&FLAGS_metrics_listen, live.target());
+  EchoStock other;
+  const auto second = Server::Start(Only(other));
+  absl::SetFlag(&FLAGS_metrics_listen, "");
+  ASSERT_FALSE(second.ok());
+  EXPECT_THAT(std::string(second.status().message()),
+              AllOf(HasSubstr(absl::StrCat("cannot serve metrics on ", live.target())), HasSubstr("--metrics_listen")));
+}
+
+TEST(Server, SaysThatItsPortFileCannotBeWritten) {
+  absl::SetFlag(&FLAGS_port_file, "/no/such/folder/port");
+  EchoStock service;
+  const auto server = Server::Start(Only(service));
+  absl::SetFlag(&FLAGS_port_file, "");
+  ASSERT_FALSE(server.ok());
+  EXPECT_THAT(std::string(server.status().message()),
+              AllOf(HasSubstr("/no/such/folder/port"), HasSubstr("--port_file")));
+}
+
+std::string Fetch(int port, const std::string& path) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return "";
+  const std::string request = absl::StrCat("GET ", path, " HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+  std::string answer;
+  char part[4096];
+  for (ssize_t n; (n = read(fd, part, sizeof(part))) > 0;) answer.append(part, static_cast<std::size_t>(n));
+  close(fd);
+  return answer;
+}
+
+TEST(Server, WritesItsPortsAndServesMetrics) {
+  const std::string path = testing::TempDir() + absl::StrCat("unwind-port-", getpid());
+  absl::SetFlag(&FLAGS_port_file, path);
+  absl::SetFlag(&FLAGS_metrics_listen, "127.0.0.1:0");
+  LiveServer live;
+  absl::SetFlag(&FLAGS_port_file, "");
+  absl::SetFlag(&FLAGS_metrics_listen, "");
+  EXPECT_TRUE(Reserve(live, GoodRequest()).ok());
+
+  int port = 0;
+  int metrics_port = 0;
+  std::ifstream(path) >> port >> metrics_port;
+  std::remove(path.c_str());
+  EXPECT_EQ(port, live.server().port());
+  EXPECT_THAT(Fetch(metrics_port, "/metrics"),
+              AllOf(HasSubstr("200 OK"), HasSubstr("process_resident_memory_bytes"),
+                    HasSubstr("build_info{version=\"0.1.0\"} 1"), HasSubstr("grpc_server_started_total{")));
+}
+
+// Keeps the calls it gets until they are released.
+class HoldingStock final : public stock::StockService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* Reserve(grpc::CallbackServerContext* context, const stock::ReserveRequest* request,
+                                    stock::ReserveResponse* response) override {
+    return Serve(context, request, response, "stock.shop.unwind", [this](Done done) {
+      std::lock_guard lock(mutex_);
+      held_.push_back(std::move(done));
+    });
+  }
+
+  std::size_t held() {
+    std::lock_guard lock(mutex_);
+    return held_.size();
+  }
+
+  void Release() {
+    std::vector<Done> held;
+    {
+      std::lock_guard lock(mutex_);
+      held.swap(held_);
+    }
+    for (Done& done : held) std::move(done)(absl::OkStatus());
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Done> held_;
+};
+
+class HoldingServerTest : public testing::Test {
+ protected:
+  HoldingServerTest()
+      : server_(*Server::Start(Only(service_))),
+        stub_(stock::StockService::NewStub(NewChannel(absl::StrCat("127.0.0.1:", server_->port())))) {}
+  ~HoldingServerTest() override { service_.Release(); }
+
+  void Send(int calls) {
+    for (int i = 0; i < calls; ++i) {
+      calls_.push_back(std::make_unique<Call>());
+      Call& call = *calls_.back();
+      call.request = GoodRequest();
+      stub_->async()->Reserve(&call.context, &call.request, &call.response,
+                              [&call](grpc::Status status) { call.ended.set_value(std::move(status)); });
+    }
+  }
+
+  void AwaitHeld(std::size_t calls) {
+    const absl::Time end = absl::Now() + absl::FromChrono(kPatience);
+    while (service_.held() < calls && absl::Now() < end) std::this_thread::yield();
+    ASSERT_EQ(service_.held(), calls);
+  }
+
+  HoldingStock service_;
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<stock::StockService::Stub> stub_;
+  std::vector<std::unique_ptr<Call>> calls_;
+};
+
+TEST_F(HoldingServerTest, HoldsAThousandCallsOfOneChannelAtOnce) {
+  Send(1000);
+  AwaitHeld(1000);
+  service_.Release();
+  for (const auto& call : calls_) EXPECT_TRUE(call->ended.get_future().get().ok());
+}
+
+TEST_F(HoldingServerTest, OutlivesACallerWhoLeaves) {
+  Send(1);
+  AwaitHeld(1);
+  calls_[0]->context.TryCancel();
+  EXPECT_EQ(calls_[0]->ended.get_future().get().error_code(), StatusCode::CANCELLED);
+  service_.Release();  // the answer comes when nobody waits
+  Send(1);
+  AwaitHeld(1);
+  service_.Release();
+  EXPECT_TRUE(calls_[1]->ended.get_future().get().ok());
+}
+
+TEST_F(HoldingServerTest, LetsCallsUnderWayEndWhenItDrains) {
+  Send(1);
+  AwaitHeld(1);
+  std::thread drain([this] { server_->Drain(); });
+  std::future<grpc::Status> first = calls_[0]->ended.get_future();
+  // New calls are turned away while the first is still under way.
+  const absl::Time end = absl::Now() + absl::FromChrono(kPatience);
+  StatusCode late = StatusCode::OK;
+  while (late != StatusCode::UNAVAILABLE && absl::Now() < end) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(100));
+    stock::ReserveResponse response;
+    late = stub_->Reserve(&context, GoodRequest(), &response).error_code();
+  }
+  EXPECT_EQ(late, StatusCode::UNAVAILABLE);
+  EXPECT_EQ(first.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  service_.Release();
+  EXPECT_TRUE(first.get().ok());
+  drain.join();
+}
+
+// Checks its call only when the call's deadline has passed, as a queue that is too long would.
+class LateStock final : public stock::StockService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* Reserve(grpc::CallbackServerContext* context, const stock::ReserveRequest* request,
+                                    stock::ReserveResponse*) override {
+    while (std::chrono::system_clock::now() < context->deadline()) std::this_thread::yield();
+    checked.set_value(CheckCall(*context, *request, "stock.shop.unwind"));
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  std::promise<absl::Status> checked;
+};
+
+TEST(CheckCall, RefusesACallWhoseDeadlineHasPassed) {
+  LateStock service;
+  const auto server = *Server::Start(Only(service));
+  const auto stub = stock::StockService::NewStub(NewChannel(absl::StrCat("127.0.0.1:", server->port())));
+  Call call;
+  call.context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
+  EXPECT_EQ(stub->Reserve(&call.context, GoodRequest(), &call.response).error_code(), StatusCode::DEADLINE_EXCEEDED);
+  const absl::Status status = service.checked.get_future().get();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(GetErrorInfo(status).reason, "DEADLINE_PASSED");
+}
+
+TEST(ServerDeathTest, EndsInPeaceOnSigterm) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";  // a process of its own, in which no thread takes the signal
+  EXPECT_EXIT(
+      {
+        HoldStopSignals();
+        LiveServer live;
+        kill(getpid(), SIGTERM);
+        live.server().WaitAndDrain();
+        std::exit(0);
+      },
+      testing::ExitedWithCode(0), "draining");
+}
+
+}  // namespace
+}  // namespace unwind
