@@ -396,13 +396,13 @@ void Shard::AnswerWhoMustGo() {
 
 // Forgets the saga; its waiters go to `to`.
 void Shard::Release(Live& live, const std::function<void(Waiter)>& to) {
+  --context_.in_flight;
+  ClearTimer(live);
+  const auto released = live_.extract(live.saga.id);
   for (Waiter& waiter : live.waiters) {
     leavings_.erase({waiter.answer_by, live.saga.id});
     to(std::move(waiter));
   }
-  ClearTimer(live);
-  live_.erase(std::string(live.saga.id));
-  --context_.in_flight;
 }
 
 void Shard::Finish(Live& live) {

@@ -1,0 +1,288 @@
+// The driver over an in-memory world: every fault of the store and of its own process that its turn has to survive.
+#include "orchestrator/engine/driver.h"
+
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/rpc/error.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "orchestrator/core/outcome.h"
+#include "tests/unit/orchestrator/core/shapes.h"
+#include "tests/unit/orchestrator/engine/world.h"
+
+namespace unwind {
+namespace {
+
+using testing::ElementsAre;
+
+// Collects answers; Await returns once `n` have come or fails after a minute.
+class Answers {
+ public:
+  std::function<void(Progress)> Taker() {
+    return [this](Progress progress) {
+      std::lock_guard lock(mutex_);
+      answers_.push_back(std::move(progress));
+      changed_.notify_all();
+    };
+  }
+  std::vector<Progress> Await(std::size_t n) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::minutes(1), [&] { return answers_.size() >= n; }));
+    return answers_;
+  }
+  std::size_t size() {
+    std::lock_guard lock(mutex_);
+    return answers_.size();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Progress> answers_;
+};
+
+class DriverTest : public testing::Test {
+ protected:
+  // Plays one life of the driver; the store outlives it.
+  struct Life {
+    Life(DriverTest& test, ScriptedParticipants::Behaviour behave, const Clock& clock, std::size_t shards = 1,
+         std::size_t in_flight_max = 1000)
+        : participants(std::move(behave)),
+          driver(test.store_, participants, test.catalog_, clock, test.observer_,
+                 *test.store_.Acquire("one", "", absl::Seconds(15)),
+                 {.shards = shards, .batch_max = 64, .in_flight_max = in_flight_max, .seed = ++test.lives_}) {
+      EXPECT_TRUE(driver.Start().ok());
+    }
+    ScriptedParticipants participants;
+    Driver driver;
+  };
+
+  void Know(Plan plan) {
+    definition_ = std::make_shared<PlainDefinition>(std::move(plan));
+    ASSERT_TRUE(catalog_.Add(definition_).ok());
+  }
+  NewSaga Request(const std::string& key, const std::string& hash = "h") {
+    return {.definition = definition_, .key = key, .input = "input", .input_hash = hash, .traceparent = ""};
+  }
+  void Accept(Driver& driver, const std::string& key, Answers& answers, const std::string& hash = "h",
+              absl::Time answer_by = absl::InfiniteFuture()) {
+    driver.Accept(Request(key, hash), answer_by, nullptr, answers.Taker());
+  }
+
+  FaultyStore store_;
+  DefinitionCatalog catalog_;
+  CountingObserver observer_;
+  std::uint64_t lives_ = 0;  // each life draws other ids, as in production
+  SystemClock clock_;
+  std::shared_ptr<const Definition> definition_;
+};
+
+TEST_F(DriverTest, RunsASagaToItsEnd) {
+  Know(PivotInTheMiddle(true));
+  Life life(*this, [](const Call&) { return OkResult(); }, clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  const Progress progress = answers.Await(1)[0];
+  EXPECT_EQ(progress.saga.state, SagaState::kCompleted);
+  EXPECT_THAT(life.participants.paths(), ElementsAre("/test/a.action", "/test/pivot.action", "/test/r.action"));
+  EXPECT_EQ(life.driver.in_flight(), 0u);
+}
+
+TEST_F(DriverTest, NothingIsSentThatIsNotStoredFirst) {
+  Know(Sequence());
+  const auto check = [this](const Call& call) -> std::optional<CallResult> {
+    std::map<std::string, std::string> metadata(call.metadata.begin(), call.metadata.end());
+    const absl::StatusOr<Saga> stored = store_.Load(metadata["saga-id"]);
+    EXPECT_TRUE(stored.ok()) << stored.status();
+    bool awaited = false;
+    for (const Send& send : stored.ok() ? Outstanding(*stored) : std::vector<Send>()) {
+      awaited |= metadata["saga-attempt"] == absl::StrCat(send.attempt) &&
+                 metadata["saga-step"] == definition_->plan().steps[static_cast<std::size_t>(send.step)].name;
+    }
+    EXPECT_TRUE(awaited) << call.method << " was sent before the row said so";
+    return call.method == "/test/c.action" ? RefusedResult() : OkResult();
+  };
+  Life life(*this, check, clock_);
+  Answers answers;
+  for (int i = 0; i < 20; ++i) Accept(life.driver, absl::StrCat("k", i), answers);
+  for (const Progress& progress : answers.Await(20)) EXPECT_EQ(progress.saga.state, SagaState::kAborted);
+}
+
+TEST_F(DriverTest, HistoryFoldsToTheRow) {
+  Know(Sequence());
+  Life life(*this, [](const Call& call) { return call.method == "/test/c.action" ? RefusedResult() : OkResult(); }, clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  const Saga told = answers.Await(1)[0].saga;
+  const Saga stored = *store_.Load(told.id);
+  Saga folded = stored;
+  folded.version = 0;
+  folded.state = SagaState::kRunning;
+  folded.backward = false;
+  folded.failure = {};
+  folded.create_time = folded.update_time = absl::Time();
+  folded.deadline = absl::InfiniteFuture();
+  folded.steps.assign(3, Step());
+  const std::vector<HistoryEvent> history = *store_.History(stored.id, 0, 100);
+  for (std::size_t i = 0; i < history.size(); ++i) {
+    EXPECT_EQ(history[i].seq, static_cast<std::int64_t>(i) + 1);
+    Decision decision = Advance(definition_->plan(), folded, history[i].event, history[i].moment);
+    EXPECT_EQ(decision.sends, history[i].sends);
+    folded = std::move(decision.next);
+  }
+  EXPECT_TRUE(folded == stored);
+}
+
+TEST_F(DriverTest, OneKeyStartsOneSagaAndAnotherInputIsRefused) {
+  Know(Sequence());
+  Life life(*this, [](const Call&) { return OkResult(); }, clock_, 4);
+  Answers same;
+  for (int i = 0; i < 50; ++i) Accept(life.driver, "k", same);
+  const std::vector<Progress> answers = same.Await(50);
+  for (const Progress& progress : answers) EXPECT_EQ(progress.saga.id, answers[0].saga.id);
+  EXPECT_EQ(observer_.started, 1);
+  Answers other;
+  Accept(life.driver, "k", other, "another input");
+  const absl::Status refused = other.Await(1)[0].status;
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(GetErrorInfo(refused).reason, kReasonKeyReused);
+}
+
+TEST_F(DriverTest, ACommitThatFailsIsRepeatedAndOneThatLandedUnseenIsNot) {
+  Know(Sequence());
+  for (const FaultyStore::Fault fault : {FaultyStore::Fault::kNotStored, FaultyStore::Fault::kStoredButUnknown}) {
+    for (int skip = 0; skip < 4; ++skip) {
+      int calls = 0;
+      const auto behave = [&](const Call&) {
+        if (calls++ == skip) store_.FailNextCommit(fault);
+        return OkResult();
+      };
+      Life life(*this, behave, clock_);
+      Answers answers;
+      if (skip == 3) store_.FailNextCommit(fault);  // of the insert
+      Accept(life.driver, absl::StrCat("k", static_cast<int>(fault), skip), answers);
+      EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kCompleted);
+      EXPECT_EQ(life.participants.paths().size(), 3u) << "a step was sent twice";
+    }
+  }
+}
+
+TEST_F(DriverTest, ANewLifeSendsAgainWhatTheOldOneAwaited) {
+  Know(Sequence());
+  Answers answers;
+  {
+    Life first(*this, [](const Call& call) -> std::optional<CallResult> {
+      return call.method == "/test/b.action" ? std::nullopt : std::optional(OkResult());
+    }, clock_);
+    Accept(first.driver, "k", answers);
+    while (first.participants.paths().size() < 2) std::this_thread::yield();
+  }
+  EXPECT_EQ(answers.size(), 0u);
+  Life second(*this, [](const Call&) { return OkResult(); }, clock_);
+  Accept(second.driver, "k", answers);
+  EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kCompleted);
+  EXPECT_THAT(second.participants.paths(), ElementsAre("/test/b.action", "/test/c.action"));
+  EXPECT_EQ(answers.Await(1)[0].saga.steps[1].attempt(), 2);
+}
+
+TEST_F(DriverTest, AnOldLifeIsFencedByANewEpoch) {
+  Know(Sequence());
+  Life old(*this, [](const Call&) { return std::nullopt; }, clock_);
+  ASSERT_TRUE(store_.Acquire("one", "", absl::Seconds(15)).ok());
+  Answers answers;
+  Accept(old.driver, "k", answers);
+  while (!old.driver.lease_lost()) std::this_thread::yield();
+  EXPECT_TRUE(old.participants.paths().empty());
+  EXPECT_TRUE(absl::IsNotFound(store_.LoadByKey("shape", "k").status()));
+}
+
+TEST_F(DriverTest, UnknownOutcomesAreRetriedByTheClock) {
+  Know(AllRetriable());
+  ManualClock clock;
+  std::atomic<int> calls = 0;
+  Life life(*this, [&](const Call&) { return ++calls < 4 ? UnavailableResult() : OkResult(); }, clock);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  while (answers.size() == 0) clock.Advance(absl::Milliseconds(10));
+  EXPECT_EQ(answers.Await(1)[0].saga.steps[0].attempt(), 4);
+}
+
+TEST_F(DriverTest, AWaiterIsAnsweredAtItsTimeAndTheSagaGoesOn) {
+  Know(Sequence());
+  Life life(*this, [](const Call&) { return std::nullopt; }, clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers, "h", clock_.Now() + absl::Milliseconds(20));
+  const Progress progress = answers.Await(1)[0];
+  EXPECT_TRUE(progress.status.ok());
+  EXPECT_EQ(progress.saga.state, SagaState::kRunning);
+  EXPECT_EQ(life.driver.in_flight(), 1u);
+}
+
+TEST_F(DriverTest, ACancelGoesBackAndIsAnsweredWithTheSagaAsItStands) {
+  Know(Sequence());
+  Life life(*this, [](const Call& call) -> std::optional<CallResult> {
+    return call.method == "/test/b.action" ? std::nullopt : std::optional(OkResult());
+  }, clock_);
+  Answers answers;
+  Answers cancelled;
+  std::mutex mutex;
+  std::string id;
+  life.driver.Accept(Request("k"), absl::InfiniteFuture(),
+                     [&](const std::string& saga_id) {
+                       std::lock_guard lock(mutex);
+                       id = saga_id;
+                     },
+                     answers.Taker());
+  while (life.participants.paths().size() < 2) std::this_thread::yield();
+  {
+    std::lock_guard lock(mutex);
+    life.driver.Cancel(id, "ann", "changed her mind", cancelled.Taker());
+  }
+  EXPECT_EQ(cancelled.Await(1)[0].saga.state, SagaState::kCompensating);
+  EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kAborted);
+  EXPECT_EQ(answers.Await(1)[0].saga.failure.reason, "SAGA_CANCELLED");
+  Answers unknown;
+  life.driver.Cancel("nobody", "", "", unknown.Taker());
+  EXPECT_EQ(GetErrorInfo(unknown.Await(1)[0].status).reason, "SAGA_NOT_FOUND");
+}
+
+TEST_F(DriverTest, AFullHouseRefusesNewSagasButAnswersForItsOwn) {
+  Know(Sequence());
+  Life life(*this, [](const Call&) { return std::nullopt; }, clock_, 1, 1);
+  Answers first;
+  Accept(life.driver, "k1", first);
+  while (life.participants.paths().empty()) std::this_thread::yield();
+  Answers refused;
+  Accept(life.driver, "k2", refused);
+  const absl::Status status = refused.Await(1)[0].status;
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetErrorInfo(status).reason, "OVERLOADED");
+  Answers again;
+  Accept(life.driver, "k1", again, "h", clock_.Now());
+  EXPECT_EQ(again.Await(1)[0].saga.state, SagaState::kRunning);
+}
+
+TEST_F(DriverTest, AThousandSagasOnFourShardsAllEnd) {
+  Plan plan = DiamondBeforePivot();
+  plan.refusals_max = 100;  // so that none parks
+  Know(std::move(plan));
+  std::atomic<unsigned> calls = 0;
+  Life life(*this, [&](const Call&) {
+    const unsigned n = ++calls;
+    return n % 13 == 0 ? RefusedResult() : n % 7 == 0 ? UnavailableResult() : OkResult();
+  }, clock_, 4);
+  Answers answers;
+  for (int i = 0; i < 1000; ++i) Accept(life.driver, absl::StrCat("k", i), answers);
+  for (const Progress& progress : answers.Await(1000)) EXPECT_TRUE(IsTerminal(progress.saga.state));
+  EXPECT_EQ(observer_.finished, 1000);
+  EXPECT_EQ(life.driver.in_flight(), 0u);
+}
+
+}  // namespace
+}  // namespace unwind

@@ -1,0 +1,173 @@
+// A driver's surroundings in memory: a definition of any plan, a store that can be made to fail, participants that are told what to answer.
+#ifndef UNWIND_TESTS_UNIT_ORCHESTRATOR_ENGINE_WORLD_H_
+#define UNWIND_TESTS_UNIT_ORCHESTRATOR_ENGINE_WORLD_H_
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/empty.pb.h"
+#include "orchestrator/adapters/memory_saga_store.h"
+#include "orchestrator/definition/definition.h"
+#include "orchestrator/engine/driver.h"
+#include "shop/checkout/v1/checkout_service.pb.h"
+
+namespace unwind {
+
+// Requests are "saga/step/phase"; nothing is mapped.
+class PlainDefinition final : public Definition {
+ public:
+  explicit PlainDefinition(Plan plan) : plan_(std::move(plan)) {
+    for (const StepPlan& step : plan_.steps) {
+      methods_.push_back({.action = absl::StrCat("/test/", step.name, ".action"),
+                          .compensation = absl::StrCat("/test/", step.name, ".compensation"),
+                          .resolve = absl::StrCat("/test/", step.name, ".resolve"),
+                          .overrides = {}});
+    }
+  }
+
+  const Plan& plan() const override { return plan_; }
+  const google::protobuf::MethodDescriptor& serves() const override {
+    return *google::protobuf::DescriptorPool::generated_pool()->FindMethodByName("shop.checkout.v1.CheckoutService.PlaceOrder");
+  }
+  const StepMethods& methods(int step) const override { return methods_[static_cast<std::size_t>(step)]; }
+  bool key_required() const override { return true; }
+  std::unique_ptr<google::protobuf::Message> NewInput() const override {
+    return std::make_unique<google::protobuf::Empty>();
+  }
+  std::string Key(const google::protobuf::Message&) const override { return ""; }
+  absl::StatusOr<std::string> Request(const Saga& saga, int step, Phase phase) const override {
+    return absl::StrCat(saga.id, "/", step, "/", static_cast<int>(phase));
+  }
+  absl::StatusOr<std::string> Response(const Saga&) const override { return "done"; }
+  absl::Status Error(const Saga& saga) const override { return absl::AbortedError(saga.failure.reason); }
+  const std::string& yaml() const override { return nothing_; }
+  const std::string& descriptors() const override { return nothing_; }
+  const std::string& hash() const override { return nothing_; }
+
+ private:
+  const Plan plan_;
+  std::vector<StepMethods> methods_;
+  const std::string nothing_;
+};
+
+// A memory store whose next commits can be made to fail, before or after they take effect.
+class FaultyStore final : public SagaStore {
+ public:
+  enum class Fault { kNotStored, kStoredButUnknown };
+
+  void FailNextCommit(Fault fault) {
+    std::lock_guard lock(mutex_);
+    faults_.push_back(fault);
+  }
+
+  absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override {
+    std::optional<Fault> fault;
+    {
+      std::lock_guard lock(mutex_);
+      if (!faults_.empty()) {
+        fault = faults_.front();
+        faults_.pop_front();
+      }
+    }
+    if (fault == Fault::kNotStored) return absl::UnavailableError("the store is away");
+    auto results = store_.Commit(lease, writes);
+    if (fault == Fault::kStoredButUnknown) return absl::UnavailableError("commit outcome unknown");
+    return results;
+  }
+  absl::StatusOr<Saga> Load(absl::string_view id) override { return store_.Load(id); }
+  absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) override {
+    return store_.LoadByKey(definition, key);
+  }
+  absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) override { return store_.List(filter); }
+  absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view id, std::int64_t after, int limit) override {
+    return store_.History(id, after, limit);
+  }
+  absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override {
+    return store_.Acquire(instance, address, length);
+  }
+  absl::Status Renew(const Lease& lease, absl::Duration length) override { return store_.Renew(lease, length); }
+  absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after, int limit) override {
+    return store_.LoadOwned(lease, after, limit);
+  }
+  absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override {
+    return store_.Purge(lease, before, limit);
+  }
+  absl::Status PutDefinition(const StoredDefinition& definition) override { return store_.PutDefinition(definition); }
+  absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override { return store_.LoadDefinitions(); }
+
+ private:
+  MemorySagaStore store_;
+  std::mutex mutex_;
+  std::deque<Fault> faults_;
+};
+
+// Answers every call by `behave`, at once, on the caller's thread; keeps what was called. A call without an answer is lost.
+class ScriptedParticipants final : public Participants {
+ public:
+  using Behaviour = std::function<std::optional<CallResult>(const Call&)>;
+  explicit ScriptedParticipants(Behaviour behave) : behave_(std::move(behave)) {}
+
+  void Invoke(Call call, std::function<void(CallResult)> done) override {
+    std::optional<CallResult> result = behave_(call);
+    {
+      std::lock_guard lock(mutex_);
+      calls_.push_back(std::move(call));
+    }
+    if (result.has_value()) done(*std::move(result));
+  }
+
+  // Paths in the order they were called.
+  std::vector<std::string> paths() const {
+    std::lock_guard lock(mutex_);
+    std::vector<std::string> paths;
+    for (const Call& call : calls_) paths.push_back(call.method);
+    return paths;
+  }
+
+ private:
+  const Behaviour behave_;
+  mutable std::mutex mutex_;
+  std::vector<Call> calls_;
+};
+
+inline CallResult OkResult() { return {.effect_free = false, .reply = "reply", .failure = {}}; }
+inline CallResult RefusedResult() {
+  return {.effect_free = true, .reply = {}, .failure = {.reason = "NO", .domain = "test", .code = 9, .message = "no", .step = {}, .metadata = {}}};
+}
+inline CallResult UnavailableResult() {
+  return {.effect_free = false, .reply = {}, .failure = {.reason = "", .domain = "", .code = 14, .message = "away", .step = {}, .metadata = {}}};
+}
+
+class CountingObserver final : public DriverObserver {
+ public:
+  void OnStarted(const Saga&) override { ++started; }
+  void OnFinished(const Saga&) override { ++finished; }
+  void OnReplied(const Plan&, const Replied&, bool is_stale) override { stale += is_stale; }
+  void OnParked(const Saga&, const std::string&) override { ++parked; }
+  void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
+
+  std::atomic<int> started = 0;
+  std::atomic<int> finished = 0;
+  std::atomic<int> stale = 0;
+  std::atomic<int> parked = 0;
+};
+
+class ManualClock final : public Clock {
+ public:
+  absl::Time Now() const override { return absl::FromUnixMicros(micros_); }
+  void Advance(absl::Duration by) { micros_ += absl::ToInt64Microseconds(by); }
+
+ private:
+  std::atomic<std::int64_t> micros_ = 1'000'000'000'000'000;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_TESTS_UNIT_ORCHESTRATOR_ENGINE_WORLD_H_
