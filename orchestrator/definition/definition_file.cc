@@ -37,11 +37,12 @@ class Reader {
   Text ReadText(const YAML::Node& node, int line, const std::string& what);
   std::vector<Text> ReadTexts(const YAML::Node& node, int line, const std::string& what);
   std::vector<FieldText> ReadFields(const YAML::Node& node, int line, const std::string& what, int depth);
-  ValueText ReadValueText(const YAML::Node& node, int line, const std::string& what, int depth);
+  ValueText ReadValueText(const YAML::Node& node, const Text& field, const std::string& mapping, int depth);
   StepText ReadStep(const YAML::Node& node, int line);
   void ReadRetry(StepText& step, const YAML::Node& node, int line);
 
-  void Require(const Text& text, int line, const std::string& key, absl::string_view what, absl::string_view example);
+  void Require(const YAML::Node& node, int line, const std::string& key, absl::string_view what,
+               absl::string_view example);
 
   Findings& findings_;
   int fields_ = 0;
@@ -138,24 +139,26 @@ std::vector<FieldText> Reader::ReadFields(const YAML::Node& node, int line, cons
   }
   EachEntry(node, line, what, [&](const Text& key, const YAML::Node& value) {
     if (++fields_ > kFieldsMax) return;
-    fields.push_back({key, ReadValueText(value, key.line, absl::StrCat("'", key.value, "' of ", what), depth)});
+    fields.push_back({key, ReadValueText(value, key, what, depth)});
   });
   return fields;
 }
 
-ValueText Reader::ReadValueText(const YAML::Node& node, int line, const std::string& what, int depth) {
+ValueText Reader::ReadValueText(const YAML::Node& node, const Text& field, const std::string& mapping, int depth) {
+  const int line = field.line;
+  const std::string what = absl::StrCat("'", field.value, "' of ", mapping);
   ValueText value;
   if (node.IsMap() && node.size() == 1 && node["first_of"].IsDefined()) {
     value.line = line;
     value.first_of = ReadTexts(node["first_of"], line, absl::StrCat("first_of in ", what));
-    if (value.first_of.empty()) {
+    if (value.first_of.empty()) value.line = 0;
+    if (node["first_of"].IsSequence() && value.first_of.empty()) {
       findings_.Add(line, absl::StrCat("first_of in ", what, " is empty"), "name the paths to try, in order");
-      value.line = 0;
     }
   } else if (node.IsMap()) {
     value.line = line;
     value.is_message = true;
-    value.fields = ReadFields(node, line, what, depth + 1);
+    value.fields = ReadFields(node, line, mapping, depth + 1);
   } else if (node.IsSequence()) {
     findings_.Add(line, absl::StrCat(what, " is a list"),
                   "a repeated field is copied whole from a path; alternatives are written first_of: [a, b]");
@@ -194,16 +197,13 @@ StepText Reader::ReadStep(const YAML::Node& node, int line) {
             }},
            {"when", Into(step.when, "'when'")},
            {"outcomes", Into(step.outcomes, "outcomes")}});
-  if (node.IsMap()) {
-    Require(step.name, step.line, "name", "a step", "name: reserve_stock");
-    Require(step.action, step.line, "action", "a step", "action: shop.stock.v1.StockService/Reserve");
-  }
+  Require(node, step.line, "name", "a step", "name: reserve_stock");
+  Require(node, step.line, "action", "a step", "action: shop.stock.v1.StockService/Reserve");
   return step;
 }
 
 DefinitionFile Reader::ReadFile(const YAML::Node& root) {
   DefinitionFile file;
-  int steps_line = 0;
   ReadMap(root, 1, "a definition",
           {{"saga", Into(file.saga, "'saga'")},
            {"version", Into(file.version, "'version'")},
@@ -214,28 +214,34 @@ DefinitionFile Reader::ReadFile(const YAML::Node& root) {
            {"refusals_max", Into(file.refusals_max, "'refusals_max'")},
            {"steps",
             [&](const YAML::Node& value, int line) {
-              steps_line = line;
-              if (!value.IsSequence())
+              if (!value.IsSequence()) {
                 return findings_.Add(line, "steps must be a list", "begin each step with '- name:'");
-              for (const YAML::Node& step : value) file.steps.push_back(ReadStep(step, line));
-              if (file.steps.empty()) findings_.Add(line, "steps is empty", "give at least one step");
+              }
+              if (value.size() == 0) findings_.Add(line, "steps is empty", "give at least one step");
+              for (const YAML::Node& step : value) {
+                if (step.IsMap()) {
+                  file.steps.push_back(ReadStep(step, line));
+                } else {
+                  findings_.Add(LineOf(step, line), "a step must be a map", "begin it with '- name:'");
+                }
+              }
             }},
            {"response", Into(file.response, "response")},
            {"errors", Into(file.errors, "errors")}});
   if (!root.IsMap()) return file;
-  Require(file.saga, 1, "saga", "a definition", "saga: place-order");
-  Require(file.version, 1, "version", "a definition", "version: 1");
-  Require(file.serves, 1, "serves", "a definition", "serves: shop.checkout.v1.CheckoutService/PlaceOrder");
-  if (steps_line == 0)
-    findings_.Add(1, "a definition needs 'steps'", "list at least one, each beginning with '- name:'");
-  if (fields_ > kFieldsMax)
+  Require(root, 1, "saga", "a definition", "saga: place-order");
+  Require(root, 1, "version", "a definition", "version: 1");
+  Require(root, 1, "serves", "a definition", "serves: shop.checkout.v1.CheckoutService/PlaceOrder");
+  Require(root, 1, "steps", "a definition", "steps:");
+  if (fields_ > kFieldsMax) {
     findings_.Add(1, absl::StrCat("more than ", kFieldsMax, " fields are mapped"), "split the saga");
+  }
   return file;
 }
 
-void Reader::Require(const Text& text, int line, const std::string& key, absl::string_view what,
+void Reader::Require(const YAML::Node& node, int line, const std::string& key, absl::string_view what,
                      absl::string_view example) {
-  if (text.given()) return;
+  if (node[key].IsDefined()) return;
   findings_.Add(line, absl::StrCat(what, " needs '", key, "'"), absl::StrCat("write it as in '", example, "'"));
 }
 

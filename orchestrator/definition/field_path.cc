@@ -1,8 +1,10 @@
 #include "orchestrator/definition/field_path.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/check.h"
 #include "google/protobuf/descriptor.pb.h"
+#include "orchestrator/definition/findings.h"
 
 namespace unwind {
 namespace {
@@ -107,10 +109,11 @@ std::string ElementTypeName(const FieldDescriptor& field) {
 
 }  // namespace
 
-std::vector<std::string> FieldNames(const Descriptor& message) {
+std::string SuggestField(const Descriptor& message, const std::string& name) {
   std::vector<std::string> names;
   for (int i = 0; i < message.field_count(); ++i) names.push_back(message.field(i)->name());
-  return names;
+  if (names.empty()) return "it has no fields at all";
+  return Suggest(name, names, absl::StrCat("its fields are ", absl::StrJoin(names, ", ")));
 }
 
 const Message* Holder(const Message& message, const FieldPath& path) {

@@ -13,8 +13,8 @@ namespace unwind {
 // Empty: the message itself.
 using FieldPath = std::vector<const google::protobuf::FieldDescriptor*>;
 
-// The names of a message's fields, for suggestions.
-std::vector<std::string> FieldNames(const google::protobuf::Descriptor& message);
+// What to say of a field that the message does not have.
+std::string SuggestField(const google::protobuf::Descriptor& message, const std::string& name);
 
 // The message that holds the path's last field; null if one on the way is not set. REQUIRES: path is not empty.
 const google::protobuf::Message* Holder(const google::protobuf::Message& message, const FieldPath& path);

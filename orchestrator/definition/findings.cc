@@ -43,7 +43,7 @@ absl::Status Findings::ToStatus() const {
 }
 
 std::string Suggest(absl::string_view word, const std::vector<std::string>& candidates, absl::string_view otherwise) {
-  std::size_t nearest = std::max<std::size_t>(1, word.size() / 3) + 1;
+  std::size_t nearest = (word.size() + 2) / 3 + 1;  // one slip in three letters
   const std::string* best = nullptr;
   if (word.size() <= kWordLengthMax) {
     for (const std::string& candidate : candidates) {
@@ -54,7 +54,7 @@ std::string Suggest(absl::string_view word, const std::vector<std::string>& cand
       best = &candidate;
     }
   }
-  return best == nullptr ? std::string(otherwise) : absl::StrCat("did you mean '", *best, "'? ", otherwise);
+  return best == nullptr ? std::string(otherwise) : absl::StrCat("did you mean '", *best, "'?");
 }
 
 }  // namespace unwind

@@ -28,7 +28,7 @@ class Findings {
   std::vector<std::pair<int, std::string>> found_;
 };
 
-// "did you mean 'x'? <otherwise>" with the candidate closest to `word`, or "<otherwise>" if none is close.
+// "did you mean 'x'?" with the candidate closest to `word`, or `otherwise` if none is close.
 std::string Suggest(absl::string_view word, const std::vector<std::string>& candidates, absl::string_view otherwise);
 
 }  // namespace unwind

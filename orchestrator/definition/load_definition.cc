@@ -3,6 +3,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/arena.h"
 #include "orchestrator/definition/compiled_definition.h"
@@ -74,17 +75,19 @@ class Loader {
   void ReadKey() {
     const Text& key = file_.key;
     if (!key.given() || parts_.serves == nullptr) return;
-    const Scope scope{.place = "'key'", .advice = "", .input = input(), .steps = {}, .reach = {}};
-    const auto path = ResolvePath(key, scope, findings_);
-    if (!path.has_value()) return;
-    const auto* stored = std::get_if<StoredPath>(&*path);
-    if (stored == nullptr || stored->fields.empty() || stored->fields.back()->is_repeated() ||
-        stored->fields.back()->type() != FieldDescriptor::TYPE_STRING) {
+    FieldPath fields;
+    if (absl::StartsWith(key.value, "input.")) {
+      const Scope scope{.place = "'key'", .advice = "", .input = input(), .steps = {}, .reach = {}};
+      const auto path = ResolvePath(key, scope, findings_);
+      if (!path.has_value()) return;
+      fields = std::get<StoredPath>(*path).fields;
+    }
+    if (fields.empty() || fields.back()->is_repeated() || fields.back()->type() != FieldDescriptor::TYPE_STRING) {
       findings_.Add(key.line, absl::StrCat("the key '", key.value, "' is not a string of the request"),
                     "name a string field, such as input.request_id");
       return;
     }
-    parts_.key = stored->fields;
+    parts_.key = std::move(fields);
   }
 
   void ReadErrors() {

@@ -36,7 +36,7 @@ struct StoredField {
 enum class SagaField { kId, kKey, kFailureReason, kFailureMessage, kFailureStep, kFailureDomain };
 struct SagaText {
   SagaField field = SagaField::kId;
-  std::size_t bytes_max = 0;  // of the target, by its saga.v1.rules; a failure's words are cut to it. 0: no limit
+  std::size_t bytes_max = 0;  // a failure's words are cut to what the target takes by its saga.v1.rules; 0: any
 };
 using Source = std::variant<StoredField, SagaText>;
 

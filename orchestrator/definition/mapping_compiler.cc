@@ -8,6 +8,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "orchestrator/definition/literal.h"
 #include "saga/v1/rules.pb.h"
 
@@ -20,9 +21,11 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::OneofDescriptor;
 
-bool IsRequired(const FieldDescriptor& field) {
-  return field.is_required() || field.options().GetExtension(saga::v1::rules).required();
+const saga::v1::FieldRules& RulesOf(const FieldDescriptor& field) {
+  return field.options().GetExtension(saga::v1::rules);
 }
+
+bool IsRequired(const FieldDescriptor& field) { return field.is_required() || RulesOf(field).required(); }
 
 // "a.b": a plain literal of this look is far more likely a mistyped path than a text.
 bool LooksLikePath(const std::string& text) {
@@ -49,6 +52,13 @@ class Compiler {
   }
 
  private:
+  // What a right-hand side is for.
+  struct Target {
+    const FieldDescriptor& field;
+    bool is_first_of = false;
+    bool has_fallback = false;  // a literal, which is always set
+  };
+
   // The fields of one message: the mapped one itself, or one inside it that a nested map builds.
   void CompileFields(const std::vector<FieldText>& fields, int line, const FieldPath& parents, Message& base) {
     const Descriptor& type = *base.GetDescriptor();
@@ -58,7 +68,7 @@ class Compiler {
       const FieldDescriptor* field = type.FindFieldByName(text.name.value);
       if (field == nullptr) {
         findings_.Add(text.name.line, absl::StrCat(type.full_name(), " has no field '", text.name.value, "'"),
-                      Suggest(text.name.value, FieldNames(type), "name one of its fields"));
+                      SuggestField(type, text.name.value));
         continue;
       }
       given.insert(field);
@@ -106,11 +116,12 @@ class Compiler {
     std::vector<Text> alternatives = value.first_of;
     const bool is_first_of = !alternatives.empty();
     if (!is_first_of) alternatives.push_back(value.text);
+    const Target to{field, is_first_of, is_first_of && !IsPath(alternatives.back(), scope_)};
     Assignment assignment{std::move(target), {}};
     for (std::size_t i = 0; i < alternatives.size(); ++i) {
       const Text& alternative = alternatives[i];
       if (IsPath(alternative, scope_)) {
-        CompilePath(alternative, field, is_first_of, assignment);
+        CompilePath(alternative, to, assignment);
       } else if (i + 1 < alternatives.size()) {
         findings_.Add(alternative.line,
                       absl::StrCat("'", alternative.value, "' in first_of is a literal, which is always set"),
@@ -122,24 +133,40 @@ class Compiler {
     if (!assignment.sources.empty()) assignments_.push_back(std::move(assignment));
   }
 
-  void CompilePath(const Text& text, const FieldDescriptor& field, bool is_first_of, Assignment& assignment) {
+  void CompilePath(const Text& text, const Target& to, Assignment& assignment) {
     const auto path = ResolvePath(text, scope_, findings_);
     if (!path.has_value()) return;
-    if (const auto* stored = std::get_if<StoredPath>(&*path)) {
-      return CompileStored(text, *stored, field, is_first_of, assignment);
+    if (const auto* stored = std::get_if<StoredPath>(&*path)) return CompileStored(text, *stored, to, assignment);
+    if (to.field.is_repeated() || to.field.type() != FieldDescriptor::TYPE_STRING) {
+      return ReportMismatch(text, "string", to.field);
     }
-    if (field.is_repeated() || field.type() != FieldDescriptor::TYPE_STRING) {
-      return ReportMismatch(text, "string", field);
+    const SagaField of_saga = std::get<SagaField>(*path);
+    if (of_saga == SagaField::kId || of_saga == SagaField::kKey) {
+      assignment.sources.push_back(SagaText{of_saga, 0});
+    } else {
+      CheckFailureFits(text, of_saga, to);
+      assignment.sources.push_back(SagaText{of_saga, RulesOf(to.field).max_bytes()});
     }
-    assignment.sources.push_back(
-        SagaText{std::get<SagaField>(*path), field.options().GetExtension(saga::v1::rules).max_bytes()});
   }
 
-  void CompileStored(const Text& text, const StoredPath& path, const FieldDescriptor& field, bool is_first_of,
-                     Assignment& assignment) {
+  // A failure's words come from anywhere. Those that a compensation refuses would park the saga, so they are not sent.
+  void CheckFailureFits(const Text& text, SagaField of_failure, const Target& to) {
+    if (of_failure == SagaField::kFailureReason) return;  // never empty, and an identifier
+    if (RulesOf(to.field).identifier() && of_failure != SagaField::kFailureStep) {
+      findings_.Add(
+          text.line,
+          absl::StrCat("'", text.value, "' may be any text, but '", to.field.name(), "' takes only identifiers"),
+          "give it saga.failure.reason");
+    } else if (IsRequired(to.field) && !to.has_fallback) {
+      findings_.Add(text.line, absl::StrCat("'", text.value, "' may be empty, but '", to.field.name(), "' is required"),
+                    absl::StrCat("write first_of: [", text.value, ", \"none\"]"));
+    }
+  }
+
+  void CompileStored(const Text& text, const StoredPath& path, const Target& to, Assignment& assignment) {
     const Reach reach = path.step == kInputRoot ? Reach::kThere : scope_.reach[static_cast<std::size_t>(path.step)];
     if (reach == Reach::kOwnReply) reads_own_reply_ = true;
-    if (reach == Reach::kMaySkip && !is_first_of) {
+    if (reach == Reach::kMaySkip && !to.is_first_of) {
       findings_.Add(
           text.line,
           absl::StrCat(scope_.place, " reads '", text.value, "', but the step may be skipped: it has a 'when'"),
@@ -149,9 +176,11 @@ class Compiler {
     const Descriptor& root =
         path.step == kInputRoot ? *scope_.input : *scope_.steps[static_cast<std::size_t>(path.step)].type;
     if (path.fields.empty()) {
-      if (field.is_repeated() || field.message_type() != &root) return ReportMismatch(text, root.full_name(), field);
-    } else if (!CanCopy(*path.fields.back(), field)) {
-      return ReportMismatch(text, TypeName(*path.fields.back()), field);
+      if (to.field.is_repeated() || to.field.message_type() != &root) {
+        return ReportMismatch(text, root.full_name(), to.field);
+      }
+    } else if (!CanCopy(*path.fields.back(), to.field)) {
+      return ReportMismatch(text, TypeName(*path.fields.back()), to.field);
     }
     assignment.sources.push_back(StoredField{RootIndex(path.step, root), path.fields});
   }
@@ -177,7 +206,7 @@ class Compiler {
     std::vector<std::string> names;
     const EnumDescriptor& type = *field.enum_type();
     for (int i = 0; i < type.value_count(); ++i) names.push_back(ShortName(*type.value(i)));
-    return Suggest(text.value, names, "name one of the enum's values");
+    return Suggest(text.value, names, absl::StrCat("its values are ", absl::StrJoin(names, ", ")));
   }
 
   void ReportMismatch(const Text& text, absl::string_view type, const FieldDescriptor& field) {

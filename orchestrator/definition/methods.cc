@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
 namespace unwind {
@@ -14,9 +15,7 @@ using google::protobuf::ServiceDescriptor;
 
 std::vector<std::string> MethodsOf(const ServiceDescriptor& service) {
   std::vector<std::string> names;
-  for (int i = 0; i < service.method_count(); ++i) {
-    names.push_back(absl::StrCat(service.full_name(), "/", service.method(i)->name()));
-  }
+  for (int i = 0; i < service.method_count(); ++i) names.push_back(service.method(i)->name());
   return names;
 }
 
@@ -39,7 +38,8 @@ const MethodDescriptor* FindUnaryMethod(const google::protobuf::DescriptorPool& 
   const MethodDescriptor* method = service->FindMethodByName(parts[1]);
   if (method == nullptr) {
     findings.Add(name.line, absl::StrCat("service '", parts[0], "' has no method '", parts[1], "'"),
-                 Suggest(name.value, MethodsOf(*service), "name one of its methods"));
+                 Suggest(parts[1], MethodsOf(*service),
+                         absl::StrCat("its methods are ", absl::StrJoin(MethodsOf(*service), ", "))));
     return nullptr;
   }
   if (method->client_streaming() || method->server_streaming()) {

@@ -65,7 +65,7 @@ std::optional<FieldPath> ResolveFields(const Text& text, const Segments& segment
     if (field == nullptr) {
       findings.Add(text.line,
                    absl::StrCat("'", text.value, "': ", message->full_name(), " has no field '", segments[i], "'"),
-                   Suggest(segments[i], FieldNames(*message), "name one of its fields"));
+                   SuggestField(*message, segments[i]));
       return std::nullopt;
     }
     path.push_back(field);
