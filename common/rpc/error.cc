@@ -1,11 +1,14 @@
 #include "common/rpc/error.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "google/protobuf/any.pb.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -25,9 +28,17 @@ std::string TypeUrl() {
   return absl::StrCat(kTypePrefix, Detail::descriptor()->full_name());
 }
 
+// A map's order is random, but the same error must have the same bytes whenever it is made.
 template <class Detail>
 void SetDetail(absl::Status& status, const Detail& detail) {
-  status.SetPayload(TypeUrl<Detail>(), absl::Cord(detail.SerializeAsString()));
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    detail.SerializeToCodedStream(&coded);
+  }
+  status.SetPayload(TypeUrl<Detail>(), absl::Cord(bytes));
 }
 
 google::rpc::Status ToProto(const absl::Status& status) {
@@ -39,6 +50,9 @@ google::rpc::Status ToProto(const absl::Status& status) {
     any.set_type_url(std::string(type_url));
     any.set_value(std::string(payload));
   });
+  // Abseil visits payloads in no fixed order; a repeat must get the same bytes.
+  std::sort(proto.mutable_details()->begin(), proto.mutable_details()->end(),
+            [](const google::protobuf::Any& a, const google::protobuf::Any& b) { return a.type_url() < b.type_url(); });
   return proto;
 }
 
