@@ -169,7 +169,7 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
   }
 
   void Continue(const CallPtr& call) {
-    domain_.Continue(call->command, [weak = weak_from_this(), call](std::any continuation) {
+    domain_.Continue(call->command, [weak = weak_from_this(), domain = options_.domain, call](std::any continuation) {
       // A new call, because Continue may still be reading the old one's command.
       auto next = std::make_shared<Call>();
       next->command.method = call->command.method;
@@ -179,7 +179,7 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
       next->payload_hash = call->payload_hash;
       next->done = std::move(call->done);
       if (const std::shared_ptr<Writer> writer = weak.lock()) return writer->Resume(std::move(next));
-      std::move(next->done)({StoreError(absl::UnavailableError("destroyed"), ""), "", false});
+      std::move(next->done)({StoreError(absl::UnavailableError("destroyed"), domain), "", false});
     });
   }
 

@@ -30,9 +30,9 @@ absl::Status Missing(absl::string_view domain, const char* name) {
 }
 
 // The metadata of one call, read strictly: it decides what is done twice and what is not.
-class Reader {
+class MetadataReader {
  public:
-  Reader(const CallMetadata& metadata, absl::string_view domain) : metadata_(metadata), domain_(domain) {}
+  MetadataReader(const CallMetadata& metadata, absl::string_view domain) : metadata_(metadata), domain_(domain) {}
 
   bool Has(const char* name) const { return metadata_.find(name) != metadata_.end(); }
 
@@ -83,7 +83,7 @@ class Reader {
 }  // namespace
 
 absl::StatusOr<CallKey> ReadCallKey(const CallMetadata& metadata, barrier::Phase phase, absl::string_view domain) {
-  const Reader reader(metadata, domain);
+  const MetadataReader reader(metadata, domain);
   CallKey key;
   ASSIGN_OR_RETURN(key.issued_at, reader.ReadIssuedAt());
   if (!reader.Has("saga-id") && !reader.Has("saga-step") && !reader.Has("saga-phase") && !reader.Has("saga-kind")) {
