@@ -76,8 +76,8 @@ bool DependentsUndone(const Plan& plan, const Saga& saga, std::size_t i) {
   return true;
 }
 
-// The saga goes back and this step's turn may come: it succeeded, or was sent and may have happened. A step whose compensation
-// needs its own reply is first repeated until that is known (S3); a parked one waits for its person.
+// The saga goes back and this step's turn may come: it succeeded, or was sent and may have happened. A step whose
+// compensation needs its own reply is first repeated until that is known (S3); a parked one waits for its person.
 bool WantsCompensation(const StepPlan& plan, const Step& step) {
   if (step.state == StepState::kSucceeded) return true;
   return step.state == StepState::kInFlight && !step.parked && !plan.compensation_reads_own_reply;
@@ -103,7 +103,11 @@ void Park(Turn& turn, std::size_t i, const Failure& why) {
 }
 
 Failure MakeFailure(absl::StatusCode code, const char* reason, const char* message, const std::string& step) {
-  return {.reason = reason, .domain = "saga.unwind", .code = static_cast<int>(code), .message = message, .step = step,
+  return {.reason = reason,
+          .domain = "saga.unwind",
+          .code = static_cast<int>(code),
+          .message = message,
+          .step = step,
           .metadata = {}};
 }
 
@@ -158,7 +162,8 @@ void Succeed(Turn& turn, std::size_t i, const std::string& reply) {
   step.reply = reply;
 }
 
-// A compensatable action that may or may not have happened, with no further send that could tell. Settle compensates it.
+// A compensatable action that may or may not have happened, with no further send that could tell. Settle compensates
+// it.
 void GiveUpAction(Turn& turn, std::size_t i, const Failure& why) {
   GoBack(turn, why);
   Rest(turn.step(i));

@@ -29,16 +29,16 @@ struct Started {
 struct Replied {
   int step = 0;
   Phase phase = Phase::kAction;
-  int attempt = 0;              // with step and phase the stamp of the send it answers (S8)
+  int attempt = 0;  // with step and phase the stamp of the send it answers (S8)
   Outcome outcome = Outcome::kUnknown;
-  bool effect_free = false;     // refused with the trailer `saga-outcome: refused`
-  std::string reply;            // bytes, when OK
-  Failure failure;              // when not OK
-  absl::Duration elapsed;       // from send to reply; for people, decides nothing
+  bool effect_free = false;  // refused with the trailer `saga-outcome: refused`
+  std::string reply;         // bytes, when OK
+  Failure failure;           // when not OK
+  absl::Duration elapsed;    // from send to reply; for people, decides nothing
 
   bool operator==(const Replied&) const = default;
 };
-struct Ticked {                 // time passed: a wake_at or the deadline may be due
+struct Ticked {  // time passed: a wake_at or the deadline may be due
   bool operator==(const Ticked&) const = default;
 };
 struct CancelRequested {
@@ -47,14 +47,14 @@ struct CancelRequested {
 
   bool operator==(const CancelRequested&) const = default;
 };
-struct TakenOver {              // a new owner: what was awaited is sent again as attempt + 1 (S2)
+struct TakenOver {  // a new owner: what was awaited is sent again as attempt + 1 (S2)
   bool operator==(const TakenOver&) const = default;
 };
 enum class Verb : std::uint8_t { kRetry = 1, kSkip = 2, kResolve = 3 };
-struct Operated {               // an operator's verb on a parked step (S7)
+struct Operated {  // an operator's verb on a parked step (S7)
   Verb verb = Verb::kRetry;
   int step = 0;
-  std::string reply;            // of kResolve: what the step's answer is taken to be
+  std::string reply;  // of kResolve: what the step's answer is taken to be
   std::string actor;
   std::string reason;
 
@@ -73,8 +73,8 @@ struct Send {
 };
 
 struct Decision {
-  bool stale = false;        // the event changes nothing: `next` equals the saga, no sends, nothing to store
-  Saga next;                 // version + 1
+  bool stale = false;  // the event changes nothing: `next` equals the saga, no sends, nothing to store
+  Saga next;           // version + 1
   std::vector<Send> sends;
 };
 

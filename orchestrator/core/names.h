@@ -6,12 +6,13 @@
 
 namespace unwind {
 
-const char* NameOf(Phase phase);        // action, compensation, resolve
-const char* NameOf(StepKind kind);      // compensatable, pivot, retriable
-const char* NameOf(Outcome outcome);    // ok, refused, unknown, fenced
-const char* NameOf(SagaState state);    // running, compensating, completed, aborted, parked
-const char* NameOf(StepState state);    // pending, skipped, in_flight, succeeded, refused, compensating, compensated
-const char* NameOf(const Event& event); // started, replied, ticked, cancel_requested, taken_over, retried, skipped, resolved
+const char* NameOf(Phase phase);      // action, compensation, resolve
+const char* NameOf(StepKind kind);    // compensatable, pivot, retriable
+const char* NameOf(Outcome outcome);  // ok, refused, unknown, fenced
+const char* NameOf(SagaState state);  // running, compensating, completed, aborted, parked
+const char* NameOf(StepState state);  // pending, skipped, in_flight, succeeded, refused, compensating, compensated
+const char* NameOf(
+    const Event& event);  // started, replied, ticked, cancel_requested, taken_over, retried, skipped, resolved
 
 }  // namespace unwind
 

@@ -23,7 +23,7 @@ enum class StepKind : std::uint8_t {
 
 // When a call is sent again. The pause before send n + 1 is drawn evenly from [0, min(cap, backoff * 2^(n-1))].
 struct RetryPolicy {
-  int attempts = 5;                                // sends of a compensatable action before the saga goes back
+  int attempts = 5;  // sends of a compensatable action before the saga goes back
   absl::Duration backoff = absl::Milliseconds(100);
   absl::Duration cap = absl::Seconds(5);
 };
@@ -31,13 +31,13 @@ struct RetryPolicy {
 struct StepPlan {
   std::string name;
   StepKind kind = StepKind::kCompensatable;
-  std::vector<int> after;                          // indexes of the steps it directly depends on
-  bool has_compensation = true;                    // false: `compensation: none`, a step without effects
-  bool compensation_reads_own_reply = false;       // then it cannot be compensated before its reply is known (S3)
-  bool has_resolve = false;                        // pivots only (S6)
+  std::vector<int> after;                     // indexes of the steps it directly depends on
+  bool has_compensation = true;               // false: `compensation: none`, a step without effects
+  bool compensation_reads_own_reply = false;  // then it cannot be compensated before its reply is known (S3)
+  bool has_resolve = false;                   // pivots only (S6)
   RetryPolicy retry;
-  absl::Duration timeout = absl::Seconds(2);       // of one call
-  std::function<bool(const Saga&)> when;           // null: always. A pure function of input and replies
+  absl::Duration timeout = absl::Seconds(2);  // of one call
+  std::function<bool(const Saga&)> when;      // null: always. A pure function of input and replies
 };
 
 // REQUIRES (the definition checks it): `after` has no cycle and only indexes of `steps`; every compensatable step is an

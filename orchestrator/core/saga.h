@@ -32,7 +32,7 @@ struct Failure {
   std::string domain;  // ErrorInfo domain
   int code = 0;        // google.rpc.Code
   std::string message;
-  std::string step;    // empty for a cancel or a deadline
+  std::string step;                             // empty for a cancel or a deadline
   std::map<std::string, std::string> metadata;  // ErrorInfo metadata
 
   bool operator==(const Failure&) const = default;
@@ -40,13 +40,13 @@ struct Failure {
 
 struct Step {
   StepState state = StepState::kPending;
-  Phase phase = Phase::kAction;          // of the call it makes now or made last
-  std::array<int, 4> sends = {};         // committed sends, by Phase; the current attempt is sends[phase]
-  int refusals = 0;                      // of the current phase
-  bool awaiting = false;                 // send number sends[phase] is out and unanswered
-  bool parked = false;                   // waits for a person; neither awaiting nor waking
+  Phase phase = Phase::kAction;                 // of the call it makes now or made last
+  std::array<int, 4> sends = {};                // committed sends, by Phase; the current attempt is sends[phase]
+  int refusals = 0;                             // of the current phase
+  bool awaiting = false;                        // send number sends[phase] is out and unanswered
+  bool parked = false;                          // waits for a person; neither awaiting nor waking
   absl::Time wake_at = absl::InfiniteFuture();  // when it is sent again; infinite: not waiting
-  std::string reply;                     // bytes of the OK answer of the action or the resolve; written once
+  std::string reply;                            // bytes of the OK answer of the action or the resolve; written once
 
   int attempt() const { return sends[static_cast<std::size_t>(phase)]; }
   bool operator==(const Step&) const = default;
@@ -56,11 +56,11 @@ struct Saga {
   std::string id;
   std::string definition;
   int definition_version = 0;
-  std::string key;         // idempotency key, unique within the definition
-  std::string input_hash;  // of the accepted request
-  std::string input;       // bytes of the accepted request
-  std::string traceparent; // W3C; empty: none
-  std::string owner;       // instance id; written by the store
+  std::string key;          // idempotency key, unique within the definition
+  std::string input_hash;   // of the accepted request
+  std::string input;        // bytes of the accepted request
+  std::string traceparent;  // W3C; empty: none
+  std::string owner;        // instance id; written by the store
   absl::Time create_time;
   absl::Time update_time;
   absl::Time deadline = absl::InfiniteFuture();
@@ -68,9 +68,9 @@ struct Saga {
   SagaState state = SagaState::kRunning;
   std::int64_t version = 0;  // counts transitions; equals the last seq of its history
   bool cancel_requested = false;
-  bool backward = false;     // the direction, which a PARKED state hides
-  std::vector<Step> steps;   // as in the plan
-  Failure failure;           // what made it go back, or parked its first step
+  bool backward = false;    // the direction, which a PARKED state hides
+  std::vector<Step> steps;  // as in the plan
+  Failure failure;          // what made it go back, or parked its first step
 
   bool operator==(const Saga&) const = default;
 };

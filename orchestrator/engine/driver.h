@@ -1,5 +1,5 @@
-// The imperative shell: decide, commit, act. One shard's turn drains its mailbox, runs Advance over each event, commits all the
-// decisions in one transaction, then sends what they say. Timers live in memory and follow from the rows.
+// The imperative shell: decide, commit, act. One shard's turn drains its mailbox, runs Advance over each event, commits
+// all the decisions in one transaction, then sends what they say. Timers live in memory and follow from the rows.
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_DRIVER_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_DRIVER_H_
 
@@ -25,10 +25,10 @@ namespace unwind {
 class Shard;
 
 struct DriverOptions {
-  std::size_t shards = 1;                 // threads that decide and commit, by saga id
-  std::size_t batch_max = 256;            // events in one turn
-  std::size_t in_flight_max = 20000;      // accepted and unfinished sagas; more are refused at the door
-  std::uint64_t seed = 0;                 // of jitter and ids; 0: from the system
+  std::size_t shards = 1;             // threads that decide and commit, by saga id
+  std::size_t batch_max = 256;        // events in one turn
+  std::size_t in_flight_max = 20000;  // accepted and unfinished sagas; more are refused at the door
+  std::uint64_t seed = 0;             // of jitter and ids; 0: from the system
 };
 
 // A request of a served method, checked and not yet accepted.
@@ -70,7 +70,8 @@ class Driver {
 
   // Accepts a saga, or attaches to the one its key started. `accepted(saga_id)` is called once it is stored (or found);
   // `answered` exactly once: when the saga is terminal, at `answer_by` as it stands, or when it is refused
-  // (RESOURCE_EXHAUSTED OVERLOADED with RetryInfo; INVALID_ARGUMENT KEY_REUSED). Both on the driver's threads: do not block.
+  // (RESOURCE_EXHAUSTED OVERLOADED with RetryInfo; INVALID_ARGUMENT KEY_REUSED). Both on the driver's threads: do not
+  // block.
   void Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
               std::function<void(Progress)> answered);
 
@@ -84,7 +85,8 @@ class Driver {
   // The store refused this instance's lease (or is broken): nothing is driven any more and the process should exit.
   bool lease_lost() const;
 
-  // Stops taking events, waits for the turn at hand. Unfinished sagas stay owned and are taken up by the next start. Idempotent.
+  // Stops taking events, waits for the turn at hand. Unfinished sagas stay owned and are taken up by the next start.
+  // Idempotent.
   void Stop();
 
  private:

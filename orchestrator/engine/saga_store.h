@@ -1,4 +1,5 @@
-// The storage port. Two real implementations (memory, SQLite) pass one contract suite: tests/contract/saga_store_contract.h.
+// The storage port. Two real implementations (memory, SQLite) pass one contract suite:
+// tests/contract/saga_store_contract.h.
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_SAGA_STORE_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_SAGA_STORE_H_
 
@@ -50,9 +51,9 @@ enum class WriteResult : std::uint8_t {
 };
 
 struct SagaFilter {
-  std::string definition;          // empty: all
+  std::string definition;  // empty: all
   std::optional<SagaState> state;
-  std::string before_id;           // page: only ids below it; empty: from the newest
+  std::string before_id;  // page: only ids below it; empty: from the newest
   int limit = 50;
 };
 
@@ -60,7 +61,7 @@ struct SagaFilter {
 struct StoredDefinition {
   std::string name;
   int version = 0;
-  std::string hash;         // of yaml and descriptors, hex
+  std::string hash;  // of yaml and descriptors, hex
   std::string yaml;
   std::string descriptors;  // a serialized google.protobuf.FileDescriptorSet
 
@@ -72,8 +73,9 @@ class SagaStore {
  public:
   virtual ~SagaStore() = default;
 
-  // All or nothing for the transaction, one result per write: a write that is not kStored changes nothing, the others stand.
-  // ABORTED: `lease` is no longer its instance's (nothing was written). UNAVAILABLE: it may have been stored; load to see.
+  // All or nothing for the transaction, one result per write: a write that is not kStored changes nothing, the others
+  // stand. ABORTED: `lease` is no longer its instance's (nothing was written). UNAVAILABLE: it may have been stored;
+  // load to see.
   virtual absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) = 0;
 
   // NOT_FOUND if there is none.
@@ -84,14 +86,18 @@ class SagaStore {
   virtual absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) = 0;
 
   // Entries with seq > after_seq, ascending, at most `limit`. Empty also for a saga that does not exist.
-  virtual absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq, int limit) = 0;
+  virtual absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq,
+                                                            int limit) = 0;
 
-  // Takes or renews the lease row of `instance` (unique id, stable over restarts) with a new epoch, reachable at `address`.
-  virtual absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) = 0;
+  // Takes or renews the lease row of `instance` (unique id, stable over restarts) with a new epoch, reachable at
+  // `address`.
+  virtual absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address,
+                                        absl::Duration length) = 0;
   // Extends it. ABORTED if the epoch is no longer the stored one.
   virtual absl::Status Renew(const Lease& lease, absl::Duration length) = 0;
 
-  // The unfinished sagas that `lease.instance` owns, ids above `after_id`, ascending: what a start has to take up again.
+  // The unfinished sagas that `lease.instance` owns, ids above `after_id`, ascending: what a start has to take up
+  // again.
   virtual absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) = 0;
 
   // Removes finished sagas last updated before `before`, with their history and keys; at most `limit`. How many.

@@ -10,6 +10,7 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/rpc/error.h"
+#include "orchestrator/core/names.h"
 #include "orchestrator/engine/saga_call.h"
 
 namespace unwind {
@@ -18,6 +19,7 @@ namespace {
 constexpr char kDomain[] = "saga.unwind";
 constexpr absl::Duration kStorePauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kStorePauseMax = absl::Seconds(2);
+constexpr int kAttemptsPerWarning = 20;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
 
 absl::Status KeyReused() {
@@ -155,6 +157,7 @@ bool Shard::Decide(Live& live, const Event& event) {
   Decision decision = Advance(live.definition->plan(), live.saga, event, moment);
   if (const auto* reply = std::get_if<Replied>(&event)) {
     context_.observer.OnReplied(live.definition->plan(), *reply, decision.stale);
+    if (!decision.stale) WarnOfLongRetries(live, *reply);
   }
   if (decision.stale) return false;
   for (std::size_t i = 0; i < decision.next.steps.size(); ++i) {
@@ -173,6 +176,18 @@ bool Shard::Decide(Live& live, const Event& event) {
                          .state = live.saga.state,
                          .sends = std::move(decision.sends)});
   return true;
+}
+
+// A call that is repeated for ever must not be repeated in silence (S6, S7).
+void Shard::WarnOfLongRetries(const Live& live, const Replied& reply) {
+  if (reply.outcome == Outcome::kOk || reply.attempt % kAttemptsPerWarning != 0) return;
+  Log(Severity::kWarning, "a call goes on failing and is repeated",
+      {{"saga_id", live.saga.id},
+       {"step", live.definition->plan().steps[static_cast<std::size_t>(reply.step)].name},
+       {"phase", NameOf(reply.phase)},
+       {"attempt", absl::StrCat(reply.attempt)},
+       {"reason", reply.failure.reason},
+       {"error", reply.failure.message}});
 }
 
 void Shard::Handle(AcceptMail mail) {
@@ -254,8 +269,8 @@ bool Shard::WasStored(const SagaWrite& write) {
   return stored.ok() && stored->version == write.saga.version && stored->owner == context_.lease.instance;
 }
 
-// Until the store has taken or refused every write. A commit whose outcome is unknown is looked up before it is repeated: the
-// version makes a repeat of one that lands late harmless.
+// Until the store has taken or refused every write. A commit whose outcome is unknown is looked up before it is
+// repeated: the version makes a repeat of one that lands late harmless.
 std::vector<WriteResult> Shard::Commit(const std::vector<SagaWrite>& writes) {
   std::vector<WriteResult> results(writes.size(), WriteResult::kConflict);
   std::vector<std::size_t> open(writes.size());
@@ -344,22 +359,30 @@ void Shard::Run(const Live& live, const Send& send) {
   absl::StatusOr<Call> call = MakeCall(*live.definition, live.saga, send, now_);
   if (!call.ok()) {
     const absl::Status& status = call.status();
-    Replied refused{.step = send.step, .phase = send.phase, .attempt = send.attempt, .outcome = Outcome::kRefused,
-                    .effect_free = false, .reply = {}, .failure = {}, .elapsed = absl::ZeroDuration()};
-    refused.failure = {.reason = "REQUEST_NOT_BUILT", .domain = kDomain, .code = static_cast<int>(status.code()),
-                       .message = std::string(status.message()), .step = {}, .metadata = {}};
+    Replied refused{.step = send.step,
+                    .phase = send.phase,
+                    .attempt = send.attempt,
+                    .outcome = Outcome::kRefused,
+                    .effect_free = false,
+                    .reply = {},
+                    .failure = {},
+                    .elapsed = absl::ZeroDuration()};
+    refused.failure = {.reason = "REQUEST_NOT_BUILT",
+                       .domain = kDomain,
+                       .code = static_cast<int>(status.code()),
+                       .message = std::string(status.message()),
+                       .step = {},
+                       .metadata = {}};
     return Post(EventMail{.saga_id = saga_id, .event = std::move(refused)});
   }
   const absl::Time sent = context_.clock.Now();
-  context_.participants.Invoke(
-      *std::move(call),
-      [self = weak_from_this(), saga_id, send, sent, definition = live.definition](CallResult result) {
-        const std::shared_ptr<Shard> shard = self.lock();
-        if (shard == nullptr) return;
-        const absl::Duration elapsed = shard->context_.clock.Now() - sent;
-        shard->Post(
-            EventMail{.saga_id = saga_id, .event = ReadReply(*definition, send, std::move(result), elapsed)});
-      });
+  context_.participants.Invoke(*std::move(call), [self = weak_from_this(), saga_id, send, sent,
+                                                  definition = live.definition](CallResult result) {
+    const std::shared_ptr<Shard> shard = self.lock();
+    if (shard == nullptr) return;
+    const absl::Duration elapsed = shard->context_.clock.Now() - sent;
+    shard->Post(EventMail{.saga_id = saga_id, .event = ReadReply(*definition, send, std::move(result), elapsed)});
+  });
 }
 
 void Shard::SetTimer(Live& live) {
@@ -407,9 +430,8 @@ void Shard::Release(Live& live, const std::function<void(Waiter)>& to) {
 
 void Shard::Finish(Live& live) {
   context_.observer.OnFinished(live.saga);
-  Release(live, [saga = live.saga](const Waiter& waiter) {
-    waiter.answered({.status = absl::OkStatus(), .saga = saga});
-  });
+  Release(live,
+          [saga = live.saga](const Waiter& waiter) { waiter.answered({.status = absl::OkStatus(), .saga = saga}); });
 }
 
 // ---- when the store says otherwise

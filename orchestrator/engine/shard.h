@@ -1,6 +1,6 @@
 // One shard: the sagas whose ids fall to it, its mailbox and its timers. Its turn is the whole imperative shell of the
-// product: drain, decide, commit once, act. The turn has no thread of its own and reads time from the Clock port, so that
-// a simulator can run it.
+// product: drain, decide, commit once, act. The turn has no thread of its own and reads time from the Clock port, so
+// that a simulator can run it.
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_SHARD_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_SHARD_H_
 
@@ -108,6 +108,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   Live* Find(const std::string& saga_id);
   Live* Insert(Saga saga);
   bool Decide(Live& live, const Event& event);
+  static void WarnOfLongRetries(const Live& live, const Replied& reply);
   void CommitAndAct();
   void Act(WriteResult result, Live& live, Work work);
   void Run(const Live& live, const Send& send);

@@ -40,7 +40,8 @@ class Tale {
   std::vector<Send> Unknown(int step, Phase phase, int attempt = 1) {
     return Happens(Answer(step, phase, attempt, Outcome::kUnknown, false, {.reason = "UNAVAILABLE", .code = 14}));
   }
-  std::vector<Send> Refused(int step, Phase phase, int attempt, bool effect_free, Failure why = {.reason = "NO", .code = 9}) {
+  std::vector<Send> Refused(int step, Phase phase, int attempt, bool effect_free,
+                            Failure why = {.reason = "NO", .code = 9}) {
     return Happens(Answer(step, phase, attempt, Outcome::kRefused, effect_free, std::move(why)));
   }
   std::vector<Send> Fenced(int step, Phase phase, int attempt = 1) {
@@ -61,8 +62,14 @@ class Tale {
  private:
   static Replied Answer(int step, Phase phase, int attempt, Outcome outcome, bool effect_free, Failure why,
                         std::string reply = "") {
-    return {.step = step, .phase = phase, .attempt = attempt, .outcome = outcome, .effect_free = effect_free,
-            .reply = std::move(reply), .failure = std::move(why), .elapsed = absl::ZeroDuration()};
+    return {.step = step,
+            .phase = phase,
+            .attempt = attempt,
+            .outcome = outcome,
+            .effect_free = effect_free,
+            .reply = std::move(reply),
+            .failure = std::move(why),
+            .elapsed = absl::ZeroDuration()};
   }
 
   Plan plan_;

@@ -1,5 +1,5 @@
-// Every reachable row of every shape, and every event in it: the rules that must hold of each transition, and a way from every
-// row to a terminal one.
+// Every reachable row of every shape, and every event in it: the rules that must hold of each transition, and a way
+// from every row to a terminal one.
 #include <algorithm>
 #include <cstdint>
 #include <deque>
@@ -30,11 +30,11 @@ struct Node {
   bool reaches_end = false;
 };
 
-// The row with everything set alike that Advance cannot see: so the space is finite and the walk closes. What is set alike here
-// is checked in every transition, before it is.
+// The row with everything set alike that Advance cannot see: so the space is finite and the walk closes. What is set
+// alike here is checked in every transition, before it is.
 void Canonicalise(Saga& saga, bool& late) {
   saga.version = std::min<std::int64_t>(saga.version, 1);
-  late |= saga.backward;                       // no way back from going back: neither deadline nor cancel counts any more
+  late |= saga.backward;  // no way back from going back: neither deadline nor cancel counts any more
   saga.cancel_requested |= saga.backward;
   for (Step& step : saga.steps) {
     const bool busy = step.state == StepState::kInFlight || step.state == StepState::kCompensating;
@@ -60,10 +60,18 @@ std::string KeyOf(const Saga& saga, bool late) {
 }
 
 Replied Reply(const Send& send, Outcome outcome, bool effect_free, const char* reason) {
-  Replied reply{.step = send.step, .phase = send.phase, .attempt = send.attempt, .outcome = outcome,
-                .effect_free = effect_free, .reply = {}, .failure = {}, .elapsed = {}};
-  if (outcome == Outcome::kOk) reply.reply = "reply";
-  else reply.failure.reason = reason;
+  Replied reply{.step = send.step,
+                .phase = send.phase,
+                .attempt = send.attempt,
+                .outcome = outcome,
+                .effect_free = effect_free,
+                .reply = {},
+                .failure = {},
+                .elapsed = {}};
+  if (outcome == Outcome::kOk)
+    reply.reply = "reply";
+  else
+    reply.failure.reason = reason;
   return reply;
 }
 
@@ -94,7 +102,8 @@ std::vector<Event> StaleEvents(const Saga& saga) {
   for (int i = -1; i <= static_cast<int>(saga.steps.size()); ++i) {
     const bool inside = i >= 0 && i < static_cast<int>(saga.steps.size());
     const Step step = inside ? saga.steps[static_cast<std::size_t>(i)] : Step();
-    if (!step.parked) events.push_back(Operated{.verb = Verb::kSkip, .step = i, .reply = {}, .actor = {}, .reason = {}});
+    if (!step.parked)
+      events.push_back(Operated{.verb = Verb::kSkip, .step = i, .reply = {}, .actor = {}, .reason = {}});
     for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
       for (int attempt = step.attempt() - 1; attempt <= step.attempt() + 1; ++attempt) {
         if (step.awaiting && step.phase == phase && step.attempt() == attempt) continue;
@@ -134,7 +143,8 @@ std::string BrokenByRow(const Plan& plan, const Saga& saga) {
     if (busy && modes == 0) return "a busy step waits for nothing";
     anything_to_wait_for |= modes > 0;
     if (step.state == StepState::kCompensating && !saga.backward) return "compensating while going forward";
-    if (plan.steps[i].kind == StepKind::kPivot && saga.backward && IsDone(step) && step.state == StepState::kSucceeded) {
+    if (plan.steps[i].kind == StepKind::kPivot && saga.backward && IsDone(step) &&
+        step.state == StepState::kSucceeded) {
       return "going back after the pivot's success";
     }
     if (plan.steps[i].kind == StepKind::kRetriable && saga.backward && step.state != StepState::kPending) {
@@ -224,8 +234,8 @@ struct Walk {
 std::string Story(const Saga& saga, const Event& event, const std::string& rule) {
   std::string story = absl::StrCat(rule, ": ", NameOf(event));
   if (const auto* reply = std::get_if<Replied>(&event)) {
-    absl::StrAppend(&story, " ", reply->step, "/", NameOf(reply->phase), "/", reply->attempt, " ", NameOf(reply->outcome),
-                    " ", reply->failure.reason);
+    absl::StrAppend(&story, " ", reply->step, "/", NameOf(reply->phase), "/", reply->attempt, " ",
+                    NameOf(reply->outcome), " ", reply->failure.reason);
   }
   absl::StrAppend(&story, " in ", NameOf(saga.state));
   for (const Step& step : saga.steps) {
@@ -280,7 +290,8 @@ const Node* Trapped(Walk& walk) {
   std::vector<std::vector<int>> before(walk.nodes.size());
   std::deque<int> queue;
   for (std::size_t n = 0; n < walk.nodes.size(); ++n) {
-    for (const int next : walk.nodes[n].successors) before[static_cast<std::size_t>(next)].push_back(static_cast<int>(n));
+    for (const int next : walk.nodes[n].successors)
+      before[static_cast<std::size_t>(next)].push_back(static_cast<int>(n));
     if (IsTerminal(walk.nodes[n].saga.state)) {
       walk.nodes[n].reaches_end = true;
       queue.push_back(static_cast<int>(n));
@@ -318,15 +329,18 @@ TEST_P(AdvanceWalk, KeepsEveryRuleInEveryRow) {
   EXPECT_EQ(trapped, nullptr) << (trapped == nullptr ? "" : Story(trapped->saga, Ticked{}, "no way to a terminal row"));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, AdvanceWalk,
-    testing::Values(Shape{"Sequence", Sequence(), "", 240}, Shape{"Diamond", DiamondBeforePivot(), "", 1400},
-                    Shape{"PivotWithResolve", PivotInTheMiddle(true), "", 190},
-                    Shape{"PivotWithoutResolve", PivotInTheMiddle(false), "", 140},
-                    Shape{"AllRetriable", AllRetriable(), "", 1390}, Shape{"ConditionHolds", Conditional(), "with b", 240},
-                    Shape{"ConditionDoesNotHold", Conditional(), "", 120}, Shape{"SkippedPivot", SkippedPivot(), "", 90},
-                    Shape{"OwnReply", OwnReply(), "", 230}, Shape{"WithoutEffects", WithoutEffects(), "", 160}),
-    [](const testing::TestParamInfo<Shape>& shape) { return std::string(shape.param.name); });
+INSTANTIATE_TEST_SUITE_P(Shapes, AdvanceWalk,
+                         testing::Values(Shape{"Sequence", Sequence(), "", 240},
+                                         Shape{"Diamond", DiamondBeforePivot(), "", 1400},
+                                         Shape{"PivotWithResolve", PivotInTheMiddle(true), "", 190},
+                                         Shape{"PivotWithoutResolve", PivotInTheMiddle(false), "", 140},
+                                         Shape{"AllRetriable", AllRetriable(), "", 1390},
+                                         Shape{"ConditionHolds", Conditional(), "with b", 240},
+                                         Shape{"ConditionDoesNotHold", Conditional(), "", 120},
+                                         Shape{"SkippedPivot", SkippedPivot(), "", 90},
+                                         Shape{"OwnReply", OwnReply(), "", 230},
+                                         Shape{"WithoutEffects", WithoutEffects(), "", 160}),
+                         [](const testing::TestParamInfo<Shape>& shape) { return std::string(shape.param.name); });
 
 }  // namespace
 }  // namespace unwind

@@ -38,7 +38,8 @@ TEST(OutcomeTest, ReadsAllSeventeenCodesByTheTable) {
 }
 
 TEST(OutcomeTest, CodesFromOutsideTheTableAreUnknown) {
-  for (const int code : {-1, 17, 20, 1000}) EXPECT_EQ(ReadOutcome(Phase::kAction, code, "", {}), Outcome::kUnknown) << code;
+  for (const int code : {-1, 17, 20, 1000})
+    EXPECT_EQ(ReadOutcome(Phase::kAction, code, "", {}), Outcome::kUnknown) << code;
 }
 
 TEST(OutcomeTest, OnlyAbortedWithReasonFencedIsFenced) {
@@ -49,8 +50,8 @@ TEST(OutcomeTest, OnlyAbortedWithReasonFencedIsFenced) {
 }
 
 TEST(OutcomeTest, AStepMayOverrideRefusedAndUnknownButNeverOkOrFenced) {
-  const OutcomeOverrides overrides = {{0, Outcome::kRefused}, {5, Outcome::kUnknown}, {10, Outcome::kRefused},
-                                      {14, Outcome::kRefused}};
+  const OutcomeOverrides overrides = {
+      {0, Outcome::kRefused}, {5, Outcome::kUnknown}, {10, Outcome::kRefused}, {14, Outcome::kRefused}};
   EXPECT_EQ(ReadOutcome(Phase::kAction, 0, "", overrides), Outcome::kOk);
   EXPECT_EQ(ReadOutcome(Phase::kAction, 5, "", overrides), Outcome::kUnknown);
   EXPECT_EQ(ReadOutcome(Phase::kAction, 14, "", overrides), Outcome::kRefused);
@@ -63,7 +64,8 @@ TEST(OutcomeTest, AResolveKnowsOnlyItHappenedAndItNeverWill) {
     for (const char* reason : {"", kReasonFenced, kReasonKeyReused, kReasonNeverHappened}) {
       Outcome expected = code == 0 ? Outcome::kOk : Outcome::kUnknown;
       if (code == 9 && std::string(reason) == kReasonNeverHappened) expected = Outcome::kRefused;
-      EXPECT_EQ(ReadOutcome(Phase::kResolve, code, reason, {{9, Outcome::kRefused}}), expected) << code << " " << reason;
+      EXPECT_EQ(ReadOutcome(Phase::kResolve, code, reason, {{9, Outcome::kRefused}}), expected)
+          << code << " " << reason;
     }
   }
 }

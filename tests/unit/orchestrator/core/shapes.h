@@ -43,7 +43,8 @@ inline Plan PivotInTheMiddle(bool resolve) {
 }
 
 inline Plan DiamondBeforePivot() {
-  Plan plan = MakePlan({MakeStep("a", kC, {}), MakeStep("b", kC, {0}), MakeStep("c", kC, {0}), MakeStep("pivot", kP, {1, 2})});
+  Plan plan =
+      MakePlan({MakeStep("a", kC, {}), MakeStep("b", kC, {0}), MakeStep("c", kC, {0}), MakeStep("pivot", kP, {1, 2})});
   plan.steps[3].has_resolve = true;
   return plan;
 }

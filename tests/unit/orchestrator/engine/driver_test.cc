@@ -85,7 +85,8 @@ class DriverTest : public testing::Test {
 
 TEST_F(DriverTest, RunsASagaToItsEnd) {
   Know(PivotInTheMiddle(true));
-  Life life(*this, [](const Call&) { return OkResult(); }, clock_);
+  Life life(
+      *this, [](const Call&) { return OkResult(); }, clock_);
   Answers answers;
   Accept(life.driver, "k", answers);
   const Progress progress = answers.Await(1)[0];
@@ -116,7 +117,8 @@ TEST_F(DriverTest, NothingIsSentThatIsNotStoredFirst) {
 
 TEST_F(DriverTest, HistoryFoldsToTheRow) {
   Know(Sequence());
-  Life life(*this, [](const Call& call) { return call.method == "/test/c.action" ? RefusedResult() : OkResult(); }, clock_);
+  Life life(
+      *this, [](const Call& call) { return call.method == "/test/c.action" ? RefusedResult() : OkResult(); }, clock_);
   Answers answers;
   Accept(life.driver, "k", answers);
   const Saga told = answers.Await(1)[0].saga;
@@ -141,7 +143,8 @@ TEST_F(DriverTest, HistoryFoldsToTheRow) {
 
 TEST_F(DriverTest, OneKeyStartsOneSagaAndAnotherInputIsRefused) {
   Know(Sequence());
-  Life life(*this, [](const Call&) { return OkResult(); }, clock_, 4);
+  Life life(
+      *this, [](const Call&) { return OkResult(); }, clock_, 4);
   Answers same;
   for (int i = 0; i < 50; ++i) Accept(life.driver, "k", same);
   const std::vector<Progress> answers = same.Await(50);
@@ -177,14 +180,18 @@ TEST_F(DriverTest, ANewLifeSendsAgainWhatTheOldOneAwaited) {
   Know(Sequence());
   Answers answers;
   {
-    Life first(*this, [](const Call& call) -> std::optional<CallResult> {
-      return call.method == "/test/b.action" ? std::nullopt : std::optional(OkResult());
-    }, clock_);
+    Life first(
+        *this,
+        [](const Call& call) -> std::optional<CallResult> {
+          return call.method == "/test/b.action" ? std::nullopt : std::optional(OkResult());
+        },
+        clock_);
     Accept(first.driver, "k", answers);
     while (first.participants.paths().size() < 2) std::this_thread::yield();
   }
   EXPECT_EQ(answers.size(), 0u);
-  Life second(*this, [](const Call&) { return OkResult(); }, clock_);
+  Life second(
+      *this, [](const Call&) { return OkResult(); }, clock_);
   Accept(second.driver, "k", answers);
   EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kCompleted);
   EXPECT_THAT(second.participants.paths(), ElementsAre("/test/b.action", "/test/c.action"));
@@ -193,7 +200,8 @@ TEST_F(DriverTest, ANewLifeSendsAgainWhatTheOldOneAwaited) {
 
 TEST_F(DriverTest, AnOldLifeIsFencedByANewEpoch) {
   Know(Sequence());
-  Life old(*this, [](const Call&) { return std::nullopt; }, clock_);
+  Life old(
+      *this, [](const Call&) { return std::nullopt; }, clock_);
   ASSERT_TRUE(store_.Acquire("one", "", absl::Seconds(15)).ok());
   Answers answers;
   Accept(old.driver, "k", answers);
@@ -206,7 +214,8 @@ TEST_F(DriverTest, UnknownOutcomesAreRetriedByTheClock) {
   Know(AllRetriable());
   ManualClock clock;
   std::atomic<int> calls = 0;
-  Life life(*this, [&](const Call&) { return ++calls < 4 ? UnavailableResult() : OkResult(); }, clock);
+  Life life(
+      *this, [&](const Call&) { return ++calls < 4 ? UnavailableResult() : OkResult(); }, clock);
   Answers answers;
   Accept(life.driver, "k", answers);
   while (answers.size() == 0) clock.Advance(absl::Milliseconds(10));
@@ -215,7 +224,8 @@ TEST_F(DriverTest, UnknownOutcomesAreRetriedByTheClock) {
 
 TEST_F(DriverTest, AWaiterIsAnsweredAtItsTimeAndTheSagaGoesOn) {
   Know(Sequence());
-  Life life(*this, [](const Call&) { return std::nullopt; }, clock_);
+  Life life(
+      *this, [](const Call&) { return std::nullopt; }, clock_);
   Answers answers;
   Accept(life.driver, "k", answers, "h", clock_.Now() + absl::Milliseconds(20));
   const Progress progress = answers.Await(1)[0];
@@ -226,19 +236,23 @@ TEST_F(DriverTest, AWaiterIsAnsweredAtItsTimeAndTheSagaGoesOn) {
 
 TEST_F(DriverTest, ACancelGoesBackAndIsAnsweredWithTheSagaAsItStands) {
   Know(Sequence());
-  Life life(*this, [](const Call& call) -> std::optional<CallResult> {
-    return call.method == "/test/b.action" ? std::nullopt : std::optional(OkResult());
-  }, clock_);
+  Life life(
+      *this,
+      [](const Call& call) -> std::optional<CallResult> {
+        return call.method == "/test/b.action" ? std::nullopt : std::optional(OkResult());
+      },
+      clock_);
   Answers answers;
   Answers cancelled;
   std::mutex mutex;
   std::string id;
-  life.driver.Accept(Request("k"), absl::InfiniteFuture(),
-                     [&](const std::string& saga_id) {
-                       std::lock_guard lock(mutex);
-                       id = saga_id;
-                     },
-                     answers.Taker());
+  life.driver.Accept(
+      Request("k"), absl::InfiniteFuture(),
+      [&](const std::string& saga_id) {
+        std::lock_guard lock(mutex);
+        id = saga_id;
+      },
+      answers.Taker());
   while (life.participants.paths().size() < 2) std::this_thread::yield();
   {
     std::lock_guard lock(mutex);
@@ -254,7 +268,8 @@ TEST_F(DriverTest, ACancelGoesBackAndIsAnsweredWithTheSagaAsItStands) {
 
 TEST_F(DriverTest, AFullHouseRefusesNewSagasButAnswersForItsOwn) {
   Know(Sequence());
-  Life life(*this, [](const Call&) { return std::nullopt; }, clock_, 1, 1);
+  Life life(
+      *this, [](const Call&) { return std::nullopt; }, clock_, 1, 1);
   Answers first;
   Accept(life.driver, "k1", first);
   while (life.participants.paths().empty()) std::this_thread::yield();
@@ -273,10 +288,13 @@ TEST_F(DriverTest, AThousandSagasOnFourShardsAllEnd) {
   plan.refusals_max = 100;  // so that none parks
   Know(std::move(plan));
   std::atomic<unsigned> calls = 0;
-  Life life(*this, [&](const Call&) {
-    const unsigned n = ++calls;
-    return n % 13 == 0 ? RefusedResult() : n % 7 == 0 ? UnavailableResult() : OkResult();
-  }, clock_, 4);
+  Life life(
+      *this,
+      [&](const Call&) {
+        const unsigned n = ++calls;
+        return n % 13 == 0 ? RefusedResult() : n % 7 == 0 ? UnavailableResult() : OkResult();
+      },
+      clock_, 4);
   Answers answers;
   for (int i = 0; i < 1000; ++i) Accept(life.driver, absl::StrCat("k", i), answers);
   for (const Progress& progress : answers.Await(1000)) EXPECT_TRUE(IsTerminal(progress.saga.state));

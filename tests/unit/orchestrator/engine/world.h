@@ -1,4 +1,5 @@
-// A driver's surroundings in memory: a definition of any plan, a store that can be made to fail, participants that are told what to answer.
+// A driver's surroundings in memory: a definition of any plan, a store that can be made to fail, participants that are
+// told what to answer.
 #ifndef UNWIND_TESTS_UNIT_ORCHESTRATOR_ENGINE_WORLD_H_
 #define UNWIND_TESTS_UNIT_ORCHESTRATOR_ENGINE_WORLD_H_
 
@@ -34,7 +35,8 @@ class PlainDefinition final : public Definition {
 
   const Plan& plan() const override { return plan_; }
   const google::protobuf::MethodDescriptor& serves() const override {
-    return *google::protobuf::DescriptorPool::generated_pool()->FindMethodByName("shop.checkout.v1.CheckoutService.PlaceOrder");
+    return *google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(
+        "shop.checkout.v1.CheckoutService.PlaceOrder");
   }
   const StepMethods& methods(int step) const override { return methods_[static_cast<std::size_t>(step)]; }
   bool key_required() const override { return true; }
@@ -108,7 +110,8 @@ class FaultyStore final : public SagaStore {
   std::deque<Fault> faults_;
 };
 
-// Answers every call by `behave`, at once, on the caller's thread; keeps what was called. A call without an answer is lost.
+// Answers every call by `behave`, at once, on the caller's thread; keeps what was called. A call without an answer is
+// lost.
 class ScriptedParticipants final : public Participants {
  public:
   using Behaviour = std::function<std::optional<CallResult>(const Call&)>;
@@ -139,10 +142,14 @@ class ScriptedParticipants final : public Participants {
 
 inline CallResult OkResult() { return {.effect_free = false, .reply = "reply", .failure = {}}; }
 inline CallResult RefusedResult() {
-  return {.effect_free = true, .reply = {}, .failure = {.reason = "NO", .domain = "test", .code = 9, .message = "no", .step = {}, .metadata = {}}};
+  return {.effect_free = true,
+          .reply = {},
+          .failure = {.reason = "NO", .domain = "test", .code = 9, .message = "no", .step = {}, .metadata = {}}};
 }
 inline CallResult UnavailableResult() {
-  return {.effect_free = false, .reply = {}, .failure = {.reason = "", .domain = "", .code = 14, .message = "away", .step = {}, .metadata = {}}};
+  return {.effect_free = false,
+          .reply = {},
+          .failure = {.reason = "", .domain = "", .code = 14, .message = "away", .step = {}, .metadata = {}}};
 }
 
 class CountingObserver final : public DriverObserver {
