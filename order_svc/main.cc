@@ -13,6 +13,7 @@
 #include "common/participant/participant.h"
 #include "common/participant/read.h"
 #include "common/rpc/server.h"
+#include "order_svc/order.h"
 #include "order_svc/order_domain.h"
 #include "order_svc/order_service.h"
 
@@ -38,7 +39,7 @@ absl::Status Run() {
   Reader reader(std::move(read_connection));
   OrderService service(participant, reader, absl::GetFlag(FLAGS_enable_reset));
   ServerSetup setup;
-  setup.services = {{OrderService::service_full_name(), &service}};
+  setup.services = {{::shop::order::v1::OrderService::service_full_name(), &service}};
   ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(setup));
   server->WaitAndDrain();
   participant.Stop();

@@ -13,6 +13,7 @@
 #include "common/participant/participant.h"
 #include "common/participant/read.h"
 #include "common/rpc/server.h"
+#include "stock_svc/stock.h"
 #include "stock_svc/stock_domain.h"
 #include "stock_svc/stock_service.h"
 
@@ -38,7 +39,7 @@ absl::Status Run() {
   Reader reader(std::move(read_connection));
   StockService service(participant, reader, absl::GetFlag(FLAGS_enable_reset));
   ServerSetup setup;
-  setup.services = {{StockService::service_full_name(), &service}};
+  setup.services = {{::shop::stock::v1::StockService::service_full_name(), &service}};
   ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(setup));
   server->WaitAndDrain();
   participant.Stop();

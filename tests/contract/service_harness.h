@@ -1,0 +1,149 @@
+// One service of the shop in this process: real gRPC over a Unix socket, a real SQLite file; it can be stopped and started again.
+#ifndef UNWIND_TESTS_CONTRACT_SERVICE_HARNESS_H_
+#define UNWIND_TESTS_CONTRACT_SERVICE_HARNESS_H_
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/db/connection.h"
+#include "common/db/migrate.h"
+#include "common/participant/participant.h"
+#include "common/participant/read.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/error.h"
+#include "google/rpc/error_details.pb.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "gtest/gtest.h"
+#include "tests/support/temp_dir.h"
+
+namespace unwind {
+
+using Metadata = std::map<std::string, std::string>;
+
+// What the orchestrator sends with a step; `phase`: action, compensation or resolve.
+inline Metadata SagaCall(const std::string& saga, const std::string& step, const std::string& phase,
+                         const std::string& kind = "compensatable") {
+  return {{"saga-id", saga},
+          {"saga-step", step},
+          {"saga-phase", phase},
+          {"saga-kind", kind},
+          {"saga-attempt", "1"},
+          {"idempotency-key", saga + "/" + step + "/" + phase},
+          {"saga-issued-at", std::to_string(absl::ToUnixMillis(absl::Now()))}};
+}
+
+inline Metadata Key(const std::string& key) { return {{"idempotency-key", key}}; }
+
+// A finished call.
+template <class Response>
+struct Called {
+  absl::Status status;
+  Response response;
+  bool effect_free = false;  // the trailer saga-outcome: refused
+
+  ErrorInfo info() const { return GetErrorInfo(status); }
+  std::string reason() const { return info().reason; }
+};
+
+template <class Stub, class Request, class Response>
+Called<Response> Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                      const Request& request, const Metadata& metadata) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+  for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
+  Called<Response> called;
+  called.status = FromGrpc((stub.*method)(&context, request, &called.response));
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto outcome = trailers.find("saga-outcome");
+  called.effect_free = outcome != trailers.end() && outcome->second == "refused";
+  return called;
+}
+
+// The fields that the error's BadRequest names.
+inline std::vector<std::string> BadFields(const absl::Status& status) {
+  std::vector<std::string> fields;
+  google::rpc::BadRequest bad;
+  const auto payload = status.GetPayload("type.googleapis.com/google.rpc.BadRequest");
+  if (payload.has_value()) bad.ParseFromString(std::string(*payload));
+  for (const auto& violation : bad.field_violations()) fields.push_back(violation.field());
+  return fields;
+}
+
+template <class DomainT, class ServiceT, class ProtoService>
+class ServiceProcess {
+ public:
+  using Stub = typename ProtoService::Stub;
+
+  ServiceProcess(const Migrations& migrations, absl::string_view error_domain, bool enable_reset = true)
+      : migrations_(migrations), error_domain_(error_domain), enable_reset_(enable_reset) {
+    Start();
+  }
+  ~ServiceProcess() { Stop(); }
+
+  void Start() {
+    std::unique_ptr<Connection> writer = Open();
+    EXPECT_TRUE(Participant::Migrate(*writer).ok());
+    const absl::Status migrated = Migrate(*writer, "service", migrations_);
+    EXPECT_TRUE(migrated.ok()) << migrated;
+    domain_ = std::make_unique<DomainT>(clock_);
+    ParticipantOptions options;
+    options.domain = error_domain_;
+    participant_ = std::make_unique<Participant>(std::move(writer), *domain_, clock_, options);
+    reader_ = std::make_unique<Reader>(Open());
+    service_ = std::make_unique<ServiceT>(*participant_, *reader_, enable_reset_);
+    grpc::ServerBuilder builder;
+    const std::string address = "unix:" + folder_.File("socket");
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials());
+    builder.RegisterService(service_.get());
+    server_ = builder.BuildAndStart();
+    stub_ = ProtoService::NewStub(NewChannel(address));
+  }
+
+  void Stop() {
+    if (server_ == nullptr) return;
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    server_.reset();
+    participant_->Stop();
+    reader_->Stop();
+    service_.reset();
+    reader_.reset();
+    participant_.reset();
+  }
+
+  Stub& stub() { return *stub_; }
+
+  // A connection of the test's own, to look at the rows.
+  std::unique_ptr<Connection> Open() {
+    absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(folder_.File("service.db"));
+    if (!connection.ok()) ADD_FAILURE() << connection.status();
+    return *std::move(connection);
+  }
+
+ private:
+  const TempDir folder_;
+  const Migrations& migrations_;
+  const std::string error_domain_;
+  const bool enable_reset_;
+  const SystemClock clock_;
+  std::unique_ptr<DomainT> domain_;
+  std::unique_ptr<Participant> participant_;
+  std::unique_ptr<Reader> reader_;
+  std::unique_ptr<ServiceT> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Stub> stub_;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_TESTS_CONTRACT_SERVICE_HARNESS_H_
