@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "common/db/connection.h"
 #include "common/db/migrate.h"
+#include "common/participant/options.h"
 #include "common/participant/participant.h"
 #include "common/participant/read.h"
 #include "common/rpc/server.h"
@@ -26,6 +27,7 @@ namespace unwind::stock {
 namespace {
 
 absl::Status Run() {
+  ASSIGN_OR_RETURN(const ParticipantOptions options, OptionsFromFlags(kErrorDomain));
   const std::string path = absl::GetFlag(FLAGS_db);
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Connection::Open(path));
   RETURN_IF_ERROR(Participant::Migrate(*connection));
@@ -33,8 +35,6 @@ absl::Status Run() {
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> read_connection, Connection::Open(path));
   const SystemClock clock;
   StockDomain domain(clock);
-  ParticipantOptions options;
-  options.domain = std::string(kErrorDomain);
   Participant participant(std::move(connection), domain, clock, options);
   Reader reader(std::move(read_connection));
   StockService service(participant, reader, absl::GetFlag(FLAGS_enable_reset));
@@ -52,7 +52,7 @@ absl::Status Run() {
 
 int main(int argc, char** argv) {
   unwind::HoldStopSignals();
-  unwind::ParseFlagsOnly(argc, argv, "stock_svc: products, their prices, stock and reservations.");
+  unwind::ParseFlagsOnly(argc, argv, "products, their prices, stock and reservations.");
   unwind::InitLog("stock_svc");
   if (const absl::Status status = unwind::stock::Run(); !status.ok()) {
     std::fprintf(stderr, "stock_svc: %s\n", std::string(status.message()).c_str());

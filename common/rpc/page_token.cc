@@ -19,6 +19,8 @@ std::string Prefix(const std::vector<std::string>& filters) {
   return absl::StrCat("1\n", absl::StrJoin(filters, "\n"), "\n");
 }
 
+bool IsPlain(char c) { return c >= ' ' && c <= '~'; }
+
 }  // namespace
 
 std::int64_t PageSize(std::int32_t asked) { return asked == 0 ? kPageSizeDefault : std::min(asked, kPageSizeMax); }
@@ -33,7 +35,9 @@ absl::StatusOr<std::string> ReadPageToken(absl::string_view domain, const std::v
   std::string plain;
   absl::string_view position;
   if (absl::WebSafeBase64Unescape(token, &plain)) position = plain;
-  if (!absl::ConsumePrefix(&position, Prefix(filters)) || position.empty()) return BadPageToken(domain);
+  const bool ours = absl::ConsumePrefix(&position, Prefix(filters)) && !position.empty() &&
+                    std::all_of(position.begin(), position.end(), IsPlain);
+  if (!ours) return BadPageToken(domain);
   return std::string(position);
 }
 

@@ -16,7 +16,7 @@ namespace unwind {
 std::int64_t PageSize(std::int32_t asked);
 
 // `position`: where the next page begins. `filters`: the method and every argument that chooses what is listed; no part
-// may hold a newline.
+// may hold a newline. Both are printable ASCII.
 std::string WritePageToken(const std::vector<std::string>& filters, absl::string_view position);
 
 // The position of `token`; empty for an empty token. INVALID_ARGUMENT, reason INVALID_PAGE_TOKEN, if it is not one that
