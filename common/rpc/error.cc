@@ -19,6 +19,7 @@ constexpr char kTypePrefix[] = "type.googleapis.com/";
 
 // Trailers hold the message twice and the details in base64, and a client takes 8 KiB of them: a longer answer would
 // reach it as a bare RESOURCE_EXHAUSTED.
+constexpr std::size_t kMessageBytesMax = 1024;
 constexpr std::size_t kViolationsMax = 16;
 constexpr std::size_t kViolationsInMessageMax = 4;
 constexpr std::size_t kViolationTextBytesMax = 100;
@@ -41,10 +42,19 @@ void SetDetail(absl::Status& status, const Detail& detail) {
   status.SetPayload(TypeUrl<Detail>(), absl::Cord(bytes));
 }
 
+// Cuts between characters. What was cut once is not cut again.
+std::string Shorten(absl::string_view text) {
+  constexpr absl::string_view kCut = "...";
+  if (text.size() <= kMessageBytesMax) return std::string(text);
+  std::size_t end = kMessageBytesMax - kCut.size();
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return absl::StrCat(text.substr(0, end), kCut);
+}
+
 google::rpc::Status ToProto(const absl::Status& status) {
   google::rpc::Status proto;
   proto.set_code(static_cast<int>(status.code()));
-  proto.set_message(std::string(status.message()));
+  proto.set_message(Shorten(status.message()));
   status.ForEachPayload([&proto](absl::string_view type_url, const absl::Cord& payload) {
     google::protobuf::Any& any = *proto.add_details();
     any.set_type_url(std::string(type_url));

