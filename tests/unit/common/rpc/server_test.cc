@@ -140,6 +140,14 @@ TEST(Server, StopsAHugeMessageInTheTransport) {
   EXPECT_TRUE(Reserve(live, GoodRequest()).ok());
 }
 
+TEST(Server, TakesMetadataUpTo16KiB) {
+  LiveServer live;
+  Call call;
+  call.context.AddMetadata("big", std::string(12 * 1024, 'x'));
+  const auto stub = stock::StockService::NewStub(live.channel());
+  EXPECT_TRUE(stub->Reserve(&call.context, GoodRequest(), &call.response).ok());
+}
+
 TEST(Server, StopsHugeMetadata) {
   LiveServer live;
   Call call;
