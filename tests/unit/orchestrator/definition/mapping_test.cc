@@ -162,6 +162,31 @@ TEST(Copies, WholeMessagesOfOneMapIntoAnother) {
             R"(more_named { key: "n" value { name: "q" weight: 3 } })");
 }
 
+TEST(Copies, WriteMapsInOneOrder) {
+  const auto definition = LoadText(R"(
+saga: lab
+version: 1
+serves: lab.v1.Lab/Run
+steps:
+  - { name: a, action: lab.v1.Parts/Copy, request: { counts: input.all.counts }, compensation: none }
+response: { all: input.all }
+)");
+  ASSERT_NE(definition, nullptr);
+  Texts texts;
+  Saga saga = NewSaga(*definition);
+  std::string entries;
+  for (int i = 0; i < 100; ++i) absl::StrAppend(&entries, "counts { key: 'k", i * 7919 % 100, "' value: ", i, " } ");
+  saga.input = texts.Bytes("lab.v1.RunRequest", absl::StrCat("all { ", entries, " }"));
+  const std::string request = *definition->Request(saga, 0, Phase::kAction);
+  const std::string response = *definition->Response(saga);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(*definition->Request(saga, 0, Phase::kAction), request);
+    EXPECT_EQ(*definition->Response(saga), response);
+  }
+  EXPECT_EQ(texts.Text("lab.v1.Everything", request),
+            texts.Text("lab.v1.Everything", texts.Bytes("lab.v1.Everything", entries)));
+}
+
 TEST(Literals, OfEveryType) {
   EXPECT_EQ(
       Copied(R"({ text: "input.all.text", raw: abc, yes: true, small: -5, big: 9000000000, small_positive: 6,
