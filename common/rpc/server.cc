@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/flags/flag.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
@@ -95,6 +96,14 @@ void LogForProtobuf(google::protobuf::LogLevel level, const char* file, int line
   Log(severity, message, {{"source", absl::StrCat("protobuf ", file, ":", line)}});
 }
 
+// gRPC itself would take a port modulo 65536.
+bool HasPort(absl::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  int port = 0;
+  return colon != absl::string_view::npos && absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 &&
+         port <= 65535;
+}
+
 void SetLimits(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kTransportMaxBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataMaxBytes);
@@ -171,6 +180,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerSetup& setup) 
   interceptors.push_back(std::make_unique<UnaryInterceptorFactory>());
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   const std::string address = absl::GetFlag(FLAGS_listen);
+  if (!HasPort(address)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--listen=", address, " has no port from 0 to 65535; write it as in --listen=127.0.0.1:7000"));
+  }
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &server->port_);
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr || server->port_ == 0) {
