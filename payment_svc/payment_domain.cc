@@ -16,6 +16,8 @@ namespace {
 
 namespace v1 = ::shop::payment::v1;
 
+constexpr std::size_t kNeversMax = 10000;
+
 // Only this call and its repeats own what it makes; another call that names the same id is refused.
 std::string OwnerOf(const CallKey& key) { return absl::StrCat(key.saga_id, "/", key.step); }
 
@@ -35,6 +37,11 @@ Money ReadMoney(const ::shop::type::v1::Money& money) { return {money.minor_unit
 std::optional<GatewayAnswer> AnswerOf(const Command& command) {
   if (!command.continuation.has_value()) return std::nullopt;
   return std::any_cast<GatewayAnswer>(command.continuation);
+}
+
+// Under which the gateway is asked.
+std::string KeyOf(const Command& command) {
+  return IsCharge(command) ? ChargeKey(ChargeOf(command).payment_id()) : RefundKey(RefundOf(command).refund_id());
 }
 
 // The rows that one batch touches, as they were loaded and as they have become.
@@ -151,6 +158,7 @@ absl::Status PaymentDomain::Apply(soci::session& session, const std::vector<Comm
         command->answer = batch.Response(*command);
         break;
       case Decision::Kind::kRefused:
+        if (command->key.phase == barrier::Phase::kResolve) RememberNever(KeyOf(*command));
         command->answer = Refused{std::move(decision.status)};
         break;
       case Decision::Kind::kUnknown:
@@ -166,10 +174,29 @@ absl::Status PaymentDomain::Apply(soci::session& session, const std::vector<Comm
   return absl::OkStatus();
 }
 
+void PaymentDomain::RememberNever(const std::string& key) {
+  std::lock_guard lock(mutex_);
+  if (nevers_.size() >= kNeversMax) nevers_.clear();
+  nevers_.insert(key);
+}
+
+// The barrier fences a call whose resolve said never, and asks nobody; so a gateway that breaks its word is caught here.
+void PaymentDomain::CheckLateAnswer(const std::string& key, const GatewayAnswer& answer) {
+  if (answer.kind != GatewayAnswer::Kind::kMoved) return;
+  {
+    std::lock_guard lock(mutex_);
+    if (nevers_.count(key) == 0) return;
+  }
+  Log(Severity::kError, "the gateway moved money under a key that it had fenced or declined; pay it back by hand",
+      {{"pg_key", key}, {"pg_transaction_id", answer.transaction_id}});
+}
+
 void PaymentDomain::Continue(const Command& command, std::function<void(std::any)> done) {
-  auto answered = [done = std::move(done)](GatewayAnswer answer) { done(std::any(std::move(answer))); };
-  const std::string key = IsCharge(command) ? ChargeKey(ChargeOf(command).payment_id())
-                                            : RefundKey(RefundOf(command).refund_id());
+  const std::string key = KeyOf(command);
+  auto answered = [this, key, done = std::move(done)](GatewayAnswer answer) {
+    CheckLateAnswer(key, answer);
+    done(std::any(std::move(answer)));
+  };
   switch (static_cast<Method>(command.method)) {
     case kCharge:
       return gateway_.Confirm(key, ReadMoney(ChargeOf(command).amount()), std::move(answered));

@@ -1,0 +1,179 @@
+// Payments between the barrier and a gateway that the test plays: what is committed when the gateway is asked, and what becomes of
+// answers that come in the worst order.
+#include <future>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "payment_svc/payment_store.h"
+#include "tests/contract/payment_harness.h"
+
+namespace unwind::payment {
+namespace {
+
+namespace v1 = ::shop::payment::v1;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Answers when the test says so.
+class PlayedGateway final : public Gateway {
+ public:
+  void Confirm(const std::string& key, const Money&, Done done) override { Add("confirm " + key, std::move(done)); }
+  void Cancel(const std::string& key, const std::string& transaction_id, Done done) override {
+    Add("cancel " + key + " " + transaction_id, std::move(done));
+  }
+  void Fence(const std::string& key, Done done) override { Add("fence " + key, std::move(done)); }
+
+  // Waits until it is asked `question`, then answers it.
+  void Answer(const std::string& question, GatewayAnswer answer) {
+    ASSERT_TRUE(IsAsked(question)) << question;
+    Done done;
+    {
+      std::lock_guard lock(mutex_);
+      done = std::move(asked_.extract(asked_.find(question)).mapped());
+    }
+    done(std::move(answer));
+  }
+  bool IsAsked(const std::string& question) {
+    return Eventually([&] {
+      std::lock_guard lock(mutex_);
+      return asked_.count(question) > 0;
+    });
+  }
+
+ private:
+  void Add(const std::string& question, Done done) {
+    std::lock_guard lock(mutex_);
+    asked_.emplace(question, std::move(done));
+  }
+
+  std::mutex mutex_;
+  std::multimap<std::string, Done> asked_;
+};
+
+GatewayAnswer Captured() { return {GatewayAnswer::Kind::kMoved, "tx-1", {1000, "KRW"}, "", ""}; }
+GatewayAnswer Fenced() { return {GatewayAnswer::Kind::kFenced, "", {}, "", "KEY_FENCED"}; }
+GatewayAnswer Nothing() { return {GatewayAnswer::Kind::kUnknown, "", {}, "", "DEADLINE_EXCEEDED"}; }
+
+class PaymentDomainTest : public testing::Test {
+ protected:
+  PaymentDomainTest() {
+    std::unique_ptr<Connection> connection = OpenDatabase(folder_.File("payment.db"));
+    EXPECT_TRUE(Participant::Migrate(*connection).ok());
+    EXPECT_TRUE(Migrate(*connection, "payment", kPaymentMigrations).ok());
+    ParticipantOptions options;
+    options.domain = std::string(kErrorDomain);
+    participant_ = std::make_unique<Participant>(std::move(connection), domain_, clock_, options);
+    read_connection_ = OpenDatabase(folder_.File("payment.db"));
+  }
+
+  std::future<Participant::Reply> Submit(Method method, barrier::Phase phase) {
+    auto request = std::make_shared<v1::ChargeRequest>();
+    request->set_payment_id("p1");
+    request->set_member_id("m1");
+    request->mutable_amount()->set_minor_units(1000);
+    request->mutable_amount()->set_currency_code("KRW");
+    request->set_method(::shop::type::v1::PAYMENT_METHOD_CARD);
+    CallKey key;
+    key.saga_id = "saga";
+    key.step = "charge";
+    key.phase = phase;
+    std::promise<Participant::Reply> reply;
+    std::future<Participant::Reply> future = reply.get_future();
+    participant_->Submit(method, key, request, [reply = std::move(reply)](Participant::Reply answer) mutable {
+      reply.set_value(std::move(answer));
+    });
+    return future;
+  }
+  std::future<Participant::Reply> Charge() { return Submit(kCharge, barrier::Phase::kAction); }
+  std::future<Participant::Reply> Resolve() { return Submit(kResolveCharge, barrier::Phase::kResolve); }
+
+  // The committed row.
+  std::optional<Payment> Row() {
+    std::optional<Payment> row;
+    EXPECT_TRUE(read_connection_->Read([&](soci::session& session) {
+      row = LoadPayments(session, {"p1"})["p1"];
+      return absl::OkStatus();
+    }).ok());
+    return row;
+  }
+
+  ScratchFolder folder_;
+  SystemClock clock_;
+  PlayedGateway gateway_;
+  PaymentDomain domain_{gateway_, clock_};
+  std::unique_ptr<Connection> read_connection_;
+  std::unique_ptr<Participant> participant_;
+};
+
+TEST_F(PaymentDomainTest, TheIntentIsCommittedWhenTheGatewayIsAsked) {
+  auto charge = Charge();
+  ASSERT_TRUE(gateway_.IsAsked("confirm charge-p1"));
+  ASSERT_TRUE(Row());
+  EXPECT_EQ(Row()->state, State::kPending);
+  gateway_.Answer("confirm charge-p1", Nothing());
+  EXPECT_EQ(GetErrorInfo(charge.get().status).reason, "GATEWAY_UNKNOWN");
+
+  auto resolve = Resolve();
+  ASSERT_TRUE(gateway_.IsAsked("fence charge-p1"));
+  EXPECT_EQ(Row()->state, State::kResolving);
+  gateway_.Answer("fence charge-p1", Captured());
+  EXPECT_TRUE(resolve.get().status.ok());
+  EXPECT_EQ(Row()->state, State::kSuccess);
+}
+
+TEST_F(PaymentDomainTest, WhileItIsResolvedNoCopyAsksForMoney) {
+  auto charge = Charge();
+  gateway_.Answer("confirm charge-p1", Nothing());
+  charge.get();
+  auto resolve = Resolve();
+  ASSERT_TRUE(gateway_.IsAsked("fence charge-p1"));
+  EXPECT_EQ(GetErrorInfo(Charge().get().status).metadata["pg_reason"], "RESOLVING");
+  gateway_.Answer("fence charge-p1", Fenced());
+  EXPECT_EQ(GetErrorInfo(resolve.get().status).metadata["cause"], "PAYMENT_TIMEOUT");
+}
+
+TEST_F(PaymentDomainTest, TheAnswerOfAChargeThatWasResolvedMeanwhileIsTheResolvesOwn) {
+  auto charge = Charge();
+  ASSERT_TRUE(gateway_.IsAsked("confirm charge-p1"));
+  auto resolve = Resolve();
+  gateway_.Answer("fence charge-p1", Captured());
+  const std::string response = resolve.get().response;
+  gateway_.Answer("confirm charge-p1", Nothing());
+  EXPECT_EQ(charge.get().response, response);
+}
+
+TEST_F(PaymentDomainTest, AGatewayThatBreaksItsWordIsLoggedAndNotBelieved) {
+  auto charge = Charge();
+  ASSERT_TRUE(gateway_.IsAsked("confirm charge-p1"));
+  auto resolve = Resolve();
+  gateway_.Answer("fence charge-p1", Fenced());
+  EXPECT_EQ(GetErrorInfo(resolve.get().status).reason, "NEVER_HAPPENED");
+  testing::internal::CaptureStderr();
+  gateway_.Answer("confirm charge-p1", Captured());
+  const Participant::Reply late = charge.get();
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(late.status.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(GetErrorInfo(late.status).reason, "FENCED");
+  EXPECT_EQ(Row()->state, State::kFailed);
+  EXPECT_THAT(log, HasSubstr("\"severity\":\"error\""));
+  EXPECT_THAT(log, HasSubstr("charge-p1"));
+  EXPECT_THAT(log, HasSubstr("tx-1"));
+}
+
+TEST_F(PaymentDomainTest, ALateAnswerThatAgreesIsNotLogged) {
+  auto charge = Charge();
+  ASSERT_TRUE(gateway_.IsAsked("confirm charge-p1"));
+  auto resolve = Resolve();
+  gateway_.Answer("fence charge-p1", Fenced());
+  resolve.get();
+  testing::internal::CaptureStderr();
+  gateway_.Answer("confirm charge-p1", Fenced());
+  EXPECT_EQ(GetErrorInfo(charge.get().status).reason, "FENCED");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace unwind::payment
