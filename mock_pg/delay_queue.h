@@ -21,7 +21,8 @@ class DelayQueue {
   explicit DelayQueue(std::size_t size_max);
   ~DelayQueue();
 
-  // Runs `closure` in `delay`, or drops it at Stop. False, and not taken, if `size_max` wait already or Stop was called.
+  // Runs `closure` in `delay`, or drops it at Stop. False, and not taken, if `size_max` wait already or Stop was
+  // called.
   bool Push(std::chrono::milliseconds delay, Closure closure);
 
   // Drops what waits and ends the thread. Idempotent; not from a closure.

@@ -19,7 +19,8 @@ absl::Status Overloaded() {
 
 }  // namespace
 
-Gateway::Gateway(std::unique_ptr<Connection> writer, std::unique_ptr<Connection> reader, const Clock& clock, Options options)
+Gateway::Gateway(std::unique_ptr<Connection> writer, std::unique_ptr<Connection> reader, const Clock& clock,
+                 Options options)
     : connection_(std::move(writer)),
       clock_(clock),
       first_scenario_(options.scenario),
@@ -57,7 +58,8 @@ void Gateway::Get(std::string key, absl::AnyInvocable<void(absl::StatusOr<Entry>
 void Gateway::List(std::int64_t after, int limit, absl::AnyInvocable<void(absl::StatusOr<Page>) &&> done) {
   auto page = std::make_shared<Page>();
   Reader::Query query{[after, limit, page](soci::session& session) {
-                        auto rows = ListEntries(session, after, limit + 1);  // one more tells whether there is a next page
+                        auto rows =
+                            ListEntries(session, after, limit + 1);  // one more tells whether there is a next page
                         if (rows.size() > static_cast<std::size_t>(limit)) {
                           rows.pop_back();
                           page->next = rows.back().first;

@@ -156,14 +156,13 @@ grpc::ServerUnaryReactor* GatewayService::Cancel(grpc::CallbackServerContext* co
 
 grpc::ServerUnaryReactor* GatewayService::Get(grpc::CallbackServerContext* context, const ::pg::v1::GetRequest* request,
                                               ::pg::v1::GetResponse* response) {
-  return Open(context, *request,
-              [this, key = request->idempotency_key(), response](std::shared_ptr<Caller> caller) {
-                gateway_.Get(key, [caller = std::move(caller), response](absl::StatusOr<Entry> entry) {
-                  if (!caller->Take()) return;
-                  if (entry.ok()) Write(*entry, *response->mutable_transaction());
-                  caller->Finish(entry.status());
-                });
-              });
+  return Open(context, *request, [this, key = request->idempotency_key(), response](std::shared_ptr<Caller> caller) {
+    gateway_.Get(key, [caller = std::move(caller), response](absl::StatusOr<Entry> entry) {
+      if (!caller->Take()) return;
+      if (entry.ok()) Write(*entry, *response->mutable_transaction());
+      caller->Finish(entry.status());
+    });
+  });
 }
 
 grpc::ServerUnaryReactor* GatewayService::ListTransactions(grpc::CallbackServerContext* context,

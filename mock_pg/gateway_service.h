@@ -38,8 +38,8 @@ class GatewayService final : public ::pg::v1::PaymentGateway::CallbackService {
  private:
   using Work = absl::AnyInvocable<void(std::shared_ptr<Caller>) &&>;
 
-  // Opens the call and does `work` after the scenario's delay. A delayed call is done although its caller has left meanwhile: a
-  // slow network delivers late, too.
+  // Opens the call and does `work` after the scenario's delay. A delayed call is done although its caller has left
+  // meanwhile: a slow network delivers late, too.
   grpc::ServerUnaryReactor* Open(grpc::CallbackServerContext* context, const google::protobuf::Message& request,
                                  Work work);
   template <class Response>
@@ -54,9 +54,11 @@ class ControlService final : public ::pg::v1::MockControl::CallbackService {
  public:
   explicit ControlService(Gateway& gateway) : gateway_(gateway) {}
 
-  grpc::ServerUnaryReactor* SetScenario(grpc::CallbackServerContext* context, const ::pg::v1::SetScenarioRequest* request,
+  grpc::ServerUnaryReactor* SetScenario(grpc::CallbackServerContext* context,
+                                        const ::pg::v1::SetScenarioRequest* request,
                                         ::pg::v1::SetScenarioResponse* response) override;
-  grpc::ServerUnaryReactor* GetScenario(grpc::CallbackServerContext* context, const ::pg::v1::GetScenarioRequest* request,
+  grpc::ServerUnaryReactor* GetScenario(grpc::CallbackServerContext* context,
+                                        const ::pg::v1::GetScenarioRequest* request,
                                         ::pg::v1::GetScenarioResponse* response) override;
   grpc::ServerUnaryReactor* Reset(grpc::CallbackServerContext* context, const ::pg::v1::ResetRequest* request,
                                   ::pg::v1::ResetResponse* response) override;

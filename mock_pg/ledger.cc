@@ -11,7 +11,8 @@
 namespace unwind::pg {
 namespace {
 
-absl::Status Refuse(absl::StatusCode code, absl::string_view message, absl::string_view reason, const Operation& operation) {
+absl::Status Refuse(absl::StatusCode code, absl::string_view message, absl::string_view reason,
+                    const Operation& operation) {
   return MakeError(code, message,
                    {std::string(reason), std::string(kErrorDomain), {{"idempotency_key", operation.key}}});
 }
@@ -23,9 +24,12 @@ absl::Status Decline(absl::string_view reason, const Operation& operation) {
 // What is asked, in words; equal for a repeat and only for a repeat.
 std::string RequestOf(const Operation& operation) {
   switch (operation.verb) {
-    case Verb::kConfirm: return absl::StrCat("confirm ", operation.amount_minor, " ", operation.currency_code);
-    case Verb::kCancel: return absl::StrCat("cancel ", operation.captured);
-    case Verb::kFence: return "";
+    case Verb::kConfirm:
+      return absl::StrCat("confirm ", operation.amount_minor, " ", operation.currency_code);
+    case Verb::kCancel:
+      return absl::StrCat("cancel ", operation.captured);
+    case Verb::kFence:
+      return "";
   }
   return "";
 }
@@ -55,10 +59,12 @@ Verdict Say(absl::Status status) {
 Verdict Repeat(const Entry& entry, const Operation& operation) {
   if (operation.verb == Verb::kFence) return Say(entry);
   if (entry.kind == Kind::kFence) {
-    return Say(Refuse(absl::StatusCode::kFailedPrecondition, "this key was fenced and moves no money", "KEY_FENCED", operation));
+    return Say(Refuse(absl::StatusCode::kFailedPrecondition, "this key was fenced and moves no money", "KEY_FENCED",
+                      operation));
   }
   if (entry.request != RequestOf(operation)) {
-    return Say(Refuse(absl::StatusCode::kInvalidArgument, "this key was used for another request", "KEY_REUSED", operation));
+    return Say(
+        Refuse(absl::StatusCode::kInvalidArgument, "this key was used for another request", "KEY_REUSED", operation));
   }
   if (entry.kind == Kind::kDecline) return Say(Decline(entry.decline_reason, operation));
   return Say(entry);
@@ -92,7 +98,8 @@ Verdict Cancel(const Ledger& ledger, Scenario& scenario, const Operation& operat
   const Entry* capture = ledger.CaptureOf(operation.captured);
   if (capture == nullptr) return Say(TransactionNotFound(absl::StrCat("transaction \"", operation.captured, "\"")));
   if (ledger.IsRefunded(operation.captured)) {
-    return Say(Refuse(absl::StatusCode::kFailedPrecondition, "the transaction is refunded already", "ALREADY_REFUNDED", operation));
+    return Say(Refuse(absl::StatusCode::kFailedPrecondition, "the transaction is refunded already", "ALREADY_REFUNDED",
+                      operation));
   }
   Entry refund = NewEntry(operation, Kind::kRefund);
   refund.amount_minor = capture->amount_minor;
@@ -131,9 +138,12 @@ bool Ledger::IsRefunded(const std::string& transaction_id) const { return refund
 Verdict Decide(const Ledger& ledger, Scenario& scenario, const Operation& operation) {
   if (const Entry* entry = ledger.ByKey(operation.key)) return Repeat(*entry, operation);
   switch (operation.verb) {
-    case Verb::kConfirm: return Confirm(scenario, operation);
-    case Verb::kCancel: return Cancel(ledger, scenario, operation);
-    case Verb::kFence: return Fence(operation);
+    case Verb::kConfirm:
+      return Confirm(scenario, operation);
+    case Verb::kCancel:
+      return Cancel(ledger, scenario, operation);
+    case Verb::kFence:
+      return Fence(operation);
   }
   return Say(absl::InternalError("unknown verb"));
 }
@@ -151,7 +161,8 @@ absl::Status CheckOperation(const Operation& operation) {
   }
   const std::string& currency = operation.currency_code;
   const auto capital = [](char c) { return absl::ascii_isupper(static_cast<unsigned char>(c)); };
-  if (operation.verb == Verb::kConfirm && (currency.size() != 3 || !std::all_of(currency.begin(), currency.end(), capital))) {
+  if (operation.verb == Verb::kConfirm &&
+      (currency.size() != 3 || !std::all_of(currency.begin(), currency.end(), capital))) {
     violations.push_back({"currency_code", "must be three capital letters, such as KRW"});
   }
   return violations.empty() ? absl::OkStatus() : MakeBadRequest(kErrorDomain, violations);

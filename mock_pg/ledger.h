@@ -1,5 +1,5 @@
-// A payment gateway's ledger and the decisions over it, without I/O. At most one entry per idempotency key, for ever; a repeat gets the
-// entry's answer.
+// A payment gateway's ledger and the decisions over it, without I/O. At most one entry per idempotency key, for ever; a
+// repeat gets the entry's answer.
 #ifndef UNWIND_MOCK_PG_LEDGER_H_
 #define UNWIND_MOCK_PG_LEDGER_H_
 
@@ -28,7 +28,7 @@ struct Entry {
   std::string currency_code;
   std::string captured_transaction_id;  // of a refund
   std::string decline_reason;           // of a decline
-  std::string request;                  // what was asked under the key, to tell a repeat from a reuse; empty for a fence
+  std::string request;  // what was asked under the key, to tell a repeat from a reuse; empty for a fence
   absl::Time create_time;
 
   bool operator==(const Entry&) const = default;
@@ -39,10 +39,10 @@ enum class Verb : std::uint8_t { kConfirm, kCancel, kFence };
 struct Operation {
   Verb verb = Verb::kFence;
   std::string key;
-  std::int64_t amount_minor = 0;      // Confirm
-  std::string currency_code;          // Confirm
-  std::string captured;               // Cancel: the transaction to be paid back
-  std::string transaction_id;         // of the entry, if one is made
+  std::int64_t amount_minor = 0;  // Confirm
+  std::string currency_code;      // Confirm
+  std::string captured;           // Cancel: the transaction to be paid back
+  std::string transaction_id;     // of the entry, if one is made
   absl::Time now;
 };
 
@@ -61,7 +61,7 @@ class Ledger {
 };
 
 struct Verdict {
-  absl::Status status;         // what the caller is told; with OK also `entry`
+  absl::Status status;  // what the caller is told; with OK also `entry`
   Entry entry;
   std::optional<Entry> write;  // the new entry, if any
   bool hang = false;           // write, then never answer

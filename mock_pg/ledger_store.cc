@@ -38,12 +38,11 @@ soci::statement Select(soci::session& session, const char* sql, Row& row, Use...
           soci::into(row.create_time_us));
 }
 
-constexpr char kLoad[] =
-    "SELECT " UNWIND_PG_COLUMNS
-    " FROM ledger"
-    " WHERE idempotency_key IN (SELECT value FROM json_each(:keys))"
-    " OR transaction_id IN (SELECT value FROM json_each(:ids))"
-    " OR (kind = 2 AND captured_transaction_id IN (SELECT value FROM json_each(:captured)))";
+constexpr char kLoad[] = "SELECT " UNWIND_PG_COLUMNS
+                         " FROM ledger"
+                         " WHERE idempotency_key IN (SELECT value FROM json_each(:keys))"
+                         " OR transaction_id IN (SELECT value FROM json_each(:ids))"
+                         " OR (kind = 2 AND captured_transaction_id IN (SELECT value FROM json_each(:captured)))";
 
 constexpr char kFind[] = "SELECT " UNWIND_PG_COLUMNS " FROM ledger WHERE idempotency_key = :key";
 

@@ -1,5 +1,5 @@
-// One gRPC call of the mock gateway from its arrival to its end. A call may end for three reasons at once (it is answered, its
-// caller leaves, the process stops), so whoever ends it must take it first, and only one can.
+// One gRPC call of the mock gateway from its arrival to its end. A call may end for three reasons at once (it is
+// answered, its caller leaves, the process stops), so whoever ends it must take it first, and only one can.
 #ifndef UNWIND_MOCK_PG_OPEN_CALL_H_
 #define UNWIND_MOCK_PG_OPEN_CALL_H_
 
@@ -37,7 +37,8 @@ class Caller {
   const std::function<void(absl::Status)> finish_;
 };
 
-// The calls that nobody is working on: delayed or hung. Close ends them, so that they do not hold up a shutdown. Thread-safe.
+// The calls that nobody is working on: delayed or hung. Close ends them, so that they do not hold up a shutdown.
+// Thread-safe.
 class IdleCalls {
  public:
   void Add(const std::shared_ptr<Caller>& caller);

@@ -34,12 +34,12 @@ struct Fate {
   bool hang = false;           // recorded, then never answered
 };
 
-// Draws the fate of a key that the ledger does not hold, and counts `scenario`'s counters down. `captured` is the amount to be
-// captured; nothing for a refund, which no amount refuses.
+// Draws the fate of a key that the ledger does not hold, and counts `scenario`'s counters down. `captured` is the
+// amount to be captured; nothing for a refund, which no amount refuses.
 Fate DrawFate(Scenario& scenario, absl::string_view key, std::optional<std::int64_t> captured);
 
-// Whether `key` is among the `percent` of the keys that lot `lot` of `seed` picks. The same arguments, the same answer, on every
-// machine and in every run.
+// Whether `key` is among the `percent` of the keys that lot `lot` of `seed` picks. The same arguments, the same answer,
+// on every machine and in every run.
 bool IsDrawn(std::int64_t seed, absl::string_view lot, absl::string_view key, int percent);
 
 }  // namespace unwind::pg

@@ -26,7 +26,8 @@ GatewayAnswer ReadError(const absl::Status& status) {
       return Say(GatewayAnswer::Kind::kDeclined, info.reason);
     }
   }
-  return Say(GatewayAnswer::Kind::kUnknown, info.reason.empty() ? absl::StatusCodeToString(status.code()) : info.reason);
+  return Say(GatewayAnswer::Kind::kUnknown,
+             info.reason.empty() ? absl::StatusCodeToString(status.code()) : info.reason);
 }
 
 }  // namespace

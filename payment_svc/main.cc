@@ -34,7 +34,8 @@ absl::Status Run() {
   const std::string pg_address = absl::GetFlag(FLAGS_pg_address);
   if (pg_address.empty()) return absl::InvalidArgumentError("--pg_address is missing; give the gateway's host:port");
   const absl::Duration pg_timeout = absl::GetFlag(FLAGS_pg_timeout);
-  if (pg_timeout <= absl::ZeroDuration()) return absl::InvalidArgumentError("--pg_timeout must be above zero, such as 1s");
+  if (pg_timeout <= absl::ZeroDuration())
+    return absl::InvalidArgumentError("--pg_timeout must be above zero, such as 1s");
   const std::string path = absl::GetFlag(FLAGS_db);
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Connection::Open(path));
   RETURN_IF_ERROR(Participant::Migrate(*connection));
@@ -64,7 +65,8 @@ absl::Status Run() {
 
 int main(int argc, char** argv) {
   unwind::HoldStopSignals();
-  unwind::ParseFlagsOnly(argc, argv, "payment_svc: charges and refunds through the payment gateway, each at most once.");
+  unwind::ParseFlagsOnly(argc, argv,
+                         "payment_svc: charges and refunds through the payment gateway, each at most once.");
   unwind::InitLog("payment_svc");
   if (const absl::Status status = unwind::payment::Run(); !status.ok()) {
     std::fprintf(stderr, "payment_svc: %s\n", std::string(status.message()).c_str());

@@ -32,11 +32,16 @@ std::string Show(const Money& money) { return absl::StrCat(money.minor_units, " 
 
 absl::string_view StateName(State state) {
   switch (state) {
-    case State::kPending: return "PENDING";
-    case State::kResolving: return "PENDING";  // the same to a caller
-    case State::kSuccess: return "SUCCESS";
-    case State::kFailed: return "FAILED";
-    case State::kRefunded: return "REFUNDED";
+    case State::kPending:
+      return "PENDING";
+    case State::kResolving:
+      return "PENDING";  // the same to a caller
+    case State::kSuccess:
+      return "SUCCESS";
+    case State::kFailed:
+      return "FAILED";
+    case State::kRefunded:
+      return "REFUNDED";
   }
   return "UNKNOWN";
 }
@@ -59,8 +64,8 @@ absl::Status CheckCharge(const ChargeCall& call) {
 // What a charge or a refund that failed says: `declined` is the reason of ours if the gateway declined it.
 absl::Status Failed(absl::string_view failed_reason, absl::string_view declined, Metadata metadata) {
   if (failed_reason == kPaymentTimeout) {
-    return Error(absl::StatusCode::kFailedPrecondition, "the gateway did not answer in time; no money moved", kPaymentTimeout,
-                 std::move(metadata));
+    return Error(absl::StatusCode::kFailedPrecondition, "the gateway did not answer in time; no money moved",
+                 kPaymentTimeout, std::move(metadata));
   }
   metadata["pg_reason"] = std::string(failed_reason);
   return Error(absl::StatusCode::kFailedPrecondition, absl::StrCat("the gateway declined: ", failed_reason), declined,
@@ -86,14 +91,11 @@ Decision Never(const absl::Status& cause) {
 Decision NeverAsked() { return Never(Failed(kPaymentTimeout, "", {})); }
 
 Decision MovedAfterNever(absl::string_view id, const GatewayAnswer& answer) {
-  return NotKnown("MOVED_AFTER_NEVER",
-                       absl::StrCat("the gateway says it moved money for ", id, " (transaction ", answer.transaction_id,
-                                    ") after it said that it never would"));
+  return NotKnown("MOVED_AFTER_NEVER", absl::StrCat("the gateway says it moved money for ", id, " (transaction ",
+                                                    answer.transaction_id, ") after it said that it never would"));
 }
 
-bool Moved(const std::optional<GatewayAnswer>& answer) {
-  return answer && answer->kind == GatewayAnswer::Kind::kMoved;
-}
+bool Moved(const std::optional<GatewayAnswer>& answer) { return answer && answer->kind == GatewayAnswer::Kind::kMoved; }
 
 // Why a row that the gateway declined or fenced has failed.
 std::string FailedReason(const GatewayAnswer& answer) {
@@ -106,7 +108,7 @@ Decision SettleCharge(Payment& payment, const GatewayAnswer& answer, absl::Time 
     case GatewayAnswer::Kind::kMoved:
       if (answer.amount != payment.amount || !answer.captured.empty()) {
         return NotKnown("AMOUNT_MISMATCH", absl::StrCat("the gateway took ", Show(answer.amount), " for payment ",
-                                                             payment.payment_id, ", which asks for ", Show(payment.amount)));
+                                                        payment.payment_id, ", which asks for ", Show(payment.amount)));
       }
       payment.state = State::kSuccess;
       payment.pg_transaction_id = answer.transaction_id;
@@ -128,9 +130,9 @@ Decision SettleRefund(Payment& payment, Refund& refund, const GatewayAnswer& ans
     case GatewayAnswer::Kind::kMoved:
       if (answer.amount != payment.amount || answer.captured != payment.pg_transaction_id) {
         return NotKnown("AMOUNT_MISMATCH",
-                             absl::StrCat("the gateway paid back ", Show(answer.amount), " of transaction ", answer.captured,
-                                          " for refund ", refund.refund_id, ", which asks for ", Show(payment.amount), " of ",
-                                          payment.pg_transaction_id));
+                        absl::StrCat("the gateway paid back ", Show(answer.amount), " of transaction ", answer.captured,
+                                     " for refund ", refund.refund_id, ", which asks for ", Show(payment.amount),
+                                     " of ", payment.pg_transaction_id));
       }
       refund.state = State::kSuccess;
       refund.pg_transaction_id = answer.transaction_id;
@@ -148,16 +150,23 @@ Decision SettleRefund(Payment& payment, Refund& refund, const GatewayAnswer& ans
   return NotKnown("");
 }
 
-Decision StartRefund(std::optional<Payment>& payment, std::optional<Refund>& refund, const RefundCall& call, absl::Time now) {
+Decision StartRefund(std::optional<Payment>& payment, std::optional<Refund>& refund, const RefundCall& call,
+                     absl::Time now) {
   if (!payment) return Refuse(PaymentNotFound(call.payment_id));
   if (payment->state != State::kSuccess || !payment->refund_id.empty()) {
     Metadata metadata = {{"payment_id", payment->payment_id}, {"state", std::string(StateName(payment->state))}};
     if (!payment->refund_id.empty()) metadata["refund_id"] = payment->refund_id;
-    return Refuse(Error(absl::StatusCode::kFailedPrecondition, "only a payment that succeeded is refunded, and only once",
-                        "PAYMENT_NOT_REFUNDABLE", std::move(metadata)));
+    return Refuse(Error(absl::StatusCode::kFailedPrecondition,
+                        "only a payment that succeeded is refunded, and only once", "PAYMENT_NOT_REFUNDABLE",
+                        std::move(metadata)));
   }
-  refund = Refund{.refund_id = call.refund_id, .owner = call.owner, .payment_id = call.payment_id, .state = State::kPending,
-                  .pg_transaction_id = "", .failed_reason = "", .create_time = now};
+  refund = Refund{.refund_id = call.refund_id,
+                  .owner = call.owner,
+                  .payment_id = call.payment_id,
+                  .state = State::kPending,
+                  .pg_transaction_id = "",
+                  .failed_reason = "",
+                  .create_time = now};
   payment->refund_id = call.refund_id;
   return AskGateway();
 }
@@ -167,19 +176,27 @@ Decision StartRefund(std::optional<Payment>& payment, std::optional<Refund>& ref
 std::string ChargeKey(absl::string_view payment_id) { return absl::StrCat("charge-", payment_id); }
 std::string RefundKey(absl::string_view refund_id) { return absl::StrCat("refund-", refund_id); }
 
-Decision DecideCharge(std::optional<Payment>& payment, const ChargeCall& call, const std::optional<GatewayAnswer>& answer,
-                      absl::Time now) {
+Decision DecideCharge(std::optional<Payment>& payment, const ChargeCall& call,
+                      const std::optional<GatewayAnswer>& answer, absl::Time now) {
   if (!payment) {
     if (answer) return NotKnown("PAYMENT_GONE");
     if (absl::Status status = CheckCharge(call); !status.ok()) return Refuse(std::move(status));
-    payment = Payment{.payment_id = call.payment_id, .owner = call.owner, .member_id = call.member_id, .amount = call.amount,
-                      .method = call.method, .state = State::kPending, .pg_transaction_id = "", .failed_reason = "",
-                      .refund_id = "", .create_time = now, .paid_at = std::nullopt};
+    payment = Payment{.payment_id = call.payment_id,
+                      .owner = call.owner,
+                      .member_id = call.member_id,
+                      .amount = call.amount,
+                      .method = call.method,
+                      .state = State::kPending,
+                      .pg_transaction_id = "",
+                      .failed_reason = "",
+                      .refund_id = "",
+                      .create_time = now,
+                      .paid_at = std::nullopt};
     return AskGateway();
   }
   if (payment->owner != call.owner) {
-    return Refuse(Error(absl::StatusCode::kAlreadyExists, "another call made a payment of this id", "PAYMENT_ALREADY_EXISTS",
-                        {{"payment_id", call.payment_id}}));
+    return Refuse(Error(absl::StatusCode::kAlreadyExists, "another call made a payment of this id",
+                        "PAYMENT_ALREADY_EXISTS", {{"payment_id", call.payment_id}}));
   }
   switch (payment->state) {
     case State::kPending:
@@ -195,7 +212,8 @@ Decision DecideCharge(std::optional<Payment>& payment, const ChargeCall& call, c
   return NotKnown("");
 }
 
-Decision DecideResolveCharge(std::optional<Payment>& payment, const std::optional<GatewayAnswer>& answer, absl::Time now) {
+Decision DecideResolveCharge(std::optional<Payment>& payment, const std::optional<GatewayAnswer>& answer,
+                             absl::Time now) {
   if (!payment) return NeverAsked();
   switch (payment->state) {
     case State::kPending:
@@ -220,8 +238,8 @@ Decision DecideRefund(std::optional<Payment>& payment, std::optional<Refund>& re
                       const std::optional<GatewayAnswer>& answer, absl::Time now) {
   if (!refund) return answer ? NotKnown("REFUND_GONE") : StartRefund(payment, refund, call, now);
   if (refund->owner != call.owner || refund->payment_id != call.payment_id) {
-    return Refuse(Error(absl::StatusCode::kAlreadyExists, "another call made a refund of this id", "REFUND_ALREADY_EXISTS",
-                        {{"refund_id", call.refund_id}}));
+    return Refuse(Error(absl::StatusCode::kAlreadyExists, "another call made a refund of this id",
+                        "REFUND_ALREADY_EXISTS", {{"refund_id", call.refund_id}}));
   }
   switch (refund->state) {
     case State::kPending:
@@ -263,8 +281,8 @@ Decision DecideResolveRefund(std::optional<Payment>& payment, std::optional<Refu
 }
 
 absl::Status PaymentNotFound(absl::string_view payment_id) {
-  return Error(absl::StatusCode::kNotFound, absl::StrCat("there is no payment \"", payment_id, "\""), "PAYMENT_NOT_FOUND",
-               {{"payment_id", std::string(payment_id)}});
+  return Error(absl::StatusCode::kNotFound, absl::StrCat("there is no payment \"", payment_id, "\""),
+               "PAYMENT_NOT_FOUND", {{"payment_id", std::string(payment_id)}});
 }
 
 }  // namespace unwind::payment

@@ -1,5 +1,5 @@
-// Payments and refunds, and the decisions over them, without I/O. Money moves at the gateway; a row says what we know of it. Intent first
-// (PENDING), then the gateway's word; what the gateway did not say is never guessed.
+// Payments and refunds, and the decisions over them, without I/O. Money moves at the gateway; a row says what we know
+// of it. Intent first (PENDING), then the gateway's word; what the gateway did not say is never guessed.
 #ifndef UNWIND_PAYMENT_SVC_PAYMENT_H_
 #define UNWIND_PAYMENT_SVC_PAYMENT_H_
 
@@ -17,7 +17,8 @@ inline constexpr absl::string_view kErrorDomain = "payment.shop.unwind";
 inline constexpr std::int64_t kAmountMinorMax = 1'000'000'000'000'000;
 inline constexpr int kMethodMax = 2;  // of shop.type.v1.PaymentMethod
 
-// Of a failed row's failed_reason: the gateway never said, and then it was fenced. Any other reason is the gateway's own.
+// Of a failed row's failed_reason: the gateway never said, and then it was fenced. Any other reason is the gateway's
+// own.
 inline constexpr absl::string_view kPaymentTimeout = "PAYMENT_TIMEOUT";
 
 struct Money {
@@ -32,8 +33,8 @@ enum class State : std::uint8_t {
   kPending = 1,    // the gateway is being asked
   kResolving = 2,  // it is asked no more but by a fence
   kSuccess = 3,
-  kFailed = 4,     // no money moved, and none ever will
-  kRefunded = 5,   // of a payment only
+  kFailed = 4,    // no money moved, and none ever will
+  kRefunded = 5,  // of a payment only
 };
 
 struct Payment {

@@ -180,7 +180,8 @@ void PaymentDomain::RememberNever(const std::string& key) {
   nevers_.insert(key);
 }
 
-// The barrier fences a call whose resolve said never, and asks nobody; so a gateway that breaks its word is caught here.
+// The barrier fences a call whose resolve said never, and asks nobody; so a gateway that breaks its word is caught
+// here.
 void PaymentDomain::CheckLateAnswer(const std::string& key, const GatewayAnswer& answer) {
   if (answer.kind != GatewayAnswer::Kind::kMoved) return;
   {

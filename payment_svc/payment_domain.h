@@ -1,4 +1,5 @@
-// Payments as a saga participant: the batch loads rows, payment.h decides, the gateway is asked between two transactions.
+// Payments as a saga participant: the batch loads rows, payment.h decides, the gateway is asked between two
+// transactions.
 #ifndef UNWIND_PAYMENT_SVC_PAYMENT_DOMAIN_H_
 #define UNWIND_PAYMENT_SVC_PAYMENT_DOMAIN_H_
 

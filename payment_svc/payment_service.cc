@@ -23,10 +23,14 @@ void Write(absl::Time from, google::protobuf::Timestamp& to) {
 v1::Payment::State StateOf(State state) {
   switch (state) {
     case State::kPending:
-    case State::kResolving: return v1::Payment::STATE_PENDING;
-    case State::kSuccess: return v1::Payment::STATE_SUCCESS;
-    case State::kFailed: return v1::Payment::STATE_FAILED;
-    case State::kRefunded: return v1::Payment::STATE_REFUNDED;
+    case State::kResolving:
+      return v1::Payment::STATE_PENDING;
+    case State::kSuccess:
+      return v1::Payment::STATE_SUCCESS;
+    case State::kFailed:
+      return v1::Payment::STATE_FAILED;
+    case State::kRefunded:
+      return v1::Payment::STATE_REFUNDED;
   }
   return v1::Payment::STATE_UNSPECIFIED;
 }
@@ -52,7 +56,8 @@ grpc::ServerUnaryReactor* PaymentService::Charge(grpc::CallbackServerContext* co
 }
 
 grpc::ServerUnaryReactor* PaymentService::ResolveCharge(grpc::CallbackServerContext* context,
-                                                        const v1::ChargeRequest* request, v1::ChargeResponse* response) {
+                                                        const v1::ChargeRequest* request,
+                                                        v1::ChargeResponse* response) {
   return ServeStep(participant_, context, request, response, kResolveCharge, barrier::Phase::kResolve, kErrorDomain);
 }
 
@@ -62,7 +67,8 @@ grpc::ServerUnaryReactor* PaymentService::Refund(grpc::CallbackServerContext* co
 }
 
 grpc::ServerUnaryReactor* PaymentService::ResolveRefund(grpc::CallbackServerContext* context,
-                                                        const v1::RefundRequest* request, v1::RefundResponse* response) {
+                                                        const v1::RefundRequest* request,
+                                                        v1::RefundResponse* response) {
   return ServeStep(participant_, context, request, response, kResolveRefund, barrier::Phase::kResolve, kErrorDomain);
 }
 

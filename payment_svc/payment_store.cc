@@ -31,7 +31,8 @@ constexpr char kSaveRefunds[] =
     " failed_reason = excluded.failed_reason";
 
 constexpr char kCountPending[] =
-    "SELECT (SELECT count(*) FROM payments WHERE state IN (1, 2)) + (SELECT count(*) FROM refunds WHERE state IN (1, 2))";
+    "SELECT (SELECT count(*) FROM payments WHERE state IN (1, 2)) + (SELECT count(*) FROM refunds WHERE state IN (1, "
+    "2))";
 
 // Rows that have no value: every id that was asked for.
 template <class Rows>

@@ -135,11 +135,21 @@ TEST_F(MockPgTest, ListsInPagesInTheOrderOfWriting) {
 
 TEST_F(MockPgTest, BadRequestsAreRefusedAndStoreNothing) {
   const std::vector<CallResult> results = {
-      pg_.Confirm(""),           pg_.Confirm(std::string(201, 'k')),  pg_.Confirm("k", 0),
-      pg_.Confirm("k", -1),      pg_.Confirm("k", 1'000'000'000'000'001), pg_.Confirm("k", INT64_MAX),
-      pg_.Confirm("k", 1, ""),   pg_.Confirm("k", 1, "krw"),          pg_.Confirm("k", 1, "KRWX"),
-      pg_.Confirm("k\n"),        pg_.Confirm(std::string("k\0x", 3)), pg_.Cancel("k", ""),
-      pg_.Cancel("k", "a b"),    pg_.Fence(""),                       pg_.Fence("\x7f"),
+      pg_.Confirm(""),
+      pg_.Confirm(std::string(201, 'k')),
+      pg_.Confirm("k", 0),
+      pg_.Confirm("k", -1),
+      pg_.Confirm("k", 1'000'000'000'000'001),
+      pg_.Confirm("k", INT64_MAX),
+      pg_.Confirm("k", 1, ""),
+      pg_.Confirm("k", 1, "krw"),
+      pg_.Confirm("k", 1, "KRWX"),
+      pg_.Confirm("k\n"),
+      pg_.Confirm(std::string("k\0x", 3)),
+      pg_.Cancel("k", ""),
+      pg_.Cancel("k", "a b"),
+      pg_.Fence(""),
+      pg_.Fence("\x7f"),
   };
   for (const CallResult& result : results) {
     EXPECT_EQ(result.status.code(), absl::StatusCode::kInvalidArgument) << result.status;
@@ -255,21 +265,24 @@ TEST_F(MockPgTest, HungAndDelayedCallsDoNotHoldUpAShutdown) {
   std::vector<CallResult> results(20);
   std::vector<std::thread> callers;
   for (int i = 0; i < 10; ++i) {
-    callers.emplace_back([&, i] { results[static_cast<std::size_t>(i)] = pg_.Confirm(Key(i), 1, "KRW", absl::Minutes(1)); });
+    callers.emplace_back(
+        [&, i] { results[static_cast<std::size_t>(i)] = pg_.Confirm(Key(i), 1, "KRW", absl::Minutes(1)); });
   }
   EXPECT_TRUE(Eventually([&] { return pg_.List().size() == 10; }));
   scenario.set_hang_first(0);
   scenario.set_delay_ms(600'000);
   ASSERT_TRUE(SetScenario(scenario).status.ok());
   for (int i = 10; i < 20; ++i) {
-    callers.emplace_back([&, i] { results[static_cast<std::size_t>(i)] = pg_.Confirm(Key(i), 1, "KRW", absl::Minutes(1)); });
+    callers.emplace_back(
+        [&, i] { results[static_cast<std::size_t>(i)] = pg_.Confirm(Key(i), 1, "KRW", absl::Minutes(1)); });
   }
   const absl::Time began = absl::Now();
   pg_.Stop();
   EXPECT_LT(absl::Now() - began, absl::Seconds(3));
   for (std::thread& caller : callers) caller.join();
   for (std::size_t i = 0; i < 10; ++i) EXPECT_EQ(results[i].reason(), "SHUTTING_DOWN") << results[i].status;
-  for (const CallResult& result : results) EXPECT_FALSE(result.status.ok());  // a delayed one may be too late for our own answer
+  for (const CallResult& result : results)
+    EXPECT_FALSE(result.status.ok());  // a delayed one may be too late for our own answer
 }
 
 TEST_F(MockPgTest, CrashesAfterTheNthAnswer) {

@@ -1,5 +1,5 @@
-// Payments between the barrier and a gateway that the test plays: what is committed when the gateway is asked, and what becomes of
-// answers that come in the worst order.
+// Payments between the barrier and a gateway that the test plays: what is committed when the gateway is asked, and what
+// becomes of answers that come in the worst order.
 #include <future>
 #include <map>
 #include <string>
@@ -93,10 +93,12 @@ class PaymentDomainTest : public testing::Test {
   // The committed row.
   std::optional<Payment> Row() {
     std::optional<Payment> row;
-    EXPECT_TRUE(read_connection_->Read([&](soci::session& session) {
-      row = LoadPayments(session, {"p1"})["p1"];
-      return absl::OkStatus();
-    }).ok());
+    EXPECT_TRUE(read_connection_
+                    ->Read([&](soci::session& session) {
+                      row = LoadPayments(session, {"p1"})["p1"];
+                      return absl::OkStatus();
+                    })
+                    .ok());
     return row;
   }
 

@@ -1,4 +1,5 @@
-// mock_pg and payment_svc in this process, over real gRPC on Unix sockets and real SQLite files; each can be stopped and started again.
+// mock_pg and payment_svc in this process, over real gRPC on Unix sockets and real SQLite files; each can be stopped
+// and started again.
 #ifndef UNWIND_TESTS_CONTRACT_PAYMENT_HARNESS_H_
 #define UNWIND_TESTS_CONTRACT_PAYMENT_HARNESS_H_
 
@@ -74,7 +75,7 @@ inline bool Eventually(const std::function<bool()>& condition) {
 // A finished call.
 struct CallResult {
   absl::Status status;
-  std::string response;     // its bytes
+  std::string response;      // its bytes
   bool effect_free = false;  // the trailer saga-outcome: refused
   std::string reason() const { return GetErrorInfo(status).reason; }
   std::string metadata(const std::string& name) const {

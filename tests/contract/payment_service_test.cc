@@ -1,4 +1,5 @@
-// payment_svc over mock_pg, both real: charged at most once, resolved finally, refunded at most once, whatever the gateway does.
+// payment_svc over mock_pg, both real: charged at most once, resolved finally, refunded at most once, whatever the
+// gateway does.
 #include <atomic>
 #include <string>
 #include <thread>
@@ -18,10 +19,11 @@ using Stub = PaymentProcess::Stub;
 class PaymentServiceTest : public testing::Test {
  protected:
   static Metadata Step(const std::string& saga, const std::string& step, const std::string& phase) {
-    return {{"saga-id", saga},    {"saga-step", step},   {"saga-phase", phase},
+    return {{"saga-id", saga},      {"saga-step", step},   {"saga-phase", phase},
             {"saga-kind", "pivot"}, {"saga-attempt", "1"}, {"idempotency-key", saga + "/" + step + "/" + phase}};
   }
-  static v1::ChargeRequest ChargeOf(const std::string& id, std::int64_t amount = 1000, const std::string& currency = "KRW") {
+  static v1::ChargeRequest ChargeOf(const std::string& id, std::int64_t amount = 1000,
+                                    const std::string& currency = "KRW") {
     v1::ChargeRequest request;
     request.set_payment_id(id);
     request.set_member_id("m1");
@@ -33,11 +35,13 @@ class PaymentServiceTest : public testing::Test {
   // The payment of saga `id` is `id`, as in place_order.
   CallResult Charge(const std::string& id, std::int64_t amount = 1000, const std::string& currency = "KRW") {
     v1::ChargeResponse response;
-    return Invoke(payment_.stub(), &Stub::Charge, ChargeOf(id, amount, currency), &response, Step(id, "charge", "action"));
+    return Invoke(payment_.stub(), &Stub::Charge, ChargeOf(id, amount, currency), &response,
+                  Step(id, "charge", "action"));
   }
   CallResult ResolveCharge(const std::string& id, std::int64_t amount = 1000) {
     v1::ChargeResponse response;
-    return Invoke(payment_.stub(), &Stub::ResolveCharge, ChargeOf(id, amount), &response, Step(id, "charge", "resolve"));
+    return Invoke(payment_.stub(), &Stub::ResolveCharge, ChargeOf(id, amount), &response,
+                  Step(id, "charge", "resolve"));
   }
   static v1::RefundRequest RefundOf(const std::string& refund_id, const std::string& payment_id) {
     v1::RefundRequest request;
@@ -51,7 +55,8 @@ class PaymentServiceTest : public testing::Test {
   }
   CallResult ResolveRefund(const std::string& id, const std::string& payment_id) {
     v1::RefundResponse response;
-    return Invoke(payment_.stub(), &Stub::ResolveRefund, RefundOf(id, payment_id), &response, Step(id, "refund", "resolve"));
+    return Invoke(payment_.stub(), &Stub::ResolveRefund, RefundOf(id, payment_id), &response,
+                  Step(id, "refund", "resolve"));
   }
   absl::StatusOr<v1::Payment> Get(const std::string& id) {
     v1::GetPaymentRequest request;
@@ -295,7 +300,8 @@ TEST_F(PaymentServiceTest, TheSameKeyWithAnotherBodyIsReused) {
 TEST_F(PaymentServiceTest, AnotherSagaCannotTakeOverAPayment) {
   ASSERT_TRUE(Charge("p1").status.ok());
   v1::ChargeResponse response;
-  const CallResult other = Invoke(payment_.stub(), &Stub::Charge, ChargeOf("p1"), &response, Step("p2", "charge", "action"));
+  const CallResult other =
+      Invoke(payment_.stub(), &Stub::Charge, ChargeOf("p1"), &response, Step("p2", "charge", "action"));
   EXPECT_EQ(other.status.code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(other.reason(), "PAYMENT_ALREADY_EXISTS");
   EXPECT_TRUE(other.effect_free);

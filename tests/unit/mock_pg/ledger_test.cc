@@ -22,16 +22,31 @@ class LedgerTest : public testing::Test {
     return verdict;
   }
   Verdict Confirm(const std::string& key, std::int64_t amount = 1000, const std::string& currency = "KRW") {
-    return Run({.verb = Verb::kConfirm, .key = key, .amount_minor = amount, .currency_code = currency, .captured = "",
-                .transaction_id = "", .now = {}});
+    return Run({.verb = Verb::kConfirm,
+                .key = key,
+                .amount_minor = amount,
+                .currency_code = currency,
+                .captured = "",
+                .transaction_id = "",
+                .now = {}});
   }
   Verdict Cancel(const std::string& key, const std::string& captured) {
-    return Run({.verb = Verb::kCancel, .key = key, .amount_minor = 0, .currency_code = "", .captured = captured,
-                .transaction_id = "", .now = {}});
+    return Run({.verb = Verb::kCancel,
+                .key = key,
+                .amount_minor = 0,
+                .currency_code = "",
+                .captured = captured,
+                .transaction_id = "",
+                .now = {}});
   }
   Verdict Fence(const std::string& key) {
-    return Run({.verb = Verb::kFence, .key = key, .amount_minor = 0, .currency_code = "", .captured = "",
-                .transaction_id = "", .now = {}});
+    return Run({.verb = Verb::kFence,
+                .key = key,
+                .amount_minor = 0,
+                .currency_code = "",
+                .captured = "",
+                .transaction_id = "",
+                .now = {}});
   }
 
   Ledger ledger_;

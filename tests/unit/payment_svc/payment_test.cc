@@ -55,7 +55,9 @@ void ExpectNever(const Decision& decision, absl::string_view cause) {
 
 class ChargeTest : public testing::Test {
  protected:
-  Decision Charge(std::optional<GatewayAnswer> answer = std::nullopt) { return DecideCharge(payment_, Call(), answer, kNow); }
+  Decision Charge(std::optional<GatewayAnswer> answer = std::nullopt) {
+    return DecideCharge(payment_, Call(), answer, kNow);
+  }
   Decision Resolve(std::optional<GatewayAnswer> answer = std::nullopt) {
     return DecideResolveCharge(payment_, answer, kLater);
   }
@@ -265,9 +267,17 @@ TEST_F(ChargeTest, ResolveOfAPaymentThatIsSettled) {
 class RefundTest : public testing::Test {
  protected:
   RefundTest() {
-    payment_ = Payment{.payment_id = "p1", .owner = "saga/charge", .member_id = "m1", .amount = {1000, "KRW"}, .method = 1,
-                       .state = State::kSuccess, .pg_transaction_id = "tx-1", .failed_reason = "", .refund_id = "",
-                       .create_time = kNow, .paid_at = kNow};
+    payment_ = Payment{.payment_id = "p1",
+                       .owner = "saga/charge",
+                       .member_id = "m1",
+                       .amount = {1000, "KRW"},
+                       .method = 1,
+                       .state = State::kSuccess,
+                       .pg_transaction_id = "tx-1",
+                       .failed_reason = "",
+                       .refund_id = "",
+                       .create_time = kNow,
+                       .paid_at = kNow};
   }
   static RefundCall Call() { return {.refund_id = "r1", .owner = "saga/refund", .payment_id = "p1"}; }
   Decision Refund(std::optional<GatewayAnswer> answer = std::nullopt) {
@@ -340,12 +350,12 @@ TEST_F(RefundTest, ASecondCallerOfTheSameIdIsRefused) {
   Refund();
   RefundCall other = Call();
   other.owner = "other/refund";
-  ExpectError(DecideRefund(payment_, refund_, other, std::nullopt, kNow), Kind::kRefused, absl::StatusCode::kAlreadyExists,
-              "REFUND_ALREADY_EXISTS");
+  ExpectError(DecideRefund(payment_, refund_, other, std::nullopt, kNow), Kind::kRefused,
+              absl::StatusCode::kAlreadyExists, "REFUND_ALREADY_EXISTS");
   other = Call();
   other.payment_id = "p2";
-  ExpectError(DecideRefund(payment_, refund_, other, std::nullopt, kNow), Kind::kRefused, absl::StatusCode::kAlreadyExists,
-              "REFUND_ALREADY_EXISTS");
+  ExpectError(DecideRefund(payment_, refund_, other, std::nullopt, kNow), Kind::kRefused,
+              absl::StatusCode::kAlreadyExists, "REFUND_ALREADY_EXISTS");
 }
 
 TEST_F(RefundTest, StaysPendingWhenTheGatewaySaysNothing) {
