@@ -18,7 +18,7 @@ constexpr char kLamp[] = "lamp";
 constexpr std::int64_t kLampPrice = 39000;
 constexpr int kLamps = 20;
 constexpr absl::Duration kEndPatience = absl::Seconds(60);
-constexpr int kGatewayDelayMs = 1500;  // long enough to kill a process in mid-saga, short of the charge's timeout
+constexpr int kGatewayDelayMs = 500;  // long enough to kill a process in mid-saga, short of the timeout of a charge
 
 template <typename... Parts>
 absl::Status Not(const Parts&... parts) {
@@ -208,23 +208,20 @@ absl::Status Stage::GatewayNeverAnswers() {
 }
 
 absl::Status Stage::StockIsKilled() {
+  const Fault slow(shop_, Delay(kGatewayDelayMs));
+  RETURN_IF_ERROR(slow.status());
   const auto request = Shop::Order("bora", kLamp);
-  std::unique_ptr<Placing> placing;
-  std::string saga_id;
-  {
-    const Fault slow(shop_, Delay(kGatewayDelayMs));
-    RETURN_IF_ERROR(slow.status());
-    placing = shop_.Begin(request);
-    saga_id = placing->SagaId(kEndPatience);
-    if (!shop_.AwaitStepSent(saga_id, "charge", kEndPatience)) return Not("the charge was never sent");
-    shop_.cluster().Kill(Node::kStock);
-    std::printf("  kill -9 stock_svc: the charge is under way, the stock is not confirmed yet.\n");
-  }
+  const auto placing = shop_.Begin(request);
+  const std::string saga_id = placing->SagaId(kEndPatience);
+  if (!shop_.AwaitStepSent(saga_id, "charge", kEndPatience)) return Not("the charge was never sent");
+  shop_.cluster().Kill(Node::kStock);
+  std::printf("  kill -9 stock_svc: the charge is under way, the stock is not confirmed yet.\n");
   if (!shop_.AwaitStepSent(saga_id, "confirm_stock", kEndPatience)) return Not("confirm_stock was never sent");
   RETURN_IF_ERROR(shop_.cluster().Restart(Node::kStock));
   std::printf("  stock_svc is started again.\n");
-  shop::checkout::v1::PlaceOrderResponse placed;
-  RETURN_IF_ERROR(Expect(placing->Wait().ok() ? grpc::Status::OK : shop_.Place(request, &placed), grpc::StatusCode::OK, ""));
+  grpc::Status status = placing->Wait();
+  if (AskAgain(status)) status = shop_.Place(request, nullptr);
+  RETURN_IF_ERROR(Expect(status, grpc::StatusCode::OK, ""));
   RETURN_IF_ERROR(Show(saga_id));
   RETURN_IF_ERROR(ExpectOrder(saga_id, OrderProto::STATE_PAID));
   RETURN_IF_ERROR(ExpectMoney(saga_id, 1, 0));
@@ -232,18 +229,15 @@ absl::Status Stage::StockIsKilled() {
 }
 
 absl::Status Stage::OrchestratorIsKilled() {
+  const Fault slow(shop_, Delay(kGatewayDelayMs));
+  RETURN_IF_ERROR(slow.status());
   const auto request = Shop::Order("duri", kLamp);
-  std::string saga_id;
-  {
-    const Fault slow(shop_, Delay(kGatewayDelayMs));
-    RETURN_IF_ERROR(slow.status());
-    const auto placing = shop_.Begin(request);
-    saga_id = placing->SagaId(kEndPatience);
-    if (!shop_.AwaitStepSent(saga_id, "charge", kEndPatience)) return Not("the charge was never sent");
-    shop_.cluster().Kill(Node::kOrchestrator);
-    std::printf("  kill -9 orchestrator: the charge is under way. The buyer's call ends with code %d.\n",
-                placing->Wait().error_code());
-  }
+  const auto placing = shop_.Begin(request);
+  const std::string saga_id = placing->SagaId(kEndPatience);
+  if (!shop_.AwaitStepSent(saga_id, "charge", kEndPatience)) return Not("the charge was never sent");
+  shop_.cluster().Kill(Node::kOrchestrator);
+  std::printf("  kill -9 orchestrator: the charge is under way. The buyer's call ends with code %d, UNAVAILABLE.\n",
+              placing->Wait().error_code());
   RETURN_IF_ERROR(shop_.cluster().Restart(Node::kOrchestrator));
   std::printf("  The orchestrator is started again; the buyer calls again with the same request_id.\n");
   shop::checkout::v1::PlaceOrderResponse placed;

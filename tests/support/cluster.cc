@@ -5,12 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/generic/generic_stub.h"
-#include "grpcpp/impl/codegen/proto_utils.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "tests/support/poll.h"
 
@@ -115,6 +113,7 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
                                       ",shop.payment.v1.PaymentService=", Address(Node::kPayment));
     if (!options_.participants.empty()) absl::StrAppend(&routes, ",", options_.participants);
     arguments.push_back(absl::StrCat("--participants=", routes));
+    arguments.push_back(absl::StrCat("--definitions=", options_.definitions));
   }
   if (const auto extra = options_.extra_flags.find(node); extra != options_.extra_flags.end()) {
     arguments.insert(arguments.end(), extra->second.begin(), extra->second.end());
@@ -131,7 +130,8 @@ absl::Status Cluster::Launch(Node node) {
   seat.process = std::move(process);
   std::string port;
   const bool listens = Eventually(kStartPatience, [&] {
-    port = std::string(absl::StripAsciiWhitespace(ReadFile(port_file)));
+    const std::string text = ReadFile(port_file);  // a second line would be the port of the metrics
+    port = text.substr(0, text.find('\n'));
     return !port.empty() || !seat.process->Running();
   });
   if (!listens || port.empty()) {

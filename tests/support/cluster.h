@@ -31,6 +31,7 @@ struct ClusterOptions {
   std::string scratch_root = "/tmp";                       // the scratch folder is made in here
   bool keep_scratch = false;                               // else it is removed in the end
   std::map<Node, std::vector<std::string>> extra_flags;  // after ours
+  std::string definitions = "orchestrator/sagas";          // the default holds in the root of the project
   std::string participants;                                // more "service=address" routes of the orchestrator, comma-separated
 };
 

@@ -1,0 +1,172 @@
+"""A saga participant in Python: rooms and cars, in memory, with nothing but grpcio and a descriptor set.
+
+It keeps the participant contract of docs/ARCHITECTURE.md: one effect per idempotency key, the same answer to a repeat,
+compensations of what never came accepted, and actions that come after their compensation FENCED.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import threading
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+DOMAIN = "trip.example"
+OUT_OF_THE_WORLD = "atlantis"  # has no rooms
+NO_SUCH_CAR = "submarine"
+
+
+class Types:
+    """Message classes by full name, from a descriptor set; no generated code."""
+
+    def __init__(self, path):
+        files = descriptor_pb2.FileDescriptorSet()
+        with open(path, "rb") as file:
+            files.ParseFromString(file.read())
+        self._pool = descriptor_pool.DescriptorPool()
+        for proto in files.file:
+            self._pool.Add(proto)
+        self._factory = message_factory.MessageFactory(self._pool)
+
+    def message(self, name):
+        return self._factory.GetPrototype(self._pool.FindMessageTypeByName(name))
+
+    def service(self, name):
+        return self._pool.FindServiceByName(name)
+
+
+class Refusal(Exception):
+    """The domain says no: nothing was changed."""
+
+    def __init__(self, reason, text):
+        super().__init__(text)
+        self.reason = reason
+
+
+class Agency:
+    """The business: it knows nothing of sagas."""
+
+    def __init__(self, types):
+        self._types = types
+        self._rooms = {}  # by confirmation
+        self._cars = {}  # by rental
+
+    def BookRoom(self, request):
+        if request.city == OUT_OF_THE_WORLD:
+            raise Refusal("NO_ROOM", "no hotel in " + request.city)
+        confirmation = "room-%d-%s" % (len(self._rooms) + 1, request.guest)
+        room = self._types.message("trip.v1.Room")(confirmation=confirmation, guest=request.guest, bookings=1)
+        self._rooms[confirmation] = room
+        return self._types.message("trip.v1.BookRoomResponse")(confirmation=confirmation, cancel_fee_cents=1250)
+
+    def CancelRoom(self, request):
+        room = self._rooms[request.confirmation]
+        room.cancelled = True
+        room.fee_cents = request.fee_cents
+        room.reason = request.reason
+        return self._types.message("trip.v1.CancelRoomResponse")()
+
+    def ListRooms(self, _):
+        return self._types.message("trip.v1.ListRoomsResponse")(rooms=self._rooms.values())
+
+    def RentCar(self, request):
+        if request.car == NO_SUCH_CAR:
+            raise Refusal("NO_CAR", "there is no " + request.car)
+        self._cars[request.rental_id] = request.car
+        return self._types.message("trip.v1.RentCarResponse")(plate="UNW-%d" % len(self._cars))
+
+    def ReturnCar(self, request):
+        self._cars.pop(request.rental_id, None)
+        return self._types.message("trip.v1.ReturnCarResponse")()
+
+
+class Participant:
+    """The contract around the business: a call is carried out once, its answer remembered."""
+
+    def __init__(self, types, agency):
+        self._types = types
+        self._agency = agency
+        self._lock = threading.Lock()
+        self._answers = {}  # (saga, step, phase) -> message or Refusal
+        self._fenced = set()  # (saga, step) whose compensation came first
+
+    def handler(self, method):
+        carry_out = getattr(self._agency, method.name)
+        request_class = self._types.message(method.input_type.full_name)
+
+        def handle(request, context):
+            metadata = dict(context.invocation_metadata())
+            if "saga-id" not in metadata:  # a read
+                with self._lock:
+                    return carry_out(request)
+            with self._lock:
+                answer = self._answer(metadata, carry_out, request)
+            if isinstance(answer, Refusal):
+                self._refuse(context, answer)
+            return answer
+
+        return grpc.unary_unary_rpc_method_handler(
+            handle,
+            request_deserializer=request_class.FromString,
+            response_serializer=lambda message: message.SerializeToString(),
+        )
+
+    def _answer(self, metadata, carry_out, request):
+        step = (metadata["saga-id"], metadata["saga-step"])
+        phase = metadata["saga-phase"]
+        if step + (phase,) in self._answers:
+            return self._answers[step + (phase,)]
+        if phase == "action" and step in self._fenced:
+            return Refusal("FENCED", "the compensation came first")
+        acted = not isinstance(self._answers.get(step + ("action",), Refusal("", "")), Refusal)
+        if phase == "compensation" and not acted:
+            self._fenced.add(step)
+            answer = self._types.message(self._response_of(carry_out.__name__))()
+        else:
+            try:
+                answer = carry_out(request)
+            except Refusal as refusal:
+                answer = refusal
+        self._answers[step + (phase,)] = answer
+        return answer
+
+    def _response_of(self, method):
+        return "trip.v1." + method + "Response"
+
+    def _refuse(self, context, refusal):
+        code = grpc.StatusCode.ABORTED if refusal.reason == "FENCED" else grpc.StatusCode.FAILED_PRECONDITION
+        status = self._types.message("google.rpc.Status")(code=code.value[0], message=str(refusal))
+        info = self._types.message("google.rpc.ErrorInfo")(reason=refusal.reason, domain=DOMAIN)
+        detail = status.details.add()
+        detail.type_url = "type.googleapis.com/google.rpc.ErrorInfo"
+        detail.value = info.SerializeToString()
+        trailers = [("grpc-status-details-bin", status.SerializeToString())]
+        if refusal.reason != "FENCED":
+            trailers.append(("saga-outcome", "refused"))
+        context.set_trailing_metadata(trailers)
+        context.abort(code, str(refusal))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--protoset", required=True, help="descriptor set of trip.proto and google.rpc's errors")
+    parser.add_argument("--port_file", required=True, help="where to write the port, once it serves")
+    flags = parser.parse_args()
+
+    types = Types(flags.protoset)
+    participant = Participant(types, Agency(types))
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=8))
+    for name in ("trip.v1.RoomService", "trip.v1.CarService"):
+        methods = {method.name: participant.handler(method) for method in types.service(name).methods}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with open(flags.port_file + ".new", "w", encoding="ascii") as file:
+        file.write(str(port))
+    os.rename(flags.port_file + ".new", flags.port_file)
+    server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+// What keeps a process from starting: one clear sentence (or, of definitions, every error) and exit 1.
+#include <arpa/inet.h>
+#include <sqlite3.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/cluster.h"
+#include "tests/support/process.h"
+
+namespace unwind {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+constexpr absl::Duration kEndPatience = absl::Seconds(30);
+
+class Start : public testing::TestWithParam<Node> {
+ protected:
+  void SetUp() override {
+    std::string path = "/tmp/unwind-start-XXXXXX";
+    ASSERT_NE(mkdtemp(path.data()), nullptr);
+    scratch_ = path;
+  }
+
+  void TearDown() override { std::filesystem::remove_all(scratch_); }
+
+  // What the program says before it exits, which must be with 1.
+  std::string Fails(Node node, std::vector<std::string> flags) {
+    std::vector<std::string> arguments = {absl::StrCat(UNWIND_BIN_DIR, "/", NodeName(node))};
+    if (node == Node::kPayment) arguments.push_back("--pg_address=127.0.0.1:1");
+    if (node == Node::kOrchestrator) {
+      arguments.push_back("--definitions=orchestrator/sagas");
+      arguments.push_back(
+          "--participants=shop.order.v1.OrderService=127.0.0.1:1,shop.stock.v1.StockService=127.0.0.1:1,"
+          "shop.payment.v1.PaymentService=127.0.0.1:1");
+    }
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const std::string log = absl::StrCat(scratch_, "/log");
+    std::filesystem::remove(log);
+    const absl::StatusOr<int> status = RunToEnd(arguments, log, kEndPatience);
+    EXPECT_TRUE(status.ok()) << status.status();
+    EXPECT_EQ(status.value_or(-1), 1) << ReadFile(log);
+    return ReadFile(log);
+  }
+
+  std::string Database() const { return absl::StrCat("--db=", scratch_, "/a.db"); }
+
+  std::string scratch_;
+};
+
+int Lines(const std::string& text) {
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n', absl::SkipEmpty());
+  return static_cast<int>(lines.size());
+}
+
+TEST_P(Start, APortInUseIsOneSentence) {
+  const int socket_fd = socket(AF_INET, SOCK_STREAM, 0);
+  const int on = 1;  // as gRPC itself would, so that only its refusal to share the port is what fails
+  ASSERT_EQ(setsockopt(socket_fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(socket_fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(socket_fd, 1), 0);
+  ASSERT_EQ(getsockname(socket_fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const std::string taken = absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
+  const std::string said = Fails(GetParam(), {Database(), absl::StrCat("--listen=", taken)});
+  close(socket_fd);
+  EXPECT_THAT(said, AllOf(HasSubstr(taken), HasSubstr("--listen")));
+  EXPECT_EQ(Lines(said), 1) << said;
+}
+
+TEST_P(Start, APortThatIsNoneIsOneSentence) {
+  const std::string said = Fails(GetParam(), {Database(), "--listen=127.0.0.1:99999"});
+  EXPECT_THAT(said, AllOf(HasSubstr("127.0.0.1:99999"), HasSubstr("--listen")));
+  EXPECT_EQ(Lines(said), 1) << said;
+}
+
+TEST_P(Start, AFolderThatCannotBeWrittenIsOneSentence) {
+  const std::string said = Fails(GetParam(), {"--db=/proc/unwind/a.db"});
+  EXPECT_THAT(said, HasSubstr("/proc/unwind"));
+  EXPECT_EQ(Lines(said), 1) << said;
+  std::ofstream(absl::StrCat(scratch_, "/file")) << "not a folder";
+  const std::string said_again = Fails(GetParam(), {absl::StrCat("--db=", scratch_, "/file/a.db")});
+  EXPECT_THAT(said_again, HasSubstr("/file"));
+  EXPECT_EQ(Lines(said_again), 1) << said_again;
+}
+
+TEST_P(Start, AFileThatIsNoDatabaseIsOneSentence) {
+  std::ofstream(absl::StrCat(scratch_, "/a.db")) << std::string(4096, 'x');
+  const std::string said = Fails(GetParam(), {Database()});
+  EXPECT_THAT(said, HasSubstr("a.db"));
+  EXPECT_EQ(Lines(said), 1) << said;
+}
+
+TEST_P(Start, ADatabaseOfANewerVersionIsOneSentence) {
+  const std::string path = absl::StrCat(scratch_, "/a.db");
+  sqlite3* db = nullptr;
+  ASSERT_EQ(sqlite3_open(path.c_str(), &db), SQLITE_OK);
+  const char* newer =
+      "CREATE TABLE schema_version (component TEXT NOT NULL, version BIGINT NOT NULL,"
+      " PRIMARY KEY (component, version));"
+      "INSERT INTO schema_version SELECT value, 999 FROM json_each('[\"order\",\"stock\",\"payment\",\"orchestrator\",\"mock_pg\"]')";
+  ASSERT_EQ(sqlite3_exec(db, newer, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+  sqlite3_close(db);
+  const std::string said = Fails(GetParam(), {Database()});
+  EXPECT_THAT(said, AllOf(HasSubstr("version 999"), HasSubstr("newer")));
+  EXPECT_EQ(Lines(said), 1) << said;
+}
+
+TEST_P(Start, AnUnknownFlagIsRefused) {
+  EXPECT_THAT(Fails(GetParam(), {"--no_such_flag=1"}), HasSubstr("no_such_flag"));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Start, testing::ValuesIn(kNodes),
+                         [](const testing::TestParamInfo<Node>& param) { return NodeName(param.param); });
+
+using Definitions = Start;
+
+TEST_F(Definitions, ABrokenOneStopsTheStartWithEveryError) {
+  const std::string path = absl::StrCat(scratch_, "/broken.yaml");
+  std::ofstream(path) << "saga: broken\n"
+                         "version: 0\n"
+                         "serves: shop.checkout.v1.CheckoutService/NoSuchMethod\n"
+                         "key: input.request_id\n"
+                         "steps:\n"
+                         "  - name: one\n"
+                         "    action: shop.stock.v1.StockService/NoSuchMethod\n";
+  const std::string said = Fails(Node::kOrchestrator, {Database(), absl::StrCat("--definitions=", path)});
+  EXPECT_THAT(said, AllOf(HasSubstr(absl::StrCat(path, ":2:")), HasSubstr(absl::StrCat(path, ":3:")),
+                          HasSubstr(absl::StrCat(path, ":7:"))));
+}
+
+TEST_F(Definitions, ABrokenDescriptorSetStopsTheStart) {
+  const std::string path = absl::StrCat(scratch_, "/broken.protoset");
+  std::ofstream(path) << "this is no descriptor set";
+  EXPECT_THAT(Fails(Node::kOrchestrator, {Database(), absl::StrCat("--descriptors=", path)}), HasSubstr(path));
+}
+
+TEST_F(Definitions, AParticipantWithoutAnAddressStopsTheStart) {
+  EXPECT_THAT(Fails(Node::kOrchestrator, {Database(), "--participants=shop.order.v1.OrderService=127.0.0.1:1"}),
+              AllOf(HasSubstr("shop.stock.v1.StockService"), HasSubstr("shop.payment.v1.PaymentService")));
+}
+
+TEST_F(Definitions, CheckSaysWhatIsWrongAndExitsWithOne) {
+  const std::string program = absl::StrCat(UNWIND_BIN_DIR, "/orchestrator");
+  const std::string log = absl::StrCat(scratch_, "/log");
+  const auto good = RunToEnd({program, "check", "orchestrator/sagas/place_order.yaml", "orchestrator/sagas/cancel_order.yaml"},
+                             log, kEndPatience);
+  ASSERT_TRUE(good.ok()) << good.status();
+  EXPECT_EQ(*good, 0) << ReadFile(log);
+  const std::string path = absl::StrCat(scratch_, "/broken.yaml");
+  std::ofstream(path) << "saga: broken\n";
+  const auto bad = RunToEnd({program, "check", path}, log, kEndPatience);
+  ASSERT_TRUE(bad.ok()) << bad.status();
+  EXPECT_EQ(*bad, 1);
+  EXPECT_THAT(ReadFile(log), HasSubstr("broken.yaml:1:"));
+}
+
+}  // namespace
+}  // namespace unwind

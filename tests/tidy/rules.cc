@@ -1,0 +1,180 @@
+#include "tests/tidy/rules.h"
+
+#include <optional>
+#include <regex>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
+namespace unwind {
+namespace {
+
+// What the files of a layer may include of what stands in quotes. A header in angle brackets is the standard library's or
+// a Debian package's and only restricted by `pure`.
+struct Layer {
+  const char* files;  // regex of the path
+  std::vector<std::string> may;
+  bool pure;  // in angle brackets only the C++ standard library
+  const char* rule;
+};
+
+const std::vector<std::string> kServices = {"order_svc/", "stock_svc/", "payment_svc/", "mock_pg/"};
+
+// The first that matches a path decides.
+const std::vector<Layer>& Layers() {
+  static const auto* const layers = new std::vector<Layer>{
+      {"orchestrator/core/.*",
+       {"orchestrator/core/", "absl/status/", "absl/strings/", "absl/time/time.h"},
+       true,
+       "core includes only the standard library and absl status, strings and time"},
+      {"orchestrator/definition/.*",
+       {"orchestrator/core/", "orchestrator/definition/", "common/base/", "common/rpc/error.h", "common/rpc/validate.h", "absl/",
+        "google/", "saga/v1/"},
+       false,
+       "definition includes core, protobuf and common's errors, nothing that runs"},
+      {"orchestrator/engine/.*",
+       {"orchestrator/core/", "orchestrator/definition/", "orchestrator/engine/", "common/base/", "common/rpc/error.h", "absl/"},
+       true,
+       "engine includes core, definition and its own ports; no store, no gRPC, no protobuf"},
+      {"orchestrator/adapters/.*",
+       {"orchestrator/core/", "orchestrator/definition/", "orchestrator/engine/", "orchestrator/adapters/", "common/base/",
+        "common/db/", "common/metrics/", "common/rpc/", "absl/", "google/", "grpc/", "grpcpp/", "nlohmann/", "prometheus/", "saga/v1/",
+        "soci/"},
+       false,
+       "adapters include the engine's ports and libraries, no service"},
+      {"common/base/.*", {"common/base/", "absl/", "nlohmann/", "grpc/support/"}, false, "common/base includes nothing of the project but itself"},
+      {"common/db/.*", {"common/base/", "common/db/", "absl/", "soci/"}, false, "common/db knows base and SOCI only"},
+      {"common/.*",
+       {"common/", "absl/", "google/", "grpc/", "grpcpp/", "nlohmann/", "prometheus/", "saga/v1/rules.pb.h", "soci/"},
+       false,
+       "common includes no service"},
+      {"(order_svc/order|stock_svc/stock|payment_svc/payment|mock_pg/ledger|mock_pg/scenario)\\.(h|cc)",
+       {"@self", "mock_pg/scenario.h", "common/base/", "common/rpc/error.h", "absl/"},
+       true,
+       "a domain is pure: no store, no service, no SOCI, no gRPC, no protobuf"},
+      {"(order_svc|stock_svc|payment_svc|mock_pg)/[a-z_]*_store\\.(h|cc)",
+       {"@own_domain", "common/base/", "common/db/", "common/participant/read.h", "common/rpc/error.h", "common/rpc/page_token.h",
+        "absl/", "nlohmann/", "soci/"},
+       false,
+       "a store includes its domain and the database, no service"},
+      {"(order_svc|stock_svc|payment_svc|mock_pg)/.*",
+       {"@own", "common/", "absl/", "google/", "grpc/", "grpcpp/", "nlohmann/", "soci/", "saga/v1/", "shop/", "pg/v1/"},
+       false,
+       "a service includes itself and common, no other service"},
+  };
+  return *layers;
+}
+
+// "stock_svc/stock_store.cc" -> "stock_svc/stock_store".
+std::string Stem(const std::string& path) { return path.substr(0, path.rfind('.')); }
+std::string Folder(const std::string& path) { return path.substr(0, path.find('/') + 1); }
+
+bool MayInclude(const Layer& layer, const std::string& path, const std::string& header) {
+  for (const std::string& allowed : layer.may) {
+    if (allowed == "@self") {
+      if (header == Stem(path) + ".h") return true;
+    } else if (allowed == "@own") {
+      if (absl::StartsWith(header, Folder(path))) return true;
+    } else if (allowed == "@own_domain") {
+      const bool service = absl::StrContains(header, "_service") || absl::StrContains(header, "_domain");
+      if (absl::StartsWith(header, Folder(path)) && !service) return true;
+    } else if (absl::StartsWith(header, allowed)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool IsProduct(const std::string& path) { return !absl::StartsWith(path, "tests/"); }
+
+struct Word {
+  const char* files;   // regex of the path
+  const char* except;  // regex of paths that may; "" for none
+  const char* word;    // regex of the line, comments taken off
+  const char* rule;
+};
+
+constexpr Word kWords[] = {
+    {"tests/.*", "tests/support/poll\\.h|tests/tidy/.*", "\\b(sleep_for|sleep_until|SleepFor|usleep|nanosleep|sleep)\\s*\\(",
+     "a test waits with Eventually (tests/support/poll.h), with a deadline, and never sleeps"},
+    {"tests/.*", "tests/tidy/.*", "(127\\.0\\.0\\.1|localhost|0\\.0\\.0\\.0|\\[::1?\\]):[0-9]{2}",
+     "a test binds port 0 (a port below 10 may be named, nobody listens there)"},
+    {".*", "tests/tidy/.*", "absl::(Mutex|MutexLock|CondVar|Notification)\\b|absl/synchronization/",
+     "std::mutex: ThreadSanitizer does not see Debian's absl::Mutex"},
+    {".*", "tests/tidy/.*", "std::(basic_)?string_view\\b|#include <string_view>",
+     "absl::string_view: in Debian's Abseil it is another type than std::string_view"},
+    {".*", "tests/tidy/.*", "\\.detach\\(\\)", "no detached threads: every thread has a Stop that waits"},
+    {"orchestrator/core/.*", "",
+     "absl::Now|std::(mutex|thread|atomic|random_device|mt19937|chrono|cout|cerr)|\\b(printf|fprintf|rand|time)\\s*\\(",
+     "core is pure: no clock, lock, randomness or I/O"},
+    {"orchestrator/(engine|definition)/.*", "orchestrator/engine/driver\\.cc",
+     "absl::Now|std::random_device|system_clock|steady_clock::now", "time and randomness come through ports"},
+    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg|common)/.*", "", "\\b(TODO|FIXME|XXX)\\b",
+     "no unfinished work in comments"},
+    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg)/.*", "orchestrator/adapters/.*", "catch \\((const )?(soci::)?soci_error",
+     "soci_error is caught at the edge, in common/db and adapters"},
+};
+
+std::string WithoutComment(const std::string& line) {
+  const std::size_t at = line.find("//");
+  return at == std::string::npos ? line : line.substr(0, at);
+}
+
+std::string Finding(const std::string& path, std::size_t line, const std::string& what, const std::string& rule) {
+  return absl::StrCat(path, ":", line + 1, ": ", what, ": ", rule);
+}
+
+}  // namespace
+
+std::vector<std::string> CheckIncludes(const std::string& path, const std::string& text) {
+  static const std::regex include(R"re(^\s*#include (["<])([^">]+)[">].*)re");
+  const Layer* layer = nullptr;
+  for (const Layer& each : Layers()) {
+    const bool main = absl::EndsWith(path, "/main.cc");
+    if (!main && std::regex_match(path, std::regex(each.files))) {
+      layer = &each;
+      break;
+    }
+  }
+  std::vector<std::string> findings;
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    std::smatch match;
+    if (!std::regex_match(lines[i], match, include)) continue;
+    const std::string header = match[2];
+    const std::string what = absl::StrCat("includes ", header);
+    const bool quoted = match[1] == "\"";
+    if (IsProduct(path) && (absl::StartsWith(header, "tests/") || absl::StartsWith(header, "gtest/") ||
+                            absl::StartsWith(header, "gmock/"))) {
+      findings.push_back(Finding(path, i, what, "the product includes no test"));
+    }
+    if (layer == nullptr) continue;
+    if (quoted && !MayInclude(*layer, path, header)) findings.push_back(Finding(path, i, what, layer->rule));
+    const bool standard = !absl::StrContains(header, '.') && !absl::StrContains(header, '/');
+    if (!quoted && layer->pure && !standard) findings.push_back(Finding(path, i, what, layer->rule));
+  }
+  return findings;
+}
+
+std::vector<std::string> CheckWords(const std::string& path, const std::string& text) {
+  std::vector<std::string> findings;
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  for (const Word& word : kWords) {
+    if (!std::regex_match(path, std::regex(word.files))) continue;
+    if (*word.except != '\0' && std::regex_match(path, std::regex(word.except))) continue;
+    const std::regex banned(word.word);
+    const bool in_comments = absl::StrContains(word.word, "TODO");
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      const std::string line = in_comments ? lines[i] : WithoutComment(lines[i]);
+      std::smatch match;
+      if (std::regex_search(line, match, banned)) {
+        findings.push_back(Finding(path, i, absl::StrCat("`", match.str(), "`"), word.rule));
+      }
+    }
+  }
+  return findings;
+}
+
+}  // namespace unwind

@@ -1,0 +1,144 @@
+// Holds the project's own files to tests/tidy/rules.h, and holds those rules to examples.
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/tidy/rules.h"
+
+namespace unwind {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr const char* kFolders[] = {"common", "orchestrator", "order_svc", "stock_svc", "payment_svc", "mock_pg", "tests"};
+
+std::string Read(const std::filesystem::path& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Calls visit(path, text) for every source file; returns how many there were.
+template <typename Visit>
+int ForEachSource(const std::vector<std::string>& endings, Visit visit) {
+  int files = 0;
+  for (const char* folder : kFolders) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+      if (!entry.is_regular_file()) continue;
+      const std::string path = entry.path().string();
+      const bool ours = std::any_of(endings.begin(), endings.end(),
+                                    [&](const std::string& ending) { return absl::EndsWith(path, ending); });
+      if (!ours) continue;
+      ++files;
+      visit(path, Read(entry.path()));
+    }
+  }
+  return files;
+}
+
+constexpr int kFilesMin = 100;  // fewer: the test looked in the wrong place
+
+TEST(Tidy, EveryIncludeIsAllowedInItsLayer) {
+  std::vector<std::string> findings;
+  const int files = ForEachSource({".h", ".cc"}, [&](const std::string& path, const std::string& text) {
+    for (std::string& finding : CheckIncludes(path, text)) findings.push_back(std::move(finding));
+  });
+  EXPECT_GE(files, kFilesMin);
+  EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
+}
+
+TEST(Tidy, NoBannedWords) {
+  std::vector<std::string> findings;
+  ForEachSource({".h", ".cc", ".py", ".sh"}, [&](const std::string& path, const std::string& text) {
+    for (std::string& finding : CheckWords(path, text)) findings.push_back(std::move(finding));
+  });
+  EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
+}
+
+TEST(Tidy, EveryHeaderHasTheGuardOfItsPath) {
+  std::vector<std::string> findings;
+  ForEachSource({".h"}, [&](const std::string& path, const std::string& text) {
+    std::string guard = "UNWIND_" + path + "_";
+    for (char& c : guard) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::toupper(c)) : '_';
+    if (!absl::StrContains(text, "#ifndef " + guard + "\n#define " + guard + "\n")) {
+      findings.push_back(path + ": its include guard is not " + guard);
+    }
+  });
+  EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
+}
+
+struct Example {
+  const char* path;
+  const char* line;
+  const char* finding;  // "" for none
+};
+
+class Includes : public testing::TestWithParam<Example> {};
+
+TEST_P(Includes, AreJudged) {
+  const auto findings = CheckIncludes(GetParam().path, GetParam().line);
+  if (*GetParam().finding == '\0') {
+    EXPECT_THAT(findings, IsEmpty());
+  } else {
+    EXPECT_THAT(findings, ElementsAre(HasSubstr(GetParam().finding)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Tidy, Includes,
+    testing::Values(
+        Example{"orchestrator/core/a.cc", "#include <vector>", ""},
+        Example{"orchestrator/core/a.cc", "#include \"absl/time/clock.h\"", "core/a.cc:1: includes absl/time/clock.h: core includes only"},
+        Example{"orchestrator/core/a.cc", "#include \"orchestrator/engine/driver.h\"", "core includes only"},
+        Example{"orchestrator/core/a.cc", "#include <unistd.h>", "core includes only"},
+        Example{"orchestrator/definition/a.h", "#include \"orchestrator/engine/driver.h\"", "definition includes core"},
+        Example{"orchestrator/engine/a.h", "#include \"orchestrator/adapters/text.h\"", "engine includes core"},
+        Example{"orchestrator/engine/a.h", "#include \"grpcpp/grpcpp.h\"", "engine includes core"},
+        Example{"orchestrator/adapters/a.h", "#include \"stock_svc/stock.h\"", "no service"},
+        Example{"orchestrator/main.cc", "#include \"orchestrator/adapters/text.h\"", ""},
+        Example{"orchestrator/main.cc", "#include \"tests/support/poll.h\"", "the product includes no test"},
+        Example{"common/rpc/a.cc", "#include \"shop/stock/v1/stock_service.pb.h\"", "common includes no service"},
+        Example{"common/db/a.cc", "#include \"common/rpc/error.h\"", "common/db knows"},
+        Example{"stock_svc/stock.cc", "#include \"stock_svc/stock.h\"", ""},
+        Example{"stock_svc/stock.cc", "#include \"stock_svc/stock_store.h\"", "a domain is pure"},
+        Example{"stock_svc/stock.cc", "#include \"soci/soci.h\"", "a domain is pure"},
+        Example{"stock_svc/stock_store.cc", "#include \"stock_svc/stock_service.h\"", "a store includes"},
+        Example{"stock_svc/stock_service.cc", "#include \"order_svc/order.h\"", "no other service"}));
+
+class Words : public testing::TestWithParam<Example> {};
+
+TEST_P(Words, AreJudged) {
+  const auto findings = CheckWords(GetParam().path, GetParam().line);
+  if (*GetParam().finding == '\0') {
+    EXPECT_THAT(findings, IsEmpty());
+  } else {
+    EXPECT_THAT(findings, ElementsAre(HasSubstr(GetParam().finding)));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Tidy, Words,
+    testing::Values(Example{"tests/unit/a.cc", "std::this_thread::sleep_for(1s);", "a.cc:1: `sleep_for(`: a test waits with"},
+                    Example{"tests/support/poll.h", "absl::SleepFor(pause);", ""},
+                    Example{"tests/e2e/a.py", "time.sleep(1)", "never sleeps"},
+                    Example{"tests/unit/a.cc", "Bind(\"127.0.0.1:50051\");", "a test binds port 0"},
+                    Example{"tests/unit/a.cc", "Bind(\"127.0.0.1:0\");", ""},
+                    Example{"tests/unit/a.cc", "Dial(\"127.0.0.1:1\");", ""},
+                    Example{"common/a.h", "absl::Mutex mutex_;", "std::mutex"},
+                    Example{"common/a.h", "void F(std::string_view text);", "absl::string_view"},
+                    Example{"common/a.h", "// not std::string_view", ""},
+                    Example{"common/a.cc", "std::thread(f).detach();", "no detached threads"},
+                    Example{"orchestrator/core/a.cc", "const auto now = absl::Now();", "core is pure"},
+                    Example{"orchestrator/engine/shard.cc", "const auto now = absl::Now();", "through ports"},
+                    Example{"stock_svc/a.cc", "} catch (const soci::soci_error& e) {", "at the edge"},
+                    Example{"common/a.cc", "// TODO: later", "no unfinished work"}));
+
+}  // namespace
+}  // namespace unwind
