@@ -44,8 +44,9 @@ ABSL_FLAG(std::string, participants, "", "Where each service is: package.Service
 ABSL_FLAG(bool, enable_reset, false, "Serve reset.yaml too, which empties the shop. For tests only.");
 ABSL_FLAG(std::string, store, "sqlite", "Where sagas are kept: sqlite, or memory (forgotten at the end).");
 ABSL_FLAG(std::string, db, "orchestrator.db", "The SQLite file; made if it is not there.");
-ABSL_FLAG(std::string, instance, "",
-          "This orchestrator's name, the same after a restart: under it it finds its sagas again. Default: the host's name.");
+ABSL_FLAG(
+    std::string, instance, "",
+    "This orchestrator's name, the same after a restart: under it it finds its sagas again. Default: the host's name.");
 ABSL_FLAG(absl::Duration, lease, absl::Seconds(15), "How long the instance owns its sagas after it was last heard of.");
 ABSL_FLAG(absl::Duration, retention, absl::Hours(24 * 30), "How long finished sagas, their history and keys are kept.");
 ABSL_FLAG(int, shards, 1, "Threads that decide and commit, 1 to 64.");
@@ -60,7 +61,8 @@ namespace {
 
 constexpr char kUsage[] =
     "orchestrator: serves sagas from definition files.\n\n"
-    "  orchestrator --definitions=sagas --participants=shop.stock.v1.StockService=127.0.0.1:7002,... --listen=127.0.0.1:7000\n"
+    "  orchestrator --definitions=sagas --participants=shop.stock.v1.StockService=127.0.0.1:7002,... "
+    "--listen=127.0.0.1:7000\n"
     "  orchestrator check [--descriptors=SET,...] FILE...    only checks definition files";
 constexpr char kResetFile[] = "reset.yaml";
 constexpr absl::Duration kPurgePause = absl::Minutes(10);
@@ -81,7 +83,8 @@ absl::Status CheckFlags() {
   RETURN_IF_ERROR(CheckRange("target_calls_max", absl::GetFlag(FLAGS_target_calls_max), 1, 100000));
   RETURN_IF_ERROR(CheckRange("target_connections", absl::GetFlag(FLAGS_target_connections), 1, 16));
   if (absl::GetFlag(FLAGS_lease) < absl::Seconds(1)) return absl::InvalidArgumentError("--lease must be at least 1s");
-  if (absl::GetFlag(FLAGS_retention) < absl::Hours(1)) return absl::InvalidArgumentError("--retention must be at least 1h");
+  if (absl::GetFlag(FLAGS_retention) < absl::Hours(1))
+    return absl::InvalidArgumentError("--retention must be at least 1h");
   if (absl::GetFlag(FLAGS_call_wait_max) <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--call_wait_max must be more than 0");
   }
@@ -99,7 +102,8 @@ std::vector<std::string> DescriptorSets() {
 // The files to serve. reset.yaml is served only with its flag, and with it also if nobody listed it.
 absl::StatusOr<std::vector<std::string>> DefinitionFiles() {
   ASSIGN_OR_RETURN(std::vector<std::string> files, ListDefinitionFiles(absl::GetFlag(FLAGS_definitions)));
-  if (files.empty()) return absl::InvalidArgumentError("there is nothing to serve; give --definitions=FILE_OR_FOLDER,...");
+  if (files.empty())
+    return absl::InvalidArgumentError("there is nothing to serve; give --definitions=FILE_OR_FOLDER,...");
   const std::string reset = (std::filesystem::path(files.front()).parent_path() / kResetFile).string();
   const auto is_reset = [](const std::string& file) { return std::filesystem::path(file).filename() == kResetFile; };
   if (!absl::GetFlag(FLAGS_enable_reset)) {
@@ -113,7 +117,8 @@ absl::StatusOr<std::vector<std::string>> DefinitionFiles() {
 absl::Status CheckAllRoutes(const Definitions& definitions, const Routes& routes) {
   std::vector<std::string> errors;
   for (const auto& definition : definitions) {
-    if (const absl::Status status = CheckRoutes(*definition, routes); !status.ok()) errors.emplace_back(status.message());
+    if (const absl::Status status = CheckRoutes(*definition, routes); !status.ok())
+      errors.emplace_back(status.message());
   }
   return errors.empty() ? absl::OkStatus() : absl::NotFoundError(absl::StrJoin(errors, "\n"));
 }
@@ -121,7 +126,8 @@ absl::Status CheckAllRoutes(const Definitions& definitions, const Routes& routes
 absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore() {
   const std::string kind = absl::GetFlag(FLAGS_store);
   if (kind == "memory") return std::make_unique<MemorySagaStore>();
-  if (kind != "sqlite") return absl::InvalidArgumentError(absl::StrCat("--store must be sqlite or memory, not \"", kind, "\""));
+  if (kind != "sqlite")
+    return absl::InvalidArgumentError(absl::StrCat("--store must be sqlite or memory, not \"", kind, "\""));
   ASSIGN_OR_RETURN(std::unique_ptr<SociSagaStore> store, SociSagaStore::Open(absl::GetFlag(FLAGS_db)));
   return store;
 }
@@ -217,7 +223,7 @@ absl::Status Run() {
                  .in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_in_flight_max))});
   RETURN_IF_ERROR(driver.Start());
   door.Open(driver);
-  Log(Severity::kInfo, "ready", {{"instance", instance}, {"sagas_taken_up", absl::StrCat(driver.in_flight())}});
+  Log(Severity::kInfo, "ready", {{"instance", instance}, {"definitions", absl::StrCat(plans.size())}});
 
   std::atomic<bool> lost = false;
   Repeat renewing(absl::GetFlag(FLAGS_lease) / 3, [&] { return Renew(*store, lease, lost); });
@@ -248,7 +254,8 @@ absl::Status Check(const std::vector<std::string>& paths) {
     }
     for (const auto& definition : *loaded) {
       const Plan& plan = definition->plan();
-      std::printf("%s: ok, saga %s version %d, %zu steps\n", file.c_str(), plan.name.c_str(), plan.version, plan.steps.size());
+      std::printf("%s: ok, saga %s version %d, %zu steps\n", file.c_str(), plan.name.c_str(), plan.version,
+                  plan.steps.size());
     }
   }
   return errors.empty() ? absl::OkStatus() : absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));

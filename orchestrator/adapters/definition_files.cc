@@ -24,8 +24,8 @@ absl::StatusOr<std::vector<std::string>> Expand(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) return std::vector<std::string>{path};
   std::vector<std::string> files;
-  for (auto it = std::filesystem::directory_iterator(path, error); !error && it != std::filesystem::directory_iterator();
-       it.increment(error)) {
+  for (auto it = std::filesystem::directory_iterator(path, error);
+       !error && it != std::filesystem::directory_iterator(); it.increment(error)) {
     if (it->path().extension() == ".yaml") files.push_back(it->path().string());
   }
   if (error) return absl::NotFoundError(absl::StrCat(path, ": cannot be read: ", error.message()));
@@ -92,12 +92,13 @@ absl::Status StoreDefinitions(SagaStore& store, const std::vector<std::shared_pt
   std::vector<std::string> errors;
   for (const std::shared_ptr<const Definition>& definition : definitions) {
     const Plan& plan = definition->plan();
-    const absl::Status put =
-        store.PutDefinition({plan.name, plan.version, definition->hash(), definition->yaml(), definition->descriptors()});
+    const absl::Status put = store.PutDefinition(
+        {plan.name, plan.version, definition->hash(), definition->yaml(), definition->descriptors()});
     if (absl::IsAlreadyExists(put)) {
-      errors.push_back(absl::StrCat("saga ", plan.name, " version ", plan.version,
-                                    " is stored with other content (or other protos), and sagas may be running on it; raise `version` to ",
-                                    plan.version + 1));
+      errors.push_back(absl::StrCat(
+          "saga ", plan.name, " version ", plan.version,
+          " is stored with other content (or other protos), and sagas may be running on it; raise `version` to ",
+          plan.version + 1));
     } else {
       RETURN_IF_ERROR(put);
     }
@@ -105,7 +106,8 @@ absl::Status StoreDefinitions(SagaStore& store, const std::vector<std::shared_pt
   return Together(absl::StatusCode::kAlreadyExists, errors);
 }
 
-absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadStoredDefinitions(SagaStore& store, DefinitionCatalog& catalog) {
+absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadStoredDefinitions(SagaStore& store,
+                                                                                     DefinitionCatalog& catalog) {
   ASSIGN_OR_RETURN(const std::vector<StoredDefinition> stored, store.LoadDefinitions());
   std::vector<std::shared_ptr<const Definition>> added;
   for (const StoredDefinition& each : stored) {
@@ -119,7 +121,8 @@ absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadStoredDefinit
   return added;
 }
 
-absl::Status ServeDefinitions(const std::vector<std::shared_ptr<const Definition>>& definitions, DefinitionCatalog& catalog) {
+absl::Status ServeDefinitions(const std::vector<std::shared_ptr<const Definition>>& definitions,
+                              DefinitionCatalog& catalog) {
   std::vector<std::string> errors;
   for (const std::shared_ptr<const Definition>& definition : definitions) {
     absl::Status served = catalog.Add(definition);

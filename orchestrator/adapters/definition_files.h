@@ -29,12 +29,14 @@ absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadDefinitionFil
 // Stores every one of `definitions`. ALREADY_EXISTS lists those whose version is stored with another content.
 absl::Status StoreDefinitions(SagaStore& store, const std::vector<std::shared_ptr<const Definition>>& definitions);
 
-// Adds to `catalog` what is stored and not there: the versions that earlier sagas run on, each with the descriptors it was
-// stored with. Returns what it added.
-absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadStoredDefinitions(SagaStore& store, DefinitionCatalog& catalog);
+// Adds to `catalog` what is stored and not there: the versions that earlier sagas run on, each with the descriptors it
+// was stored with. Returns what it added.
+absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadStoredDefinitions(SagaStore& store,
+                                                                                     DefinitionCatalog& catalog);
 
 // Adds `definitions` to `catalog` and serves them. INVALID_ARGUMENT lists those that cannot stand beside each other.
-absl::Status ServeDefinitions(const std::vector<std::shared_ptr<const Definition>>& definitions, DefinitionCatalog& catalog);
+absl::Status ServeDefinitions(const std::vector<std::shared_ptr<const Definition>>& definitions,
+                              DefinitionCatalog& catalog);
 
 }  // namespace unwind
 

@@ -14,8 +14,8 @@
 
 namespace unwind {
 
-// The server listens before the driver is made: were the address in use, taking the lease would have stopped the instance
-// that serves there. Until the door is open, callers are UNAVAILABLE and may come again. Thread-safe.
+// The server listens before the driver is made: were the address in use, taking the lease would have stopped the
+// instance that serves there. Until the door is open, callers are UNAVAILABLE and may come again. Thread-safe.
 class DriverDoor {
  public:
   // `driver` must live until nobody calls any more.

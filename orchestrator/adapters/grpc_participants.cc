@@ -63,7 +63,8 @@ class GrpcParticipants::Target {
  public:
   Target(const std::string& address, const GrpcParticipantsOptions& options, ClientMetrics& metrics)
       : out_max_(options.in_flight_max), metrics_(metrics) {
-    for (int i = 0; i < options.channels; ++i) stubs_.push_back(std::make_unique<grpc::GenericStub>(NewChannel(address, i)));
+    for (int i = 0; i < options.channels; ++i)
+      stubs_.push_back(std::make_unique<grpc::GenericStub>(NewChannel(address, i)));
   }
 
   void Invoke(Waiting waiting);
@@ -152,8 +153,8 @@ void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
 
   std::optional<Waiting> next;
   {
-    // Destroyed outside the lock, but here: its context holds the channel, and gRPC does not survive that the last holder of
-    // a channel lets go on gRPC's own thread. Once undone_ is 0 that would be this one.
+    // Destroyed outside the lock, but here: its context holds the channel, and gRPC does not survive that the last
+    // holder of a channel lets go on gRPC's own thread. Once undone_ is 0 that would be this one.
     std::list<Out> node;
     std::lock_guard lock(mutex_);
     node.splice(node.end(), out_, out.self);
@@ -191,7 +192,8 @@ void GrpcParticipants::Target::Stop() {
   idle_.wait(lock, [this] { return undone_ == 0; });
 }
 
-GrpcParticipants::GrpcParticipants(const Routes& routes, const GrpcParticipantsOptions& options, ClientMetrics& metrics) {
+GrpcParticipants::GrpcParticipants(const Routes& routes, const GrpcParticipantsOptions& options,
+                                   ClientMetrics& metrics) {
   for (const auto& [service, address] : routes) {
     std::unique_ptr<Target>& target = targets_[address];
     if (target == nullptr) target = std::make_unique<Target>(address, options, metrics);
@@ -205,7 +207,8 @@ void GrpcParticipants::Invoke(Call call, std::function<void(CallResult)> done) {
   const absl::string_view service = ServiceOf(call.method);
   const auto it = by_service_.find(service);
   if (it == by_service_.end()) {
-    return done(NotSent(grpc::StatusCode::UNAVAILABLE, absl::StrCat("--participants does not say where ", service, " is")));
+    return done(
+        NotSent(grpc::StatusCode::UNAVAILABLE, absl::StrCat("--participants does not say where ", service, " is")));
   }
   it->second->Invoke({std::move(call), std::move(done)});
 }

@@ -19,8 +19,8 @@ struct GrpcParticipantsOptions {
   int channels = 1;                 // HTTP/2 connections to one target
 };
 
-// Thread-safe. Every call has an explicit deadline and fails fast: a participant that is down is UNAVAILABLE at once, and
-// repeating is the saga's business.
+// Thread-safe. Every call has an explicit deadline and fails fast: a participant that is down is UNAVAILABLE at once,
+// and repeating is the saga's business.
 class GrpcParticipants final : public Participants {
  public:
   // `metrics` must outlive it.
@@ -30,7 +30,8 @@ class GrpcParticipants final : public Participants {
   // A service without a route is answered UNAVAILABLE, at once.
   void Invoke(Call call, std::function<void(CallResult)> done) override;
 
-  // Cancels the calls that are out, answers those that wait with CANCELLED, and returns once every `done` has run. Idempotent.
+  // Cancels the calls that are out, answers those that wait with CANCELLED, and returns once every `done` has run.
+  // Idempotent.
   void Stop();
 
  private:

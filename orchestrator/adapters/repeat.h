@@ -12,7 +12,8 @@
 
 namespace unwind {
 
-// Runs `task` on a thread of its own, first after one pause and then after each. The task says how long the next pause is.
+// Runs `task` on a thread of its own, first after one pause and then after each. The task says how long the next pause
+// is.
 class Repeat {
  public:
   Repeat(absl::Duration pause, std::function<absl::Duration()> task)

@@ -15,9 +15,8 @@ namespace {
 
 bool IsServiceName(absl::string_view name) {
   if (name.empty() || name.find('.') == absl::string_view::npos) return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.';
-  });
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.'; });
 }
 
 // Empty if the entry is good, else what is wrong with it.

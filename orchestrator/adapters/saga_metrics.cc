@@ -23,6 +23,18 @@ prometheus::Histogram& MakeHistogram(prometheus::Registry& registry, const std::
   return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(labels, buckets);
 }
 
+bool Has(const StepPlan& step, Phase phase) {
+  switch (phase) {
+    case Phase::kAction:
+      return true;
+    case Phase::kCompensation:
+      return step.kind == StepKind::kCompensatable && step.has_compensation;
+    case Phase::kResolve:
+      return step.has_resolve;
+  }
+  return false;
+}
+
 }  // namespace
 
 SagaMetrics::SagaMetrics(prometheus::Registry& registry, const std::vector<const Plan*>& plans)
@@ -30,10 +42,11 @@ SagaMetrics::SagaMetrics(prometheus::Registry& registry, const std::vector<const
                                  "Replies that came after they were answered otherwise, and were dropped.", {})),
       turn_events_(MakeHistogram(registry, "saga_turn_events", "Events decided in one turn.", {}, kCounts)),
       turn_sagas_(MakeHistogram(registry, "saga_turn_sagas", "Sagas stored in one transaction.", {}, kCounts)),
-      commit_seconds_(MakeHistogram(registry, "saga_commit_seconds", "Time of one turn's transaction.", {}, kCommitSeconds)) {
+      commit_seconds_(
+          MakeHistogram(registry, "saga_commit_seconds", "Time of one turn's transaction.", {}, kCommitSeconds)) {
   for (const Plan* plan : plans) {
     OfSaga& saga = sagas_.try_emplace(plan->name, MakeSaga(registry, plan->name)).first->second;
-    for (const StepPlan& step : plan->steps) saga.steps.try_emplace(step.name, MakeStep(registry, plan->name, step.name));
+    for (const StepPlan& step : plan->steps) AddStep(registry, plan->name, step, saga.steps[step.name]);
   }
 }
 
@@ -51,22 +64,23 @@ SagaMetrics::OfSaga SagaMetrics::MakeSaga(prometheus::Registry& registry, const 
   return saga;
 }
 
-SagaMetrics::OfStep SagaMetrics::MakeStep(prometheus::Registry& registry, const std::string& saga, const std::string& step) {
-  OfStep series;
-  prometheus::Labels labels = {{"saga", saga}, {"step", step}};
+// Adds what `series` does not have yet: another version of the definition may have made a part of it.
+void SagaMetrics::AddStep(prometheus::Registry& registry, const std::string& saga, const StepPlan& step,
+                          OfStep& series) {
+  prometheus::Labels labels = {{"saga", saga}, {"step", step.name}};
   series.parked = &MakeCounter(registry, "saga_parked_total", "Times a step was parked for a person.", labels);
   for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
+    if (!Has(step, phase)) continue;
     OfPhase& of_phase = series.phases[static_cast<std::size_t>(phase)];
-    labels = {{"saga", saga}, {"step", step}, {"phase", NameOf(phase)}};
-    of_phase.seconds = &MakeHistogram(registry, "saga_step_duration_seconds", "Time from a step's send to its reply.", labels,
-                                      kStepSeconds);
+    labels = {{"saga", saga}, {"step", step.name}, {"phase", NameOf(phase)}};
+    of_phase.seconds = &MakeHistogram(registry, "saga_step_duration_seconds", "Time from a step's send to its reply.",
+                                      labels, kStepSeconds);
     for (const Outcome outcome : {Outcome::kOk, Outcome::kRefused, Outcome::kUnknown, Outcome::kFenced}) {
       labels["result"] = NameOf(outcome);
       of_phase.attempts[static_cast<std::size_t>(outcome)] =
           &MakeCounter(registry, "saga_step_attempts_total", "Calls of a step that were answered, by outcome.", labels);
     }
   }
-  return series;
 }
 
 void SagaMetrics::OnStarted(const Saga& saga) {
@@ -88,6 +102,7 @@ void SagaMetrics::OnReplied(const Plan& plan, const Replied& reply, bool stale) 
   const auto step = saga->second.steps.find(plan.steps[static_cast<std::size_t>(reply.step)].name);
   if (step == saga->second.steps.end()) return;
   const OfPhase& phase = step->second.phases[static_cast<std::size_t>(reply.phase)];
+  if (phase.seconds == nullptr) return;
   phase.attempts[static_cast<std::size_t>(reply.outcome)]->Increment();
   phase.seconds->Observe(absl::ToDoubleSeconds(reply.elapsed));
 }
@@ -95,7 +110,8 @@ void SagaMetrics::OnReplied(const Plan& plan, const Replied& reply, bool stale) 
 void SagaMetrics::OnParked(const Saga& saga, const std::string& step) {
   const auto it = sagas_.find(saga.definition);
   if (it == sagas_.end()) return;
-  if (const auto series = it->second.steps.find(step); series != it->second.steps.end()) series->second.parked->Increment();
+  if (const auto series = it->second.steps.find(step); series != it->second.steps.end())
+    series->second.parked->Increment();
 }
 
 void SagaMetrics::OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) {

@@ -38,7 +38,7 @@ class SagaMetrics final : public DriverObserver {
     prometheus::Histogram* seconds = nullptr;
   };
   struct OfStep {
-    std::array<OfPhase, 4> phases;  // by Phase
+    std::array<OfPhase, 4> phases;  // by Phase; empty where the step has none
     prometheus::Counter* parked = nullptr;
   };
   struct OfEnd {
@@ -53,7 +53,7 @@ class SagaMetrics final : public DriverObserver {
   };
 
   OfSaga MakeSaga(prometheus::Registry& registry, const std::string& name);
-  OfStep MakeStep(prometheus::Registry& registry, const std::string& saga, const std::string& step);
+  void AddStep(prometheus::Registry& registry, const std::string& saga, const StepPlan& step, OfStep& series);
 
   std::map<std::string, OfSaga> sagas_;  // versions of a definition share their series
   prometheus::Counter& stale_replies_;

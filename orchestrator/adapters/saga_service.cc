@@ -28,7 +28,8 @@ absl::Status ToCaller(const absl::Status& status, const std::string& saga_id) {
                      {"SAGA_NOT_FOUND", kSagaDomain, {{"saga_id", saga_id}}});
   }
   if (absl::IsUnavailable(status)) {
-    return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga store does not answer", {"STORE_UNAVAILABLE", kSagaDomain, {}}),
+    return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga store does not answer",
+                                    {"STORE_UNAVAILABLE", kSagaDomain, {}}),
                           kRetryAfter);
   }
   return status;
@@ -46,36 +47,41 @@ SagaService::SagaService(SagaStore& store, RequestCancel cancel, const Definitio
   }
 }
 
-grpc::ServerUnaryReactor* SagaService::GetSaga(grpc::CallbackServerContext* context, const saga::v1::GetSagaRequest* request,
+grpc::ServerUnaryReactor* SagaService::GetSaga(grpc::CallbackServerContext* context,
+                                               const saga::v1::GetSagaRequest* request,
                                                saga::v1::GetSagaResponse* response) {
   return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
     Read(std::move(done), [this, request, response] { return Get(*request, *response); });
   });
 }
 
-grpc::ServerUnaryReactor* SagaService::ListSagas(grpc::CallbackServerContext* context, const saga::v1::ListSagasRequest* request,
+grpc::ServerUnaryReactor* SagaService::ListSagas(grpc::CallbackServerContext* context,
+                                                 const saga::v1::ListSagasRequest* request,
                                                  saga::v1::ListSagasResponse* response) {
   return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
     Read(std::move(done), [this, request, response] { return List(*request, *response); });
   });
 }
 
-grpc::ServerUnaryReactor* SagaService::GetHistory(grpc::CallbackServerContext* context, const saga::v1::GetHistoryRequest* request,
+grpc::ServerUnaryReactor* SagaService::GetHistory(grpc::CallbackServerContext* context,
+                                                  const saga::v1::GetHistoryRequest* request,
                                                   saga::v1::GetHistoryResponse* response) {
   return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
     Read(std::move(done), [this, request, response] { return History(*request, *response); });
   });
 }
 
-grpc::ServerUnaryReactor* SagaService::CancelSaga(grpc::CallbackServerContext* context, const saga::v1::CancelSagaRequest* request,
+grpc::ServerUnaryReactor* SagaService::CancelSaga(grpc::CallbackServerContext* context,
+                                                  const saga::v1::CancelSagaRequest* request,
                                                   saga::v1::CancelSagaResponse* response) {
   return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
     // A std::function must be copyable, so the move-only `done` is shared with it.
     auto shared = std::make_shared<Done>(std::move(done));
-    cancel_(request->saga_id(), request->actor(), request->reason(), [this, request, response, shared](const Progress& progress) {
-      if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
-      std::move (*shared)(ToCaller(progress.status, request->saga_id()));
-    });
+    cancel_(request->saga_id(), request->actor(), request->reason(),
+            [this, request, response, shared](const Progress& progress) {
+              if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
+              std::move (*shared)(ToCaller(progress.status, request->saga_id()));
+            });
   });
 }
 
@@ -84,7 +90,8 @@ void SagaService::Read(Done done, absl::AnyInvocable<absl::Status() &&> read) {
   Job job = [shared, read = std::move(read)]() mutable { std::move (*shared)(std::move(read)()); };
   if (readers_[turn_++ % readers_.size()]->Push(std::move(job))) return;
   std::move (*shared)(WithRetryAfter(
-      MakeError(absl::StatusCode::kResourceExhausted, "too many reads wait", {"OVERLOADED", kSagaDomain, {}}), kRetryAfter));
+      MakeError(absl::StatusCode::kResourceExhausted, "too many reads wait", {"OVERLOADED", kSagaDomain, {}}),
+      kRetryAfter));
 }
 
 absl::Status SagaService::Get(const saga::v1::GetSagaRequest& request, saga::v1::GetSagaResponse& response) {

@@ -20,19 +20,20 @@
 namespace unwind {
 
 // Driver::Cancel.
-using RequestCancel = std::function<void(const std::string& saga_id, const std::string& actor, const std::string& reason,
-                                      std::function<void(Progress)> answered)>;
+using RequestCancel = std::function<void(const std::string& saga_id, const std::string& actor,
+                                         const std::string& reason, std::function<void(Progress)> answered)>;
 
 struct SagaServiceOptions {
-  int readers = 2;                // threads that wait for the store, so that gRPC's never do
-  std::size_t reads_max = 1000;   // waiting reads of one reader; more are refused
+  int readers = 2;               // threads that wait for the store, so that gRPC's never do
+  std::size_t reads_max = 1000;  // waiting reads of one reader; more are refused
 };
 
 // Thread-safe.
 class SagaService final : public saga::v1::SagaService::CallbackService {
  public:
   // `store` and `catalog` must outlive it.
-  SagaService(SagaStore& store, RequestCancel cancel, const DefinitionCatalog& catalog, const SagaServiceOptions& options);
+  SagaService(SagaStore& store, RequestCancel cancel, const DefinitionCatalog& catalog,
+              const SagaServiceOptions& options);
 
   grpc::ServerUnaryReactor* GetSaga(grpc::CallbackServerContext* context, const saga::v1::GetSagaRequest* request,
                                     saga::v1::GetSagaResponse* response) override;

@@ -40,8 +40,9 @@ absl::string_view WithoutQuotes(absl::string_view text) {
 absl::Status KeyMissing(const std::string& field) {
   const std::string where =
       field.empty() ? absl::StrCat("metadata ", kKeyHeader) : absl::StrCat(field, ", or metadata ", kKeyHeader);
-  absl::Status status = MakeError(absl::StatusCode::kInvalidArgument,
-                                  absl::StrCat("an idempotency key is required: set ", where), {"KEY_MISSING", kSagaDomain, {}});
+  absl::Status status =
+      MakeError(absl::StatusCode::kInvalidArgument, absl::StrCat("an idempotency key is required: set ", where),
+                {"KEY_MISSING", kSagaDomain, {}});
   google::rpc::BadRequest bad_request;
   auto* violation = bad_request.add_field_violations();
   violation->set_field(field.empty() ? kKeyHeader : field);
@@ -53,10 +54,11 @@ absl::Status KeyMissing(const std::string& field) {
 absl::Status StillRunning(const Saga& saga) {
   ErrorInfo info = {"SAGA_RUNNING", kSagaDomain, {{"saga_id", saga.id}}};
   if (saga.state == SagaState::kParked) info.metadata["state"] = "PARKED";
-  return WithRetryAfter(
-      MakeError(absl::StatusCode::kUnavailable,
-                absl::StrCat("saga ", saga.id, " is ", NameOf(saga.state), "; repeat the call with the same key to wait on"), info),
-      kRetryAfter);
+  return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable,
+                                  absl::StrCat("saga ", saga.id, " is ", NameOf(saga.state),
+                                               "; repeat the call with the same key to wait on"),
+                                  info),
+                        kRetryAfter);
 }
 
 bool IsLowerHex(absl::string_view text) {
@@ -75,14 +77,16 @@ absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::
   const std::string in_metadata(metadata.has_value() ? WithoutQuotes(*metadata) : "");
   const std::string field = definition.key_field();
   if (!in_request.empty() && !in_metadata.empty() && in_request != in_metadata) {
-    return MakeBadRequest(kSagaDomain, {{field, absl::StrCat("must equal the metadata ", kKeyHeader, " if both are given")}});
+    return MakeBadRequest(kSagaDomain,
+                          {{field, absl::StrCat("must equal the metadata ", kKeyHeader, " if both are given")}});
   }
   if (metadata.has_value() && !IsIdentifier(in_metadata)) {
     return MakeBadRequest(kSagaDomain, {{kKeyHeader, "must match [A-Za-z0-9_-]{1,64}"}});
   }
   const std::string& key = in_request.empty() ? in_metadata : in_request;
   if (key.empty() && definition.key_required()) return KeyMissing(field);
-  if (!key.empty() && !IsIdentifier(key)) return MakeBadRequest(kSagaDomain, {{field, "must match [A-Za-z0-9_-]{1,64}"}});
+  if (!key.empty() && !IsIdentifier(key))
+    return MakeBadRequest(kSagaDomain, {{field, "must match [A-Za-z0-9_-]{1,64}"}});
   return key;
 }
 
@@ -124,9 +128,10 @@ absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progr
   if (!IsTerminal(saga.state)) return StillRunning(saga);
   const std::shared_ptr<const Definition> definition = catalog.Find(saga.definition, saga.definition_version);
   if (definition == nullptr) {
-    return MakeError(absl::StatusCode::kInternal,
-                     absl::StrCat("definition ", saga.definition, " version ", saga.definition_version, " is not loaded"),
-                     {"DEFINITION_MISSING", kSagaDomain, {{"saga_id", saga.id}}});
+    return MakeError(
+        absl::StatusCode::kInternal,
+        absl::StrCat("definition ", saga.definition, " version ", saga.definition_version, " is not loaded"),
+        {"DEFINITION_MISSING", kSagaDomain, {{"saga_id", saga.id}}});
   }
   if (saga.state == SagaState::kCompleted) return definition->Response(saga);
   return definition->Error(saga);

@@ -17,8 +17,8 @@ namespace unwind {
 
 inline constexpr char kSagaDomain[] = "saga.unwind";
 
-// The idempotency key of a call: from the field that `key:` names, or the metadata `idempotency-key` (its quotes, as in a structured
-// header, are removed); if both are given they must be equal. Empty: none, and the definition allows it.
+// The idempotency key of a call: from the field that `key:` names, or the metadata `idempotency-key` (its quotes, as in
+// a structured header, are removed); if both are given they must be equal. Empty: none, and the definition allows it.
 // INVALID_ARGUMENT: KEY_MISSING, or INVALID_REQUEST naming what is wrong.
 absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::protobuf::Message& input,
                                     const std::optional<std::string>& metadata);
@@ -32,8 +32,8 @@ std::string HashInput(absl::string_view bytes);
 // `value` if it is a W3C traceparent of version 00, else empty.
 std::string ReadTraceparent(absl::string_view value);
 
-// When a call is answered at the latest (S12): 10 % of the time that is left, at most 500 ms (or 1 % of a long one), before
-// `deadline`; without a deadline (infinite) `wait_max` from now.
+// When a call is answered at the latest (S12): 10 % of the time that is left, at most 500 ms (or 1 % of a long one),
+// before `deadline`; without a deadline (infinite) `wait_max` from now.
 absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max);
 
 // The answer for `progress`: the response's bytes, or the error. `catalog` knows the definition the saga runs on.

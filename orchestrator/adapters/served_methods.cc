@@ -32,7 +32,8 @@ absl::Time Deadline(const grpc::CallbackServerContext& context) {
 class Unimplemented final : public grpc::ServerGenericBidiReactor {
  public:
   explicit Unimplemented(const std::string& path) {
-    Finish(ToGrpc(MakeError(absl::StatusCode::kUnimplemented, absl::StrCat("no method ", path), {"METHOD_UNKNOWN", kSagaDomain, {}})));
+    Finish(ToGrpc(MakeError(absl::StatusCode::kUnimplemented, absl::StrCat("no method ", path),
+                            {"METHOD_UNKNOWN", kSagaDomain, {}})));
   }
   void OnDone() override { delete this; }
 };
@@ -42,8 +43,12 @@ class Unimplemented final : public grpc::ServerGenericBidiReactor {
 // One call. The driver holds only its Line, so that a caller who left can be forgotten while the saga goes on.
 class ServedMethods::Call final : public grpc::ServerGenericBidiReactor {
  public:
-  Call(const ServedMethods& methods, std::shared_ptr<const Definition> definition, grpc::GenericCallbackServerContext* context)
-      : methods_(methods), definition_(std::move(definition)), context_(context), counter_(context->method()),
+  Call(const ServedMethods& methods, std::shared_ptr<const Definition> definition,
+       grpc::GenericCallbackServerContext* context)
+      : methods_(methods),
+        definition_(std::move(definition)),
+        context_(context),
+        counter_(context->method()),
         line_(std::make_shared<Line>(this)) {
     StartRead(&buffer_);
   }

@@ -18,11 +18,13 @@ struct ServedMethodsOptions {
 };
 
 // Driver::Accept.
-using AcceptSaga = std::function<void(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
-                                      std::function<void(Progress)> answered)>;
+using AcceptSaga =
+    std::function<void(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
+                       std::function<void(Progress)> answered)>;
 
-// Register it with ServerBuilder::RegisterCallbackGenericService: it gets the calls that no compiled service takes. A path that
-// no definition serves is UNIMPLEMENTED. The saga does not notice its caller leaving, and a caller who left costs no memory.
+// Register it with ServerBuilder::RegisterCallbackGenericService: it gets the calls that no compiled service takes. A
+// path that no definition serves is UNIMPLEMENTED. The saga does not notice its caller leaving, and a caller who left
+// costs no memory.
 class ServedMethods final : public grpc::CallbackGenericService {
  public:
   // `catalog` and `clock` must outlive it.

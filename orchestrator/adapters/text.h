@@ -9,8 +9,8 @@
 
 namespace unwind {
 
-// `text` as valid UTF-8 (a bad byte becomes '?') of at most `bytes_max` bytes, cut between characters. A protobuf string
-// that is not UTF-8 serializes, but no peer can parse it.
+// `text` as valid UTF-8 (a bad byte becomes '?') of at most `bytes_max` bytes, cut between characters. A protobuf
+// string that is not UTF-8 serializes, but no peer can parse it.
 std::string CleanText(absl::string_view text, std::size_t bytes_max);
 
 }  // namespace unwind

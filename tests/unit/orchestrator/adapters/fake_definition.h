@@ -27,7 +27,8 @@ class FakeDefinition final : public Definition {
 
   const Plan& plan() const override { return plan_; }
   const google::protobuf::MethodDescriptor& serves() const override {
-    return *google::protobuf::DescriptorPool::generated_pool()->FindMethodByName("shop.checkout.v1.CheckoutService.PlaceOrder");
+    return *google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(
+        "shop.checkout.v1.CheckoutService.PlaceOrder");
   }
   const StepMethods& methods(int) const override { return methods_; }
   bool key_required() const override { return key_required_; }

@@ -73,7 +73,9 @@ class Peer final : public grpc::CallbackGenericService {
  private:
   class Handler final : public grpc::ServerGenericBidiReactor {
    public:
-    Handler(Peer& peer, grpc::GenericCallbackServerContext* context) : peer_(peer), context_(context) { StartRead(&buffer_); }
+    Handler(Peer& peer, grpc::GenericCallbackServerContext* context) : peer_(peer), context_(context) {
+      StartRead(&buffer_);
+    }
     void OnReadDone(bool) override {
       std::lock_guard lock(peer_.mutex_);
       Seen seen{context_->method(), ToBytes(buffer_), {}};
@@ -124,7 +126,8 @@ class GrpcParticipantsTest : public testing::Test {
     participants_ = std::make_unique<GrpcParticipants>(Routes{{"a.B", peer_.address()}}, options, metrics_);
   }
 
-  std::future<CallResult> Start(const std::string& method, absl::Duration timeout = kLong, const std::string& phase = "action") {
+  std::future<CallResult> Start(const std::string& method, absl::Duration timeout = kLong,
+                                const std::string& phase = "action") {
     auto promise = std::make_shared<std::promise<CallResult>>();
     participants_->Invoke({method, "request", timeout, {{"saga-id", "s-1"}, {"saga-phase", phase}}},
                           [promise](CallResult result) { promise->set_value(std::move(result)); });
@@ -192,7 +195,8 @@ TEST_F(GrpcParticipantsTest, ReadsTheErrorInfoAndTheTrailer) {
 
 TEST_F(GrpcParticipantsTest, KeepsTheFieldViolations) {
   Connect();
-  peer_.AnswerWith(ToGrpc(MakeBadRequest("a", {{"items[0].quantity", "must be at least 1"}, {"member_id", "must be set"}})));
+  peer_.AnswerWith(
+      ToGrpc(MakeBadRequest("a", {{"items[0].quantity", "must be at least 1"}, {"member_id", "must be set"}})));
   const Failure failure = Invoke("/a.B/C").failure;
   EXPECT_EQ(failure.reason, "INVALID_REQUEST");
   EXPECT_EQ(failure.metadata.at("field_violations"), "items[0].quantity: must be at least 1; member_id: must be set");
@@ -200,7 +204,8 @@ TEST_F(GrpcParticipantsTest, KeepsTheFieldViolations) {
 
 TEST_F(GrpcParticipantsTest, SurvivesDetailsThatAreGarbage) {
   Connect();
-  const std::vector<std::string> garbage = {"\xFF\xFF\xFF\xFF", std::string(4000, '\x0a'), std::string("\0\0\0", 3), "x"};
+  const std::vector<std::string> garbage = {"\xFF\xFF\xFF\xFF", std::string(4000, '\x0a'), std::string("\0\0\0", 3),
+                                            "x"};
   for (const std::string& details : garbage) {
     peer_.AnswerWith(grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "no", details));
     const Failure failure = Invoke("/a.B/C").failure;
@@ -226,7 +231,8 @@ TEST_F(GrpcParticipantsTest, ADeadlineEndsACallThatIsNotAnswered) {
 }
 
 TEST_F(GrpcParticipantsTest, APeerThatIsDownIsUnavailableAtOnce) {
-  participants_ = std::make_unique<GrpcParticipants>(Routes{{"a.B", "127.0.0.1:1"}}, GrpcParticipantsOptions(), metrics_);
+  participants_ =
+      std::make_unique<GrpcParticipants>(Routes{{"a.B", "127.0.0.1:1"}}, GrpcParticipantsOptions(), metrics_);
   const absl::Time before = absl::Now();
   EXPECT_EQ(Invoke("/a.B/C").failure.code, 14);
   EXPECT_LT(absl::Now() - before, absl::Seconds(10));

@@ -17,11 +17,10 @@ TEST(RoutesTest, ListsEveryBadEntry) {
   const auto routes = ParseRoutes("OrderService=h:1,a.B=,a.C=h:1,a.C=h:2,x/y.z=h:1");
   ASSERT_EQ(routes.status().code(), absl::StatusCode::kInvalidArgument);
   const std::string advice = "; write package.Service=HOST:PORT,...";
-  EXPECT_EQ(routes.status().message(),
-            "--participants: \"OrderService=h:1\": no full service name before '='" + advice +
-                "\n--participants: \"a.B=\": no target after '='" + advice +
-                "\n--participants: \"a.C=h:2\": a.C has a target already" + advice +
-                "\n--participants: \"x/y.z=h:1\": no full service name before '='" + advice);
+  EXPECT_EQ(routes.status().message(), "--participants: \"OrderService=h:1\": no full service name before '='" +
+                                           advice + "\n--participants: \"a.B=\": no target after '='" + advice +
+                                           "\n--participants: \"a.C=h:2\": a.C has a target already" + advice +
+                                           "\n--participants: \"x/y.z=h:1\": no full service name before '='" + advice);
 }
 
 TEST(RoutesTest, FindsTheServiceOfAPath) {

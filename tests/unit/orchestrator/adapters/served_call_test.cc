@@ -64,7 +64,8 @@ TEST(ReadKeyTest, ForeignCharactersAndLengthAreRefused) {
     EXPECT_EQ(key.status().code(), absl::StatusCode::kInvalidArgument) << value;
     EXPECT_EQ(BadRequestOf(key.status()).field_violations(0).field(), "idempotency-key") << value;
   }
-  EXPECT_EQ(ReadKey(FakeDefinition(), WithKey("a b"), std::nullopt).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReadKey(FakeDefinition(), WithKey("a b"), std::nullopt).status().code(),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_TRUE(ReadKey(FakeDefinition(), WithKey(std::string(64, 'a')), std::nullopt).ok());
 }
 

@@ -1,10 +1,12 @@
 // A definition's method over a real gRPC server in this process; the driver is played by the test.
 #include "orchestrator/adapters/served_methods.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include "common/rpc/error.h"
 #include "grpcpp/create_channel.h"
@@ -52,6 +54,11 @@ class ServedMethodsTest : public testing::Test {
         [this](NewSaga saga, absl::Time by, std::function<void(const std::string&)> accepted,
                std::function<void(Progress)> answered) {
           std::lock_guard lock(mutex_);
+          if (keep_all_) {
+            all_.push_back({std::move(saga), by, std::move(accepted), std::move(answered)});
+            changed_.notify_all();
+            return;
+          }
           last_ = Accepted{std::move(saga), by, std::move(accepted), std::move(answered)};
           changed_.notify_all();
           if (answer_at_once_) Answer(SagaState::kCompleted);
@@ -73,15 +80,16 @@ class ServedMethodsTest : public testing::Test {
     return *last_;
   }
 
-  void Answer(SagaState state) {
+  static void AnswerTo(const Accepted& call, SagaState state) {
     Progress progress;
     progress.saga.id = "s-1";
     progress.saga.definition = "place-order";
     progress.saga.definition_version = 3;
     progress.saga.state = state;
-    last_->accepted("s-1");
-    last_->answered(progress);
+    call.accepted("s-1");
+    call.answered(progress);
   }
+  void Answer(SagaState state) { AnswerTo(*last_, state); }
 
   // Sends `request` and returns the error's status; OK if the driver's answer came back.
   absl::Status Place(const PlaceOrderRequest& request) {
@@ -99,7 +107,9 @@ class ServedMethodsTest : public testing::Test {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<Accepted> last_;
+  std::vector<Accepted> all_;
   bool answer_at_once_ = true;
+  bool keep_all_ = false;
 };
 
 TEST_F(ServedMethodsTest, ACallIsASagaAndItsAnswer) {
@@ -200,6 +210,36 @@ TEST_F(ServedMethodsTest, TheSagaOutlivesACallerWhoLeft) {
   EXPECT_EQ(call.Wait().error_code(), grpc::StatusCode::CANCELLED);
   server_->Shutdown();  // returns although the driver has not answered: the call is gone
   Answer(SagaState::kCompleted);
+}
+
+TEST_F(ServedMethodsTest, CallersMayLeaveAtAnyMoment) {
+  constexpr int kCalls = 400;
+  keep_all_ = true;
+  std::atomic<bool> over = false;
+  std::thread driver([&] {  // answers each saga as soon as it comes, while its caller may be leaving
+    while (!over) {
+      std::vector<Accepted> calls;
+      {
+        std::unique_lock lock(mutex_);
+        changed_.wait_for(lock, std::chrono::milliseconds(10), [&] { return !all_.empty(); });
+        calls.swap(all_);
+      }
+      for (const Accepted& call : calls) AnswerTo(call, SagaState::kCompleted);
+    }
+  });
+  std::vector<std::unique_ptr<RawCall>> calls;
+  for (int i = 0; i < kCalls; ++i) {
+    calls.push_back(std::make_unique<RawCall>(channel_, "/shop.checkout.v1.CheckoutService/PlaceOrder",
+                                              GoodRequest().SerializeAsString()));
+    if (i >= 8) calls[static_cast<std::size_t>(i) - 8]->context.TryCancel();
+  }
+  for (const auto& call : calls) {
+    const grpc::StatusCode code = call->Wait().error_code();
+    EXPECT_TRUE(code == grpc::StatusCode::OK || code == grpc::StatusCode::CANCELLED) << code;
+  }
+  server_->Shutdown();
+  over = true;
+  driver.join();
 }
 
 }  // namespace

@@ -11,11 +11,14 @@ TEST(CleanTextTest, KeepsWhatIsWellFormed) {
 }
 
 TEST(CleanTextTest, ReplacesWhatIsNot) {
-  EXPECT_EQ(CleanText("a\xFF" "b", 10), "a?b");
-  EXPECT_EQ(CleanText("\xC0\xAF", 10), "??");              // overlong
-  EXPECT_EQ(CleanText("\xED\xA0\x80", 10), "???");         // a surrogate
-  EXPECT_EQ(CleanText("\xF4\x90\x80\x80", 10), "????");    // beyond U+10FFFF
-  EXPECT_EQ(CleanText("\xEC\x9E", 10), "??");              // cut off
+  EXPECT_EQ(CleanText("a\xFF"
+                      "b",
+                      10),
+            "a?b");
+  EXPECT_EQ(CleanText("\xC0\xAF", 10), "??");            // overlong
+  EXPECT_EQ(CleanText("\xED\xA0\x80", 10), "???");       // a surrogate
+  EXPECT_EQ(CleanText("\xF4\x90\x80\x80", 10), "????");  // beyond U+10FFFF
+  EXPECT_EQ(CleanText("\xEC\x9E", 10), "??");            // cut off
 }
 
 TEST(CleanTextTest, CutsBetweenCharacters) {
