@@ -110,7 +110,8 @@ absl::Status MemorySagaStore::Renew(const Lease& lease, absl::Duration) {
   return CheckLease(lease);
 }
 
-absl::StatusOr<std::vector<Saga>> MemorySagaStore::LoadOwned(const Lease& lease, absl::string_view after_id, int limit) {
+absl::StatusOr<std::vector<Saga>> MemorySagaStore::LoadOwned(const Lease& lease, absl::string_view after_id,
+                                                             int limit) {
   std::lock_guard lock(mutex_);
   std::vector<Saga> page;
   for (auto row = sagas_.upper_bound(after_id); row != sagas_.end() && page.size() < Limit(limit); ++row) {

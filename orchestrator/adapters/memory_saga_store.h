@@ -20,7 +20,8 @@ class MemorySagaStore final : public SagaStore {
   absl::StatusOr<Saga> Load(absl::string_view saga_id) override;
   absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) override;
   absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) override;
-  absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq, int limit) override;
+  absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq,
+                                                    int limit) override;
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
   absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
@@ -43,7 +44,7 @@ class MemorySagaStore final : public SagaStore {
   std::mutex mutex_;
   std::map<std::string, Row, std::less<>> sagas_;  // by id
   std::map<Key, std::string> ids_;
-  std::map<std::string, std::int64_t> epochs_;     // by instance
+  std::map<std::string, std::int64_t> epochs_;  // by instance
   std::map<std::pair<std::string, int>, StoredDefinition> definitions_;
 };
 

@@ -1,21 +1,20 @@
 #include "orchestrator/adapters/saga_codec.h"
 
 #include <array>
-#include <charconv>
-#include <cstddef>
 #include <exception>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "nlohmann/json.hpp"
+#include "orchestrator/adapters/json_writer.h"
+#include "orchestrator/adapters/stored_text.h"
 #include "orchestrator/core/names.h"
 
 namespace unwind {
@@ -26,8 +25,8 @@ using Json = nlohmann::json;
 constexpr long long kNever = std::numeric_limits<long long>::max();
 constexpr long long kEver = std::numeric_limits<long long>::min();
 
-// Thrown by the decoders below for a column that Encode did not make; like the parser's own exceptions it goes no farther
-// than Decoded().
+// Thrown by the decoders below for a column that Encode did not make; like the parser's own exceptions it goes no
+// farther than Decoded().
 class Unreadable : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
@@ -35,43 +34,10 @@ class Unreadable : public std::runtime_error {
 
 // ---- text, bytes, times
 
-// The length of the well-formed UTF-8 sequence at the front of `text`, or 0 if there is none.
-std::size_t SequenceLength(absl::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
-  const auto within = [&](std::size_t i, unsigned low, unsigned high) { return byte(i) >= low && byte(i) <= high; };
-  if (within(0, 0x00, 0x7f)) return 1;
-  if (within(0, 0xc2, 0xdf)) return within(1, 0x80, 0xbf) ? 2 : 0;
-  if (within(0, 0xe0, 0xef)) {
-    const bool second = within(1, byte(0) == 0xe0 ? 0xa0 : 0x80, byte(0) == 0xed ? 0x9f : 0xbf);
-    return second && within(2, 0x80, 0xbf) ? 3 : 0;
-  }
-  if (within(0, 0xf0, 0xf4)) {
-    const bool second = within(1, byte(0) == 0xf0 ? 0x90 : 0x80, byte(0) == 0xf4 ? 0x8f : 0xbf);
-    return second && within(2, 0x80, 0xbf) && within(3, 0x80, 0xbf) ? 4 : 0;
-  }
-  return 0;
-}
-
 std::string Text(absl::string_view stored) {
-  std::string text;
-  text.reserve(stored.size());
-  while (!stored.empty()) {
-    if (stored[0] != '\\') {
-      text.push_back(stored[0]);
-      stored.remove_prefix(1);
-    } else if (absl::ConsumePrefix(&stored, "\\\\")) {
-      text.push_back('\\');
-    } else if (absl::ConsumePrefix(&stored, "\\0")) {
-      text.push_back('\0');
-    } else if (stored.size() >= 4 && stored[1] == 'x' && absl::ascii_isxdigit(static_cast<unsigned char>(stored[2])) &&
-               absl::ascii_isxdigit(static_cast<unsigned char>(stored[3]))) {
-      text += absl::HexStringToBytes(stored.substr(2, 2));
-      stored.remove_prefix(4);
-    } else {
-      throw Unreadable("an unknown escape in a text");
-    }
-  }
-  return text;
+  std::optional<std::string> text = DecodeText(stored);
+  if (!text.has_value()) throw Unreadable("an unknown escape in a text");
+  return *std::move(text);
 }
 
 std::string Bytes(const std::string& stored) {
@@ -108,75 +74,8 @@ bool Flag(const Json& object, const char* field) { return object.value(field, fa
 std::string TextOf(const Json& object, const char* field) { return Text(object.value(field, std::string())); }
 std::string BytesOf(const Json& object, const char* field) { return Bytes(object.value(field, std::string())); }
 
-// Appends `text` as a JSON string.
-void AppendText(std::string& out, absl::string_view text) {
-  out += '"';
-  for (const char c : EncodeText(text)) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      absl::StrAppend(&out, "\\u", absl::Hex(c, absl::kZeroPad4));
-    } else {
-      out += c;
-    }
-  }
-  out += '"';
-}
-
-// Appends one object to `out`, field by field; its end is the writer's end. Written by hand because a document tree of it costs
-// more than the database's part of a commit. Text, Bytes, Flag and Count leave out what has its default.
-class ObjectWriter {
- public:
-  explicit ObjectWriter(std::string& out) : out_(out) { out_ += '{'; }
-  ~ObjectWriter() { out_ += '}'; }
-  ObjectWriter(const ObjectWriter&) = delete;
-  ObjectWriter& operator=(const ObjectWriter&) = delete;
-
-  // Begins a field; its value is to be appended to what it returns.
-  std::string& Field(absl::string_view name) {
-    if (out_.back() != '{') out_ += ',';
-    absl::StrAppend(&out_, "\"", name, "\":");
-    return out_;
-  }
-  void Number(absl::string_view name, long long value) { absl::StrAppend(&Field(name), value); }
-  void Count(absl::string_view name, long long value) {
-    if (value != 0) Number(name, value);
-  }
-  void Flag(absl::string_view name, bool value) {
-    if (value) Field(name) += "true";
-  }
-  void Text(absl::string_view name, absl::string_view value) {
-    if (!value.empty()) AppendText(Field(name), value);
-  }
-  void Bytes(absl::string_view name, absl::string_view value) {
-    if (!value.empty()) absl::StrAppend(&Field(name), "\"", absl::Base64Escape(value), "\"");
-  }
-
- private:
-  std::string& out_;
-};
-
-// The shortest decimal that is read back as exactly `value`.
-void AppendReal(std::string& out, double value) {
-  std::array<char, 32> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  out.append(digits.data(), end);
-}
-
-// Appends `values` as an array, each by `append(out, value)`.
-template <class Values, class Append>
-void AppendArray(std::string& out, const Values& values, const Append& append) {
-  out += '[';
-  for (const auto& value : values) {
-    if (out.back() != '[') out += ',';
-    append(out, value);
-  }
-  out += ']';
-}
-
 void AppendFailure(std::string& out, const Failure& failure) {
-  ObjectWriter object(out);
+  JsonObjectWriter object(out);
   object.Text("reason", failure.reason);
   object.Text("domain", failure.domain);
   object.Count("code", failure.code);
@@ -187,9 +86,9 @@ void AppendFailure(std::string& out, const Failure& failure) {
   to += '{';
   for (const auto& [name, value] : failure.metadata) {
     if (to.back() != '{') to += ',';
-    AppendText(to, name);
+    AppendJsonText(to, name);
     to += ':';
-    AppendText(to, value);
+    AppendJsonText(to, value);
   }
   to += '}';
 }
@@ -208,10 +107,10 @@ Failure FailureOf(const Json& json) {
 }
 
 void AppendStep(std::string& out, const Step& step) {
-  ObjectWriter object(out);
+  JsonObjectWriter object(out);
   object.Number("state", NumberOf(step.state));
   object.Number("phase", NumberOf(step.phase));
-  AppendArray(object.Field("sends"), step.sends, [](std::string& to, int sends) { absl::StrAppend(&to, sends); });
+  AppendJsonArray(object.Field("sends"), step.sends, [](std::string& to, int sends) { absl::StrAppend(&to, sends); });
   object.Count("refusals", step.refusals);
   object.Flag("awaiting", step.awaiting);
   object.Flag("parked", step.parked);
@@ -233,14 +132,14 @@ Step StepOf(const Json& json) {
 // ---- events
 
 void AppendSend(std::string& out, const Send& send) {
-  ObjectWriter object(out);
+  JsonObjectWriter object(out);
   object.Number("step", send.step);
   object.Number("phase", NumberOf(send.phase));
   object.Number("attempt", send.attempt);
 }
 
 struct WriteEvent {
-  ObjectWriter& object;
+  JsonObjectWriter& object;
 
   void operator()(const Started&) const {}
   void operator()(const Ticked&) const {}
@@ -268,10 +167,10 @@ struct WriteEvent {
 };
 
 void AppendDetail(std::string& out, const HistoryEvent& event) {
-  ObjectWriter object(out);
+  JsonObjectWriter object(out);
   std::visit(WriteEvent{object}, event.event);
-  if (event.moment.jitter != 0) AppendReal(object.Field("jitter"), event.moment.jitter);
-  if (!event.sends.empty()) AppendArray(object.Field("sends"), event.sends, AppendSend);
+  if (event.moment.jitter != 0) AppendJsonReal(object.Field("jitter"), event.moment.jitter);
+  if (!event.sends.empty()) AppendJsonArray(object.Field("sends"), event.sends, AppendSend);
 }
 
 Replied RepliedOf(const Json& json) {
@@ -318,25 +217,6 @@ auto Decoded(absl::string_view what, const Decoder& decode) -> absl::StatusOr<de
 
 }  // namespace
 
-std::string EncodeText(absl::string_view text) {
-  std::string stored;
-  stored.reserve(text.size());
-  while (!text.empty()) {
-    const std::size_t length = SequenceLength(text);
-    if (text[0] == '\\') {
-      stored += "\\\\";
-    } else if (text[0] == '\0') {
-      stored += "\\0";
-    } else if (length == 0) {
-      absl::StrAppend(&stored, "\\x", absl::BytesToHexString(text.substr(0, 1)));
-    } else {
-      stored.append(text.data(), length);
-    }
-    text.remove_prefix(length == 0 ? 1 : length);
-  }
-  return stored;
-}
-
 long long EncodeTime(absl::Time time) {
   if (time == absl::InfiniteFuture()) return kNever;
   if (time == absl::InfinitePast()) return kEver;
@@ -359,7 +239,7 @@ SagaRow EncodeSaga(const Saga& saga) {
   row.update_time = EncodeTime(saga.update_time);
   row.traceparent = EncodeText(saga.traceparent);
   AppendFailure(row.failure, saga.failure);
-  AppendArray(row.steps, saga.steps, AppendStep);
+  AppendJsonArray(row.steps, saga.steps, AppendStep);
   row.input = absl::Base64Escape(saga.input);
   return row;
 }
@@ -373,10 +253,6 @@ EventRow EncodeEvent(absl::string_view saga_id, const HistoryEvent& event) {
   row.state = NumberOf(event.state);
   AppendDetail(row.detail, event);
   return row;
-}
-
-absl::StatusOr<std::string> DecodeText(absl::string_view stored) {
-  return Decoded("text", [&] { return Text(stored); });
 }
 
 absl::StatusOr<Saga> DecodeSaga(const SagaRow& row) {

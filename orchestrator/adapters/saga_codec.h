@@ -1,13 +1,13 @@
-// The stored format: how a saga and its history stand in the columns of orchestrator/migrations. Stored for ever: fields may be
-// added, with a default for the rows that lack them; none is renamed or given another meaning.
+// The stored format: how a saga and its history stand in the columns of orchestrator/migrations. Stored for ever:
+// fields may be added, with a default for the rows that lack them; none is renamed or given another meaning.
 //
-//   text      As it is, so that a person can read it; a backslash is doubled, a NUL is \0 and a byte that is not UTF-8 is \xHH.
-//   bytes     Base64.
-//   times     Whole nanoseconds since 1970; the ends of int64 are infinite. Finer or farther times are rounded to these.
-//   steps     [{"state":4,"phase":1,"sends":[0,1,0,0],"refusals":1,"awaiting":true,"parked":true,"wake_at":..., "reply":bytes}, ...]
-//             in the order of the plan; all but the first three only if they differ from a new step's.
-//   failure   {"reason":...,"domain":...,"code":...,"message":...,"step":...,"metadata":{...}}, only what is set.
-//   detail    {"jitter":0.5,"sends":[{"step":0,"phase":1,"attempt":1}]} and the event's own fields, by their names in advance.h.
+// - text: as stored_text.h says. Bytes: Base64.
+// - times: whole nanoseconds since 1970; the ends of int64 are infinite. Finer or farther times are rounded to these.
+// - steps: [{"state":4,"phase":1,"sends":[0,1,0,0],"refusals":1,"awaiting":true,"parked":true,"wake_at":1,"reply":""}]
+//   in the order of the plan; all but the first three only if they differ from a new step's.
+// - failure: {"reason":"","domain":"","code":9,"message":"","step":"","metadata":{}}, only what is set.
+// - detail: the event's own fields, by their names in advance.h, then "jitter":0.5 and
+//   "sends":[{"step":0,"phase":1,"attempt":1}], only what is set.
 #ifndef UNWIND_ORCHESTRATOR_ADAPTERS_SAGA_CODEC_H_
 #define UNWIND_ORCHESTRATOR_ADAPTERS_SAGA_CODEC_H_
 
@@ -33,7 +33,6 @@ struct EventRow {
   long long seq = 0, at = 0, state = 0;
 };
 
-std::string EncodeText(absl::string_view text);
 long long EncodeTime(absl::Time time);
 
 // All but `owner` and `next_run_at`, which are the store's.
@@ -41,7 +40,6 @@ SagaRow EncodeSaga(const Saga& saga);
 EventRow EncodeEvent(absl::string_view saga_id, const HistoryEvent& event);
 
 // DATA_LOSS, naming the saga, if the row is not one that Encode made.
-absl::StatusOr<std::string> DecodeText(absl::string_view stored);
 absl::StatusOr<Saga> DecodeSaga(const SagaRow& row);
 absl::StatusOr<HistoryEvent> DecodeEvent(const EventRow& row);
 

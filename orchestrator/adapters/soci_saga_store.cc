@@ -10,6 +10,8 @@
 #include "common/base/status_macros.h"
 #include "common/db/migrate.h"
 #include "orchestrator/adapters/saga_codec.h"
+#include "orchestrator/adapters/soci_turn.h"
+#include "orchestrator/adapters/stored_text.h"
 #include "soci/soci.h"
 
 extern const unwind::Migrations kSagaMigrations;  // embedded by the build
@@ -19,27 +21,6 @@ namespace {
 
 using soci::into;
 using soci::use;
-
-constexpr char kCountLease[] = "SELECT COUNT(*) FROM instance WHERE id = :id AND epoch = :epoch";
-
-constexpr char kInsertSaga[] =
-    "INSERT INTO saga (id, definition, definition_version, key, input_hash, state, version, owner, cancel_requested,"
-    " backward, next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input)"
-    " VALUES (:id, :definition, :definition_version, :key, :input_hash, :state, :version, :owner, :cancel_requested,"
-    " :backward, :next_run_at, :deadline, :create_time, :update_time, :traceparent, :failure, :steps, :input)"
-    " ON CONFLICT DO NOTHING";
-
-// What was accepted never changes, so only the rest is written. The fence stands in the statement itself (S9).
-constexpr char kUpdateSaga[] =
-    "UPDATE saga SET state = :state, version = :version, cancel_requested = :cancel_requested, backward = :backward,"
-    " next_run_at = :next_run_at, deadline = :deadline, update_time = :update_time, failure = :failure, steps = :steps"
-    " WHERE id = :id AND version = :seen AND owner = :owner";
-
-constexpr char kInsertEvent[] =
-    "INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
-    " VALUES (:saga_id, :seq, :what, :at, :state, :detail)";
-
-constexpr char kCountKey[] = "SELECT COUNT(*) FROM saga WHERE definition = :definition AND key = :key";
 
 constexpr char kSelectSaga[] =
     "SELECT id, definition, definition_version, key, input_hash, state, version, owner, cancel_requested, backward,"
@@ -71,12 +52,13 @@ constexpr char kRenew[] =
     " lease_until = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000000 + :length"
     " WHERE id = :id AND epoch = :epoch";
 
-// Both choose the same sagas. The words of the index saga_finished.
+// Both choose the same sagas. The words of the index saga_finished; the plus keeps
+// SQLite from taking saga_by_state and sorting all that is finished.
 constexpr char kPurgeEvents[] =
-    "DELETE FROM saga_event WHERE saga_id IN (SELECT id FROM saga WHERE state IN (3, 4) AND update_time < :before"
+    "DELETE FROM saga_event WHERE saga_id IN (SELECT id FROM saga WHERE +state IN (3, 4) AND update_time < :before"
     " ORDER BY update_time, id LIMIT :limit)";
 constexpr char kPurgeSagas[] =
-    "DELETE FROM saga WHERE id IN (SELECT id FROM saga WHERE state IN (3, 4) AND update_time < :before"
+    "DELETE FROM saga WHERE id IN (SELECT id FROM saga WHERE +state IN (3, 4) AND update_time < :before"
     " ORDER BY update_time, id LIMIT :limit)";
 
 constexpr char kInsertDefinition[] =
@@ -92,17 +74,11 @@ long long LeaseNanos(absl::Duration length) { return absl::ToInt64Nanoseconds(st
 
 int Limit(int limit) { return std::max(limit, 0); }  // to SQLite a negative limit is none
 
-// Prepares `query` with `uses` in the order of its parameters. They must outlive the statement.
-template <class... Uses>
-soci::statement Prepare(soci::session& sql, const char* query, const Uses&... uses) {
-  auto statement = sql.prepare << query;
-  return (statement, ..., use(uses));
-}
-
-// Runs a statement that changes rows; how many it changed.
+// Runs a statement that changes rows, `uses` in the order of its parameters; how many it changed.
 template <class... Uses>
 long long Change(soci::session& sql, const char* query, const Uses&... uses) {
-  soci::statement statement = Prepare(sql, query, uses...);
+  auto change = sql.prepare << query;
+  soci::statement statement = (change, ..., use(uses));
   statement.execute(true);
   return statement.get_affected_rows();
 }
@@ -134,95 +110,18 @@ absl::StatusOr<std::vector<Saga>> DecodeSagas(const std::vector<SagaRow>& rows) 
 
 // Makes the texts and bytes of `row` what they were, in place.
 absl::Status DecodeDefinition(StoredDefinition& row) {
-  ASSIGN_OR_RETURN(row.name, DecodeText(row.name));
-  ASSIGN_OR_RETURN(row.hash, DecodeText(row.hash));
-  ASSIGN_OR_RETURN(row.yaml, DecodeText(row.yaml));
+  std::optional<std::string> name = DecodeText(row.name), hash = DecodeText(row.hash), yaml = DecodeText(row.yaml);
   std::string descriptors;
-  if (!absl::Base64Unescape(row.descriptors, &descriptors)) {
-    return absl::DataLossError(absl::StrCat("the stored descriptors of definition ", row.name, " cannot be read"));
+  if (!name || !hash || !yaml || !absl::Base64Unescape(row.descriptors, &descriptors)) {
+    return absl::DataLossError(absl::StrCat("the stored definition ", row.name, " cannot be read"));
   }
-  row.descriptors = std::move(descriptors);
+  row = {.name = *std::move(name),
+         .version = row.version,
+         .hash = *std::move(hash),
+         .yaml = *std::move(yaml),
+         .descriptors = std::move(descriptors)};
   return absl::OkStatus();
 }
-
-absl::Status LeaseIsOver(const Lease& lease) {
-  return absl::AbortedError(absl::StrCat("epoch ", lease.epoch, " of instance ", lease.instance, " is over"));
-}
-
-// One write in the types of SQL, made before any lock is taken.
-struct WriteRows {
-  SagaRow saga;
-  long long seen = 0;
-  std::vector<EventRow> events;
-};
-
-WriteRows EncodeWrite(const Lease& lease, const SagaWrite& write) {
-  WriteRows rows{.saga = EncodeSaga(write.saga), .seen = write.seen_version, .events = {}};
-  rows.saga.owner = EncodeText(lease.instance);
-  rows.saga.next_run_at = EncodeTime(write.next_run_at);
-  rows.events.reserve(write.events.size());
-  for (const HistoryEvent& event : write.events) rows.events.push_back(EncodeEvent(write.saga.id, event));
-  return rows;
-}
-
-// The statements of a turn, prepared once for as long as the session lives. Each reads and writes the members it is bound to.
-// One row at a time: in SQLite a kept statement is faster than one set-based statement over a JSON parameter.
-class TurnStatements {
- public:
-  explicit TurnStatements(soci::session& sql)
-      : sql_(sql),
-        count_lease_((sql.prepare << kCountLease, into(count_), use(instance_), use(epoch_))),
-        insert_saga_(Prepare(sql, kInsertSaga, saga_.id, saga_.definition, saga_.definition_version, saga_.key,
-                             saga_.input_hash, saga_.state, saga_.version, saga_.owner, saga_.cancel_requested,
-                             saga_.backward, saga_.next_run_at, saga_.deadline, saga_.create_time, saga_.update_time,
-                             saga_.traceparent, saga_.failure, saga_.steps, saga_.input)),
-        update_saga_(Prepare(sql, kUpdateSaga, saga_.state, saga_.version, saga_.cancel_requested, saga_.backward,
-                             saga_.next_run_at, saga_.deadline, saga_.update_time, saga_.failure, saga_.steps, saga_.id,
-                             seen_, saga_.owner)),
-        insert_event_(Prepare(sql, kInsertEvent, event_.saga_id, event_.seq, event_.what, event_.at, event_.state,
-                              event_.detail)) {}
-  TurnStatements(const TurnStatements&) = delete;
-  TurnStatements& operator=(const TurnStatements&) = delete;
-
-  soci::session& sql() { return sql_; }
-
-  absl::Status CheckLease(const Lease& lease) {
-    instance_ = EncodeText(lease.instance);
-    epoch_ = lease.epoch;
-    count_lease_.execute(true);
-    const bool held = count_ == 1;
-    while (count_lease_.fetch()) {  // to its end, or the statement would hold its snapshot open
-    }
-    return held ? absl::OkStatus() : LeaseIsOver(lease);
-  }
-
-  WriteResult Store(const WriteRows& rows) {
-    saga_ = rows.saga;
-    seen_ = rows.seen;
-    soci::statement& store = seen_ == 0 ? insert_saga_ : update_saga_;
-    store.execute(true);
-    if (store.get_affected_rows() == 0) return seen_ == 0 ? WhyNotInserted() : WriteResult::kConflict;
-    for (const EventRow& event : rows.events) {
-      event_ = event;
-      insert_event_.execute(true);
-    }
-    return WriteResult::kStored;
-  }
-
- private:
-  WriteResult WhyNotInserted() {
-    long long count = 0;
-    sql_ << kCountKey, into(count), use(saga_.definition), use(saga_.key);
-    return count > 0 ? WriteResult::kKeyExists : WriteResult::kConflict;
-  }
-
-  soci::session& sql_;
-  std::string instance_;
-  long long epoch_ = 0, count_ = 0, seen_ = 0;
-  SagaRow saga_;
-  EventRow event_;
-  soci::statement count_lease_, insert_saga_, update_saga_, insert_event_;
-};
 
 }  // namespace
 
@@ -231,7 +130,8 @@ class SociSagaStore::Writer {
  public:
   explicit Writer(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
 
-  // One transaction. After a failed one the connection may begin a new session, so no statement of the old one may be left.
+  // One transaction. After a failed one the connection may begin a new session, so no statement of the old one may be
+  // left.
   absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body) {
     absl::Status status = connection_->Write(body);
     if (!status.ok()) statements_.reset();
@@ -239,7 +139,7 @@ class SociSagaStore::Writer {
   }
 
   // The same over the kept statements.
-  absl::Status WriteTurn(absl::FunctionRef<absl::Status(TurnStatements&)> body) {
+  absl::Status WriteTurn(absl::FunctionRef<absl::Status(SociTurn&)> body) {
     return Write([&](soci::session& sql) {
       if (!statements_.has_value()) statements_.emplace(sql);
       return body(*statements_);
@@ -248,7 +148,7 @@ class SociSagaStore::Writer {
 
  private:
   std::unique_ptr<Connection> connection_;
-  std::optional<TurnStatements> statements_;  // last: it must go before its session
+  std::optional<SociTurn> statements_;  // last: it must go before its session
 };
 
 SociSagaStore::SociSagaStore(std::unique_ptr<Writer> writer, std::unique_ptr<Connection> reader)
@@ -271,7 +171,7 @@ absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& leas
   for (const SagaWrite& write : writes) rows.push_back(EncodeWrite(lease, write));
   std::vector<WriteResult> results;
   results.reserve(writes.size());
-  const auto store = [&](TurnStatements& statements) -> absl::Status {
+  const auto store = [&](SociTurn& statements) -> absl::Status {
     RETURN_IF_ERROR(statements.CheckLease(lease));
     for (const WriteRows& write : rows) results.push_back(statements.Store(write));
     return absl::OkStatus();
@@ -308,7 +208,8 @@ absl::StatusOr<std::vector<Saga>> SociSagaStore::List(const SagaFilter& filter) 
   std::vector<SagaRow> rows;
   RETURN_IF_ERROR(Read([&](soci::session& sql) {
     if (definition.empty()) {
-      rows = state == 0 ? SelectSagas(sql, kNewest, before, limit) : SelectSagas(sql, kNewestInState, state, before, limit);
+      rows = state == 0 ? SelectSagas(sql, kNewest, before, limit)
+                        : SelectSagas(sql, kNewestInState, state, before, limit);
     } else {
       rows = state == 0 ? SelectSagas(sql, kNewestOfDefinition, definition, before, limit)
                         : SelectSagas(sql, kNewestOfBoth, definition, state, before, limit);
@@ -375,7 +276,7 @@ absl::StatusOr<int> SociSagaStore::Purge(const Lease& lease, absl::Time before, 
   const long long older_than = EncodeTime(before);
   const int most = Limit(limit);
   int purged = 0;
-  const auto purge = [&](TurnStatements& statements) -> absl::Status {
+  const auto purge = [&](SociTurn& statements) -> absl::Status {
     RETURN_IF_ERROR(statements.CheckLease(lease));
     Change(statements.sql(), kPurgeEvents, older_than, most);
     purged = static_cast<int>(Change(statements.sql(), kPurgeSagas, older_than, most));

@@ -18,7 +18,8 @@ namespace unwind {
 // One connection writes and another reads, so that no reader waits for a commit.
 class SociSagaStore final : public SagaStore {
  public:
-  // Opens (and makes) the SQLite file at `path` and brings its schema up to date. An error is one sentence for a person.
+  // Opens (and makes) the SQLite file at `path` and brings its schema up to date. An error is one sentence for a
+  // person.
   static absl::StatusOr<std::unique_ptr<SociSagaStore>> Open(const std::string& path);
   ~SociSagaStore() override;
 
@@ -26,7 +27,8 @@ class SociSagaStore final : public SagaStore {
   absl::StatusOr<Saga> Load(absl::string_view saga_id) override;
   absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) override;
   absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) override;
-  absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq, int limit) override;
+  absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq,
+                                                    int limit) override;
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
   absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
@@ -43,7 +45,7 @@ class SociSagaStore final : public SagaStore {
   absl::Status Read(absl::FunctionRef<void(soci::session&)> body);
 
   std::mutex writer_mutex_;
-  std::unique_ptr<Writer> writer_;      // guarded by writer_mutex_
+  std::unique_ptr<Writer> writer_;  // guarded by writer_mutex_
   std::mutex reader_mutex_;
   std::unique_ptr<Connection> reader_;  // guarded by reader_mutex_
 };

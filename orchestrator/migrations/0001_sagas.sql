@@ -38,7 +38,7 @@ CREATE INDEX saga_unfinished ON saga (owner, id) WHERE state IN (1, 2, 5);
 CREATE INDEX saga_by_definition ON saga (definition, id);
 CREATE INDEX saga_by_state ON saga (state, id);
 -- What may be purged.
-CREATE INDEX saga_finished ON saga (update_time, id) WHERE state IN (3, 4);
+CREATE INDEX saga_finished ON saga (update_time, id) WHERE +state IN (3, 4);
 
 CREATE TABLE saga_event (
   saga_id TEXT NOT NULL,

@@ -1,5 +1,5 @@
-// Sagas, events and writes for the tests of the stores: plain ones to tell a story with, and random ones to try every corner of
-// a stored format.
+// Sagas, events and writes for the tests of the stores: plain ones to tell a story with, and random ones to try every
+// corner of a stored format.
 #ifndef UNWIND_TESTS_CONTRACT_SAGA_SAMPLES_H_
 #define UNWIND_TESTS_CONTRACT_SAGA_SAMPLES_H_
 
@@ -99,11 +99,41 @@ class SagaDice {
 
   // What SQL, JSON, SOCI and UTF-8 may each stumble over.
   std::string Text() {
-    static const std::vector<std::string> pieces = {
-        "a",    "Z9",   " ",        "'",        "''",       "\"",   "\\",   "\\0", "\\x41", ":id",       "::int",    "?",
-        "%s",   ";--",  "\n",       "\t",       "\x01",     "\x7f", "\xff", "\x80", "\xc3", "\xc3\xa9",  "\xed\xa0\x80",
-        "{}",   "$1",   "\xf0\x9f\x92\xb8",     "\xea\xb0\x80",     "\xf4\x90\x80\x80",     "\xe0\x80\x80", "\xc0\x80",
-        "null", "\xe2\x80\xa8", "\xf4\x8f\xbf\xbf", "\xef\xbb\xbf", std::string(1, '\0')};
+    static const std::vector<std::string> pieces = {"a",
+                                                    "Z9",
+                                                    " ",
+                                                    "'",
+                                                    "''",
+                                                    "\"",
+                                                    "\\",
+                                                    "\\0",
+                                                    "\\x41",
+                                                    ":id",
+                                                    "::int",
+                                                    "?",
+                                                    "%s",
+                                                    ";--",
+                                                    "\n",
+                                                    "\t",
+                                                    "\x01",
+                                                    "\x7f",
+                                                    "\xff",
+                                                    "\x80",
+                                                    "\xc3",
+                                                    "\xc3\xa9",
+                                                    "\xed\xa0\x80",
+                                                    "{}",
+                                                    "$1",
+                                                    "\xf0\x9f\x92\xb8",
+                                                    "\xea\xb0\x80",
+                                                    "\xf4\x90\x80\x80",
+                                                    "\xe0\x80\x80",
+                                                    "\xc0\x80",
+                                                    "null",
+                                                    "\xe2\x80\xa8",
+                                                    "\xf4\x8f\xbf\xbf",
+                                                    "\xef\xbb\xbf",
+                                                    std::string(1, '\0')};
     std::string text;
     for (std::int64_t n = Coin() ? 0 : Roll(1, 8); n > 0; --n) {
       text += pieces[static_cast<std::size_t>(Roll(0, static_cast<std::int64_t>(pieces.size()) - 1))];

@@ -1,4 +1,5 @@
-// What every SagaStore promises, as one suite. A test file makes its store with a StoreHome and instantiates the suite over it.
+// What every SagaStore promises, as one suite. A test file makes its store with a StoreHome and instantiates the suite
+// over it.
 #ifndef UNWIND_TESTS_CONTRACT_SAGA_STORE_CONTRACT_H_
 #define UNWIND_TESTS_CONTRACT_SAGA_STORE_CONTRACT_H_
 
@@ -325,7 +326,8 @@ TEST_P(SagaStoreContract, ListsAreFilteredAndPagedNewestFirst) {
   Stored(UpdateOf(Stored(InsertOf(SampleSaga("0", "place-order"))), SagaState::kParked));
 
   EXPECT_THAT(Listed({}), ElementsAre("d", "c", "b", "a", "0"));
-  EXPECT_EQ(store().List({.definition = "", .state = {}, .before_id = "", .limit = 1}).value(), std::vector<Saga>{done});
+  EXPECT_EQ(store().List({.definition = "", .state = {}, .before_id = "", .limit = 1}).value(),
+            std::vector<Saga>{done});
   EXPECT_THAT(Listed({.definition = "place-order", .state = {}, .before_id = "", .limit = 50}),
               ElementsAre("d", "c", "a", "0"));
   EXPECT_THAT(Listed({.definition = "", .state = SagaState::kCompleted, .before_id = "", .limit = 50}),
@@ -334,7 +336,8 @@ TEST_P(SagaStoreContract, ListsAreFilteredAndPagedNewestFirst) {
               ElementsAre("d", "a"));
   EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kParked, .before_id = "", .limit = 50}),
               ElementsAre("0"));
-  EXPECT_THAT(Listed({.definition = "cancel-order", .state = SagaState::kParked, .before_id = "", .limit = 50}), IsEmpty());
+  EXPECT_THAT(Listed({.definition = "cancel-order", .state = SagaState::kParked, .before_id = "", .limit = 50}),
+              IsEmpty());
   EXPECT_THAT(Listed({.definition = "", .state = SagaState::kAborted, .before_id = "", .limit = 50}), IsEmpty());
   EXPECT_THAT(Listed({.definition = "unknown", .state = {}, .before_id = "", .limit = 50}), IsEmpty());
 
@@ -344,7 +347,8 @@ TEST_P(SagaStoreContract, ListsAreFilteredAndPagedNewestFirst) {
   EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "0", .limit = 2}), IsEmpty());
   EXPECT_THAT(Listed({.definition = "place-order", .state = {}, .before_id = "d", .limit = 50}),
               ElementsAre("c", "a", "0"));
-  EXPECT_THAT(Listed({.definition = "", .state = SagaState::kCompleted, .before_id = "d", .limit = 1}), ElementsAre("b"));
+  EXPECT_THAT(Listed({.definition = "", .state = SagaState::kCompleted, .before_id = "d", .limit = 1}),
+              ElementsAre("b"));
   EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kCompleted, .before_id = "d", .limit = 50}),
               ElementsAre("a"));
   EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "", .limit = 0}), IsEmpty());
@@ -419,9 +423,10 @@ TEST_P(SagaStoreContract, DefinitionsAreKeptAndNeverReplaced) {
   StoredDefinition changed = v1;
   changed.hash = "ff";
   changed.yaml = "changed";
-  EXPECT_EQ(store().PutDefinition(changed),
-            absl::AlreadyExistsError("version 1 of definition place-order is stored with other content; give the changed "
-                                     "one a new version"));
+  EXPECT_EQ(
+      store().PutDefinition(changed),
+      absl::AlreadyExistsError("version 1 of definition place-order is stored with other content; give the changed "
+                               "one a new version"));
   EXPECT_THAT(store().LoadDefinitions().value(), ElementsAre(other, v1, v2));
 }
 
@@ -442,7 +447,8 @@ TEST_P(SagaStoreContract, OddTextsAreKeptByteForByte) {
     saga.input = text;
     saga.traceparent = text;
     saga.steps[0].reply = text;
-    saga.failure = {.reason = text, .domain = text, .code = 2, .message = text, .step = text, .metadata = {{text, text}}};
+    saga.failure = {
+        .reason = text, .domain = text, .code = 2, .message = text, .step = text, .metadata = {{text, text}}};
     SagaWrite write = InsertOf(saga);
     write.events[0].event = CancelRequested{.actor = text, .reason = text};
     EXPECT_EQ(Committed(write), kStored);
@@ -450,7 +456,8 @@ TEST_P(SagaStoreContract, OddTextsAreKeptByteForByte) {
     EXPECT_EQ(Loaded(saga.id), Owned(saga));
     EXPECT_EQ(store().LoadByKey(saga.definition, text).value(), Owned(saga));
     EXPECT_EQ(HistoryOf(saga.id), write.events);
-    EXPECT_THAT(Listed({.definition = saga.definition, .state = {}, .before_id = "", .limit = 50}), ElementsAre(saga.id));
+    EXPECT_THAT(Listed({.definition = saga.definition, .state = {}, .before_id = "", .limit = 50}),
+                ElementsAre(saga.id));
   }
   EXPECT_THAT(Listed({}), SizeIs(odd.size()));
   const Lease lease = Acquired(odd[0]);
@@ -494,7 +501,11 @@ TEST_P(SagaStoreContract, RandomRowsAndEventsComeBackExactly) {
 
 // A retry with jitter, a refusal and a compensation, at times finer than a microsecond.
 TEST_P(SagaStoreContract, FoldingTheStoredHistoryGivesTheStoredRow) {
-  Plan plan{.name = "place-order", .version = 1, .deadline = absl::Seconds(30), .refusals_max = 5, .age_max = absl::Hours(1),
+  Plan plan{.name = "place-order",
+            .version = 1,
+            .deadline = absl::Seconds(30),
+            .refusals_max = 5,
+            .age_max = absl::Hours(1),
             .steps = {}};
   plan.steps.resize(2);
   plan.steps[0].name = "reserve";
@@ -510,8 +521,14 @@ TEST_P(SagaStoreContract, FoldingTheStoredHistoryGivesTheStoredRow) {
   const Failure gone{.reason = "GONE", .domain = "d", .code = 14, .message = "m", .step = "", .metadata = {{"k", "v"}}};
   const Failure no{.reason = "NO", .domain = "d", .code = 9, .message = "m", .step = "", .metadata = {}};
   const auto replied = [](int step, Phase phase, int attempt, Outcome outcome, const Failure& failure) {
-    return Replied{.step = step, .phase = phase, .attempt = attempt, .outcome = outcome, .effect_free = step == 1,
-                   .reply = outcome == Outcome::kOk ? "ok" : "", .failure = failure, .elapsed = absl::Nanoseconds(1501)};
+    return Replied{.step = step,
+                   .phase = phase,
+                   .attempt = attempt,
+                   .outcome = outcome,
+                   .effect_free = step == 1,
+                   .reply = outcome == Outcome::kOk ? "ok" : "",
+                   .failure = failure,
+                   .elapsed = absl::Nanoseconds(1501)};
   };
   const std::vector<Event> events = {Started{},
                                      replied(0, Phase::kAction, 1, Outcome::kUnknown, gone),
@@ -572,7 +589,8 @@ TEST_P(SagaStoreContract, ThreadsCommitAndReadAtOnce) {
     for (int i = 0; i < kRounds; ++i) {
       const absl::StatusOr<Saga> shared = store().Load("shared");
       if (!shared.ok()) return void(++wrong);
-      const std::vector<SagaWrite> writes = {UpdateOf(own, SagaState::kRunning), UpdateOf(*shared, SagaState::kRunning)};
+      const std::vector<SagaWrite> writes = {UpdateOf(own, SagaState::kRunning),
+                                             UpdateOf(*shared, SagaState::kRunning)};
       const auto results = store().Commit(lease_, writes);
       if (!results.ok() || results->at(0) != kStored) return void(++wrong);
       if (results->at(1) == kStored) ++versions_won;

@@ -95,7 +95,8 @@ class SqliteSagaStore : public testing::Test {
 TEST_F(SqliteSagaStore, RowsAreReadableToAPerson) {
   SagaWrite write = InsertOf(SampleSaga("s1"));
   write.saga.key = std::string("it's \0 \\ \xff \xea\xb0\x80", 14);
-  write.saga.failure = {.reason = "NO", .domain = "d", .code = 9, .message = "it's off", .step = "a", .metadata = {{"k", "v"}}};
+  write.saga.failure = {
+      .reason = "NO", .domain = "d", .code = 9, .message = "it's off", .step = "a", .metadata = {{"k", "v"}}};
   ASSERT_TRUE(store_->Commit(lease_, {write, UpdateOf(write.saga, SagaState::kParked)}).ok());
   EXPECT_EQ(Column("SELECT key FROM saga"), "it's \\0 \\\\ \\xff \xea\xb0\x80");
   EXPECT_EQ(Column("SELECT steps FROM saga"),
@@ -113,8 +114,9 @@ TEST_F(SqliteSagaStore, RowsAreReadableToAPerson) {
 
 TEST_F(SqliteSagaStore, ALeaseRunsByTheDatabasesClock) {
   ASSERT_TRUE(store_->Renew(lease_, absl::Hours(1)).ok());
-  EXPECT_EQ(Column("SELECT CAST(abs(lease_until / 1000000000 - strftime('%s', 'now') - 3600) <= 2 AS TEXT) FROM instance"),
-            "1");
+  EXPECT_EQ(
+      Column("SELECT CAST(abs(lease_until / 1000000000 - strftime('%s', 'now') - 3600) <= 2 AS TEXT) FROM instance"),
+      "1");
   ASSERT_TRUE(store_->Renew(lease_, absl::InfiniteDuration()).ok());
   EXPECT_EQ(Column("SELECT typeof(lease_until) FROM instance"), "integer");
   EXPECT_EQ(Column("SELECT address FROM instance"), "127.0.0.1:9000");
@@ -181,7 +183,8 @@ TEST_F(SqliteSagaStore, AFailedCommitDoesNotSpoilTheNext) {
   EXPECT_THAT(store_->Commit(lease_, {InsertOf(SampleSaga("s2"))}).value(), ElementsAre(WriteResult::kStored));
 }
 
-// While it is so every call fails with a status, and once it is mended the store goes on, with a session of its own making.
+// While it is so every call fails with a status, and once it is mended the store goes on, with a session of its own
+// making.
 TEST_F(SqliteSagaStore, ADestroyedFileIsAnErrorUntilItIsMended) {
   ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
   OnAnotherConnection([](soci::session& sql) {  // so that no cached page is trusted, and the file holds all
@@ -219,8 +222,9 @@ TEST_F(SqliteSagaStore, ANewerDatabaseIsRefused) {
   Execute("INSERT INTO schema_version (component, version) VALUES ('orchestrator', 999)");
   const absl::Status status = SociSagaStore::Open(file_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_EQ(status.message(), "the database's schema \"orchestrator\" is at version 999, but this program knows only 1; start "
-                              "the newer program that made it");
+  EXPECT_EQ(status.message(),
+            "the database's schema \"orchestrator\" is at version 999, but this program knows only 1; start "
+            "the newer program that made it");
 }
 
 }  // namespace
