@@ -36,8 +36,8 @@ bool MayPass(int result) {
 // Whether the handle itself may have suffered, so that a new one should be opened.
 bool IsBroken(int result) {
   const int primary = result & 0xff;
-  return primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB ||
-         primary == SQLITE_NOMEM;
+  return primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_CORRUPT ||
+         primary == SQLITE_NOTADB || primary == SQLITE_NOMEM;
 }
 
 int ResultOf(const soci::soci_error& error) {
@@ -60,9 +60,11 @@ absl::Status CheckPath(const std::string& path) {
   }
   struct stat file {};
   if (::stat(path.c_str(), &file) == 0) {
-    if (S_ISDIR(file.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, " is a folder, not a database file"));
+    if (S_ISDIR(file.st_mode))
+      return absl::InvalidArgumentError(absl::StrCat(path, " is a folder, not a database file"));
     if (::access(path.c_str(), R_OK | W_OK) != 0) {
-      return absl::PermissionDeniedError(absl::StrCat("the database ", path, " cannot be read and written by this user"));
+      return absl::PermissionDeniedError(
+          absl::StrCat("the database ", path, " cannot be read and written by this user"));
     }
   }
   const std::string folder = FolderOf(path);
@@ -70,7 +72,8 @@ absl::Status CheckPath(const std::string& path) {
     return absl::NotFoundError(absl::StrCat("the folder of the database ", path, " does not exist; make it first"));
   }
   if (::access(folder.c_str(), W_OK | X_OK) != 0) {
-    return absl::PermissionDeniedError(absl::StrCat("the folder of the database ", path, " is not writable by this user"));
+    return absl::PermissionDeniedError(
+        absl::StrCat("the folder of the database ", path, " is not writable by this user"));
   }
   return absl::OkStatus();
 }
@@ -81,7 +84,8 @@ std::string ConnectString(const std::string& path) {
 }
 
 absl::Status OpenFailure(const std::string& path, int result, const std::string& message) {
-  if ((result & 0xff) == SQLITE_NOTADB) return absl::InvalidArgumentError(absl::StrCat(path, " is not a SQLite database"));
+  if ((result & 0xff) == SQLITE_NOTADB)
+    return absl::InvalidArgumentError(absl::StrCat(path, " is not a SQLite database"));
   return absl::UnavailableError(absl::StrCat("the database ", path, " cannot be opened: ", message));
 }
 
@@ -138,7 +142,8 @@ class SqliteConnection final : public Connection {
   };
 
   absl::Status Run(const char* begin, absl::FunctionRef<absl::Status()> body) {
-    // Not when it broke: the caller may still hold statements of the old session, and lets go of them when a call fails.
+    // Not when it broke: the caller may still hold statements of the old session, and lets go of them when a call
+    // fails.
     if (broken_) {
       RETURN_IF_ERROR(Connect());
       broken_ = false;
@@ -154,7 +159,8 @@ class SqliteConnection final : public Connection {
 
   absl::Status Commit() {
     // SQLite ends a transaction by itself on some errors; a body that swallowed one would commit only what came after.
-    if (!InTransaction()) return absl::InternalError(absl::StrCat("a transaction on ", path_, " ended before its commit"));
+    if (!InTransaction())
+      return absl::InternalError(absl::StrCat("a transaction on ", path_, " ended before its commit"));
     const int result = Execute("COMMIT");
     if (result == SQLITE_OK) return absl::OkStatus();
     if (InTransaction()) return Failure(result, LastMessage());
@@ -174,9 +180,7 @@ class SqliteConnection final : public Connection {
                         absl::StrCat("database ", path_, ": ", message));
   }
 
-  sqlite_api::sqlite3* handle() {
-    return static_cast<soci::sqlite3_session_backend*>(session_->get_backend())->conn_;
-  }
+  sqlite_api::sqlite3* handle() { return static_cast<soci::sqlite3_session_backend*>(session_->get_backend())->conn_; }
   bool InTransaction() { return sqlite_api::sqlite3_get_autocommit(handle()) == 0; }
   int Execute(const char* sql) { return sqlite_api::sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr); }
   std::string LastMessage() { return sqlite_api::sqlite3_errmsg(handle()); }

@@ -1,7 +1,7 @@
-// The participant barrier, as a pure decision. A row per (saga, step, phase) in the participant's own database, inserted in
-// the transaction of the business change, makes every call idempotent, a compensation of a call that never came a no-op, and a
-// call that comes after its compensation FENCED. The idea is DTM's subtransaction barrier; sticky refusals, FENCED and resolve
-// are ours.
+// The participant barrier, as a pure decision. A row per (saga, step, phase) in the participant's own database,
+// inserted in the transaction of the business change, makes every call idempotent, a compensation of a call that never
+// came a no-op, and a call that comes after its compensation FENCED. The idea is DTM's subtransaction barrier; sticky
+// refusals, FENCED and resolve are ours.
 #ifndef UNWIND_COMMON_PARTICIPANT_BARRIER_H_
 #define UNWIND_COMMON_PARTICIPANT_BARRIER_H_
 
@@ -35,7 +35,8 @@ enum class Verdict : std::uint8_t {
   kExecute,        // ask the domain, store its answer
   kReplayOwn,      // answer what this call's own row holds
   kReplayAction,   // a resolve: answer what the action's row holds; it happened
-  kNeverHappened,  // a resolve: it did not and, with the tombstone in place, never will; store that as this call's answer
+  kNeverHappened,  // a resolve: it did not and, with the tombstone in place, never will; store that as this call's
+                   // answer
   kNothingToUndo,  // a compensation: answer an empty response; store it
   kFenced,         // ABORTED, reason FENCED; store nothing
   kKeyReused,      // INVALID_ARGUMENT, reason KEY_REUSED; store nothing

@@ -98,8 +98,7 @@ std::size_t PurgeRows(soci::session& session, absl::Time before, std::size_t lim
   const long long before_us = absl::ToUnixMicros(before);
   const long long most = static_cast<long long>(limit);
   int phase = 0;
-  soci::statement statement =
-      (session.prepare << kPurge, soci::use(before_us), soci::use(most), soci::into(phase));
+  soci::statement statement = (session.prepare << kPurge, soci::use(before_us), soci::use(most), soci::into(phase));
   return CountRows(statement);
 }
 

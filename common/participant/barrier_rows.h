@@ -1,5 +1,5 @@
-// The table of the barrier: set-based, one statement a batch. Every function runs inside the caller's transaction and lets
-// soci_error pass.
+// The table of the barrier: set-based, one statement a batch. Every function runs inside the caller's transaction and
+// lets soci_error pass.
 #ifndef UNWIND_COMMON_PARTICIPANT_BARRIER_ROWS_H_
 #define UNWIND_COMMON_PARTICIPANT_BARRIER_ROWS_H_
 
@@ -37,7 +37,8 @@ std::size_t InsertRows(soci::session& session, const Rows& rows, absl::Time now)
 // Overwrites those that are PENDING and says how many that were.
 std::size_t SettleRows(soci::session& session, const Rows& rows, absl::Time now);
 
-// Deletes at most `limit` settled rows, the oldest first, that were written before `before`, and says how many that were.
+// Deletes at most `limit` settled rows, the oldest first, that were written before `before`, and says how many that
+// were.
 std::size_t PurgeRows(soci::session& session, absl::Time before, std::size_t limit);
 
 }  // namespace unwind::barrier

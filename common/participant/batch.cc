@@ -167,7 +167,8 @@ class Batch {
   void TakePending(Call& call) {
     call.continues = true;
     const CallKey& key = call.command.key;
-    if (key.phase == Phase::kAction && !ActionIsPending(key)) PutAction(key, {Outcome::kPending, call.payload_hash, ""});
+    if (key.phase == Phase::kAction && !ActionIsPending(key))
+      PutAction(key, {Outcome::kPending, call.payload_hash, ""});
   }
 
   void Refuse(Call& call, absl::Status status, bool store) {

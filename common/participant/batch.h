@@ -1,5 +1,5 @@
-// What one transaction makes of a batch of calls: barrier rows read, each call decided, the domain asked about those to be
-// executed, barrier rows written.
+// What one transaction makes of a batch of calls: barrier rows read, each call decided, the domain asked about those to
+// be executed, barrier rows written.
 #ifndef UNWIND_COMMON_PARTICIPANT_BATCH_H_
 #define UNWIND_COMMON_PARTICIPANT_BATCH_H_
 
@@ -27,8 +27,8 @@ using CallPtr = std::shared_ptr<Call>;
 // The name and the deterministic bytes of `request`, hashed: what makes two requests under one key the same.
 std::string PayloadHash(const google::protobuf::Message& request);
 
-// Sets the outs of every call. At most one call per (saga, step). Can be run again after a rollback. ABORTED: another process
-// wrote the same rows meanwhile; roll back and run it again.
+// Sets the outs of every call. At most one call per (saga, step). Can be run again after a rollback. ABORTED: another
+// process wrote the same rows meanwhile; roll back and run it again.
 absl::Status RunBatch(soci::session& session, Domain& domain, const ParticipantOptions& options, absl::Time now,
                       const std::vector<CallPtr>& calls);
 

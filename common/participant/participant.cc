@@ -46,7 +46,8 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
         options_(std::move(options)),
         next_purge_(clock.Now() + kPurgeEvery),
         // Never full: every job is one of the open_ calls.
-        queue_(options_.batch_max, options_.queue_max, [this](std::vector<CallPtr> calls) { Handle(std::move(calls)); }) {}
+        queue_(options_.batch_max, options_.queue_max,
+               [this](std::vector<CallPtr> calls) { Handle(std::move(calls)); }) {}
 
   void Submit(CallPtr call) {
     absl::Status refusal;
@@ -55,9 +56,10 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
       if (stopped_) {
         refusal = StoreError(absl::UnavailableError("stopped"), options_.domain);
       } else if (open_ >= options_.queue_max) {
-        refusal = WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "too many calls wait; call again later",
-                                           {"OVERLOADED", options_.domain, {}}),
-                                 kRetryAfter);
+        refusal =
+            WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "too many calls wait; call again later",
+                                     {"OVERLOADED", options_.domain, {}}),
+                           kRetryAfter);
       } else {
         ++open_;
         CHECK(queue_.Push(std::move(call)));
@@ -82,7 +84,8 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
     Purge();
   }
 
-  // One call of each step; returns the others. So a repeat finds its twin's row in the next round and needs no rule of its own.
+  // One call of each step; returns the others. So a repeat finds its twin's row in the next round and needs no rule of
+  // its own.
   std::vector<CallPtr> HandleRound(std::vector<CallPtr> calls) {
     std::set<std::pair<std::string, std::string>> steps;
     std::vector<CallPtr> round, others;
@@ -161,7 +164,10 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
   void Fail(const std::vector<CallPtr>& calls, const absl::Status& status) {
     const CallKey& first = calls.front()->command.key;
     Log(Severity::kError, "calls were not stored",
-        {{"error", status.ToString()}, {"calls", absl::StrCat(calls.size())}, {"saga_id", first.saga_id}, {"step", first.step}});
+        {{"error", status.ToString()},
+         {"calls", absl::StrCat(calls.size())},
+         {"saga_id", first.saga_id},
+         {"step", first.step}});
     for (const CallPtr& call : calls) {
       call->reply = {StoreError(status, options_.domain), "", false};
       Answer(*call);
@@ -223,8 +229,8 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
   const ParticipantOptions options_;
   absl::Time next_purge_;
   std::mutex mutex_;
-  std::size_t open_ = 0;  // guarded by mutex_: calls accepted and not answered
-  bool stopped_ = false;  // guarded by mutex_
+  std::size_t open_ = 0;        // guarded by mutex_: calls accepted and not answered
+  bool stopped_ = false;        // guarded by mutex_
   BatchWriter<CallPtr> queue_;  // last: its thread runs on what is above
 };
 

@@ -1,6 +1,6 @@
-// A C++ saga participant: the contract of docs/ARCHITECTURE.md ("The participant contract") in one class. gRPC handlers submit;
-// one writer thread drains up to `batch_max` requests and, in one transaction, decides each by its barrier rows, asks the domain
-// about those to be executed, stores the answers, commits, and only then answers.
+// A C++ saga participant: the contract of docs/ARCHITECTURE.md ("The participant contract") in one class. gRPC handlers
+// submit; one writer thread drains up to `batch_max` requests and, in one transaction, decides each by its barrier
+// rows, asks the domain about those to be executed, stores the answers, commits, and only then answers.
 #ifndef UNWIND_COMMON_PARTICIPANT_PARTICIPANT_H_
 #define UNWIND_COMMON_PARTICIPANT_PARTICIPANT_H_
 
@@ -25,11 +25,11 @@ namespace unwind {
 
 // Who calls, from the call's metadata (see ReadCallKey in common/participant/serve.h).
 struct CallKey {
-  std::string saga_id;                                 // or the idempotency-key, if there is no saga metadata
-  std::string step;                                    // empty without saga metadata
+  std::string saga_id;  // or the idempotency-key, if there is no saga metadata
+  std::string step;     // empty without saga metadata
   barrier::Phase phase = barrier::Phase::kAction;
-  bool sticky = true;                                  // false for retriable actions and compensations: a refusal is not stored
-  absl::Time issued_at = absl::InfiniteFuture();       // of this send; infinite: not said
+  bool sticky = true;  // false for retriable actions and compensations: a refusal is not stored
+  absl::Time issued_at = absl::InfiniteFuture();  // of this send; infinite: not said
 };
 
 // What the domain says of one command.
@@ -61,25 +61,25 @@ class Domain {
  public:
   virtual ~Domain() = default;
 
-  // Inside the batch's transaction: loads the rows the commands touch (one SELECT a table), decides each in order with pure
-  // functions, writes each table once, sets each answer. At most one command per (saga, step) is in a batch. Must not catch
-  // soci_error; a status that is not OK rolls the whole batch back, and each command is then tried alone (ABORTED: the batch is run
-  // again first, as after a claim lost to another process).
+  // Inside the batch's transaction: loads the rows the commands touch (one SELECT a table), decides each in order with
+  // pure functions, writes each table once, sets each answer. At most one command per (saga, step) is in a batch. Must
+  // not catch soci_error; a status that is not OK rolls the whole batch back, and each command is then tried alone
+  // (ABORTED: the batch is run again first, as after a claim lost to another process).
   virtual absl::Status Apply(soci::session& session, const std::vector<Command*>& commands) = 0;
 
-  // After the commit of a command that answered Pending, on the writer's thread. Calls `done` exactly once, on any thread, possibly
-  // before it returns, possibly after the Participant stopped or was destroyed (the call is then UNAVAILABLE). `command` lives until
-  // then. A domain that never answers Pending need not have it.
+  // After the commit of a command that answered Pending, on the writer's thread. Calls `done` exactly once, on any
+  // thread, possibly before it returns, possibly after the Participant stopped or was destroyed (the call is then
+  // UNAVAILABLE). `command` lives until then. A domain that never answers Pending need not have it.
   virtual void Continue(const Command& command, std::function<void(std::any)> done);
 };
 
 struct ParticipantOptions {
-  std::string domain;                                     // of ErrorInfo, such as "stock.shop.unwind"
-  std::size_t batch_max = 256;                            // requests in one transaction
-  std::size_t queue_max = 4096;                           // calls not answered yet; more are RESOURCE_EXHAUSTED with RetryInfo
-  absl::Duration request_age_max = absl::Minutes(15);     // an action issued longer ago is FENCED unread
-  absl::Duration row_age_max = absl::Hours(24 * 30);      // barrier rows older than this are purged
-  std::string never_cause = "NEVER_RECEIVED";             // `cause` of NEVER_HAPPENED for an action that never came or was fenced
+  std::string domain;            // of ErrorInfo, such as "stock.shop.unwind"
+  std::size_t batch_max = 256;   // requests in one transaction
+  std::size_t queue_max = 4096;  // calls not answered yet; more are RESOURCE_EXHAUSTED with RetryInfo
+  absl::Duration request_age_max = absl::Minutes(15);  // an action issued longer ago is FENCED unread
+  absl::Duration row_age_max = absl::Hours(24 * 30);   // barrier rows older than this are purged
+  std::string never_cause = "NEVER_RECEIVED";  // `cause` of NEVER_HAPPENED for an action that never came or was fenced
 };
 
 // Thread-safe.
@@ -100,8 +100,9 @@ class Participant {
   Participant(std::unique_ptr<Connection> connection, Domain& domain, const Clock& clock, ParticipantOptions options);
   ~Participant();
 
-  // Calls `done` exactly once: after the commit, on the writer's thread; at once with RESOURCE_EXHAUSTED, reason OVERLOADED, if too
-  // many wait. UNAVAILABLE, reason STORE_UNAVAILABLE, and INTERNAL, reason STORE_FAILED, say nothing of whether it happened.
+  // Calls `done` exactly once: after the commit, on the writer's thread; at once with RESOURCE_EXHAUSTED, reason
+  // OVERLOADED, if too many wait. UNAVAILABLE, reason STORE_UNAVAILABLE, and INTERNAL, reason STORE_FAILED, say nothing
+  // of whether it happened.
   void Submit(int method, CallKey key, std::shared_ptr<const google::protobuf::Message> request, Done done);
 
   // Answers what is queued, then stops; what comes later is UNAVAILABLE. Idempotent.

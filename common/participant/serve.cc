@@ -24,7 +24,8 @@ absl::Status Invalid(absl::string_view domain, const char* name, absl::string_vi
 
 absl::Status Missing(absl::string_view domain, const char* name) {
   return MakeError(absl::StatusCode::kInvalidArgument,
-                   absl::StrCat("metadata ", name, " is missing: send saga-id, saga-step, saga-phase and saga-kind, or an"
+                   absl::StrCat("metadata ", name,
+                                " is missing: send saga-id, saga-step, saga-phase and saga-kind, or an"
                                 " idempotency-key alone"),
                    {"METADATA_MISSING", std::string(domain), {{"name", name}}});
 }

@@ -470,8 +470,8 @@ TEST_F(ParticipantContractTest, OldRowsArePurgedButNeverPendingOnes) {
 TEST_F(ParticipantContractTest, ACallThatPoisonsItsBatchFailsAlone) {
   for (const int poison : {kPoisonSql, kPoisonStatus}) {
     const std::string id = std::to_string(poison);
-    const std::vector<Reply> replies =
-        shop_.CallTogether({Take("a" + id), {.method = poison, .saga = "p" + id}, Take("b" + id), Take("c" + id, "none")});
+    const std::vector<Reply> replies = shop_.CallTogether(
+        {Take("a" + id), {.method = poison, .saga = "p" + id}, Take("b" + id), Take("c" + id, "none")});
     EXPECT_TRUE(replies[0].status.ok());
     EXPECT_EQ(Error(replies[1]), "INTERNAL STORE_FAILED");
     EXPECT_FALSE(replies[1].effect_free);

@@ -1,6 +1,6 @@
-// A participant's process dies before each of its statements and commits, and after each commit, in turn. Whatever it had answered
-// must hold, whatever it had not must be undecided or whole, and all calls, sent again to a new process, must get the answers of a
-// life without a crash.
+// A participant's process dies before each of its statements and commits, and after each commit, in turn. Whatever it
+// had answered must hold, whatever it had not must be undecided or whole, and all calls, sent again to a new process,
+// must get the answers of a life without a crash.
 #include <string>
 #include <vector>
 
@@ -31,8 +31,13 @@ Script Story() {
   const CallSpec paid = {.method = kPay, .saga = "paid"};
   const CallSpec unpaid = {.method = kPay, .saga = "unpaid"};
   const CallSpec shipped = {.method = kShip, .saga = "shipped", .sticky = false};
-  return {{taken}, {taken, undone, refused, taken}, {Undo("undone"), Undo("late"), shipped}, {late, Undo("undone")},
-          {paid},  {Resolve("paid"), Resolve("unpaid")}, {unpaid, paid}};
+  return {{taken},
+          {taken, undone, refused, taken},
+          {Undo("undone"), Undo("late"), shipped},
+          {late, Undo("undone")},
+          {paid},
+          {Resolve("paid"), Resolve("unpaid")},
+          {unpaid, paid}};
 }
 
 std::string Describe(const Reply& reply) {
@@ -67,7 +72,8 @@ void ExpectWhole(ParticipantHarness& shop) {
             "");
 }
 
-// Plays the story with a death set by `arm(faults, n)` for n = 1, 2, ... until one is lived through without it. How many died.
+// Plays the story with a death set by `arm(faults, n)` for n = 1, 2, ... until one is lived through without it. How
+// many died.
 template <class Arm>
 int DieEverywhere(Arm arm) {
   ParticipantHarness untouched;
@@ -82,7 +88,8 @@ int DieEverywhere(Arm arm) {
     ExpectWhole(shop);
     for (std::size_t i = 0; i < told.size(); ++i) {
       for (std::size_t j = 0; j < told[i].size(); ++j) {
-        EXPECT_TRUE(told[i][j].empty() || told[i][j] == expected[i][j]) << "call " << i << "." << j << ": " << told[i][j];
+        EXPECT_TRUE(told[i][j].empty() || told[i][j] == expected[i][j])
+            << "call " << i << "." << j << ": " << told[i][j];
       }
     }
     shop.Start();

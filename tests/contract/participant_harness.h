@@ -1,5 +1,5 @@
-// A participant on a SQLite file with a tiny business: a shelf that one takes from, and a till that a far side pays into. Its
-// process can "crash" before or after any statement and be started again on the same file.
+// A participant on a SQLite file with a tiny business: a shelf that one takes from, and a till that a far side pays
+// into. Its process can "crash" before or after any statement and be started again on the same file.
 #ifndef UNWIND_TESTS_CONTRACT_PARTICIPANT_HARNESS_H_
 #define UNWIND_TESTS_CONTRACT_PARTICIPANT_HARNESS_H_
 
@@ -332,7 +332,8 @@ class ShelfDomain final : public Domain {
         if (command.method == kPay) return Refuse("PAYMENT_FAILED");
         return Refuse("NEVER_HAPPENED", {{"cause", "PAYMENT_TIMEOUT"}});
       case Bank::Word::kUnknown:
-        return Unknown{MakeError(absl::StatusCode::kUnavailable, "the bank is silent", {"BANK_SILENT", kTestDomain, {}})};
+        return Unknown{
+            MakeError(absl::StatusCode::kUnavailable, "the bank is silent", {"BANK_SILENT", kTestDomain, {}})};
     }
     return Unknown{absl::InternalError("not a word")};
   }
@@ -392,7 +393,11 @@ class ParticipantHarness {
     request->set_value(spec.request);
     auto promise = std::make_shared<std::promise<Reply>>();
     std::future<Reply> reply = promise->get_future();
-    CallKey key{.saga_id = spec.saga, .step = spec.step, .phase = spec.phase, .sticky = spec.sticky, .issued_at = spec.issued_at};
+    CallKey key{.saga_id = spec.saga,
+                .step = spec.step,
+                .phase = spec.phase,
+                .sticky = spec.sticky,
+                .issued_at = spec.issued_at};
     participant_->Submit(spec.method, std::move(key), std::move(request),
                          [promise](Reply value) { promise->set_value(std::move(value)); });
     return reply;
@@ -406,7 +411,8 @@ class ParticipantHarness {
   // All in one batch: the writer is held at another call's transaction while they are sent.
   std::vector<Reply> CallTogether(const std::vector<CallSpec>& specs) {
     faults->Close();
-    std::future<Reply> plug = Send({.method = kShip, .saga = absl::StrCat("plug", ++plugs_), .request = "none", .sticky = false});
+    std::future<Reply> plug =
+        Send({.method = kShip, .saga = absl::StrCat("plug", ++plugs_), .request = "none", .sticky = false});
     faults->AwaitWrite();
     std::vector<std::future<Reply>> pending;
     for (const CallSpec& spec : specs) pending.push_back(Send(spec));
@@ -429,12 +435,15 @@ class ParticipantHarness {
   }
   // Every effect there was, "saga/step what", in order.
   std::string Effects() {
-    return Ask("SELECT group_concat(line, ', ') FROM (SELECT saga || '/' || step || ' ' || what AS line FROM effect ORDER BY seq)");
+    return Ask(
+        "SELECT group_concat(line, ', ') FROM (SELECT saga || '/' || step || ' ' || what AS line FROM effect ORDER BY "
+        "seq)");
   }
   // Every barrier row, "saga/step phase=outcome", sorted.
   std::string Barriers() {
-    return Ask("SELECT group_concat(line, ', ') FROM (SELECT saga_id || '/' || step || ' ' || phase || '=' || outcome AS line"
-               " FROM saga_barrier ORDER BY saga_id, step, phase)");
+    return Ask(
+        "SELECT group_concat(line, ', ') FROM (SELECT saga_id || '/' || step || ' ' || phase || '=' || outcome AS line"
+        " FROM saga_barrier ORDER BY saga_id, step, phase)");
   }
 
   Bank bank;

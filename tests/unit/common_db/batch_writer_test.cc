@@ -67,7 +67,8 @@ TEST(BatchWriterTest, AFullQueueTakesNothing) {
 
 TEST(BatchWriterTest, StopHandlesWhatIsQueuedAndTakesNoMore) {
   int sum = 0;
-  BatchWriter<int> writer(2, 100, [&](const std::vector<int>& batch) { sum = std::accumulate(batch.begin(), batch.end(), sum); });
+  BatchWriter<int> writer(
+      2, 100, [&](const std::vector<int>& batch) { sum = std::accumulate(batch.begin(), batch.end(), sum); });
   for (int i = 1; i <= 50; ++i) ASSERT_TRUE(writer.Push(int{i}));
   writer.Stop();
   EXPECT_EQ(sum, 50 * 51 / 2);

@@ -92,7 +92,8 @@ TEST_F(ConnectionTest, AnSqlErrorRollsBackAndSaysWhatWithoutValues) {
     return absl::OkStatus();
   });
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
-  EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr(path_), HasSubstr("UNIQUE constraint failed"), Not(HasSubstr(secret))));
+  EXPECT_THAT(std::string(status.message()),
+              AllOf(HasSubstr(path_), HasSubstr("UNIQUE constraint failed"), Not(HasSubstr(secret))));
   EXPECT_EQ(Count(), 0);
   EXPECT_TRUE(Exec(*connection_, "INSERT INTO t VALUES (1, '')").ok());
 }
@@ -146,7 +147,8 @@ TEST_F(ConnectionTest, ACommitThatIsRefusedIsNoSuccess) {
 
 TEST_F(ConnectionTest, ACommitThatEndsInAnErrorIsUnknown) {
   const absl::Status status = connection_->Write([](soci::session& session) {
-    sqlite_api::sqlite3_commit_hook(Handle(session), [](void*) { return 1; }, nullptr);
+    sqlite_api::sqlite3_commit_hook(
+        Handle(session), [](void*) { return 1; }, nullptr);
     session << "INSERT INTO t VALUES (1, '')";
     return absl::OkStatus();
   });
@@ -229,7 +231,8 @@ std::string OpenError(const std::string& path, absl::StatusCode code) {
 TEST(ConnectionOpenTest, SaysInOneSentenceWhatIsWrongWithThePath) {
   TempDir dir;
   EXPECT_EQ(OpenError("", absl::StatusCode::kInvalidArgument), "the path of the database is empty");
-  EXPECT_EQ(OpenError(dir.path(), absl::StatusCode::kInvalidArgument), dir.path() + " is a folder, not a database file");
+  EXPECT_EQ(OpenError(dir.path(), absl::StatusCode::kInvalidArgument),
+            dir.path() + " is a folder, not a database file");
   const std::string lost = dir.File("none/test.db");
   EXPECT_EQ(OpenError(lost, absl::StatusCode::kNotFound),
             "the folder of the database " + lost + " does not exist; make it first");
@@ -255,7 +258,8 @@ TEST(ConnectionOpenDeathTest, NamesAFolderOrFileThatThisUserMayNotWrite) {
   ASSERT_EQ(::chmod(dir.path().c_str(), 0755), 0);
   MustOpen(dir.File("test.db"));
   ASSERT_EQ(::chmod(dir.File("test.db").c_str(), 0444), 0);
-  EXPECT_EXIT(OpenAsNobody(dir.File("test.db")), ::testing::ExitedWithCode(0), "test.db cannot be read and written by this user");
+  EXPECT_EXIT(OpenAsNobody(dir.File("test.db")), ::testing::ExitedWithCode(0),
+              "test.db cannot be read and written by this user");
   ASSERT_EQ(::chmod(dir.path().c_str(), 0555), 0);
   EXPECT_EXIT(OpenAsNobody(dir.File("new.db")), ::testing::ExitedWithCode(0),
               "the folder of the database .*new.db is not writable by this user");

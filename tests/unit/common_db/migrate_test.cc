@@ -24,10 +24,13 @@ class MigrateTest : public ::testing::Test {
 
   static long long Ask(Connection& connection, const std::string& sql) {
     long long answer = -1;
-    EXPECT_TRUE(connection.Read([&](soci::session& session) {
-      session << sql, soci::into(answer);
-      return absl::OkStatus();
-    }).ok()) << sql;
+    EXPECT_TRUE(connection
+                    .Read([&](soci::session& session) {
+                      session << sql, soci::into(answer);
+                      return absl::OkStatus();
+                    })
+                    .ok())
+        << sql;
     return answer;
   }
 
@@ -59,7 +62,8 @@ TEST_F(MigrateTest, RefusesADatabaseThatIsNewer) {
   const absl::Status status = Migrate(*connection_, "shop", kOne);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(),
-            "the database's schema \"shop\" is at version 2, but this program knows only 1; start the newer program that made it");
+            "the database's schema \"shop\" is at version 2, but this program knows only 1; start the newer program "
+            "that made it");
 }
 
 TEST_F(MigrateTest, AFileThatFailsLeavesNothingOfItselfAndIsNamed) {

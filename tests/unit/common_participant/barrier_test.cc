@@ -16,12 +16,14 @@ std::optional<Row> Make(Outcome outcome, const char* hash) { return Row{outcome,
 
 // Every row there can be, by a name: = is this request's hash, ! another's.
 const std::map<std::string, std::optional<Row>>& AllRows() {
-  static const std::map<std::string, std::optional<Row>> rows = {
-      {"none", std::nullopt},
-      {"ok=", Make(Outcome::kOk, kHash)},           {"ok!", Make(Outcome::kOk, "bb")},
-      {"refused=", Make(Outcome::kRefused, kHash)}, {"refused!", Make(Outcome::kRefused, "bb")},
-      {"pending=", Make(Outcome::kPending, kHash)}, {"pending!", Make(Outcome::kPending, "bb")},
-      {"tombstone", Make(Outcome::kTombstone, "")}};
+  static const std::map<std::string, std::optional<Row>> rows = {{"none", std::nullopt},
+                                                                 {"ok=", Make(Outcome::kOk, kHash)},
+                                                                 {"ok!", Make(Outcome::kOk, "bb")},
+                                                                 {"refused=", Make(Outcome::kRefused, kHash)},
+                                                                 {"refused!", Make(Outcome::kRefused, "bb")},
+                                                                 {"pending=", Make(Outcome::kPending, kHash)},
+                                                                 {"pending!", Make(Outcome::kPending, "bb")},
+                                                                 {"tombstone", Make(Outcome::kTombstone, "")}};
   return rows;
 }
 
@@ -49,9 +51,9 @@ std::string Name(const Decision& decision) {
 // By the action's row, while the call's own phase has none.
 using Table = std::map<std::string, std::string>;
 
-const Table kAction = {{"none", "execute"},         {"ok=", "replay own"},      {"ok!", "key reused"},
-                       {"refused=", "replay own"},  {"refused!", "key reused"}, {"pending=", "execute"},
-                       {"pending!", "key reused"},  {"tombstone", "fenced"}};
+const Table kAction = {{"none", "execute"},        {"ok=", "replay own"},      {"ok!", "key reused"},
+                       {"refused=", "replay own"}, {"refused!", "key reused"}, {"pending=", "execute"},
+                       {"pending!", "key reused"}, {"tombstone", "fenced"}};
 const Table kCompensation = {{"none", "nothing to undo+tombstone"},
                              {"ok=", "execute"},
                              {"ok!", "execute"},  // a compensation's request is another one
@@ -60,18 +62,14 @@ const Table kCompensation = {{"none", "nothing to undo+tombstone"},
                              {"pending=", "execute"},
                              {"pending!", "execute"},
                              {"tombstone", "nothing to undo"}};
-const Table kResolve = {{"none", "never happened+tombstone"},
-                        {"ok=", "replay action"},
-                        {"ok!", "key reused"},
-                        {"refused=", "never happened"},
-                        {"refused!", "key reused"},
-                        {"pending=", "execute"},
-                        {"pending!", "key reused"},
-                        {"tombstone", "never happened"}};
+const Table kResolve = {{"none", "never happened+tombstone"}, {"ok=", "replay action"},       {"ok!", "key reused"},
+                        {"refused=", "never happened"},       {"refused!", "key reused"},     {"pending=", "execute"},
+                        {"pending!", "key reused"},           {"tombstone", "never happened"}};
 
 TEST(BarrierTest, AnActionIsDecidedByItsRow) {
   ASSERT_EQ(kAction.size(), AllRows().size());
-  for (const auto& [name, row] : AllRows()) EXPECT_EQ(Name(Decide(Phase::kAction, row, row, kHash)), kAction.at(name)) << name;
+  for (const auto& [name, row] : AllRows())
+    EXPECT_EQ(Name(Decide(Phase::kAction, row, row, kHash)), kAction.at(name)) << name;
 }
 
 TEST(BarrierTest, ACallWithoutARowIsDecidedByTheActions) {

@@ -20,8 +20,12 @@ absl::StatusOr<CallKey> Read(const Pairs& pairs, Phase phase = Phase::kAction) {
 }
 
 Pairs Saga(const std::string& phase, const std::string& kind) {
-  return {{"saga-id", "s-1"}, {"saga-step", "reserve"}, {"saga-phase", phase}, {"saga-kind", kind},
-          {"idempotency-key", "s-1/reserve/" + phase}, {"saga-issued-at", "1700000000123"}};
+  return {{"saga-id", "s-1"},
+          {"saga-step", "reserve"},
+          {"saga-phase", phase},
+          {"saga-kind", kind},
+          {"idempotency-key", "s-1/reserve/" + phase},
+          {"saga-issued-at", "1700000000123"}};
 }
 
 Pairs With(Pairs pairs, const std::string& name, const std::string& value) {
