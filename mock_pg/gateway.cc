@@ -52,7 +52,7 @@ void Gateway::Get(std::string key, absl::AnyInvocable<void(absl::StatusOr<Entry>
                         if (!status.ok()) return std::move(done)(std::move(status));
                         std::move(done)(std::move(*entry));
                       }};
-  if (!reader_.Push(std::move(query))) std::move(query.done)(Overloaded());
+  if (!reader_.Push(query)) std::move(query.done)(Overloaded());
 }
 
 void Gateway::List(std::int64_t after, int limit, absl::AnyInvocable<void(absl::StatusOr<Page>) &&> done) {
@@ -71,7 +71,7 @@ void Gateway::List(std::int64_t after, int limit, absl::AnyInvocable<void(absl::
                         if (!status.ok()) return std::move(done)(std::move(status));
                         std::move(done)(std::move(*page));
                       }};
-  if (!reader_.Push(std::move(query))) std::move(query.done)(Overloaded());
+  if (!reader_.Push(query)) std::move(query.done)(Overloaded());
 }
 
 void Gateway::SetScenario(const Scenario& scenario) {

@@ -17,11 +17,16 @@ absl::Status Refuse(absl::StatusCode code, absl::string_view message, absl::stri
 
 absl::string_view StateName(State state) {
   switch (state) {
-    case State::kPending: return "PENDING";
-    case State::kPaid: return "PAID";
-    case State::kFailed: return "FAILED";
-    case State::kCancelling: return "CANCELLING";
-    case State::kCancelled: return "CANCELLED";
+    case State::kPending:
+      return "PENDING";
+    case State::kPaid:
+      return "PAID";
+    case State::kFailed:
+      return "FAILED";
+    case State::kCancelling:
+      return "CANCELLING";
+    case State::kCancelled:
+      return "CANCELLED";
   }
   return "UNKNOWN";
 }
@@ -43,14 +48,14 @@ absl::Status OwnedByOther(const Order& order) {
 std::string Printable(absl::string_view text) {
   std::string printable(text);
   std::replace_if(
-      printable.begin(), printable.end(), [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); }, ' ');
+      printable.begin(), printable.end(), [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); },
+      ' ');
   return printable;
 }
 
 bool IsCurrency(absl::string_view code) {
-  return code.size() == 3 && std::all_of(code.begin(), code.end(), [](char c) {
-           return absl::ascii_isupper(static_cast<unsigned char>(c));
-         });
+  return code.size() == 3 && std::all_of(code.begin(), code.end(),
+                                         [](char c) { return absl::ascii_isupper(static_cast<unsigned char>(c)); });
 }
 
 void Move(Order& order, State state, absl::Time now) {
@@ -70,9 +75,11 @@ bool IsLive(State state) {
   switch (state) {
     case State::kPending:
     case State::kPaid:
-    case State::kCancelling: return true;
+    case State::kCancelling:
+      return true;
     case State::kFailed:
-    case State::kCancelled: return false;
+    case State::kCancelled:
+      return false;
   }
   return false;
 }
@@ -82,10 +89,12 @@ absl::Status OrderNotFound(absl::string_view order_id) {
                 {{"order_id", std::string(order_id)}});
 }
 
-absl::Status Create(std::optional<Order>& order, Claims& claims, const Limits& limits, const CreateCall& call, absl::Time now) {
+absl::Status Create(std::optional<Order>& order, Claims& claims, const Limits& limits, const CreateCall& call,
+                    absl::Time now) {
   if (order) {
-    return Refuse(absl::StatusCode::kAlreadyExists, absl::StrCat("order_id ", call.order_id, " is taken; choose another"),
-                  "ORDER_ID_TAKEN", {{"order_id", call.order_id}});
+    return Refuse(absl::StatusCode::kAlreadyExists,
+                  absl::StrCat("order_id ", call.order_id, " is taken; choose another"), "ORDER_ID_TAKEN",
+                  {{"order_id", call.order_id}});
   }
   for (const Item& item : call.items) {
     if (limits.count(item.product_id) == 0) continue;
@@ -94,8 +103,7 @@ absl::Status Create(std::optional<Order>& order, Claims& claims, const Limits& l
     return Refuse(absl::StatusCode::kAlreadyExists,
                   absl::StrCat("product ", item.product_id, " is limited to one order per member, and member ",
                                call.member_id, " has order ", claim->second),
-                  "ORDER_ALREADY_EXISTS",
-                  {{"blocking_order_id", claim->second}, {"product_id", item.product_id}});
+                  "ORDER_ALREADY_EXISTS", {{"blocking_order_id", claim->second}, {"product_id", item.product_id}});
   }
   order = Order{.order_id = call.order_id,
                 .owner = call.owner,
@@ -139,15 +147,19 @@ absl::Status Confirm(std::optional<Order>& order, absl::string_view order_id, co
   return absl::OkStatus();
 }
 
-absl::Status StartCancel(std::optional<Order>& order, absl::string_view order_id, const StartCancelCall& call, absl::Time now) {
+absl::Status StartCancel(std::optional<Order>& order, absl::string_view order_id, const StartCancelCall& call,
+                         absl::Time now) {
   // A member learns nothing of another member's orders.
   if (!order || order->member_id != call.member_id) return OrderNotFound(order_id);
   switch (order->state) {
     case State::kPending:
-    case State::kCancelling: return WrongState(*order, "ORDER_IN_PROGRESS", "PAID; try again later");
+    case State::kCancelling:
+      return WrongState(*order, "ORDER_IN_PROGRESS", "PAID; try again later");
     case State::kFailed:
-    case State::kCancelled: return WrongState(*order, "ORDER_NOT_CANCELLABLE", "PAID");
-    case State::kPaid: break;
+    case State::kCancelled:
+      return WrongState(*order, "ORDER_NOT_CANCELLABLE", "PAID");
+    case State::kPaid:
+      break;
   }
   Move(*order, State::kCancelling, now);
   order->canceller = call.owner;
@@ -155,7 +167,8 @@ absl::Status StartCancel(std::optional<Order>& order, absl::string_view order_id
   return absl::OkStatus();
 }
 
-absl::Status UndoCancel(std::optional<Order>& order, absl::string_view order_id, absl::string_view owner, absl::Time now) {
+absl::Status UndoCancel(std::optional<Order>& order, absl::string_view order_id, absl::string_view owner,
+                        absl::Time now) {
   if (!order) return OrderNotFound(order_id);
   if (order->state != State::kCancelling) return WrongState(*order, "ORDER_NOT_CANCELLING", "CANCELLING");
   if (order->canceller != owner) return OwnedByOther(*order);

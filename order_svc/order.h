@@ -1,5 +1,5 @@
-// Orders and the decisions over them, without I/O. PENDING -> PAID | FAILED; PAID -> CANCELLING -> CANCELLED, or back to PAID.
-// Every other step is refused, and a refusal changes nothing.
+// Orders and the decisions over them, without I/O. PENDING -> PAID | FAILED; PAID -> CANCELLING -> CANCELLED, or back
+// to PAID. Every other step is refused, and a refusal changes nothing.
 #ifndef UNWIND_ORDER_SVC_ORDER_H_
 #define UNWIND_ORDER_SVC_ORDER_H_
 
@@ -80,8 +80,10 @@ struct StartCancelCall {
   std::string reason;
 };
 
-// `order` is the row of the call's order_id, if there is one. `claims` holds at least those of the call's member and items.
-absl::Status Create(std::optional<Order>& order, Claims& claims, const Limits& limits, const CreateCall& call, absl::Time now);
+// `order` is the row of the call's order_id, if there is one. `claims` holds at least those of the call's member and
+// items.
+absl::Status Create(std::optional<Order>& order, Claims& claims, const Limits& limits, const CreateCall& call,
+                    absl::Time now);
 
 // An order that never came is nothing to undo.
 absl::Status Reject(std::optional<Order>& order, Claims& claims, absl::string_view owner, absl::string_view reason,
@@ -89,9 +91,11 @@ absl::Status Reject(std::optional<Order>& order, Claims& claims, absl::string_vi
 
 absl::Status Confirm(std::optional<Order>& order, absl::string_view order_id, const ConfirmCall& call, absl::Time now);
 
-absl::Status StartCancel(std::optional<Order>& order, absl::string_view order_id, const StartCancelCall& call, absl::Time now);
+absl::Status StartCancel(std::optional<Order>& order, absl::string_view order_id, const StartCancelCall& call,
+                         absl::Time now);
 
-absl::Status UndoCancel(std::optional<Order>& order, absl::string_view order_id, absl::string_view owner, absl::Time now);
+absl::Status UndoCancel(std::optional<Order>& order, absl::string_view order_id, absl::string_view owner,
+                        absl::Time now);
 
 absl::Status FinishCancel(std::optional<Order>& order, Claims& claims, absl::string_view order_id, absl::Time now);
 

@@ -27,14 +27,21 @@ const Request& As(const Command& command) {
 
 std::string OrderIdOf(const Command& command) {
   switch (static_cast<Method>(command.method)) {
-    case kCreate: return As<v1::CreateOrderRequest>(command).order_id();
-    case kReject: return As<v1::RejectOrderRequest>(command).order_id();
-    case kConfirm: return As<v1::ConfirmOrderRequest>(command).order_id();
-    case kStartCancel: return As<v1::StartCancelRequest>(command).order_id();
-    case kUndoCancel: return As<v1::UndoCancelRequest>(command).order_id();
-    case kFinishCancel: return As<v1::FinishCancelRequest>(command).order_id();
+    case kCreate:
+      return As<v1::CreateOrderRequest>(command).order_id();
+    case kReject:
+      return As<v1::RejectOrderRequest>(command).order_id();
+    case kConfirm:
+      return As<v1::ConfirmOrderRequest>(command).order_id();
+    case kStartCancel:
+      return As<v1::StartCancelRequest>(command).order_id();
+    case kUndoCancel:
+      return As<v1::UndoCancelRequest>(command).order_id();
+    case kFinishCancel:
+      return As<v1::FinishCancelRequest>(command).order_id();
     case kSetPurchaseLimit:
-    case kReset: return "";
+    case kReset:
+      return "";
   }
   return "";
 }
@@ -59,7 +66,8 @@ class Batch {
     std::set<std::string> order_ids, product_ids, limits_set;
     for (const Command* command : commands) {
       if (std::string id = OrderIdOf(*command); !id.empty()) order_ids.insert(std::move(id));
-      if (command->method == kSetPurchaseLimit) limits_set.insert(As<v1::SetPurchaseLimitRequest>(*command).product_id());
+      if (command->method == kSetPurchaseLimit)
+        limits_set.insert(As<v1::SetPurchaseLimitRequest>(*command).product_id());
       if (command->method != kCreate) continue;
       for (const auto& item : As<v1::CreateOrderRequest>(*command).items()) product_ids.insert(item.product_id());
     }
@@ -92,7 +100,8 @@ class Batch {
         const ConfirmCall call{{request.total().minor_units(), request.total().currency_code()}, request.payment_id()};
         return OkOr<v1::ConfirmOrderResponse>(Confirm(orders_[request.order_id()], request.order_id(), call, now_));
       }
-      case kStartCancel: return DecideStartCancel(command);
+      case kStartCancel:
+        return DecideStartCancel(command);
       case kUndoCancel: {
         const std::string& id = As<v1::UndoCancelRequest>(command).order_id();
         return OkOr<v1::UndoCancelResponse>(UndoCancel(orders_[id], id, OwnerOf(command.key), now_));
@@ -101,8 +110,10 @@ class Batch {
         const std::string& id = As<v1::FinishCancelRequest>(command).order_id();
         return OkOr<v1::FinishCancelResponse>(FinishCancel(orders_[id], claims_, id, now_));
       }
-      case kSetPurchaseLimit: return DecideLimit(As<v1::SetPurchaseLimitRequest>(command));
-      case kReset: return Reset();
+      case kSetPurchaseLimit:
+        return DecideLimit(As<v1::SetPurchaseLimitRequest>(command));
+      case kReset:
+        return Reset();
     }
     return Unknown{absl::InternalError("no such method")};
   }
@@ -124,7 +135,8 @@ class Batch {
   }
 
  private:
-  // The claims that a Create of this batch may meet: those of products that are limited, or may become so within the batch.
+  // The claims that a Create of this batch may meet: those of products that are limited, or may become so within the
+  // batch.
   MemberProducts ClaimsOf(const std::vector<Command*>& commands, const std::set<std::string>& limits_set) const {
     MemberProducts wanted;
     for (const Command* command : commands) {

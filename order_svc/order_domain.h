@@ -12,16 +12,7 @@
 namespace unwind::order {
 
 // Command::method.
-enum Method : int {
-  kCreate,
-  kReject,
-  kConfirm,
-  kStartCancel,
-  kUndoCancel,
-  kFinishCancel,
-  kSetPurchaseLimit,
-  kReset
-};
+enum Method : int { kCreate, kReject, kConfirm, kStartCancel, kUndoCancel, kFinishCancel, kSetPurchaseLimit, kReset };
 
 class OrderDomain final : public Domain {
  public:

@@ -28,11 +28,16 @@ void Write(absl::Time from, google::protobuf::Timestamp& to) {
 
 v1::Order::State StateOf(State state) {
   switch (state) {
-    case State::kPending: return v1::Order::STATE_PENDING;
-    case State::kPaid: return v1::Order::STATE_PAID;
-    case State::kFailed: return v1::Order::STATE_FAILED;
-    case State::kCancelling: return v1::Order::STATE_CANCELLING;
-    case State::kCancelled: return v1::Order::STATE_CANCELLED;
+    case State::kPending:
+      return v1::Order::STATE_PENDING;
+    case State::kPaid:
+      return v1::Order::STATE_PAID;
+    case State::kFailed:
+      return v1::Order::STATE_FAILED;
+    case State::kCancelling:
+      return v1::Order::STATE_CANCELLING;
+    case State::kCancelled:
+      return v1::Order::STATE_CANCELLED;
   }
   return v1::Order::STATE_UNSPECIFIED;
 }
@@ -60,14 +65,26 @@ void Write(const Order& from, v1::Order& to) {
 absl::StatusOr<OrderFilter> ReadFilter(const v1::ListOrdersRequest& request) {
   OrderFilter filter{request.member_id(), std::nullopt};
   switch (request.state()) {
-    case v1::Order::STATE_UNSPECIFIED: return filter;
-    case v1::Order::STATE_PENDING: filter.state = State::kPending; return filter;
-    case v1::Order::STATE_PAID: filter.state = State::kPaid; return filter;
-    case v1::Order::STATE_FAILED: filter.state = State::kFailed; return filter;
-    case v1::Order::STATE_CANCELLING: filter.state = State::kCancelling; return filter;
-    case v1::Order::STATE_CANCELLED: filter.state = State::kCancelled; return filter;
+    case v1::Order::STATE_UNSPECIFIED:
+      return filter;
+    case v1::Order::STATE_PENDING:
+      filter.state = State::kPending;
+      return filter;
+    case v1::Order::STATE_PAID:
+      filter.state = State::kPaid;
+      return filter;
+    case v1::Order::STATE_FAILED:
+      filter.state = State::kFailed;
+      return filter;
+    case v1::Order::STATE_CANCELLING:
+      filter.state = State::kCancelling;
+      return filter;
+    case v1::Order::STATE_CANCELLED:
+      filter.state = State::kCancelled;
+      return filter;
     case v1::Order_State_Order_State_INT_MIN_SENTINEL_DO_NOT_USE_:
-    case v1::Order_State_Order_State_INT_MAX_SENTINEL_DO_NOT_USE_: break;
+    case v1::Order_State_Order_State_INT_MAX_SENTINEL_DO_NOT_USE_:
+      break;
   }
   return MakeBadRequest(kErrorDomain, {{"state", "must be one of Order.State"}});
 }
@@ -77,7 +94,8 @@ std::vector<std::string> TokenFilters(const v1::ListOrdersRequest& request) {
 }
 
 absl::StatusOr<OrderPosition> ReadPosition(const v1::ListOrdersRequest& request) {
-  ASSIGN_OR_RETURN(const std::string position, ReadPageToken(kErrorDomain, TokenFilters(request), request.page_token()));
+  ASSIGN_OR_RETURN(const std::string position,
+                   ReadPageToken(kErrorDomain, TokenFilters(request), request.page_token()));
   OrderPosition after;
   if (position.empty()) return after;
   const std::vector<std::string> parts = absl::StrSplit(position, ':');
@@ -94,8 +112,8 @@ absl::Status List(soci::session& session, const v1::ListOrdersRequest& request, 
   if (static_cast<std::int64_t>(orders.size()) > page) {
     orders.pop_back();
     const Order& last = orders.back();
-    response.set_next_page_token(WritePageToken(
-        TokenFilters(request), absl::StrCat(absl::ToUnixMicros(last.create_time), ":", last.order_id)));
+    response.set_next_page_token(
+        WritePageToken(TokenFilters(request), absl::StrCat(absl::ToUnixMicros(last.create_time), ":", last.order_id)));
   }
   for (const Order& order : orders) Write(order, *response.add_orders());
   return absl::OkStatus();

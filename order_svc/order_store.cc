@@ -10,7 +10,8 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr char kColumns[] =
-    "SELECT order_id, owner, member_id, state, total_minor, currency_code, payment_id, reason, canceller, create_time_us,"
+    "SELECT order_id, owner, member_id, state, total_minor, currency_code, payment_id, reason, canceller, "
+    "create_time_us,"
     " update_time_us FROM orders";
 constexpr char kById[] = " WHERE order_id IN (SELECT value FROM json_each(:ids))";
 // One clause for each filter, so that each has its index.
@@ -45,8 +46,7 @@ constexpr char kSaveOrders[] =
     " currency_code = excluded.currency_code, payment_id = excluded.payment_id, reason = excluded.reason,"
     " canceller = excluded.canceller, update_time_us = excluded.update_time_us";
 
-constexpr char kFreeItems[] =
-    "UPDATE order_items SET live = 0 WHERE order_id IN (SELECT value FROM json_each(:ids))";
+constexpr char kFreeItems[] = "UPDATE order_items SET live = 0 WHERE order_id IN (SELECT value FROM json_each(:ids))";
 
 constexpr char kInsertItems[] =
     "INSERT INTO order_items (order_id, line, product_id, quantity, member_id, limited, live)"

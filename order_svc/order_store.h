@@ -1,4 +1,5 @@
-// The rows of orders, their items and purchase limits. Every function runs inside the caller's transaction and lets soci_error pass.
+// The rows of orders, their items and purchase limits. Every function runs inside the caller's transaction and lets
+// soci_error pass.
 #ifndef UNWIND_ORDER_SVC_ORDER_STORE_H_
 #define UNWIND_ORDER_SVC_ORDER_STORE_H_
 
@@ -28,7 +29,8 @@ Limits LoadLimits(soci::session& session, const std::set<std::string>& product_i
 
 Claims LoadClaims(soci::session& session, const MemberProducts& wanted);
 
-// Inserts or overwrites `orders`; of those in `created`, the items too. Claims that are given up are freed before new ones are taken.
+// Inserts or overwrites `orders`; of those in `created`, the items too. Claims that are given up are freed before new
+// ones are taken.
 void SaveOrders(soci::session& session, const std::vector<const Order*>& orders, const std::set<std::string>& created);
 
 void SaveLimits(soci::session& session, const std::map<std::string, bool>& one_per_member);

@@ -20,10 +20,14 @@ absl::Status Refuse(absl::StatusCode code, absl::string_view message, absl::stri
 
 absl::string_view StateName(State state) {
   switch (state) {
-    case State::kHeld: return "HELD";
-    case State::kReleased: return "RELEASED";
-    case State::kSold: return "SOLD";
-    case State::kReturned: return "RETURNED";
+    case State::kHeld:
+      return "HELD";
+    case State::kReleased:
+      return "RELEASED";
+    case State::kSold:
+      return "SOLD";
+    case State::kReturned:
+      return "RETURNED";
   }
   return "UNKNOWN";
 }
@@ -111,11 +115,12 @@ absl::Status ProductNotFound(absl::string_view product_id) {
                 {{"product_id", std::string(product_id)}});
 }
 
-absl::Status Reserve(std::optional<Reservation>& reservation, Products& products, const ReserveCall& call, absl::Time now) {
+absl::Status Reserve(std::optional<Reservation>& reservation, Products& products, const ReserveCall& call,
+                     absl::Time now) {
   if (reservation) {
     return Refuse(absl::StatusCode::kAlreadyExists,
-                  absl::StrCat("reservation_id ", call.reservation_id, " is taken; choose another"), "RESERVATION_EXISTS",
-                  {{"reservation_id", call.reservation_id}});
+                  absl::StrCat("reservation_id ", call.reservation_id, " is taken; choose another"),
+                  "RESERVATION_EXISTS", {{"reservation_id", call.reservation_id}});
   }
   RETURN_IF_ERROR(CheckProducts(products, call));
   ASSIGN_OR_RETURN(const std::int64_t total, Total(products, call));
@@ -137,7 +142,8 @@ absl::Status Reserve(std::optional<Reservation>& reservation, Products& products
   return absl::OkStatus();
 }
 
-absl::Status Release(std::optional<Reservation>& reservation, Products& products, absl::string_view owner, absl::Time now) {
+absl::Status Release(std::optional<Reservation>& reservation, Products& products, absl::string_view owner,
+                     absl::Time now) {
   if (!reservation) return absl::OkStatus();
   if (reservation->owner != owner) {
     return Refuse(absl::StatusCode::kFailedPrecondition,

@@ -1,5 +1,6 @@
-// Products, their stock and reservations, and the decisions over them, without I/O. A reservation is HELD -> RELEASED | SOLD;
-// SOLD -> RETURNED. Every other step is refused, and a refusal changes nothing. total = available + reserved + sold, always.
+// Products, their stock and reservations, and the decisions over them, without I/O. A reservation is HELD -> RELEASED |
+// SOLD; SOLD -> RETURNED. Every other step is refused, and a refusal changes nothing. total = available + reserved +
+// sold, always.
 #ifndef UNWIND_STOCK_SVC_STOCK_H_
 #define UNWIND_STOCK_SVC_STOCK_H_
 
@@ -69,12 +70,14 @@ struct ReserveCall {
   std::vector<Item> items;  // each product once; the prices are ours
 };
 
-// `reservation` is the row of the call's reservation_id, if there is one. `products` holds those of the call's items, or of the
-// reservation's: what moves is what our own row says, never what a request says.
-absl::Status Reserve(std::optional<Reservation>& reservation, Products& products, const ReserveCall& call, absl::Time now);
+// `reservation` is the row of the call's reservation_id, if there is one. `products` holds those of the call's items,
+// or of the reservation's: what moves is what our own row says, never what a request says.
+absl::Status Reserve(std::optional<Reservation>& reservation, Products& products, const ReserveCall& call,
+                     absl::Time now);
 
 // A reservation that never came is nothing to undo.
-absl::Status Release(std::optional<Reservation>& reservation, Products& products, absl::string_view owner, absl::Time now);
+absl::Status Release(std::optional<Reservation>& reservation, Products& products, absl::string_view owner,
+                     absl::Time now);
 
 absl::Status Confirm(std::optional<Reservation>& reservation, Products& products, absl::string_view reservation_id,
                      absl::Time now);

@@ -25,12 +25,17 @@ const Request& As(const Command& command) {
 
 std::string ReservationIdOf(const Command& command) {
   switch (static_cast<Method>(command.method)) {
-    case kReserve: return As<v1::ReserveRequest>(command).reservation_id();
-    case kRelease: return As<v1::ReleaseRequest>(command).reservation_id();
-    case kConfirm: return As<v1::ConfirmRequest>(command).reservation_id();
-    case kReturnSold: return As<v1::ReturnSoldRequest>(command).reservation_id();
+    case kReserve:
+      return As<v1::ReserveRequest>(command).reservation_id();
+    case kRelease:
+      return As<v1::ReleaseRequest>(command).reservation_id();
+    case kConfirm:
+      return As<v1::ConfirmRequest>(command).reservation_id();
+    case kReturnSold:
+      return As<v1::ReturnSoldRequest>(command).reservation_id();
     case kRestock:
-    case kReset: return "";
+    case kReset:
+      return "";
   }
   return "";
 }
@@ -74,13 +79,18 @@ class Batch {
   Answer Decide(const Command& command) {
     const std::string id = ReservationIdOf(command);
     switch (static_cast<Method>(command.method)) {
-      case kReserve: return DecideReserve(ReadReserve(command));
+      case kReserve:
+        return DecideReserve(ReadReserve(command));
       case kRelease:
         return OkOr<v1::ReleaseResponse>(Release(reservations_[id], products_, OwnerOf(command.key), now_));
-      case kConfirm: return OkOr<v1::ConfirmResponse>(Confirm(reservations_[id], products_, id, now_));
-      case kReturnSold: return OkOr<v1::ReturnSoldResponse>(ReturnSold(reservations_[id], products_, id, now_));
-      case kRestock: return DecideRestock(As<v1::RestockRequest>(command));
-      case kReset: return Reset();
+      case kConfirm:
+        return OkOr<v1::ConfirmResponse>(Confirm(reservations_[id], products_, id, now_));
+      case kReturnSold:
+        return OkOr<v1::ReturnSoldResponse>(ReturnSold(reservations_[id], products_, id, now_));
+      case kRestock:
+        return DecideRestock(As<v1::RestockRequest>(command));
+      case kReset:
+        return Reset();
     }
     return Unknown{absl::InternalError("no such method")};
   }
@@ -113,7 +123,8 @@ class Batch {
  private:
   Answer DecideReserve(const ReserveCall& call) {
     std::optional<Reservation>& reservation = reservations_[call.reservation_id];
-    if (absl::Status status = Reserve(reservation, products_, call, now_); !status.ok()) return Refused{std::move(status)};
+    if (absl::Status status = Reserve(reservation, products_, call, now_); !status.ok())
+      return Refused{std::move(status)};
     auto response = std::make_unique<v1::ReserveResponse>();
     response->set_reservation_id(reservation->reservation_id);
     response->mutable_total()->set_minor_units(reservation->total.minor_units);

@@ -1,5 +1,5 @@
-// Stock as a saga participant: a batch loads rows, stock.h decides, each table is written once. So a thousand buyers of one
-// item cost one update of its row per batch.
+// Stock as a saga participant: a batch loads rows, stock.h decides, each table is written once. So a thousand buyers of
+// one item cost one update of its row per batch.
 #ifndef UNWIND_STOCK_SVC_STOCK_DOMAIN_H_
 #define UNWIND_STOCK_SVC_STOCK_DOMAIN_H_
 

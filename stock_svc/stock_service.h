@@ -15,11 +15,14 @@ class StockService final : public ::shop::stock::v1::StockService::CallbackServi
   StockService(Participant& participant, Reader& reader, bool enable_reset)
       : participant_(participant), reader_(reader), enable_reset_(enable_reset) {}
 
-  grpc::ServerUnaryReactor* Reserve(grpc::CallbackServerContext* context, const ::shop::stock::v1::ReserveRequest* request,
+  grpc::ServerUnaryReactor* Reserve(grpc::CallbackServerContext* context,
+                                    const ::shop::stock::v1::ReserveRequest* request,
                                     ::shop::stock::v1::ReserveResponse* response) override;
-  grpc::ServerUnaryReactor* Release(grpc::CallbackServerContext* context, const ::shop::stock::v1::ReleaseRequest* request,
+  grpc::ServerUnaryReactor* Release(grpc::CallbackServerContext* context,
+                                    const ::shop::stock::v1::ReleaseRequest* request,
                                     ::shop::stock::v1::ReleaseResponse* response) override;
-  grpc::ServerUnaryReactor* Confirm(grpc::CallbackServerContext* context, const ::shop::stock::v1::ConfirmRequest* request,
+  grpc::ServerUnaryReactor* Confirm(grpc::CallbackServerContext* context,
+                                    const ::shop::stock::v1::ConfirmRequest* request,
                                     ::shop::stock::v1::ConfirmResponse* response) override;
   grpc::ServerUnaryReactor* ReturnSold(grpc::CallbackServerContext* context,
                                        const ::shop::stock::v1::ReturnSoldRequest* request,
@@ -30,7 +33,8 @@ class StockService final : public ::shop::stock::v1::StockService::CallbackServi
   grpc::ServerUnaryReactor* ListProducts(grpc::CallbackServerContext* context,
                                          const ::shop::stock::v1::ListProductsRequest* request,
                                          ::shop::stock::v1::ListProductsResponse* response) override;
-  grpc::ServerUnaryReactor* Restock(grpc::CallbackServerContext* context, const ::shop::stock::v1::RestockRequest* request,
+  grpc::ServerUnaryReactor* Restock(grpc::CallbackServerContext* context,
+                                    const ::shop::stock::v1::RestockRequest* request,
                                     ::shop::stock::v1::RestockResponse* response) override;
   grpc::ServerUnaryReactor* ResetStock(grpc::CallbackServerContext* context,
                                        const ::shop::stock::v1::ResetStockRequest* request,

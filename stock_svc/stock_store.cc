@@ -40,7 +40,8 @@ constexpr char kLoadReservations[] =
     " WHERE r.reservation_id IN (SELECT value FROM json_each(:ids)) ORDER BY r.reservation_id, i.product_id";
 
 constexpr char kSaveReservations[] =
-    "INSERT INTO reservations (reservation_id, owner, state, total_minor, currency_code, create_time_us, update_time_us)"
+    "INSERT INTO reservations (reservation_id, owner, state, total_minor, currency_code, create_time_us, "
+    "update_time_us)"
     " SELECT json_extract(value, '$.reservation_id'), json_extract(value, '$.owner'), json_extract(value, '$.state'),"
     " json_extract(value, '$.total_minor'), json_extract(value, '$.currency_code'),"
     " json_extract(value, '$.create_time_us'), json_extract(value, '$.update_time_us')"

@@ -1,4 +1,5 @@
-// The rows of products, stocks and reservations. Every function runs inside the caller's transaction and lets soci_error pass.
+// The rows of products, stocks and reservations. Every function runs inside the caller's transaction and lets
+// soci_error pass.
 #ifndef UNWIND_STOCK_SVC_STOCK_STORE_H_
 #define UNWIND_STOCK_SVC_STOCK_STORE_H_
 

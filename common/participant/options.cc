@@ -7,8 +7,10 @@
 #include "absl/time/time.h"
 
 ABSL_FLAG(std::uint32_t, batch_max, 256, "Calls decided in one transaction, 1 to 10000.");
-ABSL_FLAG(std::uint32_t, queue_max, 4096, "Calls not answered yet, 1 to 1000000; more are refused with RESOURCE_EXHAUSTED.");
-ABSL_FLAG(absl::Duration, request_age_max, absl::Minutes(15), "A step's call that was sent longer ago is FENCED unread.");
+ABSL_FLAG(std::uint32_t, queue_max, 4096,
+          "Calls not answered yet, 1 to 1000000; more are refused with RESOURCE_EXHAUSTED.");
+ABSL_FLAG(absl::Duration, request_age_max, absl::Minutes(15),
+          "A step's call that was sent longer ago is FENCED unread.");
 ABSL_FLAG(absl::Duration, row_age_max, absl::Hours(24 * 30),
           "How long the answers to steps are kept; more than --request_age_max and than any saga lives.");
 

@@ -1,4 +1,5 @@
-// Reads beside the writer: a thread and a connection of its own, so that a read waits for no write and blocks no gRPC thread.
+// Reads beside the writer: a thread and a connection of its own, so that a read waits for no write and blocks no gRPC
+// thread.
 #ifndef UNWIND_COMMON_PARTICIPANT_READ_H_
 #define UNWIND_COMMON_PARTICIPANT_READ_H_
 
@@ -31,8 +32,8 @@ class Reader {
       : connection_(std::move(connection)),
         queue_(kBatchMax, kQueueMax, [this](std::vector<Query> queries) { Answer(std::move(queries)); }) {}
 
-  // False, and `query` untouched, if too many wait.
-  bool Push(Query&& query) { return queue_.Push(std::move(query)); }
+  // Takes `query`; if too many wait: false, and it is untouched.
+  bool Push(Query& query) { return queue_.Push(std::move(query)); }
 
   // Answers what is queued, then stops. Idempotent.
   void Stop() { queue_.Stop(); }
@@ -64,7 +65,7 @@ grpc::ServerUnaryReactor* ServeRead(Reader& reader, grpc::CallbackServerContext*
       std::move(done)(std::move(status));
     };
     Reader::Query read{std::move(run), std::move(named)};
-    if (reader.Push(std::move(read))) return;
+    if (reader.Push(read)) return;
     std::move(read.done)(WithRetryAfter(
         MakeError(absl::StatusCode::kResourceExhausted, "too many reads wait", {"OVERLOADED", std::string(domain), {}}),
         absl::Milliseconds(100)));

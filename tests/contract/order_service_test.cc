@@ -55,7 +55,8 @@ v1::ConfirmOrderRequest ConfirmOf(const std::string& id, std::int64_t total = 15
   return request;
 }
 
-v1::StartCancelRequest StartOf(const std::string& id, const std::string& member, const std::string& reason = "no need") {
+v1::StartCancelRequest StartOf(const std::string& id, const std::string& member,
+                               const std::string& reason = "no need") {
   v1::StartCancelRequest request;
   request.set_order_id(id);
   request.set_member_id(member);
@@ -210,7 +211,8 @@ TEST_F(OrderServiceTest, ARefusalIsStickyAndSaysThatNothingHappened) {
     EXPECT_TRUE(taken.effect_free);
   }
   // Its compensation must not touch the order of the first saga.
-  EXPECT_TRUE(Call(stub(), &Stub::RejectOrder, RejectOf("o1"), SagaCall("s2", "create_order", "compensation")).status.ok());
+  EXPECT_TRUE(
+      Call(stub(), &Stub::RejectOrder, RejectOf("o1"), SagaCall("s2", "create_order", "compensation")).status.ok());
   EXPECT_EQ(StateOf("o1"), v1::Order::STATE_PENDING);
 }
 
@@ -233,14 +235,13 @@ TEST_F(OrderServiceTest, AnIdempotencyKeyAloneIsEnough) {
 
 TEST_F(OrderServiceTest, WithoutMetadataAMutatingCallIsRefused) {
   const Metadata none;
-  for (const absl::Status& status :
-       {Create(CreateOf("o1", "m1"), none).status, Confirm(ConfirmOf("o1"), none).status,
-        Call(stub(), &Stub::RejectOrder, RejectOf("o1"), none).status,
-        Call(stub(), &Stub::StartCancel, StartOf("o1", "m1"), none).status,
-        Call(stub(), &Stub::UndoCancel, Of<v1::UndoCancelRequest>("o1"), none).status,
-        Call(stub(), &Stub::FinishCancel, Of<v1::FinishCancelRequest>("o1"), none).status,
-        Call(stub(), &Stub::SetPurchaseLimit, LimitOf("p1", true), none).status,
-        Call(stub(), &Stub::ResetOrders, v1::ResetOrdersRequest(), none).status}) {
+  for (const absl::Status& status : {Create(CreateOf("o1", "m1"), none).status, Confirm(ConfirmOf("o1"), none).status,
+                                     Call(stub(), &Stub::RejectOrder, RejectOf("o1"), none).status,
+                                     Call(stub(), &Stub::StartCancel, StartOf("o1", "m1"), none).status,
+                                     Call(stub(), &Stub::UndoCancel, Of<v1::UndoCancelRequest>("o1"), none).status,
+                                     Call(stub(), &Stub::FinishCancel, Of<v1::FinishCancelRequest>("o1"), none).status,
+                                     Call(stub(), &Stub::SetPurchaseLimit, LimitOf("p1", true), none).status,
+                                     Call(stub(), &Stub::ResetOrders, v1::ResetOrdersRequest(), none).status}) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     EXPECT_EQ(GetErrorInfo(status).reason, "METADATA_MISSING");
     EXPECT_THAT(std::string(status.message()), HasSubstr("idempotency-key"));
@@ -376,7 +377,8 @@ TEST_F(OrderServiceTest, OneOfManyAtOnceGetsTheLimitedProduct) {
   ASSERT_TRUE(Limit("p1", true).status.ok());
   std::vector<std::future<Called<v1::CreateOrderResponse>>> orders;
   for (int i = 0; i < 32; ++i) {
-    orders.push_back(std::async(std::launch::async, [this, i] { return Create(CreateOf(absl::StrCat("o", i), "m1")); }));
+    orders.push_back(
+        std::async(std::launch::async, [this, i] { return Create(CreateOf(absl::StrCat("o", i), "m1")); }));
   }
   int ok = 0;
   for (auto& order : orders) {
@@ -418,8 +420,9 @@ TEST_F(OrderServiceTest, APageTokenIsGoodForItsFiltersOnly) {
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(Create(CreateOf(absl::StrCat("o", i), "m1")).status.ok());
   const std::string token = List(1, "", "m1").response.next_page_token();
   EXPECT_TRUE(List(2, token, "m1").status.ok());
-  for (const auto& called : {List(1, token), List(1, token, "m2"), List(1, token, "m1", v1::Order::STATE_PENDING),
-                             List(1, "x", "m1"), List(1, token + "AA", "m1"), List(1, "MQpvcmRlcnMKbTEKMApub3BlOm8x", "m1")}) {
+  for (const auto& called :
+       {List(1, token), List(1, token, "m2"), List(1, token, "m1", v1::Order::STATE_PENDING), List(1, "x", "m1"),
+        List(1, token + "AA", "m1"), List(1, "MQpvcmRlcnMKbTEKMApub3BlOm8x", "m1")}) {
     EXPECT_EQ(called.status.code(), absl::StatusCode::kInvalidArgument);
     EXPECT_EQ(called.reason(), "INVALID_PAGE_TOKEN");
     EXPECT_EQ(called.info().domain, "order.shop.unwind");
@@ -573,14 +576,26 @@ TEST_F(OrderBatchTest, ClaimsAndStatesAgreeWhateverComes) {
     for (int i = 0; i < commands; ++i) {
       const std::string id = absl::StrCat("o", draw(80)), member = absl::StrCat("m", draw(4));
       switch (draw(12)) {
-        case 0: Add(kSetPurchaseLimit, "k", LimitOf(absl::StrCat("p", draw(3)), draw(3) > 0)); break;
+        case 0:
+          Add(kSetPurchaseLimit, "k", LimitOf(absl::StrCat("p", draw(3)), draw(3) > 0));
+          break;
         case 1:
-        case 2: Add(kReject, id, RejectOf(id)); break;
-        case 3: Add(kConfirm, "other", ConfirmOf(id)); break;
+        case 2:
+          Add(kReject, id, RejectOf(id));
+          break;
+        case 3:
+          Add(kConfirm, "other", ConfirmOf(id));
+          break;
         case 4:
-        case 5: Add(kStartCancel, "other", StartOf(id, member)); break;
-        case 6: Add(kUndoCancel, "other", Of<v1::UndoCancelRequest>(id)); break;
-        case 7: Add(kFinishCancel, "other", Of<v1::FinishCancelRequest>(id)); break;
+        case 5:
+          Add(kStartCancel, "other", StartOf(id, member));
+          break;
+        case 6:
+          Add(kUndoCancel, "other", Of<v1::UndoCancelRequest>(id));
+          break;
+        case 7:
+          Add(kFinishCancel, "other", Of<v1::FinishCancelRequest>(id));
+          break;
         case 8:
           if (draw(10) == 0) Add(kReset, "k", v1::ResetOrdersRequest());
           break;

@@ -1,4 +1,5 @@
-// One service of the shop in this process: real gRPC over a Unix socket, a real SQLite file; it can be stopped and started again.
+// One service of the shop in this process: real gRPC over a Unix socket, a real SQLite file; it can be stopped and
+// started again.
 #ifndef UNWIND_TESTS_CONTRACT_SERVICE_HARNESS_H_
 #define UNWIND_TESTS_CONTRACT_SERVICE_HARNESS_H_
 

@@ -273,15 +273,16 @@ TEST_F(StockServiceTest, EachFieldKeepsItsLimits) {
     EXPECT_EQ(called.reason(), "INVALID_REQUEST") << field;
     EXPECT_THAT(BadFields(called.status), Contains(field));
   }
-  for (const absl::Status& status : {Release("", Key("bad")).status, Confirm("!", Key("bad")).status,
-                                     ReturnSold(long_id, Key("bad")).status}) {
+  for (const absl::Status& status :
+       {Release("", Key("bad")).status, Confirm("!", Key("bad")).status, ReturnSold(long_id, Key("bad")).status}) {
     EXPECT_EQ(GetErrorInfo(status).reason, "INVALID_REQUEST");
     EXPECT_THAT(BadFields(status), ElementsAre("reservation_id"));
   }
   EXPECT_THAT(BadFields(Get("").status), ElementsAre("product_id"));
   EXPECT_THAT(BadFields(List(-1).status), ElementsAre("page_size"));
   ExpectPieces("p1", 10, 0, 0);
-  EXPECT_TRUE(Reserve(ReserveOf("r1", {{"p1", 1}}), Key("bad")).status.ok());  // what is refused at the door burns no key
+  EXPECT_TRUE(
+      Reserve(ReserveOf("r1", {{"p1", 1}}), Key("bad")).status.ok());  // what is refused at the door burns no key
 }
 
 TEST_F(StockServiceTest, RestockTwiceUnderOneKeyAddsOnce) {
@@ -439,11 +440,12 @@ class StockBatchTest : public testing::Test {
   void CheckConserved() {
     EXPECT_EQ(Ask("SELECT count(*) FROM stocks WHERE reserved < 0 OR sold < 0 OR total - reserved - sold < 0"), 0);
     for (const auto& [column, state] : {std::pair("reserved", 1), std::pair("sold", 3)}) {
-      EXPECT_EQ(Ask(absl::StrCat("SELECT count(*) FROM stocks AS s WHERE s.", column,
-                                 " <> (SELECT COALESCE(sum(i.quantity), 0) FROM reservation_items AS i JOIN reservations AS r"
-                                 " ON r.reservation_id = i.reservation_id WHERE r.state = ",
-                                 state, " AND i.product_id = s.product_id)")),
-                0)
+      EXPECT_EQ(
+          Ask(absl::StrCat("SELECT count(*) FROM stocks AS s WHERE s.", column,
+                           " <> (SELECT COALESCE(sum(i.quantity), 0) FROM reservation_items AS i JOIN reservations AS r"
+                           " ON r.reservation_id = i.reservation_id WHERE r.state = ",
+                           state, " AND i.product_id = s.product_id)")),
+          0)
           << column;
     }
   }
@@ -512,11 +514,17 @@ TEST_F(StockBatchTest, PiecesAreConservedWhateverComes) {
         }
         case 1:
         case 2:
-        case 3: Add(kRelease, id, Of<v1::ReleaseRequest>(id)); break;
+        case 3:
+          Add(kRelease, id, Of<v1::ReleaseRequest>(id));
+          break;
         case 4:
-        case 5: Add(kConfirm, "other", Of<v1::ConfirmRequest>(id)); break;
+        case 5:
+          Add(kConfirm, "other", Of<v1::ConfirmRequest>(id));
+          break;
         case 6:
-        case 7: Add(kReturnSold, "other", Of<v1::ReturnSoldRequest>(id)); break;
+        case 7:
+          Add(kReturnSold, "other", Of<v1::ReturnSoldRequest>(id));
+          break;
         case 8:
           if (draw(20) == 0) Add(kReset, "k", v1::ResetStockRequest());
           break;
