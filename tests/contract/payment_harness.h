@@ -33,6 +33,8 @@
 #include "payment_svc/gateway_client.h"
 #include "payment_svc/payment_domain.h"
 #include "payment_svc/payment_service.h"
+#include "tests/support/poll.h"
+#include "tests/support/poll.h"
 
 extern const unwind::Migrations kLedgerMigrations;
 extern const unwind::Migrations kPaymentMigrations;
@@ -63,14 +65,7 @@ inline std::unique_ptr<Connection> OpenDatabase(const std::string& path) {
 }
 
 // Waits until `condition` holds; false after ten seconds.
-inline bool Eventually(const std::function<bool()>& condition) {
-  const absl::Time deadline = absl::Now() + absl::Seconds(10);
-  while (absl::Now() < deadline) {
-    if (condition()) return true;
-    absl::SleepFor(absl::Milliseconds(2));
-  }
-  return condition();
-}
+inline bool Eventually(const std::function<bool()>& condition) { return Eventually(absl::Seconds(10), condition); }
 
 // A finished call.
 struct CallResult {
