@@ -78,6 +78,7 @@ class Answerer {
     if (!seen.insert(file.name()).second) return;
     google::protobuf::FileDescriptorProto proto;
     file.CopyTo(&proto);
+    file.CopyJsonNameTo(&proto);  // else grpcurl takes order_id for the JSON name, which is orderId
     response_.mutable_file_descriptor_response()->add_file_descriptor_proto(proto.SerializeAsString());
     for (int i = 0; i < file.dependency_count(); ++i) AddWithImports(*file.dependency(i), seen);
   }
