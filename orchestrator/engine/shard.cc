@@ -316,9 +316,9 @@ void Shard::CommitAndAct() {
                       .events = done.events});
     events += done.events.size();
   }
-  const absl::Time before = absl::Now();
+  const absl::Time before = context_.clock.Now();
   const std::vector<WriteResult> results = Commit(writes);
-  context_.observer.OnTurn(events, writes.size(), absl::Now() - before);
+  context_.observer.OnTurn(events, writes.size(), context_.clock.Now() - before);
   if (context_.lease_lost) return;
   for (std::size_t i = 0; i < writes.size(); ++i) {
     Act(results[i], *Find(writes[i].saga.id), work.at(writes[i].saga.id));

@@ -47,7 +47,7 @@ class SagaStoreContract : public testing::TestWithParam<MakeStoreHome> {
   SagaStore& store() { return home_->store(); }
 
   Lease Acquired(const std::string& instance) {
-    const absl::StatusOr<Lease> lease = store().Acquire(instance, "127.0.0.1:9000", absl::Seconds(15));
+    const absl::StatusOr<Lease> lease = store().Acquire(instance, "127.0.0.1:9", absl::Seconds(15));
     EXPECT_TRUE(lease.ok()) << lease.status();
     return lease.value_or(Lease());
   }

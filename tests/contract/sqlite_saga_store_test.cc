@@ -65,7 +65,7 @@ class SqliteSagaStore : public testing::Test {
  protected:
   void SetUp() override {
     store_ = SociSagaStore::Open(file_).value();
-    lease_ = store_->Acquire("orchestrator-1", "127.0.0.1:9000", absl::Seconds(15)).value();
+    lease_ = store_->Acquire("orchestrator-1", "127.0.0.1:9", absl::Seconds(15)).value();
   }
 
   // Runs `body` on a connection that is not the store's.
@@ -119,7 +119,7 @@ TEST_F(SqliteSagaStore, ALeaseRunsByTheDatabasesClock) {
       "1");
   ASSERT_TRUE(store_->Renew(lease_, absl::InfiniteDuration()).ok());
   EXPECT_EQ(Column("SELECT typeof(lease_until) FROM instance"), "integer");
-  EXPECT_EQ(Column("SELECT address FROM instance"), "127.0.0.1:9000");
+  EXPECT_EQ(Column("SELECT address FROM instance"), "127.0.0.1:9");
 }
 
 // Whatever another process or an older release left there is told apart, and never taken for something else.

@@ -8,9 +8,9 @@ namespace unwind {
 namespace {
 
 TEST(RoutesTest, ReadsEveryEntry) {
-  const auto routes = ParseRoutes("shop.order.v1.OrderService=127.0.0.1:7001, a.B = dns:///b:1,");
+  const auto routes = ParseRoutes("shop.order.v1.OrderService=127.0.0.1:7, a.B = dns:///b:1,");
   ASSERT_TRUE(routes.ok()) << routes.status();
-  EXPECT_EQ(*routes, (Routes{{"a.B", "dns:///b:1"}, {"shop.order.v1.OrderService", "127.0.0.1:7001"}}));
+  EXPECT_EQ(*routes, (Routes{{"a.B", "dns:///b:1"}, {"shop.order.v1.OrderService", "127.0.0.1:7"}}));
 }
 
 TEST(RoutesTest, ListsEveryBadEntry) {
