@@ -34,7 +34,6 @@
 #include "payment_svc/payment_domain.h"
 #include "payment_svc/payment_service.h"
 #include "tests/support/poll.h"
-#include "tests/support/poll.h"
 
 extern const unwind::Migrations kLedgerMigrations;
 extern const unwind::Migrations kPaymentMigrations;

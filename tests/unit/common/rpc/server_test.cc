@@ -295,7 +295,7 @@ class HoldingStock final : public stock::StockService::CallbackService {
     return held_.size();
   }
 
-  void Release() {
+  void LetGo() {
     std::vector<Done> held;
     {
       std::lock_guard lock(mutex_);
@@ -314,7 +314,7 @@ class HoldingServerTest : public testing::Test {
   HoldingServerTest()
       : server_(*Server::Start(Only(service_))),
         stub_(stock::StockService::NewStub(NewChannel(absl::StrCat("127.0.0.1:", server_->port())))) {}
-  ~HoldingServerTest() override { service_.Release(); }
+  ~HoldingServerTest() override { service_.LetGo(); }
 
   void Send(int calls) {
     for (int i = 0; i < calls; ++i) {
@@ -341,7 +341,7 @@ class HoldingServerTest : public testing::Test {
 TEST_F(HoldingServerTest, HoldsAThousandCallsOfOneChannelAtOnce) {
   Send(1000);
   AwaitHeld(1000);
-  service_.Release();
+  service_.LetGo();
   for (const auto& call : calls_) EXPECT_TRUE(call->ended.get_future().get().ok());
 }
 
@@ -350,10 +350,10 @@ TEST_F(HoldingServerTest, OutlivesACallerWhoLeaves) {
   AwaitHeld(1);
   calls_[0]->context.TryCancel();
   EXPECT_EQ(calls_[0]->ended.get_future().get().error_code(), StatusCode::CANCELLED);
-  service_.Release();  // the answer comes when nobody waits
+  service_.LetGo();  // the answer comes when nobody waits
   Send(1);
   AwaitHeld(1);
-  service_.Release();
+  service_.LetGo();
   EXPECT_TRUE(calls_[1]->ended.get_future().get().ok());
 }
 
@@ -373,7 +373,7 @@ TEST_F(HoldingServerTest, LetsCallsUnderWayEndWhenItDrains) {
   }
   EXPECT_EQ(late, StatusCode::UNAVAILABLE);
   EXPECT_EQ(first.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
-  service_.Release();
+  service_.LetGo();
   EXPECT_TRUE(first.get().ok());
   drain.join();
 }
