@@ -512,7 +512,7 @@ class OrderBatchTest : public testing::Test {
   }
 
   const TempDir folder_;
-  const SystemClock clock_;
+  const SystemClock clock_{};
   OrderDomain domain_{clock_};
   std::unique_ptr<Connection> connection_;
   std::vector<std::unique_ptr<Command>> batch_;

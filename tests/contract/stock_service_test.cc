@@ -451,7 +451,7 @@ class StockBatchTest : public testing::Test {
   }
 
   const TempDir folder_;
-  const SystemClock clock_;
+  const SystemClock clock_{};
   StockDomain domain_{clock_};
   std::unique_ptr<Connection> connection_;
   std::vector<std::unique_ptr<Command>> batch_;
