@@ -33,9 +33,8 @@ std::string Show(const Money& money) { return absl::StrCat(money.minor_units, " 
 absl::string_view StateName(State state) {
   switch (state) {
     case State::kPending:
+    case State::kResolving:  // the same to a caller
       return "PENDING";
-    case State::kResolving:
-      return "PENDING";  // the same to a caller
     case State::kSuccess:
       return "SUCCESS";
     case State::kFailed:
