@@ -49,8 +49,7 @@ Severity LevelFromFlag() {
 void LogForGrpc(gpr_log_func_args* args) {
   // What this file complains of, a port that cannot be had, is told by who asked for the port.
   const bool told = absl::EndsWith(args->file, "chttp2_server.cc");
-  const Severity severity =
-      args->severity == GPR_LOG_SEVERITY_ERROR && !told ? Severity::kWarning : Severity::kDebug;
+  const Severity severity = args->severity == GPR_LOG_SEVERITY_ERROR && !told ? Severity::kWarning : Severity::kDebug;
   Log(severity, args->message, {{"source", absl::StrCat("grpc ", args->file, ":", args->line)}});
 }
 

@@ -167,8 +167,8 @@ TEST_F(BadInput, AMessageOverTheLimitIsRefused) {
   PlaceOrderResponse response;
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
-  const grpc::Status status = CheckoutService::NewStub(cluster_->Channel(Node::kOrchestrator))
-                                  ->PlaceOrder(&context, request, &response);
+  const grpc::Status status =
+      CheckoutService::NewStub(cluster_->Channel(Node::kOrchestrator))->PlaceOrder(&context, request, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
   ExpectNothingHappened();
 }

@@ -1,5 +1,5 @@
-// unwind_demo: the five real processes on loopback, played in front of an audience. Exit 0 only if every scene ended as it must
-// and the audit of the participants' own books finds nothing.
+// unwind_demo: the five real processes on loopback, played in front of an audience. Exit 0 only if every scene ended as
+// it must and the audit of the participants' own books finds nothing.
 #include <cstdio>
 #include <iostream>
 
@@ -18,15 +18,23 @@ ABSL_FLAG(int, flash_sales, 0, "Play nothing but the flash sale, so many times; 
 namespace unwind {
 namespace {
 
+constexpr double kOrchestratorMibMax = 128;
+constexpr double kServiceMibMax = 64;
 constexpr absl::Duration kRestPatience = absl::Seconds(60);
 
-void PrintMemory(Cluster& cluster, nlohmann::json& json) {
+// False if a process needed more than it may, with 1,000 callers waiting.
+bool PrintMemory(Cluster& cluster, nlohmann::json& json) {
   std::printf("\n== Peak memory of each process ==\n");
+  bool holds = true;
   for (Node node : kNodes) {
     const double mib = static_cast<double>(cluster.PeakKib(node)) / 1024;
-    std::printf("  %-13s %6.1f MiB\n", NodeName(node).c_str(), mib);
+    const double most = node == Node::kOrchestrator ? kOrchestratorMibMax : kServiceMibMax;
+    const bool within = kSanitized || mib < most;
+    std::printf("  %-13s %6.1f MiB%s\n", NodeName(node).c_str(), mib, within ? "" : "  MORE than it may");
     json["peak_mib"][NodeName(node)] = mib;
+    holds = holds && within;
   }
+  return holds;
 }
 
 // The audit of a shop that has come to rest.
@@ -59,9 +67,9 @@ absl::StatusOr<bool> Play(Cluster& cluster, nlohmann::json& json) {
     stage.PlayAll();
   }
   json["scenes"] = stage.json();
-  PrintMemory(cluster, json);
+  const bool small = PrintMemory(cluster, json);
   ASSIGN_OR_RETURN(const bool holds, PrintAudit(shop, json));
-  return holds && stage.ok();
+  return holds && small && stage.ok();
 }
 
 int Main(const std::string& program) {
@@ -69,7 +77,8 @@ int Main(const std::string& program) {
   ClusterOptions options;
   options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? here : absl::GetFlag(FLAGS_bin_dir);
   options.keep_scratch = absl::GetFlag(FLAGS_keep);
-  std::printf("Starting five processes on loopback: mock_pg, order_svc, stock_svc, payment_svc and the orchestrator.\n");
+  std::printf(
+      "Starting five processes on loopback: mock_pg, order_svc, stock_svc, payment_svc and the orchestrator.\n");
   const auto cluster = Cluster::Start(options);
   if (!cluster.ok()) {
     std::cerr << cluster.status().message() << "\n";
@@ -92,8 +101,9 @@ int Main(const std::string& program) {
 
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
-  unwind::ParseFlagsOnly(argc, argv,
-                         "Plays the whole product on loopback: orders that succeed, fail and are undone, processes that are "
-                         "killed, flash sales; then audits the books.");
+  unwind::ParseFlagsOnly(
+      argc, argv,
+      "Plays the whole product on loopback: orders that succeed, fail and are undone, processes that are "
+      "killed, flash sales; then audits the books.");
   return unwind::Main(argv[0]);
 }

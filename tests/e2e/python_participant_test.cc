@@ -1,5 +1,5 @@
-// A participant that we did not compile: a Python service with its own proto, one descriptor set made by protoc, one definition
-// file, and the orchestrator's program as it is.
+// A participant that we did not compile: a Python service with its own proto, one descriptor set made by protoc, one
+// definition file, and the orchestrator's program as it is.
 #include <cstdlib>
 #include <filesystem>
 
@@ -51,9 +51,9 @@ class PythonParticipant : public testing::Test {
 
   static void MakeDescriptorSet() {
     const std::string log = absl::StrCat(scratch_, "/protoc.log");
-    const auto made = RunToEnd({"/usr/bin/protoc", absl::StrCat("-I", kFolder), "-Iprotos/third_party", "--include_imports",
-                                absl::StrCat("--descriptor_set_out=", Set()), "trip.proto", "google/rpc/status.proto",
-                                "google/rpc/error_details.proto"},
+    const auto made = RunToEnd({"/usr/bin/protoc", absl::StrCat("-I", kFolder), "-Iprotos/third_party",
+                                "--include_imports", absl::StrCat("--descriptor_set_out=", Set()), "trip.proto",
+                                "google/rpc/status.proto", "google/rpc/error_details.proto"},
                                log, kPatience);
     ASSERT_TRUE(made.ok()) << made.status();
     ASSERT_EQ(*made, 0) << ReadFile(log);
@@ -65,8 +65,8 @@ class PythonParticipant : public testing::Test {
   static void StartPython() {
     const std::string port_file = absl::StrCat(scratch_, "/port");
     const std::string log = absl::StrCat(scratch_, "/python.log");
-    auto python = Process::Start({kPython, absl::StrCat(kFolder, "/participant.py"), "--protoset", Set(), "--port_file", port_file},
-                                 log);
+    auto python = Process::Start(
+        {kPython, absl::StrCat(kFolder, "/participant.py"), "--protoset", Set(), "--port_file", port_file}, log);
     ASSERT_TRUE(python.ok()) << python.status();
     python_ = python->release();
     ASSERT_TRUE(Eventually(kPatience, [&] { return !ReadFile(port_file).empty() || !python_->Running(); }));
@@ -77,8 +77,8 @@ class PythonParticipant : public testing::Test {
   void SetUp() override { ASSERT_NE(cluster_, nullptr) << "the cluster did not start"; }
 
   // Calls a method with JSON in and out, knowing its types from the descriptor set alone.
-  grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& service, const std::string& method,
-                    const nlohmann::json& json, nlohmann::json* reply) {
+  grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& service,
+                    const std::string& method, const nlohmann::json& json, nlohmann::json* reply) {
     const auto* descriptor = pool_->FindServiceByName(service)->FindMethodByName(method);
     google::protobuf::DynamicMessageFactory factory(pool_);
     const std::unique_ptr<google::protobuf::Message> request(factory.GetPrototype(descriptor->input_type())->New());
@@ -89,7 +89,8 @@ class PythonParticipant : public testing::Test {
     const grpc::Slice sent(request->SerializeAsString());
     grpc::CompletionQueue queue;
     grpc::GenericStub stub(channel);
-    auto call = stub.PrepareUnaryCall(&context, absl::StrCat("/", service, "/", method), grpc::ByteBuffer(&sent, 1), &queue);
+    auto call =
+        stub.PrepareUnaryCall(&context, absl::StrCat("/", service, "/", method), grpc::ByteBuffer(&sent, 1), &queue);
     call->StartCall();
     grpc::ByteBuffer received;
     grpc::Status status;

@@ -49,9 +49,9 @@ class Recovery : public ShopTest {
 // The one that is killed.
 class KilledInMidSaga : public Recovery, public testing::WithParamInterface<Node> {};
 
-// Whichever dies, no buyer is left without a final answer, and the audit finds paid orders and undone ones and nothing else. Only
-// the orchestrator's own death may not cost a single order: a participant's may use up the attempts of a step, or make a charge
-// that nobody saw impossible for ever.
+// Whichever dies, no buyer is left without a final answer, and the audit finds paid orders and undone ones and nothing
+// else. Only the orchestrator's own death may not cost a single order: a participant's may use up the attempts of a
+// step, or make a charge that nobody saw impossible for ever.
 TEST_P(KilledInMidSaga, EveryOrderIsPaidOrUndone) {
   const std::string product = NewProduct(kOrders);
   ASSERT_NO_FATAL_FAILURE(SetDelay(100));
@@ -146,8 +146,8 @@ TEST_F(Recovery, ASagaThatIsCancelledBeforeItsPivotIsUndone) {
   saga::v1::CancelSagaResponse response;
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
-  const grpc::Status status = saga::v1::SagaService::NewStub(cluster_->Channel(Node::kOrchestrator))
-                                  ->CancelSaga(&context, request, &response);
+  const grpc::Status status =
+      saga::v1::SagaService::NewStub(cluster_->Channel(Node::kOrchestrator))->CancelSaga(&context, request, &response);
   EXPECT_TRUE(status.ok()) << status.error_message();
   ASSERT_TRUE(IsOk(cluster_->Restart(Node::kStock)));
   const auto saga = shop_.AwaitEnd(saga_id, kPatience);

@@ -1,4 +1,5 @@
-// The scenes of the demo. Each plays one story against the running cluster, prints its saga, and says whether it ended as it must.
+// The scenes of the demo. Each plays one story against the running cluster, prints its saga, and says whether it ended
+// as it must.
 #ifndef UNWIND_TESTS_E2E_SCENES_H_
 #define UNWIND_TESTS_E2E_SCENES_H_
 
@@ -13,6 +14,13 @@
 #include "tests/support/shop.h"
 
 namespace unwind {
+
+// A sanitizer's build is slow and large: it is not held to figures.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
 
 // OK once no saga is under way.
 absl::Status AwaitRest(Shop& shop, absl::Duration patience);

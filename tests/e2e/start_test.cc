@@ -110,7 +110,8 @@ TEST_P(Start, ADatabaseOfANewerVersionIsOneSentence) {
   const char* newer =
       "CREATE TABLE schema_version (component TEXT NOT NULL, version BIGINT NOT NULL,"
       " PRIMARY KEY (component, version));"
-      "INSERT INTO schema_version SELECT value, 999 FROM json_each('[\"order\",\"stock\",\"payment\",\"orchestrator\",\"mock_pg\"]')";
+      "INSERT INTO schema_version SELECT value, 999 FROM "
+      "json_each('[\"order\",\"stock\",\"payment\",\"orchestrator\",\"mock_pg\"]')";
   ASSERT_EQ(sqlite3_exec(db, newer, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
   sqlite3_close(db);
   const std::string said = Fails(GetParam(), {Database()});
@@ -155,8 +156,9 @@ TEST_F(Definitions, AParticipantWithoutAnAddressStopsTheStart) {
 TEST_F(Definitions, CheckSaysWhatIsWrongAndExitsWithOne) {
   const std::string program = absl::StrCat(UNWIND_BIN_DIR, "/orchestrator");
   const std::string log = absl::StrCat(scratch_, "/log");
-  const auto good = RunToEnd({program, "check", "orchestrator/sagas/place_order.yaml", "orchestrator/sagas/cancel_order.yaml"},
-                             log, kEndPatience);
+  const auto good =
+      RunToEnd({program, "check", "orchestrator/sagas/place_order.yaml", "orchestrator/sagas/cancel_order.yaml"}, log,
+               kEndPatience);
   ASSERT_TRUE(good.ok()) << good.status();
   EXPECT_EQ(*good, 0) << ReadFile(log);
   const std::string path = absl::StrCat(scratch_, "/broken.yaml");

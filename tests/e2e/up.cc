@@ -53,7 +53,8 @@ Ctrl-C ends it.
 
 int Main(const std::string& program) {
   ClusterOptions options;
-  options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? program.substr(0, program.rfind('/')) : absl::GetFlag(FLAGS_bin_dir);
+  options.bin_dir =
+      absl::GetFlag(FLAGS_bin_dir).empty() ? program.substr(0, program.rfind('/')) : absl::GetFlag(FLAGS_bin_dir);
   const auto started = Cluster::Start(options);
   absl::Status status = started.status();
   if (status.ok()) status = Shop(**started).Restock("lamp", 20, 39000);

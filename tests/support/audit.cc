@@ -12,10 +12,10 @@
 namespace unwind {
 namespace {
 
-// A name, and a SELECT whose rows are sentences about what violates it. The states' numbers are those of the services' own
-// headers: orders 1 PENDING 2 PAID 3 FAILED 4 CANCELLING 5 CANCELLED; reservations 1 HELD 2 RELEASED 3 SOLD 4 RETURNED;
-// payments 1 PENDING 2 RESOLVING 3 SUCCESS 4 FAILED 5 REFUNDED; ledger 1 CAPTURE 2 REFUND 3 DECLINE 4 FENCE; sagas 3 COMPLETED
-// 4 ABORTED.
+// A name, and a SELECT whose rows are sentences about what violates it. The states' numbers are those of the services'
+// own headers: orders 1 PENDING 2 PAID 3 FAILED 4 CANCELLING 5 CANCELLED; reservations 1 HELD 2 RELEASED 3 SOLD 4
+// RETURNED; payments 1 PENDING 2 RESOLVING 3 SUCCESS 4 FAILED 5 REFUNDED; ledger 1 CAPTURE 2 REFUND 3 DECLINE 4 FENCE;
+// sagas 3 COMPLETED 4 ABORTED.
 struct Rule {
   const char* name;
   const char* sql;
@@ -215,7 +215,8 @@ std::string ToText(const AuditReport& report) {
     absl::StrAppend(&text, rule.violations.empty() ? "  holds     " : "  VIOLATED  ", rule.name, "\n");
     for (const std::string& violation : rule.violations) absl::StrAppend(&text, "              ", violation, "\n");
   }
-  absl::StrAppendFormat(&text, "  %d sagas; orders: %d paid, %d failed, %d cancelled; the gateway took %d and paid %d back\n",
+  absl::StrAppendFormat(&text,
+                        "  %d sagas; orders: %d paid, %d failed, %d cancelled; the gateway took %d and paid %d back\n",
                         report.sagas, report.orders_paid, report.orders_failed, report.orders_cancelled,
                         report.captured_minor, report.refunded_minor);
   return text;

@@ -1,5 +1,6 @@
-// The books of the whole shop, read from the participants' own databases and the payment gateway's ledger: never from what the
-// orchestrator believes. Every rule is one SELECT over the five attached databases that finds violations, each as a sentence.
+// The books of the whole shop, read from the participants' own databases and the payment gateway's ledger: never from
+// what the orchestrator believes. Every rule is one SELECT over the five attached databases that finds violations, each
+// as a sentence.
 #ifndef UNWIND_TESTS_SUPPORT_AUDIT_H_
 #define UNWIND_TESTS_SUPPORT_AUDIT_H_
 

@@ -57,11 +57,16 @@ absl::StatusOr<std::string> MakeScratch(const std::string& root) {
 
 std::string NodeName(Node node) {
   switch (node) {
-    case Node::kGateway: return "mock_pg";
-    case Node::kOrder: return "order_svc";
-    case Node::kStock: return "stock_svc";
-    case Node::kPayment: return "payment_svc";
-    case Node::kOrchestrator: return "orchestrator";
+    case Node::kGateway:
+      return "mock_pg";
+    case Node::kOrder:
+      return "order_svc";
+    case Node::kStock:
+      return "stock_svc";
+    case Node::kPayment:
+      return "payment_svc";
+    case Node::kOrchestrator:
+      return "orchestrator";
   }
   std::abort();
 }
@@ -135,15 +140,14 @@ absl::Status Cluster::Launch(Node node) {
     return !port.empty() || !seat.process->Running();
   });
   if (!listens || port.empty()) {
-    return absl::UnavailableError(
-        absl::StrCat(NodeName(node), listens ? " ended" : " wrote no port file", "; its log ends:\n",
-                     Tail(ReadFile(LogPath(node)))));
+    return absl::UnavailableError(absl::StrCat(NodeName(node), listens ? " ended" : " wrote no port file",
+                                               "; its log ends:\n", Tail(ReadFile(LogPath(node)))));
   }
   seat.address = absl::StrCat("127.0.0.1:", port);
   const absl::Status healthy = WaitUntilHealthy(NewChannel(seat.address, 1 << 20), kStartPatience);
   if (healthy.ok()) return healthy;
-  return absl::UnavailableError(absl::StrCat(NodeName(node), " is ", healthy.message(), "; its log ends:\n",
-                                             Tail(ReadFile(LogPath(node)))));
+  return absl::UnavailableError(
+      absl::StrCat(NodeName(node), " is ", healthy.message(), "; its log ends:\n", Tail(ReadFile(LogPath(node)))));
 }
 
 void Cluster::Kill(Node node) {

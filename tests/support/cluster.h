@@ -21,23 +21,24 @@ enum class Node { kGateway, kOrder, kStock, kPayment, kOrchestrator };
 
 // In the order in which they start: each after those it calls.
 inline constexpr std::array<Node, 5> kNodes = {Node::kGateway, Node::kOrder, Node::kStock, Node::kPayment,
-                                                   Node::kOrchestrator};
+                                               Node::kOrchestrator};
 
 // The name of its program, such as "stock_svc".
 std::string NodeName(Node node);
 
 struct ClusterOptions {
-  std::string bin_dir;                                     // the folder of the five programs
-  std::string scratch_root = "/tmp";                       // the scratch folder is made in here
-  bool keep_scratch = false;                               // else it is removed in the end
+  std::string bin_dir;                                   // the folder of the five programs
+  std::string scratch_root = "/tmp";                     // the scratch folder is made in here
+  bool keep_scratch = false;                             // else it is removed in the end
   std::map<Node, std::vector<std::string>> extra_flags;  // after ours
-  std::string definitions = "orchestrator/sagas";          // the default holds in the root of the project
-  std::string participants;                                // more "service=address" routes of the orchestrator, comma-separated
+  std::string definitions = "orchestrator/sagas";        // the default holds in the root of the project
+  std::string participants;  // more "service=address" routes of the orchestrator, comma-separated
 };
 
 class Cluster {
  public:
-  // Returns when every process answers its health check. Call from a thread that outlives the cluster (see Process::Start).
+  // Returns when every process answers its health check. Call from a thread that outlives the cluster (see
+  // Process::Start).
   static absl::StatusOr<std::unique_ptr<Cluster>> Start(ClusterOptions options);
   // Kills all.
   ~Cluster();

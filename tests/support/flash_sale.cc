@@ -29,8 +29,8 @@ class Sale {
   absl::StatusOr<FlashSaleResult> Run();
 
  private:
-  void Arrive(std::size_t who);   // with a new request_id
-  void Send(std::size_t who);     // with the one they have
+  void Arrive(std::size_t who);  // with a new request_id
+  void Send(std::size_t who);    // with the one they have
   void Answered(std::size_t who);
   void SendAgainWhoWaits();
   absl::Status LookAtShelf();
@@ -101,7 +101,8 @@ void Sale::Answered(std::size_t who) {
     return;
   }
   const std::string reason = Reason(status);
-  ++result_.refusals[reason.empty() ? absl::StrCat("code ", status.error_code(), ": ", status.error_message()) : reason];
+  ++result_
+        .refusals[reason.empty() ? absl::StrCat("code ", status.error_code(), ": ", status.error_message()) : reason];
   if (options_.come_back) without_.push_back(who);
 }
 
@@ -153,8 +154,9 @@ absl::StatusOr<FlashSaleResult> Sale::Run() {
   for (std::size_t who = 0; who < buyers_.size(); ++who) Arrive(who);
   while (under_way_ > 0 || (options_.come_back && !sold_out_)) {
     if (absl::Now() > until) {
-      return absl::DeadlineExceededError(absl::StrCat("after ", absl::FormatDuration(options_.patience), ", ", under_way_,
-                                                      " buyers have no answer; ", result_.paid, " orders are paid"));
+      return absl::DeadlineExceededError(absl::StrCat("after ", absl::FormatDuration(options_.patience), ", ",
+                                                      under_way_, " buyers have no answer; ", result_.paid,
+                                                      " orders are paid"));
     }
     for (std::size_t who : TakeAnswered(absl::Now() + absl::Milliseconds(10))) Answered(who);
     SendAgainWhoWaits();

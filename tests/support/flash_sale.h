@@ -13,24 +13,25 @@
 namespace unwind {
 
 struct FlashSaleOptions {
-  std::string product;       // must have `pieces` available
-  std::string member_prefix; // members are <prefix>0, <prefix>1, ...
+  std::string product;        // must have `pieces` available
+  std::string member_prefix;  // members are <prefix>0, <prefix>1, ...
   int members = 1000;
   int pieces = 100;
-  int channels = 4;          // the callers share so many connections
-  bool come_back = false;    // a buyer without an order tries again, under a new request_id, while something is on the shelf
+  int channels = 4;  // the callers share so many connections
+  bool come_back =
+      false;  // a buyer without an order tries again, under a new request_id, while something is on the shelf
   absl::Duration patience = absl::Seconds(120);
 };
 
 struct FlashSaleResult {
-  int paid = 0;                        // answers PAID
-  int calls = 0;                       // calls of PlaceOrder
-  int orders = 0;                      // different request_ids: one saga each
-  std::map<std::string, int> refusals; // answers that are not PAID, by reason
-  std::vector<std::string> order_ids;  // of the paid orders
-  absl::Duration first_to_last;        // from the first answer to the last
-  absl::Duration whole;                // from the first call to the last answer
-  absl::Duration p50, p99, longest;    // from an order's first call to its answer
+  int paid = 0;                         // answers PAID
+  int calls = 0;                        // calls of PlaceOrder
+  int orders = 0;                       // different request_ids: one saga each
+  std::map<std::string, int> refusals;  // answers that are not PAID, by reason
+  std::vector<std::string> order_ids;   // of the paid orders
+  absl::Duration first_to_last;         // from the first answer to the last
+  absl::Duration whole;                 // from the first call to the last answer
+  absl::Duration p50, p99, longest;     // from an order's first call to its answer
   double sagas_per_second = 0;
 };
 

@@ -16,8 +16,8 @@ namespace unwind {
 
 class Process {
  public:
-  // Starts `arguments` (the first is the program) with stdout and stderr appended to `log_path`. The child is killed when the
-  // calling thread ends, so start processes from a thread that lives as long as the test: main.
+  // Starts `arguments` (the first is the program) with stdout and stderr appended to `log_path`. The child is killed
+  // when the calling thread ends, so start processes from a thread that lives as long as the test: main.
   static absl::StatusOr<std::unique_ptr<Process>> Start(const std::vector<std::string>& arguments,
                                                         const std::string& log_path);
   // Kills it, if it still runs.
@@ -39,8 +39,8 @@ class Process {
   // Waits for it to end by itself; as Terminate.
   absl::StatusOr<int> Wait(absl::Duration patience);
 
-  // Largest resident set so far, KiB (VmHWM of /proc); after the end, what was seen last: Kill and Terminate look before they
-  // signal.
+  // Largest resident set so far, KiB (VmHWM of /proc); after the end, what was seen last: Kill and Terminate look
+  // before they signal.
   int64_t PeakKib();
 
  private:

@@ -156,8 +156,8 @@ absl::StatusOr<shop::order::v1::Order> Shop::GetOrder(const std::string& order_i
   shop::order::v1::GetOrderResponse response;
   grpc::ClientContext context;
   SetDeadline(context, kReadDeadline);
-  RETURN_IF_ERROR(FromGrpc(shop::order::v1::OrderService::NewStub(cluster_.Channel(Node::kOrder))
-                               ->GetOrder(&context, request, &response)));
+  RETURN_IF_ERROR(FromGrpc(
+      shop::order::v1::OrderService::NewStub(cluster_.Channel(Node::kOrder))->GetOrder(&context, request, &response)));
   return response.order();
 }
 
@@ -167,8 +167,8 @@ absl::StatusOr<saga::v1::Saga> Shop::Saga(const std::string& saga_id) {
   saga::v1::GetSagaResponse response;
   grpc::ClientContext context;
   SetDeadline(context, kReadDeadline);
-  RETURN_IF_ERROR(FromGrpc(saga::v1::SagaService::NewStub(cluster_.Channel(Node::kOrchestrator))
-                               ->GetSaga(&context, request, &response)));
+  RETURN_IF_ERROR(FromGrpc(
+      saga::v1::SagaService::NewStub(cluster_.Channel(Node::kOrchestrator))->GetSaga(&context, request, &response)));
   return response.saga();
 }
 
@@ -179,8 +179,8 @@ absl::StatusOr<saga::v1::Saga> Shop::SagaOfKey(const std::string& definition, co
   saga::v1::ListSagasResponse response;
   grpc::ClientContext context;
   SetDeadline(context, kReadDeadline);
-  RETURN_IF_ERROR(FromGrpc(saga::v1::SagaService::NewStub(cluster_.Channel(Node::kOrchestrator))
-                               ->ListSagas(&context, request, &response)));
+  RETURN_IF_ERROR(FromGrpc(
+      saga::v1::SagaService::NewStub(cluster_.Channel(Node::kOrchestrator))->ListSagas(&context, request, &response)));
   for (const saga::v1::Saga& saga : response.sagas()) {
     if (saga.key() == key) return saga;
   }
@@ -246,8 +246,8 @@ absl::StatusOr<saga::v1::Saga> Shop::AwaitEnd(const std::string& saga_id, absl::
 absl::StatusOr<int> Shop::Unfinished() {
   int unfinished = 0;
   const auto stub = saga::v1::SagaService::NewStub(cluster_.Channel(Node::kOrchestrator));
-  for (const auto state : {saga::v1::Saga::STATE_RUNNING, saga::v1::Saga::STATE_COMPENSATING,
-                           saga::v1::Saga::STATE_PARKED}) {
+  for (const auto state :
+       {saga::v1::Saga::STATE_RUNNING, saga::v1::Saga::STATE_COMPENSATING, saga::v1::Saga::STATE_PARKED}) {
     saga::v1::ListSagasRequest request;
     request.set_state(state);
     request.set_page_size(500);

@@ -24,7 +24,8 @@ std::string StateName(saga::v1::Saga::State state) {
 }
 
 double Millis(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
-  return static_cast<double>(to.seconds() - from.seconds()) * 1e3 + static_cast<double>(to.nanos() - from.nanos()) / 1e6;
+  return static_cast<double>(to.seconds() - from.seconds()) * 1e3 +
+         static_cast<double>(to.nanos() - from.nanos()) / 1e6;
 }
 
 std::string Why(const saga::v1::Failure& failure) {
@@ -55,7 +56,8 @@ std::string Timeline(const saga::v1::Saga& saga, const std::vector<saga::v1::His
   std::string text = absl::StrFormat("  saga %s, %s: %s after %.0f ms%s\n", saga.saga_id(), saga.definition(),
                                      StateName(saga.state()), Millis(saga.create_time(), saga.update_time()),
                                      saga.has_failure() ? absl::StrCat(" (", saga.failure().reason(), ")") : "");
-  absl::StrAppendFormat(&text, "    %8s  %-15s %-13s %3s  %-9s %8s\n", "at ms", "step", "phase", "try", "outcome", "took ms");
+  absl::StrAppendFormat(&text, "    %8s  %-15s %-13s %3s  %-9s %8s\n", "at ms", "step", "phase", "try", "outcome",
+                        "took ms");
   for (const saga::v1::HistoryEntry& entry : history) {
     const double at = Millis(saga.create_time(), entry.time());
     if (entry.event() == "replied") {

@@ -11,8 +11,8 @@
 namespace unwind {
 namespace {
 
-// What the files of a layer may include of what stands in quotes. A header in angle brackets is the standard library's or
-// a Debian package's and only restricted by `pure`.
+// What the files of a layer may include of what stands in quotes. A header in angle brackets is the standard library's
+// or a Debian package's and only restricted by `pure`.
 struct Layer {
   const char* files;  // regex of the path
   std::vector<std::string> may;
@@ -30,21 +30,25 @@ const std::vector<Layer>& Layers() {
        true,
        "core includes only the standard library and absl status, strings and time"},
       {"orchestrator/definition/.*",
-       {"orchestrator/core/", "orchestrator/definition/", "common/base/", "common/rpc/error.h", "common/rpc/validate.h", "absl/",
-        "google/", "saga/v1/"},
+       {"orchestrator/core/", "orchestrator/definition/", "common/base/", "common/rpc/error.h", "common/rpc/validate.h",
+        "absl/", "google/", "saga/v1/"},
        false,
        "definition includes core, protobuf and common's errors, nothing that runs"},
       {"orchestrator/engine/.*",
-       {"orchestrator/core/", "orchestrator/definition/", "orchestrator/engine/", "common/base/", "common/rpc/error.h", "absl/"},
+       {"orchestrator/core/", "orchestrator/definition/", "orchestrator/engine/", "common/base/", "common/rpc/error.h",
+        "absl/"},
        true,
        "engine includes core, definition and its own ports; no store, no gRPC, no protobuf"},
       {"orchestrator/adapters/.*",
-       {"orchestrator/core/", "orchestrator/definition/", "orchestrator/engine/", "orchestrator/adapters/", "common/base/",
-        "common/db/", "common/metrics/", "common/rpc/", "absl/", "google/", "grpc/", "grpcpp/", "nlohmann/", "prometheus/", "saga/v1/",
-        "soci/"},
+       {"orchestrator/core/", "orchestrator/definition/", "orchestrator/engine/", "orchestrator/adapters/",
+        "common/base/", "common/db/", "common/metrics/", "common/rpc/", "absl/", "google/", "grpc/", "grpcpp/",
+        "nlohmann/", "prometheus/", "saga/v1/", "soci/"},
        false,
        "adapters include the engine's ports and libraries, no service"},
-      {"common/base/.*", {"common/base/", "absl/", "nlohmann/", "grpc/support/"}, false, "common/base includes nothing of the project but itself"},
+      {"common/base/.*",
+       {"common/base/", "absl/", "nlohmann/", "grpc/support/"},
+       false,
+       "common/base includes nothing of the project but itself"},
       {"common/db/.*", {"common/base/", "common/db/", "absl/", "soci/"}, false, "common/db knows base and SOCI only"},
       {"common/.*",
        {"common/", "absl/", "google/", "grpc/", "grpcpp/", "nlohmann/", "prometheus/", "saga/v1/rules.pb.h", "soci/"},
@@ -55,8 +59,8 @@ const std::vector<Layer>& Layers() {
        true,
        "a domain is pure: no store, no service, no SOCI, no gRPC, no protobuf"},
       {"(order_svc|stock_svc|payment_svc|mock_pg)/[a-z_]*_store\\.(h|cc)",
-       {"@own_domain", "common/base/", "common/db/", "common/participant/read.h", "common/rpc/error.h", "common/rpc/page_token.h",
-        "absl/", "nlohmann/", "soci/"},
+       {"@own_domain", "common/base/", "common/db/", "common/participant/read.h", "common/rpc/error.h",
+        "common/rpc/page_token.h", "absl/", "nlohmann/", "soci/"},
        false,
        "a store includes its domain and the database, no service"},
       {"(order_svc|stock_svc|payment_svc|mock_pg)/.*",
@@ -97,10 +101,13 @@ struct Word {
 };
 
 constexpr Word kWords[] = {
-    {"tests/.*", "tests/support/poll\\.h|tests/tidy/.*", "\\b(sleep_for|sleep_until|SleepFor|usleep|nanosleep|sleep)\\s*\\(",
+    {"tests/.*", "tests/support/poll\\.h|tests/tidy/.*",
+     "\\b(sleep_for|sleep_until|SleepFor|usleep|nanosleep|sleep)\\s*\\(",
      "a test waits with Eventually (tests/support/poll.h), with a deadline, and never sleeps"},
-    {"tests/.*", "tests/tidy/.*", "listen[a-z_]*=[^ \"]*:([1-9][0-9]{0,3}|[1-5][0-9]{4})\\b", "a test listens at port 0 only"},
-    {"tests/.*", "tests/tidy/.*", "(AddListeningPort|add_insecure_port)\\(\"[^\"]*:[1-9]", "a test listens at port 0 only"},
+    {"tests/.*", "tests/tidy/.*", "listen[a-z_]*=[^ \"]*:([1-9][0-9]{0,3}|[1-5][0-9]{4})\\b",
+     "a test listens at port 0 only"},
+    {"tests/.*", "tests/tidy/.*", "(AddListeningPort|add_insecure_port)\\(\"[^\"]*:[1-9]",
+     "a test listens at port 0 only"},
     {".*", "tests/tidy/.*", "absl::(Mutex|MutexLock|CondVar|Notification)\\b|absl/synchronization/",
      "std::mutex: ThreadSanitizer does not see Debian's absl::Mutex"},
     {".*", "tests/tidy/.*", "std::(basic_)?string_view\\b|#include <string_view>",
@@ -113,8 +120,8 @@ constexpr Word kWords[] = {
      "time comes through the clock, so that the simulated one is the only one"},
     {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg|common)/.*", "", "\\b(TODO|FIXME|XXX)\\b",
      "no unfinished work in comments"},
-    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg)/.*", "orchestrator/adapters/.*", "catch \\((const )?(soci::)?soci_error",
-     "soci_error is caught at the edge, in common/db and adapters"},
+    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg)/.*", "orchestrator/adapters/.*",
+     "catch \\((const )?(soci::)?soci_error", "soci_error is caught at the edge, in common/db and adapters"},
 };
 
 std::string WithoutComment(const std::string& line) {

@@ -16,7 +16,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr const char* kFolders[] = {"common", "orchestrator", "order_svc", "stock_svc", "payment_svc", "mock_pg", "tests"};
+constexpr const char* kFolders[] = {"common",      "orchestrator", "order_svc", "stock_svc",
+                                    "payment_svc", "mock_pg",      "tests"};
 
 std::string Read(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -66,7 +67,8 @@ TEST(Tidy, EveryHeaderHasTheGuardOfItsPath) {
   std::vector<std::string> findings;
   ForEachSource({".h"}, [&](const std::string& path, const std::string& text) {
     std::string guard = "UNWIND_" + path + "_";
-    for (char& c : guard) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::toupper(c)) : '_';
+    for (char& c : guard)
+      c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? static_cast<char>(std::toupper(c)) : '_';
     if (!absl::StrContains(text, "#ifndef " + guard + "\n#define " + guard + "\n")) {
       findings.push_back(path + ": its include guard is not " + guard);
     }
@@ -95,7 +97,8 @@ INSTANTIATE_TEST_SUITE_P(
     Tidy, Includes,
     testing::Values(
         Example{"orchestrator/core/a.cc", "#include <vector>", ""},
-        Example{"orchestrator/core/a.cc", "#include \"absl/time/clock.h\"", "core/a.cc:1: includes absl/time/clock.h: core includes only"},
+        Example{"orchestrator/core/a.cc", "#include \"absl/time/clock.h\"",
+                "core/a.cc:1: includes absl/time/clock.h: core includes only"},
         Example{"orchestrator/core/a.cc", "#include \"orchestrator/engine/driver.h\"", "core includes only"},
         Example{"orchestrator/core/a.cc", "#include <unistd.h>", "core includes only"},
         Example{"orchestrator/definition/a.h", "#include \"orchestrator/engine/driver.h\"", "definition includes core"},
@@ -125,7 +128,8 @@ TEST_P(Words, AreJudged) {
 
 INSTANTIATE_TEST_SUITE_P(
     Tidy, Words,
-    testing::Values(Example{"tests/unit/a.cc", "std::this_thread::sleep_for(1s);", "a.cc:1: `sleep_for(`: a test waits with"},
+    testing::Values(Example{"tests/unit/a.cc", "std::this_thread::sleep_for(1s);",
+                            "a.cc:1: `sleep_for(`: a test waits with"},
                     Example{"tests/support/poll.h", "absl::SleepFor(pause);", ""},
                     Example{"tests/e2e/a.py", "time.sleep(1)", "never sleeps"},
                     Example{"tests/unit/a.cc", "builder.AddListeningPort(\"127.0.0.1:50051\", c);", "port 0 only"},
