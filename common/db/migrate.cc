@@ -63,9 +63,9 @@ absl::Status Migrate(Connection& connection, absl::string_view component, const 
   }
   for (long long next = version + 1; next <= last; ++next) {
     const auto& [file, script] = migrations[static_cast<std::size_t>(next - 1)];
-    const absl::Status status = connection.Write([&](soci::session& session) {
+    const absl::Status status = connection.Write([&, &text = script](soci::session& session) {
       if (ReadVersion(session, name) >= next) return absl::OkStatus();  // another process was faster
-      RunScript(session, script);
+      RunScript(session, text);
       session << kInsertVersion, soci::use(name), soci::use(next);
       return absl::OkStatus();
     });
