@@ -126,7 +126,7 @@ class PythonParticipant : public testing::Test {
 
   inline static std::string scratch_;
   inline static std::string address_;
-  inline static auto* const pool_ = new google::protobuf::DescriptorPool;
+  inline static google::protobuf::DescriptorPool* pool_ = new google::protobuf::DescriptorPool;
   inline static Process* python_ = nullptr;
   inline static Cluster* cluster_ = nullptr;
 };
