@@ -24,7 +24,8 @@ struct Buyer {
 // Runs on one thread; gRPC's threads only put the numbers of answered buyers into a queue.
 class Sale {
  public:
-  Sale(Shop& shop, const FlashSaleOptions& options) : shop_(shop), options_(options), buyers_(options.members) {}
+  Sale(Shop& shop, const FlashSaleOptions& options)
+      : shop_(shop), options_(options), buyers_(static_cast<std::size_t>(options.members)) {}
 
   absl::StatusOr<FlashSaleResult> Run();
 
