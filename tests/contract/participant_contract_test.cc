@@ -13,7 +13,6 @@ namespace unwind {
 namespace {
 
 using barrier::Phase;
-using ::testing::HasSubstr;
 using Reply = Participant::Reply;
 
 std::string TextOf(const Reply& reply) {

@@ -19,7 +19,6 @@ namespace {
 
 using testing::Contains;
 using testing::IsSupersetOf;
-using testing::Not;
 using testing::UnorderedElementsAre;
 
 struct V1 {
