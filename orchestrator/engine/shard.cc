@@ -46,6 +46,14 @@ absl::Status MovedMeanwhile() {
                         absl::Milliseconds(100));
 }
 
+// Said instead of what was decided and may not be stored: an answer must never be taken back.
+absl::Status StoreSilent() {
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kUnavailable, "the store does not answer; repeat the call with the same key",
+                {.reason = "STORE_UNAVAILABLE", .domain = kDomain, .metadata = {}}),
+      absl::Seconds(1));
+}
+
 bool MayBeTriedAgain(const absl::Status& status) { return absl::IsUnavailable(status); }
 
 }  // namespace
@@ -56,9 +64,11 @@ struct Shard::Live {
   std::shared_ptr<const Definition> definition;
   std::vector<Waiter> waiters;
   absl::Time timer_at = absl::InfiniteFuture();
+  bool doubted = false;    // `saga` is not what is stored: nothing is decided on it until it was loaded again
+  bool key_taken = false;  // and never will be: another saga has its key
 };
 
-// What this turn decided for one saga.
+// What was decided for one saga since it was last stored.
 struct Shard::Work {
   std::int64_t seen_version = 0;
   std::vector<HistoryEvent> events;
@@ -87,16 +97,19 @@ void Shard::Stop() {
 }
 
 absl::Time Shard::NextDue() const {
-  const absl::Time timer = timers_.empty() ? absl::InfiniteFuture() : timers_.begin()->first;
-  return leavings_.empty() ? timer : std::min(timer, leavings_.begin()->first);
+  absl::Time next = timers_.empty() ? absl::InfiniteFuture() : timers_.begin()->first;
+  if (!work_.empty() || StoreIsDown(context_.clock.Now())) next = store_down_until_;
+  return leavings_.empty() ? next : std::min(next, leavings_.begin()->first);
 }
 
 bool Shard::WaitAndTurn() {
   {
-    const absl::Duration wait = std::clamp(NextDue() - context_.clock.Now(), absl::ZeroDuration(), kWaitMax);
+    const absl::Time now = context_.clock.Now();
+    const absl::Duration wait = std::clamp(NextDue() - now, absl::ZeroDuration(), kWaitMax);
+    const bool reads_mail = !StoreIsDown(now);
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, absl::ToChronoMicroseconds(wait + absl::Microseconds(1)),
-                   [this] { return stopped_ || !mailbox_.empty(); });
+                   [&] { return stopped_ || (reads_mail && !mailbox_.empty()); });
     if (stopped_) return false;
   }
   Turn();
@@ -119,13 +132,17 @@ std::vector<Mail> Shard::Drain() {
 bool Shard::Turn() {
   if (context_.lease_lost) return false;
   now_ = absl::FromUnixMicros(absl::ToUnixMicros(context_.clock.Now()));
-  std::vector<Mail> mails = Drain();
-  for (Mail& mail : mails) {
-    std::visit([this](auto& what) { Handle(std::move(what)); }, mail);
+  std::vector<Mail> mails;
+  if (work_.empty() && !StoreIsDown(now_)) {
+    mails = Drain();
+    for (Mail& mail : mails) {
+      std::visit([this](auto& what) { Handle(std::move(what)); }, mail);
+    }
+    TickWhatIsDue();
+    PrepareCommit();
   }
-  TickWhatIsDue();
   const bool worked = !mails.empty() || !work_.empty();
-  CommitAndAct();
+  if (!StoreIsDown(now_)) CommitAndAct();
   AnswerWhoMustGo();
   return worked;
 }
@@ -195,7 +212,8 @@ void Shard::Handle(AcceptMail mail) {
   if (!mail.admitted) {
     const absl::StatusOr<Saga> existing = context_.store.LoadByKey(fresh.definition->plan().name, fresh.key);
     if (existing.ok()) return AttachToExisting(*existing, fresh.input_hash, std::move(mail.waiter));
-    return mail.waiter.answered({.status = Overloaded(), .saga = {}});
+    return mail.waiter.answered(
+        {.status = absl::IsNotFound(existing.status()) ? Overloaded() : existing.status(), .saga = {}});
   }
   Saga saga;
   saga.id = mail.saga_id;
@@ -209,23 +227,27 @@ void Shard::Handle(AcceptMail mail) {
   saga.steps.resize(fresh.definition->plan().steps.size());
   Live* const live = Insert(std::move(saga));
   CHECK(live != nullptr);  // a served definition is in the catalog
-  live->waiters.push_back(std::move(mail.waiter));
+  Wait(*live, std::move(mail.waiter));
   Decide(*live, Started{});
 }
 
 void Shard::Handle(AttachMail mail) {
-  if (Live* const live = Find(mail.saga_id); live != nullptr) return Attach(*live, std::move(mail.waiter));
+  if (Live* const live = Find(mail.saga_id); live != nullptr) {
+    if (mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
+    return Wait(*live, std::move(mail.waiter));
+  }
   absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
   if (stored.ok() && mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
   mail.waiter.answered({.status = stored.status(), .saga = stored.ok() ? *std::move(stored) : Saga()});
 }
 
 void Shard::Handle(EventMail mail) {
-  if (Live* const live = Find(mail.saga_id); live != nullptr) Decide(*live, mail.event);
+  if (Live* const live = Find(mail.saga_id); live != nullptr && !live->doubted) Decide(*live, mail.event);
 }
 
 void Shard::Handle(CancelMail mail) {
   if (Live* const live = Find(mail.saga_id); live != nullptr) {
+    if (live->doubted) return mail.answered({.status = MovedMeanwhile(), .saga = {}});
     if (!Decide(*live, mail.cancel) && work_.find(mail.saga_id) == work_.end()) {
       return mail.answered({.status = absl::OkStatus(), .saga = live->saga});
     }
@@ -241,6 +263,7 @@ void Shard::Handle(TakeOverMail mail) {
   Live* live = Find(mail.saga.id);
   if (live != nullptr) {
     live->saga = std::move(mail.saga);
+    live->doubted = false;
   } else if (live = Insert(std::move(mail.saga)); live != nullptr) {
     ++context_.in_flight;
   }
@@ -259,90 +282,73 @@ void Shard::TickWhatIsDue() {
 
 // ---- commit
 
-bool Shard::PauseUnlessStopped(absl::Duration pause) {
-  std::unique_lock lock(mutex_);
-  return !wake_.wait_for(lock, absl::ToChronoMicroseconds(pause), [this] { return stopped_; });
+bool Shard::StoreIsDown(absl::Time now) const {
+  return now < store_down_until_ && store_down_until_ - now <= kStorePauseMax;  // a clock set back ends the pause
 }
 
-bool Shard::WasStored(const SagaWrite& write) {
-  const absl::StatusOr<Saga> stored = context_.store.Load(write.saga.id);
-  return stored.ok() && stored->version == write.saga.version && stored->owner == context_.lease.instance;
+void Shard::StoreFailed() {
+  store_pause_ = std::clamp(store_pause_ * 2, kStorePauseMin, kStorePauseMax);
+  store_down_until_ = now_ + store_pause_;
 }
 
-// Until the store has taken or refused every write. A commit whose outcome is unknown is looked up before it is
-// repeated: the version makes a repeat of one that lands late harmless.
-std::vector<WriteResult> Shard::Commit(const std::vector<SagaWrite>& writes) {
-  std::vector<WriteResult> results(writes.size(), WriteResult::kConflict);
-  std::vector<std::size_t> open(writes.size());
-  for (std::size_t i = 0; i < open.size(); ++i) open[i] = i;
-  std::vector<SagaWrite> subset;
-  for (absl::Duration pause = kStorePauseMin;; pause = std::min(pause * 2, kStorePauseMax)) {
-    const std::vector<SagaWrite>& batch = open.size() == writes.size() ? writes : subset;
-    const absl::StatusOr<std::vector<WriteResult>> committed = context_.store.Commit(context_.lease, batch);
-    if (committed.ok()) {
-      for (std::size_t n = 0; n < open.size(); ++n) results[open[n]] = (*committed)[n];
-      return results;
-    }
-    Log(Severity::kError, "the turn's commit failed",
-        {{"error", committed.status().message()}, {"sagas", absl::StrCat(open.size())}});
-    if (!MayBeTriedAgain(committed.status())) {
-      context_.lease_lost = true;  // ABORTED: fenced. Anything else is a bug or a broken database: drive nothing on it.
-      return results;
-    }
-    if (!PauseUnlessStopped(pause)) return results;
-    const auto landed = [&](std::size_t i) {
-      if (!WasStored(writes[i])) return false;
-      results[i] = WriteResult::kStored;
-      return true;
-    };
-    open.erase(std::remove_if(open.begin(), open.end(), landed), open.end());
-    if (open.empty()) return results;
-    subset.clear();
-    for (const std::size_t i : open) subset.push_back(writes[i]);
+void Shard::PrepareCommit() {
+  for (const auto& [saga_id, done] : work_) {
+    const Live& live = *Find(saga_id);
+    writes_.push_back({.seen_version = done.seen_version,
+                       .saga = live.saga,
+                       .next_run_at = NextRunAt(live.definition->plan(), live.saga),
+                       .events = done.events});
   }
 }
 
+// A commit that failed is repeated by a later turn; nothing else is decided before.
 void Shard::CommitAndAct() {
-  if (work_.empty()) return;
-  const std::map<std::string, Work> work = std::exchange(work_, {});
-  std::vector<SagaWrite> writes;
-  std::size_t events = 0;
-  for (const auto& [saga_id, done] : work) {
-    if (done.events.empty()) continue;
-    Live& live = *Find(saga_id);
-    writes.push_back({.seen_version = done.seen_version,
-                      .saga = live.saga,
-                      .next_run_at = NextRunAt(live.definition->plan(), live.saga),
-                      .events = done.events});
-    events += done.events.size();
-  }
+  if (std::exchange(outcome_unknown_, false)) ActOnWhatLanded();
+  if (writes_.empty()) return;
   const absl::Time before = context_.clock.Now();
-  const std::vector<WriteResult> results = Commit(writes);
-  context_.observer.OnTurn(events, writes.size(), context_.clock.Now() - before);
-  if (context_.lease_lost) return;
-  for (std::size_t i = 0; i < writes.size(); ++i) {
-    Act(results[i], *Find(writes[i].saga.id), work.at(writes[i].saga.id));
+  const absl::StatusOr<std::vector<WriteResult>> results = context_.store.Commit(context_.lease, writes_);
+  if (!results.ok()) {
+    Log(Severity::kError, "the turn's commit failed",
+        {{"error", results.status().message()}, {"sagas", absl::StrCat(writes_.size())}});
+    // ABORTED: fenced. Anything else is a bug or a broken database: drive nothing on it.
+    if (!MayBeTriedAgain(results.status())) context_.lease_lost = true;
+    outcome_unknown_ = true;
+    return StoreFailed();
   }
+  store_pause_ = absl::ZeroDuration();
+  std::size_t events = 0;
+  for (const SagaWrite& write : writes_) events += write.events.size();
+  context_.observer.OnTurn(events, writes_.size(), context_.clock.Now() - before);
+  const std::vector<SagaWrite> writes = std::exchange(writes_, {});
+  for (std::size_t i = 0; i < writes.size(); ++i) Act((*results)[i], writes[i].saga.id);
+}
+
+// Of a commit whose outcome is unknown, what is stored is not written again. The version makes the repeat of a write
+// that lands late harmless.
+void Shard::ActOnWhatLanded() {
+  std::erase_if(writes_, [this](const SagaWrite& write) {
+    const absl::StatusOr<Saga> stored = context_.store.Load(write.saga.id);
+    if (!stored.ok() || *stored != write.saga) return false;
+    Act(WriteResult::kStored, write.saga.id);
+    return true;
+  });
 }
 
 // ---- act
 
-void Shard::Act(WriteResult result, Live& live, Work work) {
+void Shard::Act(WriteResult result, const std::string& saga_id) {
+  Live& live = *Find(saga_id);
+  const Work work = std::move(work_.extract(saga_id).mapped());
   if (result != WriteResult::kStored) {
     for (const auto& canceller : work.cancellers) canceller({.status = MovedMeanwhile(), .saga = {}});
-  }
-  switch (result) {
-    case WriteResult::kConflict:
-      return Reload(live.saga.id);
-    case WriteResult::kKeyExists:
-      return KeyTaken(live);
-    case WriteResult::kStored:
-      break;
+    live.key_taken = result == WriteResult::kKeyExists;
+    return Doubt(live);
   }
   if (work.seen_version == 0) {
     context_.observer.OnStarted(live.saga);
-    std::vector<Waiter> waiters = std::exchange(live.waiters, {});
-    for (Waiter& waiter : waiters) Attach(live, std::move(waiter));
+    for (const Waiter& waiter : live.waiters) {
+      if (waiter.accepted) waiter.accepted(saga_id);
+    }
   }
   // A send that a later event of the same turn has already abandoned is not sent at all.
   const std::vector<Send> outstanding = Outstanding(live.saga);
@@ -398,10 +404,15 @@ void Shard::ClearTimer(Live& live) {
   live.timer_at = absl::InfiniteFuture();
 }
 
-void Shard::Attach(Live& live, Waiter waiter) {
-  if (waiter.accepted) waiter.accepted(live.saga.id);
+void Shard::Wait(Live& live, Waiter waiter) {
   if (waiter.answer_by != absl::InfiniteFuture()) leavings_.insert({waiter.answer_by, live.saga.id});
   live.waiters.push_back(std::move(waiter));
+}
+
+Progress Shard::ProgressOf(const Live& live) const {
+  const bool is_stored = !live.doubted && work_.find(live.saga.id) == work_.end();
+  return is_stored ? Progress{.status = absl::OkStatus(), .saga = live.saga}
+                   : Progress{.status = StoreSilent(), .saga = {}};
 }
 
 void Shard::AnswerWhoMustGo() {
@@ -410,9 +421,7 @@ void Shard::AnswerWhoMustGo() {
     leavings_.erase(leavings_.begin());
     const auto stays = [this](const Waiter& waiter) { return waiter.answer_by > now_; };
     const auto first = std::stable_partition(live->waiters.begin(), live->waiters.end(), stays);
-    for (auto it = first; it != live->waiters.end(); ++it) {
-      it->answered({.status = absl::OkStatus(), .saga = live->saga});
-    }
+    for (auto it = first; it != live->waiters.end(); ++it) it->answered(ProgressOf(*live));
     live->waiters.erase(first, live->waiters.end());
   }
 }
@@ -436,13 +445,6 @@ void Shard::Finish(Live& live) {
 
 // ---- when the store says otherwise
 
-absl::StatusOr<Saga> Shard::LoadStubbornly(const std::function<absl::StatusOr<Saga>()>& load) {
-  for (absl::Duration pause = kStorePauseMin;; pause = std::min(pause * 2, kStorePauseMax)) {
-    absl::StatusOr<Saga> saga = load();
-    if (saga.ok() || !MayBeTriedAgain(saga.status()) || !PauseUnlessStopped(pause)) return saga;
-  }
-}
-
 void Shard::AttachToExisting(const Saga& existing, const std::string& input_hash, Waiter waiter) {
   if (existing.input_hash != input_hash) return waiter.answered({.status = KeyReused(), .saga = {}});
   if (!IsTerminal(existing.state)) {
@@ -452,27 +454,32 @@ void Shard::AttachToExisting(const Saga& existing, const std::string& input_hash
   waiter.answered({.status = absl::OkStatus(), .saga = existing});
 }
 
-void Shard::KeyTaken(Live& live) {
-  const Saga mine = live.saga;
-  const absl::StatusOr<Saga> existing =
-      LoadStubbornly([&] { return context_.store.LoadByKey(mine.definition, mine.key); });
-  if (existing.ok() && existing->id == mine.id) return Reload(mine.id);  // our own insert, that landed late
-  Release(live, [&](Waiter waiter) {
-    if (existing.ok()) return AttachToExisting(*existing, mine.input_hash, std::move(waiter));
-    waiter.answered({.status = existing.status(), .saga = {}});
-  });
+// The row moved under us, or was never made: what is stored is the truth.
+void Shard::Doubt(Live& live) {
+  live.doubted = true;
+  ClearTimer(live);
+  const Saga& mine = live.saga;
+  absl::StatusOr<Saga> stored =
+      live.key_taken ? context_.store.LoadByKey(mine.definition, mine.key) : context_.store.Load(mine.id);
+  if (stored.ok() || !MayBeTriedAgain(stored.status())) return TakeAsStored(live, stored);
+  StoreFailed();
+  Post(ReloadMail{.saga_id = mine.id});
 }
 
-// The row moved under us: what is stored is the truth.
-void Shard::Reload(const std::string& saga_id) {
-  absl::StatusOr<Saga> stored = LoadStubbornly([&] { return context_.store.Load(saga_id); });
-  Live& live = *Find(saga_id);
-  if (stored.ok() && !IsTerminal(stored->state) && stored->owner == context_.lease.instance) {
-    ClearTimer(live);
-    return Post(TakeOverMail{.saga = *std::move(stored)});
+void Shard::Handle(ReloadMail mail) {
+  if (Live* const live = Find(mail.saga_id); live != nullptr && live->doubted) Doubt(*live);
+}
+
+void Shard::TakeAsStored(Live& live, const absl::StatusOr<Saga>& stored) {
+  const bool is_mine = stored.ok() && stored->id == live.saga.id;
+  if (is_mine && !IsTerminal(stored->state) && stored->owner == context_.lease.instance) {
+    return Post(TakeOverMail{.saga = *stored});
   }
-  const Progress progress{.status = stored.status(), .saga = stored.ok() ? *std::move(stored) : Saga()};
-  Release(live, [&](const Waiter& waiter) { waiter.answered(progress); });
+  const std::string input_hash = live.saga.input_hash;
+  Release(live, [&](Waiter waiter) {
+    if (stored.ok() && !is_mine) return AttachToExisting(*stored, input_hash, std::move(waiter));
+    waiter.answered({.status = stored.status(), .saga = stored.ok() ? *stored : Saga()});
+  });
 }
 
 }  // namespace unwind

@@ -72,7 +72,10 @@ struct CancelMail {
 struct TakeOverMail {
   Saga saga;  // as it is stored
 };
-using Mail = std::variant<AcceptMail, AttachMail, EventMail, CancelMail, TakeOverMail>;
+struct ReloadMail {  // the copy in memory is not what is stored
+  std::string saga_id;
+};
+using Mail = std::variant<AcceptMail, AttachMail, EventMail, CancelMail, TakeOverMail, ReloadMail>;
 
 class Shard : public std::enable_shared_from_this<Shard> {
  public:
@@ -86,7 +89,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   bool WaitAndTurn();
   void Stop();
 
-  // One turn over at most batch_max mails and as many due timers. Returns whether there was anything to do.
+  // One turn over at most batch_max mails and as many due timers. Returns whether there was anything to do. Never
+  // waits: while the store does not answer, later turns repeat the commit and only answer the callers who must go.
   bool Turn();
 
   // When a turn is due even without mail.
@@ -102,6 +106,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void Handle(EventMail mail);
   void Handle(CancelMail mail);
   void Handle(TakeOverMail mail);
+  void Handle(ReloadMail mail);
   void TickWhatIsDue();
   void AnswerWhoMustGo();
 
@@ -109,24 +114,23 @@ class Shard : public std::enable_shared_from_this<Shard> {
   Live* Insert(Saga saga);
   bool Decide(Live& live, const Event& event);
   static void WarnOfLongRetries(const Live& live, const Replied& reply);
+  void PrepareCommit();
   void CommitAndAct();
-  void Act(WriteResult result, Live& live, Work work);
+  void ActOnWhatLanded();
+  void Act(WriteResult result, const std::string& saga_id);
   void Run(const Live& live, const Send& send);
   void Finish(Live& live);
   void SetTimer(Live& live);
   void ClearTimer(Live& live);
-  void Attach(Live& live, Waiter waiter);
+  void Wait(Live& live, Waiter waiter);
   void AttachToExisting(const Saga& existing, const std::string& input_hash, Waiter waiter);
   void Release(Live& live, const std::function<void(Waiter)>& to);
-  void KeyTaken(Live& live);
-  void Reload(const std::string& saga_id);
+  void Doubt(Live& live);
+  void TakeAsStored(Live& live, const absl::StatusOr<Saga>& stored);
+  Progress ProgressOf(const Live& live) const;
 
-  std::vector<WriteResult> Commit(const std::vector<SagaWrite>& writes);
-  // Whether a write whose commit failed is in the store nevertheless.
-  bool WasStored(const SagaWrite& write);
-  // Calls `load` until it is not UNAVAILABLE or the shard stops.
-  absl::StatusOr<Saga> LoadStubbornly(const std::function<absl::StatusOr<Saga>()>& load);
-  bool PauseUnlessStopped(absl::Duration pause);
+  bool StoreIsDown(absl::Time now) const;
+  void StoreFailed();
 
   const std::shared_ptr<DriverContext> shared_;  // so that a late reply finds it alive
   DriverContext& context_;
@@ -140,7 +144,11 @@ class Shard : public std::enable_shared_from_this<Shard> {
   std::mt19937_64 random_;
   absl::Time now_;
   std::unordered_map<std::string, std::unique_ptr<Live>> live_;
-  std::map<std::string, Work> work_;                       // this turn's decisions, by saga id
+  std::map<std::string, Work> work_;                       // decided and not known to be stored, by saga id
+  std::vector<SagaWrite> writes_;                          // of work_, from when their commit was begun
+  bool outcome_unknown_ = false;                           // a commit of writes_ failed, and may have landed
+  absl::Time store_down_until_ = absl::InfinitePast();     // the store is asked nothing before
+  absl::Duration store_pause_;                             // the last pause; zero: it answers
   std::set<std::pair<absl::Time, std::string>> timers_;    // (a Ticked is due, saga id), one per live saga at most
   std::set<std::pair<absl::Time, std::string>> leavings_;  // (a waiter's answer_by, saga id)
 };

@@ -19,7 +19,9 @@
 namespace unwind {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
+using testing::Not;
 
 // Collects answers; Await returns once `n` have come or fails after a minute.
 class Answers {
@@ -174,6 +176,46 @@ TEST_F(DriverTest, ACommitThatFailsIsRepeatedAndOneThatLandedUnseenIsNot) {
       EXPECT_EQ(life.participants.paths().size(), 3u) << "a step was sent twice";
     }
   }
+}
+
+TEST_F(DriverTest, WhileTheStoreIsAwayCallersAreAnsweredAndNothingUnstoredIsSaid) {
+  Know(Sequence());
+  const auto behave = [this](const Call& call) {
+    store_.SetAway(call.method == "/test/c.action");  // its reply ends the saga, which cannot be stored
+    return OkResult();
+  };
+  Life life(*this, behave, clock_);
+  Answers early;
+  Accept(life.driver, "k", early, "h", clock_.Now() + absl::Milliseconds(100));
+  EXPECT_EQ(GetErrorInfo(early.Await(1)[0].status).reason, "STORE_UNAVAILABLE");
+  Answers unstored;
+  Accept(life.driver, "other", unstored, "h", clock_.Now() + absl::Milliseconds(100));
+  store_.SetAway(false);
+  Answers late;
+  Accept(life.driver, "k", late);
+  EXPECT_EQ(late.Await(1)[0].saga.state, SagaState::kCompleted);
+  EXPECT_EQ(unstored.Await(1).size(), 1u);
+}
+
+TEST_F(DriverTest, ARowThatMovedIsLoadedAgainBeforeAnythingIsDecidedOnIt) {
+  Know(Sequence());
+  const auto behave = [this](const Call& call) {
+    if (call.method != "/test/b.action") return OkResult();
+    // As another instance's cancel would: the version moves, the owner does not.
+    Saga saga = *store_.LoadByKey("shape", "k");
+    const std::int64_t seen = saga.version++;
+    saga.cancel_requested = true;
+    EXPECT_EQ(
+        store_.Commit({.instance = "one", .epoch = 1}, {{.seen_version = seen, .saga = saga, .events = {}}})->at(0),
+        WriteResult::kStored);
+    store_.FailNextCommit(FaultyStore::Fault::kNotStored);
+    return OkResult();
+  };
+  Life life(*this, behave, clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kAborted);
+  EXPECT_THAT(life.participants.paths(), Not(Contains("/test/c.action")));
 }
 
 TEST_F(DriverTest, ANewLifeSendsAgainWhatTheOldOneAwaited) {

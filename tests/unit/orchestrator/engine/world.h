@@ -69,7 +69,11 @@ class FaultyStore final : public SagaStore {
     faults_.push_back(fault);
   }
 
+  // While away it neither stores nor finds anything.
+  void SetAway(bool away) { away_ = away; }
+
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override {
+    if (away_) return Away();
     std::optional<Fault> fault;
     {
       std::lock_guard lock(mutex_);
@@ -78,13 +82,17 @@ class FaultyStore final : public SagaStore {
         faults_.pop_front();
       }
     }
-    if (fault == Fault::kNotStored) return absl::UnavailableError("the store is away");
+    if (fault == Fault::kNotStored) return Away();
     auto results = store_.Commit(lease, writes);
     if (fault == Fault::kStoredButUnknown) return absl::UnavailableError("commit outcome unknown");
     return results;
   }
-  absl::StatusOr<Saga> Load(absl::string_view id) override { return store_.Load(id); }
+  absl::StatusOr<Saga> Load(absl::string_view id) override {
+    if (away_) return Away();
+    return store_.Load(id);
+  }
   absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) override {
+    if (away_) return Away();
     return store_.LoadByKey(definition, key);
   }
   absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) override { return store_.List(filter); }
@@ -105,7 +113,10 @@ class FaultyStore final : public SagaStore {
   absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override { return store_.LoadDefinitions(); }
 
  private:
+  static absl::Status Away() { return absl::UnavailableError("the store is away"); }
+
   MemorySagaStore store_;
+  std::atomic<bool> away_ = false;
   std::mutex mutex_;
   std::deque<Fault> faults_;
 };
