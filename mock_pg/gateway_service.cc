@@ -17,19 +17,6 @@ namespace {
 constexpr int kPageSizeDefault = 100;
 constexpr int kPageSizeMax = 1000;
 
-void Write(const Entry& entry, ::pg::v1::Transaction& transaction) {
-  transaction.set_transaction_id(entry.transaction_id);
-  transaction.set_idempotency_key(entry.idempotency_key);
-  transaction.set_kind(static_cast<::pg::v1::Transaction::Kind>(entry.kind));
-  transaction.set_amount_minor(entry.amount_minor);
-  transaction.set_currency_code(entry.currency_code);
-  transaction.set_captured_transaction_id(entry.captured_transaction_id);
-  transaction.set_decline_reason(entry.decline_reason);
-  const std::int64_t micros = absl::ToUnixMicros(entry.create_time);
-  transaction.mutable_create_time()->set_seconds(micros / 1000000);
-  transaction.mutable_create_time()->set_nanos(static_cast<std::int32_t>(micros % 1000000 * 1000));
-}
-
 void Write(const Scenario& from, ::pg::v1::Scenario& to) {
   to.set_fail_percent(from.fail_percent);
   to.set_seed(from.seed);
@@ -62,6 +49,19 @@ Operation Keyed(Verb verb, const std::string& key) {
 }
 
 }  // namespace
+
+void Write(const Entry& entry, ::pg::v1::Transaction& transaction) {
+  transaction.set_transaction_id(entry.transaction_id);
+  transaction.set_idempotency_key(entry.idempotency_key);
+  transaction.set_kind(static_cast<::pg::v1::Transaction::Kind>(entry.kind));
+  transaction.set_amount_minor(entry.amount_minor);
+  transaction.set_currency_code(entry.currency_code);
+  transaction.set_captured_transaction_id(entry.captured_transaction_id);
+  transaction.set_decline_reason(entry.decline_reason);
+  const std::int64_t micros = absl::ToUnixMicros(entry.create_time);
+  transaction.mutable_create_time()->set_seconds(micros / 1000000);
+  transaction.mutable_create_time()->set_nanos(static_cast<std::int32_t>(micros % 1000000 * 1000));
+}
 
 Scenario ReadScenario(const ::pg::v1::Scenario& from) {
   Scenario to;

@@ -15,6 +15,9 @@ inline constexpr std::size_t kDelayedCallsMax = 20000;
 
 Scenario ReadScenario(const ::pg::v1::Scenario& scenario);
 
+// A ledger entry as the API shows it.
+void Write(const Entry& entry, ::pg::v1::Transaction& transaction);
+
 class GatewayService final : public ::pg::v1::PaymentGateway::CallbackService {
  public:
   // `gateway` must outlive this.

@@ -1,0 +1,166 @@
+#include "common/participant/rounds.h"
+
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/log.h"
+#include "common/participant/barrier_rows.h"
+#include "common/rpc/error.h"
+#include "soci/session.h"
+
+namespace unwind {
+namespace {
+
+constexpr int kRunsMax = 8;  // of a batch that other processes raced
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+constexpr absl::Duration kPurgeEvery = absl::Minutes(1);
+constexpr std::size_t kPurgeRowsMax = 500;
+
+}  // namespace
+
+absl::Status StoreError(const absl::Status& status, const std::string& domain) {
+  if (absl::IsUnavailable(status) || absl::IsAborted(status)) {
+    return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable,
+                                    "the store did not say whether the call was stored; call again with the same key",
+                                    {"STORE_UNAVAILABLE", domain, {}}),
+                          kRetryAfter);
+  }
+  return MakeError(absl::StatusCode::kInternal, "the store failed at this call", {"STORE_FAILED", domain, {}});
+}
+
+absl::Status TooManyCalls(const std::string& domain) {
+  return WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "too many calls wait; call again later",
+                                  {"OVERLOADED", domain, {}}),
+                        kRetryAfter);
+}
+
+CallPtr Continued(const CallPtr& call, std::any continuation) {
+  auto next = std::make_shared<Call>();
+  next->command.method = call->command.method;
+  next->command.key = call->command.key;
+  next->command.request = call->command.request;
+  next->command.continuation = std::move(continuation);
+  next->payload_hash = call->payload_hash;
+  next->done = std::move(call->done);
+  return next;
+}
+
+Rounds::Rounds(std::unique_ptr<Connection> connection, Domain& domain, const Clock& clock, ParticipantOptions options,
+               Outs outs)
+    : connection_(std::move(connection)),
+      domain_(domain),
+      clock_(clock),
+      options_(std::move(options)),
+      outs_(std::move(outs)),
+      next_purge_(clock.Now() + kPurgeEvery) {}
+
+void Rounds::Handle(std::vector<CallPtr> calls) {
+  while (!calls.empty()) calls = HandleRound(std::move(calls));
+  Purge();
+}
+
+// One call of each step; returns the others. So a repeat finds its twin's row in the next round and needs no rule of
+// its own.
+std::vector<CallPtr> Rounds::HandleRound(std::vector<CallPtr> calls) {
+  std::set<std::pair<std::string, std::string>> steps;
+  std::vector<CallPtr> round, others;
+  const absl::Time now = clock_.Now();
+  for (CallPtr& call : calls) {
+    const CallKey& key = call->command.key;
+    if (IsTooOld(*call, now)) {
+      call->reply.status = MakeError(absl::StatusCode::kAborted, "the call was issued too long ago",
+                                     {"FENCED", options_.domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
+      outs_.answer(*call);
+    } else if (steps.emplace(key.saga_id, key.step).second) {
+      round.push_back(std::move(call));
+    } else {
+      others.push_back(std::move(call));
+    }
+  }
+  if (!round.empty()) Commit(round, now);
+  return others;
+}
+
+// The tombstone that would fence it may be purged already.
+bool Rounds::IsTooOld(const Call& call, absl::Time now) const {
+  return call.command.key.phase == barrier::Phase::kAction && !call.command.continuation.has_value() &&
+         call.command.key.issued_at < now - options_.request_age_max;
+}
+
+// False: the database cannot be written now.
+bool Rounds::Commit(const std::vector<CallPtr>& calls, absl::Time now) {
+  bool by_database = true;
+  const absl::Status status = Run(calls, now, by_database);
+  if (status.ok()) {
+    Deliver(calls);
+    return true;
+  }
+  // It hits each call alike, and to wait for a lock once for each would stop the service.
+  const bool unavailable = by_database && absl::IsUnavailable(status);
+  if (calls.size() == 1 || unavailable) {
+    Fail(calls, status);
+    return !unavailable;
+  }
+  bool available = true;
+  for (const CallPtr& call : calls) {
+    if (available) {
+      available = Commit({call}, now);
+    } else {
+      Fail({call}, status);
+    }
+  }
+  return available;
+}
+
+// One transaction. `by_database`: the status is not the domain's.
+absl::Status Rounds::Run(const std::vector<CallPtr>& calls, absl::Time now, bool& by_database) {
+  absl::Status status;
+  for (int i = 0; i < kRunsMax; ++i) {
+    by_database = true;
+    status = connection_->Write([&](soci::session& session) {
+      absl::Status body = RunBatch(session, domain_, options_, now, calls);
+      by_database = body.ok();
+      return body;
+    });
+    if (!absl::IsAborted(status)) break;
+  }
+  return status;
+}
+
+void Rounds::Deliver(const std::vector<CallPtr>& calls) {
+  for (const CallPtr& call : calls) {
+    if (!call->continues) outs_.answer(*call);
+  }
+  for (const CallPtr& call : calls) {
+    if (call->continues) outs_.continue_(call);
+  }
+}
+
+void Rounds::Fail(const std::vector<CallPtr>& calls, const absl::Status& status) {
+  const CallKey& first = calls.front()->command.key;
+  Log(Severity::kError, "calls were not stored",
+      {{"error", status.ToString()},
+       {"calls", absl::StrCat(calls.size())},
+       {"saga_id", first.saga_id},
+       {"step", first.step}});
+  for (const CallPtr& call : calls) {
+    call->reply = {StoreError(status, options_.domain), "", false};
+    outs_.answer(*call);
+  }
+}
+
+void Rounds::Purge() {
+  const absl::Time now = clock_.Now();
+  if (now < next_purge_) return;
+  std::size_t purged = 0;
+  const absl::Status status = connection_->Write([&](soci::session& session) {
+    purged = barrier::PurgeRows(session, now - options_.row_age_max, kPurgeRowsMax);
+    return absl::OkStatus();
+  });
+  if (!status.ok()) Log(Severity::kWarning, "old barrier rows were not purged", {{"error", status.ToString()}});
+  // A full purge goes on after the next batch, or a busy table would grow faster than it is purged.
+  next_purge_ = status.ok() && purged == kPurgeRowsMax ? now : now + kPurgeEvery;
+}
+
+}  // namespace unwind

@@ -1,0 +1,66 @@
+// What the writer of a participant does with the calls it drained: rounds of one call a step, a transaction a round,
+// then the answers. It has no thread and no queue of its own and reads time from the Clock port, so that a simulator
+// can run it.
+#ifndef UNWIND_COMMON_PARTICIPANT_ROUNDS_H_
+#define UNWIND_COMMON_PARTICIPANT_ROUNDS_H_
+
+#include <any>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "common/db/connection.h"
+#include "common/participant/batch.h"
+#include "common/participant/participant.h"
+
+namespace unwind {
+
+// What the caller hears of trouble with the store: never the SQL, and never a refusal.
+absl::Status StoreError(const absl::Status& status, const std::string& domain);
+
+// RESOURCE_EXHAUSTED, reason OVERLOADED, with RetryInfo.
+absl::Status TooManyCalls(const std::string& domain);
+
+// The call that Domain::Continue has answered, to be handled again. A new one, because Continue may still be reading
+// the old one's command.
+CallPtr Continued(const CallPtr& call, std::any continuation);
+
+// One thread only.
+class Rounds {
+ public:
+  struct Outs {
+    std::function<void(Call&)> answer;              // reply is set: it was committed, or will not be
+    std::function<void(const CallPtr&)> continue_;  // it was committed and answered Pending: call Domain::Continue
+  };
+
+  // `domain` and `clock` must outlive it.
+  Rounds(std::unique_ptr<Connection> connection, Domain& domain, const Clock& clock, ParticipantOptions options,
+         Outs outs);
+
+  // Puts every one of `calls` out exactly once.
+  void Handle(std::vector<CallPtr> calls);
+
+ private:
+  std::vector<CallPtr> HandleRound(std::vector<CallPtr> calls);
+  bool IsTooOld(const Call& call, absl::Time now) const;
+  bool Commit(const std::vector<CallPtr>& calls, absl::Time now);
+  absl::Status Run(const std::vector<CallPtr>& calls, absl::Time now, bool& by_database);
+  void Deliver(const std::vector<CallPtr>& calls);
+  void Fail(const std::vector<CallPtr>& calls, const absl::Status& status);
+  void Purge();
+
+  const std::unique_ptr<Connection> connection_;
+  Domain& domain_;
+  const Clock& clock_;
+  const ParticipantOptions options_;
+  const Outs outs_;
+  absl::Time next_purge_;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_COMMON_PARTICIPANT_ROUNDS_H_
