@@ -59,7 +59,7 @@ class Batch {
   const barrier::Rows& settled() const { return settled_; }
 
   // Whether the domain is to be asked.
-  bool Decide(Call& call) {
+  bool Decide(Submission& call) {
     const CallKey& key = call.command.key;
     const std::optional<Row> action = Find(key, Phase::kAction);
     const std::optional<Row> own = Find(key, key.phase);
@@ -91,7 +91,7 @@ class Batch {
   }
 
   // Takes the domain's answer to a call that Decide returned true for.
-  void Take(Call& call) {
+  void Take(Submission& call) {
     Answer& answer = call.command.answer;
     if (auto* ok = std::get_if<Ok>(&answer)) return TakeOk(call, *ok);
     if (auto* refused = std::get_if<Refused>(&answer)) return TakeRefused(call, std::move(refused->status));
@@ -134,7 +134,7 @@ class Batch {
     return GetErrorInfo(ParseStatus(action->reply)).reason;
   }
 
-  void TakeOk(Call& call, const Ok& ok) {
+  void TakeOk(Submission& call, const Ok& ok) {
     const CallKey& key = call.command.key;
     if (ok.response != nullptr) AppendBytes(*ok.response, call.reply.response);
     Row row{Outcome::kOk, call.payload_hash, call.reply.response};
@@ -149,7 +149,7 @@ class Batch {
     }
   }
 
-  void TakeRefused(Call& call, absl::Status status) {
+  void TakeRefused(Submission& call, absl::Status status) {
     const CallKey& key = call.command.key;
     switch (key.phase) {
       case Phase::kAction:
@@ -164,14 +164,14 @@ class Batch {
     }
   }
 
-  void TakePending(Call& call) {
+  void TakePending(Submission& call) {
     call.continues = true;
     const CallKey& key = call.command.key;
     if (key.phase == Phase::kAction && !ActionIsPending(key))
       PutAction(key, {Outcome::kPending, call.payload_hash, ""});
   }
 
-  void Refuse(Call& call, absl::Status status, bool store) {
+  void Refuse(Submission& call, absl::Status status, bool store) {
     const CallKey& key = call.command.key;
     call.reply.status = std::move(status);
     call.reply.effect_free = store;
@@ -189,6 +189,17 @@ class Batch {
 
 }  // namespace
 
+SubmissionPtr MakeSubmission(int method, CallKey key, std::shared_ptr<const google::protobuf::Message> request,
+                             Participant::Done done) {
+  auto call = std::make_shared<Submission>();
+  call->command.method = method;
+  call->command.key = std::move(key);
+  call->payload_hash = PayloadHash(*request);
+  call->command.request = std::move(request);
+  call->done = std::move(done);
+  return call;
+}
+
 std::string PayloadHash(const google::protobuf::Message& request) {
   std::string bytes = request.GetDescriptor()->full_name();
   bytes.push_back('\0');
@@ -199,13 +210,13 @@ std::string PayloadHash(const google::protobuf::Message& request) {
 }
 
 absl::Status RunBatch(soci::session& session, Domain& domain, const ParticipantOptions& options, absl::Time now,
-                      const std::vector<CallPtr>& calls) {
+                      const std::vector<SubmissionPtr>& calls) {
   barrier::Steps steps;
-  for (const CallPtr& call : calls) steps.emplace(call->command.key.saga_id, call->command.key.step);
+  for (const SubmissionPtr& call : calls) steps.emplace(call->command.key.saga_id, call->command.key.step);
   Batch batch(options, barrier::LoadRows(session, steps));
-  std::vector<Call*> asked;
+  std::vector<Submission*> asked;
   std::vector<Command*> commands;
-  for (const CallPtr& call : calls) {
+  for (const SubmissionPtr& call : calls) {
     call->reply = {};
     call->continues = false;
     call->command.answer = {};
@@ -214,7 +225,7 @@ absl::Status RunBatch(soci::session& session, Domain& domain, const ParticipantO
     commands.push_back(&call->command);
   }
   if (!commands.empty()) RETURN_IF_ERROR(domain.Apply(session, commands));
-  for (Call* call : asked) batch.Take(*call);
+  for (Submission* call : asked) batch.Take(*call);
   if (barrier::InsertRows(session, batch.inserts(), now) != batch.inserts().size() ||
       barrier::SettleRows(session, batch.settled(), now) != batch.settled().size()) {
     return absl::AbortedError("another process wrote the same barrier rows");

@@ -15,14 +15,17 @@
 namespace unwind {
 
 // One call on its way through the writer.
-struct Call {
+struct Submission {
   Command command;
   std::string payload_hash;
   Participant::Done done;
   Participant::Reply reply;  // out
   bool continues = false;    // out: the answer comes after Domain::Continue, not now
 };
-using CallPtr = std::shared_ptr<Call>;
+using SubmissionPtr = std::shared_ptr<Submission>;
+
+SubmissionPtr MakeSubmission(int method, CallKey key, std::shared_ptr<const google::protobuf::Message> request,
+                             Participant::Done done);
 
 // The name and the deterministic bytes of `request`, hashed: what makes two requests under one key the same.
 std::string PayloadHash(const google::protobuf::Message& request);
@@ -30,7 +33,7 @@ std::string PayloadHash(const google::protobuf::Message& request);
 // Sets the outs of every call. At most one call per (saga, step). Can be run again after a rollback. ABORTED: another
 // process wrote the same rows meanwhile; roll back and run it again.
 absl::Status RunBatch(soci::session& session, Domain& domain, const ParticipantOptions& options, absl::Time now,
-                      const std::vector<CallPtr>& calls);
+                      const std::vector<SubmissionPtr>& calls);
 
 }  // namespace unwind
 

@@ -20,13 +20,13 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
       : domain_(domain),
         options_(std::move(options)),
         rounds_(std::move(connection), domain, clock, options_,
-                {.answer = [this](Call& call) { Answer(call); },
-                 .continue_ = [this](const CallPtr& call) { Continue(call); }}),
+                {.answer = [this](Submission& call) { Answer(call); },
+                 .continue_ = [this](const SubmissionPtr& call) { Continue(call); }}),
         // Never full: every job is one of the open_ calls.
         queue_(options_.batch_max, options_.queue_max,
-               [this](std::vector<CallPtr> calls) { rounds_.Handle(std::move(calls)); }) {}
+               [this](std::vector<SubmissionPtr> calls) { rounds_.Handle(std::move(calls)); }) {}
 
-  void Submit(CallPtr call) {
+  void Submit(SubmissionPtr call) {
     absl::Status refusal;
     {
       std::lock_guard lock(mutex_);
@@ -53,16 +53,16 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
 
  private:
   // On the writer's thread.
-  void Continue(const CallPtr& call) {
+  void Continue(const SubmissionPtr& call) {
     domain_.Continue(call->command, [weak = weak_from_this(), domain = options_.domain, call](std::any continuation) {
-      CallPtr next = Continued(call, std::move(continuation));
+      SubmissionPtr next = Continued(call, std::move(continuation));
       if (const std::shared_ptr<Writer> writer = weak.lock()) return writer->Resume(std::move(next));
       std::move(next->done)({StoreError(absl::UnavailableError("destroyed"), domain), "", false});
     });
   }
 
   // On any thread.
-  void Resume(CallPtr call) {
+  void Resume(SubmissionPtr call) {
     {
       std::lock_guard lock(mutex_);
       if (!stopped_) {
@@ -74,7 +74,7 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
     Answer(*call);
   }
 
-  void Answer(Call& call) {
+  void Answer(Submission& call) {
     {
       std::lock_guard lock(mutex_);
       --open_;
@@ -86,9 +86,9 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
   const ParticipantOptions options_;
   Rounds rounds_;  // the writer's thread only
   std::mutex mutex_;
-  std::size_t open_ = 0;        // guarded by mutex_: calls accepted and not answered
-  bool stopped_ = false;        // guarded by mutex_
-  BatchWriter<CallPtr> queue_;  // last: its thread runs on what is above
+  std::size_t open_ = 0;              // guarded by mutex_: calls accepted and not answered
+  bool stopped_ = false;              // guarded by mutex_
+  BatchWriter<SubmissionPtr> queue_;  // last: its thread runs on what is above
 };
 
 void Domain::Continue(const Command&, std::function<void(std::any)>) {
@@ -106,13 +106,8 @@ Participant::Participant(std::unique_ptr<Connection> connection, Domain& domain,
 Participant::~Participant() { Stop(); }
 
 void Participant::Submit(int method, CallKey key, std::shared_ptr<const google::protobuf::Message> request, Done done) {
-  auto call = std::make_shared<Call>();
-  call->command.method = method;
-  call->command.key = std::move(key);
-  call->payload_hash = PayloadHash(*request);  // on the caller's thread: the writer's time is scarcer
-  call->command.request = std::move(request);
-  call->done = std::move(done);
-  writer_->Submit(std::move(call));
+  // Hashed here, on the caller's thread: the writer's time is scarcer.
+  writer_->Submit(MakeSubmission(method, std::move(key), std::move(request), std::move(done)));
 }
 
 void Participant::Stop() { writer_->Stop(); }

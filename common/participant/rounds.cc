@@ -35,8 +35,8 @@ absl::Status TooManyCalls(const std::string& domain) {
                         kRetryAfter);
 }
 
-CallPtr Continued(const CallPtr& call, std::any continuation) {
-  auto next = std::make_shared<Call>();
+SubmissionPtr Continued(const SubmissionPtr& call, std::any continuation) {
+  auto next = std::make_shared<Submission>();
   next->command.method = call->command.method;
   next->command.key = call->command.key;
   next->command.request = call->command.request;
@@ -55,18 +55,18 @@ Rounds::Rounds(std::unique_ptr<Connection> connection, Domain& domain, const Clo
       outs_(std::move(outs)),
       next_purge_(clock.Now() + kPurgeEvery) {}
 
-void Rounds::Handle(std::vector<CallPtr> calls) {
+void Rounds::Handle(std::vector<SubmissionPtr> calls) {
   while (!calls.empty()) calls = HandleRound(std::move(calls));
   Purge();
 }
 
 // One call of each step; returns the others. So a repeat finds its twin's row in the next round and needs no rule of
 // its own.
-std::vector<CallPtr> Rounds::HandleRound(std::vector<CallPtr> calls) {
+std::vector<SubmissionPtr> Rounds::HandleRound(std::vector<SubmissionPtr> calls) {
   std::set<std::pair<std::string, std::string>> steps;
-  std::vector<CallPtr> round, others;
+  std::vector<SubmissionPtr> round, others;
   const absl::Time now = clock_.Now();
-  for (CallPtr& call : calls) {
+  for (SubmissionPtr& call : calls) {
     const CallKey& key = call->command.key;
     if (IsTooOld(*call, now)) {
       call->reply.status = MakeError(absl::StatusCode::kAborted, "the call was issued too long ago",
@@ -83,13 +83,13 @@ std::vector<CallPtr> Rounds::HandleRound(std::vector<CallPtr> calls) {
 }
 
 // The tombstone that would fence it may be purged already.
-bool Rounds::IsTooOld(const Call& call, absl::Time now) const {
+bool Rounds::IsTooOld(const Submission& call, absl::Time now) const {
   return call.command.key.phase == barrier::Phase::kAction && !call.command.continuation.has_value() &&
          call.command.key.issued_at < now - options_.request_age_max;
 }
 
 // False: the database cannot be written now.
-bool Rounds::Commit(const std::vector<CallPtr>& calls, absl::Time now) {
+bool Rounds::Commit(const std::vector<SubmissionPtr>& calls, absl::Time now) {
   bool by_database = true;
   const absl::Status status = Run(calls, now, by_database);
   if (status.ok()) {
@@ -103,7 +103,7 @@ bool Rounds::Commit(const std::vector<CallPtr>& calls, absl::Time now) {
     return !unavailable;
   }
   bool available = true;
-  for (const CallPtr& call : calls) {
+  for (const SubmissionPtr& call : calls) {
     if (available) {
       available = Commit({call}, now);
     } else {
@@ -114,7 +114,7 @@ bool Rounds::Commit(const std::vector<CallPtr>& calls, absl::Time now) {
 }
 
 // One transaction. `by_database`: the status is not the domain's.
-absl::Status Rounds::Run(const std::vector<CallPtr>& calls, absl::Time now, bool& by_database) {
+absl::Status Rounds::Run(const std::vector<SubmissionPtr>& calls, absl::Time now, bool& by_database) {
   absl::Status status;
   for (int i = 0; i < kRunsMax; ++i) {
     by_database = true;
@@ -128,23 +128,23 @@ absl::Status Rounds::Run(const std::vector<CallPtr>& calls, absl::Time now, bool
   return status;
 }
 
-void Rounds::Deliver(const std::vector<CallPtr>& calls) {
-  for (const CallPtr& call : calls) {
+void Rounds::Deliver(const std::vector<SubmissionPtr>& calls) {
+  for (const SubmissionPtr& call : calls) {
     if (!call->continues) outs_.answer(*call);
   }
-  for (const CallPtr& call : calls) {
+  for (const SubmissionPtr& call : calls) {
     if (call->continues) outs_.continue_(call);
   }
 }
 
-void Rounds::Fail(const std::vector<CallPtr>& calls, const absl::Status& status) {
+void Rounds::Fail(const std::vector<SubmissionPtr>& calls, const absl::Status& status) {
   const CallKey& first = calls.front()->command.key;
   Log(Severity::kError, "calls were not stored",
       {{"error", status.ToString()},
        {"calls", absl::StrCat(calls.size())},
        {"saga_id", first.saga_id},
        {"step", first.step}});
-  for (const CallPtr& call : calls) {
+  for (const SubmissionPtr& call : calls) {
     call->reply = {StoreError(status, options_.domain), "", false};
     outs_.answer(*call);
   }

@@ -27,14 +27,15 @@ absl::Status TooManyCalls(const std::string& domain);
 
 // The call that Domain::Continue has answered, to be handled again. A new one, because Continue may still be reading
 // the old one's command.
-CallPtr Continued(const CallPtr& call, std::any continuation);
+SubmissionPtr Continued(const SubmissionPtr& call, std::any continuation);
 
 // One thread only.
 class Rounds {
  public:
   struct Outs {
-    std::function<void(Call&)> answer;              // reply is set: it was committed, or will not be
-    std::function<void(const CallPtr&)> continue_;  // it was committed and answered Pending: call Domain::Continue
+    std::function<void(Submission&)> answer;  // reply is set: it was committed, or will not be
+    std::function<void(const SubmissionPtr&)>
+        continue_;  // it was committed and answered Pending: call Domain::Continue
   };
 
   // `domain` and `clock` must outlive it.
@@ -42,15 +43,15 @@ class Rounds {
          Outs outs);
 
   // Puts every one of `calls` out exactly once.
-  void Handle(std::vector<CallPtr> calls);
+  void Handle(std::vector<SubmissionPtr> calls);
 
  private:
-  std::vector<CallPtr> HandleRound(std::vector<CallPtr> calls);
-  bool IsTooOld(const Call& call, absl::Time now) const;
-  bool Commit(const std::vector<CallPtr>& calls, absl::Time now);
-  absl::Status Run(const std::vector<CallPtr>& calls, absl::Time now, bool& by_database);
-  void Deliver(const std::vector<CallPtr>& calls);
-  void Fail(const std::vector<CallPtr>& calls, const absl::Status& status);
+  std::vector<SubmissionPtr> HandleRound(std::vector<SubmissionPtr> calls);
+  bool IsTooOld(const Submission& call, absl::Time now) const;
+  bool Commit(const std::vector<SubmissionPtr>& calls, absl::Time now);
+  absl::Status Run(const std::vector<SubmissionPtr>& calls, absl::Time now, bool& by_database);
+  void Deliver(const std::vector<SubmissionPtr>& calls);
+  void Fail(const std::vector<SubmissionPtr>& calls, const absl::Status& status);
   void Purge();
 
   const std::unique_ptr<Connection> connection_;

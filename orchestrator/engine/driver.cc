@@ -42,23 +42,39 @@ Shard& Driver::ShardOf(const std::string& saga_id) {
   return *shards_[std::hash<std::string>()(saga_id) % shards_.size()];
 }
 
-absl::Status Driver::Start() {
+absl::Status Driver::TakeUp() {
   std::string after;
   for (;;) {
     ASSIGN_OR_RETURN(std::vector<Saga> page, context_->store.LoadOwned(context_->lease, after, kRecoveryPage));
-    if (page.empty()) break;
+    if (page.empty()) return absl::OkStatus();
     after = page.back().id;
     for (Saga& saga : page) {
       Shard& shard = ShardOf(saga.id);
       shard.Post(TakeOverMail{.saga = std::move(saga)});
     }
   }
+}
+
+absl::Status Driver::Start() {
+  RETURN_IF_ERROR(TakeUp());
   for (const std::shared_ptr<Shard>& shard : shards_) {
     threads_.emplace_back([shard] {
       while (shard->WaitAndTurn()) continue;
     });
   }
   return absl::OkStatus();
+}
+
+bool Driver::Turn() {
+  bool worked = false;
+  for (const std::shared_ptr<Shard>& shard : shards_) worked |= shard->Turn();
+  return worked;
+}
+
+absl::Time Driver::NextDue() const {
+  absl::Time next = absl::InfiniteFuture();
+  for (const std::shared_ptr<Shard>& shard : shards_) next = std::min(next, shard->NextDue());
+  return next;
 }
 
 void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,

@@ -57,7 +57,7 @@ class DriverObserver {
   virtual void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) = 0;
 };
 
-// Thread-safe.
+// Thread-safe, but for the calls that drive it.
 class Driver {
  public:
   // All must outlive it. Takes the lease of `lease` for granted.
@@ -67,6 +67,12 @@ class Driver {
 
   // Takes up every unfinished saga this instance owns, then starts the shards. Call once.
   absl::Status Start();
+
+  // Instead of Start, for who drives it by himself, such as a simulator: takes up the sagas; then each shard's turn
+  // (whether there was anything to do); when a turn is due even if nobody calls or answers. One thread only.
+  absl::Status TakeUp();
+  bool Turn();
+  absl::Time NextDue() const;
 
   // Accepts a saga, or attaches to the one its key started. `accepted(saga_id)` is called once it is stored (or found);
   // `answered` exactly once: when the saga is terminal, at `answer_by` as it stands, or when it is refused
