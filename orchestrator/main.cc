@@ -208,8 +208,9 @@ absl::Status Run() {
       catalog, clock, {.wait_max = absl::GetFlag(FLAGS_call_wait_max)});
   SagaService service(
       *store,
-      [&door](const std::string& saga_id, const std::string& actor, const std::string& reason,
-              std::function<void(Progress)> answered) { door.Cancel(saga_id, actor, reason, std::move(answered)); },
+      [&door](const std::string& saga_id, Event event, std::function<void(Progress)> answered) {
+        door.Ask(saga_id, std::move(event), std::move(answered));
+      },
       catalog, SagaServiceOptions());
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
                    Server::Start(ServerFor(definitions, *descriptors, service, methods, door)));

@@ -28,11 +28,10 @@ class DriverDoor {
     driver->Accept(std::move(saga), answer_by, std::move(accepted), std::move(answered));
   }
 
-  void Cancel(const std::string& saga_id, const std::string& actor, const std::string& reason,
-              std::function<void(Progress)> answered) {
+  void Ask(const std::string& saga_id, Event event, std::function<void(Progress)> answered) {
     Driver* const driver = driver_;
     if (driver == nullptr) return answered({.status = Starting(), .saga = {}});
-    driver->Cancel(saga_id, actor, reason, std::move(answered));
+    driver->Ask(saga_id, std::move(event), std::move(answered));
   }
 
   std::size_t in_flight() const {

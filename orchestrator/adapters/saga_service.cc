@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -11,6 +12,7 @@
 #include "common/rpc/page_token.h"
 #include "orchestrator/adapters/saga_proto.h"
 #include "orchestrator/adapters/served_call.h"
+#include "orchestrator/adapters/step_verb.h"
 
 namespace unwind {
 namespace {
@@ -37,9 +39,9 @@ absl::Status ToCaller(const absl::Status& status, const std::string& saga_id) {
 
 }  // namespace
 
-SagaService::SagaService(SagaStore& store, RequestCancel cancel, const DefinitionCatalog& catalog,
+SagaService::SagaService(SagaStore& store, AskDriver ask, const DefinitionCatalog& catalog,
                          const SagaServiceOptions& options)
-    : store_(store), cancel_(std::move(cancel)), catalog_(catalog) {
+    : store_(store), ask_(std::move(ask)), catalog_(catalog) {
   for (int i = 0; i < options.readers; ++i) {
     readers_.push_back(std::make_unique<BatchWriter<Job>>(1, options.reads_max, [](std::vector<Job> jobs) {
       for (Job& job : jobs) std::move(job)();
@@ -77,17 +79,71 @@ grpc::ServerUnaryReactor* SagaService::CancelSaga(grpc::CallbackServerContext* c
   return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
     // A std::function must be copyable, so the move-only `done` is shared with it.
     auto shared = std::make_shared<Done>(std::move(done));
-    cancel_(request->saga_id(), request->actor(), request->reason(),
-            [this, request, response, shared](const Progress& progress) {
-              if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
-              std::move (*shared)(ToCaller(progress.status, request->saga_id()));
-            });
+    ask_(request->saga_id(), CancelRequested{.actor = request->actor(), .reason = request->reason()},
+         [this, request, response, shared](const Progress& progress) {
+           if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
+           std::move (*shared)(ToCaller(progress.status, request->saga_id()));
+         });
   });
 }
 
+grpc::ServerUnaryReactor* SagaService::RetryStep(grpc::CallbackServerContext* context,
+                                                 const saga::v1::RetryStepRequest* request,
+                                                 saga::v1::RetryStepResponse* response) {
+  return Operate(context, request, response, Verb::kRetry);
+}
+
+grpc::ServerUnaryReactor* SagaService::SkipStep(grpc::CallbackServerContext* context,
+                                                const saga::v1::SkipStepRequest* request,
+                                                saga::v1::SkipStepResponse* response) {
+  return Operate(context, request, response, Verb::kSkip);
+}
+
+grpc::ServerUnaryReactor* SagaService::ResolveStep(grpc::CallbackServerContext* context,
+                                                   const saga::v1::ResolveStepRequest* request,
+                                                   saga::v1::ResolveStepResponse* response) {
+  return Operate(context, request, response, Verb::kResolve);
+}
+
+template <class Request, class Response>
+grpc::ServerUnaryReactor* SagaService::Operate(grpc::CallbackServerContext* context, const Request* request,
+                                               Response* response, Verb verb) {
+  return Serve(context, request, response, kSagaDomain, [this, request, response, verb](Done done) {
+    Enqueue(std::move(done), [this, request, response, verb](Done inner) {
+      absl::StatusOr<Operated> operated = ReadOperated(*request, verb);
+      if (!operated.ok()) return std::move(inner)(operated.status());
+      auto shared = std::make_shared<Done>(std::move(inner));
+      ask_(request->saga_id(), *std::move(operated), [this, request, response, shared](const Progress& progress) {
+        if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
+        std::move (*shared)(ToCaller(progress.status, request->saga_id()));
+      });
+    });
+  });
+}
+
+template <class Request>
+absl::StatusOr<Operated> SagaService::ReadOperated(const Request& request, Verb verb) {
+  const absl::StatusOr<Saga> saga = store_.Load(request.saga_id());
+  if (!saga.ok()) return ToCaller(saga.status(), request.saga_id());
+  const auto definition = catalog_.Find(saga->definition, saga->definition_version);
+  if (definition == nullptr) return DefinitionMissing(*saga);
+  ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, verb, request.step()));
+  operated.actor = request.actor();
+  operated.reason = request.reason();
+  if constexpr (std::is_same_v<Request, saga::v1::ResolveStepRequest>) {
+    ASSIGN_OR_RETURN(operated.reply, ReadKnownReply(*definition, *saga, operated.step,
+                                                    request.has_reply() ? &request.reply() : nullptr));
+  }
+  return operated;
+}
+
 void SagaService::Read(Done done, absl::AnyInvocable<absl::Status() &&> read) {
+  Enqueue(std::move(done), [read = std::move(read)](Done inner) mutable { std::move(inner)(std::move(read)()); });
+}
+
+void SagaService::Enqueue(Done done, absl::AnyInvocable<void(Done) &&> work) {
   auto shared = std::make_shared<Done>(std::move(done));  // still ours if the queue is full
-  Job job = [shared, read = std::move(read)]() mutable { std::move (*shared)(std::move(read)()); };
+  Job job = [shared, work = std::move(work)]() mutable { std::move(work)(std::move(*shared)); };
   if (readers_[turn_++ % readers_.size()]->Push(std::move(job))) return;
   std::move (*shared)(WithRetryAfter(
       MakeError(absl::StatusCode::kResourceExhausted, "too many reads wait", {"OVERLOADED", kSagaDomain, {}}),

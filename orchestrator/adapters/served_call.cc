@@ -122,16 +122,19 @@ absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max
   return deadline - std::min(left * kMarginShare, std::max(kMarginMax, left * kTimeoutRounding));
 }
 
+absl::Status DefinitionMissing(const Saga& saga) {
+  return MakeError(absl::StatusCode::kInternal,
+                   absl::StrCat("definition ", saga.definition, " version ", saga.definition_version, " is not loaded"),
+                   {"DEFINITION_MISSING", kSagaDomain, {{"saga_id", saga.id}}});
+}
+
 absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress) {
   if (!progress.status.ok()) return progress.status;
   const Saga& saga = progress.saga;
   if (!IsTerminal(saga.state)) return StillRunning(saga);
   const std::shared_ptr<const Definition> definition = catalog.Find(saga.definition, saga.definition_version);
   if (definition == nullptr) {
-    return MakeError(
-        absl::StatusCode::kInternal,
-        absl::StrCat("definition ", saga.definition, " version ", saga.definition_version, " is not loaded"),
-        {"DEFINITION_MISSING", kSagaDomain, {{"saga_id", saga.id}}});
+    return DefinitionMissing(saga);
   }
   if (saga.state == SagaState::kCompleted) return definition->Response(saga);
   return definition->Error(saga);

@@ -36,6 +36,9 @@ std::string ReadTraceparent(absl::string_view value);
 // before `deadline`; without a deadline (infinite) `wait_max` from now.
 absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max);
 
+// INTERNAL: the definition the saga runs on is not loaded.
+absl::Status DefinitionMissing(const Saga& saga);
+
 // The answer for `progress`: the response's bytes, or the error. `catalog` knows the definition the saga runs on.
 absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress);
 

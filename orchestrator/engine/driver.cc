@@ -94,9 +94,8 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
                         .waiter = {answer_by, std::move(accepted), std::move(answered)}});
 }
 
-void Driver::Cancel(const std::string& saga_id, const std::string& actor, const std::string& reason,
-                    std::function<void(Progress)> answered) {
-  ShardOf(saga_id).Post(CancelMail{.saga_id = saga_id, .cancel = {actor, reason}, .answered = std::move(answered)});
+void Driver::Ask(const std::string& saga_id, Event event, std::function<void(Progress)> answered) {
+  ShardOf(saga_id).Post(AskMail{.saga_id = saga_id, .event = std::move(event), .answered = std::move(answered)});
 }
 
 std::size_t Driver::in_flight() const { return context_->in_flight; }

@@ -81,9 +81,9 @@ class Driver {
   void Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
               std::function<void(Progress)> answered);
 
-  // Asks a saga to go back; answers it as it stands then. NOT_FOUND SAGA_NOT_FOUND.
-  void Cancel(const std::string& saga_id, const std::string& actor, const std::string& reason,
-              std::function<void(Progress)> answered);
+  // Puts to a saga what a person asks (CancelRequested, Operated); answers it as it stands then. NOT_FOUND
+  // SAGA_NOT_FOUND.
+  void Ask(const std::string& saga_id, Event event, std::function<void(Progress)> answered);
 
   // Accepted and unfinished sagas.
   std::size_t in_flight() const;

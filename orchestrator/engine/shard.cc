@@ -73,7 +73,7 @@ struct Shard::Work {
   std::int64_t seen_version = 0;
   std::vector<HistoryEvent> events;
   std::vector<Send> sends;
-  std::vector<std::function<void(Progress)>> cancellers;
+  std::vector<std::function<void(Progress)>> askers;
 };
 
 Shard::Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed)
@@ -245,13 +245,13 @@ void Shard::Handle(EventMail mail) {
   if (Live* const live = Find(mail.saga_id); live != nullptr && !live->doubted) Decide(*live, mail.event);
 }
 
-void Shard::Handle(CancelMail mail) {
+void Shard::Handle(AskMail mail) {
   if (Live* const live = Find(mail.saga_id); live != nullptr) {
     if (live->doubted) return mail.answered({.status = MovedMeanwhile(), .saga = {}});
-    if (!Decide(*live, mail.cancel) && work_.find(mail.saga_id) == work_.end()) {
+    if (!Decide(*live, mail.event) && work_.find(mail.saga_id) == work_.end()) {
       return mail.answered({.status = absl::OkStatus(), .saga = live->saga});
     }
-    work_[mail.saga_id].cancellers.push_back(std::move(mail.answered));
+    work_[mail.saga_id].askers.push_back(std::move(mail.answered));
     return;
   }
   absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
@@ -340,7 +340,7 @@ void Shard::Act(WriteResult result, const std::string& saga_id) {
   Live& live = *Find(saga_id);
   const Work work = std::move(work_.extract(saga_id).mapped());
   if (result != WriteResult::kStored) {
-    for (const auto& canceller : work.cancellers) canceller({.status = MovedMeanwhile(), .saga = {}});
+    for (const auto& asker : work.askers) asker({.status = MovedMeanwhile(), .saga = {}});
     live.key_taken = result == WriteResult::kKeyExists;
     return Doubt(live);
   }
@@ -355,7 +355,7 @@ void Shard::Act(WriteResult result, const std::string& saga_id) {
   for (const Send& send : work.sends) {
     if (std::find(outstanding.begin(), outstanding.end(), send) != outstanding.end()) Run(live, send);
   }
-  for (const auto& canceller : work.cancellers) canceller({.status = absl::OkStatus(), .saga = live.saga});
+  for (const auto& asker : work.askers) asker({.status = absl::OkStatus(), .saga = live.saga});
   if (IsTerminal(live.saga.state)) return Finish(live);
   SetTimer(live);
 }

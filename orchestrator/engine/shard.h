@@ -64,9 +64,9 @@ struct EventMail {
   std::string saga_id;
   Event event;
 };
-struct CancelMail {
+struct AskMail {  // by a person, who is answered
   std::string saga_id;
-  CancelRequested cancel;
+  Event event;
   std::function<void(Progress)> answered;
 };
 struct TakeOverMail {
@@ -75,7 +75,7 @@ struct TakeOverMail {
 struct ReloadMail {  // the copy in memory is not what is stored
   std::string saga_id;
 };
-using Mail = std::variant<AcceptMail, AttachMail, EventMail, CancelMail, TakeOverMail, ReloadMail>;
+using Mail = std::variant<AcceptMail, AttachMail, EventMail, AskMail, TakeOverMail, ReloadMail>;
 
 class Shard : public std::enable_shared_from_this<Shard> {
  public:
@@ -104,7 +104,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void Handle(AcceptMail mail);
   void Handle(AttachMail mail);
   void Handle(EventMail mail);
-  void Handle(CancelMail mail);
+  void Handle(AskMail mail);
   void Handle(TakeOverMail mail);
   void Handle(ReloadMail mail);
   void TickWhatIsDue();

@@ -12,6 +12,7 @@
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "orchestrator/adapters/memory_saga_store.h"
+#include "shop/order/v1/order_service.pb.h"
 #include "tests/unit/orchestrator/adapters/fake_definition.h"
 
 namespace unwind {
@@ -34,9 +35,8 @@ class SagaServiceTest : public testing::Test {
     if (server_ != nullptr) server_->Shutdown();
     service_ = std::make_unique<SagaService>(
         store_,
-        [this](const std::string& saga_id, const std::string& actor, const std::string& reason,
-               const std::function<void(Progress)>& answered) {
-          cancelled_ = {saga_id, actor, reason};
+        [this](const std::string& saga_id, Event event, const std::function<void(Progress)>& answered) {
+          asked_.emplace_back(saga_id, std::move(event));
           answered(progress_);
         },
         catalog_, options);
@@ -64,6 +64,14 @@ class SagaServiceTest : public testing::Test {
     saga.steps[0].state = StepState::kRefused;
     saga.steps[0].sends[1] = 1;
     saga.failure = {"STOCK_NOT_ENOUGH", "stock.shop.unwind", 9, "3 left", "create_order", {{"left", "3"}}};
+    return saga;
+  }
+
+  static Saga Parked(const std::string& id, Phase phase) {
+    Saga saga = Aborted(id);
+    saga.state = SagaState::kParked;
+    saga.steps[0].parked = true;
+    saga.steps[0].phase = phase;
     return saga;
   }
 
@@ -112,7 +120,7 @@ class SagaServiceTest : public testing::Test {
   DefinitionCatalog catalog_;
   Lease lease_;
   Progress progress_;
-  std::vector<std::string> cancelled_;
+  std::vector<std::pair<std::string, Event>> asked_;
   std::unique_ptr<SagaService> service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<saga::v1::SagaService::Stub> stub_;
@@ -233,9 +241,59 @@ TEST_F(SagaServiceTest, CancelGoesToTheDriver) {
   saga::v1::CancelSagaResponse response;
   ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::CancelSaga, request, &response).ok());
   EXPECT_EQ(response.saga().saga_id(), "s-1");
-  EXPECT_THAT(cancelled_, testing::ElementsAre("s-1", "kim", "changed my mind"));
+  EXPECT_THAT(asked_, testing::ElementsAre(testing::Pair("s-1", Event(CancelRequested{"kim", "changed my mind"}))));
   progress_.status = absl::NotFoundError("?");
   EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::CancelSaga, request, &response)).reason, "SAGA_NOT_FOUND");
+}
+
+TEST_F(SagaServiceTest, AnOperatorMovesAParkedStep) {
+  Store(Parked("s-1", Phase::kAction));
+  const auto ask = [](auto request) {
+    request.set_saga_id("s-1");
+    request.set_step("create_order");
+    request.set_actor("kim");
+    request.set_reason("called the shop");
+    return request;
+  };
+  saga::v1::RetryStepResponse retried;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::RetryStep, ask(saga::v1::RetryStepRequest()), &retried).ok());
+  saga::v1::SkipStepResponse skipped;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::SkipStep, ask(saga::v1::SkipStepRequest()), &skipped).ok());
+  saga::v1::ResolveStepRequest request = ask(saga::v1::ResolveStepRequest());
+  shop::order::v1::CreateOrderResponse reply;
+  reply.set_order_id("o-1");
+  request.mutable_reply()->PackFrom(reply);
+  saga::v1::ResolveStepResponse resolved;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::ResolveStep, request, &resolved).ok());
+  const auto operated = [](Verb verb, const std::string& bytes) {
+    return testing::Pair("s-1", Event(Operated{verb, 0, bytes, "kim", "called the shop"}));
+  };
+  EXPECT_THAT(asked_, testing::ElementsAre(operated(Verb::kRetry, ""), operated(Verb::kSkip, ""),
+                                           operated(Verb::kResolve, reply.SerializeAsString())));
+}
+
+TEST_F(SagaServiceTest, AnOperatorIsToldWhatIsWrong) {
+  Store(Aborted("s-1"));
+  Store(Parked("s-2", Phase::kAction));
+  Store(Parked("s-3", Phase::kCompensation));
+  saga::v1::ResolveStepRequest request;
+  saga::v1::ResolveStepResponse response;
+  const auto answer = [&](const char* saga_id, const char* step) {
+    request.set_saga_id(saga_id);
+    request.set_step(step);
+    return Call(&saga::v1::SagaService::Stub::ResolveStep, request, &response);
+  };
+  request.set_actor("kim");
+  EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("reason"));
+  request.set_reason("called the shop");
+  EXPECT_EQ(GetErrorInfo(answer("nobody", "create_order")).reason, "SAGA_NOT_FOUND");
+  EXPECT_EQ(GetErrorInfo(answer("s-2", "other")).reason, "STEP_NOT_FOUND");
+  EXPECT_EQ(GetErrorInfo(answer("s-1", "create_order")).reason, "STEP_NOT_PARKED");
+  EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("shop.order.v1.CreateOrderResponse"));
+  request.mutable_reply()->PackFrom(shop::order::v1::RejectOrderResponse());
+  EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("shop.order.v1.CreateOrderResponse"));
+  EXPECT_THAT(answer("s-3", "create_order").message(), testing::HasSubstr("must be unset"));
+  EXPECT_TRUE(asked_.empty());
 }
 
 TEST_F(SagaServiceTest, TooManyReadsAreTurnedAway) {

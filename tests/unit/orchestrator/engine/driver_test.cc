@@ -298,13 +298,13 @@ TEST_F(DriverTest, ACancelGoesBackAndIsAnsweredWithTheSagaAsItStands) {
   while (life.participants.paths().size() < 2) std::this_thread::yield();
   {
     std::lock_guard lock(mutex);
-    life.driver.Cancel(id, "ann", "changed her mind", cancelled.Taker());
+    life.driver.Ask(id, CancelRequested{"ann", "changed her mind"}, cancelled.Taker());
   }
   EXPECT_EQ(cancelled.Await(1)[0].saga.state, SagaState::kCompensating);
   EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kAborted);
   EXPECT_EQ(answers.Await(1)[0].saga.failure.reason, "SAGA_CANCELLED");
   Answers unknown;
-  life.driver.Cancel("nobody", "", "", unknown.Taker());
+  life.driver.Ask("nobody", CancelRequested{}, unknown.Taker());
   EXPECT_EQ(GetErrorInfo(unknown.Await(1)[0].status).reason, "SAGA_NOT_FOUND");
 }
 
