@@ -2,6 +2,7 @@
 // definition file, and the orchestrator's program as it is.
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 
 #include "absl/strings/str_cat.h"
 #include "common/rpc/channel.h"
@@ -12,6 +13,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "saga/v1/saga_service.grpc.pb.h"
 #include "tests/support/cluster.h"
 #include "tests/support/poll.h"
 #include "tests/support/shop.h"
@@ -162,6 +164,37 @@ TEST_F(PythonParticipant, ItsSagaCompensatesWithDataFromAnEarlierReply) {
   EXPECT_EQ(saga->state(), saga::v1::Saga::STATE_ABORTED);
   EXPECT_EQ(saga->steps(0).state(), saga::v1::Step::STATE_COMPENSATED);
   EXPECT_EQ(saga->steps(1).state(), saga::v1::Step::STATE_REFUSED);
+}
+
+TEST_F(PythonParticipant, AParkedCompensationIsRetriedByAnOperator) {
+  nlohmann::json trip;
+  std::future<grpc::Status> booked = std::async(std::launch::async, [&] {
+    return BookTrip({{"requestId", "trip-4"}, {"guest", "jisoo"}, {"city", "jeju"}, {"car", "submarine"}}, &trip);
+  });
+  Shop shop(*cluster_);
+  const auto is_parked = [&] {
+    const auto saga = shop.SagaOfKey("book-trip", "trip-4");
+    return saga.ok() && saga->state() == saga::v1::Saga::STATE_PARKED;
+  };
+  ASSERT_TRUE(Eventually(kPatience, is_parked)) << "a compensation that is refused again and again must park";
+  EXPECT_FALSE(RoomOf("jisoo").contains("cancelled"));
+
+  const auto stub = saga::v1::SagaService::NewStub(cluster_->Channel(Node::kOrchestrator));
+  saga::v1::RetryStepRequest request;
+  request.set_saga_id(shop.SagaOfKey("book-trip", "trip-4")->saga_id());
+  request.set_step("book_room");
+  request.set_actor("kim");
+  request.set_reason("the desk is open again");
+  const auto retry = [&] {
+    grpc::ClientContext context;
+    saga::v1::RetryStepResponse response;
+    return stub->RetryStep(&context, request, &response);
+  };
+  const grpc::Status retried = retry();
+  ASSERT_TRUE(retried.ok()) << retried.error_message();
+  EXPECT_EQ(Reason(booked.get()), "NO_CAR");
+  EXPECT_EQ(RoomOf("jisoo")["cancelled"], true);
+  EXPECT_EQ(Reason(retry()), "STEP_NOT_PARKED");
 }
 
 TEST_F(PythonParticipant, AFirstStepThatIsRefusedLeavesNothing) {

@@ -15,6 +15,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 DOMAIN = "trip.example"
 OUT_OF_THE_WORLD = "atlantis"  # has no rooms
 NO_SUCH_CAR = "submarine"
+CLOSED_DESK = "jeju"  # its hotel refuses the first cancellations
+REFUSED_CANCELLATIONS = 5
 
 
 class Types:
@@ -51,6 +53,8 @@ class Agency:
         self._types = types
         self._rooms = {}  # by confirmation
         self._cars = {}  # by rental
+        self._refused_cancellations = 0
+        self._cities = {}  # by confirmation
 
     def BookRoom(self, request):
         if request.city == OUT_OF_THE_WORLD:
@@ -58,10 +62,15 @@ class Agency:
         confirmation = "room-%d-%s" % (len(self._rooms) + 1, request.guest)
         room = self._types.message("trip.v1.Room")(confirmation=confirmation, guest=request.guest, bookings=1)
         self._rooms[confirmation] = room
+        self._cities[confirmation] = request.city
         return self._types.message("trip.v1.BookRoomResponse")(confirmation=confirmation, cancel_fee_cents=1250)
 
     def CancelRoom(self, request):
         room = self._rooms[request.confirmation]
+        closed = self._cities[request.confirmation] == CLOSED_DESK
+        if closed and self._refused_cancellations < REFUSED_CANCELLATIONS:
+            self._refused_cancellations += 1
+            raise Refusal("DESK_CLOSED", "nobody is at the desk")
         room.cancelled = True
         room.fee_cents = request.fee_cents
         room.reason = request.reason
@@ -103,7 +112,8 @@ class Participant:
             with self._lock:
                 answer = self._answer(metadata, carry_out, request)
             if isinstance(answer, Refusal):
-                self._refuse(context, answer)
+                kept = metadata["saga-phase"] == "action" and answer.reason != "FENCED"
+                self._refuse(context, answer, kept)
             return answer
 
         return grpc.unary_unary_rpc_method_handler(
@@ -127,6 +137,8 @@ class Participant:
             try:
                 answer = carry_out(request)
             except Refusal as refusal:
+                if phase == "compensation":  # not kept: asked again later it must be able to succeed
+                    return refusal
                 answer = refusal
         self._answers[step + (phase,)] = answer
         return answer
@@ -134,7 +146,7 @@ class Participant:
     def _response_of(self, method):
         return "trip.v1." + method + "Response"
 
-    def _refuse(self, context, refusal):
+    def _refuse(self, context, refusal, kept):
         code = grpc.StatusCode.ABORTED if refusal.reason == "FENCED" else grpc.StatusCode.FAILED_PRECONDITION
         status = self._types.message("google.rpc.Status")(code=code.value[0], message=str(refusal))
         info = self._types.message("google.rpc.ErrorInfo")(reason=refusal.reason, domain=DOMAIN)
@@ -142,7 +154,7 @@ class Participant:
         detail.type_url = "type.googleapis.com/google.rpc.ErrorInfo"
         detail.value = info.SerializeToString()
         trailers = [("grpc-status-details-bin", status.SerializeToString())]
-        if refusal.reason != "FENCED":
+        if kept:
             trailers.append(("saga-outcome", "refused"))
         context.set_trailing_metadata(trailers)
         context.abort(code, str(refusal))
