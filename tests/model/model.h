@@ -1,0 +1,43 @@
+// What is searched: a plan, what its services may do, and at most one seeded bug.
+#ifndef UNWIND_TESTS_MODEL_MODEL_H_
+#define UNWIND_TESTS_MODEL_MODEL_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "orchestrator/core/plan.h"
+#include "tests/model/world.h"
+
+namespace unwind::model {
+
+// Plausible mistakes, put in from outside: the production functions stay as they are.
+enum class Bug : std::uint8_t {
+  kNone,
+  kTimedOutStepNotCompensated,  // out of attempts: taken as refused
+  kNoFence,                     // a commit checks neither version nor owner
+  kCheckThenAct,                // the barrier is read in one transaction and acted upon in another
+  kTombstoneCollected,          // while messages are still out
+  kUnknownPaymentFailed,        // a pivot's unknown outcome: taken as refused
+  kSendBeforeCommit,
+};
+
+struct Model {
+  std::string name;
+  Plan plan;
+  std::string input;                  // for `when`
+  bool two_transactions = false;      // the pivot's service commits an intent, asks the gateway, commits the result
+  bool refusals = true;               // actions before and at the pivot may be refused
+  bool lies = true;                   // and may be answered as refused, without the trailer, whatever happened
+  bool must_succeed_refused = false;  // compensations and retriable steps may be refused: steps may park
+  bool cancel = true;                 // at any moment, by the owner and by another instance
+  bool deadline = true;               // may pass at any moment
+  Bug bug = Bug::kNone;
+
+  std::size_t size() const { return plan.steps.size(); }
+  bool is_pivot(std::size_t step) const { return plan.steps[step].kind == StepKind::kPivot; }
+};
+
+}  // namespace unwind::model
+
+#endif  // UNWIND_TESTS_MODEL_MODEL_H_

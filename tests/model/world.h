@@ -1,0 +1,94 @@
+// One state of the model: the stored row, what the participants hold, what is out on the network, what each of two
+// orchestrators believes. Small and comparable byte by byte, because a search keeps every one of them.
+//
+// It has no counters, so that the space is finite without bounds on crashes, takeovers, repeats or delays:
+// - a message once sent may be executed any number of times, at any later time, or never: one bit (step, phase);
+// - Advance asks of a count of sends only whether it is the first and whether the attempts (2) are used up: 0, 1, 2;
+// - of a version only whether a copy is the row's: a fresh copy equals the row, and a stale one can commit nothing.
+#ifndef UNWIND_TESTS_MODEL_WORLD_H_
+#define UNWIND_TESTS_MODEL_WORLD_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "common/participant/barrier.h"
+#include "orchestrator/core/plan.h"
+#include "orchestrator/core/saga.h"
+
+namespace unwind::model {
+
+inline constexpr std::size_t kStepsMax = 5;
+
+struct PackedStep {
+  std::uint8_t state = 0, phase = 0;
+  std::uint8_t action_sends = 0, compensated = 0, resolved = 0;  // sends by phase: at most 2, 1 and 1
+  std::uint8_t refusals = 0;
+  std::uint8_t awaiting = 0, parked = 0, waking = 0, replied = 0;
+
+  bool operator==(const PackedStep&) const = default;
+};
+
+struct PackedSaga {
+  std::uint8_t state = 0, backward = 0, cancel_requested = 0, failed = 0;
+  std::array<PackedStep, kStepsMax> steps;
+
+  bool operator==(const PackedSaga&) const = default;
+};
+
+enum class Effect : std::uint8_t { kNone, kDone, kUndone };
+// What the payment gateway holds of a pivot that takes two transactions. All but kNone are final.
+enum class Gateway : std::uint8_t { kNone, kCaptured, kDeclined, kFenced };
+
+// The service of one step, with a unit of effect in its own database.
+struct Service {
+  std::array<std::uint8_t, 3> rows = {};  // barrier::Outcome by phase - 1; 0: no row
+  std::array<std::uint8_t, 3> sent = {};  // by phase - 1: such a message is out, for ever
+  Effect effect = Effect::kNone;
+  Gateway gateway = Gateway::kNone;
+  std::uint8_t capture_sent = 0, fence_sent = 0;
+  std::uint8_t acting = 0, skipping = 0;  // the seeded bug of a barrier that checks first and acts later
+
+  bool operator==(const Service&) const = default;
+};
+
+enum class Mode : std::uint8_t {
+  kDown,
+  kIdle,        // runs, and does not hold the saga
+  kHolds,       // its copy is the row
+  kTakingOver,  // loaded the row; its next decision is TakenOver
+  kStale,       // its copy is not the row, and it does not know
+};
+
+// The replies of the call it awaits, as bits: what the network may still deliver to it.
+inline constexpr std::uint8_t kSaidOk = 1, kSaidRefusedFree = 2, kSaidRefused = 4, kSaidFenced = 8, kSaidNever = 16;
+
+struct Orchestrator {
+  Mode mode = Mode::kIdle;
+  std::array<std::uint8_t, kStepsMax> replies = {};
+  PackedSaga copy;  // of a stale one, where a seeded bug lets it commit; else empty
+
+  bool operator==(const Orchestrator&) const = default;
+};
+
+struct World {
+  PackedSaga row;
+  std::uint8_t owner = 0;
+  std::uint8_t late = 0;  // the saga's deadline has passed
+  std::array<Service, kStepsMax> services;
+  std::array<Orchestrator, 2> orchestrators;
+
+  bool operator==(const World&) const = default;
+};
+static_assert(alignof(World) == 1, "hashed as bytes: no padding");
+
+inline std::size_t Index(Phase phase) { return static_cast<std::size_t>(phase) - 1; }
+
+// Forgets the counts, as said above. `input` is the accepted request's, of which `when` may be a function.
+PackedSaga Pack(const Saga& saga);
+Saga Unpack(const PackedSaga& packed, std::size_t steps, const std::string& input);
+
+}  // namespace unwind::model
+
+#endif  // UNWIND_TESTS_MODEL_WORLD_H_
