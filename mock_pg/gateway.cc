@@ -1,8 +1,10 @@
 #include "mock_pg/gateway.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
+#include "common/base/crash_point.h"
 #include "common/base/status_macros.h"
 #include "common/base/uuid.h"
 #include "common/rpc/error.h"
@@ -10,6 +12,19 @@
 
 namespace unwind::pg {
 namespace {
+
+// Which call a crash point is about.
+const char* NameOf(Verb verb) {
+  switch (verb) {
+    case Verb::kConfirm:
+      return "confirm";
+    case Verb::kCancel:
+      return "cancel";
+    case Verb::kFence:
+      return "fence";
+  }
+  std::abort();
+}
 
 absl::Status Overloaded() {
   return WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "too many calls wait for the ledger",
@@ -109,14 +124,16 @@ void Gateway::Handle(std::vector<Job> jobs) {
   }
 }
 
-// All in one transaction; if that fails, each in one of its own, so that one bad call fails alone.
+// All in one transaction; if that fails, each in one of its own, so that one bad call fails alone. A database that
+// cannot be written now would fail each alike.
 void Gateway::HandleMoves(absl::Span<Job> moves) {
   std::vector<Verdict> verdicts;
   const absl::Status status = Commit(moves, verdicts);
-  if (!status.ok() && moves.size() > 1) {
+  if (!status.ok() && !absl::IsUnavailable(status) && moves.size() > 1) {
     for (Job& job : moves) HandleMoves({&job, 1});
     return;
   }
+  for (const Job& job : moves) CRASH_POINT("gateway.after_ledger", NameOf(std::get<Move>(job).operation.verb));
   for (std::size_t i = 0; i < moves.size(); ++i) {
     auto& done = std::get<Move>(moves[i]).done;
     if (!status.ok()) {
@@ -138,6 +155,7 @@ absl::Status Gateway::Commit(absl::Span<Job> moves, std::vector<Verdict>& verdic
     keys.push_back(operation.key);
     if (!operation.captured.empty()) transaction_ids.push_back(operation.captured);
   }
+  for (const Job& job : moves) CRASH_POINT("gateway.before_ledger", NameOf(std::get<Move>(job).operation.verb));
   Scenario scenario;
   int scenario_number = 0;
   {

@@ -17,9 +17,6 @@ namespace {
 
 namespace v1 = ::shop::order::v1;
 
-// Who does something: the action and the compensation of a saga's step are one.
-std::string OwnerOf(const CallKey& key) { return absl::StrCat(key.saga_id, "/", key.step); }
-
 template <class Request>
 const Request& As(const Command& command) {
   return dynamic_cast<const Request&>(*command.request);

@@ -1,7 +1,9 @@
 #include "payment_svc/gateway_client.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "common/rpc/error.h"
 #include "grpcpp/client_context.h"
 
@@ -9,6 +11,7 @@ namespace unwind::payment {
 namespace {
 
 constexpr absl::string_view kGatewayDomain = "pg.unwind";
+constexpr std::size_t kReasonBytesMax = 64;
 
 GatewayAnswer Say(GatewayAnswer::Kind kind, absl::string_view reason) {
   GatewayAnswer answer;
@@ -17,12 +20,24 @@ GatewayAnswer Say(GatewayAnswer::Kind kind, absl::string_view reason) {
   return answer;
 }
 
+// What may stand in an ErrorInfo: the gateway's words are not ours, nor bounded. Ours are not its.
+std::string CleanReason(const std::string& reason) {
+  const auto allowed = [](char c) {
+    return absl::ascii_isupper(static_cast<unsigned char>(c)) || absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
+           c == '_';
+  };
+  const bool clean = !reason.empty() && reason.size() <= kReasonBytesMax && reason != kPaymentTimeout &&
+                     std::all_of(reason.begin(), reason.end(), allowed);
+  return clean ? reason : "DECLINED";
+}
+
 // Only what the gateway is known to have stored is a "no"; an answer that we do not know is no answer.
 GatewayAnswer ReadError(const absl::Status& status) {
   const ErrorInfo info = GetErrorInfo(status);
   if (status.code() == absl::StatusCode::kFailedPrecondition && info.domain == kGatewayDomain) {
     if (info.reason == "KEY_FENCED") return Say(GatewayAnswer::Kind::kFenced, info.reason);
-    if (info.reason == "CARD_DECLINED" || info.reason == "AMOUNT_REFUSED" || info.reason == "ALREADY_REFUNDED") {
+    if (info.reason == "ALREADY_REFUNDED") return Say(GatewayAnswer::Kind::kBackAlready, info.reason);
+    if (info.reason == "CARD_DECLINED" || info.reason == "AMOUNT_REFUSED") {
       return Say(GatewayAnswer::Kind::kDeclined, info.reason);
     }
   }
@@ -32,8 +47,9 @@ GatewayAnswer ReadError(const absl::Status& status) {
 
 }  // namespace
 
-GatewayAnswer ReadAnswer(const absl::Status& status, const ::pg::v1::Transaction& transaction) {
+GatewayAnswer ReadAnswer(absl::string_view key, const absl::Status& status, const ::pg::v1::Transaction& transaction) {
   if (!status.ok()) return ReadError(status);
+  if (transaction.idempotency_key() != key) return Say(GatewayAnswer::Kind::kUnknown, "KEY_MISMATCH");
   GatewayAnswer answer;
   switch (transaction.kind()) {
     case ::pg::v1::Transaction::KIND_CAPTURE:
@@ -45,8 +61,7 @@ GatewayAnswer ReadAnswer(const absl::Status& status, const ::pg::v1::Transaction
       answer.captured = transaction.captured_transaction_id();
       return answer;
     case ::pg::v1::Transaction::KIND_DECLINE:
-      return Say(GatewayAnswer::Kind::kDeclined,
-                 transaction.decline_reason().empty() ? "DECLINED" : transaction.decline_reason());
+      return Say(GatewayAnswer::Kind::kDeclined, CleanReason(transaction.decline_reason()));
     case ::pg::v1::Transaction::KIND_FENCE:
       return Say(GatewayAnswer::Kind::kFenced, "KEY_FENCED");
     case ::pg::v1::Transaction::KIND_UNSPECIFIED:
@@ -73,7 +88,7 @@ void GrpcGateway::Send(Request request, Done done, Start start) {
   call->request = std::move(request);
   call->done = std::move(done);
   start(*stub_->async(), *call, [this, call](const grpc::Status& status) {
-    call->done(ReadAnswer(FromGrpc(status), call->response.transaction()));
+    call->done(ReadAnswer(call->request.idempotency_key(), FromGrpc(status), call->response.transaction()));
     End();
   });
 }

@@ -29,8 +29,8 @@ class Gateway {
   virtual void Fence(const std::string& key, Done done) = 0;
 };
 
-// What the gateway's answer to a Confirm, a Cancel or a Fence says of the key; `status` is the call's.
-GatewayAnswer ReadAnswer(const absl::Status& status, const ::pg::v1::Transaction& transaction);
+// What the gateway's answer to a Confirm, a Cancel or a Fence says of `key`; `status` is the call's.
+GatewayAnswer ReadAnswer(absl::string_view key, const absl::Status& status, const ::pg::v1::Transaction& transaction);
 
 class GrpcGateway final : public Gateway {
  public:

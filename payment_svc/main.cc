@@ -11,6 +11,7 @@
 #include "common/base/status_macros.h"
 #include "common/db/connection.h"
 #include "common/db/migrate.h"
+#include "common/participant/options.h"
 #include "common/participant/participant.h"
 #include "common/participant/read.h"
 #include "common/rpc/channel.h"
@@ -44,8 +45,7 @@ absl::Status Run() {
   const SystemClock clock;
   GrpcGateway gateway(NewChannel(pg_address), pg_timeout);
   PaymentDomain domain(gateway, clock);
-  ParticipantOptions options;
-  options.domain = std::string(kErrorDomain);
+  ASSIGN_OR_RETURN(ParticipantOptions options, OptionsFromFlags(kErrorDomain));
   options.never_cause = std::string(kPaymentTimeout);
   Participant participant(std::move(connection), domain, clock, options);
   Reader reader(std::move(read_connection));

@@ -118,6 +118,7 @@ Decision SettleCharge(Payment& payment, const GatewayAnswer& answer, absl::Time 
       payment.state = State::kFailed;
       payment.failed_reason = FailedReason(answer);
       return Refuse(ChargeFailed(payment));
+    case GatewayAnswer::Kind::kBackAlready:
     case GatewayAnswer::Kind::kUnknown:
       return NotKnown(answer.reason);
   }
@@ -137,6 +138,12 @@ Decision SettleRefund(Payment& payment, Refund& refund, const GatewayAnswer& ans
       refund.pg_transaction_id = answer.transaction_id;
       payment.state = State::kRefunded;
       return Done();
+    case GatewayAnswer::Kind::kBackAlready:  // refunds are whole, so the buyer has all of it
+      refund.state = State::kSuccess;
+      payment.state = State::kRefunded;
+      return {Decision::Kind::kDone, absl::OkStatus(),
+              absl::StrCat("payment ", payment.payment_id, " was paid back before refund ", refund.refund_id,
+                           ", by someone else")};
     case GatewayAnswer::Kind::kDeclined:
     case GatewayAnswer::Kind::kFenced:
       refund.state = State::kFailed;

@@ -39,7 +39,7 @@ enum class State : std::uint8_t {
 
 struct Payment {
   std::string payment_id;
-  std::string owner;  // the call that made it; see OwnerOf in payment_domain.cc
+  std::string owner;  // the call that made it; see OwnerOf
   std::string member_id;
   Money amount;
   int method = 0;  // shop.type.v1.PaymentMethod
@@ -68,10 +68,11 @@ struct Refund {
 // What the gateway said of one of our keys.
 struct GatewayAnswer {
   enum class Kind : std::uint8_t {
-    kMoved,     // the money moved: transaction_id, amount, captured
-    kDeclined,  // it did not and never will: reason
-    kFenced,    // nor did it here: the key was fenced
-    kUnknown,   // it may have: reason
+    kMoved,        // the money moved: transaction_id, amount, captured
+    kDeclined,     // it did not and never will: reason
+    kFenced,       // nor did it here: the key was fenced
+    kBackAlready,  // of a refund: the capture was paid back before, under another key
+    kUnknown,      // it may have: reason
   };
   Kind kind = Kind::kUnknown;
   std::string transaction_id;

@@ -18,9 +18,6 @@ namespace v1 = ::shop::payment::v1;
 
 constexpr std::size_t kNeversMax = 10000;
 
-// Only this call and its repeats own what it makes; another call that names the same id is refused.
-std::string OwnerOf(const CallKey& key) { return absl::StrCat(key.saga_id, "/", key.step); }
-
 const v1::ChargeRequest& ChargeOf(const Command& command) {
   return dynamic_cast<const v1::ChargeRequest&>(*command.request);
 }

@@ -46,6 +46,13 @@ absl::Status WrongState(const Reservation& reservation, State wanted) {
                 {{"reservation_id", reservation.reservation_id}, {"state", std::string(StateName(reservation.state))}});
 }
 
+// Its order is paid and cancelled already, and the confirmation is still on its way.
+absl::Status StillHeld(const Reservation& reservation) {
+  return Refuse(absl::StatusCode::kUnavailable,
+                absl::StrCat("reservation ", reservation.reservation_id, " is not confirmed yet"),
+                "RESERVATION_IN_PROGRESS", {{"reservation_id", reservation.reservation_id}});
+}
+
 absl::Status Overflow(absl::string_view message, Metadata metadata) {
   return Refuse(absl::StatusCode::kOutOfRange, message, "AMOUNT_OVERFLOW", std::move(metadata));
 }
@@ -173,6 +180,7 @@ absl::Status Confirm(std::optional<Reservation>& reservation, Products& products
 absl::Status ReturnSold(std::optional<Reservation>& reservation, Products& products, absl::string_view reservation_id,
                         absl::Time now) {
   if (!reservation) return ReservationNotFound(reservation_id);
+  if (reservation->state == State::kHeld) return StillHeld(*reservation);
   if (reservation->state != State::kSold) return WrongState(*reservation, State::kSold);
   Move(*reservation, State::kReturned, now);
   for (const Item& item : reservation->items) ProductOf(products, item).sold -= item.quantity;
@@ -185,6 +193,9 @@ absl::Status Restock(std::optional<Product>& product, absl::string_view product_
   if (price.currency_code.size() != 3 ||
       !std::all_of(price.currency_code.begin(), price.currency_code.end(), capital)) {
     return MakeBadRequest(kErrorDomain, {{"price.currency_code", "must be three capital letters, such as KRW"}});
+  }
+  if (price.minor_units < 1) {  // a charge of nothing is refused, so it could never be sold
+    return MakeBadRequest(kErrorDomain, {{"price.minor_units", "must be at least 1"}});
   }
   std::int64_t total = product ? product->total : 0;
   if (__builtin_add_overflow(total, quantity, &total) || total > kPiecesMax) {

@@ -15,9 +15,6 @@ namespace {
 
 namespace v1 = ::shop::stock::v1;
 
-// Who does something: the action and the compensation of a saga's step are one.
-std::string OwnerOf(const CallKey& key) { return absl::StrCat(key.saga_id, "/", key.step); }
-
 template <class Request>
 const Request& As(const Command& command) {
   return dynamic_cast<const Request&>(*command.request);
@@ -49,6 +46,7 @@ ReserveCall ReadReserve(const Command& command) {
 
 template <class Response>
 Answer OkOr(absl::Status status) {
+  if (absl::IsUnavailable(status)) return Unknown{std::move(status)};
   if (!status.ok()) return Refused{std::move(status)};
   return Ok{std::make_unique<Response>()};
 }

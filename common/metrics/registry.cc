@@ -4,8 +4,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -50,6 +50,15 @@ double BootTime() {
   return 0;
 }
 
+double OpenDescriptors() {
+  std::error_code error;
+  double count = 0;
+  for (std::filesystem::directory_iterator it("/proc/self/fd", error), end; !error && it != end; it.increment(error)) {
+    ++count;
+  }
+  return count;
+}
+
 }  // namespace
 
 const std::shared_ptr<prometheus::Registry>& ProcessRegistry() {
@@ -62,9 +71,11 @@ std::vector<prometheus::MetricFamily> ProcessCollector::Collect() const {
   using prometheus::MetricType;
   // After the name in parentheses: state is field 0, utime 11, stime 12, starttime 19, rss 21 (proc(5)).
   const std::string stat = ReadFile("/proc/self/stat");
-  const std::vector<std::string> fields = absl::StrSplit(stat.substr(stat.rfind(')') + 2), ' ');
+  const std::size_t name_end = stat.rfind(')');
+  // Without a free descriptor nothing can be read, and nothing may be thrown.
+  if (name_end == std::string::npos || name_end + 2 > stat.size()) return {};
+  const std::vector<std::string> fields = absl::StrSplit(stat.substr(name_end + 2), ' ');
   const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
-  const auto descriptors = std::filesystem::directory_iterator("/proc/self/fd");
   prometheus::MetricFamily build = Metric("build_info", "Always 1.", MetricType::Gauge, 1);
   build.metric[0].label = {{"version", kVersion}};
   return {
@@ -72,8 +83,7 @@ std::vector<prometheus::MetricFamily> ProcessCollector::Collect() const {
              (Number(fields, 11) + Number(fields, 12)) / ticks),
       Metric("process_resident_memory_bytes", "Memory in use.", MetricType::Gauge,
              Number(fields, 21) * static_cast<double>(sysconf(_SC_PAGESIZE))),
-      Metric("process_open_fds", "Open file descriptors.", MetricType::Gauge,
-             static_cast<double>(std::distance(begin(descriptors), end(descriptors)))),
+      Metric("process_open_fds", "Open file descriptors.", MetricType::Gauge, OpenDescriptors()),
       Metric("process_start_time_seconds", "Start of the process, Unix time.", MetricType::Gauge,
              BootTime() + Number(fields, 19) / ticks),
       std::move(build),

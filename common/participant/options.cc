@@ -1,5 +1,6 @@
 #include "common/participant/options.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -15,6 +16,11 @@ ABSL_FLAG(absl::Duration, row_age_max, absl::Hours(24 * 30),
           "How long the answers to steps are kept; more than --request_age_max and than any saga lives.");
 
 namespace unwind {
+namespace {
+
+constexpr absl::Duration kSagaAgeMax = absl::Hours(24 * 25);  // of Plan::age_max
+
+}  // namespace
 
 absl::StatusOr<ParticipantOptions> OptionsFromFlags(absl::string_view domain) {
   ParticipantOptions options;
@@ -32,9 +38,11 @@ absl::StatusOr<ParticipantOptions> OptionsFromFlags(absl::string_view domain) {
   if (options.request_age_max <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--request_age_max must be above zero, such as 15m");
   }
-  if (options.row_age_max <= options.request_age_max) {
+  if (options.row_age_max <= std::max(options.request_age_max, kSagaAgeMax)) {
     return absl::InvalidArgumentError(
-        "--row_age_max must be more than --request_age_max, or a late call would be taken for a new one");
+        "--row_age_max must be more than --request_age_max and than 600h, for so long an orchestrator repeats its "
+        "calls:"
+        " a repeat would be taken for a new call");
   }
   return options;
 }

@@ -14,6 +14,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "common/db/connection.h"
@@ -31,6 +32,12 @@ struct CallKey {
   bool sticky = true;  // false for retriable actions and compensations: a refusal is not stored
   absl::Time issued_at = absl::InfiniteFuture();  // of this send; infinite: not said
 };
+
+// Who makes something: the action, the resolve and the compensation of a saga's step are one; another call that names
+// the same id is another. The size keeps apart what a '/' in an id would bring together.
+inline std::string OwnerOf(const CallKey& key) {
+  return absl::StrCat(key.saga_id.size(), ":", key.saga_id, "/", key.step);
+}
 
 // What the domain says of one command.
 struct Ok {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/crash_point.h"
 #include "common/base/log.h"
 #include "common/participant/barrier_rows.h"
 #include "common/rpc/error.h"
@@ -78,8 +79,9 @@ std::vector<SubmissionPtr> Rounds::HandleRound(std::vector<SubmissionPtr> calls)
       others.push_back(std::move(call));
     }
   }
-  if (!round.empty()) Commit(round, now);
-  return others;
+  if (round.empty() || Commit(round, now) || others.empty()) return others;
+  Fail(others, absl::UnavailableError("the database cannot be written now"));
+  return {};
 }
 
 // The tombstone that would fence it may be purged already.
@@ -115,6 +117,7 @@ bool Rounds::Commit(const std::vector<SubmissionPtr>& calls, absl::Time now) {
 
 // One transaction. `by_database`: the status is not the domain's.
 absl::Status Rounds::Run(const std::vector<SubmissionPtr>& calls, absl::Time now, bool& by_database) {
+  for (const SubmissionPtr& call : calls) CRASH_POINT("participant.before_begin", CallOf(call->command));
   absl::Status status;
   for (int i = 0; i < kRunsMax; ++i) {
     by_database = true;
@@ -129,6 +132,7 @@ absl::Status Rounds::Run(const std::vector<SubmissionPtr>& calls, absl::Time now
 }
 
 void Rounds::Deliver(const std::vector<SubmissionPtr>& calls) {
+  for (const SubmissionPtr& call : calls) CRASH_POINT("participant.after_commit", CallOf(call->command));
   for (const SubmissionPtr& call : calls) {
     if (!call->continues) outs_.answer(*call);
   }

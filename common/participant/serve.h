@@ -22,13 +22,15 @@ using CallMetadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 // METADATA_MISSING, naming what is missing; malformed values: INVALID_ARGUMENT, reason METADATA_INVALID.
 absl::StatusOr<CallKey> ReadCallKey(const CallMetadata& metadata, barrier::Phase phase, absl::string_view domain);
 
-// Serves one mutating method: limits and rules are checked, then `participant` decides.
+// Serves one mutating method: limits and rules are checked, then `participant` decides. A resolve is not held to the
+// rules: it must be able to say of an action that was refused for breaking them that it never happened.
 template <class Request, class Response>
 grpc::ServerUnaryReactor* ServeStep(Participant& participant, grpc::CallbackServerContext* context,
                                     const Request* request, Response* response, int method, barrier::Phase phase,
                                     absl::string_view domain) {
   return Serve(
-      context, request, response, domain, [&participant, context, request, response, method, phase, domain](Done done) {
+      context, request, response, domain,
+      [&participant, context, request, response, method, phase, domain](Done done) {
         absl::StatusOr<CallKey> key = ReadCallKey(context->client_metadata(), phase, domain);
         if (!key.ok()) return std::move(done)(key.status());
         participant.Submit(method, *std::move(key), std::make_shared<Request>(*request),
@@ -39,7 +41,8 @@ grpc::ServerUnaryReactor* ServeStep(Participant& participant, grpc::CallbackServ
                              }
                              std::move(done)(std::move(reply.status));
                            });
-      });
+      },
+      phase == barrier::Phase::kResolve ? FieldRules::kIgnore : FieldRules::kApply);
 }
 
 }  // namespace unwind

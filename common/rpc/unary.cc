@@ -97,7 +97,7 @@ void CallCounter::Finish(absl::StatusCode code) {
 }
 
 absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
-                       absl::string_view domain) {
+                       absl::string_view domain, FieldRules rules) {
   if (context.deadline() <= std::chrono::system_clock::now()) {
     return MakeError(absl::StatusCode::kDeadlineExceeded,
                      "the call's deadline had passed when it arrived; nothing was done",
@@ -111,7 +111,7 @@ absl::Status CheckCall(const grpc::CallbackServerContext& context, const google:
                       .domain = std::string(domain),
                       .metadata = {{"bytes", absl::StrCat(size)}, {"bytes_max", absl::StrCat(limit)}}});
   }
-  return Validate(request, domain);
+  return rules == FieldRules::kApply ? Validate(request, domain) : absl::OkStatus();
 }
 
 }  // namespace unwind

@@ -2,6 +2,7 @@
 #ifndef UNWIND_COMMON_RPC_UNARY_H_
 #define UNWIND_COMMON_RPC_UNARY_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -22,9 +23,10 @@ using Done = absl::AnyInvocable<void(absl::Status) &&>;
 
 // Whether the call may be handled: its deadline has not passed (DEADLINE_EXCEEDED, DEADLINE_PASSED), its message is
 // within --message_max_bytes (INVALID_ARGUMENT, MESSAGE_TOO_LARGE), its fields keep their saga.v1.rules
-// (INVALID_ARGUMENT, INVALID_REQUEST).
+// (INVALID_ARGUMENT, INVALID_REQUEST) unless those are ignored.
+enum class FieldRules : std::uint8_t { kApply, kIgnore };
 absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
-                       absl::string_view domain);
+                       absl::string_view domain, FieldRules rules = FieldRules::kApply);
 
 // One call in the grpc_server_* metrics (go-grpc-prometheus names), from its construction until Finish. The server
 // counts the calls of generated services by itself; generic handlers count theirs with this. Thread-compatible.
@@ -45,10 +47,11 @@ class CallCounter {
 // on. Request and response live until `done` is called.
 template <class Request, class Response>
 grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context, const Request* request, Response*,
-                                absl::string_view domain, absl::AnyInvocable<void(Done) &&> handle) {
+                                absl::string_view domain, absl::AnyInvocable<void(Done) &&> handle,
+                                FieldRules rules = FieldRules::kApply) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
   Done done = [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); };
-  if (absl::Status status = CheckCall(*context, *request, domain); !status.ok()) {
+  if (absl::Status status = CheckCall(*context, *request, domain, rules); !status.ok()) {
     std::move(done)(std::move(status));
   } else {
     std::move(handle)(std::move(done));

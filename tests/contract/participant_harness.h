@@ -86,11 +86,10 @@ class Faults {
     if (const int result = std::exchange(fail_next_write_, SQLITE_OK); result != SQLITE_OK) Throw(result);
     if (dead_) Throw(SQLITE_IOERR);
   }
-  void Statement() {
-    if (dead_ || (die_before_ > 0 && --die_before_ == 0)) {
-      dead_ = true;
-      Throw(SQLITE_IOERR);
-    }
+  // Whether this statement is the one before which the process dies, or a later one.
+  bool DiesHere() { return dead_ = dead_ || (die_before_ > 0 && --die_before_ == 0); }
+  void ThrowIfDead() const {
+    if (dead_) Throw(SQLITE_IOERR);
   }
   bool AfterCommit() { return dead_ = dead_ || (die_after_commit_ > 0 && --die_after_commit_ == 0); }
 
@@ -116,12 +115,12 @@ class FaultyConnection final : public Connection {
   absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body) override {
     absl::Status status = connection_->Write([&](soci::session& session) -> absl::Status {
       faults_.EnterWrite();
+      // A transformation that threw would make SOCI leak the statement; SQL that does not prepare fails cleanly.
       session.set_query_transformation([this](const std::string& query) {
-        faults_.Statement();
-        return query;
+        return faults_.DiesHere() ? std::string("SELECT 1 FROM a_process_that_died") : query;
       });
-      absl::Status result = body(session);
-      if (result.ok()) faults_.Statement();  // the commit
+      absl::Status result = RunBody(body, session);
+      if (result.ok() && faults_.DiesHere()) faults_.ThrowIfDead();  // before the commit
       return result;
     });
     if (status.ok() && faults_.AfterCommit()) return absl::UnavailableError("commit outcome unknown: injected");
@@ -130,6 +129,15 @@ class FaultyConnection final : public Connection {
   absl::Status Read(absl::FunctionRef<absl::Status(soci::session&)> body) override { return connection_->Read(body); }
 
  private:
+  absl::Status RunBody(absl::FunctionRef<absl::Status(soci::session&)> body, soci::session& session) {
+    try {
+      return body(session);
+    } catch (const soci::soci_error&) {
+      faults_.ThrowIfDead();
+      throw;
+    }
+  }
+
   const std::unique_ptr<Connection> connection_;
   Faults& faults_;
 };

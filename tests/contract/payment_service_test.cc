@@ -238,6 +238,13 @@ TEST_F(PaymentServiceTest, AChargeThatComesAfterItsResolveIsFenced) {
   EXPECT_EQ(GetErrorInfo(Get("p1").status()).reason, "PAYMENT_NOT_FOUND");
 }
 
+// Its charge was turned away at the door, and the resolve carries the same request.
+TEST_F(PaymentServiceTest, AChargeThatBreaksTheRulesIsResolvedAsNever) {
+  EXPECT_EQ(Charge("no good id").status.code(), absl::StatusCode::kInvalidArgument);
+  ExpectNever(ResolveCharge("no good id"), "PAYMENT_TIMEOUT");
+  EXPECT_EQ(pg_.List().size(), 0u);
+}
+
 // The charge is on its slow way to the gateway when the resolve fences its key.
 TEST_F(PaymentServiceTest, ACaptureThatIsTooLateTakesNoMoney) {
   pg::Scenario scenario;

@@ -420,7 +420,8 @@ class StockBatchTest : public testing::Test {
     EXPECT_TRUE(status.ok()) << status;
     int ok = 0;
     for (const Command* command : commands) {
-      EXPECT_FALSE(std::holds_alternative<Unknown>(command->answer));
+      // Only the return of what is not sold yet is to be asked for again.
+      EXPECT_TRUE(command->method == kReturnSold || !std::holds_alternative<Unknown>(command->answer));
       if (std::holds_alternative<Ok>(command->answer)) ++ok;
     }
     batch_.clear();

@@ -12,6 +12,7 @@ using ::pg::v1::Transaction;
 Transaction Make(Transaction::Kind kind) {
   Transaction transaction;
   transaction.set_transaction_id("tx");
+  transaction.set_idempotency_key("key");
   transaction.set_kind(kind);
   transaction.set_amount_minor(5);
   transaction.set_currency_code("KRW");
@@ -19,11 +20,11 @@ Transaction Make(Transaction::Kind kind) {
 }
 
 GatewayAnswer Read(absl::StatusCode code, absl::string_view reason, absl::string_view domain = "pg.unwind") {
-  return ReadAnswer(MakeError(code, "no", {std::string(reason), std::string(domain), {}}), {});
+  return ReadAnswer("key", MakeError(code, "no", {std::string(reason), std::string(domain), {}}), {});
 }
 
 TEST(ReadAnswer, ReadsTheEntry) {
-  const GatewayAnswer captured = ReadAnswer(absl::OkStatus(), Make(Transaction::KIND_CAPTURE));
+  const GatewayAnswer captured = ReadAnswer("key", absl::OkStatus(), Make(Transaction::KIND_CAPTURE));
   EXPECT_EQ(captured.kind, Kind::kMoved);
   EXPECT_EQ(captured.transaction_id, "tx");
   EXPECT_EQ(captured.amount, (Money{5, "KRW"}));
@@ -31,32 +32,47 @@ TEST(ReadAnswer, ReadsTheEntry) {
 
   Transaction refund = Make(Transaction::KIND_REFUND);
   refund.set_captured_transaction_id("tx-0");
-  EXPECT_EQ(ReadAnswer(absl::OkStatus(), refund).kind, Kind::kMoved);
-  EXPECT_EQ(ReadAnswer(absl::OkStatus(), refund).captured, "tx-0");
+  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), refund).kind, Kind::kMoved);
+  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), refund).captured, "tx-0");
 
   Transaction decline = Make(Transaction::KIND_DECLINE);
   decline.set_decline_reason("CARD_DECLINED");
-  EXPECT_EQ(ReadAnswer(absl::OkStatus(), decline).kind, Kind::kDeclined);
-  EXPECT_EQ(ReadAnswer(absl::OkStatus(), decline).reason, "CARD_DECLINED");
+  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), decline).kind, Kind::kDeclined);
+  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), decline).reason, "CARD_DECLINED");
 
-  EXPECT_EQ(ReadAnswer(absl::OkStatus(), Make(Transaction::KIND_FENCE)).kind, Kind::kFenced);
+  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), Make(Transaction::KIND_FENCE)).kind, Kind::kFenced);
 }
 
 TEST(ReadAnswer, AnEntryThatSaysNothingIsUnknown) {
-  EXPECT_EQ(ReadAnswer(absl::OkStatus(), Transaction()).kind, Kind::kUnknown);
-  EXPECT_EQ(ReadAnswer(absl::OkStatus(), Make(static_cast<Transaction::Kind>(9))).kind, Kind::kUnknown);
+  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), Transaction()).kind, Kind::kUnknown);
+  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), Make(static_cast<Transaction::Kind>(9))).kind, Kind::kUnknown);
   Transaction nameless = Make(Transaction::KIND_CAPTURE);
   nameless.clear_transaction_id();
-  EXPECT_EQ(ReadAnswer(absl::OkStatus(), nameless).kind, Kind::kUnknown);
+  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), nameless).kind, Kind::kUnknown);
+}
+
+TEST(ReadAnswer, AnotherKeysEntryIsUnknown) {
+  EXPECT_EQ(ReadAnswer("other", absl::OkStatus(), Make(Transaction::KIND_CAPTURE)).kind, Kind::kUnknown);
+  EXPECT_EQ(ReadAnswer("other", absl::OkStatus(), Make(Transaction::KIND_FENCE)).kind, Kind::kUnknown);
+}
+
+TEST(ReadAnswer, AReasonThatIsNotOneIsNotPassedOn) {
+  Transaction decline = Make(Transaction::KIND_DECLINE);
+  for (const std::string& reason :
+       {std::string(), std::string(65, 'A'), std::string("no, sorry"), std::string("PAYMENT_TIMEOUT")}) {
+    decline.set_decline_reason(reason);
+    EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), decline).reason, "DECLINED") << reason;
+  }
 }
 
 TEST(ReadAnswer, KnowsTheRefusalsThatAreStored) {
-  for (const char* reason : {"CARD_DECLINED", "AMOUNT_REFUSED", "ALREADY_REFUNDED"}) {
+  for (const char* reason : {"CARD_DECLINED", "AMOUNT_REFUSED"}) {
     const GatewayAnswer answer = Read(absl::StatusCode::kFailedPrecondition, reason);
     EXPECT_EQ(answer.kind, Kind::kDeclined) << reason;
     EXPECT_EQ(answer.reason, reason);
   }
   EXPECT_EQ(Read(absl::StatusCode::kFailedPrecondition, "KEY_FENCED").kind, Kind::kFenced);
+  EXPECT_EQ(Read(absl::StatusCode::kFailedPrecondition, "ALREADY_REFUNDED").kind, Kind::kBackAlready);
 }
 
 TEST(ReadAnswer, EverythingElseIsUnknown) {
@@ -66,7 +82,7 @@ TEST(ReadAnswer, EverythingElseIsUnknown) {
   EXPECT_EQ(Read(absl::StatusCode::kInvalidArgument, "KEY_REUSED").kind, Kind::kUnknown);
   EXPECT_EQ(Read(absl::StatusCode::kNotFound, "TRANSACTION_NOT_FOUND").kind, Kind::kUnknown);
   for (int code = 1; code <= 16; ++code) {
-    const GatewayAnswer answer = ReadAnswer(absl::Status(static_cast<absl::StatusCode>(code), "no details"), {});
+    const GatewayAnswer answer = ReadAnswer("key", absl::Status(static_cast<absl::StatusCode>(code), "no details"), {});
     EXPECT_EQ(answer.kind, Kind::kUnknown) << code;
     EXPECT_EQ(answer.reason, absl::StatusCodeToString(static_cast<absl::StatusCode>(code)));
   }

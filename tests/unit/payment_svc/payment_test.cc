@@ -306,6 +306,15 @@ TEST_F(RefundTest, PaysBack) {
   EXPECT_EQ(Refund().kind, Kind::kDone);
 }
 
+TEST_F(RefundTest, WhatSomeoneElsePaidBackIsDoneWithAnAlarm) {
+  Refund();
+  const Decision decision = Refund(GatewayAnswer{AnswerKind::kBackAlready, "", {}, "", "ALREADY_REFUNDED"});
+  EXPECT_EQ(decision.kind, Kind::kDone);
+  EXPECT_NE(decision.alarm, "");
+  EXPECT_EQ(refund_->state, State::kSuccess);
+  EXPECT_EQ(payment_->state, State::kRefunded);
+}
+
 TEST_F(RefundTest, NeedsAPayment) {
   payment_.reset();
   ExpectError(Refund(), Kind::kRefused, absl::StatusCode::kNotFound, "PAYMENT_NOT_FOUND");

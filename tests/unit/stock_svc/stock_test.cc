@@ -231,9 +231,17 @@ TEST(ReturnSold, AnUnknownReservationIsNotFound) {
                 "RESERVATION_NOT_FOUND", {{"reservation_id", "r7"}});
 }
 
+TEST(ReturnSold, AReservationOnItsWayToBeSoldIsAskedForAgain) {
+  Held held = InState(State::kHeld);
+  const absl::Status status = ReturnSold(held.reservation, held.products, "r1", kLater);
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(GetErrorInfo(status).reason, "RESERVATION_IN_PROGRESS");
+  EXPECT_EQ(held.reservation->state, State::kHeld);
+}
+
 TEST(ReturnSold, OtherStatesAreRefused) {
-  ExpectRefusedIn({{State::kHeld, "HELD"}, {State::kReleased, "RELEASED"}, {State::kReturned, "RETURNED"}},
-                  "RESERVATION_NOT_SOLD", [](std::optional<Reservation>& reservation, Products& products) {
+  ExpectRefusedIn({{State::kReleased, "RELEASED"}, {State::kReturned, "RETURNED"}}, "RESERVATION_NOT_SOLD",
+                  [](std::optional<Reservation>& reservation, Products& products) {
                     return ReturnSold(reservation, products, "r1", kLater);
                   });
 }
