@@ -11,7 +11,7 @@
 #include "grpc/support/log.h"
 #include "nlohmann/json.hpp"
 
-ABSL_FLAG(std::string, log_level, "info", "Least severe lines to log: debug, info, warning or error.");
+ABSL_FLAG(std::string, log_level, "info", "Least severe lines to log: debug, info, warning, error, or none.");
 
 namespace unwind {
 namespace {
@@ -37,12 +37,15 @@ const char* NameOf(Severity severity) {
   return "?";
 }
 
+constexpr auto kNone = static_cast<Severity>(static_cast<int>(Severity::kError) + 1);
+
 Severity LevelFromFlag() {
   const std::string level = absl::GetFlag(FLAGS_log_level);
+  if (level == "none") return kNone;
   for (const Severity severity : {Severity::kDebug, Severity::kInfo, Severity::kWarning, Severity::kError}) {
     if (level == NameOf(severity)) return severity;
   }
-  std::fprintf(stderr, "--log_level=%s: use debug, info, warning or error\n", level.c_str());
+  std::fprintf(stderr, "--log_level=%s: use debug, info, warning, error or none\n", level.c_str());
   std::exit(1);
 }
 

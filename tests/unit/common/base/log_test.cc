@@ -98,7 +98,7 @@ TEST_F(LogTest, RefusesAnUnknownLevel) {
         absl::SetFlag(&FLAGS_log_level, "loud");
         InitLog("test_svc");
       },
-      testing::ExitedWithCode(1), "--log_level=loud: use debug, info, warning or error");
+      testing::ExitedWithCode(1), "--log_level=loud: use debug, info, warning, error or none");
 }
 
 }  // namespace

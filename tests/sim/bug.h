@@ -1,0 +1,26 @@
+// Bugs that a simulation can be given, to see whether it notices.
+#ifndef UNWIND_TESTS_SIM_BUG_H_
+#define UNWIND_TESTS_SIM_BUG_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace unwind::sim {
+
+enum class Bug : std::uint8_t {
+  kNone,
+  kNoBarrier,       // the services keep no barrier rows
+  kNoTombstones,    // they forget what was compensated or resolved before it came
+  kCommitIgnored,   // the orchestrator goes on when a commit failed
+  kNoVersionCheck,  // the store overwrites what another one wrote, and asks for no lease
+  kResolveIgnored,  // a payment of unknown outcome is taken as one that failed
+  kStepNotUndone,   // a step whose outcome is unknown is taken as one that had no effect
+};
+inline constexpr std::array kBugs = {Bug::kNoBarrier,      Bug::kNoTombstones,   Bug::kCommitIgnored,
+                                     Bug::kNoVersionCheck, Bug::kResolveIgnored, Bug::kStepNotUndone};
+const char* NameOf(Bug bug);
+
+}  // namespace unwind::sim
+
+#endif  // UNWIND_TESTS_SIM_BUG_H_

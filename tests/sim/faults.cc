@@ -1,0 +1,103 @@
+#include "tests/sim/faults.h"
+
+namespace unwind::sim {
+namespace {
+
+constexpr double kOnPercent[] = {10, 30, 50, 80};  // how much of the swarm a seed has
+
+constexpr std::array<const char*, kFaults> kFaultNames = {
+    "message lost",
+    "message duplicated",
+    "message long delayed",
+    "message overtaken",
+    "partition",
+    "orchestrator crash",
+    "orchestrator paused",
+    "zombie orchestrator",
+    "order_svc crash",
+    "stock_svc crash",
+    "payment_svc crash",
+    "gateway crash",
+    "crash before commit",
+    "crash after commit",
+    "slow service",
+    "queue full",
+    "mail lost",
+    "commit torn, not stored",
+    "commit torn, stored",
+    "commit torn, lands late",
+    "load fails",
+    "store away",
+    "database busy",
+    "database commit unknown",
+    "clock forward",
+    "clock back",
+    "card declined",
+    "gateway silent",
+    "buyer retries",
+    "same key, other body",
+    "buyer cancels",
+    "saga cancelled",
+    "poisoned step",
+};
+
+constexpr std::array<const char*, kOutcomes> kOutcomeNames = {
+    "completed",
+    "aborted",
+    "parked",
+    "resolved: happened",
+    "resolved: never",
+    "taken over",
+    "fenced",
+    "stale reply",
+    "stale epoch",
+    "row moved",
+    "key reused",
+    "attached",
+    "cancelled",
+    "deadline",
+    "timeout",
+    "overloaded",
+    "told still running",
+    "order cancelled",
+    "stock not enough",
+    "product not found",
+    "order already exists",
+    "payment failed",
+    "payment timeout",
+    "step compensated",
+    "parked step retried",
+};
+
+}  // namespace
+
+const char* NameOf(Fault fault) { return kFaultNames[static_cast<std::size_t>(fault)]; }
+const char* NameOf(Outcome outcome) { return kOutcomeNames[static_cast<std::size_t>(outcome)]; }
+
+void Tally::Add(const Tally& other) {
+  for (std::size_t i = 0; i < kFaults; ++i) faults[i] += other.faults[i];
+  for (std::size_t i = 0; i < kOutcomes; ++i) outcomes[i] += other.outcomes[i];
+  seeds += other.seeds;
+  sagas += other.sagas;
+  messages += other.messages;
+  replayed += other.replayed;
+  events += other.events;
+  simulated_seconds += other.simulated_seconds;
+}
+
+Faults::Faults(World& world) : world_(world) {
+  const double on = kOnPercent[world_.dice().Between(0, 3)] / 100;
+  for (double& intensity : intensity_) {
+    const bool drawn = world_.dice().Chance(on);
+    const double strength = world_.dice().Spread(0.02, 1.0);
+    intensity = drawn ? strength : 0;
+  }
+}
+
+bool Faults::Strikes(Fault fault, double most) {
+  if (!on(fault) || !world_.dice().Chance(intensity(fault) * most)) return false;
+  Count(fault);
+  return true;
+}
+
+}  // namespace unwind::sim

@@ -1,0 +1,130 @@
+// What can go wrong in a simulation, and what came of it. Each seed draws its own swarm: every kind is on or off, with
+// an intensity of its own; so that some seeds show one fault alone, and some all of them.
+#ifndef UNWIND_TESTS_SIM_FAULTS_H_
+#define UNWIND_TESTS_SIM_FAULTS_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "tests/sim/world.h"
+
+namespace unwind::sim {
+
+enum class Fault : std::uint8_t {
+  // messages
+  kLoss,
+  kDuplicate,
+  kLongDelay,
+  kReorder,
+  kPartition,
+  // processes
+  kOrchestratorCrash,
+  kOrchestratorPause,
+  kZombie,
+  kOrderCrash,
+  kStockCrash,
+  kPaymentCrash,
+  kGatewayCrash,
+  kCrashBeforeCommit,
+  kCrashAfterCommit,
+  kSlowService,
+  kQueueFull,
+  kMailLost,
+  // the orchestrators' store
+  kTornLost,
+  kTornDurable,
+  kTornLate,
+  kLoadFails,
+  kStoreAway,
+  // the services' databases
+  kDatabaseBusy,
+  kCommitUnknown,
+  // time
+  kClockForward,
+  kClockBack,
+  // the gateway
+  kCardDeclined,
+  kGatewaySilent,
+  // people
+  kBuyerRetries,
+  kOtherBody,
+  kBuyerCancels,
+  kSagaCancelled,
+  kPoison,
+};
+constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::kPoison) + 1;
+const char* NameOf(Fault fault);
+
+enum class Outcome : std::uint8_t {
+  kCompleted,
+  kAborted,
+  kParked,
+  kResolvedHappened,
+  kResolvedNever,
+  kTakenOver,
+  kFenced,
+  kStaleReply,
+  kStaleEpoch,  // a commit of an orchestrator that another one has replaced
+  kRowMoved,    // a commit that found another version
+  kKeyReused,
+  kAttached,  // a caller found the saga of its key
+  kCancelled,
+  kDeadline,
+  kTimeout,
+  kOverloaded,
+  kStillRunning,
+  kOrderCancelled,
+  kStockNotEnough,
+  kProductNotFound,
+  kOrderAlreadyExists,
+  kPaymentFailed,
+  kPaymentTimeout,
+  kCompensated,
+  kOperated,  // a parked step that a person moved on
+};
+constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kOperated) + 1;
+const char* NameOf(Outcome outcome);
+
+struct Tally {
+  std::array<std::int64_t, kFaults> faults = {};
+  std::array<std::int64_t, kOutcomes> outcomes = {};
+  std::int64_t seeds = 0;
+  std::int64_t sagas = 0;
+  std::int64_t messages = 0;
+  std::int64_t replayed = 0;
+  std::int64_t events = 0;
+  double simulated_seconds = 0;
+
+  void Add(const Tally& other);
+  void Count(Fault fault) { ++faults[static_cast<std::size_t>(fault)]; }
+  void Count(Outcome outcome) { ++outcomes[static_cast<std::size_t>(outcome)]; }
+};
+
+class Faults {
+ public:
+  explicit Faults(World& world);
+
+  // Whether this kind is on, and the world not healed yet.
+  bool on(Fault fault) const { return !healed_ && intensity_[static_cast<std::size_t>(fault)] > 0; }
+  // 0 to 1; 0: off.
+  double intensity(Fault fault) const { return on(fault) ? intensity_[static_cast<std::size_t>(fault)] : 0; }
+
+  // Draws whether it strikes here and now, with at most probability `most`; counts it if it does.
+  bool Strikes(Fault fault, double most);
+  void Count(Fault fault) { tally_.Count(fault); }
+
+  void Heal() { healed_ = true; }
+  bool healed() const { return healed_; }
+  Tally& tally() { return tally_; }
+
+ private:
+  World& world_;
+  std::array<double, kFaults> intensity_ = {};
+  bool healed_ = false;
+  Tally tally_;
+};
+
+}  // namespace unwind::sim
+
+#endif  // UNWIND_TESTS_SIM_FAULTS_H_

@@ -1,0 +1,311 @@
+#include "tests/sim/orchestrator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/rpc/error.h"
+#include "common/rpc/validate.h"
+#include "orchestrator/adapters/call_failure.h"
+#include "orchestrator/adapters/served_call.h"
+#include "orchestrator/engine/driver.h"
+
+namespace unwind::sim {
+namespace {
+
+constexpr absl::Duration kLease = absl::Seconds(15);
+constexpr absl::Duration kRenewEvery = absl::Seconds(5);
+constexpr absl::Duration kIdleTurnEvery = absl::Seconds(1);  // as Shard::WaitAndTurn
+
+Node TargetOf(const std::string& method) {
+  if (absl::StartsWith(method, "/shop.order.")) return Node::kOrder;
+  if (absl::StartsWith(method, "/shop.stock.")) return Node::kStock;
+  return Node::kPayment;
+}
+
+// A step that says no without having stored it, as if it had: for Bug::kStepNotUndone.
+bool IsUnknownAction(const Request& request, const Reply& reply) {
+  return request.Metadata("saga-phase") == "action" && request.Metadata("saga-kind") == "compensatable" &&
+         (absl::IsDeadlineExceeded(reply.status) || absl::IsUnavailable(reply.status));
+}
+
+absl::Status NeverHappened() {
+  return MakeError(absl::StatusCode::kFailedPrecondition, "taken as never happened",
+                   {"NEVER_HAPPENED", "sim", {{"cause", "PAYMENT_TIMEOUT"}}});
+}
+
+}  // namespace
+
+class Orchestrator::Process final : public Participants, public DriverObserver {
+ public:
+  Process(Orchestrator& home, Lease lease, DriverOptions options)
+      : home_(home), lease_(lease), driver_(home.store_, *this, home.catalog_, home.clock_, *this, lease, options) {}
+
+  Driver& driver() { return driver_; }
+  const Lease& lease() const { return lease_; }
+
+  void Invoke(unwind::Call call, std::function<void(CallResult)> done) override {
+    if (!alive) return;
+    const std::weak_ptr<Process> weak = self;
+    Request request{std::move(call.method), std::move(call.request), std::move(call.metadata), call.timeout};
+    const Node to = TargetOf(request.method);
+    if (home_.bug_ == Bug::kResolveIgnored && request.Metadata("saga-phase") == "resolve") {
+      return Hear(weak, done, {NeverHappened(), "", false});
+    }
+    const bool not_undone = home_.bug_ == Bug::kStepNotUndone;
+    const Request copy = not_undone ? request : Request();
+    home_.network_.Call(home_.node_, to, std::move(request),
+                        [this, weak, not_undone, copy, done = std::move(done)](Reply reply) {
+                          if (not_undone && IsUnknownAction(copy, reply)) {
+                            reply.status = absl::FailedPreconditionError("taken as refused");
+                            reply.effect_free = true;
+                          }
+                          const auto mine = weak.lock();
+                          if (mine == nullptr || !mine->alive) return;
+                          if (home_.faults_.Strikes(Fault::kMailLost, 0.02)) {
+                            home_.begin_anew_ = true;
+                            return home_.world_.Tell(NameOf(home_.node_), "loses an answer in its mailbox");
+                          }
+                          Hear(weak, done, std::move(reply));
+                        });
+  }
+
+  void OnStarted(const Saga&) override {}
+  void OnFinished(const Saga&) override {}
+  void OnReplied(const Plan&, const Replied& reply, bool stale) override {
+    if (stale) home_.faults_.tally().Count(Outcome::kStaleReply);
+    if (reply.outcome == unwind::Outcome::kFenced) home_.faults_.tally().Count(Outcome::kFenced);
+  }
+  void OnParked(const Saga&, const std::string&) override {}
+  void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
+
+  std::weak_ptr<Process> self;
+  bool alive = true;
+  bool paused = false;
+  absl::Time next_turn = absl::InfiniteFuture();
+
+ private:
+  void Hear(const std::weak_ptr<Process>& weak, const std::function<void(CallResult)>& done, Reply reply) {
+    const auto mine = weak.lock();
+    if (mine == nullptr || !mine->alive) return;
+    CallResult result;
+    result.failure = ReadFailure(ToGrpc(reply.status));
+    result.effect_free = !reply.status.ok() && reply.effect_free;
+    if (reply.status.ok()) result.reply = std::move(reply.bytes);
+    done(std::move(result));
+    home_.Poke(mine);
+  }
+
+  Orchestrator& home_;
+  const Lease lease_;
+  Driver driver_;
+};
+
+Orchestrator::Orchestrator(World& world, Faults& faults, Network& network, Store& store,
+                           const DefinitionCatalog& catalog, Bug bug, Node node, AcceptedHook accepted)
+    : world_(world),
+      faults_(faults),
+      network_(network),
+      store_(store),
+      catalog_(catalog),
+      bug_(bug),
+      node_(node),
+      accepted_(std::move(accepted)),
+      clock_(world),
+      turn_(world.dice().Spread(absl::Microseconds(200), absl::Milliseconds(10))),
+      shards_(static_cast<std::size_t>(world.dice().Between(1, 3))) {
+  Start();
+}
+
+Orchestrator::~Orchestrator() = default;
+
+void Orchestrator::Start() {
+  if (current_ != nullptr) return;
+  const absl::StatusOr<Lease> lease = store_.Acquire(NameOf(node_), NameOf(node_), kLease);
+  if (!lease.ok()) return StartLater();
+  DriverOptions options;
+  options.shards = shards_;
+  options.seed = world_.dice().Next() | 1;
+  if (faults_.on(Fault::kQueueFull)) {
+    options.in_flight_max = static_cast<std::size_t>(world_.dice().Between(2, 10));
+    begin_anew_ = true;
+  }
+  auto process = std::make_shared<Process>(*this, *lease, options);
+  process->self = process;
+  if (!process->driver().TakeUp().ok()) return StartLater();
+  current_ = process;
+  world_.Tell(NameOf(node_), "starts in epoch ", lease->epoch);
+  Poke(process);
+  RenewLater(process);
+}
+
+void Orchestrator::StartLater() {
+  if (starts_later_) return;
+  starts_later_ = true;
+  world_.In(world_.dice().Spread(absl::Milliseconds(50), absl::Seconds(20)), [this] {
+    starts_later_ = false;
+    Start();
+  });
+}
+
+void Orchestrator::Crash() {
+  if (current_ == nullptr) return;
+  world_.Tell(NameOf(node_), "is dead");
+  End(current_);
+  StartLater();
+}
+
+// Callbacks that are under way find it dead; nothing of it is reached any more.
+void Orchestrator::End(const std::shared_ptr<Process>& process) {
+  process->alive = false;
+  if (current_ == process) current_.reset();
+  std::erase(zombies_, process);
+}
+
+void Orchestrator::Pause(absl::Duration length, bool replaced) {
+  const std::shared_ptr<Process> process = current_;
+  if (process == nullptr || process->paused) return;
+  world_.Tell(NameOf(node_), "stands still");
+  process->paused = true;
+  if (replaced) {
+    zombies_.push_back(process);
+    current_.reset();
+    StartLater();
+  }
+  world_.In(length, [this, process, replaced] {
+    process->paused = false;
+    if (!process->alive) return;
+    world_.Tell(NameOf(node_), replaced ? "goes on as a zombie of epoch " : "goes on in epoch ",
+                process->lease().epoch);
+    Poke(process);
+    RenewLater(process);
+  });
+}
+
+void Orchestrator::Jump(absl::Duration by) {
+  world_.Tell(NameOf(node_), "'s clock jumps by ", absl::FormatDuration(by));
+  clock_.set_error(clock_.error() + by);
+  if (current_ != nullptr) Poke(current_);
+}
+
+void Orchestrator::Ask(const std::string& saga_id, const Event& event) {
+  if (current_ == nullptr) return;
+  current_->driver().Ask(saga_id, event, [](const Progress&) {});
+  Poke(current_);
+}
+
+void Orchestrator::Heal() {
+  clock_.set_error(absl::ZeroDuration());
+  if (current_ == nullptr) return;
+  if (begin_anew_) return Crash();
+  Poke(current_);
+}
+
+void Orchestrator::ScheduleTurn(const std::shared_ptr<Process>& process, absl::Time when) {
+  if (when >= process->next_turn) return;
+  process->next_turn = when;
+  world_.At(when, [this, process, when] {
+    if (process->next_turn != when) return;
+    process->next_turn = absl::InfiniteFuture();
+    if (process->alive && !process->paused) Turn(process);
+  });
+}
+
+void Orchestrator::Poke(const std::shared_ptr<Process>& process) {
+  ScheduleTurn(process, world_.now() + world_.dice().Between(turn_ / 2, turn_ * 2));
+}
+
+void Orchestrator::Turn(const std::shared_ptr<Process>& process) {
+  store_.set_caller([this, process] {
+    world_.Tell(NameOf(node_), "dies at a commit");
+    process->alive = false;
+  });
+  const bool worked = process->driver().Turn();
+  store_.set_caller(nullptr);
+  if (process->driver().lease_lost()) world_.Tell(NameOf(node_), "lost its lease and leaves");
+  if (!process->alive || process->driver().lease_lost()) {
+    const bool was_current = process == current_;
+    End(process);
+    if (was_current) StartLater();
+    return;
+  }
+  if (worked) return Poke(process);
+  const absl::Time due = process->driver().NextDue();
+  if (due == absl::InfiniteFuture()) return;
+  const absl::Duration wait = std::clamp(due - clock_.Now(), absl::Milliseconds(1), kIdleTurnEvery);
+  ScheduleTurn(process, world_.now() + wait);
+}
+
+void Orchestrator::RenewLater(const std::shared_ptr<Process>& process) {
+  world_.In(kRenewEvery, [this, process] {
+    if (!process->alive || process->paused) return;
+    if (absl::IsAborted(store_.Renew(process->lease(), kLease))) {
+      world_.Tell(NameOf(node_), "finds its name taken and leaves");
+      const bool was_current = process == current_;
+      End(process);
+      if (was_current) StartLater();
+      return;
+    }
+    RenewLater(process);
+  });
+}
+
+// What a process says after its death is not heard.
+Respond Orchestrator::ByLiving(const std::shared_ptr<Process>& process, Respond respond) {
+  return [weak = std::weak_ptr<Process>(process), respond = std::move(respond)](Reply reply) {
+    const auto mine = weak.lock();
+    if (mine != nullptr && mine->alive) respond(std::move(reply));
+  };
+}
+
+void Orchestrator::Serve(const Request& request, Respond respond) {
+  // Those who were connected to a zombie before may still be.
+  std::shared_ptr<Process> process = current_;
+  if (!zombies_.empty() && world_.dice().Chance(0.3)) process = zombies_.back();
+  if (process->paused) return world_.Tell(NameOf(node_), "does not read it");
+  respond = ByLiving(process, std::move(respond));
+  if (request.method == kCancelSaga) {
+    process->driver().Ask(request.bytes, CancelRequested{"operator", "simulated"}, [respond](const Progress& progress) {
+      respond({progress.status, "", false});
+    });
+  } else {
+    Accept(process, request, std::move(respond));
+  }
+  if (process->alive) Poke(process);
+}
+
+// As ServedMethods does with a call over gRPC.
+void Orchestrator::Accept(const std::shared_ptr<Process>& process, const Request& request, Respond respond) {
+  const auto read = [&]() -> absl::StatusOr<NewSaga> {
+    NewSaga saga;
+    saga.definition = catalog_.ServedBy(request.method);
+    if (saga.definition == nullptr) return absl::UnimplementedError("no method");
+    const std::unique_ptr<google::protobuf::Message> input = saga.definition->NewInput();
+    if (!input->ParseFromString(request.bytes)) return absl::InvalidArgumentError("no such message");
+    RETURN_IF_ERROR(Validate(*input, kSagaDomain));
+    ASSIGN_OR_RETURN(saga.key, ReadKey(*saga.definition, *input, std::nullopt));
+    saga.input = SerializeInput(*input);
+    saga.input_hash = HashInput(saga.input);
+    return saga;
+  };
+  absl::StatusOr<NewSaga> saga = read();
+  if (!saga.ok()) return respond({saga.status(), "", false});
+  if (faults_.Strikes(Fault::kMailLost, 0.05)) return world_.Tell(NameOf(node_), "loses a request in its mailbox");
+  const absl::Time answer_by = AnswerBy(clock_.Now(), clock_.Now() + request.timeout, request.timeout);
+  const std::string definition = saga->definition->plan().name, key = saga->key;
+  process->driver().Accept(
+      *std::move(saga), answer_by,
+      [this, process_alive = std::weak_ptr<Process>(process), definition, key](const std::string& saga_id) {
+        const auto mine = process_alive.lock();
+        if (mine != nullptr && mine->alive) accepted_(definition, key, saga_id);
+      },
+      [this, respond = std::move(respond)](const Progress& progress) {
+        absl::StatusOr<std::string> answer = Answer(catalog_, progress);
+        if (!answer.ok()) return respond({answer.status(), "", false});
+        respond({absl::OkStatus(), *std::move(answer), false});
+      });
+}
+
+}  // namespace unwind::sim

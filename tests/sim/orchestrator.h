@@ -1,0 +1,81 @@
+// One orchestrator instance: the production driver without its threads, its door, and its calls over the simulated
+// network. A crash destroys the process and another takes up its sagas; a paused process may find, when it goes on,
+// that another one has its name: a zombie.
+#ifndef UNWIND_TESTS_SIM_ORCHESTRATOR_H_
+#define UNWIND_TESTS_SIM_ORCHESTRATOR_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "orchestrator/definition/definition.h"
+#include "tests/sim/bug.h"
+#include "tests/sim/network.h"
+#include "tests/sim/store.h"
+
+namespace unwind::sim {
+
+inline constexpr char kCancelSaga[] = "/saga.v1.SagaService/CancelSaga";  // its request is the saga's id
+
+// Called with (definition, key, saga id) once a caller is told that its saga is stored.
+using AcceptedHook = std::function<void(const std::string&, const std::string&, const std::string&)>;
+
+class Orchestrator final : public Server {
+ public:
+  Orchestrator(World& world, Faults& faults, Network& network, Store& store, const DefinitionCatalog& catalog, Bug bug,
+               Node node, AcceptedHook accepted);
+  ~Orchestrator() override;
+
+  bool up() const override { return current_ != nullptr; }
+  void Serve(const Request& request, Respond respond) override;
+
+  void Crash();
+  // It stands still for `length`. With `replaced` another process is started under its name meanwhile, and it then goes
+  // on beside that one until it is found out.
+  void Pause(absl::Duration length, bool replaced);
+  void Jump(absl::Duration by);
+  // What a person asks of a saga of this instance.
+  void Ask(const std::string& saga_id, const Event& event);
+
+  // No faults any more: the clock is right, and what only a new process mends is mended by one.
+  void Heal();
+
+  MachineClock& clock() { return clock_; }
+  bool idle() const { return current_ != nullptr && zombies_.empty(); }
+
+ private:
+  class Process;
+
+  void Start();
+  void StartLater();
+  void ScheduleTurn(const std::shared_ptr<Process>& process, absl::Time when);
+  void Poke(const std::shared_ptr<Process>& process);
+  void Turn(const std::shared_ptr<Process>& process);
+  void RenewLater(const std::shared_ptr<Process>& process);
+  void End(const std::shared_ptr<Process>& process);
+  void Accept(const std::shared_ptr<Process>& process, const Request& request, Respond respond);
+  Respond ByLiving(const std::shared_ptr<Process>& process, Respond respond);
+
+  World& world_;
+  Faults& faults_;
+  Network& network_;
+  Store& store_;
+  const DefinitionCatalog& catalog_;
+  const Bug bug_;
+  const Node node_;
+  const AcceptedHook accepted_;
+  MachineClock clock_;
+  const absl::Duration turn_;  // what a turn takes
+  const std::size_t shards_;
+  bool begin_anew_ = false;  // when the world heals: a mail was lost, or a limit was set
+  bool starts_later_ = false;
+  std::shared_ptr<Process> current_;
+  std::vector<std::shared_ptr<Process>> zombies_;
+};
+
+}  // namespace unwind::sim
+
+#endif  // UNWIND_TESTS_SIM_ORCHESTRATOR_H_

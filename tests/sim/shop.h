@@ -1,0 +1,49 @@
+// What every seed of a process shares: the production definitions, and the services' databases, which are cleared for
+// each.
+#ifndef UNWIND_TESTS_SIM_SHOP_H_
+#define UNWIND_TESTS_SIM_SHOP_H_
+
+#include <memory>
+#include <string>
+
+#include "orchestrator/definition/definition.h"
+#include "tests/sim/database.h"
+
+namespace unwind::sim {
+
+struct Product {
+  const char* id;
+  std::int64_t price;
+  bool one_per_member;
+};
+inline constexpr Product kPlenty = {"plenty", 1500, false};
+inline constexpr Product kScarce = {"scarce", 700, false};
+inline constexpr Product kLimited = {"limited", 9900, true};
+inline constexpr Product kProducts[] = {kPlenty, kScarce, kLimited};
+inline constexpr char kCurrency[] = "KRW";
+
+class Shop {
+ public:
+  // Loads orchestrator/sagas/*.yaml; ends the process with a sentence if they are not there.
+  Shop();
+
+  const DefinitionCatalog& catalog() const { return catalog_; }
+  Database& orders() { return orders_; }
+  Database& stock() { return stock_; }
+  Database& payments() { return payments_; }
+
+  // Puts the products on the shelf: `scarce` pieces of the scarce one, enough of the others.
+  void Stock(int scarce);
+
+ private:
+  DefinitionCatalog catalog_;
+  Database orders_;
+  Database stock_;
+  Database payments_;
+};
+
+inline constexpr int kEnough = 10000;
+
+}  // namespace unwind::sim
+
+#endif  // UNWIND_TESTS_SIM_SHOP_H_

@@ -1,0 +1,345 @@
+#include "tests/sim/simulation.h"
+
+#include <array>
+#include <exception>
+#include <memory>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "order_svc/order_domain.h"
+#include "payment_svc/payment_domain.h"
+#include "stock_svc/stock_domain.h"
+#include "tests/sim/books.h"
+#include "tests/sim/gateway.h"
+#include "tests/sim/invariants.h"
+#include "tests/sim/load.h"
+#include "tests/sim/network.h"
+#include "tests/sim/orchestrator.h"
+#include "tests/sim/service.h"
+#include "tests/sim/store.h"
+
+namespace unwind::sim {
+namespace {
+
+constexpr int kEventsPerCheck = 1000;
+constexpr absl::Duration kRestWithin = absl::Hours(6);  // after the last fault, of simulated time
+constexpr absl::Duration kLook = absl::Seconds(1);      // how often it is asked whether all is at rest
+constexpr absl::Duration kReplayWithin = absl::Seconds(20);
+constexpr absl::Duration kReplayTurn = absl::Milliseconds(500);  // so that a transaction serves many
+constexpr std::int64_t kEventsMax = 3'000'000;
+
+class Simulation {
+ public:
+  Simulation(Shop& shop, const SimulationOptions& options)
+      : shop_(shop),
+        world_(options.seed, options.tells),
+        faults_(world_),
+        network_(world_, faults_),
+        store_(world_, faults_, options.bug),
+        gateway_(world_, faults_),
+        order_(world_, faults_, options.bug, OrderSetup()),
+        stock_(world_, faults_, options.bug, StockSetup()),
+        payment_(world_, faults_, options.bug, PaymentSetup()),
+        invariants_(world_, faults_, store_, shop.catalog()),
+        scarce_(world_.dice().Between(0, options.sagas)),
+        span_(world_.dice().Spread(absl::Seconds(1), absl::Seconds(90))) {
+    const auto accepted = [this](const std::string& definition, const std::string& key, const std::string& saga_id) {
+      invariants_.Accepted(definition, key, saga_id);
+      load_->Accepted(key, saga_id);
+    };
+    const int orchestrators = world_.dice().Between(1, 2);
+    for (int i = 0; i < orchestrators; ++i) {
+      const Node node = i == 0 ? Node::kOrchestratorA : Node::kOrchestratorB;
+      orchestrators_.push_back(std::make_unique<Orchestrator>(world_, faults_, network_, store_, shop.catalog(),
+                                                              options.bug, node, accepted));
+      network_.Connect(node, *orchestrators_.back());
+    }
+    network_.Connect(Node::kOrder, order_);
+    network_.Connect(Node::kStock, stock_);
+    network_.Connect(Node::kPayment, payment_);
+    network_.Connect(Node::kGateway, gateway_);
+    network_.Watch(invariants_);
+    shop.Stock(scarce_);
+    load_ = std::make_unique<Load>(world_, faults_, network_, options.sagas, span_, orchestrators);
+  }
+
+  SimulationResult Run() {
+    PlanTrouble();
+    const absl::Time heals = world_.now() + span_ + world_.dice().Between(absl::Seconds(1), absl::Seconds(60));
+    RunUntil([&] { return world_.now() >= heals; });
+    Heal();
+    bool rests = RunToRest("the faults");
+    if (rests && world_.dice().Chance(0.5) && RetryParked()) rests = RunToRest("the operator's retries");
+    if (rests) CheckEnd();
+    SimulationResult result;
+    result.violations = world_.violations();
+    result.story = world_.story();
+    result.tally = faults_.tally();
+    result.tally.seeds = 1;
+    result.tally.events = world_.events();
+    result.tally.simulated_seconds = absl::ToDoubleSeconds(world_.now() - began_);
+    for (const Saga& saga : store_.All()) world_.Mix(static_cast<std::int64_t>(saga.state));
+    result.hash = world_.hash();
+    return result;
+  }
+
+ private:
+  // Every old message changes nothing; then everything must add up.
+  void CheckEnd() {
+    CheckBooks();
+    const std::string before = Everything();
+    ReplayAll();
+    if (RunToRest("the replay") && Everything() != before) {
+      world_.Violate("I8", absl::StrCat("old messages changed something:", Difference(before, Everything())));
+    }
+    invariants_.CheckEnd(ReadBooks(shop_, gateway_.entries()), Poisoned());
+  }
+
+  // What parked the steps is mended, and a person says so. False: no step was parked.
+  bool RetryParked() {
+    for (Service* const service : Services()) service->Cure();
+    bool any = false;
+    for (const Saga& saga : store_.All()) {
+      for (std::size_t i = 0; i < saga.steps.size(); ++i) {
+        if (!saga.steps[i].parked) continue;
+        any = true;
+        faults_.tally().Count(Outcome::kOperated);
+        const std::size_t owner = saga.owner == NameOf(Node::kOrchestratorA) ? 0 : 1;
+        orchestrators_[owner]->Ask(
+            saga.id, Operated{Verb::kRetry, static_cast<int>(i), "", "operator", "what refused it is mended"});
+      }
+    }
+    return any;
+  }
+
+  ServiceSetup OrderSetup() {
+    return {.node = Node::kOrder,
+            .database = shop_.orders(),
+            .error_domain = std::string(order::kErrorDomain),
+            .crash = Fault::kOrderCrash,
+            .new_domain = [](const Clock& clock, const std::function<bool()>&) -> std::unique_ptr<Domain> {
+              return std::make_unique<order::OrderDomain>(clock);
+            }};
+  }
+  ServiceSetup StockSetup() {
+    return {.node = Node::kStock,
+            .database = shop_.stock(),
+            .error_domain = std::string(stock::kErrorDomain),
+            .crash = Fault::kStockCrash,
+            .new_domain = [](const Clock& clock, const std::function<bool()>&) -> std::unique_ptr<Domain> {
+              return std::make_unique<stock::StockDomain>(clock);
+            }};
+  }
+  ServiceSetup PaymentSetup() {
+    // The gateways of dead processes stay: an answer may still be under way to them.
+    return {.node = Node::kPayment,
+            .database = shop_.payments(),
+            .error_domain = std::string(payment::kErrorDomain),
+            .never_cause = std::string(payment::kPaymentTimeout),
+            .crash = Fault::kPaymentCrash,
+            .new_domain = [this](const Clock& clock, std::function<bool()> alive) -> std::unique_ptr<Domain> {
+              ports_.push_back(std::make_unique<GatewayPort>(network_, std::move(alive)));
+              return std::make_unique<payment::PaymentDomain>(*ports_.back(), clock);
+            }};
+  }
+
+  // What befalls whole processes and links: again and again, at a pace of its own.
+  void PlanTrouble() {
+    Repeat(Fault::kOrchestratorCrash, [this] { AnyOrchestrator().Crash(); });
+    Repeat(Fault::kOrchestratorPause, [this] {
+      AnyOrchestrator().Pause(world_.dice().Spread(absl::Milliseconds(100), absl::Seconds(20)), false);
+    });
+    Repeat(Fault::kZombie,
+           [this] { AnyOrchestrator().Pause(world_.dice().Spread(absl::Milliseconds(300), absl::Seconds(20)), true); });
+    for (Service* const service : Services()) {
+      Repeat(service->crash_kind(), [service] { service->Crash(); });
+    }
+    Repeat(Fault::kGatewayCrash, [this] { gateway_.Crash(); });
+    Repeat(Fault::kSlowService, [this] {
+      Service* const service = Services()[static_cast<std::size_t>(world_.dice().Between(0, 2))];
+      service->SlowDown(world_.now() + world_.dice().Spread(absl::Seconds(1), absl::Seconds(40)),
+                        world_.dice().Spread(absl::Milliseconds(300), absl::Seconds(8)));
+    });
+    Repeat(Fault::kStoreAway, [this] {
+      world_.Tell("store", "goes away");
+      store_.GoAway(world_.now() + world_.dice().Spread(absl::Milliseconds(50), absl::Seconds(20)));
+    });
+    Repeat(Fault::kPartition, [this] { Partition(); });
+    Repeat(Fault::kClockForward, [this] { Jump(1); });
+    Repeat(Fault::kClockBack, [this] { Jump(-1); });
+  }
+
+  void Repeat(Fault fault, std::function<void()> strike) {
+    if (!faults_.on(fault)) return;
+    const absl::Duration pause = world_.dice().Spread(absl::Seconds(1), absl::Seconds(30)) / faults_.intensity(fault);
+    world_.In(world_.dice().Between(absl::ZeroDuration(), std::min(pause, span_)),
+              [this, fault, strike = std::move(strike)] {
+                if (faults_.healed()) return;
+                faults_.Count(fault);
+                strike();
+                Repeat(fault, strike);
+              });
+  }
+
+  void Partition() {
+    const Node from = static_cast<Node>(world_.dice().Between(0, kNodes - 1));
+    const Node to = static_cast<Node>(world_.dice().Between(0, kNodes - 1));
+    const bool both = world_.dice().Chance(0.5);
+    world_.Tell("network", NameOf(from), " cannot reach ", NameOf(to), both ? ", nor the other way" : "");
+    network_.Cut(from, to, true);
+    if (both) network_.Cut(to, from, true);
+    world_.In(world_.dice().Spread(absl::Milliseconds(100), absl::Seconds(45)), [this, from, to] {
+      network_.Cut(from, to, false);
+      network_.Cut(to, from, false);
+    });
+  }
+
+  void Jump(int sign) {
+    const absl::Duration by =
+        sign * world_.dice().Spread(absl::Seconds(1), world_.dice().Chance(0.1) ? absl::Hours(1) : absl::Minutes(3));
+    const int who = world_.dice().Between(0, 4);
+    if (who == 4) return gateway_.clock().set_error(by);
+    if (who == 0) return AnyOrchestrator().Jump(by);
+    Service* const service = Services()[static_cast<std::size_t>(who - 1)];
+    world_.Tell(NameOf(service->node()), "'s clock jumps to ", absl::FormatDuration(by));
+    service->clock().set_error(by);
+  }
+
+  Orchestrator& AnyOrchestrator() { return *orchestrators_[world_.dice().Next() % orchestrators_.size()]; }
+  std::array<Service*, 3> Services() { return {&order_, &stock_, &payment_}; }
+
+  void Heal() {
+    world_.Tell("world", "heals");
+    faults_.Heal();
+    network_.MendAll();
+    store_.GoAway(world_.now());
+    gateway_.Heal();
+    gateway_.clock().set_error(absl::ZeroDuration());
+    for (Service* const service : Services()) {
+      service->clock().set_error(absl::ZeroDuration());
+      service->SlowDown(world_.now(), absl::ZeroDuration());
+    }
+    for (const auto& orchestrator : orchestrators_) orchestrator->Heal();
+  }
+
+  // Half of the time so late that only a call's age, not its barrier row, is needed to keep it out.
+  void ReplayAll() {
+    world_.Tell("world", "delivers every old message once more");
+    if (world_.dice().Chance(0.5)) {
+      for (Service* const service : Services()) service->clock().set_error(absl::Minutes(20));
+    }
+    for (Service* const service : Services()) service->SlowDown(world_.now() + kReplayWithin, kReplayTurn);
+    network_.ReplayAll(kReplayWithin, [this](const Request& request) { return invariants_.IsSettled(request); });
+  }
+
+  template <class Done>
+  void RunUntil(Done done) {
+    while (!done() && world_.violations().empty() && world_.events() < kEventsMax && world_.Step()) {
+      if (world_.events() % kEventsPerCheck == 0) CheckBooks();
+    }
+  }
+
+  void CheckBooks() { invariants_.CheckBooks(ReadBooks(shop_, gateway_.entries()), scarce_); }
+
+  bool RunToRest(const char* after) {
+    const absl::Time last = world_.now() + kRestWithin;
+    absl::Time look = world_.now() + kLook;
+    bool rests = false;
+    RunUntil([&] {
+      if (world_.now() < look) return false;
+      look = world_.now() + kLook;
+      rests = IsAtRest();
+      return rests || world_.now() > last;
+    });
+    if (rests || !world_.violations().empty()) return rests;
+    world_.Violate("I7", absl::StrCat("no rest after ", after, WhatIsOpen()));
+    return false;
+  }
+
+  bool IsAtRest() {
+    if (!load_->done() || network_.under_way() > 0 || !gateway_.idle()) return false;
+    for (Service* const service : Services()) {
+      if (!service->idle()) return false;
+    }
+    for (const auto& orchestrator : orchestrators_) {
+      if (!orchestrator->idle()) return false;
+    }
+    for (const Saga& saga : store_.All()) {
+      if (!IsAtRest(saga)) return false;
+    }
+    return true;
+  }
+
+  // Over, or waiting for a person with nothing else to do.
+  bool IsAtRest(const Saga& saga) const {
+    if (IsTerminal(saga.state)) return true;
+    const Plan& plan = shop_.catalog().Find(saga.definition, saga.definition_version)->plan();
+    return saga.state == SagaState::kParked && Outstanding(saga).empty() &&
+           NextRunAt(plan, saga) == absl::InfiniteFuture();
+  }
+
+  std::string WhatIsOpen() {
+    std::string text;
+    if (!load_->done()) absl::StrAppend(&text, "; callers still wait");
+    if (network_.under_way() > 0) absl::StrAppend(&text, "; messages are under way");
+    for (const Saga& saga : store_.All()) {
+      if (!IsAtRest(saga)) absl::StrAppend(&text, "; saga ", saga.id, " is not over");
+    }
+    return text;
+  }
+
+  std::set<std::string> Poisoned() {
+    std::set<std::string> all;
+    for (Service* const service : Services()) all.insert(service->poisoned().begin(), service->poisoned().end());
+    return all;
+  }
+
+  // Every row of every participant, and of the orchestrators.
+  std::string Everything() {
+    std::string text = absl::StrCat(shop_.orders().Dump(), shop_.stock().Dump(), shop_.payments().Dump());
+    for (const pg::Entry& entry : gateway_.entries()) absl::StrAppend(&text, entry.idempotency_key, "\n");
+    for (const Saga& saga : store_.All()) absl::StrAppend(&text, saga.id, " ", saga.version, "\n");
+    return text;
+  }
+
+  // The first line that is not the same.
+  static std::string Difference(const std::string& before, const std::string& after) {
+    std::size_t i = 0;
+    while (i < before.size() && i < after.size() && before[i] == after[i]) ++i;
+    const std::size_t line = i == 0 ? 0 : after.rfind('\n', i - 1) + 1;
+    return absl::StrCat(" was ", before.substr(line, before.find('\n', i) - line), ", is ",
+                        after.substr(line, after.find('\n', i) - line));
+  }
+
+  Shop& shop_;
+  World world_;
+  const absl::Time began_ = world_.now();
+  Faults faults_;
+  Network network_;
+  Store store_;
+  GatewayServer gateway_;
+  std::vector<std::unique_ptr<GatewayPort>> ports_;
+  Service order_;
+  Service stock_;
+  Service payment_;
+  Invariants invariants_;
+  std::vector<std::unique_ptr<Orchestrator>> orchestrators_;
+  const int scarce_;
+  const absl::Duration span_;
+  std::unique_ptr<Load> load_;
+};
+
+}  // namespace
+
+SimulationResult Simulate(Shop& shop, const SimulationOptions& options) {
+  const auto simulation = std::make_unique<Simulation>(shop, options);
+  try {
+    return simulation->Run();
+  } catch (const std::exception& error) {  // SQL that a CHECK or a foreign key refuses
+    SimulationResult result;
+    result.violations = {absl::StrCat("I1: ", error.what())};
+    return result;
+  }
+}
+
+}  // namespace unwind::sim

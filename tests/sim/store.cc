@@ -1,0 +1,152 @@
+#include "tests/sim/store.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "orchestrator/core/names.h"
+
+namespace unwind::sim {
+namespace {
+
+constexpr int kRowsMax = 1 << 20;
+
+absl::Status Silent() { return absl::UnavailableError("the store does not answer"); }
+
+}  // namespace
+
+std::vector<Saga> Store::All() {
+  SagaFilter filter;
+  filter.limit = kRowsMax;
+  return inner_.List(filter).value();
+}
+
+std::vector<HistoryEvent> Store::WholeHistory(const std::string& saga_id) {
+  return inner_.History(saga_id, 0, kRowsMax).value();
+}
+
+absl::StatusOr<std::vector<WriteResult>> Store::Commit(const Lease& lease, const std::vector<SagaWrite>& writes) {
+  if (world_.now() < away_until_) return Silent();
+  if (faults_.Strikes(Fault::kCrashBeforeCommit, 0.01)) {
+    crash_();
+    return Silent();
+  }
+  if (faults_.Strikes(Fault::kTornLost, 0.1)) {
+    world_.Tell("store", "refuses ", writes.size(), " rows of ", lease.instance);
+    if (bug_ == Bug::kCommitIgnored) return std::vector<WriteResult>(writes.size(), WriteResult::kStored);
+    return Silent();
+  }
+  if (faults_.Strikes(Fault::kTornLate, 0.05)) {
+    world_.Tell("store", "will store ", writes.size(), " rows of ", lease.instance, " later and does not say so");
+    world_.In(world_.dice().Spread(absl::Milliseconds(1), absl::Seconds(5)),
+              [this, lease, writes] { Apply(lease, writes).IgnoreError(); });
+    return Silent();
+  }
+  const absl::StatusOr<std::vector<WriteResult>> results = Apply(lease, writes);
+  if (!results.ok()) return results;
+  if (faults_.Strikes(Fault::kTornDurable, 0.1)) {
+    world_.Tell("store", "stored ", writes.size(), " rows of ", lease.instance, " and does not say so");
+    return Silent();
+  }
+  if (faults_.Strikes(Fault::kCrashAfterCommit, 0.01)) crash_();
+  return results;
+}
+
+absl::StatusOr<std::vector<WriteResult>> Store::Apply(const Lease& lease, const std::vector<SagaWrite>& writes) {
+  Lease as = lease;
+  std::vector<SagaWrite> what = writes;
+  if (bug_ == Bug::kNoVersionCheck) Overwrite(as, what);
+  absl::StatusOr<std::vector<WriteResult>> results = inner_.Commit(as, what);
+  if (absl::IsAborted(results.status())) {
+    faults_.tally().Count(Outcome::kStaleEpoch);
+    world_.Tell("store", "fences epoch ", lease.epoch, " of ", lease.instance);
+  }
+  if (!results.ok()) return results;
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    switch ((*results)[i]) {
+      case WriteResult::kStored:
+        Observe(lease, writes[i]);
+        break;
+      case WriteResult::kConflict:
+        faults_.tally().Count(Outcome::kRowMoved);
+        world_.Tell("store", "has another version of saga ", writes[i].saga.id);
+        break;
+      case WriteResult::kKeyExists:
+        faults_.tally().Count(Outcome::kAttached);
+        world_.Tell("store", "has the key ", writes[i].saga.key, " already");
+        break;
+    }
+  }
+  return results;
+}
+
+void Store::Overwrite(Lease& lease, std::vector<SagaWrite>& writes) {
+  lease.epoch = epochs_[lease.instance];
+  for (SagaWrite& write : writes) {
+    const absl::StatusOr<Saga> stored = inner_.Load(write.saga.id);
+    if (stored.ok()) write.seen_version = stored->version;
+  }
+}
+
+void Store::Observe(const Lease& lease, const SagaWrite& write) {
+  const Saga& saga = write.saga;
+  auto& [version, state] = observed_[saga.id];
+  world_.Mix(saga.id);
+  world_.Mix(saga.version);
+  if (lease.epoch != epochs_[lease.instance]) {
+    world_.Violate("I15", absl::StrCat("epoch ", lease.epoch, " of ", lease.instance, " wrote saga ", saga.id));
+  }
+  if (version != write.seen_version) {
+    world_.Violate("I15", absl::StrCat("saga ", saga.id, " is at version ", version, ", and was written from version ",
+                                       write.seen_version));
+  }
+  if (version > 0 && IsTerminal(state)) {
+    world_.Violate("I14", absl::StrCat("saga ", saga.id, " left the state ", NameOf(state)));
+  }
+  std::int64_t seq = write.seen_version;
+  for (const HistoryEvent& event : write.events) {
+    if (event.seq != ++seq) {
+      world_.Violate("I14", absl::StrCat("saga ", saga.id, " has event ", event.seq, " where ", seq, " belongs"));
+    }
+    for (const Send& send : event.sends)
+      sends_.insert({saga.id, send.step, static_cast<int>(send.phase), send.attempt});
+    world_.Tell(lease.instance, "stores ", NameOf(event.event), " of saga ", saga.id, " as version ", event.seq, ", ",
+                NameOf(event.state));
+  }
+  if (seq != saga.version) {
+    world_.Violate("I14", absl::StrCat("saga ", saga.id, " of version ", saga.version, " ends with event ", seq));
+  }
+  version = saga.version;
+  state = saga.state;
+}
+
+bool Store::LoadFails() { return world_.now() < away_until_ || faults_.Strikes(Fault::kLoadFails, 0.3); }
+
+absl::StatusOr<Saga> Store::Load(absl::string_view id) {
+  if (LoadFails()) return Silent();
+  return inner_.Load(id);
+}
+
+absl::StatusOr<Saga> Store::LoadByKey(absl::string_view definition, absl::string_view key) {
+  if (LoadFails()) return Silent();
+  return inner_.LoadByKey(definition, key);
+}
+
+absl::StatusOr<Lease> Store::Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) {
+  if (world_.now() < away_until_) return Silent();
+  absl::StatusOr<Lease> lease = inner_.Acquire(instance, address, length);
+  if (lease.ok()) epochs_[lease->instance] = lease->epoch;
+  return lease;
+}
+
+absl::Status Store::Renew(const Lease& lease, absl::Duration length) {
+  if (world_.now() < away_until_) return Silent();
+  return inner_.Renew(lease, length);
+}
+
+absl::StatusOr<std::vector<Saga>> Store::LoadOwned(const Lease& lease, absl::string_view after, int limit) {
+  if (LoadFails()) return Silent();
+  return inner_.LoadOwned(lease, after, limit);
+}
+
+}  // namespace unwind::sim

@@ -1,0 +1,75 @@
+// The orchestrators' store: the production memory store behind a connection that fails, and beside it an observer who
+// holds every write to the rules of a row: versions without a gap, one writer at a time, nothing out of a terminal
+// state.
+#ifndef UNWIND_TESTS_SIM_STORE_H_
+#define UNWIND_TESTS_SIM_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "orchestrator/adapters/memory_saga_store.h"
+#include "orchestrator/engine/saga_store.h"
+#include "tests/sim/bug.h"
+#include "tests/sim/faults.h"
+
+namespace unwind::sim {
+
+class Store final : public SagaStore {
+ public:
+  Store(World& world, Faults& faults, Bug bug) : world_(world), faults_(faults), bug_(bug), away_until_(world.now()) {}
+
+  // Whoever turns now: `crash` kills it, and what it does afterwards is without effect.
+  void set_caller(std::function<void()> crash) { crash_ = std::move(crash); }
+  // Nothing is answered until then.
+  void GoAway(absl::Time until) { away_until_ = until; }
+
+  // Whether a stored decision says that this call is to be sent.
+  bool IsAuthorised(const std::string& saga_id, int step, Phase phase, int attempt) const {
+    return sends_.count({saga_id, step, static_cast<int>(phase), attempt}) > 0;
+  }
+  // As they are, past every fault.
+  SagaStore& rows() { return inner_; }
+  std::vector<Saga> All();
+  std::vector<HistoryEvent> WholeHistory(const std::string& saga_id);
+
+  absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override;
+  absl::StatusOr<Saga> Load(absl::string_view id) override;
+  absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) override;
+  absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) override { return inner_.List(filter); }
+  absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view id, std::int64_t after, int limit) override {
+    return inner_.History(id, after, limit);
+  }
+  absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
+  absl::Status Renew(const Lease& lease, absl::Duration length) override;
+  absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after, int limit) override;
+  absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override {
+    return inner_.Purge(lease, before, limit);
+  }
+  absl::Status PutDefinition(const StoredDefinition& definition) override { return inner_.PutDefinition(definition); }
+  absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override { return inner_.LoadDefinitions(); }
+
+ private:
+  bool LoadFails();
+  absl::StatusOr<std::vector<WriteResult>> Apply(const Lease& lease, const std::vector<SagaWrite>& writes);
+  void Overwrite(Lease& lease, std::vector<SagaWrite>& writes);
+  void Observe(const Lease& lease, const SagaWrite& write);
+
+  World& world_;
+  Faults& faults_;
+  const Bug bug_;
+  MemorySagaStore inner_;
+  std::function<void()> crash_;
+  absl::Time away_until_;
+  std::map<std::string, std::int64_t> epochs_;                          // by instance, as they were given out
+  std::map<std::string, std::pair<std::int64_t, SagaState>> observed_;  // version and state, by saga id
+  std::set<std::tuple<std::string, int, int, int>> sends_;
+};
+
+}  // namespace unwind::sim
+
+#endif  // UNWIND_TESTS_SIM_STORE_H_
