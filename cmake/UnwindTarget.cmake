@@ -1,4 +1,4 @@
-# unwind_library(), unwind_binary(), unwind_test() and unwind_embed(): the only build macros.
+# unwind_library(), unwind_binary(), unwind_test(), unwind_embed() and unwind_crash_points(): the only build macros.
 
 add_library(unwind_options INTERFACE)
 target_include_directories(unwind_options INTERFACE ${CMAKE_SOURCE_DIR})
@@ -16,6 +16,13 @@ set(UNWIND_WARNINGS
 if(UNWIND_SANITIZE MATCHES thread)
   list(APPEND UNWIND_WARNINGS -Wno-tsan)  # gRPC's and prometheus-cpp's headers use fences, which it cannot follow
 endif()
+
+# unwind_crash_points(FILE...): the files of this folder that have crash points. Only they are built with the option.
+function(unwind_crash_points)
+  if(UNWIND_CRASH_POINTS)
+    set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_DEFINITIONS UNWIND_CRASH_POINTS)
+  endif()
+endfunction()
 
 # unwind_library(name SRCS ... DEPS ...): a static library with our warnings.
 function(unwind_library name)

@@ -3,11 +3,13 @@
 #include <openssl/sha.h>
 
 #include <array>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/crash_point.h"
 #include "common/base/status_macros.h"
 #include "common/participant/barrier_rows.h"
 #include "common/rpc/error.h"
@@ -31,6 +33,18 @@ void AppendBytes(const google::protobuf::Message& message, std::string& bytes) {
 }
 
 RowKey KeyOf(const CallKey& key, Phase phase) { return {.saga_id = key.saga_id, .step = key.step, .phase = phase}; }
+
+const char* NameOf(Phase phase) {
+  switch (phase) {
+    case Phase::kAction:
+      return "action";
+    case Phase::kCompensation:
+      return "compensation";
+    case Phase::kResolve:
+      return "resolve";
+  }
+  std::abort();
+}
 
 absl::Status Fenced(const std::string& domain, const CallKey& key) {
   return MakeError(absl::StatusCode::kAborted,
@@ -200,6 +214,11 @@ SubmissionPtr MakeSubmission(int method, CallKey key, std::shared_ptr<const goog
   return call;
 }
 
+std::string CallOf(const Command& command) {
+  return absl::StrCat(command.key.step, "/", NameOf(command.key.phase),
+                      command.continuation.has_value() ? "/continued" : "");
+}
+
 std::string PayloadHash(const google::protobuf::Message& request) {
   std::string bytes = request.GetDescriptor()->full_name();
   bytes.push_back('\0');
@@ -225,11 +244,13 @@ absl::Status RunBatch(soci::session& session, Domain& domain, const ParticipantO
     commands.push_back(&call->command);
   }
   if (!commands.empty()) RETURN_IF_ERROR(domain.Apply(session, commands));
+  for (const Submission* call : asked) CRASH_POINT("participant.after_change", CallOf(call->command));
   for (Submission* call : asked) batch.Take(*call);
   if (barrier::InsertRows(session, batch.inserts(), now) != batch.inserts().size() ||
       barrier::SettleRows(session, batch.settled(), now) != batch.settled().size()) {
     return absl::AbortedError("another process wrote the same barrier rows");
   }
+  for (const SubmissionPtr& call : calls) CRASH_POINT("participant.after_row", CallOf(call->command));
   return absl::OkStatus();
 }
 

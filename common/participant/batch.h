@@ -27,6 +27,10 @@ using SubmissionPtr = std::shared_ptr<Submission>;
 SubmissionPtr MakeSubmission(int method, CallKey key, std::shared_ptr<const google::protobuf::Message> request,
                              Participant::Done done);
 
+// Which call a crash point is about, such as reserve_stock/compensation; charge/action/continued when it comes back
+// from Domain::Continue.
+std::string CallOf(const Command& command);
+
 // The name and the deterministic bytes of `request`, hashed: what makes two requests under one key the same.
 std::string PayloadHash(const google::protobuf::Message& request);
 

@@ -7,11 +7,13 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/crash_point.h"
 #include "common/base/status_macros.h"
 #include "common/db/migrate.h"
 #include "orchestrator/adapters/saga_codec.h"
 #include "orchestrator/adapters/soci_turn.h"
 #include "orchestrator/adapters/stored_text.h"
+#include "orchestrator/core/names.h"
 #include "soci/soci.h"
 
 extern const unwind::Migrations kSagaMigrations;  // embedded by the build
@@ -123,6 +125,12 @@ absl::Status DecodeDefinition(StoredDefinition& row) {
   return absl::OkStatus();
 }
 
+// Which call a crash point is about, such as 2/resolve: the store does not know the names of steps.
+std::string CallOf(const Event& event) {
+  const auto* const reply = std::get_if<Replied>(&event);
+  return reply == nullptr ? NameOf(event) : absl::StrCat(reply->step, "/", NameOf(reply->phase));
+}
+
 }  // namespace
 
 // The writing connection and what is prepared on it. Not thread-safe.
@@ -173,7 +181,10 @@ absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& leas
   results.reserve(writes.size());
   const auto store = [&](SociTurn& statements) -> absl::Status {
     RETURN_IF_ERROR(statements.CheckLease(lease));
-    for (const WriteRows& write : rows) results.push_back(statements.Store(write));
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      results.push_back(statements.Store(rows[i]));
+      CRASH_POINT("orchestrator.in_commit", CallOf(writes[i].events.back().event));
+    }
     return absl::OkStatus();
   };
   std::lock_guard lock(writer_mutex_);
