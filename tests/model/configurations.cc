@@ -56,6 +56,38 @@ Model Compensatable() {
                    {MakeStep("a", kC, {}), MakeStep("b", kC, {0}), MakeStep("c", kC, {1})});
 }
 
+Model SkippedBetween() {
+  Model model = Compensatable();
+  model.name = "a, b never wanted, c, all compensatable";
+  model.plan.steps[1].when = [](const Saga&) { return false; };
+  return model;
+}
+
+Model SkippedPivot() {
+  Model model = Sequence();
+  model.name = "a, then a pivot never wanted, then r";
+  model.plan.steps[1].when = [](const Saga&) { return false; };
+  return model;
+}
+
+Model WithoutEffect() {
+  Model model = Diamond();
+  model.name = "diamond a, (b without effect, c), then the pivot";
+  model.plan.steps[1].has_compensation = false;
+  return model;
+}
+
+Model Pausing() {
+  Model model = Compensatable();
+  model.name += ", in two transactions each";
+  model.pauses = true;
+  return model;
+}
+
+Model Retriable() {
+  return MakeModel("r, (s, t), all retriable", {MakeStep("r", kR, {}), MakeStep("s", kR, {0}), MakeStep("t", kR, {0})});
+}
+
 Model Conditional(const std::string& input) {
   Model model = MakeModel(absl::StrCat("a, b if wanted, then the pivot: ", input),
                           {MakeStep("a", kC, {}), MakeStep("b", kC, {0}), MakeStep("pivot", kP, {1})});
@@ -130,23 +162,28 @@ std::vector<Configuration> SmallConfigurations() {
           {Compensatable(), 80'000, all},
           {WithoutResolve(), 24'000, all},
           {OwnReply(), 74'000, own},
-          {Parking(), 50'000, parking}};
+          {Parking(), 90'000, parking},
+          {SkippedBetween(), 23'000, all},
+          {SkippedPivot(), 6'500, all},
+          {WithoutEffect(), 270'000, pivot},
+          {Pausing(), 85'000, all},
+          {Retriable(), 20'000, {"completed", "taken over"}}};
 }
 
 std::vector<Configuration> LargeConfigurations() {
-  return {
-      {ShopOrder(true), 1, {"completed", "aborted", "fenced", "resolved happened", "resolved never", "taken over"}},
-      {ShopOrder(false), 1, {"completed", "aborted", "fenced", "resolved happened", "resolved never", "taken over"}},
-      {Parallel(), 1, {"completed", "aborted", "fenced", "resolved happened", "resolved never", "taken over"}}};
+  const std::vector<std::string> all = {"completed",         "aborted",        "fenced",    "compensated",
+                                        "resolved happened", "resolved never", "taken over"};
+  return {{ShopOrder(true), 360'000, all}, {ShopOrder(false), 360'000, all}, {Parallel(), 8'800'000, all}};
 }
 
 std::vector<SeededBug> SeededBugs() {
   return {{With(Sequence(), Bug::kTimedOutStepNotCompensated, "a timed-out step is not compensated"), 5},
-          {With(Compensatable(), Bug::kNoFence, "a commit checks neither version nor owner"), 5},
+          {With(Compensatable(), Bug::kNoFence, "a commit checks neither version nor owner"), 7},
           {With(Compensatable(), Bug::kCheckThenAct, "the barrier is checked first and acted upon later"), 4},
           {With(Compensatable(), Bug::kTombstoneCollected, "a tombstone is collected too early"), 5},
           {With(TwoTransactions(), Bug::kUnknownPaymentFailed, "an unknown payment is taken as failed"), 7},
-          {With(Sequence(), Bug::kSendBeforeCommit, "a call is sent before the commit"), 8}};
+          {With(Sequence(), Bug::kSendBeforeCommit, "a call is sent before the commit"), 8},
+          {With(Sequence(), Bug::kTimerForgotten, "a timer is forgotten"), 2}};
 }
 
 std::string Judge(const Configuration& configuration, const Found& found) {
@@ -164,13 +201,13 @@ std::string Judge(const Configuration& configuration, const Found& found) {
 }
 
 std::string TableHead() {
-  return absl::StrFormat("%-48s %9s %10s %7s  %s\n", "configuration", "states", "moves", "seconds",
+  return absl::StrFormat("%-66s %9s %10s %7s %7s  %s\n", "configuration", "states", "moves", "rows", "seconds",
                          "completed/aborted/parked states; fenced/never/happened/takeover moves");
 }
 
 std::string TableRow(const Configuration& configuration, const Found& found) {
-  return absl::StrFormat("%-48s %9d %10d %7.2f  %d/%d/%d; %d/%d/%d/%d%s\n", configuration.model.name, found.worlds,
-                         found.moves, found.seconds, Seen(found, "completed"), Seen(found, "aborted"),
+  return absl::StrFormat("%-66s %9d %10d %7d %7.2f  %d/%d/%d; %d/%d/%d/%d%s\n", configuration.model.name, found.worlds,
+                         found.moves, found.rows, found.seconds, Seen(found, "completed"), Seen(found, "aborted"),
                          Seen(found, "parked"), Seen(found, "fenced"), Seen(found, "resolved never"),
                          Seen(found, "resolved happened"), Seen(found, "taken over"),
                          found.broken.empty() ? "" : absl::StrCat("  BROKEN: ", found.broken));

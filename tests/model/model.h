@@ -20,6 +20,7 @@ enum class Bug : std::uint8_t {
   kTombstoneCollected,          // while messages are still out
   kUnknownPaymentFailed,        // a pivot's unknown outcome: taken as refused
   kSendBeforeCommit,
+  kTimerForgotten,  // what waits to be sent again is not
 };
 
 struct Model {
@@ -29,12 +30,17 @@ struct Model {
   bool two_transactions = false;      // the pivot's service commits an intent, asks the gateway, commits the result
   bool refusals = true;               // actions before and at the pivot may be refused
   bool lies = true;                   // and may be answered as refused, without the trailer, whatever happened
-  bool must_succeed_refused = false;  // compensations and retriable steps may be refused: steps may park
+  bool must_succeed_refused = false;  // compensations and retriable steps may be refused, and any call may be taken
+                                      // for another's: steps may park
+  bool pauses = false;                // a compensatable step's service answers in a second transaction
   bool cancel = true;                 // at any moment, by the owner and by another instance
   bool deadline = true;               // may pass at any moment
   Bug bug = Bug::kNone;
 
   std::size_t size() const { return plan.steps.size(); }
+  bool has_effect(std::size_t step) const {
+    return plan.steps[step].kind != StepKind::kCompensatable || plan.steps[step].has_compensation;
+  }
   bool is_pivot(std::size_t step) const { return plan.steps[step].kind == StepKind::kPivot; }
 };
 

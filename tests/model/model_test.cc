@@ -1,6 +1,7 @@
 // The small configurations close without a violation, and each seeded bug is found by its shortest trace.
 #include <cstdio>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/model/configurations.h"
 #include "tests/model/search.h"
@@ -8,6 +9,8 @@
 
 namespace unwind::model {
 namespace {
+
+using ::testing::HasSubstr;
 
 constexpr std::size_t kWorldsMax = 20'000'000;
 
@@ -27,6 +30,17 @@ TEST(ModelTest, EverySeededBugIsFound) {
     EXPECT_NE(found.broken, "") << bug.model.name << " was not found in " << found.worlds << " states";
     EXPECT_EQ(found.trace.size(), bug.events) << bug.model.name;
   }
+}
+
+TEST(ModelTest, ASearchOfNextToNothingIsAFailure) {
+  Configuration configuration = SmallConfigurations().front();
+  EXPECT_THAT(Judge(configuration, Search(configuration.model, 1'000)), HasSubstr("not closed after"));
+  Found found;
+  found.closed = true;
+  found.worlds = 2;
+  EXPECT_THAT(Judge(configuration, found), HasSubstr("only 2 states"));
+  found.worlds = configuration.worlds_least;
+  EXPECT_THAT(Judge(configuration, found), HasSubstr("\"completed\" never occurred"));
 }
 
 }  // namespace

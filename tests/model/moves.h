@@ -38,9 +38,11 @@ struct Move {
   Phase phase = Phase::kAction;
   std::uint8_t said = 0;  // one of kSaid*, or 0: no answer
   std::string event;      // of a decision
+  bool sends = false;     // a decision
+  bool trouble = false;   // a fault, a cancel or the deadline: no saga may need it in order to end
 };
 
-// `broken` names the rule that the move itself breaks; null: none.
+// `broken` names the rule that what a service does breaks; null: none.
 using Take = absl::FunctionRef<void(const World& next, const Move& move, const char* broken)>;
 
 // The worlds a saga can begin in: stored and sent, or stored only.

@@ -4,14 +4,24 @@
 #include <chrono>
 #include <cstdint>
 #include <unordered_set>
+#include <utility>
 
 #include "absl/strings/string_view.h"
+#include "tests/model/laws.h"
 
 namespace unwind::model {
 namespace {
 
 using Id = std::uint32_t;
 constexpr Id kNoParent = ~Id{0};
+constexpr Id kTrouble = Id{1} << 31;  // marks an edge
+
+template <class Value>
+struct HashBytes {
+  std::size_t operator()(const Value& value) const {
+    return std::hash<std::string_view>()({reinterpret_cast<const char*>(&value), sizeof(value)});
+  }
+};
 
 class Searcher {
  public:
@@ -30,6 +40,7 @@ class Searcher {
     }
     found_.worlds = worlds_.size();
     found_.moves = edges_.size();
+    found_.rows = rows_.size();
     found_.closed = found_.broken.empty() && worlds_.size() <= worlds_max_;
     if (found_.closed) FindStuck();
     found_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
@@ -39,10 +50,7 @@ class Searcher {
  private:
   struct Hash {
     const std::vector<World>* worlds;
-    std::size_t operator()(Id id) const {
-      const World& world = (*worlds)[id];
-      return std::hash<std::string_view>()({reinterpret_cast<const char*>(&world), sizeof(world)});
-    }
+    std::size_t operator()(Id id) const { return HashBytes<World>()((*worlds)[id]); }
   };
   struct Equal {
     const std::vector<World>* worlds;
@@ -58,13 +66,14 @@ class Searcher {
       parents_.push_back(from);
       Count(world);
       if (broken == nullptr) broken = Broken(model_, world);
+      if (broken == nullptr && rows_.insert(world.row).second) found_.broken = BrokenLaw(model_, world.row);
     } else {
       worlds_.pop_back();
     }
-    if (from != kNoParent) edges_.push_back(*it);
+    if (from != kNoParent) edges_.push_back(*it | (move.trouble ? kTrouble : 0));
     Count(move);
-    if (broken == nullptr) return;
-    found_.broken = broken;
+    if (broken != nullptr) found_.broken = broken;
+    if (found_.broken.empty()) return;
     found_.trace = Trace(from);
     found_.trace.push_back({move, world});
   }
@@ -113,16 +122,20 @@ class Searcher {
     return legs;
   }
 
-  // From every world an end must be reachable: goes back from the ends.
+  // From every world an end must be reachable by what happens of itself: goes back from the ends.
   void FindStuck() {
     edges_from_.push_back(edges_.size());
     std::vector<std::uint32_t> first(worlds_.size() + 1);
-    for (const Id to : edges_) ++first[to + 1];
+    for (const Id to : edges_) {
+      if ((to & kTrouble) == 0) ++first[to + 1];
+    }
     for (std::size_t i = 1; i < first.size(); ++i) first[i] += first[i - 1];
     std::vector<Id> sources(edges_.size());
     std::vector<std::uint32_t> filled(first.begin(), first.end() - 1);
     for (Id from = 0; from < worlds_.size(); ++from) {
-      for (std::size_t e = edges_from_[from]; e < edges_from_[from + 1]; ++e) sources[filled[edges_[e]]++] = from;
+      for (std::size_t e = edges_from_[from]; e < edges_from_[from + 1]; ++e) {
+        if ((edges_[e] & kTrouble) == 0) sources[filled[edges_[e]]++] = from;
+      }
     }
     std::vector<bool> ends(worlds_.size());
     std::vector<Id> open;
@@ -142,7 +155,7 @@ class Searcher {
     const auto stuck = std::find(ends.begin(), ends.end(), false);
     found_.stuck = static_cast<std::size_t>(std::count(ends.begin(), ends.end(), false));
     if (stuck == ends.end()) return;
-    found_.broken = "a saga is stuck: no end can be reached any more";
+    found_.broken = "a saga is stuck: it needs another fault, cancel or deadline in order to end";
     found_.trace = Trace(static_cast<Id>(stuck - ends.begin()));
   }
 
@@ -150,6 +163,7 @@ class Searcher {
   const std::size_t worlds_max_;
   std::vector<World> worlds_;
   std::unordered_set<Id, Hash, Equal> ids_;
+  std::unordered_set<PackedSaga, HashBytes<PackedSaga>> rows_;
   std::vector<Id> parents_;
   std::vector<Id> edges_;                // where each move leads, in the order of the worlds they start from
   std::vector<std::size_t> edges_from_;  // a world's first

@@ -25,7 +25,8 @@ struct Found {
   bool closed = false;     // every reachable world was seen
   std::size_t worlds = 0;
   std::size_t moves = 0;
-  std::size_t stuck = 0;                    // worlds from which no end can be reached any more
+  std::size_t rows = 0;                     // distinct, each under every law
+  std::size_t stuck = 0;                    // worlds from which no end can be reached without further trouble
   std::map<std::string, std::size_t> seen;  // how many worlds: completed, aborted, ...; how many moves: fenced, ...
   double seconds = 0;
 };

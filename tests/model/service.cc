@@ -55,6 +55,10 @@ void Decide(const Model& model, const World& world, std::size_t step, Phase phas
     if (model.must_succeed_refused) went(world, kSaidRefused, nullptr);
     return;
   }
+  if (model.pauses && kind == StepKind::kCompensatable && service.rows[kAct] == 0) {
+    Put(service, kAct, Outcome::kPending);
+    return went(next, 0, nullptr);
+  }
   Put(service, kAct, Outcome::kOk);
   const char* const broken = Act(model, next, step);
   went(next, kSaidOk, broken);
@@ -113,6 +117,7 @@ std::uint8_t Replayed(std::uint8_t outcome, Phase phase) {
 }  // namespace
 
 const char* Act(const Model& model, World& world, std::size_t step) {
+  if (!model.has_effect(step)) return nullptr;
   Service& service = world.services[step];
   const bool again = service.effect != Effect::kNone;
   service.effect = Effect::kDone;
@@ -121,7 +126,8 @@ const char* Act(const Model& model, World& world, std::size_t step) {
   for (const int before : model.plan.steps[step].after) {
     const auto b = static_cast<std::size_t>(before);
     const bool skipped = world.row.steps[b].state == static_cast<std::uint8_t>(StepState::kSkipped);
-    if (!skipped && world.services[b].effect != Effect::kDone) return "a step acted without what it depends on";
+    if (!skipped && model.has_effect(b) && world.services[b].effect != Effect::kDone)
+      return "a step acted without what it depends on";
   }
   return nullptr;
 }

@@ -19,6 +19,8 @@ const char* Said(std::uint8_t said) {
       return "FENCED";
     case kSaidNever:
       return "NEVER_HAPPENED";
+    case kSaidKeyReused:
+      return "KEY_REUSED";
     default:
       return "nothing yet";
   }
@@ -48,7 +50,7 @@ std::string Tell(const Model& model, const Move& move) {
     case What::kForeignCancel:
       return "another instance notes a cancel in the row";
     case What::kDecide:
-      return absl::StrCat(who, " ", move.event, ", commits and sends");
+      return absl::StrCat(who, " ", move.event, move.sends ? ", commits and sends" : " and commits");
     case What::kDecideUnlearnt:
       return absl::StrCat(who, " ", move.event, "; its commit lands, and it does not learn so");
     case What::kSendUncommitted:

@@ -62,7 +62,8 @@ enum class Mode : std::uint8_t {
 };
 
 // The replies of the call it awaits, as bits: what the network may still deliver to it.
-inline constexpr std::uint8_t kSaidOk = 1, kSaidRefusedFree = 2, kSaidRefused = 4, kSaidFenced = 8, kSaidNever = 16;
+inline constexpr std::uint8_t kSaidOk = 1, kSaidRefusedFree = 2, kSaidRefused = 4, kSaidFenced = 8, kSaidNever = 16,
+                              kSaidKeyReused = 32;
 
 struct Orchestrator {
   Mode mode = Mode::kIdle;

@@ -1,0 +1,19 @@
+// What an orchestrator can do next: the production Advance decides, the store commits if the copy is still the row.
+#ifndef UNWIND_TESTS_MODEL_MIND_H_
+#define UNWIND_TESTS_MODEL_MIND_H_
+
+#include "orchestrator/core/advance.h"
+#include "tests/model/model.h"
+#include "tests/model/moves.h"
+#include "tests/model/world.h"
+
+namespace unwind::model {
+
+// The saga as it is accepted.
+Decision Start(const Model& model);
+
+void ExpandOrchestrator(const Model& model, const World& world, int who, Take take);
+
+}  // namespace unwind::model
+
+#endif  // UNWIND_TESTS_MODEL_MIND_H_
