@@ -1,8 +1,5 @@
 // The orchestrator: what its parts are and how they are put together. The only file that names concrete types.
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -45,9 +42,10 @@ ABSL_FLAG(bool, enable_reset, false, "Serve reset.yaml too, which empties the sh
 ABSL_FLAG(std::string, store, "sqlite", "Where sagas are kept: sqlite, or memory (forgotten at the end).");
 ABSL_FLAG(std::string, db, "orchestrator.db", "The SQLite file; made if it is not there.");
 ABSL_FLAG(
-    std::string, instance, "",
-    "This orchestrator's name, the same after a restart: under it it finds its sagas again. Default: the host's name.");
-ABSL_FLAG(absl::Duration, lease, absl::Seconds(15), "How long the instance owns its sagas after it was last heard of.");
+    std::string, instance, "orchestrator",
+    "This orchestrator's name, the same after every restart, on whatever host: under it it finds its sagas again.");
+ABSL_FLAG(absl::Duration, lease, absl::Seconds(15),
+          "How long the instance's lease lasts, 1s to 1h; a third of it passes between renewals.");
 ABSL_FLAG(absl::Duration, retention, absl::Hours(24 * 30), "How long finished sagas, their history and keys are kept.");
 ABSL_FLAG(int, shards, 1, "Threads that decide and commit, 1 to 64.");
 ABSL_FLAG(int, batch_max, 256, "Events that one turn decides and commits together, 1 to 10000.");
@@ -82,7 +80,10 @@ absl::Status CheckFlags() {
   RETURN_IF_ERROR(CheckRange("in_flight_max", absl::GetFlag(FLAGS_in_flight_max), 1, 1000000));
   RETURN_IF_ERROR(CheckRange("target_calls_max", absl::GetFlag(FLAGS_target_calls_max), 1, 100000));
   RETURN_IF_ERROR(CheckRange("target_connections", absl::GetFlag(FLAGS_target_connections), 1, 16));
-  if (absl::GetFlag(FLAGS_lease) < absl::Seconds(1)) return absl::InvalidArgumentError("--lease must be at least 1s");
+  if (absl::GetFlag(FLAGS_lease) < absl::Seconds(1) || absl::GetFlag(FLAGS_lease) > absl::Hours(1)) {
+    return absl::InvalidArgumentError("--lease must be 1s to 1h");
+  }
+  if (absl::GetFlag(FLAGS_instance).empty()) return absl::InvalidArgumentError("--instance must not be empty");
   if (absl::GetFlag(FLAGS_retention) < absl::Hours(1))
     return absl::InvalidArgumentError("--retention must be at least 1h");
   if (absl::GetFlag(FLAGS_call_wait_max) <= absl::ZeroDuration()) {
@@ -132,13 +133,6 @@ absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore() {
   return store;
 }
 
-std::string InstanceName() {
-  if (std::string name = absl::GetFlag(FLAGS_instance); !name.empty()) return name;
-  std::array<char, 256> host{};
-  gethostname(host.data(), host.size() - 1);
-  return host[0] == '\0' ? "orchestrator" : host.data();
-}
-
 ServerSetup ServerFor(const Definitions& definitions, const DescriptorSource& descriptors, SagaService& service,
                       ServedMethods& methods, const DriverDoor& door) {
   std::set<std::string> served;
@@ -167,9 +161,11 @@ absl::Duration Purge(SagaStore& store, const Lease& lease) {
   return removed.ok() && *removed == kPurgeBatch ? kPurgeBatchPause : kPurgePause;
 }
 
-// With the lease gone another process drives these sagas, and nothing that waits here can be answered.
+// Nothing that waits here can be answered: another process drives these sagas, or nobody can on this database.
 [[noreturn]] void LeaveAtOnce(const std::string& instance) {
-  Log(Severity::kError, "the lease is lost: another process runs under this instance's name", {{"instance", instance}});
+  Log(Severity::kError,
+      "the store takes no more writes of this instance: another process runs under its name, or the database is broken",
+      {{"instance", instance}});
   std::_Exit(1);
 }
 
@@ -186,6 +182,11 @@ absl::Status Run() {
   ASSIGN_OR_RETURN(const std::unique_ptr<SagaStore> store, OpenStore());
   RETURN_IF_ERROR(StoreDefinitions(*store, definitions));
   ASSIGN_OR_RETURN(const Definitions earlier, LoadStoredDefinitions(*store, catalog));
+
+  if (const absl::Status unrouted = CheckAllRoutes(earlier, routes); !unrouted.ok()) {
+    Log(Severity::kWarning, "unfinished sagas of an earlier version will wait for a service without a route",
+        {{"error", unrouted.message()}});
+  }
 
   const SystemClock clock;
   std::vector<const Plan*> plans;
@@ -208,14 +209,15 @@ absl::Status Run() {
       catalog, clock, {.wait_max = absl::GetFlag(FLAGS_call_wait_max)});
   SagaService service(
       *store,
-      [&door](const std::string& saga_id, Event event, std::function<void(Progress)> answered) {
-        door.Ask(saga_id, std::move(event), std::move(answered));
+      [&door](const std::string& saga_id, Event event, std::int64_t seen_version,
+              std::function<void(Progress)> answered) {
+        door.Ask(saga_id, std::move(event), seen_version, std::move(answered));
       },
       catalog, SagaServiceOptions());
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
                    Server::Start(ServerFor(definitions, *descriptors, service, methods, door)));
 
-  const std::string instance = InstanceName();
+  const std::string instance = absl::GetFlag(FLAGS_instance);
   ASSIGN_OR_RETURN(const Lease lease,
                    store->Acquire(instance, absl::StrCat(instance, ":", server->port()), absl::GetFlag(FLAGS_lease)));
   Driver driver(*store, participants, catalog, clock, metrics, lease,

@@ -1,5 +1,6 @@
 #include "orchestrator/adapters/call_failure.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 
@@ -16,6 +17,7 @@ constexpr std::size_t kMessageBytesMax = 1024;
 constexpr std::size_t kReasonBytesMax = 63;
 constexpr std::size_t kDomainBytesMax = 253;
 constexpr std::size_t kMetadataEntriesMax = 16;
+constexpr std::size_t kMetadataBytesMax = 2048;  // in base64 and twice in the trailers, well below gRPC's 8 KiB
 constexpr std::size_t kMetadataKeyBytesMax = 64;
 constexpr std::size_t kMetadataValueBytesMax = 512;
 
@@ -48,8 +50,10 @@ Failure ReadFailure(const grpc::Status& status) {
   if (const std::string violations = FieldViolations(detailed); !violations.empty()) {
     failure.metadata["field_violations"] = CleanText(violations, kMetadataValueBytesMax);
   }
+  std::size_t bytes = 0;
   for (const auto& [key, value] : info.metadata) {
-    if (failure.metadata.size() == kMetadataEntriesMax) break;
+    bytes += std::min(key.size(), kMetadataKeyBytesMax) + std::min(value.size(), kMetadataValueBytesMax);
+    if (failure.metadata.size() == kMetadataEntriesMax || bytes > kMetadataBytesMax) break;
     failure.metadata.emplace(CleanText(key, kMetadataKeyBytesMax), CleanText(value, kMetadataValueBytesMax));
   }
   return failure;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -28,10 +29,10 @@ class DriverDoor {
     driver->Accept(std::move(saga), answer_by, std::move(accepted), std::move(answered));
   }
 
-  void Ask(const std::string& saga_id, Event event, std::function<void(Progress)> answered) {
+  void Ask(const std::string& saga_id, Event event, std::int64_t seen_version, std::function<void(Progress)> answered) {
     Driver* const driver = driver_;
     if (driver == nullptr) return answered({.status = Starting(), .saga = {}});
-    driver->Ask(saga_id, std::move(event), std::move(answered));
+    driver->Ask(saga_id, std::move(event), seen_version, std::move(answered));
   }
 
   std::size_t in_flight() const {

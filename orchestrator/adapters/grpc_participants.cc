@@ -7,6 +7,7 @@
 #include <list>
 #include <mutex>
 #include <optional>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -37,11 +38,21 @@ bool IsLegalValue(absl::string_view value) {
   return std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });
 }
 
-// Compensations and resolves go before actions: going back frees what others wait for.
-bool GoesFirst(const Call& call) {
-  return std::any_of(call.metadata.begin(), call.metadata.end(),
-                     [](const auto& entry) { return entry.first == "saga-phase" && entry.second != "action"; });
+absl::string_view ValueOf(const Call& call, absl::string_view name) {
+  for (const auto& [key, value] : call.metadata) {
+    if (key == name) return value;
+  }
+  return "";
 }
+
+// What the calls of one saga's step share: the idempotency key without its phase.
+std::string StepOf(const Call& call) {
+  const absl::string_view key = ValueOf(call, "idempotency-key");
+  return std::string(key.substr(0, key.rfind('/')));
+}
+
+// Compensations and resolves go before actions: going back frees what others wait for.
+bool GoesFirst(const Call& call) { return ValueOf(call, "saga-phase") != "action"; }
 
 CallResult NotSent(grpc::StatusCode code, std::string message) {
   CallResult result;
@@ -83,6 +94,8 @@ class GrpcParticipants::Target {
 
   void Send(Waiting waiting);
   void OnDone(Out& out, const grpc::Status& status);
+  std::optional<Waiting> EnqueueLocked(Waiting waiting);
+  void Undone(std::size_t calls);
   std::optional<Waiting> NextLocked();
 
   const std::size_t out_max_;
@@ -96,26 +109,52 @@ class GrpcParticipants::Target {
   std::size_t undone_ = 0;       // calls whose `done` has not returned
   std::size_t turn_ = 0;         // which stub is next
   std::deque<Waiting> first_;
-  std::deque<Waiting> others_;
+  std::list<Waiting> others_;
+  std::unordered_map<std::string, std::list<Waiting>::iterator> waiting_actions_;  // of others_, by step
   std::list<Out> out_;
 };
 
 void GrpcParticipants::Target::Invoke(Waiting waiting) {
   bool stopping = false;
+  bool sends = false;
+  std::optional<Waiting> overtaken;
   {
     std::lock_guard lock(mutex_);
     stopping = stopping_;
-    if (!stopping) {
-      ++undone_;
-      if (slots_taken_ == out_max_) {
-        (GoesFirst(waiting.call) ? first_ : others_).push_back(std::move(waiting));
-        return;
-      }
-      ++slots_taken_;
-    }
+    sends = !stopping && slots_taken_ < out_max_;
+    if (!stopping) ++undone_;
+    if (sends) ++slots_taken_;
+    if (!stopping && !sends) overtaken = EnqueueLocked(std::move(waiting));
+  }
+  if (overtaken.has_value()) {
+    overtaken->done(NotSent(grpc::StatusCode::CANCELLED, "the saga went back before the call was sent"));
+    Undone(1);
   }
   if (stopping) return waiting.done(NotSent(grpc::StatusCode::CANCELLED, kStopping));
-  Send(std::move(waiting));
+  if (sends) Send(std::move(waiting));
+}
+
+// Returns the step's own action if that still waits: it must not come after its compensation or resolve.
+std::optional<Waiting> GrpcParticipants::Target::EnqueueLocked(Waiting waiting) {
+  std::string step = StepOf(waiting.call);
+  if (!GoesFirst(waiting.call)) {
+    others_.push_back(std::move(waiting));
+    if (!step.empty()) waiting_actions_[std::move(step)] = std::prev(others_.end());
+    return std::nullopt;
+  }
+  first_.push_back(std::move(waiting));
+  const auto action = waiting_actions_.find(step);
+  if (action == waiting_actions_.end()) return std::nullopt;
+  Waiting overtaken = std::move(*action->second);
+  others_.erase(action->second);
+  waiting_actions_.erase(action);
+  return overtaken;
+}
+
+void GrpcParticipants::Target::Undone(std::size_t calls) {
+  std::lock_guard lock(mutex_);
+  undone_ -= calls;
+  if (undone_ == 0) idle_.notify_all();
 }
 
 // REQUIRES: a slot was taken for it.
@@ -129,7 +168,11 @@ void GrpcParticipants::Target::Send(Waiting waiting) {
   out.self = node.begin();
   out.context.set_deadline(absl::ToChronoTime(out.sent + waiting.call.timeout));
   for (const auto& [key, value] : waiting.call.metadata) {
-    if (IsLegalValue(value)) out.context.AddMetadata(key, value);
+    if (key == "saga-issued-at") {
+      out.context.AddMetadata(key, absl::StrCat(absl::ToUnixMillis(out.sent)));  // it may have waited
+    } else if (IsLegalValue(value)) {
+      out.context.AddMetadata(key, value);
+    }
   }
   grpc::GenericStub* stub = nullptr;
   {
@@ -163,16 +206,20 @@ void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
   }
   if (next.has_value()) Send(*std::move(next));
   done(std::move(result));
-  // Last, and notified under the lock: once it is idle, Stop returns and this object may go.
-  std::lock_guard lock(mutex_);
-  if (--undone_ == 0) idle_.notify_all();
+  Undone(1);  // last: once it is idle, Stop returns and this object may go
 }
 
 std::optional<Waiting> GrpcParticipants::Target::NextLocked() {
-  std::deque<Waiting>& queue = first_.empty() ? others_ : first_;
-  if (queue.empty()) return std::nullopt;
-  Waiting next = std::move(queue.front());
-  queue.pop_front();
+  std::optional<Waiting> next;
+  if (!first_.empty()) {
+    next = std::move(first_.front());
+    first_.pop_front();
+  } else if (!others_.empty()) {
+    const auto known = waiting_actions_.find(StepOf(others_.front().call));
+    if (known != waiting_actions_.end() && known->second == others_.begin()) waiting_actions_.erase(known);
+    next = std::move(others_.front());
+    others_.pop_front();
+  }
   return next;
 }
 
@@ -184,6 +231,7 @@ void GrpcParticipants::Target::Stop() {
     unsent.swap(first_);
     std::move(others_.begin(), others_.end(), std::back_inserter(unsent));
     others_.clear();
+    waiting_actions_.clear();
     for (Out& out : out_) out.context.TryCancel();
   }
   for (const Waiting& waiting : unsent) waiting.done(NotSent(grpc::StatusCode::CANCELLED, kStopping));

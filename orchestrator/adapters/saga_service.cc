@@ -80,7 +80,7 @@ grpc::ServerUnaryReactor* SagaService::CancelSaga(grpc::CallbackServerContext* c
     // A std::function must be copyable, so the move-only `done` is shared with it.
     auto shared = std::make_shared<Done>(std::move(done));
     ask_(request->saga_id(), CancelRequested{.actor = request->actor(), .reason = request->reason()},
-         [this, request, response, shared](const Progress& progress) {
+         /*seen_version=*/0, [this, request, response, shared](const Progress& progress) {
            if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
            std::move (*shared)(ToCaller(progress.status, request->saga_id()));
          });
@@ -110,19 +110,20 @@ grpc::ServerUnaryReactor* SagaService::Operate(grpc::CallbackServerContext* cont
                                                Response* response, Verb verb) {
   return Serve(context, request, response, kSagaDomain, [this, request, response, verb](Done done) {
     Enqueue(std::move(done), [this, request, response, verb](Done inner) {
-      absl::StatusOr<Operated> operated = ReadOperated(*request, verb);
+      auto operated = ReadOperated(*request, verb);
       if (!operated.ok()) return std::move(inner)(operated.status());
       auto shared = std::make_shared<Done>(std::move(inner));
-      ask_(request->saga_id(), *std::move(operated), [this, request, response, shared](const Progress& progress) {
-        if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
-        std::move (*shared)(ToCaller(progress.status, request->saga_id()));
-      });
+      ask_(request->saga_id(), std::move(operated->first), operated->second,
+           [this, request, response, shared](const Progress& progress) {
+             if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
+             std::move (*shared)(ToCaller(progress.status, request->saga_id()));
+           });
     });
   });
 }
 
 template <class Request>
-absl::StatusOr<Operated> SagaService::ReadOperated(const Request& request, Verb verb) {
+absl::StatusOr<std::pair<Operated, std::int64_t>> SagaService::ReadOperated(const Request& request, Verb verb) {
   const absl::StatusOr<Saga> saga = store_.Load(request.saga_id());
   if (!saga.ok()) return ToCaller(saga.status(), request.saga_id());
   const auto definition = catalog_.Find(saga->definition, saga->definition_version);
@@ -134,7 +135,7 @@ absl::StatusOr<Operated> SagaService::ReadOperated(const Request& request, Verb 
     ASSIGN_OR_RETURN(operated.reply, ReadKnownReply(*definition, *saga, operated.step,
                                                     request.has_reply() ? &request.reply() : nullptr));
   }
-  return operated;
+  return std::pair(std::move(operated), saga->version);  // the verb is for what was seen, not for what comes after
 }
 
 void SagaService::Read(Done done, absl::AnyInvocable<absl::Status() &&> read) {

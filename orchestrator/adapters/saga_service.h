@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -20,7 +22,8 @@
 namespace unwind {
 
 // Driver::Ask.
-using AskDriver = std::function<void(const std::string& saga_id, Event event, std::function<void(Progress)> answered)>;
+using AskDriver = std::function<void(const std::string& saga_id, Event event, std::int64_t seen_version,
+                                     std::function<void(Progress)> answered)>;
 
 struct SagaServiceOptions {
   int readers = 2;               // threads that wait for the store, so that gRPC's never do
@@ -60,7 +63,7 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
   grpc::ServerUnaryReactor* Operate(grpc::CallbackServerContext* context, const Request* request, Response* response,
                                     Verb verb);
   template <class Request>
-  absl::StatusOr<Operated> ReadOperated(const Request& request, Verb verb);
+  absl::StatusOr<std::pair<Operated, std::int64_t>> ReadOperated(const Request& request, Verb verb);
   absl::Status Get(const saga::v1::GetSagaRequest& request, saga::v1::GetSagaResponse& response);
   absl::Status List(const saga::v1::ListSagasRequest& request, saga::v1::ListSagasResponse& response);
   absl::Status History(const saga::v1::GetHistoryRequest& request, saga::v1::GetHistoryResponse& response);

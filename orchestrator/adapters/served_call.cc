@@ -20,6 +20,7 @@ namespace unwind {
 namespace {
 
 constexpr std::size_t kKeyBytesMax = 64;
+constexpr absl::Duration kWaitMax = absl::Minutes(10);  // a waiter outlives a caller that hung up
 constexpr double kMarginShare = 0.1;
 constexpr absl::Duration kMarginMax = absl::Milliseconds(500);
 constexpr double kTimeoutRounding = 0.01;  // gRPC may round a timeout up by this much on its way to the server
@@ -118,6 +119,7 @@ std::string ReadTraceparent(absl::string_view value) {
 
 absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max) {
   if (deadline == absl::InfiniteFuture()) return now + wait_max;
+  deadline = std::min(deadline, now + kWaitMax);
   const absl::Duration left = std::max(deadline - now, absl::ZeroDuration());
   return deadline - std::min(left * kMarginShare, std::max(kMarginMax, left * kTimeoutRounding));
 }

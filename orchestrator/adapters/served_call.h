@@ -33,7 +33,7 @@ std::string HashInput(absl::string_view bytes);
 std::string ReadTraceparent(absl::string_view value);
 
 // When a call is answered at the latest (S12): 10 % of the time that is left, at most 500 ms (or 1 % of a long one),
-// before `deadline`; without a deadline (infinite) `wait_max` from now.
+// before `deadline`, and within 10 minutes; without a deadline (infinite) `wait_max` from now.
 absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max);
 
 // INTERNAL: the definition the saga runs on is not loaded.

@@ -61,19 +61,23 @@ bool Ready(const Plan& plan, const Saga& saga, std::size_t i) {
   return true;
 }
 
-// Whether step `j` depends on step `i`, directly or through others.
-bool DependsOn(const Plan& plan, std::size_t j, std::size_t i) {
-  return std::any_of(plan.steps[j].after.begin(), plan.steps[j].after.end(), [&](int before) {
-    const auto b = static_cast<std::size_t>(before);
-    return b == i || DependsOn(plan, b, i);
-  });
-}
-
+// Whether nothing that depends on step `i`, directly or through others, is left to undo.
 bool DependentsUndone(const Plan& plan, const Saga& saga, std::size_t i) {
+  std::vector<bool> needed(plan.steps.size());  // by a step that is not undone
+  std::vector<std::size_t> open;
   for (std::size_t j = 0; j < plan.steps.size(); ++j) {
-    if (!Undone(saga.steps[j]) && DependsOn(plan, j, i)) return false;
+    if (!Undone(saga.steps[j])) open.push_back(j);
   }
-  return true;
+  while (!open.empty()) {
+    const std::size_t j = open.back();
+    open.pop_back();
+    for (const int before : plan.steps[j].after) {
+      const auto b = static_cast<std::size_t>(before);
+      if (!needed[b]) open.push_back(b);
+      needed[b] = true;
+    }
+  }
+  return !needed[i];
 }
 
 // The saga goes back and this step's turn may come: it succeeded, or was sent and may have happened. A step whose
@@ -148,9 +152,10 @@ void RefusedAgain(Turn& turn, std::size_t i, const Failure& why) {
   SendLater(turn, i);
 }
 
+// The first cause counts, and not what parked a step before and was mended.
 void GoBack(Turn& turn, const Failure& why) {
+  if (!turn.saga.backward) turn.saga.failure = why;
   turn.saga.backward = true;
-  if (turn.saga.failure.reason.empty()) turn.saga.failure = why;
 }
 
 // ---- the answers of a call (S3, S6, S7)

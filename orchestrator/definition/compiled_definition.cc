@@ -47,6 +47,11 @@ class CompiledDefinition final : public Definition {
     return mapping->Build(saga);
   }
 
+  bool ReplyParses(int step, const std::string& bytes) const override {
+    google::protobuf::Arena arena;
+    return At(step).reply->New(&arena)->ParseFromString(bytes);
+  }
+
   absl::StatusOr<std::string> Response(const Saga& saga) const override {
     if (saga.state == SagaState::kAborted) return Error(saga);
     return parts_.response->Build(saga);

@@ -16,8 +16,9 @@ namespace unwind {
 struct CompiledStep {
   StepMethods methods;
   std::shared_ptr<const Mapping> action;
-  std::shared_ptr<const Mapping> compensation;  // null: none
-  std::shared_ptr<const Mapping> resolve;       // null: none
+  std::shared_ptr<const Mapping> compensation;       // null: none
+  std::shared_ptr<const Mapping> resolve;            // null: none
+  const google::protobuf::Message* reply = nullptr;  // the prototype of the action's answer
 };
 
 struct DefinitionParts {

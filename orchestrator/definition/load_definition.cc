@@ -176,6 +176,7 @@ class Loader {
                              ? CompileRequest(text.resolve_request, i, *step.resolve, ScopeOf(i, "the resolve_request"))
                              : compiled.action;
     }
+    if (step.action != nullptr) compiled.reply = types_->Prototype(*step.action->output_type());
     parts_.steps.push_back(std::move(compiled));
   }
 

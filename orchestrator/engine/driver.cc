@@ -11,6 +11,7 @@ namespace unwind {
 namespace {
 
 constexpr int kRecoveryPage = 500;
+constexpr absl::Duration kAskWaitMax = absl::Seconds(10);
 
 std::uint64_t SeedOrRandom(std::uint64_t seed) {
   if (seed != 0) return seed;
@@ -88,14 +89,21 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
     if (saga.key.empty()) saga.key = MakeUuidV7(context_->clock.Now(), random_);
   }
   Shard& shard = ShardOf(id);
-  shard.Post(AcceptMail{.saga = std::move(saga),
-                        .saga_id = std::move(id),
-                        .admitted = admitted,
-                        .waiter = {answer_by, std::move(accepted), std::move(answered)}});
+  AcceptMail mail{.saga = std::move(saga),
+                  .saga_id = std::move(id),
+                  .admitted = admitted,
+                  .waiter = {answer_by, std::move(accepted), answered}};
+  if (admitted) return shard.Post(std::move(mail));
+  if (!shard.PostIfRoom(std::move(mail))) answered({.status = Overloaded(), .saga = {}});
 }
 
-void Driver::Ask(const std::string& saga_id, Event event, std::function<void(Progress)> answered) {
-  ShardOf(saga_id).Post(AskMail{.saga_id = saga_id, .event = std::move(event), .answered = std::move(answered)});
+void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_version,
+                 std::function<void(Progress)> answered) {
+  AskMail mail{.saga_id = saga_id,
+               .event = std::move(event),
+               .seen_version = seen_version,
+               .waiter = {context_->clock.Now() + kAskWaitMax, nullptr, answered}};
+  if (!ShardOf(saga_id).PostIfRoom(std::move(mail))) answered({.status = Overloaded(), .saga = {}});
 }
 
 std::size_t Driver::in_flight() const { return context_->in_flight; }

@@ -81,9 +81,10 @@ class Driver {
   void Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
               std::function<void(Progress)> answered);
 
-  // Puts to a saga what a person asks (CancelRequested, Operated); answers it as it stands then. NOT_FOUND
-  // SAGA_NOT_FOUND.
-  void Ask(const std::string& saga_id, Event event, std::function<void(Progress)> answered);
+  // Puts to a saga what a person asks (CancelRequested, Operated); answers it as it stands then, within 10 s. NOT_FOUND
+  // SAGA_NOT_FOUND; UNAVAILABLE SAGA_MOVED if `seen_version` is not 0 and no longer the saga's, SAGA_NOT_HELD if it is
+  // unfinished and not this instance's, STORE_UNAVAILABLE; RESOURCE_EXHAUSTED OVERLOADED.
+  void Ask(const std::string& saga_id, Event event, std::int64_t seen_version, std::function<void(Progress)> answered);
 
   // Accepted and unfinished sagas.
   std::size_t in_flight() const;

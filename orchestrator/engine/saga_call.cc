@@ -38,7 +38,16 @@ Replied ReadReply(const Definition& definition, const Send& send, CallResult res
                   .reply = {},
                   .failure = {},
                   .elapsed = elapsed};
-  if (replied.outcome == Outcome::kOk) {
+  const bool keeps_reply = replied.outcome == Outcome::kOk && send.phase != Phase::kCompensation;
+  if (keeps_reply && !definition.ReplyParses(send.step, result.reply)) {
+    replied.outcome = Outcome::kUnknown;
+    replied.failure = {.reason = "REPLY_NOT_READABLE",
+                       .domain = "saga.unwind",
+                       .code = 13,  // INTERNAL
+                       .message = "the answer does not parse as the method's response",
+                       .step = {},
+                       .metadata = {}};
+  } else if (replied.outcome == Outcome::kOk) {
     replied.reply = std::move(result.reply);
   } else {
     replied.effect_free = result.effect_free;

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
+#include "common/base/crash_point.h"
 #include "common/base/log.h"
 #include "common/rpc/error.h"
 #include "orchestrator/core/names.h"
@@ -21,18 +22,12 @@ constexpr absl::Duration kStorePauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kStorePauseMax = absl::Seconds(2);
 constexpr int kAttemptsPerWarning = 20;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
+constexpr std::size_t kDoorMax = 4096;  // callers that wait to be heard, besides those of admitted sagas
 
 absl::Status KeyReused() {
   return MakeError(absl::StatusCode::kInvalidArgument,
                    "the idempotency key was used before with another request; use a new key for a new request",
                    {.reason = kReasonKeyReused, .domain = kDomain, .metadata = {}});
-}
-
-absl::Status Overloaded() {
-  return WithRetryAfter(
-      MakeError(absl::StatusCode::kResourceExhausted, "too many sagas are in flight; nothing was started, try again",
-                {.reason = "OVERLOADED", .domain = kDomain, .metadata = {}}),
-      absl::Seconds(1));
 }
 
 absl::Status NotFound(const std::string& saga_id) {
@@ -54,9 +49,53 @@ absl::Status StoreSilent() {
       absl::Seconds(1));
 }
 
+// The caller that waits for the mail to be heard; null: it is a saga's.
+const Waiter* WaiterOf(const Mail& mail) {
+  if (const auto* const accept = std::get_if<AcceptMail>(&mail)) return &accept->waiter;
+  if (const auto* const attach = std::get_if<AttachMail>(&mail)) return &attach->waiter;
+  if (const auto* const ask = std::get_if<AskMail>(&mail)) return &ask->waiter;
+  return nullptr;
+}
+
+// What a caller is told of a failed load: never the database's words.
+absl::Status ToCaller(const absl::Status& status, const std::string& saga_id) {
+  if (status.ok()) return status;
+  if (absl::IsNotFound(status)) return NotFound(saga_id);
+  if (absl::IsUnavailable(status)) return StoreSilent();
+  return MakeError(absl::StatusCode::kInternal, "the saga could not be read from the store",
+                   {.reason = "STORE_FAILED", .domain = kDomain, .metadata = {{"saga_id", saga_id}}});
+}
+
+// Nothing was noted: only the instance that drives a saga can act on it.
+absl::Status NotHeld(const Saga& saga) {
+  return WithRetryAfter(
+      MakeError(
+          absl::StatusCode::kUnavailable, absl::StrCat("saga ", saga.id, " is not driven by this instance"),
+          {.reason = "SAGA_NOT_HELD", .domain = kDomain, .metadata = {{"saga_id", saga.id}, {"owner", saga.owner}}}),
+      absl::Seconds(1));
+}
+
 bool MayBeTriedAgain(const absl::Status& status) { return absl::IsUnavailable(status); }
 
+// Which call a crash point is about, such as charge/resolve.
+std::string CallOf(const Definition& definition, int step, Phase phase) {
+  return absl::StrCat(definition.plan().steps[static_cast<std::size_t>(step)].name, "/", NameOf(phase));
+}
+
+// The same of an event; of one that is no reply, its name.
+std::string CallOf(const Definition& definition, const Event& event) {
+  const auto* const reply = std::get_if<Replied>(&event);
+  return reply == nullptr ? NameOf(event) : CallOf(definition, reply->step, reply->phase);
+}
+
 }  // namespace
+
+absl::Status Overloaded() {
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "too many sagas are in flight; nothing was started, try again",
+                {.reason = "OVERLOADED", .domain = kDomain, .metadata = {}}),
+      absl::Seconds(1));
+}
 
 // A saga in memory: its row as it was last decided, and who waits for it.
 struct Shard::Live {
@@ -65,6 +104,7 @@ struct Shard::Live {
   std::vector<Waiter> waiters;
   absl::Time timer_at = absl::InfiniteFuture();
   bool doubted = false;    // `saga` is not what is stored: nothing is decided on it until it was loaded again
+  bool counted = true;     // in in_flight: it is not only waiting for a person
   bool key_taken = false;  // and never will be: another saga has its key
 };
 
@@ -73,7 +113,7 @@ struct Shard::Work {
   std::int64_t seen_version = 0;
   std::vector<HistoryEvent> events;
   std::vector<Send> sends;
-  std::vector<std::function<void(Progress)>> askers;
+  std::vector<Waiter> askers;
 };
 
 Shard::Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed)
@@ -83,9 +123,18 @@ Shard::~Shard() = default;
 void Shard::Post(Mail mail) {
   {
     std::lock_guard lock(mutex_);
-    mailbox_.push_back(std::move(mail));
+    (WaiterOf(mail) == nullptr ? mailbox_ : door_).push_back(std::move(mail));
   }
   wake_.notify_one();
+}
+
+bool Shard::PostIfRoom(Mail mail) {
+  {
+    std::lock_guard lock(mutex_);
+    if (door_.size() >= kDoorMax) return false;
+  }
+  Post(std::move(mail));
+  return true;
 }
 
 void Shard::Stop() {
@@ -109,24 +158,47 @@ bool Shard::WaitAndTurn() {
     const bool reads_mail = !StoreIsDown(now);
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, absl::ToChronoMicroseconds(wait + absl::Microseconds(1)),
-                   [&] { return stopped_ || (reads_mail && !mailbox_.empty()); });
+                   [&] { return stopped_ || (reads_mail && !(mailbox_.empty() && door_.empty())); });
     if (stopped_) return false;
   }
   Turn();
   return true;
 }
 
+// What goes on comes before what is new (S11).
 std::vector<Mail> Shard::Drain() {
   std::lock_guard lock(mutex_);
   std::vector<Mail> mails;
-  if (mailbox_.size() <= context_.options.batch_max) {
-    mails.swap(mailbox_);
-  } else {
-    const auto end = mailbox_.begin() + static_cast<std::ptrdiff_t>(context_.options.batch_max);
-    mails.assign(std::make_move_iterator(mailbox_.begin()), std::make_move_iterator(end));
-    mailbox_.erase(mailbox_.begin(), end);
+  for (std::deque<Mail>* const queue : {&mailbox_, &door_}) {
+    while (!queue->empty() && mails.size() < context_.options.batch_max) {
+      mails.push_back(std::move(queue->front()));
+      queue->pop_front();
+    }
   }
   return mails;
+}
+
+// While the store is away nobody is heard, but everybody is answered in time.
+void Shard::AnswerWhoWaitedInVain() {
+  std::vector<Mail> leaving;
+  {
+    std::lock_guard lock(mutex_);
+    const auto stays = [this](const Mail& mail) { return WaiterOf(mail)->answer_by > now_; };
+    const auto first = std::stable_partition(door_.begin(), door_.end(), stays);
+    std::move(first, door_.end(), std::back_inserter(leaving));
+    door_.erase(first, door_.end());
+  }
+  for (const Mail& mail : leaving) {
+    const auto* const accept = std::get_if<AcceptMail>(&mail);
+    if (accept != nullptr && accept->admitted) --context_.in_flight;
+    WaiterOf(mail)->answered({.status = StoreSilent(), .saga = {}});
+  }
+  for (auto& [saga_id, work] : work_) {
+    const auto gone = std::stable_partition(work.askers.begin(), work.askers.end(),
+                                            [this](const Waiter& asker) { return asker.answer_by > now_; });
+    for (auto it = gone; it != work.askers.end(); ++it) it->answered({.status = StoreSilent(), .saga = {}});
+    work.askers.erase(gone, work.askers.end());
+  }
 }
 
 bool Shard::Turn() {
@@ -144,6 +216,7 @@ bool Shard::Turn() {
   const bool worked = !mails.empty() || !work_.empty();
   if (!StoreIsDown(now_)) CommitAndAct();
   AnswerWhoMustGo();
+  if (!work_.empty() || StoreIsDown(now_)) AnswerWhoWaitedInVain();
   return worked;
 }
 
@@ -209,11 +282,15 @@ void Shard::WarnOfLongRetries(const Live& live, const Replied& reply) {
 
 void Shard::Handle(AcceptMail mail) {
   NewSaga& fresh = mail.saga;
+  if (mail.admitted && mail.waiter.answer_by <= now_) {  // its caller is gone, and would not expect it to start now
+    --context_.in_flight;
+    return mail.waiter.answered({.status = StoreSilent(), .saga = {}});
+  }
   if (!mail.admitted) {
     const absl::StatusOr<Saga> existing = context_.store.LoadByKey(fresh.definition->plan().name, fresh.key);
     if (existing.ok()) return AttachToExisting(*existing, fresh.input_hash, std::move(mail.waiter));
     return mail.waiter.answered(
-        {.status = absl::IsNotFound(existing.status()) ? Overloaded() : existing.status(), .saga = {}});
+        {.status = absl::IsNotFound(existing.status()) ? Overloaded() : ToCaller(existing.status(), ""), .saga = {}});
   }
   Saga saga;
   saga.id = mail.saga_id;
@@ -229,6 +306,7 @@ void Shard::Handle(AcceptMail mail) {
   CHECK(live != nullptr);  // a served definition is in the catalog
   Wait(*live, std::move(mail.waiter));
   Decide(*live, Started{});
+  CRASH_POINT("orchestrator.after_accept", live->saga.definition);
 }
 
 void Shard::Handle(AttachMail mail) {
@@ -238,25 +316,31 @@ void Shard::Handle(AttachMail mail) {
   }
   absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
   if (stored.ok() && mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
-  mail.waiter.answered({.status = stored.status(), .saga = stored.ok() ? *std::move(stored) : Saga()});
+  const absl::Status status = ToCaller(stored.status(), mail.saga_id);
+  mail.waiter.answered({.status = status, .saga = stored.ok() ? *std::move(stored) : Saga()});
 }
 
 void Shard::Handle(EventMail mail) {
-  if (Live* const live = Find(mail.saga_id); live != nullptr && !live->doubted) Decide(*live, mail.event);
+  Live* const live = Find(mail.saga_id);
+  if (live == nullptr || live->doubted) return;
+  Decide(*live, mail.event);
+  CRASH_POINT("orchestrator.before_commit", CallOf(*live->definition, mail.event));
 }
 
 void Shard::Handle(AskMail mail) {
   if (Live* const live = Find(mail.saga_id); live != nullptr) {
-    if (live->doubted) return mail.answered({.status = MovedMeanwhile(), .saga = {}});
+    const bool moved = mail.seen_version != 0 && mail.seen_version != live->saga.version;
+    if (live->doubted || moved) return mail.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
     if (!Decide(*live, mail.event) && work_.find(mail.saga_id) == work_.end()) {
-      return mail.answered({.status = absl::OkStatus(), .saga = live->saga});
+      return mail.waiter.answered({.status = absl::OkStatus(), .saga = live->saga});
     }
-    work_[mail.saga_id].askers.push_back(std::move(mail.answered));
+    work_[mail.saga_id].askers.push_back(std::move(mail.waiter));
     return;
   }
-  absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
-  if (absl::IsNotFound(stored.status())) return mail.answered({.status = NotFound(mail.saga_id), .saga = {}});
-  mail.answered({.status = stored.status(), .saga = stored.ok() ? *std::move(stored) : Saga()});
+  const absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
+  if (!stored.ok()) return mail.waiter.answered({.status = ToCaller(stored.status(), mail.saga_id), .saga = {}});
+  if (!IsTerminal(stored->state)) return mail.waiter.answered({.status = NotHeld(*stored), .saga = {}});
+  mail.waiter.answered({.status = absl::OkStatus(), .saga = *stored});
 }
 
 void Shard::Handle(TakeOverMail mail) {
@@ -340,11 +424,15 @@ void Shard::Act(WriteResult result, const std::string& saga_id) {
   Live& live = *Find(saga_id);
   const Work work = std::move(work_.extract(saga_id).mapped());
   if (result != WriteResult::kStored) {
-    for (const auto& asker : work.askers) asker({.status = MovedMeanwhile(), .saga = {}});
+    for (const Waiter& asker : work.askers) asker.answered({.status = MovedMeanwhile(), .saga = {}});
     live.key_taken = result == WriteResult::kKeyExists;
     return Doubt(live);
   }
+  for (const HistoryEvent& event : work.events) {
+    CRASH_POINT("orchestrator.after_commit", CallOf(*live.definition, event.event));
+  }
   if (work.seen_version == 0) {
+    CRASH_POINT("orchestrator.after_insert", live.saga.definition);
     context_.observer.OnStarted(live.saga);
     for (const Waiter& waiter : live.waiters) {
       if (waiter.accepted) waiter.accepted(saga_id);
@@ -355,8 +443,11 @@ void Shard::Act(WriteResult result, const std::string& saga_id) {
   for (const Send& send : work.sends) {
     if (std::find(outstanding.begin(), outstanding.end(), send) != outstanding.end()) Run(live, send);
   }
-  for (const auto& asker : work.askers) asker({.status = absl::OkStatus(), .saga = live.saga});
-  if (IsTerminal(live.saga.state)) return Finish(live);
+  for (const Waiter& asker : work.askers) asker.answered({.status = absl::OkStatus(), .saga = live.saga});
+  if (IsTerminal(live.saga.state)) {
+    CRASH_POINT("orchestrator.before_answer", NameOf(live.saga.state));
+    return Finish(live);
+  }
   SetTimer(live);
 }
 
@@ -368,7 +459,7 @@ void Shard::Run(const Live& live, const Send& send) {
     Replied refused{.step = send.step,
                     .phase = send.phase,
                     .attempt = send.attempt,
-                    .outcome = Outcome::kRefused,
+                    .outcome = send.phase == Phase::kResolve ? Outcome::kUnknown : Outcome::kRefused,
                     .effect_free = false,
                     .reply = {},
                     .failure = {},
@@ -381,6 +472,7 @@ void Shard::Run(const Live& live, const Send& send) {
                        .metadata = {}};
     return Post(EventMail{.saga_id = saga_id, .event = std::move(refused)});
   }
+  CRASH_POINT("orchestrator.before_send", CallOf(*live.definition, send.step, send.phase));
   const absl::Time sent = context_.clock.Now();
   context_.participants.Invoke(*std::move(call), [self = weak_from_this(), saga_id, send, sent,
                                                   definition = live.definition](CallResult result) {
@@ -389,10 +481,19 @@ void Shard::Run(const Live& live, const Send& send) {
     const absl::Duration elapsed = shard->context_.clock.Now() - sent;
     shard->Post(EventMail{.saga_id = saga_id, .event = ReadReply(*definition, send, std::move(result), elapsed)});
   });
+  CRASH_POINT("orchestrator.after_send", CallOf(*live.definition, send.step, send.phase));
+}
+
+// What only waits for a person takes no room from new sagas (S7).
+void Shard::Count(Live& live, bool counts) {
+  if (live.counted == counts) return;
+  live.counted = counts;
+  counts ? ++context_.in_flight : --context_.in_flight;
 }
 
 void Shard::SetTimer(Live& live) {
   const absl::Time next = NextRunAt(live.definition->plan(), live.saga);
+  Count(live, next != absl::InfiniteFuture() || !Outstanding(live.saga).empty());
   if (next == live.timer_at) return;
   ClearTimer(live);
   if (next != absl::InfiniteFuture()) timers_.insert({next, live.saga.id});
@@ -428,7 +529,7 @@ void Shard::AnswerWhoMustGo() {
 
 // Forgets the saga; its waiters go to `to`.
 void Shard::Release(Live& live, const std::function<void(Waiter)>& to) {
-  --context_.in_flight;
+  Count(live, false);
   ClearTimer(live);
   const auto released = live_.extract(live.saga.id);
   for (Waiter& waiter : live.waiters) {
@@ -475,10 +576,10 @@ void Shard::TakeAsStored(Live& live, const absl::StatusOr<Saga>& stored) {
   if (is_mine && !IsTerminal(stored->state) && stored->owner == context_.lease.instance) {
     return Post(TakeOverMail{.saga = *stored});
   }
-  const std::string input_hash = live.saga.input_hash;
+  const std::string input_hash = live.saga.input_hash, saga_id = live.saga.id;
   Release(live, [&](Waiter waiter) {
     if (stored.ok() && !is_mine) return AttachToExisting(*stored, input_hash, std::move(waiter));
-    waiter.answered({.status = stored.status(), .saga = stored.ok() ? *stored : Saga()});
+    waiter.answered({.status = ToCaller(stored.status(), saga_id), .saga = stored.ok() ? *stored : Saga()});
   });
 }
 

@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -67,7 +68,8 @@ struct EventMail {
 struct AskMail {  // by a person, who is answered
   std::string saga_id;
   Event event;
-  std::function<void(Progress)> answered;
+  std::int64_t seen_version = 0;  // not 0: only if this is still the saga's version
+  Waiter waiter;
 };
 struct TakeOverMail {
   Saga saga;  // as it is stored
@@ -77,13 +79,18 @@ struct ReloadMail {  // the copy in memory is not what is stored
 };
 using Mail = std::variant<AcceptMail, AttachMail, EventMail, AskMail, TakeOverMail, ReloadMail>;
 
+// RESOURCE_EXHAUSTED OVERLOADED with RetryInfo: nothing was started or noted.
+absl::Status Overloaded();
+
 class Shard : public std::enable_shared_from_this<Shard> {
  public:
   Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed);
   ~Shard();
 
-  // Thread-safe; never blocks and never refuses (what is accepted is bounded at the door, replies by what was sent).
+  // Thread-safe; never block. Of admitted sagas and of what sagas wait for there is never too much: the one is bounded
+  // at the door, the other by what was sent. Of other callers there may be: false then, and nothing was posted.
   void Post(Mail mail);
+  bool PostIfRoom(Mail mail);
 
   // Waits for mail or a due timer and takes a turn. False once Stop was called. One thread only, as Turn.
   bool WaitAndTurn();
@@ -101,6 +108,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   struct Work;
 
   std::vector<Mail> Drain();
+  void AnswerWhoWaitedInVain();
   void Handle(AcceptMail mail);
   void Handle(AttachMail mail);
   void Handle(EventMail mail);
@@ -121,6 +129,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void Run(const Live& live, const Send& send);
   void Finish(Live& live);
   void SetTimer(Live& live);
+  void Count(Live& live, bool counts);
   void ClearTimer(Live& live);
   void Wait(Live& live, Waiter waiter);
   void AttachToExisting(const Saga& existing, const std::string& input_hash, Waiter waiter);
@@ -137,8 +146,9 @@ class Shard : public std::enable_shared_from_this<Shard> {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Mail> mailbox_;  // guarded by mutex_
-  bool stopped_ = false;       // guarded by mutex_
+  std::deque<Mail> mailbox_;  // what sagas wait for; guarded by mutex_
+  std::deque<Mail> door_;     // callers, heard after the mailbox; guarded by mutex_
+  bool stopped_ = false;      // guarded by mutex_
 
   // Below: the turn's own.
   std::mt19937_64 random_;

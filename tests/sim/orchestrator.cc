@@ -192,7 +192,7 @@ void Orchestrator::Jump(absl::Duration by) {
 
 void Orchestrator::Ask(const std::string& saga_id, const Event& event) {
   if (current_ == nullptr) return;
-  current_->driver().Ask(saga_id, event, [](const Progress&) {});
+  current_->driver().Ask(saga_id, event, 0, [](const Progress&) {});
   Poke(current_);
 }
 
@@ -267,7 +267,7 @@ void Orchestrator::Serve(const Request& request, Respond respond) {
   if (process->paused) return world_.Tell(NameOf(node_), "does not read it");
   respond = ByLiving(process, std::move(respond));
   if (request.method == kCancelSaga) {
-    process->driver().Ask(request.bytes, CancelRequested{"operator", "simulated"}, [respond](const Progress& progress) {
+    process->driver().Ask(request.bytes, CancelRequested{"operator", "simulated"}, 0, [respond](const Progress& progress) {
       respond({progress.status, "", false});
     });
   } else {

@@ -272,6 +272,26 @@ TEST_F(GrpcParticipantsTest, NoMoreThanTheCapAreOutAndCompensationsGoFirst) {
   EXPECT_EQ(order, (std::vector<std::string>{"/a.B/Held1", "/a.B/Undo4", "/a.B/Ask5", "/a.B/Action2", "/a.B/Action3"}));
 }
 
+// Else a participant that does not fence would act after the saga went back.
+TEST_F(GrpcParticipantsTest, AnActionThatStillWaitsIsNotSentAfterItsCompensation) {
+  Connect({.in_flight_max = 1, .channels = 1});
+  const auto start = [this](const std::string& method, const std::string& phase) {
+    auto promise = std::make_shared<std::promise<CallResult>>();
+    participants_->Invoke({method, "", kLong, {{"saga-phase", phase}, {"idempotency-key", "s-1/take/" + phase}}},
+                          [promise](CallResult result) { promise->set_value(std::move(result)); });
+    return promise->get_future();
+  };
+  auto held = Start("/a.B/Held1");
+  peer_.WaitForCalls(1);
+  auto action = start("/a.B/Action2", "action");
+  auto undo = start("/a.B/Undo3", "compensation");
+  EXPECT_EQ(action.get().failure.code, 1);
+  peer_.Release();
+  EXPECT_EQ(held.get().failure.code, 0);
+  EXPECT_EQ(undo.get().failure.code, 0);
+  EXPECT_EQ(peer_.WaitForCalls(2).size(), 2u);
+}
+
 TEST_F(GrpcParticipantsTest, StopAnswersEveryCall) {
   Connect({.in_flight_max = 1, .channels = 1});
   auto out = Start("/a.B/Held");

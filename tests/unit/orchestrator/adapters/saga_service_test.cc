@@ -35,7 +35,7 @@ class SagaServiceTest : public testing::Test {
     if (server_ != nullptr) server_->Shutdown();
     service_ = std::make_unique<SagaService>(
         store_,
-        [this](const std::string& saga_id, Event event, const std::function<void(Progress)>& answered) {
+        [this](const std::string& saga_id, Event event, std::int64_t, const std::function<void(Progress)>& answered) {
           asked_.emplace_back(saga_id, std::move(event));
           answered(progress_);
         },

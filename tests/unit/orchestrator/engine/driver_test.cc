@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "orchestrator/core/outcome.h"
+#include "tests/support/poll.h"
 #include "tests/unit/orchestrator/core/shapes.h"
 #include "tests/unit/orchestrator/engine/world.h"
 
@@ -65,8 +66,8 @@ class DriverTest : public testing::Test {
     Driver driver;
   };
 
-  void Know(Plan plan) {
-    definition_ = std::make_shared<PlainDefinition>(std::move(plan));
+  void Know(Plan plan, std::optional<Phase> unbuildable = std::nullopt) {
+    definition_ = std::make_shared<PlainDefinition>(std::move(plan), unbuildable);
     ASSERT_TRUE(catalog_.Add(definition_).ok());
   }
   NewSaga Request(const std::string& key, const std::string& hash = "h") {
@@ -218,6 +219,66 @@ TEST_F(DriverTest, ARowThatMovedIsLoadedAgainBeforeAnythingIsDecidedOnIt) {
   EXPECT_THAT(life.participants.paths(), Not(Contains("/test/c.action")));
 }
 
+TEST_F(DriverTest, ACallerThatWaitsToBeHeardWhileTheStoreIsAwayIsAnsweredAndStartsNothing) {
+  Know(Sequence());
+  Life life(
+      *this, [](const Call&) { return OkResult(); }, clock_);
+  store_.SetAway(true);
+  Answers first, queued, asked;
+  Accept(life.driver, "k", first, "h", clock_.Now() + absl::Milliseconds(50));
+  EXPECT_EQ(GetErrorInfo(first.Await(1)[0].status).reason, "STORE_UNAVAILABLE");
+  Accept(life.driver, "queued", queued, "h",
+         clock_.Now() + absl::Milliseconds(50));  // the first one's commit blocks it
+  EXPECT_EQ(GetErrorInfo(queued.Await(1)[0].status).reason, "STORE_UNAVAILABLE");
+  store_.SetAway(false);
+  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return life.driver.in_flight() == 0; }));
+  EXPECT_TRUE(absl::IsNotFound(store_.LoadByKey("shape", "queued").status()));
+  EXPECT_TRUE(store_.LoadByKey("shape", "k").ok());
+}
+
+TEST_F(DriverTest, AnAnswerThatDoesNotParseIsUnknownAndNeverStored) {
+  Know(Sequence());
+  std::atomic<int> calls = 0;
+  Life life(
+      *this,
+      [&](const Call&) {
+        CallResult result = OkResult();
+        if (++calls == 1) result.reply = "not a reply";
+        return result;
+      },
+      clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  const Saga saga = answers.Await(1)[0].saga;
+  EXPECT_EQ(saga.state, SagaState::kCompleted);
+  EXPECT_EQ(saga.steps[0].attempt(), 2);
+  EXPECT_NE(saga.steps[0].reply, "not a reply");
+}
+
+TEST_F(DriverTest, AResolveThatCannotBeBuiltSaysNothingOfThePivot) {
+  Know(PivotInTheMiddle(true), Phase::kResolve);
+  Life life(
+      *this, [](const Call& call) { return call.method == "/test/pivot.action" ? UnavailableResult() : OkResult(); },
+      clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers, "h", clock_.Now() + absl::Milliseconds(200));
+  const Saga saga = answers.Await(1)[0].saga;
+  EXPECT_EQ(saga.state, SagaState::kRunning);
+  EXPECT_EQ(saga.steps[1].phase, Phase::kResolve);
+}
+
+TEST_F(DriverTest, AParkedSagaTakesNoRoomFromNewOnes) {
+  Know(AllRetriable());
+  Life life(
+      *this, [](const Call&) { return RefusedResult(); }, clock_, 1, 1);
+  Answers parked, next;
+  Accept(life.driver, "k1", parked);
+  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return life.driver.in_flight() == 0; }));
+  EXPECT_EQ(store_.LoadByKey("shape", "k1")->state, SagaState::kParked);
+  Accept(life.driver, "k2", next);
+  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return store_.LoadByKey("shape", "k2").ok(); }));
+}
+
 TEST_F(DriverTest, ANewLifeSendsAgainWhatTheOldOneAwaited) {
   Know(Sequence());
   Answers answers;
@@ -298,13 +359,13 @@ TEST_F(DriverTest, ACancelGoesBackAndIsAnsweredWithTheSagaAsItStands) {
   while (life.participants.paths().size() < 2) std::this_thread::yield();
   {
     std::lock_guard lock(mutex);
-    life.driver.Ask(id, CancelRequested{"ann", "changed her mind"}, cancelled.Taker());
+    life.driver.Ask(id, CancelRequested{"ann", "changed her mind"}, 0, cancelled.Taker());
   }
   EXPECT_EQ(cancelled.Await(1)[0].saga.state, SagaState::kCompensating);
   EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kAborted);
   EXPECT_EQ(answers.Await(1)[0].saga.failure.reason, "SAGA_CANCELLED");
   Answers unknown;
-  life.driver.Ask("nobody", CancelRequested{}, unknown.Taker());
+  life.driver.Ask("nobody", CancelRequested{}, 0, unknown.Taker());
   EXPECT_EQ(GetErrorInfo(unknown.Await(1)[0].status).reason, "SAGA_NOT_FOUND");
 }
 

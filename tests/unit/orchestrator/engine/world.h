@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,7 +25,9 @@ namespace unwind {
 // Requests are "saga/step/phase"; nothing is mapped.
 class PlainDefinition final : public Definition {
  public:
-  explicit PlainDefinition(Plan plan) : plan_(std::move(plan)) {
+  // Requests of phase `unbuildable` cannot be built.
+  explicit PlainDefinition(Plan plan, std::optional<Phase> unbuildable = std::nullopt)
+      : plan_(std::move(plan)), unbuildable_(unbuildable) {
     for (const StepPlan& step : plan_.steps) {
       methods_.push_back({.action = absl::StrCat("/test/", step.name, ".action"),
                           .compensation = absl::StrCat("/test/", step.name, ".compensation"),
@@ -45,8 +48,10 @@ class PlainDefinition final : public Definition {
   }
   std::string Key(const google::protobuf::Message&) const override { return ""; }
   absl::StatusOr<std::string> Request(const Saga& saga, int step, Phase phase) const override {
+    if (phase == unbuildable_) return absl::InternalError("a stored reply does not parse");
     return absl::StrCat(saga.id, "/", step, "/", static_cast<int>(phase));
   }
+  bool ReplyParses(int, const std::string& bytes) const override { return bytes != "not a reply"; }
   absl::StatusOr<std::string> Response(const Saga&) const override { return "done"; }
   absl::Status Error(const Saga& saga) const override { return absl::AbortedError(saga.failure.reason); }
   const std::string& yaml() const override { return nothing_; }
@@ -55,6 +60,7 @@ class PlainDefinition final : public Definition {
 
  private:
   const Plan plan_;
+  const std::optional<Phase> unbuildable_;
   std::vector<StepMethods> methods_;
   const std::string nothing_;
 };
