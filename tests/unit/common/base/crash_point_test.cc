@@ -4,10 +4,10 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 #include "gtest/gtest.h"
-#include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
 namespace unwind {
@@ -24,6 +24,10 @@ class CrashPointTest : public testing::Test {
     Write(plan);
   }
   void Write(const std::string& plan) { std::ofstream(plan_) << plan; }
+  std::string Noted() const {
+    std::ifstream log(log_);
+    return {std::istreambuf_iterator<char>(log), std::istreambuf_iterator<char>()};
+  }
 
   TempDir dir_;
   const std::string plan_ = dir_.File("plan"), log_ = dir_.File("log");
@@ -39,7 +43,7 @@ TEST_F(CrashPointTest, DiesAtTheCallOfItsPlanAndNotesThePlace) {
         _exit(0);
       },
       testing::ExitedWithCode(kCrashExit), "");
-  EXPECT_EQ(ReadFile(log_), "here@charge/action\n");
+  EXPECT_EQ(Noted(), "here@charge/action\n");
 }
 
 TEST_F(CrashPointTest, CountsTheCallsOfOnePlanAndBeginsAnewWithTheNext) {
@@ -54,7 +58,7 @@ TEST_F(CrashPointTest, CountsTheCallsOfOnePlanAndBeginsAnewWithTheNext) {
         _exit(0);
       },
       testing::ExitedWithCode(kCrashExit), "");
-  EXPECT_EQ(ReadFile(log_), "here@d\n");
+  EXPECT_EQ(Noted(), "here@d\n");
 }
 
 TEST_F(CrashPointTest, GoesOnWithoutAPlanFileAndWithAnEmptyOne) {
