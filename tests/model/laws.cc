@@ -53,6 +53,7 @@ class Laws {
       moment_ = {.now = saga_.create_time + age, .jitter = 0};
       // What the passing of time or a cancel written by another instance does to the row, whatever the event.
       idle_ = Advance(model_.plan, saga_, Replied{.step = -1, .reply = {}, .failure = {}, .elapsed = {}}, moment_);
+      if (age < model_.plan.deadline) settled_ = idle_.stale;
       if (!Advance(model_.plan, saga_, Started{}, moment_).stale) return "a saga started twice";
       if (const char* const broken = BrokenTimer(); broken != nullptr) return absl::StrCat(broken, ": a tick");
       for (const Trial& trial : trials_) {
@@ -113,7 +114,7 @@ class Laws {
     const Decision ticked = Advance(model_.plan, saga_, Ticked{}, moment_);
     if (due && ticked.stale) return "a timer is due for nothing";
     if (NextRunAt(model_.plan, ticked.next) <= moment_.now) return "a timer stays due";
-    if (!due && idle_.stale && !ticked.stale) return "something is to be done and no timer is due";
+    if (!due && settled_ && !ticked.stale) return "something is to be done and no timer is due";
     return nullptr;
   }
 
@@ -172,6 +173,7 @@ class Laws {
       if (!Contains(after, send)) return "what is sent is not noted as sent";
       if (send.attempt != saga_.steps[i].sends[static_cast<std::size_t>(send.phase)] + 1)
         return "a send is not counted";
+      if (send.phase == Phase::kAction && plan.when && !plan.when(saga_)) return "a step was sent that is not wanted";
       if (send.phase == Phase::kCompensation && (!plan.has_compensation || !decision.next.backward)) {
         return "a compensation was sent that there is not";
       }
@@ -213,6 +215,7 @@ class Laws {
   std::vector<Trial> trials_;
   Moment moment_;
   Decision idle_;
+  bool settled_ = false;  // but for time: no cancel written by another instance waits to be heeded
 };
 
 }  // namespace

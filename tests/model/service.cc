@@ -30,7 +30,7 @@ bool DependsOn(const Plan& plan, std::size_t j, std::size_t i) {
 
 const char* Undo(const Model& model, World& world, std::size_t step) {
   Service& service = world.services[step];
-  if (service.effect != Effect::kDone) return nullptr;
+  if (service.effect != Effect::kDone) return "a service was asked to undo what it had not done";
   service.effect = Effect::kUndone;
   for (std::size_t j = 0; j < model.size(); ++j) {
     if (world.services[j].effect == Effect::kDone && DependsOn(model.plan, j, step)) {
@@ -46,11 +46,10 @@ void Decide(const Model& model, const World& world, std::size_t step, Phase phas
   World next = world;
   Service& service = next.services[step];
   if (phase == Phase::kCompensation) {
+    const bool pending = service.rows[kAct] == static_cast<std::uint8_t>(Outcome::kPending);
     Put(service, kUndo, Outcome::kOk);
-    if (world.services[step].rows[kAct] == static_cast<std::uint8_t>(Outcome::kPending)) {
-      Put(service, kAct, Outcome::kTombstone);
-    }
-    const char* const broken = Undo(model, next, step);
+    if (pending) Put(service, kAct, Outcome::kTombstone);
+    const char* const broken = pending ? nullptr : Undo(model, next, step);
     went(next, kSaidOk, broken);
     if (model.must_succeed_refused) went(world, kSaidRefused, nullptr);
     return;
