@@ -183,7 +183,7 @@ absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& leas
     RETURN_IF_ERROR(statements.CheckLease(lease));
     for (std::size_t i = 0; i < rows.size(); ++i) {
       results.push_back(statements.Store(rows[i]));
-      CRASH_POINT("orchestrator.in_commit", CallOf(writes[i].events.back().event));
+      for (const HistoryEvent& each : writes[i].events) CRASH_POINT("orchestrator.in_commit", CallOf(each.event));
     }
     return absl::OkStatus();
   };

@@ -1,5 +1,7 @@
 #include "tests/support/cluster.h"
 
+#include <signal.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <utility>
@@ -99,6 +101,9 @@ std::string Cluster::Path(Node node, const std::string& suffix) const {
 std::string Cluster::DatabasePath(Node node) const { return Path(node, ".db"); }
 std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
 const std::string& Cluster::Address(Node node) const { return seats_.at(node).address; }
+std::string Cluster::AddressForCallers(Node node) const {
+  return options_.link ? options_.link(node, Address(node)) : Address(node);
+}
 pid_t Cluster::Pid(Node node) const { return seats_.at(node).process->pid(); }
 bool Cluster::Running(Node node) { return seats_.at(node).process->Running(); }
 
@@ -111,11 +116,11 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
       absl::StrCat("--port_file=", Path(node, ".port")),
       absl::StrCat("--db=", DatabasePath(node)),
   };
-  if (node == Node::kPayment) arguments.push_back(absl::StrCat("--pg_address=", Address(Node::kGateway)));
+  if (node == Node::kPayment) arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));
   if (node == Node::kOrchestrator) {
-    std::string routes = absl::StrCat("shop.order.v1.OrderService=", Address(Node::kOrder),
-                                      ",shop.stock.v1.StockService=", Address(Node::kStock),
-                                      ",shop.payment.v1.PaymentService=", Address(Node::kPayment));
+    std::string routes = absl::StrCat("shop.order.v1.OrderService=", AddressForCallers(Node::kOrder),
+                                      ",shop.stock.v1.StockService=", AddressForCallers(Node::kStock),
+                                      ",shop.payment.v1.PaymentService=", AddressForCallers(Node::kPayment));
     if (!options_.participants.empty()) absl::StrAppend(&routes, ",", options_.participants);
     arguments.push_back(absl::StrCat("--participants=", routes));
     arguments.push_back(absl::StrCat("--definitions=", options_.definitions));
@@ -126,28 +131,37 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
   return arguments;
 }
 
-absl::Status Cluster::Launch(Node node) {
-  const std::string port_file = Path(node, ".port");
+absl::Status Cluster::Spawn(Node node) {
   std::error_code ignored;
-  std::filesystem::remove(port_file, ignored);
+  std::filesystem::remove(Path(node, ".port"), ignored);
   ASSIGN_OR_RETURN(std::unique_ptr<Process> process, Process::Start(Arguments(node), LogPath(node)));
-  Seat& seat = seats_[node];
-  seat.process = std::move(process);
+  seats_[node].process = std::move(process);
+  return absl::OkStatus();
+}
+
+absl::Status Cluster::Launch(Node node) {
+  RETURN_IF_ERROR(Spawn(node));
+  Seat& seat = seats_.at(node);
   std::string port;
   const bool listens = Eventually(kStartPatience, [&] {
-    const std::string text = ReadFile(port_file);  // a second line would be the port of the metrics
+    const std::string text = ReadFile(Path(node, ".port"));  // a second line would be the port of the metrics
     port = text.substr(0, text.find('\n'));
     return !port.empty() || !seat.process->Running();
   });
-  if (!listens || port.empty()) {
-    return absl::UnavailableError(absl::StrCat(NodeName(node), listens ? " ended" : " wrote no port file",
-                                               "; its log ends:\n", Tail(ReadFile(LogPath(node)))));
-  }
+  if (!listens || port.empty()) return Down(node, listens ? "ended" : "wrote no port file");
   seat.address = absl::StrCat("127.0.0.1:", port);
-  const absl::Status healthy = WaitUntilHealthy(NewChannel(seat.address, 1 << 20), kStartPatience);
-  if (healthy.ok()) return healthy;
+  const std::shared_ptr<grpc::Channel> channel = NewChannel(seat.address, 1 << 20);
+  bool healthy = false;
+  Eventually(kStartPatience, [&] {
+    healthy = Serving(channel);
+    return healthy || !seat.process->Running();
+  });
+  return healthy ? absl::OkStatus() : Down(node, seat.process->Running() ? "is not healthy" : "ended");
+}
+
+absl::Status Cluster::Down(Node node, const std::string& what) {
   return absl::UnavailableError(
-      absl::StrCat(NodeName(node), " is ", healthy.message(), "; its log ends:\n", Tail(ReadFile(LogPath(node)))));
+      absl::StrCat(NodeName(node), " ", what, "; its log ends:\n", Tail(ReadFile(LogPath(node)))));
 }
 
 void Cluster::Kill(Node node) {
@@ -168,6 +182,12 @@ absl::Status Cluster::Restart(Node node) {
   PeakKib(node);
   return Launch(node);
 }
+
+void Cluster::Signal(Node node, int signal) {
+  if (Running(node)) kill(Pid(node), signal);
+}
+
+int Cluster::ExitStatus(Node node) { return *seats_.at(node).process->Wait(absl::ZeroDuration()); }
 
 int64_t Cluster::PeakKib(Node node) {
   Seat& seat = seats_.at(node);

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -33,6 +34,8 @@ struct ClusterOptions {
   std::map<Node, std::vector<std::string>> extra_flags;  // after ours
   std::string definitions = "orchestrator/sagas";        // the default holds in the root of the project
   std::string participants;  // more "service=address" routes of the orchestrator, comma-separated
+  // What those who call `node`, which listens at `address`, take for its address. Empty: that one.
+  std::function<std::string(Node node, const std::string& address)> link;
 };
 
 class Cluster {
@@ -49,7 +52,13 @@ class Cluster {
   absl::StatusOr<int> Terminate(Node node, absl::Duration patience = absl::Seconds(20));
   // Starts a node that was killed, at its old port, over its old database; returns when it is healthy.
   absl::Status Restart(Node node);
+  // The same without waiting for its health.
+  absl::Status Spawn(Node node);
+  // SIGSTOP, SIGCONT.
+  void Signal(Node node, int signal);
   bool Running(Node node);
+  // Of one that has ended: its exit status, or 128 + the signal that ended it.
+  int ExitStatus(Node node);
   pid_t Pid(Node node) const;
 
   // host:port.
@@ -72,6 +81,8 @@ class Cluster {
 
   Cluster(ClusterOptions options, std::string scratch);
   absl::Status Launch(Node node);
+  absl::Status Down(Node node, const std::string& what);
+  std::string AddressForCallers(Node node) const;
   std::vector<std::string> Arguments(Node node) const;
   std::string Path(Node node, const std::string& suffix) const;
 

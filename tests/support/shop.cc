@@ -60,6 +60,11 @@ std::string Placing::SagaId(absl::Duration patience) {
   return saga_id_;
 }
 
+bool Placing::IsOver() {
+  const std::lock_guard lock(mutex_);
+  return done_;
+}
+
 const grpc::Status& Placing::Wait() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return done_; });

@@ -38,6 +38,7 @@ class Placing final : public grpc::ClientUnaryReactor {
 
   // The saga's id; empty if the call was refused at the door, or if neither happened in time.
   std::string SagaId(absl::Duration patience);
+  bool IsOver();
   // Waits for the end, which the deadline bounds.
   const grpc::Status& Wait();
   // Valid after Wait.

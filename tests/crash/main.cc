@@ -1,0 +1,149 @@
+// unwind_crash: real processes that die at every named place, in every step and phase of an order, and are started
+// again. Exit 0 only if every place was reached and everything was as it must be every time.
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <random>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "common/base/flags.h"
+#include "nlohmann/json.hpp"
+#include "tests/crash/stage.h"
+
+ABSL_FLAG(std::string, part, "", "Only the cases of orchestrator, participant, gateway or several; empty: all.");
+ABSL_FLAG(std::string, only, "", "Only the cases whose name contains this.");
+ABSL_FLAG(std::string, place, "", "Play only this place, with an order of --tale: POINT@STEP/PHASE.");
+ABSL_FLAG(std::string, tale, "paid", "paid, declined or unanswered: the order of --place.");
+ABSL_FLAG(int, seeds, 0, "Play every case in so many crowds, each drawn by its seed; 0: once, with a single order.");
+ABSL_FLAG(int, first_seed, 1, "The first of the seeds.");
+ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
+ABSL_FLAG(bool, keep, false, "Keep the databases and logs.");
+
+namespace unwind {
+namespace {
+
+struct Totals {
+  int cases = 0, unreached = 0, violations = 0, deaths = 0, orders = 0, paid = 0;
+  std::map<std::string, int> reached;  // by the place's name without its call
+  std::vector<std::string> failures;
+};
+
+std::vector<CrashCase> ChosenCases() {
+  if (const std::string place = absl::GetFlag(FLAGS_place); !place.empty()) {
+    for (const Tale tale : {Tale::kPaid, Tale::kDeclined, Tale::kUnanswered}) {
+      if (absl::GetFlag(FLAGS_tale) == NameOf(tale)) return {{.part = "", .tale = tale, .acts = {{place}}}};
+    }
+    return {};
+  }
+  std::vector<CrashCase> cases = AllCases();
+  const std::string part = absl::GetFlag(FLAGS_part), only = absl::GetFlag(FLAGS_only);
+  std::erase_if(cases, [&](const CrashCase& which) {
+    return (!part.empty() && which.part != part) || !absl::StrContains(NameOf(which), only);
+  });
+  return cases;
+}
+
+void Note(const CrashCase& which, const CaseResult& result, int seed, Totals& totals) {
+  const std::string name = seed == 0 ? NameOf(which) : absl::StrCat(NameOf(which), " (seed ", seed, ")");
+  std::string verdict = "as it must be";
+  if (!result.wrong.empty()) {
+    ++totals.violations;
+    verdict = "WRONG: " + result.wrong;
+  } else if (!result.reached) {
+    ++totals.unreached;
+    verdict = "NOT REACHED: no process died at every place of this case";
+  }
+  if (result.wrong.empty() && result.reached) {
+    for (const auto& act : which.acts) {
+      for (const std::string& place : act) ++totals.reached[place.substr(0, place.find('@'))];
+    }
+  } else {
+    totals.failures.push_back(absl::StrCat(name, ": ", verdict));
+  }
+  ++totals.cases;
+  totals.deaths += result.deaths;
+  totals.orders += result.orders;
+  totals.paid += result.paid;
+  std::printf("  %5.0f ms  %2d deaths  %2d of %2d paid  %s: %s\n", absl::ToDoubleMilliseconds(result.took),
+              result.deaths, result.paid, result.orders, name.c_str(), verdict.c_str());
+}
+
+// The cases, in an order that the seed shuffles, on one cluster: a new one after a violation, which would be found in
+// every later audit too.
+bool PlayAll(const std::string& bin_dir, std::vector<CrashCase> cases, int seed, Totals& totals) {
+  std::mt19937_64 random(static_cast<std::uint64_t>(seed));
+  if (seed != 0) std::shuffle(cases.begin(), cases.end(), random);
+  std::unique_ptr<CrashStage> stage;
+  for (const CrashCase& which : cases) {
+    if (stage == nullptr) {
+      auto started = CrashStage::Start(bin_dir, absl::GetFlag(FLAGS_keep));
+      if (!started.ok()) {
+        std::cerr << started.status().message() << "\n";
+        return false;
+      }
+      stage = *std::move(started);
+    }
+    const CaseResult result = seed == 0 ? stage->Play(which) : stage->PlayInCrowd(which, random);
+    Note(which, result, seed, totals);
+    if (result.wrong.empty()) continue;
+    std::printf("  (its databases and logs: %s, with --keep)\n", stage->scratch().c_str());
+    stage.reset();
+  }
+  return true;
+}
+
+int Report(const Totals& totals, absl::Duration took) {
+  std::printf("\n  %-30s %s\n", "place", "died there, in how many calls and combinations");
+  for (const auto& [place, times] : totals.reached) std::printf("  %-30s %d\n", place.c_str(), times);
+  for (const std::string& failure : totals.failures) std::printf("FAILED  %s\n", failure.c_str());
+  const bool ok = totals.failures.empty() && totals.cases > 0;
+  if (totals.cases == 0) std::printf("FAILED  there is no such case: nothing was played\n");
+  std::printf("%d cases, %d deaths, %d orders (%d paid), %d places not reached, %d violations, %.1f s\n", totals.cases,
+              totals.deaths, totals.orders, totals.paid, totals.unreached, totals.violations,
+              absl::ToDoubleSeconds(took));
+  const nlohmann::json json = {{"crash",
+                                {{"cases", totals.cases},
+                                 {"deaths", totals.deaths},
+                                 {"orders", totals.orders},
+                                 {"paid", totals.paid},
+                                 {"places", totals.reached},
+                                 {"unreached", totals.unreached},
+                                 {"violations", totals.violations},
+                                 {"seeds", absl::GetFlag(FLAGS_seeds)},
+                                 {"seconds", absl::ToDoubleSeconds(took)}}},
+                               {"ok", ok}};
+  std::printf("%s\n", json.dump().c_str());
+  return ok ? 0 : 1;
+}
+
+int Main(const std::string& program) {
+  const std::string here = program.substr(0, program.rfind('/'));
+  const std::string bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? here : absl::GetFlag(FLAGS_bin_dir);
+  const absl::Time start = absl::Now();
+  const std::vector<CrashCase> cases = ChosenCases();
+  const int seeds = absl::GetFlag(FLAGS_seeds), first = absl::GetFlag(FLAGS_first_seed);
+  Totals totals;
+  if (seeds == 0) {
+    if (!PlayAll(bin_dir, cases, 0, totals)) return 1;
+  }
+  for (int seed = first; seed < first + seeds; ++seed) {
+    if (!PlayAll(bin_dir, cases, seed, totals)) return 1;
+  }
+  return Report(totals, absl::Now() - start);
+}
+
+}  // namespace
+}  // namespace unwind
+
+int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  unwind::ParseFlagsOnly(argc, argv,
+                         "Kills the five processes at every named place of their code, in every step and phase of an "
+                         "order, starts them again, and audits the books.");
+  return unwind::Main(argv[0]);
+}

@@ -1,0 +1,66 @@
+// Plays crash cases on one running cluster: places orders, arms the places at which processes are to die, starts again
+// what died, insists until every buyer has an answer, and audits the books.
+#ifndef UNWIND_TESTS_CRASH_STAGE_H_
+#define UNWIND_TESTS_CRASH_STAGE_H_
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "tests/crash/cases.h"
+#include "tests/support/cluster.h"
+#include "tests/support/shop.h"
+
+namespace unwind {
+
+struct CaseResult {
+  bool reached = false;  // every place of it was died at
+  int deaths = 0;        // noted by the processes themselves, as they died
+  int orders = 0;
+  int paid = 0;
+  absl::Duration took;
+  std::string wrong;  // empty: as it must be
+};
+
+class CrashStage {
+ public:
+  // The programs must be built with crash points.
+  static absl::StatusOr<std::unique_ptr<CrashStage>> Start(const std::string& bin_dir, bool keep);
+  ~CrashStage();
+
+  // One order, which must end as the case says. Leaves the shop at rest and every process running.
+  CaseResult Play(const CrashCase& which);
+
+  // The same place in a crowd that `random` draws: orders of different sizes and tales under way at once, one of which
+  // dies there. Which one, and so how each ends, is left to chance; that it ends, and is told truly, is not.
+  CaseResult PlayInCrowd(const CrashCase& which, std::mt19937_64& random);
+
+  const std::string& scratch() const { return cluster_->scratch(); }
+
+ private:
+  struct Buyer;
+
+  explicit CrashStage(const std::string& folder);
+  CaseResult PlayOnce(const CrashCase& which, const std::vector<Buyer*>& buyers, int nth);
+  absl::Status Run(const CrashCase& which, const std::vector<Buyer*>& buyers, int nth, CaseResult& result);
+  absl::Status SetTale(Tale tale, int orders);
+  void Arm(const std::vector<std::string>& places, int nth);
+  absl::Status Bury(std::vector<std::string>& act, int& deaths);
+  bool Answered(Buyer& buyer);
+  absl::Status CheckEnd(Buyer& buyer, End end);
+  absl::Status CheckRest();
+
+  const std::string plan_path_, log_path_;
+  std::size_t log_read_ = 0;  // lines of the log that were seen
+  std::unique_ptr<Cluster> cluster_;
+  std::unique_ptr<Shop> shop_;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_TESTS_CRASH_STAGE_H_
