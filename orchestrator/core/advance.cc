@@ -172,7 +172,6 @@ void Succeed(Turn& turn, std::size_t i, const std::string& reply) {
 void GiveUpAction(Turn& turn, std::size_t i, const Failure& why) {
   GoBack(turn, why);
   Rest(turn.step(i));
-  if (!turn.plan_of(i).has_compensation) return End(turn.step(i), StepState::kCompensated);
   if (turn.plan_of(i).compensation_reads_own_reply) SendLater(turn, i);
 }
 
@@ -182,16 +181,16 @@ void CompensatableNotOk(Turn& turn, std::size_t i, const Replied& reply) {
     case Outcome::kOk:
       return;
     case Outcome::kUnknown:
-      if (turn.saga.backward || turn.step(i).attempt() < plan.retry.attempts) return SendLater(turn, i);
+      if (turn.step(i).attempt() < plan.retry.attempts) return SendLater(turn, i);
       return GiveUpAction(turn, i, reply.failure);
     case Outcome::kFenced:
       GoBack(turn, reply.failure);
-      if (plan.has_compensation && plan.compensation_reads_own_reply) return RefusedAgain(turn, i, reply.failure);
+      if (plan.compensation_reads_own_reply) return RefusedAgain(turn, i, reply.failure);
       return GiveUpAction(turn, i, reply.failure);
     case Outcome::kRefused:
       GoBack(turn, reply.failure);
       if (reply.effect_free) return End(turn.step(i), StepState::kRefused);
-      if (plan.has_compensation && plan.compensation_reads_own_reply) return Park(turn, i, reply.failure);
+      if (plan.compensation_reads_own_reply) return Park(turn, i, reply.failure);
       return GiveUpAction(turn, i, reply.failure);
   }
 }

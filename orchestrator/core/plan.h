@@ -33,7 +33,7 @@ struct StepPlan {
   StepKind kind = StepKind::kCompensatable;
   std::vector<int> after;                     // indexes of the steps it directly depends on
   bool has_compensation = true;               // false: `compensation: none`, a step without effects
-  bool compensation_reads_own_reply = false;  // then it cannot be compensated before its reply is known (S3)
+  bool compensation_reads_own_reply = false;  // has_compensation, that waits until the reply is known (S3)
   bool has_resolve = false;                   // pivots only (S6)
   RetryPolicy retry;
   absl::Duration timeout = absl::Seconds(2);  // of one call
