@@ -134,6 +134,12 @@ void Load::Hear(std::size_t i, const Reply& reply) {
     return world_.In(world_.dice().Spread(absl::Milliseconds(300), absl::Seconds(30)), [this, i] { Ask(i); });
   }
   --open_;
+  if (reason == "ORDER_IN_PROGRESS" && !faults_.healed() && world_.dice().Chance(0.8)) {  // who is impatient asks again
+    checkout::CancelOrderRequest request;
+    request.ParseFromString(errand.bytes);
+    return CancelOrder(request.order_id(), request.member_id(),
+                       world_.dice().Spread(absl::Milliseconds(1), absl::Seconds(2)));
+  }
   if (reply.status.ok() && !errand.member.empty() && faults_.Strikes(Fault::kBuyerCancels, 0.6)) {
     checkout::PlaceOrderResponse placed;
     placed.ParseFromString(reply.bytes);
@@ -163,8 +169,8 @@ void Load::Accepted(const std::string& key, const std::string& saga_id) {
     });
   }
   // While it is still being placed, or by two at once.
-  if (members_.count(key) > 0 && faults_.Strikes(Fault::kBuyerCancels, 0.4)) {
-    CancelOrder(saga_id, members_[key], world_.dice().Spread(absl::Milliseconds(1), absl::Seconds(20)));
+  if (members_.count(key) > 0 && faults_.Strikes(Fault::kBuyerCancels, 1.0)) {
+    CancelOrder(saga_id, members_[key], world_.dice().Spread(absl::Milliseconds(5), absl::Seconds(5)));
   }
 }
 

@@ -81,7 +81,7 @@ class Network {
   void MendAll() { cut_.fill(false); }
 
   // Delivers every request that was ever sent once more, in random order, each at a moment of the next `within`; the
-  // answers go to the witness only. `wanted` leaves some out.
+  // answers go to the witness only. Of equal calls that belong to no step, two. `wanted` leaves some out.
   void ReplayAll(absl::Duration within, const std::function<bool(const Request&)>& wanted);
 
  private:
