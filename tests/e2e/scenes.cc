@@ -275,6 +275,8 @@ absl::Status Stage::SellsOut(const std::string& product, bool come_back) {
   ASSIGN_OR_RETURN(const FlashSaleResult result, RunFlashSale(shop_, options));
   std::printf("  %d members, %d orders tried: %d paid.", options.members, result.orders, result.paid);
   for (const auto& [reason, count] : result.refusals) std::printf(" %s: %d.", reason.c_str(), count);
+  std::printf(" Every refusal can be explained, every answer stood when asked again: %s.",
+              result.untrue.empty() ? "yes" : "NO");
   std::printf("\n  %.0f sagas/s; an answer took p50 %.0f ms, p99 %.0f ms; first answer to last %.0f ms.\n",
               result.sagas_per_second, Millis(result.p50), Millis(result.p99), Millis(result.first_to_last));
   json_.back()["flash_sale"] = {{"members", options.members},
@@ -283,6 +285,7 @@ absl::Status Stage::SellsOut(const std::string& product, bool come_back) {
                                 {"calls", result.calls},
                                 {"paid", result.paid},
                                 {"refusals", result.refusals},
+                                {"untrue_answers", result.untrue.size()},
                                 {"sagas_per_second", result.sagas_per_second},
                                 {"p50_ms", Millis(result.p50)},
                                 {"p99_ms", Millis(result.p99)},
@@ -294,6 +297,7 @@ absl::Status Stage::SellsOut(const std::string& product, bool come_back) {
       return Not(count, " buyers were answered ", reason);
     }
   }
+  if (!result.untrue.empty()) return Not(result.untrue.size(), " answers were not true; the first: ", result.untrue[0]);
   if (result.paid != options.pieces) return Not(result.paid, " orders are paid, not ", options.pieces);
   if (left.sold() != options.pieces || left.available() != 0) return Not(left.sold(), " pieces are sold");
   if (!kSanitized && !come_back && result.first_to_last >= kAnswersWithin) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
+#include "tests/support/history.h"
 
 namespace unwind {
 namespace {
@@ -20,6 +21,17 @@ struct Buyer {
   absl::Time since;  // the first call with this request_id
   absl::Time again;  // when to send the same request_id again, if no call is under way
 };
+
+Purchase ToldBy(const shop::checkout::v1::PlaceOrderRequest& request, const grpc::Status& status,
+                const std::string& order_id, absl::Time start, absl::Time end) {
+  return {.request_id = request.request_id(),
+          .quantity = request.items(0).quantity(),
+          .start = start,
+          .end = end,
+          .told = status.ok() ? Told::kPaid : Told::kRefused,
+          .reason = Reason(status),
+          .order_id = order_id};
+}
 
 // Runs on one thread; gRPC's threads only put the numbers of answered buyers into a queue.
 class Sale {
@@ -37,6 +49,7 @@ class Sale {
   absl::Status LookAtShelf();
   std::vector<std::size_t> TakeAnswered(absl::Time until);
   void Summarise();
+  void CheckHistory();
 
   Shop& shop_;
   const FlashSaleOptions& options_;
@@ -49,6 +62,8 @@ class Sale {
   absl::Time first_answer_ = absl::InfiniteFuture();
   absl::Time last_answer_ = absl::InfinitePast();
   std::vector<absl::Duration> latencies_;
+  std::vector<Purchase> purchases_;
+  std::vector<shop::checkout::v1::PlaceOrderRequest> requests_;  // of purchases_
   FlashSaleResult result_;
 
   std::mutex mutex_;
@@ -93,6 +108,8 @@ void Sale::Answered(std::size_t who) {
     return;
   }
   --under_way_;
+  purchases_.push_back(ToldBy(buyer.request, status, order_id, buyer.since, now));
+  requests_.push_back(buyer.request);
   first_answer_ = std::min(first_answer_, now);
   last_answer_ = now;
   latencies_.push_back(now - buyer.since);
@@ -146,6 +163,21 @@ void Sale::Summarise() {
   result_.first_to_last = last_answer_ - first_answer_;
 }
 
+void Sale::CheckHistory() {
+  result_.untrue = CheckRefusals(purchases_, options_.pieces);
+  std::vector<std::unique_ptr<Placing>> calls;
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    const auto channel = shop_.cluster().Channel(Node::kOrchestrator, 100 + static_cast<int>(i) % options_.channels);
+    calls.push_back(std::make_unique<Placing>(channel, requests_[i], absl::Seconds(60)));
+  }
+  std::vector<Purchase> again;
+  for (std::size_t i = 0; i < requests_.size(); ++i) {
+    const grpc::Status& status = calls[i]->Wait();
+    again.push_back(ToldBy(requests_[i], status, calls[i]->response().order_id(), absl::Now(), absl::Now()));
+  }
+  for (std::string& taken_back : CheckAnswersStand(purchases_, again)) result_.untrue.push_back(std::move(taken_back));
+}
+
 absl::StatusOr<FlashSaleResult> Sale::Run() {
   for (int i = 0; i < options_.channels; ++i) {
     RETURN_IF_ERROR(WaitUntilHealthy(shop_.cluster().Channel(Node::kOrchestrator, 100 + i), absl::Seconds(10)));
@@ -166,6 +198,7 @@ absl::StatusOr<FlashSaleResult> Sale::Run() {
   result_.whole = last_answer_ - start;
   result_.sagas_per_second = result_.orders / absl::ToDoubleSeconds(result_.whole);
   Summarise();
+  CheckHistory();
   return result_;
 }
 

@@ -33,9 +33,11 @@ struct FlashSaleResult {
   absl::Duration whole;                 // from the first call to the last answer
   absl::Duration p50, p99, longest;     // from an order's first call to its answer
   double sagas_per_second = 0;
+  std::vector<std::string> untrue;  // answers that cannot have been true or were taken back; see history.h
 };
 
-// DEADLINE_EXCEEDED if somebody has no answer within the patience.
+// In the end every buyer asks again under their request_id. DEADLINE_EXCEEDED if somebody has no answer within the
+// patience.
 absl::StatusOr<FlashSaleResult> RunFlashSale(Shop& shop, const FlashSaleOptions& options);
 
 }  // namespace unwind
