@@ -97,6 +97,11 @@ class Loader {
                       "write it as services do in ErrorInfo: upper case, digits and _, at most 63 characters");
       }
       const auto code = ReadErrorCode(code_name, findings_);
+      if (code == static_cast<int>(absl::StatusCode::kUnavailable)) {
+        findings_.Add(code_name.line,
+                      "UNAVAILABLE bids the caller repeat the call, and an aborted saga says the same for ever",
+                      "use ABORTED: the caller may try again under another key");
+      }
       if (code.has_value()) parts_.errors[reason.value] = *code;
     }
   }

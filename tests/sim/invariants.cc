@@ -72,9 +72,12 @@ void Invariants::CheckStepAnswer(const Request& request, const Reply& reply) {
   }
 }
 
-// I17: a final answer is never contradicted, and one key is one saga.
+// I17: a final answer is never contradicted nor bids the caller repeat the call, and one key is one saga.
 void Invariants::CheckServedAnswer(const Request& request, const Reply& reply) {
   if (!IsFinal(reply)) return;
+  if (absl::IsUnavailable(reply.status) || absl::IsResourceExhausted(reply.status)) {
+    world_.Violate("I17", absl::StrCat(request.Text(), " was answered for ever: ", Digest(reply)));
+  }
   const auto definition = catalog_.ServedBy(request.method);
   const auto input = definition->NewInput();
   input->ParseFromString(request.bytes);

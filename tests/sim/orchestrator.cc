@@ -267,9 +267,10 @@ void Orchestrator::Serve(const Request& request, Respond respond) {
   if (process->paused) return world_.Tell(NameOf(node_), "does not read it");
   respond = ByLiving(process, std::move(respond));
   if (request.method == kCancelSaga) {
-    process->driver().Ask(request.bytes, CancelRequested{"operator", "simulated"}, 0, [respond](const Progress& progress) {
-      respond({progress.status, "", false});
-    });
+    process->driver().Ask(request.bytes, CancelRequested{"operator", "simulated"}, 0,
+                          [respond](const Progress& progress) {
+                            respond({progress.status, "", false});
+                          });
   } else {
     Accept(process, request, std::move(respond));
   }

@@ -67,6 +67,12 @@ TEST(Error, OfADeadlineIsAbortedAndOfACancelCancelled) {
   EXPECT_EQ(ErrorOf(Because("SAGA_CANCELLED", absl::StatusCode::kCancelled)).code(), absl::StatusCode::kCancelled);
 }
 
+// A caller that repeats UNAVAILABLE, as most do, would repeat it for ever: the same key always finds the same saga.
+TEST(Error, NeverBidsTheCallerRepeatTheCall) {
+  EXPECT_EQ(ErrorOf(Because("OUTCOME_UNKNOWN", absl::StatusCode::kUnavailable)).code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(ErrorOf(Because("QUEUE_FULL", absl::StatusCode::kResourceExhausted)).code(), absl::StatusCode::kAborted);
+}
+
 TEST(Error, IsNeverOkNorOutsideTheCodes) {
   EXPECT_EQ(ErrorOf(Because("ODD", absl::StatusCode::kOk)).code(), absl::StatusCode::kUnknown);
   EXPECT_EQ(ErrorOf(Because("ODD", static_cast<absl::StatusCode>(17))).code(), absl::StatusCode::kUnknown);
