@@ -115,23 +115,22 @@ class GrpcParticipants::Target {
 };
 
 void GrpcParticipants::Target::Invoke(Waiting waiting) {
-  bool stopping = false;
-  bool sends = false;
-  std::optional<Waiting> overtaken;
-  {
-    std::lock_guard lock(mutex_);
-    stopping = stopping_;
-    sends = !stopping && slots_taken_ < out_max_;
-    if (!stopping) ++undone_;
-    if (sends) ++slots_taken_;
-    if (!stopping && !sends) overtaken = EnqueueLocked(std::move(waiting));
+  std::unique_lock lock(mutex_);
+  if (stopping_) {
+    lock.unlock();
+    return waiting.done(NotSent(grpc::StatusCode::CANCELLED, kStopping));
   }
-  if (overtaken.has_value()) {
-    overtaken->done(NotSent(grpc::StatusCode::CANCELLED, "the saga went back before the call was sent"));
-    Undone(1);
+  ++undone_;
+  if (slots_taken_ < out_max_) {
+    ++slots_taken_;
+    lock.unlock();
+    return Send(std::move(waiting));
   }
-  if (stopping) return waiting.done(NotSent(grpc::StatusCode::CANCELLED, kStopping));
-  if (sends) Send(std::move(waiting));
+  const std::optional<Waiting> overtaken = EnqueueLocked(std::move(waiting));
+  lock.unlock();
+  if (!overtaken.has_value()) return;
+  overtaken->done(NotSent(grpc::StatusCode::CANCELLED, "the saga went back before the call was sent"));
+  Undone(1);
 }
 
 // Returns the step's own action if that still waits: it must not come after its compensation or resolve.
