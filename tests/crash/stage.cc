@@ -52,6 +52,7 @@ absl::Status Wrong(const Parts&... parts) {
 struct CrashStage::Buyer {
   shop::checkout::v1::PlaceOrderRequest request;
   std::unique_ptr<Placing> call;
+  int calls = 0;
   bool told = false;
   grpc::Status answer;
   std::string order_id;  // of the answer
@@ -155,9 +156,20 @@ absl::Status CrashStage::Run(const CrashCase& which, const std::vector<Buyer*>& 
     return told && (left.empty() || absl::Now() > answered_at + kDyingPatience);
   });
   RETURN_IF_ERROR(status);
-  if (!over) return Wrong("a buyer has no answer after ", absl::FormatDuration(kPatience));
+  if (!over) return NoAnswer(buyers);
   result.reached = left.empty() && act + 1 == which.acts.size();
   return absl::OkStatus();
+}
+
+absl::Status CrashStage::NoAnswer(const std::vector<Buyer*>& buyers) {
+  std::vector<std::string> who;
+  for (const Buyer* buyer : buyers) {
+    if (buyer->told) continue;
+    const std::string saga_id = buyer->call == nullptr ? "" : buyer->call->SagaId(absl::ZeroDuration());
+    who.push_back(absl::StrCat(buyer->request.request_id(), " (call ", buyer->calls, ", accepted as ",
+                               saga_id.empty() ? "nothing" : saga_id, ")"));
+  }
+  return Wrong("without an answer after ", absl::FormatDuration(kPatience), ": ", absl::StrJoin(who, ", "));
 }
 
 absl::Status CrashStage::SetTale(Tale tale, int orders) {
@@ -203,7 +215,10 @@ absl::Status CrashStage::Bury(std::vector<std::string>& act, int& deaths) {
 // Places the order, or insists on it. True once it has an answer that says what became of it.
 bool CrashStage::Answered(Buyer& buyer) {
   if (buyer.told) return true;
-  if (buyer.call == nullptr) buyer.call = shop_->Begin(buyer.request, kPatience);
+  if (buyer.call == nullptr) {
+    buyer.call = shop_->Begin(buyer.request, kPatience);
+    ++buyer.calls;
+  }
   if (!buyer.call->IsOver()) return false;
   buyer.answer = buyer.call->Wait();
   buyer.order_id = buyer.call->response().order_id();

@@ -48,6 +48,7 @@ class CrashStage {
   explicit CrashStage(const std::string& folder);
   CaseResult PlayOnce(const CrashCase& which, const std::vector<Buyer*>& buyers, int nth);
   absl::Status Run(const CrashCase& which, const std::vector<Buyer*>& buyers, int nth, CaseResult& result);
+  static absl::Status NoAnswer(const std::vector<Buyer*>& buyers);
   absl::Status SetTale(Tale tale, int orders);
   void Arm(const std::vector<std::string>& places, int nth);
   absl::Status Bury(std::vector<std::string>& act, int& deaths);

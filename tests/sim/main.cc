@@ -11,6 +11,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/base/flags.h"
 #include "common/base/log.h"
 #include "nlohmann/json.hpp"
@@ -29,6 +31,8 @@ ABSL_DECLARE_FLAG(std::string, log_level);
 
 namespace unwind::sim {
 namespace {
+
+constexpr absl::Duration kWordEvery = absl::Seconds(30);  // of progress, on stderr
 
 constexpr char kUsage[] =
     "unwind_sim: the whole product on a simulated network, clock and store, one world a seed.\n\n"
@@ -131,6 +135,7 @@ int Run(const std::string& program) {
   Shop shop;
   Summary summary;
   const double began = CpuSeconds();
+  absl::Time next_word = absl::Now() + kWordEvery;
   for (std::uint64_t seed = first; seed <= last && summary.failures < absl::GetFlag(FLAGS_failures_max); ++seed) {
     options.seed = seed;
     const SimulationResult result = Simulate(shop, options);
@@ -139,6 +144,13 @@ int Run(const std::string& program) {
       std::printf("seed %llu, hash %016llx\n", static_cast<unsigned long long>(seed),
                   static_cast<unsigned long long>(result.hash));
     summary.tally.Add(result.tally);
+    if (absl::Now() >= next_word) {
+      std::fprintf(stderr, "  seed %llu of %llu..%llu: %lld sagas, %d failing seeds\n",
+                   static_cast<unsigned long long>(seed), static_cast<unsigned long long>(first),
+                   static_cast<unsigned long long>(last), static_cast<long long>(summary.tally.sagas),
+                   summary.failures);
+      next_word = absl::Now() + kWordEvery;
+    }
     if (result.violations.empty()) continue;
     ++summary.failures;
     PrintFailure(program, seed, result);

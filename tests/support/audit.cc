@@ -15,7 +15,7 @@ namespace {
 // A name, and a SELECT whose rows are sentences about what violates it. The states' numbers are those of the services'
 // own headers: orders 1 PENDING 2 PAID 3 FAILED 4 CANCELLING 5 CANCELLED; reservations 1 HELD 2 RELEASED 3 SOLD 4
 // RETURNED; payments 1 PENDING 2 RESOLVING 3 SUCCESS 4 FAILED 5 REFUNDED; ledger 1 CAPTURE 2 REFUND 3 DECLINE 4 FENCE;
-// sagas 3 COMPLETED 4 ABORTED.
+// sagas 3 COMPLETED 4 ABORTED. The gateway's key of a charge is "charge-" and the payment's id, a UUID, from byte 8 on.
 struct Rule {
   const char* name;
   const char* sql;
@@ -72,9 +72,8 @@ constexpr Rule kRules[] = {
         WHERE l.kind = 1 AND o.order_id IS NULL)"},
     {"at most one capture per order",
      R"(SELECT printf('payment %s was captured %d times', payment_id, captures)
-        FROM (SELECT p.payment_id, COUNT(*) AS captures FROM payments.payments p
-              JOIN ledger.ledger l ON l.kind = 1 AND l.idempotency_key LIKE '%' || p.payment_id || '%'
-              GROUP BY p.payment_id)
+        FROM (SELECT substr(idempotency_key, 8, 36) AS payment_id, COUNT(*) AS captures FROM ledger.ledger
+              WHERE kind = 1 GROUP BY 1)
         WHERE captures > 1)"},
     {"every cancelled order was paid back, once and whole",
      R"(SELECT printf('order %s of %d: %d paid back', o.order_id, o.total_minor, COALESCE(SUM(r.amount_minor), 0))
@@ -93,7 +92,7 @@ constexpr Rule kRules[] = {
         WHERE p.state = 5 AND (r.seq IS NULL OR r.amount_minor <> p.amount_minor)
         UNION ALL
         SELECT printf('payment %s is FAILED, but the ledger has a capture', p.payment_id) FROM payments.payments p
-        JOIN ledger.ledger c ON c.kind = 1 AND c.idempotency_key LIKE '%' || p.payment_id WHERE p.state = 4)"},
+        JOIN ledger.ledger c ON c.kind = 1 AND substr(c.idempotency_key, 8, 36) = p.payment_id WHERE p.state = 4)"},
     {"one order per request: each is a place-order saga's own, paid exactly if the saga completed",
      R"(SELECT printf('order %s belongs to no saga', order_id) FROM orders.orders
         WHERE order_id NOT IN (SELECT id FROM sagas.saga WHERE definition = 'place-order')
@@ -173,6 +172,8 @@ absl::Status Count(sqlite3* db, AuditReport& report) {
     return Number(db, absl::StrCat("SELECT COALESCE(SUM(amount_minor), 0) FROM ledger.ledger WHERE kind = ", kind));
   };
   ASSIGN_OR_RETURN(report.sagas, Number(db, "SELECT COUNT(*) FROM sagas.saga"));
+  ASSIGN_OR_RETURN(report.sagas_completed, Number(db, "SELECT COUNT(*) FROM sagas.saga WHERE state = 3"));
+  ASSIGN_OR_RETURN(report.sagas_aborted, Number(db, "SELECT COUNT(*) FROM sagas.saga WHERE state = 4"));
   ASSIGN_OR_RETURN(report.orders_paid, orders(2));
   ASSIGN_OR_RETURN(report.orders_failed, orders(3));
   ASSIGN_OR_RETURN(report.orders_cancelled, orders(5));

@@ -21,6 +21,8 @@ struct AuditRule {
 struct AuditReport {
   std::vector<AuditRule> rules;
   std::int64_t sagas = 0;
+  std::int64_t sagas_completed = 0;
+  std::int64_t sagas_aborted = 0;
   std::int64_t orders_paid = 0;
   std::int64_t orders_failed = 0;
   std::int64_t orders_cancelled = 0;
