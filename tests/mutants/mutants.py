@@ -1,0 +1,206 @@
+"""Breaks one line of the product at a time and requires that a test notices: `./run mutants` explains it.
+
+Works on a private copy of the sources in build/mutants/tree, with a build of its own. A mutant whose text is not
+found exactly once or that does not compile says nothing about the tests, so it fails the run like one that survives.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TABLE = ROOT / "tests/mutants/mutants.txt"
+TREE = ROOT / "build/mutants/tree"
+LOGS = ROOT / "build/mutants/logs"
+LEAST = 25  # a table that lost its mutants must not pass
+MEMORY_MAX_KB = 8 * 1024 * 1024
+
+# How a test target is run in the copy. Every other one is a GoogleTest binary.
+COMMANDS = {"unwind_sim": ["build/dev/tests/sim/unwind_sim", "--seeds=1..60", "--failures_max=1"]}
+
+
+class Mutant:
+    def __init__(self, name):
+        self.name = name
+        self.file, self.breaks, self.tests = "", "", []
+        self.old, self.new = [], []
+
+    def complete(self):
+        return self.file and self.breaks and self.tests and self.old
+
+    def mutate(self, text):
+        """The mutated text, or None if the lines to replace are not found exactly once."""
+        old, new = ("\n" + "".join(line + "\n" for line in lines) for lines in (self.old, self.new))
+        return ("\n" + text).replace(old, new)[1:] if ("\n" + text).count(old) == 1 else None
+
+
+def die(message):
+    sys.exit(f"mutants: {message}")
+
+
+def say(message):
+    print(f"\033[1m== {message}\033[0m", flush=True)
+
+
+def read_table():
+    mutants = []
+    for number, line in enumerate(TABLE.read_text().splitlines(), 1):
+        key, _, rest = line.partition(" ")
+        if not line or key == "#":
+            continue
+        if key == "mutant":
+            mutants.append(Mutant(rest))
+        elif not mutants:
+            die(f"{TABLE.name}:{number}: a table begins with `mutant NAME`")
+        elif key == "breaks":
+            mutants[-1].breaks = rest
+        elif key == "in":
+            mutants[-1].file = rest
+        elif key == "tests":
+            mutants[-1].tests = rest.split()
+        elif key in "-+":
+            (mutants[-1].old if key == "-" else mutants[-1].new).append(rest)
+        else:
+            die(f"{TABLE.name}:{number}: a line begins with mutant, breaks, in, tests, - or +, not `{key}`")
+    names = [mutant.name for mutant in mutants]
+    for mutant in mutants:
+        if not mutant.complete():
+            die(f"{mutant.name} needs breaks, in, tests and at least one line to replace")
+        if names.count(mutant.name) > 1:
+            die(f"there are two mutants named {mutant.name}")
+    return mutants
+
+
+def copy_tree():
+    """Makes TREE equal to the files that are tracked or new. Only what differs is written, so the build goes on where it was."""
+    listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, check=True,
+                            capture_output=True, text=True).stdout
+    files = {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
+    for name in files:
+        source, target = ROOT / name, TREE / name
+        if not target.is_file() or target.read_bytes() != source.read_bytes():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+    for path in list(TREE.rglob("*")):
+        name = path.relative_to(TREE).as_posix()
+        if path.is_file() and name not in files and not name.startswith("build/"):
+            path.unlink()
+
+
+def run(command, log, limit=None):
+    """Runs it in TREE. Whether it ended well within the limit, and its seconds; what it printed goes to the log."""
+    began = time.monotonic()
+    with open(log, "ab") as out:
+        shell = f'ulimit -v {MEMORY_MAX_KB} && exec "$@"'
+        try:
+            code = subprocess.run(["bash", "-c", shell, "bash", *command], cwd=TREE, stdout=out, stderr=out,
+                                  env={**os.environ, "GTEST_FAIL_FAST": "1"}, timeout=limit).returncode
+        except subprocess.TimeoutExpired:
+            code = "time limit"
+            out.write(f"\nkilled after {limit:.0f} s\n".encode())
+    return code == 0, time.monotonic() - began
+
+
+def build(targets, log):
+    return run(["cmake", "--build", "--preset", "dev", "--parallel", os.environ.get("JOBS", "2"), "--target", *targets],
+               log)[0]
+
+
+def test(target, log, limit=None):
+    return run(COMMANDS.get(target, [f"build/dev/tests/{target}"]), log, limit)
+
+
+def first_failure(log):
+    """The test that failed, or the one that was running when the process ended."""
+    text = log.read_text(errors="replace")
+    found = re.findall(r"^\[  FAILED  \] ([\w/]+\.[\w/]+)", text, re.M) or re.findall(r"^\[ RUN      \] (\S+)", text, re.M)[-1:]
+    return found[0] if found else ""
+
+
+def prepare(mutants):
+    """Builds the tests that the mutants need and shows that they pass. Their seconds by target."""
+    targets = list(dict.fromkeys(target for mutant in mutants for target in mutant.tests))
+    log = LOGS / "unmutated.log"
+    say(f"building {len(targets)} test targets in build/mutants/tree (the first time takes some minutes)")
+    if not run(["cmake", "--preset", "dev"], log)[0] or not build(targets, log):
+        die(f"the copy does not build unmutated: see {log}")
+    seconds = {}
+    for target in targets:
+        passed, seconds[target] = test(target, log)
+        if not passed:
+            die(f"{target} fails unmutated: see {log}")
+        print(f"   unmutated, {target} passes in {seconds[target]:.1f} s", flush=True)
+    return seconds
+
+
+def try_out(mutant, seconds):
+    """What became of it: killed, survived or broken, and by what."""
+    path, log = TREE / mutant.file, LOGS / f"{mutant.name}.log"
+    log.unlink(missing_ok=True)
+    original = path.read_text()
+    path.write_text(mutant.mutate(original))
+    try:
+        for target in mutant.tests:
+            if not build([target], log):
+                return "broken", f"does not compile: see {log}"
+            if not test(target, log, limit=60 + 5 * seconds[target])[0]:
+                return "killed", f"{target} {first_failure(log)}".strip()
+        return "survived", "all of " + " ".join(mutant.tests)
+    finally:
+        path.write_text(original)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./run mutants", description="Requires that a test kills every mutant of "
+                                     "tests/mutants/mutants.txt, or those that are named.")
+    parser.add_argument("--list", action="store_true", help="only print the mutants' names and what they break")
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    args = parser.parse_args()
+    every = read_table()
+    if len(every) < LEAST:
+        die(f"the table has {len(every)} mutants, and needs {LEAST} to say anything")
+    for name in set(args.names) - {mutant.name for mutant in every}:
+        die(f"there is no mutant {name}: ./run mutants --list")
+    mutants = [mutant for mutant in every if not args.names or mutant.name in args.names]
+    if args.list:
+        for mutant in mutants:
+            print(f"{mutant.name:34} {mutant.breaks}")
+        return
+
+    began = time.monotonic()
+    LOGS.mkdir(parents=True, exist_ok=True)
+    (LOGS / "unmutated.log").unlink(missing_ok=True)
+    copy_tree()
+    results = {mutant.name: ("broken", f"its text does not stand exactly once in {mutant.file}") for mutant in mutants
+               if not (TREE / mutant.file).is_file() or mutant.mutate((TREE / mutant.file).read_text()) is None}
+    whole = [mutant for mutant in mutants if mutant.name not in results]
+    seconds = prepare(whole)
+    for i, mutant in enumerate(whole, 1):
+        since = time.monotonic()
+        results[mutant.name] = try_out(mutant, seconds)
+        print(f"   {i}/{len(whole)} {mutant.name}: {' by '.join(results[mutant.name])} "
+              f"({time.monotonic() - since:.0f} s)", flush=True)
+
+    say(f"{len(mutants)} mutants in {(time.monotonic() - began) / 60:.1f} min")
+    for mutant in mutants:
+        fate, why = results[mutant.name]
+        print(f"{fate.upper() if fate != 'killed' else fate:9} {mutant.name:34} {why}")
+    by_fate = {fate: [name for name, result in results.items() if result[0] == fate]
+               for fate in ("killed", "survived", "broken")}
+    print(json.dumps({"mutants": {"total": len(mutants), "killed": len(by_fate["killed"]),
+                                  "survived": by_fate["survived"], "broken": by_fate["broken"]}}))
+    for name in by_fate["survived"]:
+        print(f"mutants: {name} survived: a test is missing, or the line is dead code", file=sys.stderr)
+    for name in by_fate["broken"]:
+        print(f"mutants: {name} is broken: {results[name][1]}", file=sys.stderr)
+    sys.exit(len(by_fate["killed"]) != len(mutants))
+
+
+if __name__ == "__main__":
+    main()
