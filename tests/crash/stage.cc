@@ -122,7 +122,7 @@ CaseResult CrashStage::PlayOnce(const CrashCase& which, const std::vector<Buyer*
   const absl::Time start = absl::Now();
   absl::Status status = Run(which, buyers, nth, result);
   Arm({}, 1);
-  std::vector<std::string> none;
+  Acts none = {{}};
   status.Update(Bury(none, result.deaths));
   for (Buyer* buyer : buyers) {
     if (status.ok()) status = CheckEnd(*buyer, buyers.size() == 1 ? which.end : End::kEither);
@@ -138,26 +138,21 @@ CaseResult CrashStage::PlayOnce(const CrashCase& which, const std::vector<Buyer*
 // Until every buyer has an answer and every process has died where it should, or is not going to.
 absl::Status CrashStage::Run(const CrashCase& which, const std::vector<Buyer*>& buyers, int nth, CaseResult& result) {
   RETURN_IF_ERROR(SetTale(which.tale, static_cast<int>(buyers.size())));
-  std::size_t act = 0;
-  std::vector<std::string> left = which.acts[act];
-  Arm(left, nth);
+  Acts left(which.acts.begin(), which.acts.end());
+  Arm(left.front(), nth);
   absl::Status status;
   absl::Time answered_at = absl::InfiniteFuture();
   const bool over = Eventually(kPatience, [&] {
     status = Bury(left, result.deaths);
     if (!status.ok()) return true;
-    if (left.empty() && act + 1 < which.acts.size()) {
-      left = which.acts[++act];
-      Arm(left, 1);
-    }
     bool told = true;
     for (Buyer* buyer : buyers) told = Answered(*buyer) && told;
     if (told) answered_at = std::min(answered_at, absl::Now());
-    return told && (left.empty() || absl::Now() > answered_at + kDyingPatience);
+    return told && (left.front().empty() || absl::Now() > answered_at + kDyingPatience);
   });
   RETURN_IF_ERROR(status);
   if (!over) return NoAnswer(buyers);
-  result.reached = left.empty() && act + 1 == which.acts.size();
+  result.reached = left.front().empty();
   return absl::OkStatus();
 }
 
@@ -186,8 +181,9 @@ void CrashStage::Arm(const std::vector<std::string>& places, int nth) {
   WriteWhole(plan_path_, text);
 }
 
-// Takes the places that were died at out of `act`, disarms them, and starts the dead again.
-absl::Status CrashStage::Bury(std::vector<std::string>& act, int& deaths) {
+// Takes the places that were died at out of the current act, the first of `acts`, arms the next one after its last,
+// and only then starts the dead again: they may pass the next place before they are healthy.
+absl::Status CrashStage::Bury(Acts& acts, int& deaths) {
   std::vector<Node> dead;
   for (const Node node : kNodes) {
     if (!cluster_->Running(node)) dead.push_back(node);
@@ -201,9 +197,10 @@ absl::Status CrashStage::Bury(std::vector<std::string>& act, int& deaths) {
   const std::vector<std::string> lines = LinesOf(log_path_);
   deaths += static_cast<int>(lines.size() - log_read_);
   for (; log_read_ < lines.size(); ++log_read_) {
-    act.erase(std::remove(act.begin(), act.end(), lines[log_read_]), act.end());
+    std::erase(acts.front(), lines[log_read_]);
   }
-  Arm(act, 1);
+  if (acts.front().empty() && acts.size() > 1) acts.pop_front();
+  Arm(acts.front(), 1);
   for (const Node node : dead) {
     // It may die again before it is healthy, which the next look finds.
     const absl::Status status = cluster_->Restart(node);

@@ -4,6 +4,7 @@
 #define UNWIND_TESTS_CRASH_STAGE_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <random>
 #include <string>
@@ -43,6 +44,8 @@ class CrashStage {
   const std::string& scratch() const { return cluster_->scratch(); }
 
  private:
+  // Each a set of places to die at, one after the other. Never empty, its last one may be.
+  using Acts = std::deque<std::vector<std::string>>;
   struct Buyer;
 
   explicit CrashStage(const std::string& folder);
@@ -51,7 +54,7 @@ class CrashStage {
   static absl::Status NoAnswer(const std::vector<Buyer*>& buyers);
   absl::Status SetTale(Tale tale, int orders);
   void Arm(const std::vector<std::string>& places, int nth);
-  absl::Status Bury(std::vector<std::string>& act, int& deaths);
+  absl::Status Bury(Acts& acts, int& deaths);
   bool Answered(Buyer& buyer);
   absl::Status CheckEnd(Buyer& buyer, End end);
   absl::Status CheckRest();

@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
 #include "tests/model/laws.h"
 
@@ -19,7 +20,7 @@ constexpr Id kTrouble = Id{1} << 31;  // marks an edge
 template <class Value>
 struct HashBytes {
   std::size_t operator()(const Value& value) const {
-    return std::hash<std::string_view>()({reinterpret_cast<const char*>(&value), sizeof(value)});
+    return absl::HashOf(absl::string_view(reinterpret_cast<const char*>(&value), sizeof(value)));
   }
 };
 
