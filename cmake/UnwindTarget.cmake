@@ -60,7 +60,7 @@ function(unwind_test name)
 endfunction()
 
 # unwind_embed(target variable FILES ...): compiles text files into `target` as
-#   extern const std::vector<std::pair<std::string, std::string>> variable;   // (file name, contents), in FILES order
+#   extern const std::vector<std::pair<std::string, std::string>> variable;   // (folder/file, contents), in FILES order
 function(unwind_embed target variable)
   cmake_parse_arguments(arg "" "" "FILES" ${ARGN})
   set(out ${CMAKE_CURRENT_BINARY_DIR}/${variable}.cc)
@@ -71,7 +71,9 @@ function(unwind_embed target variable)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
     file(READ ${CMAKE_CURRENT_SOURCE_DIR}/${file} text)
     get_filename_component(base ${file} NAME)
-    string(APPEND body "    {\"${base}\", R\"__embed__(${text})__embed__\"},\n")
+    get_filename_component(folder ${file} DIRECTORY)
+    get_filename_component(folder "${folder}" NAME)
+    string(APPEND body "    {\"${folder}/${base}\", R\"__embed__(${text})__embed__\"},\n")
   endforeach()
   string(APPEND body "};\n")
   file(CONFIGURE OUTPUT ${out} CONTENT "${body}" @ONLY)

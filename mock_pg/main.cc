@@ -15,12 +15,15 @@
 #include "common/base/status_macros.h"
 #include "common/db/connection.h"
 #include "common/db/migrate.h"
+#include "common/db/open.h"
 #include "common/rpc/server.h"
 #include "common/rpc/validate.h"
 #include "mock_pg/gateway.h"
 #include "mock_pg/gateway_service.h"
 
-ABSL_FLAG(std::string, db, "mock_pg.db", "SQLite file of the ledger; made if it is not there.");
+ABSL_FLAG(std::string, db, "mock_pg.db",
+          "SQLite file of the ledger, made if it is not there; or postgres: and KEY=VALUE pairs, such as "
+          "\"postgres:host=db1 dbname=mock_pg user=mock_pg password_file=PATH\".");
 ABSL_FLAG(std::int32_t, fail_percent, 0, "Per cent of keys that are declined with CARD_DECLINED, 0 to 100.");
 ABSL_FLAG(std::int64_t, seed, 0, "Seed of every draw.");
 ABSL_FLAG(std::int32_t, delay_ms, 0, "Milliseconds that every call waits, 0 to 600000.");
@@ -54,14 +57,20 @@ absl::StatusOr<Scenario> ScenarioOfFlags() {
   return ReadScenario(scenario);
 }
 
+// A connection to `database`, whose schema is up to date.
+absl::StatusOr<std::unique_ptr<Connection>> OpenMigrated(const std::string& database) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenDatabase(database));
+  RETURN_IF_ERROR(Migrate(*connection, "mock_pg", kLedgerMigrations));
+  return connection;
+}
+
 absl::Status Run() {
   Gateway::Options options;
   ASSIGN_OR_RETURN(options.scenario, ScenarioOfFlags());
   options.crash = [] { ::_exit(kCrashStatus); };
-  const std::string path = absl::GetFlag(FLAGS_db);
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer, Connection::Open(path));
-  RETURN_IF_ERROR(Migrate(*writer, "mock_pg", kLedgerMigrations));
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, Connection::Open(path));
+  const std::string database = absl::GetFlag(FLAGS_db);
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer, OpenMigrated(database));
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, OpenDatabase(database));
   const SystemClock clock;
   Gateway gateway(std::move(writer), std::move(reader), clock, std::move(options));
   GatewayService service(gateway);
@@ -80,9 +89,12 @@ absl::Status Run() {
 
 int main(int argc, char** argv) {
   unwind::HoldStopSignals();
-  unwind::ParseFlagsOnly(argc, argv, "mock_pg: a payment gateway with a durable ledger and scripted faults.");
+  const bool only_migrate =
+      unwind::ParseFlagsOrMigrate(argc, argv, "mock_pg: a payment gateway with a durable ledger and scripted faults.");
   unwind::InitLog("mock_pg");
-  if (const absl::Status status = unwind::pg::Run(); !status.ok()) {
+  const absl::Status status =
+      only_migrate ? unwind::pg::OpenMigrated(absl::GetFlag(FLAGS_db)).status() : unwind::pg::Run();
+  if (!status.ok()) {
     std::fprintf(stderr, "mock_pg: %s\n", std::string(status.message()).c_str());
     return 1;
   }

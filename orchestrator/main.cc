@@ -18,6 +18,7 @@
 #include "common/base/flags.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
+#include "common/db/dsn.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/server.h"
 #include "orchestrator/adapters/client_metrics.h"
@@ -39,8 +40,11 @@ ABSL_FLAG(std::vector<std::string>, descriptors, {},
           "commas; unwind.protoset, beside the folder of this program, is always loaded.");
 ABSL_FLAG(std::string, participants, "", "Where each service is: package.Service=HOST:PORT,...");
 ABSL_FLAG(bool, enable_reset, false, "Serve reset.yaml too, which empties the shop. For tests only.");
-ABSL_FLAG(std::string, store, "sqlite", "Where sagas are kept: sqlite, or memory (forgotten at the end).");
-ABSL_FLAG(std::string, db, "orchestrator.db", "The SQLite file; made if it is not there.");
+ABSL_FLAG(std::string, store, "",
+          "Where sagas are kept: sqlite or postgres, which --db says too, or memory (forgotten at the end).");
+ABSL_FLAG(std::string, db, "orchestrator.db",
+          "SQLite file of the sagas, made if it is not there; or postgres: and KEY=VALUE pairs, such as "
+          "\"postgres:host=db1 dbname=sagas user=sagas password_file=PATH\".");
 ABSL_FLAG(
     std::string, instance, "orchestrator",
     "This orchestrator's name, the same after every restart, on whatever host: under it it finds its sagas again.");
@@ -61,7 +65,8 @@ constexpr char kUsage[] =
     "orchestrator: serves sagas from definition files.\n\n"
     "  orchestrator --definitions=sagas --participants=shop.stock.v1.StockService=127.0.0.1:7002,... "
     "--listen=127.0.0.1:7000\n"
-    "  orchestrator check [--descriptors=SET,...] FILE...    only checks definition files";
+    "  orchestrator check [--descriptors=SET,...] FILE...    only checks definition files\n"
+    "  orchestrator migrate [--db=...]                       only brings the schema of the database up to date";
 constexpr char kResetFile[] = "reset.yaml";
 constexpr absl::Duration kPurgePause = absl::Minutes(10);
 constexpr absl::Duration kPurgeBatchPause = absl::Milliseconds(100);
@@ -125,11 +130,16 @@ absl::Status CheckAllRoutes(const Definitions& definitions, const Routes& routes
 }
 
 absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore() {
-  const std::string kind = absl::GetFlag(FLAGS_store);
+  const std::string kind = absl::GetFlag(FLAGS_store), database = absl::GetFlag(FLAGS_db);
   if (kind == "memory") return std::make_unique<MemorySagaStore>();
-  if (kind != "sqlite")
-    return absl::InvalidArgumentError(absl::StrCat("--store must be sqlite or memory, not \"", kind, "\""));
-  ASSIGN_OR_RETURN(std::unique_ptr<SociSagaStore> store, SociSagaStore::Open(absl::GetFlag(FLAGS_db)));
+  if (!kind.empty() && kind != "sqlite" && kind != "postgres") {
+    return absl::InvalidArgumentError(absl::StrCat("--store must be sqlite, postgres or memory, not \"", kind, "\""));
+  }
+  if (!kind.empty() && (kind == "postgres") != IsPostgres(database)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--store=", kind, ", but --db names another kind: postgres:KEY=VALUE ... is PostgreSQL, all else a file"));
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<SociSagaStore> store, SociSagaStore::Open(database));
   return store;
 }
 
@@ -276,6 +286,8 @@ int main(int argc, char** argv) {
     status = unwind::Run();
   } else if (arguments.front() == "check") {
     status = unwind::Check({arguments.begin() + 1, arguments.end()});
+  } else if (arguments.front() == "migrate" && arguments.size() == 1) {
+    status = unwind::OpenStore().status();
   } else {
     status = absl::InvalidArgumentError(absl::StrCat("unknown command \"", arguments.front(), "\"; see --help"));
   }

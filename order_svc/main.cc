@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "common/db/connection.h"
 #include "common/db/migrate.h"
+#include "common/db/open.h"
 #include "common/participant/options.h"
 #include "common/participant/participant.h"
 #include "common/participant/read.h"
@@ -18,7 +19,9 @@
 #include "order_svc/order_domain.h"
 #include "order_svc/order_service.h"
 
-ABSL_FLAG(std::string, db, "order.db", "SQLite file of the orders; made if it is not there.");
+ABSL_FLAG(std::string, db, "order.db",
+          "SQLite file of the orders, made if it is not there; or postgres: and KEY=VALUE pairs, such as "
+          "\"postgres:host=db1 dbname=order user=order password_file=PATH\".");
 ABSL_FLAG(bool, enable_reset, false, "Whether ResetOrders may remove all orders. Tests only.");
 
 extern const unwind::Migrations kOrderMigrations;  // embedded by the build
@@ -26,13 +29,19 @@ extern const unwind::Migrations kOrderMigrations;  // embedded by the build
 namespace unwind::order {
 namespace {
 
-absl::Status Run() {
-  ASSIGN_OR_RETURN(const ParticipantOptions options, OptionsFromFlags(kErrorDomain));
-  const std::string path = absl::GetFlag(FLAGS_db);
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Connection::Open(path));
+// A connection to `database`, whose schema is up to date.
+absl::StatusOr<std::unique_ptr<Connection>> OpenMigrated(const std::string& database) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenDatabase(database));
   RETURN_IF_ERROR(Participant::Migrate(*connection));
   RETURN_IF_ERROR(Migrate(*connection, "order", kOrderMigrations));
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> read_connection, Connection::Open(path));
+  return connection;
+}
+
+absl::Status Run() {
+  ASSIGN_OR_RETURN(const ParticipantOptions options, OptionsFromFlags(kErrorDomain));
+  const std::string database = absl::GetFlag(FLAGS_db);
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenMigrated(database));
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> read_connection, OpenDatabase(database));
   const SystemClock clock;
   OrderDomain domain(clock);
   Participant participant(std::move(connection), domain, clock, options);
@@ -52,9 +61,11 @@ absl::Status Run() {
 
 int main(int argc, char** argv) {
   unwind::HoldStopSignals();
-  unwind::ParseFlagsOnly(argc, argv, "orders and purchase limits.");
+  const bool only_migrate = unwind::ParseFlagsOrMigrate(argc, argv, "orders and purchase limits.");
   unwind::InitLog("order_svc");
-  if (const absl::Status status = unwind::order::Run(); !status.ok()) {
+  const absl::Status status =
+      only_migrate ? unwind::order::OpenMigrated(absl::GetFlag(FLAGS_db)).status() : unwind::order::Run();
+  if (!status.ok()) {
     std::fprintf(stderr, "order_svc: %s\n", std::string(status.message()).c_str());
     return 1;
   }

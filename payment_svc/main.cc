@@ -11,6 +11,7 @@
 #include "common/base/status_macros.h"
 #include "common/db/connection.h"
 #include "common/db/migrate.h"
+#include "common/db/open.h"
 #include "common/participant/options.h"
 #include "common/participant/participant.h"
 #include "common/participant/read.h"
@@ -20,7 +21,9 @@
 #include "payment_svc/payment_domain.h"
 #include "payment_svc/payment_service.h"
 
-ABSL_FLAG(std::string, db, "payment.db", "SQLite file of the payments; made if it is not there.");
+ABSL_FLAG(std::string, db, "payment.db",
+          "SQLite file of the payments, made if it is not there; or postgres: and KEY=VALUE pairs, such as "
+          "\"postgres:host=db1 dbname=payment user=payment password_file=PATH\".");
 ABSL_FLAG(std::string, pg_address, "", "Address of the payment gateway, host:port. Required.");
 ABSL_FLAG(absl::Duration, pg_timeout, absl::Seconds(1),
           "How long one call to the gateway may take; must be below the timeout of the steps that charge and refund.");
@@ -31,17 +34,23 @@ extern const unwind::Migrations kPaymentMigrations;  // embedded by the build
 namespace unwind::payment {
 namespace {
 
+// A connection to `database`, whose schema is up to date.
+absl::StatusOr<std::unique_ptr<Connection>> OpenMigrated(const std::string& database) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenDatabase(database));
+  RETURN_IF_ERROR(Participant::Migrate(*connection));
+  RETURN_IF_ERROR(Migrate(*connection, "payment", kPaymentMigrations));
+  return connection;
+}
+
 absl::Status Run() {
   const std::string pg_address = absl::GetFlag(FLAGS_pg_address);
   if (pg_address.empty()) return absl::InvalidArgumentError("--pg_address is missing; give the gateway's host:port");
   const absl::Duration pg_timeout = absl::GetFlag(FLAGS_pg_timeout);
   if (pg_timeout <= absl::ZeroDuration())
     return absl::InvalidArgumentError("--pg_timeout must be above zero, such as 1s");
-  const std::string path = absl::GetFlag(FLAGS_db);
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Connection::Open(path));
-  RETURN_IF_ERROR(Participant::Migrate(*connection));
-  RETURN_IF_ERROR(Migrate(*connection, "payment", kPaymentMigrations));
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> read_connection, Connection::Open(path));
+  const std::string database = absl::GetFlag(FLAGS_db);
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenMigrated(database));
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> read_connection, OpenDatabase(database));
   const SystemClock clock;
   GrpcGateway gateway(NewChannel(pg_address), pg_timeout);
   PaymentDomain domain(gateway, clock);
@@ -65,10 +74,12 @@ absl::Status Run() {
 
 int main(int argc, char** argv) {
   unwind::HoldStopSignals();
-  unwind::ParseFlagsOnly(argc, argv,
-                         "payment_svc: charges and refunds through the payment gateway, each at most once.");
+  const bool only_migrate = unwind::ParseFlagsOrMigrate(
+      argc, argv, "payment_svc: charges and refunds through the payment gateway, each at most once.");
   unwind::InitLog("payment_svc");
-  if (const absl::Status status = unwind::payment::Run(); !status.ok()) {
+  const absl::Status status =
+      only_migrate ? unwind::payment::OpenMigrated(absl::GetFlag(FLAGS_db)).status() : unwind::payment::Run();
+  if (!status.ok()) {
     std::fprintf(stderr, "payment_svc: %s\n", std::string(status.message()).c_str());
     return 1;
   }

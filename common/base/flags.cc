@@ -57,4 +57,14 @@ void ParseFlagsOnly(int argc, char** argv, absl::string_view usage) {
   std::exit(1);
 }
 
+bool ParseFlagsOrMigrate(int argc, char** argv, absl::string_view usage) {
+  const std::vector<std::string> rest = ParseFlags(
+      argc, argv,
+      absl::StrCat(usage, "\n\nWith the argument migrate it only brings the schema of its database up to date."));
+  if (rest.empty()) return false;
+  if (rest.size() == 1 && rest.front() == "migrate") return true;
+  std::fprintf(stderr, "unexpected argument \"%s\"; see --help\n", rest.back().c_str());
+  std::exit(1);
+}
+
 }  // namespace unwind

@@ -18,6 +18,10 @@ std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usa
 // The same, for programs that take no arguments: an argument is an error.
 void ParseFlagsOnly(int argc, char** argv, absl::string_view usage);
 
+// The same, for programs that serve, or only bring their database up to date if their argument is `migrate`: whether it
+// is.
+bool ParseFlagsOrMigrate(int argc, char** argv, absl::string_view usage);
+
 }  // namespace unwind
 
 #endif  // UNWIND_COMMON_BASE_FLAGS_H_

@@ -17,20 +17,28 @@ namespace unwind {
 // Not thread-safe: one thread, one connection.
 class Connection {
  public:
-  // Opens (and makes) the SQLite file at `path`, in WAL mode with synchronous=FULL. Fails with one sentence that names
-  // the path: a missing or unwritable folder, not a database.
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path);
+  // Opens what `database` names: "postgres:KEY=VALUE ..." (see dsn.h) or else the path of a SQLite file, which is made.
+  // Fails with one sentence that names what to mend; UNAVAILABLE: it may be mended by waiting.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& database);
   virtual ~Connection() = default;
 
-  // Runs `body` in one immediate transaction and commits it if it returns OK, else rolls back and returns its status.
-  // An SQL error inside `body` (a soci_error it does not catch) rolls back: UNAVAILABLE if trying again may help (busy,
-  // deadlock, serialization, a lost connection, disk full), else INTERNAL. `body` must not catch soci_error.
-  // UNAVAILABLE with a message of "commit outcome unknown" means that it may have committed.
+  // Runs `body` in one transaction (SQLite: immediate, PostgreSQL: READ COMMITTED) and commits it if it returns OK,
+  // else rolls back and returns its status. An SQL error inside `body` (a soci_error it does not catch) rolls back:
+  // UNAVAILABLE if trying again may help (busy, deadlock, serialization, a lost connection, disk full), else INTERNAL.
+  // `body` must not catch soci_error. UNAVAILABLE with a message of "commit outcome unknown" means that it may have
+  // committed. A connection that was lost is made anew by the next call.
   virtual absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body) = 0;
+
+  // The same for a `body` of exactly one statement, which on PostgreSQL then costs one round trip and not three.
+  virtual absl::Status WriteOnce(absl::FunctionRef<absl::Status(soci::session&)> body) { return Write(body); }
 
   // The same without writing: one consistent snapshot.
   virtual absl::Status Read(absl::FunctionRef<absl::Status(soci::session&)> body) = 0;
 };
+
+// Whether a Write failed only because another transaction was in its way (deadlock, serialization), so that the same
+// body should be run again at once.
+bool LostToAnother(const absl::Status& status);
 
 }  // namespace unwind
 

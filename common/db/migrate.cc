@@ -1,11 +1,17 @@
 #include "common/db/migrate.h"
 
+#include <libpq-fe.h>
+
 #include <cstddef>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
+#include "common/db/statement.h"
+#include "soci/postgresql/soci-postgresql.h"
 #include "soci/soci.h"
 #include "soci/sqlite3/soci-sqlite3.h"
 
@@ -16,10 +22,16 @@ constexpr char kCreateVersions[] =
     "CREATE TABLE IF NOT EXISTS schema_version (component TEXT NOT NULL, version BIGINT NOT NULL,"
     " PRIMARY KEY (component, version))";
 constexpr char kSelectVersion[] = "SELECT COALESCE(MAX(version), 0) FROM schema_version WHERE component = :component";
-constexpr char kInsertVersion[] = "INSERT INTO schema_version (component, version) VALUES (:component, :version)";
+constexpr char kInsertVersion[] =
+    "INSERT INTO schema_version (component, version) VALUES (:component, :version)"
+    " ON CONFLICT DO NOTHING RETURNING version";
 
-// Straight to the backend: SOCI would look for ":name" parameters in comments too.
-void RunScript(soci::session& session, const std::string& script) {
+// A file may rewrite a large table, and wait for a process that does.
+constexpr char kTakeYourTime[] = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
+
+constexpr int kCreateTriesMax = 5;  // of the table of versions, by processes that start at once
+
+void RunSqliteScript(soci::session& session, const std::string& script) {
   auto* backend = static_cast<soci::sqlite3_session_backend*>(session.get_backend());
   char* message = nullptr;
   const int result = sqlite_api::sqlite3_exec(backend->conn_, script.c_str(), nullptr, nullptr, &message);
@@ -29,50 +41,104 @@ void RunScript(soci::session& session, const std::string& script) {
   throw soci::sqlite3_soci_error(text, result);
 }
 
+void RunPostgresScript(soci::session& session, const std::string& script) {
+  PGconn* const connection = static_cast<soci::postgresql_session_backend*>(session.get_backend())->conn_;
+  PGresult* const result = PQexec(connection, script.c_str());
+  const ExecStatusType status = PQresultStatus(result);
+  const char* const sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const std::string state = sqlstate == nullptr ? "     " : sqlstate;
+  const std::string text = PQresultErrorMessage(result);
+  PQclear(result);
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY) {
+    throw soci::postgresql_soci_error(text, state.c_str());
+  }
+}
+
+// Straight to the backend: SOCI would look for ":name" parameters in comments too.
+void RunScript(soci::session& session, const std::string& script) {
+  switch (DialectOf(session)) {
+    case Dialect::kSqlite:
+      return RunSqliteScript(session, script);
+    case Dialect::kPostgres:
+      return RunPostgresScript(session, script);
+  }
+}
+
 long long ReadVersion(soci::session& session, const std::string& component) {
   long long version = 0;
   session << kSelectVersion, soci::into(version), soci::use(component);
   return version;
 }
 
-// The files are part of the program: 0001_..., 0002_... without a gap.
-void CheckNumbering(const Migrations& migrations) {
-  for (std::size_t i = 0; i < migrations.size(); ++i) {
+// The files for `dialect`. They are part of the program: 0001_..., 0002_... without a gap.
+Migrations FilesFor(Dialect dialect, const Migrations& migrations) {
+  Migrations files;
+  for (const auto& [path, script] : migrations) {
+    absl::string_view file = path;
+    const bool sqlite = absl::ConsumePrefix(&file, "sqlite/"), postgres = absl::ConsumePrefix(&file, "postgres/");
+    CHECK(!absl::StrContains(file, '/'));
+    if (dialect == Dialect::kSqlite ? postgres : sqlite) continue;
     std::size_t number = 0;
-    CHECK(absl::SimpleAtoi(migrations[i].first.substr(0, migrations[i].first.find('_')), &number));
-    CHECK(number == i + 1);
+    CHECK(absl::SimpleAtoi(file.substr(0, file.find('_')), &number));
+    files.emplace_back(std::string(file), script);
+    CHECK(number == files.size());
   }
+  return files;
+}
+
+struct Schema {
+  Dialect dialect = Dialect::kSqlite;
+  long long version = 0;
+};
+
+// Two processes that make the table at once can both fail to find it and one of them to make it.
+absl::StatusOr<Schema> ReadSchema(Connection& connection, const std::string& component) {
+  Schema schema;
+  absl::Status status;
+  for (int i = 0; i < kCreateTriesMax; ++i) {
+    status = connection.Write([&](soci::session& session) {
+      schema.dialect = DialectOf(session);
+      session << kCreateVersions;
+      schema.version = ReadVersion(session, component);
+      return absl::OkStatus();
+    });
+    if (!absl::IsInternal(status)) break;
+  }
+  if (absl::IsInternal(status)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the database cannot take the table schema_version: ", status.message(),
+        "; its user must own the database or be allowed to create tables in it, and no other program may use it"));
+  }
+  RETURN_IF_ERROR(status);
+  return schema;
 }
 
 }  // namespace
 
 absl::Status Migrate(Connection& connection, absl::string_view component, const Migrations& migrations) {
-  CheckNumbering(migrations);
   const std::string name(component);
-  const long long last = static_cast<long long>(migrations.size());
-  long long version = 0;
-  RETURN_IF_ERROR(connection.Write([&](soci::session& session) {
-    session << kCreateVersions;
-    version = ReadVersion(session, name);
-    return absl::OkStatus();
-  }));
-  if (version > last) {
-    return absl::FailedPreconditionError(absl::StrCat("the database's schema \"", name, "\" is at version ", version,
-                                                      ", but this program knows only ", last,
+  ASSIGN_OR_RETURN(const Schema schema, ReadSchema(connection, name));
+  const Migrations files = FilesFor(schema.dialect, migrations);
+  const long long last = static_cast<long long>(files.size());
+  if (schema.version > last) {
+    return absl::FailedPreconditionError(absl::StrCat("the database's schema \"", name, "\" is at version ",
+                                                      schema.version, ", but this program knows only ", last,
                                                       "; start the newer program that made it"));
   }
-  for (long long next = version + 1; next <= last; ++next) {
-    const auto& [file, script] = migrations[static_cast<std::size_t>(next - 1)];
+  for (long long next = schema.version + 1; next <= last; ++next) {
+    const auto& [file, script] = files[static_cast<std::size_t>(next - 1)];
     const absl::Status status = connection.Write([&, &text = script](soci::session& session) {
-      if (ReadVersion(session, name) >= next) return absl::OkStatus();  // another process was faster
-      RunScript(session, text);
-      session << kInsertVersion, soci::use(name), soci::use(next);
+      if (schema.dialect == Dialect::kPostgres) RunScript(session, kTakeYourTime);
+      long long written = 0;
+      session << kInsertVersion, soci::into(written), soci::use(name), soci::use(next);
+      if (session.got_data()) RunScript(session, text);  // else another process was faster
       return absl::OkStatus();
     });
-    if (!status.ok()) {
-      return absl::Status(status.code(),
-                          absl::StrCat("migration ", file, " of schema \"", name, "\" failed: ", status.message()));
-    }
+    if (status.ok()) continue;
+    const std::string failed = absl::StrCat("migration ", file, " of schema \"", name, "\" failed: ", status.message());
+    if (next > 1 || !absl::IsInternal(status)) return absl::Status(status.code(), failed);
+    return absl::FailedPreconditionError(
+        absl::StrCat(failed, "; if another program's tables are in the database, name one of its own in --db"));
   }
   return absl::OkStatus();
 }

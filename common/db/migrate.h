@@ -1,5 +1,6 @@
 // Versioned schemas. Each component (a service, the barrier) has numbered SQL files, applied once, in order, each in a
-// transaction of its own; table schema_version(component, version) remembers which.
+// transaction of its own; table schema_version(component, version) remembers which. Its row is written first, so that
+// of several processes that start at once one applies the file and the others wait for it.
 #ifndef UNWIND_COMMON_DB_MIGRATE_H_
 #define UNWIND_COMMON_DB_MIGRATE_H_
 
@@ -13,11 +14,12 @@
 
 namespace unwind {
 
-// (file name such as "0001_orders.sql", text), as unwind_embed() makes them. Statements end with ";" at a line's end.
+// (file name such as "sqlite/0001_orders.sql", text), as unwind_embed() makes them. The folder, sqlite or postgres,
+// says for which kind of database the file is; without one it is for both. Statements end with ";" at a line's end.
 using Migrations = std::vector<std::pair<std::string, std::string>>;
 
 // Brings `component`'s schema to the last of `migrations`. FAILED_PRECONDITION, one sentence, if the database is newer
-// than this program.
+// than this program, or holds tables that are not this program's; UNAVAILABLE if it may be tried again.
 absl::Status Migrate(Connection& connection, absl::string_view component, const Migrations& migrations);
 
 }  // namespace unwind

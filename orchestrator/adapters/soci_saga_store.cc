@@ -1,6 +1,7 @@
 #include "orchestrator/adapters/soci_saga_store.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <optional>
 #include <utility>
 
@@ -9,7 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/crash_point.h"
 #include "common/base/status_macros.h"
+#include "common/db/dsn.h"
 #include "common/db/migrate.h"
+#include "common/db/open.h"
+#include "orchestrator/adapters/pg_turn.h"
 #include "orchestrator/adapters/saga_codec.h"
 #include "orchestrator/adapters/soci_turn.h"
 #include "orchestrator/adapters/stored_text.h"
@@ -34,6 +38,9 @@ constexpr char kUnfinished[] = "WHERE owner = :owner AND id > :after AND state I
 constexpr char kNewest[] = "WHERE id < :before ORDER BY id DESC LIMIT :limit";
 constexpr char kNewestOfDefinition[] = "WHERE definition = :definition AND id < :before ORDER BY id DESC LIMIT :limit";
 constexpr char kNewestInState[] = "WHERE state = :state AND id < :before ORDER BY id DESC LIMIT :limit";
+// The words of PostgreSQL's index saga_by_state.
+constexpr char kNewestInRareState[] =
+    "WHERE state = :state AND state <> 3 AND id < :before ORDER BY id DESC LIMIT :limit";
 constexpr char kNewestOfBoth[] =
     "WHERE definition = :definition AND state = :state AND id < :before ORDER BY id DESC LIMIT :limit";
 // U+10FFFF: above every id.
@@ -52,6 +59,10 @@ constexpr char kAcquire[] =
 constexpr char kRenew[] =
     "UPDATE instance SET"
     " lease_until = CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000000 + :length"
+    " WHERE id = :id AND epoch = :epoch";
+constexpr char kRenewOnPostgres[] =
+    "UPDATE instance SET lease_until ="
+    " CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) * 1000 + CAST(:length AS bigint)"
     " WHERE id = :id AND epoch = :epoch";
 
 // Both choose the same sagas. The words of the index saga_finished; the plus keeps
@@ -79,24 +90,20 @@ int Limit(int limit) { return std::max(limit, 0); }  // to SQLite a negative lim
 // Runs a statement that changes rows, `uses` in the order of its parameters; how many it changed.
 template <class... Uses>
 long long Change(soci::session& sql, const char* query, const Uses&... uses) {
-  auto change = sql.prepare << query;
-  soci::statement statement = (change, ..., use(uses));
-  statement.execute(true);
-  return statement.get_affected_rows();
+  return Statement(sql, query, use(uses)...).CountChanges();
 }
 
 template <class... Uses>
 std::vector<SagaRow> SelectSagas(soci::session& sql, const char* where, const Uses&... uses) {
   SagaRow row;
-  auto query = sql.prepare << kSelectSaga << where;
-  (query, into(row.id), into(row.definition), into(row.definition_version), into(row.key), into(row.input_hash),
-   into(row.state), into(row.version), into(row.owner), into(row.cancel_requested), into(row.backward),
-   into(row.next_run_at), into(row.deadline), into(row.create_time), into(row.update_time), into(row.traceparent),
-   into(row.failure), into(row.steps), into(row.input));
-  soci::statement statement = (query, ..., use(uses));
+  Statement select(sql, absl::StrCat(kSelectSaga, where), into(row.id), into(row.definition),
+                   into(row.definition_version), into(row.key), into(row.input_hash), into(row.state),
+                   into(row.version), into(row.owner), into(row.cancel_requested), into(row.backward),
+                   into(row.next_run_at), into(row.deadline), into(row.create_time), into(row.update_time),
+                   into(row.traceparent), into(row.failure), into(row.steps), into(row.input), use(uses)...);
   std::vector<SagaRow> rows;
-  statement.execute();
-  while (statement.fetch()) rows.push_back(row);
+  select.Execute();
+  while (select.Fetch()) rows.push_back(row);
   return rows;
 }
 
@@ -133,10 +140,12 @@ std::string CallOf(const Event& event) {
 
 }  // namespace
 
-// The writing connection and what is prepared on it. Not thread-safe.
+// One writing connection and what is prepared on it. Not thread-safe.
 class SociSagaStore::Writer {
  public:
   explicit Writer(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
+
+  Connection& connection() { return *connection_; }
 
   // One transaction. After a failed one the connection may begin a new session, so no statement of the old one may be
   // left.
@@ -146,7 +155,7 @@ class SociSagaStore::Writer {
     return status;
   }
 
-  // The same over the kept statements.
+  // The same over the kept statements of SQLite.
   absl::Status WriteTurn(absl::FunctionRef<absl::Status(SociTurn&)> body) {
     return Write([&](soci::session& sql) {
       if (!statements_.has_value()) statements_.emplace(sql);
@@ -159,17 +168,58 @@ class SociSagaStore::Writer {
   std::optional<SociTurn> statements_;  // last: it must go before its session
 };
 
-SociSagaStore::SociSagaStore(std::unique_ptr<Writer> writer, std::unique_ptr<Connection> reader)
-    : writer_(std::move(writer)), reader_(std::move(reader)) {}
+// Thread-safe.
+class SociSagaStore::WriterPool {
+ public:
+  void Add(std::unique_ptr<Writer> writer) { Give(std::move(writer)); }
+
+  // Runs `body` with a writer that is nobody else's meanwhile.
+  template <class Body>
+  auto With(Body body) {
+    std::unique_ptr<Writer> writer = Take();
+    auto result = body(*writer);
+    Give(std::move(writer));
+    return result;
+  }
+
+ private:
+  std::unique_ptr<Writer> Take() {
+    std::unique_lock lock(mutex_);
+    given_back_.wait(lock, [this] { return !idle_.empty(); });
+    std::unique_ptr<Writer> writer = std::move(idle_.back());
+    idle_.pop_back();
+    return writer;
+  }
+  void Give(std::unique_ptr<Writer> writer) {
+    {
+      std::lock_guard lock(mutex_);
+      idle_.push_back(std::move(writer));
+    }
+    given_back_.notify_one();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable given_back_;
+  std::vector<std::unique_ptr<Writer>> idle_;  // the one used last is the next
+};
+
+SociSagaStore::SociSagaStore(Dialect dialect, std::unique_ptr<WriterPool> writers, std::unique_ptr<Connection> reader)
+    : dialect_(dialect), writers_(std::move(writers)), reader_(std::move(reader)) {}
 
 SociSagaStore::~SociSagaStore() = default;
 
-absl::StatusOr<std::unique_ptr<SociSagaStore>> SociSagaStore::Open(const std::string& path) {
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, Connection::Open(path));
+absl::StatusOr<std::unique_ptr<SociSagaStore>> SociSagaStore::Open(const std::string& database, int writers) {
+  const Dialect dialect = IsPostgres(database) ? Dialect::kPostgres : Dialect::kSqlite;
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenDatabase(database));
   RETURN_IF_ERROR(Migrate(*connection, "orchestrator", kSagaMigrations));
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, Connection::Open(path));
-  auto writer = std::make_unique<Writer>(std::move(connection));
-  return std::unique_ptr<SociSagaStore>(new SociSagaStore(std::move(writer), std::move(reader)));
+  auto pool = std::make_unique<WriterPool>();
+  pool->Add(std::make_unique<Writer>(std::move(connection)));
+  for (int i = 1; dialect == Dialect::kPostgres && i < writers; ++i) {
+    ASSIGN_OR_RETURN(std::unique_ptr<Connection> another, OpenDatabase(database));
+    pool->Add(std::make_unique<Writer>(std::move(another)));
+  }
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, OpenDatabase(database));
+  return std::unique_ptr<SociSagaStore>(new SociSagaStore(dialect, std::move(pool), std::move(reader)));
 }
 
 absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& lease,
@@ -177,6 +227,9 @@ absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& leas
   std::vector<WriteRows> rows;
   rows.reserve(writes.size());
   for (const SagaWrite& write : writes) rows.push_back(EncodeWrite(lease, write));
+  if (dialect_ == Dialect::kPostgres) {
+    return writers_->With([&](Writer& writer) { return CommitOnPostgres(writer.connection(), lease, rows); });
+  }
   std::vector<WriteResult> results;
   results.reserve(writes.size());
   const auto store = [&](SociTurn& statements) -> absl::Status {
@@ -187,8 +240,7 @@ absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& leas
     }
     return absl::OkStatus();
   };
-  std::lock_guard lock(writer_mutex_);
-  RETURN_IF_ERROR(writer_->WriteTurn(store));
+  RETURN_IF_ERROR(writers_->With([&](Writer& writer) { return writer.WriteTurn(store); }));
   return results;
 }
 
@@ -219,8 +271,9 @@ absl::StatusOr<std::vector<Saga>> SociSagaStore::List(const SagaFilter& filter) 
   std::vector<SagaRow> rows;
   RETURN_IF_ERROR(Read([&](soci::session& sql) {
     if (definition.empty()) {
+      const bool rare = state != static_cast<int>(SagaState::kCompleted);
       rows = state == 0 ? SelectSagas(sql, kNewest, before, limit)
-                        : SelectSagas(sql, kNewestInState, state, before, limit);
+                        : SelectSagas(sql, rare ? kNewestInRareState : kNewestInState, state, before, limit);
     } else {
       rows = state == 0 ? SelectSagas(sql, kNewestOfDefinition, definition, before, limit)
                         : SelectSagas(sql, kNewestOfBoth, definition, state, before, limit);
@@ -238,10 +291,10 @@ absl::StatusOr<std::vector<HistoryEvent>> SociSagaStore::History(absl::string_vi
   RETURN_IF_ERROR(Read([&](soci::session& sql) {
     EventRow row;
     row.saga_id = id;
-    soci::statement statement = (sql.prepare << kSelectEvents, into(row.seq), into(row.what), into(row.at),
-                                 into(row.state), into(row.detail), use(id), use(after), use(most));
-    statement.execute();
-    while (statement.fetch()) rows.push_back(row);
+    Statement select(sql, kSelectEvents, into(row.seq), into(row.what), into(row.at), into(row.state), into(row.detail),
+                     use(id), use(after), use(most));
+    select.Execute();
+    while (select.Fetch()) rows.push_back(row);
   }));
   std::vector<HistoryEvent> events;
   events.reserve(rows.size());
@@ -257,9 +310,14 @@ absl::StatusOr<Lease> SociSagaStore::Acquire(absl::string_view instance, absl::s
   const std::string id = EncodeText(instance);
   const std::string at = EncodeText(address);
   const long long nanos = LeaseNanos(length);
+  if (dialect_ == Dialect::kPostgres) {
+    return writers_->With([&](Writer& writer) {
+      return AcquireOnPostgres(writer.connection(), std::string(instance), std::string(address), nanos);
+    });
+  }
   long long epoch = 0;
   RETURN_IF_ERROR(Write([&](soci::session& sql) {
-    sql << kAcquire, into(epoch), use(id), use(at), use(nanos);
+    RunOnce(sql, kAcquire, into(epoch), use(id), use(at), use(nanos));
     return absl::OkStatus();
   }));
   return Lease{.instance = std::string(instance), .epoch = epoch};
@@ -270,7 +328,8 @@ absl::Status SociSagaStore::Renew(const Lease& lease, absl::Duration length) {
   const long long epoch = lease.epoch;
   const long long nanos = LeaseNanos(length);
   return Write([&](soci::session& sql) {
-    return Change(sql, kRenew, nanos, id, epoch) == 1 ? absl::OkStatus() : LeaseIsOver(lease);
+    const char* const renew = dialect_ == Dialect::kPostgres ? kRenewOnPostgres : kRenew;
+    return Change(sql, renew, nanos, id, epoch) == 1 ? absl::OkStatus() : LeaseIsOver(lease);
   });
 }
 
@@ -286,6 +345,10 @@ absl::StatusOr<std::vector<Saga>> SociSagaStore::LoadOwned(const Lease& lease, a
 absl::StatusOr<int> SociSagaStore::Purge(const Lease& lease, absl::Time before, int limit) {
   const long long older_than = EncodeTime(before);
   const int most = Limit(limit);
+  if (dialect_ == Dialect::kPostgres) {
+    return writers_->With(
+        [&](Writer& writer) { return PurgeOnPostgres(writer.connection(), lease, older_than, most); });
+  }
   int purged = 0;
   const auto purge = [&](SociTurn& statements) -> absl::Status {
     RETURN_IF_ERROR(statements.CheckLease(lease));
@@ -293,8 +356,7 @@ absl::StatusOr<int> SociSagaStore::Purge(const Lease& lease, absl::Time before, 
     purged = static_cast<int>(Change(statements.sql(), kPurgeSagas, older_than, most));
     return absl::OkStatus();
   };
-  std::lock_guard lock(writer_mutex_);
-  RETURN_IF_ERROR(writer_->WriteTurn(purge));
+  RETURN_IF_ERROR(writers_->With([&](Writer& writer) { return writer.WriteTurn(purge); }));
   return purged;
 }
 
@@ -306,7 +368,7 @@ absl::Status SociSagaStore::PutDefinition(const StoredDefinition& definition) {
   return Write([&](soci::session& sql) {
     if (Change(sql, kInsertDefinition, name, definition.version, hash, yaml, descriptors) == 1) return absl::OkStatus();
     std::string stored;
-    sql << kSelectHash, into(stored), use(name), use(definition.version);
+    RunOnce(sql, kSelectHash, into(stored), use(name), use(definition.version));
     if (stored == hash) return absl::OkStatus();
     return absl::AlreadyExistsError(absl::StrCat("version ", definition.version, " of definition ", definition.name,
                                                  " is stored with other content; give the changed one a new version"));
@@ -317,18 +379,17 @@ absl::StatusOr<std::vector<StoredDefinition>> SociSagaStore::LoadDefinitions() {
   std::vector<StoredDefinition> rows;
   RETURN_IF_ERROR(Read([&](soci::session& sql) {
     StoredDefinition row;
-    soci::statement statement = (sql.prepare << kSelectDefinitions, into(row.name), into(row.version), into(row.hash),
-                                 into(row.yaml), into(row.descriptors));
-    statement.execute();
-    while (statement.fetch()) rows.push_back(row);
+    Statement select(sql, kSelectDefinitions, into(row.name), into(row.version), into(row.hash), into(row.yaml),
+                     into(row.descriptors));
+    select.Execute();
+    while (select.Fetch()) rows.push_back(row);
   }));
   for (StoredDefinition& row : rows) RETURN_IF_ERROR(DecodeDefinition(row));
   return rows;
 }
 
 absl::Status SociSagaStore::Write(absl::FunctionRef<absl::Status(soci::session&)> body) {
-  std::lock_guard lock(writer_mutex_);
-  return writer_->Write(body);
+  return writers_->With([&](Writer& writer) { return writer.Write(body); });
 }
 
 absl::Status SociSagaStore::Read(absl::FunctionRef<void(soci::session&)> body) {

@@ -10,17 +10,18 @@
 
 #include "absl/functional/function_ref.h"
 #include "common/db/connection.h"
+#include "common/db/statement.h"
 #include "orchestrator/engine/saga_store.h"
 #include "soci/session.h"
 
 namespace unwind {
 
-// One connection writes and another reads, so that no reader waits for a commit.
+// Some connections write (SQLite: one) and another reads, so that no reader waits for a commit.
 class SociSagaStore final : public SagaStore {
  public:
-  // Opens (and makes) the SQLite file at `path` and brings its schema up to date. An error is one sentence for a
-  // person.
-  static absl::StatusOr<std::unique_ptr<SociSagaStore>> Open(const std::string& path);
+  // Opens `database` (see OpenDatabase) and brings its schema up to date. On PostgreSQL up to `writers` commits run at
+  // once. An error is one sentence for a person.
+  static absl::StatusOr<std::unique_ptr<SociSagaStore>> Open(const std::string& database, int writers = 1);
   ~SociSagaStore() override;
 
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override;
@@ -38,14 +39,15 @@ class SociSagaStore final : public SagaStore {
 
  private:
   class Writer;
+  class WriterPool;
 
-  SociSagaStore(std::unique_ptr<Writer> writer, std::unique_ptr<Connection> reader);
+  SociSagaStore(Dialect dialect, std::unique_ptr<WriterPool> writers, std::unique_ptr<Connection> reader);
 
   absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body);
   absl::Status Read(absl::FunctionRef<void(soci::session&)> body);
 
-  std::mutex writer_mutex_;
-  std::unique_ptr<Writer> writer_;  // guarded by writer_mutex_
+  const Dialect dialect_;
+  const std::unique_ptr<WriterPool> writers_;
   std::mutex reader_mutex_;
   std::unique_ptr<Connection> reader_;  // guarded by reader_mutex_
 };

@@ -1,0 +1,31 @@
+#include "common/db/open.h"
+
+#include <algorithm>
+
+#include "absl/flags/flag.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "common/base/log.h"
+
+ABSL_FLAG(absl::Duration, db_wait, absl::Seconds(30),
+          "How long a start waits for a database that cannot be reached or is full, before it gives up with exit 1.");
+
+namespace unwind {
+namespace {
+
+constexpr absl::Duration kPauseFirst = absl::Milliseconds(100);
+constexpr absl::Duration kPauseMax = absl::Seconds(2);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Connection>> OpenDatabase(const std::string& database) {
+  const absl::Time until = absl::Now() + absl::GetFlag(FLAGS_db_wait);
+  for (absl::Duration pause = kPauseFirst;; pause = std::min(pause * 2, kPauseMax)) {
+    auto connection = Connection::Open(database);
+    if (!absl::IsUnavailable(connection.status()) || absl::Now() + pause > until) return connection;
+    Log(Severity::kWarning, "waiting for the database", {{"error", connection.status().message()}});
+    absl::SleepFor(pause);
+  }
+}
+
+}  // namespace unwind

@@ -1,0 +1,143 @@
+#include "common/db/pg_error.h"
+
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <memory>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "common/db/connection.h"
+
+namespace unwind {
+namespace {
+
+constexpr char kLostToAnother[] = "unwind/lost-to-another";  // the payload that LostToAnother looks for
+
+constexpr absl::Duration kDiagnosisMax = absl::Seconds(5);
+
+bool MayPass(absl::string_view sqlstate) {
+  if (sqlstate.empty()) return true;
+  for (const char* const each : {"08", "53", "58", "57P"}) {  // connection, resources, I/O, the operator
+    if (absl::StartsWith(sqlstate, each)) return true;
+  }
+  for (const char* const each : {"25006", "25P03", "40001", "40P01", "55P03", "57014"}) {
+    if (sqlstate == each) return true;
+  }
+  return false;
+}
+
+// Without the severity, which is in the server's language, and on one line.
+std::string FirstLine(absl::string_view message) {
+  message = absl::StripAsciiWhitespace(message);
+  message = message.substr(0, message.find('\n'));
+  const std::size_t severity = message.find(":  ");
+  return std::string(severity == absl::string_view::npos ? message : message.substr(severity + 3));
+}
+
+// Why a connection could not be made.
+struct Diagnosis {
+  bool connected = false;  // this time it worked
+  bool needs_password = false;
+  std::string sqlstate;  // empty: no server said no
+  std::string message;
+};
+
+using Connecting = std::unique_ptr<PGconn, void (*)(PGconn*)>;
+
+Connecting StartConnecting(const Dsn& dsn, PGVerbosity verbosity) {
+  std::vector<const char*> keys, values;
+  for (const auto& [key, value] : dsn.libpq) {
+    keys.push_back(key.c_str());
+    values.push_back(value.c_str());
+  }
+  keys.push_back(nullptr);
+  values.push_back(nullptr);
+  Connecting connection(PQconnectStartParams(keys.data(), values.data(), 0), PQfinish);
+  if (connection != nullptr) PQsetErrorVerbosity(connection.get(), verbosity);
+  return connection;
+}
+
+// What a failing connection says at `verbosity`; empty if it does not fail.
+std::string ErrorOf(const Dsn& dsn, PGVerbosity verbosity, Diagnosis& diagnosis) {
+  const Connecting connection = StartConnecting(dsn, verbosity);
+  if (connection == nullptr) return "out of memory";
+  const absl::Time until = absl::Now() + kDiagnosisMax;
+  for (PostgresPollingStatusType next = PGRES_POLLING_WRITING; PQstatus(connection.get()) != CONNECTION_BAD;) {
+    if (next == PGRES_POLLING_OK) {
+      diagnosis.connected = true;
+      return "";
+    }
+    if (next == PGRES_POLLING_FAILED) break;
+    pollfd ready{PQsocket(connection.get()), static_cast<short>(next == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
+    if (::poll(&ready, 1, 1000) < 0 || absl::Now() > until) return "there was no answer in time";
+    next = PQconnectPoll(connection.get());
+  }
+  diagnosis.needs_password = PQconnectionNeedsPassword(connection.get()) != 0;
+  return PQerrorMessage(connection.get());
+}
+
+Diagnosis Diagnose(const Dsn& dsn) {
+  Diagnosis diagnosis;
+  // At this verbosity the message of a server is "SEVERITY:  SQLSTATE" and nothing else.
+  const std::string terse = ErrorOf(dsn, PQERRORS_SQLSTATE, diagnosis);
+  if (diagnosis.connected) return diagnosis;
+  const absl::string_view end = absl::StripAsciiWhitespace(terse);
+  if (const std::size_t code = end.rfind(":  "); code != absl::string_view::npos && end.size() == code + 8) {
+    diagnosis.sqlstate = std::string(end.substr(code + 3));
+    diagnosis.message = FirstLine([&] {
+      const std::string full = ErrorOf(dsn, PQERRORS_TERSE, diagnosis);
+      const std::size_t severity = full.find(":  ");
+      return severity == std::string::npos ? full : full.substr(severity);
+    }());
+  } else {
+    diagnosis.message = std::string(absl::StripAsciiWhitespace(end.substr(0, end.find('\n'))));
+  }
+  return diagnosis;
+}
+
+}  // namespace
+
+bool LostToAnother(const absl::Status& status) { return status.GetPayload(kLostToAnother).has_value(); }
+
+absl::Status StatementFailure(const Dsn& dsn, absl::string_view sqlstate, absl::string_view message) {
+  absl::Status status(MayPass(sqlstate) ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal,
+                      absl::StrCat(dsn.name, ": ", sqlstate.empty() ? "the connection is lost" : FirstLine(message),
+                                   sqlstate.empty() ? "" : absl::StrCat(" (", sqlstate, ")")));
+  if (sqlstate == "40001" || sqlstate == "40P01") status.SetPayload(kLostToAnother, absl::Cord());
+  return status;
+}
+
+bool IsSessionOver(absl::string_view sqlstate) {
+  return sqlstate.empty() || absl::StartsWith(sqlstate, "08") || absl::StartsWith(sqlstate, "57P") ||
+         sqlstate == "25006" || sqlstate == "25P03";
+}
+
+absl::Status ConnectFailure(const Dsn& dsn) {
+  const Diagnosis why = Diagnose(dsn);
+  const auto lasting = [&](absl::string_view advice) {
+    return absl::InvalidArgumentError(absl::StrCat("--db: ", dsn.name, ": ", why.message, "; ", advice));
+  };
+  const auto passing = [&](absl::string_view advice) {
+    return absl::UnavailableError(absl::StrCat("--db: ", dsn.name, ": ", why.message, "; ", advice));
+  };
+  if (why.connected)
+    return absl::UnavailableError(absl::StrCat("--db: ", dsn.name, ": the connection was lost at once"));
+  if (why.needs_password) return lasting("it asks for a password: name a file with password_file= or passfile=");
+  if (why.sqlstate.empty()) return passing("check host= and port=, and that the server runs");
+  if (absl::StartsWith(why.sqlstate, "28")) {
+    return lasting("check user=, the password (password_file=, passfile=) and the server's pg_hba.conf");
+  }
+  if (why.sqlstate == "3D000") return lasting("check dbname=, or create the database");
+  if (why.sqlstate == "42501") return lasting("check user= and dbname=, or grant the role CONNECT");
+  if (why.sqlstate == "53300") {
+    return passing("raise the server's max_connections or the role's limit, or run fewer processes");
+  }
+  return MayPass(why.sqlstate) ? passing("it is starting or stopping") : lasting("check the settings of --db");
+}
+
+}  // namespace unwind

@@ -1,0 +1,26 @@
+// What PostgreSQL's errors mean to a caller, by SQLSTATE: never by text, which is in the server's language.
+#ifndef UNWIND_COMMON_DB_PG_ERROR_H_
+#define UNWIND_COMMON_DB_PG_ERROR_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "common/db/dsn.h"
+
+namespace unwind {
+
+// The status of a statement that failed. UNAVAILABLE: the same may succeed later without anybody changing the program
+// or the data. An empty `sqlstate` is a lost connection.
+absl::Status StatementFailure(const Dsn& dsn, absl::string_view sqlstate, absl::string_view message);
+
+// Whether the session should be made anew: the server ends it, or it is not the one to write to.
+bool IsSessionOver(absl::string_view sqlstate);
+
+// Why no session can be made: connects once more to learn the SQLSTATE, which SOCI does not tell. UNAVAILABLE if
+// waiting may help, else INVALID_ARGUMENT; one sentence that names the setting to look at.
+absl::Status ConnectFailure(const Dsn& dsn);
+
+}  // namespace unwind
+
+#endif  // UNWIND_COMMON_DB_PG_ERROR_H_

@@ -1,0 +1,202 @@
+#include "common/db/sqlite_connection.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "soci/soci.h"
+#include "soci/sqlite3/soci-sqlite3.h"
+
+namespace unwind {
+namespace {
+
+constexpr int kBusyTimeoutMillis = 5000;  // how long a transaction waits for another process's
+
+// Whether the same may succeed later without anybody changing the program or the data.
+bool MayPass(int result) {
+  switch (result & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_NOMEM:
+    case SQLITE_INTERRUPT:
+    case SQLITE_IOERR:
+    case SQLITE_FULL:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PROTOCOL:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Whether the handle itself may have suffered, so that a new one should be opened.
+bool IsBroken(int result) {
+  const int primary = result & 0xff;
+  return primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN || primary == SQLITE_CORRUPT ||
+         primary == SQLITE_NOTADB || primary == SQLITE_NOMEM;
+}
+
+int ResultOf(const soci::soci_error& error) {
+  const auto* sqlite_error = dynamic_cast<const soci::sqlite3_soci_error*>(&error);
+  return sqlite_error == nullptr ? SQLITE_ERROR : sqlite_error->result();
+}
+
+std::string FolderOf(const std::string& path) {
+  const std::string::size_type slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// What a person can mend, before SQLite says only "unable to open database file".
+absl::Status CheckPath(const std::string& path) {
+  if (path.empty()) return absl::InvalidArgumentError("the path of the database is empty");
+  if (absl::StrContains(path, '=') && absl::StrContains(path, '"')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the path of the database ", path, " has both '=' and '\"' in it; leave one out"));
+  }
+  struct stat file {};
+  if (::stat(path.c_str(), &file) == 0) {
+    if (S_ISDIR(file.st_mode))
+      return absl::InvalidArgumentError(absl::StrCat(path, " is a folder, not a database file"));
+    if (::access(path.c_str(), R_OK | W_OK) != 0) {
+      return absl::PermissionDeniedError(
+          absl::StrCat("the database ", path, " cannot be read and written by this user"));
+    }
+  }
+  const std::string folder = FolderOf(path);
+  if (::stat(folder.c_str(), &file) != 0 || !S_ISDIR(file.st_mode)) {
+    return absl::NotFoundError(absl::StrCat("the folder of the database ", path, " does not exist; make it first"));
+  }
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("the folder of the database ", path, " is not writable by this user"));
+  }
+  return absl::OkStatus();
+}
+
+// SOCI splits a connect string that contains '=' into key=value pairs; a quoted value is taken whole.
+std::string ConnectString(const std::string& path) {
+  return absl::StrContains(path, '=') ? absl::StrCat("dbname=\"", path, "\"") : path;
+}
+
+absl::Status OpenFailure(const std::string& path, int result, const std::string& message) {
+  if ((result & 0xff) == SQLITE_NOTADB)
+    return absl::InvalidArgumentError(absl::StrCat(path, " is not a SQLite database"));
+  return absl::UnavailableError(absl::StrCat("the database ", path, " cannot be opened: ", message));
+}
+
+class SqliteConnection final : public Connection {
+ public:
+  explicit SqliteConnection(std::string path) : path_(std::move(path)) {}
+
+  absl::Status Connect() {
+    try {
+      session_.reset();
+      session_ = std::make_unique<soci::session>(soci::sqlite3, ConnectString(path_));
+      sqlite_api::sqlite3_busy_timeout(handle(), kBusyTimeoutMillis);
+      std::string mode;
+      *session_ << "PRAGMA journal_mode = WAL", soci::into(mode);
+      *session_ << "PRAGMA synchronous = FULL";
+      *session_ << "PRAGMA foreign_keys = ON";
+      if (mode == "wal") return absl::OkStatus();
+      session_.reset();
+      return absl::FailedPreconditionError(
+          absl::StrCat("the database ", path_, " cannot keep a write-ahead log; it must be a file on a local disk"));
+    } catch (const soci::soci_error& error) {
+      session_.reset();
+      return OpenFailure(path_, ResultOf(error), error.get_error_message());
+    }
+  }
+
+  absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body) override {
+    return Run("BEGIN IMMEDIATE", [&]() -> absl::Status {
+      RETURN_IF_ERROR(body(*session_));
+      return Commit();
+    });
+  }
+
+  absl::Status Read(absl::FunctionRef<absl::Status(soci::session&)> body) override {
+    return Run("BEGIN", [&]() -> absl::Status {
+      const int changes = sqlite_api::sqlite3_total_changes(handle());
+      RETURN_IF_ERROR(body(*session_));
+      if (sqlite_api::sqlite3_total_changes(handle()) == changes) return absl::OkStatus();
+      return absl::InternalError(absl::StrCat("the database ", path_, " was written in a transaction that only reads"));
+    });
+  }
+
+ private:
+  // Ends the transaction on every way out, also by an exception that is not SQL's.
+  class RollbackAtEnd {
+   public:
+    explicit RollbackAtEnd(SqliteConnection& connection) : connection_(connection) {}
+    ~RollbackAtEnd() { connection_.Rollback(); }
+    RollbackAtEnd(const RollbackAtEnd&) = delete;
+    RollbackAtEnd& operator=(const RollbackAtEnd&) = delete;
+
+   private:
+    SqliteConnection& connection_;
+  };
+
+  absl::Status Run(const char* begin, absl::FunctionRef<absl::Status()> body) {
+    // Not when it broke: the caller may still hold statements of the old session, and lets go of them when a call
+    // fails.
+    if (broken_) {
+      RETURN_IF_ERROR(Connect());
+      broken_ = false;
+    }
+    RollbackAtEnd rollback(*this);
+    try {
+      if (const int result = Execute(begin); result != SQLITE_OK) return Failure(result, LastMessage());
+      return body();
+    } catch (const soci::soci_error& error) {
+      return Failure(ResultOf(error), error.get_error_message());
+    }
+  }
+
+  absl::Status Commit() {
+    // SQLite ends a transaction by itself on some errors; a body that swallowed one would commit only what came after.
+    if (!InTransaction())
+      return absl::InternalError(absl::StrCat("a transaction on ", path_, " ended before its commit"));
+    const int result = Execute("COMMIT");
+    if (result == SQLITE_OK) return absl::OkStatus();
+    if (InTransaction()) return Failure(result, LastMessage());
+    broken_ = true;
+    return absl::UnavailableError(absl::StrCat("commit outcome unknown: database ", path_, ": ", LastMessage()));
+  }
+
+  void Rollback() {
+    if (session_ == nullptr || !InTransaction()) return;
+    Execute("ROLLBACK");
+    if (InTransaction()) broken_ = true;
+  }
+
+  absl::Status Failure(int result, const std::string& message) {
+    if (IsBroken(result)) broken_ = true;
+    return absl::Status(MayPass(result) ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal,
+                        absl::StrCat("database ", path_, ": ", message));
+  }
+
+  sqlite_api::sqlite3* handle() { return static_cast<soci::sqlite3_session_backend*>(session_->get_backend())->conn_; }
+  bool InTransaction() { return sqlite_api::sqlite3_get_autocommit(handle()) == 0; }
+  int Execute(const char* sql) { return sqlite_api::sqlite3_exec(handle(), sql, nullptr, nullptr, nullptr); }
+  std::string LastMessage() { return sqlite_api::sqlite3_errmsg(handle()); }
+
+  const std::string path_;
+  std::unique_ptr<soci::session> session_;  // null only while broken_
+  bool broken_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Connection>> OpenSqlite(const std::string& path) {
+  RETURN_IF_ERROR(CheckPath(path));
+  auto connection = std::make_unique<SqliteConnection>(path);
+  RETURN_IF_ERROR(connection->Connect());
+  return connection;
+}
+
+}  // namespace unwind

@@ -1,0 +1,93 @@
+#include "common/db/statement.h"
+
+#include <libpq-events.h>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/check.h"
+#include "soci/postgresql/soci-postgresql.h"
+
+namespace unwind {
+namespace {
+
+constexpr absl::string_view kRows = "ROWS(";
+constexpr absl::string_view kForUpdate = " FOR UPDATE";
+
+// libpq keeps a pointer of ours beside the connection, under this function's address.
+int KeepCache(PGEventId, void*, void*) { return 1; }
+
+PGconn* HandleOf(soci::session& session) {
+  return static_cast<soci::postgresql_session_backend*>(session.get_backend())->conn_;
+}
+
+// "ROWS(:x) AS r" at the front of `sql`, which it is taken off.
+std::string TakeRows(Dialect dialect, absl::string_view& sql) {
+  const std::size_t end = sql.find(") AS ");
+  CHECK(end != absl::string_view::npos);
+  const absl::string_view parameter = sql.substr(kRows.size(), end - kRows.size());
+  sql.remove_prefix(end + 5);
+  const absl::string_view alias = sql.substr(0, sql.find_first_of(" )"));
+  sql.remove_prefix(alias.size());
+  if (dialect == Dialect::kSqlite) return absl::StrCat("json_each(", parameter, ") AS ", alias);
+  return absl::StrCat("jsonb_array_elements(CAST(", parameter, " AS jsonb)) AS ", alias, "(value)");
+}
+
+}  // namespace
+
+Dialect DialectOf(soci::session& session) {
+  return session.get_backend_name() == "postgresql" ? Dialect::kPostgres : Dialect::kSqlite;
+}
+
+std::string Translate(Dialect dialect, absl::string_view sql) {
+  std::string translated;
+  for (std::size_t at = sql.find(kRows); at != absl::string_view::npos; at = sql.find(kRows)) {
+    absl::StrAppend(&translated, sql.substr(0, at));
+    sql.remove_prefix(at);
+    absl::StrAppend(&translated, TakeRows(dialect, sql));
+  }
+  if (dialect == Dialect::kSqlite) sql = sql.substr(0, sql.find(kForUpdate));
+  absl::StrAppend(&translated, sql);
+  return translated;
+}
+
+void StatementCache::Attach(soci::session& session) {
+  PGconn* const connection = HandleOf(session);
+  PQregisterEventProc(connection, KeepCache, "unwind statements", nullptr);
+  PQsetInstanceData(connection, KeepCache, this);
+}
+
+StatementCache* StatementCache::Of(soci::session& session) {
+  if (DialectOf(session) != Dialect::kPostgres) return nullptr;
+  return static_cast<StatementCache*>(PQinstanceData(HandleOf(session), KeepCache));
+}
+
+soci::statement Statement::Take(soci::session& session, absl::string_view sql) {
+  session.get_query_stream().str(std::string(sql));
+  const std::string asked = session.get_query();  // so that a test's transformation sees each use
+  StatementCache* const cache = StatementCache::Of(session);
+  if (cache != nullptr) {
+    if (const auto kept = cache->statements_.find(asked); kept != cache->statements_.end()) {
+      kept->second.bind_clean_up();  // after a use that ended in an exception
+      return kept->second;
+    }
+  }
+  soci::statement statement(session);
+  statement.alloc();
+  statement.prepare(Translate(DialectOf(session), asked),
+                    cache == nullptr ? soci::details::st_one_time_query : soci::details::st_repeatable_query);
+  if (cache != nullptr) cache->statements_.emplace(asked, statement);
+  return statement;
+}
+
+std::size_t Statement::CountRows() {
+  std::size_t count = 0;
+  Execute();
+  while (Fetch()) ++count;
+  return count;
+}
+
+long long Statement::CountChanges() {
+  statement_.execute(true);
+  return statement_.get_affected_rows();
+}
+
+}  // namespace unwind

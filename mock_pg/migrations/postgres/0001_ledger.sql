@@ -1,0 +1,18 @@
+-- The gateway's ledger: append-only, one entry per idempotency key. Times are microseconds since 1970.
+CREATE TABLE ledger (
+  seq BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  idempotency_key TEXT COLLATE "C" NOT NULL UNIQUE,
+  transaction_id TEXT COLLATE "C" NOT NULL UNIQUE,
+  kind BIGINT NOT NULL CHECK (kind IN (1, 2, 3, 4)),
+  amount_minor BIGINT NOT NULL CHECK (amount_minor >= 0),
+  currency_code TEXT COLLATE "C" NOT NULL,
+  captured_transaction_id TEXT COLLATE "C" NOT NULL,
+  decline_reason TEXT COLLATE "C" NOT NULL,
+  request TEXT COLLATE "C" NOT NULL,
+  create_time_us BIGINT NOT NULL,
+  CHECK ((kind IN (1, 2)) = (amount_minor > 0)),
+  CHECK ((kind = 2) = (captured_transaction_id <> ''))
+);
+
+-- A capture is paid back at most once.
+CREATE UNIQUE INDEX ledger_refund_once ON ledger (captured_transaction_id) WHERE kind = 2;

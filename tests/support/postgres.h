@@ -1,0 +1,69 @@
+// A throw-away PostgreSQL cluster of this machine's own programs: made in a folder in /tmp, reachable over a Unix
+// socket and a free port of the loopback, gone at the end. Run by root it runs as the user postgres, which never may be
+// root.
+#ifndef UNWIND_TESTS_SUPPORT_POSTGRES_H_
+#define UNWIND_TESTS_SUPPORT_POSTGRES_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "tests/support/process.h"
+
+namespace unwind {
+
+struct PostgresOptions {
+  bool fsync = false;                 // true: as durable as the disk allows
+  std::string folder_root = "/tmp";   // the folder is made in here
+  std::vector<std::string> settings;  // more "name=value" of postgresql.conf
+};
+
+class PostgresServer {
+ public:
+  // Call from a thread that outlives it (see Process::Start).
+  static absl::StatusOr<std::unique_ptr<PostgresServer>> Start(PostgresOptions options = {});
+  // Stops it and removes all.
+  ~PostgresServer();
+
+  // Makes database `name` and the role of the same name that owns it; gives what --db takes.
+  absl::StatusOr<std::string> CreateDatabase(const std::string& name);
+  // What --db takes, over the socket and over TCP with the role's password in a file.
+  std::string Database(const std::string& name) const;
+  std::string DatabaseOverTcp(const std::string& name) const;
+
+  // Runs one statement as the superuser in `database`; the rows' columns as text.
+  absl::StatusOr<std::vector<std::vector<std::string>>> Execute(const std::string& database, const std::string& sql);
+
+  // As `pg_ctl stop -m immediate`, kill -9 of the server's own process, and a start after either.
+  absl::Status StopNow();
+  absl::Status Kill();
+  absl::Status StartAgain();
+
+  const std::string& folder() const { return folder_; }
+  int port() const { return port_; }
+
+ private:
+  PostgresServer(PostgresOptions options, std::string folder, std::string bin, bool as_postgres);
+  absl::Status MakeCluster();
+  std::vector<std::string> AsItsUser(std::vector<std::string> command) const;
+  std::string LogPath() const;
+
+  const PostgresOptions options_;
+  const std::string folder_;
+  const std::string bin_;
+  const bool as_postgres_;
+  int port_ = 0;
+  std::unique_ptr<Process> process_;
+};
+
+// The one of this test binary, started by the first test that asks.
+PostgresServer& TestPostgres();
+
+// A new database of TestPostgres: what --db takes.
+std::string NewTestDatabase();
+
+}  // namespace unwind
+
+#endif  // UNWIND_TESTS_SUPPORT_POSTGRES_H_
