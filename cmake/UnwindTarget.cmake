@@ -44,9 +44,10 @@ endfunction()
 # The tests that ThreadSanitizer can judge: no gRPC in them, which Debian ships without its instrumentation.
 add_custom_target(threads_tests)
 
-# unwind_test(name LABELS ... SRCS ... DEPS ...): a GoogleTest binary that ctest runs as one test.
+# unwind_test(name [EVERY_STORE] LABELS ... SRCS ... DEPS ...): a GoogleTest binary that ctest runs as one test, or as one
+# for each kind of database (see tests/support/test_database.h).
 function(unwind_test name)
-  cmake_parse_arguments(arg "" "" "SRCS;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "EVERY_STORE" "" "SRCS;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${arg_SRCS})
   # Test code itself is not optimised: most of a cold build would go into that.
   target_compile_options(${name} PRIVATE ${UNWIND_WARNINGS} -Wno-old-style-cast -O0)
@@ -57,6 +58,11 @@ function(unwind_test name)
     add_dependencies(threads_tests ${name})
   endif()
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 900)
+  if(arg_EVERY_STORE)
+    add_test(NAME ${name}_on_postgres COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${name}_on_postgres PROPERTIES LABELS "${arg_LABELS};postgres" TIMEOUT 900
+                                                        ENVIRONMENT UNWIND_TEST_STORE=postgres)
+  endif()
 endfunction()
 
 # unwind_embed(target variable FILES ...): compiles text files into `target` as

@@ -13,6 +13,8 @@
 namespace unwind::pg {
 namespace {
 
+constexpr int kRunsMax = 8;  // of a batch that other processes raced
+
 // Which call a crash point is about.
 const char* NameOf(Verb verb) {
   switch (verb) {
@@ -163,7 +165,8 @@ absl::Status Gateway::Commit(absl::Span<Job> moves, std::vector<Verdict>& verdic
     scenario = scenario_;
     scenario_number = scenario_number_;
   }
-  RETURN_IF_ERROR(connection_->Write([&](soci::session& session) {
+  const Scenario before = scenario;
+  const auto decide = [&](soci::session& session) {
     Ledger ledger = LoadLedger(session, keys, transaction_ids);
     std::vector<Entry> written;
     verdicts.clear();
@@ -173,9 +176,14 @@ absl::Status Gateway::Commit(absl::Span<Job> moves, std::vector<Verdict>& verdic
       ledger.Add(*verdicts.back().write);
       written.push_back(*verdicts.back().write);
     }
-    AppendEntries(session, written);
-    return absl::OkStatus();
-  }));
+    return AppendEntries(session, written) ? absl::OkStatus() : absl::AbortedError("another process used a key");
+  };
+  absl::Status status = connection_->Write(decide);
+  for (int i = 1; i < kRunsMax && (absl::IsAborted(status) || LostToAnother(status)); ++i) {
+    scenario = before;
+    status = connection_->Write(decide);
+  }
+  RETURN_IF_ERROR(status);
   std::lock_guard lock(mutex_);
   if (scenario_number == scenario_number_) {
     scenario_.fail_first = scenario.fail_first;

@@ -1,6 +1,7 @@
 #include "mock_pg/ledger_store.h"
 
-#include "nlohmann/json.hpp"
+#include "common/db/row_list.h"
+#include "common/db/statement.h"
 #include "soci/soci.h"
 
 namespace unwind::pg {
@@ -26,23 +27,37 @@ struct Row {
   "seq, idempotency_key, transaction_id, kind, amount_minor, currency_code, captured_transaction_id, " \
   "decline_reason, request, create_time_us"
 
-// A SELECT of UNWIND_PG_COLUMNS into `row`, bound to the given parameters.
-template <class... Use>
-soci::statement Select(soci::session& session, const char* sql, Row& row, Use... parameters) {
-  auto prepared = (session.prepare << sql);
+// Runs a SELECT of UNWIND_PG_COLUMNS with the given parameters and calls `take` after each row.
+template <class Take, class... Uses>
+void Select(soci::session& session, const char* sql, Row& row, Take take, const Uses&... uses) {
   Entry& entry = row.entry;
-  (prepared, ..., std::move(parameters));
-  return (prepared, soci::into(row.seq), soci::into(entry.idempotency_key), soci::into(entry.transaction_id),
-          soci::into(row.kind), soci::into(row.amount_minor), soci::into(entry.currency_code),
-          soci::into(entry.captured_transaction_id), soci::into(entry.decline_reason), soci::into(entry.request),
-          soci::into(row.create_time_us));
+  Statement select(session, sql, uses..., soci::into(row.seq), soci::into(entry.idempotency_key),
+                   soci::into(entry.transaction_id), soci::into(row.kind), soci::into(row.amount_minor),
+                   soci::into(entry.currency_code), soci::into(entry.captured_transaction_id),
+                   soci::into(entry.decline_reason), soci::into(entry.request), soci::into(row.create_time_us));
+  select.Execute();
+  while (select.Fetch()) take();
+}
+
+std::string ListOf(const std::vector<std::string>& texts) {
+  RowList rows;
+  for (const std::string& text : texts) rows.Add(text);
+  return rows.json();
 }
 
 constexpr char kLoad[] = "SELECT " UNWIND_PG_COLUMNS
                          " FROM ledger"
-                         " WHERE idempotency_key IN (SELECT value FROM json_each(:keys))"
-                         " OR transaction_id IN (SELECT value FROM json_each(:ids))"
-                         " OR (kind = 2 AND captured_transaction_id IN (SELECT value FROM json_each(:captured)))";
+                         " WHERE idempotency_key IN (SELECT r.value ->> 0 FROM ROWS(:keys) AS r)";
+
+constexpr char kLoadCaptures[] = "SELECT " UNWIND_PG_COLUMNS
+                                 " FROM ledger"
+                                 " WHERE transaction_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)";
+
+// The words of the index ledger_refund_once.
+constexpr char kLoadRefunds[] =
+    "SELECT " UNWIND_PG_COLUMNS
+    " FROM ledger"
+    " WHERE kind = 2 AND captured_transaction_id IN (SELECT r.value ->> 0 FROM ROWS(:captured) AS r)";
 
 constexpr char kFind[] = "SELECT " UNWIND_PG_COLUMNS " FROM ledger WHERE idempotency_key = :key";
 
@@ -51,57 +66,52 @@ constexpr char kList[] = "SELECT " UNWIND_PG_COLUMNS " FROM ledger WHERE seq > :
 constexpr char kAppend[] =
     "INSERT INTO ledger (idempotency_key, transaction_id, kind, amount_minor, currency_code, captured_transaction_id,"
     " decline_reason, request, create_time_us)"
-    " VALUES (:key, :id, :kind, :amount, :currency, :captured, :reason, :request, :time)";
+    " SELECT r.value ->> 0, r.value ->> 1, CAST(r.value ->> 2 AS BIGINT), CAST(r.value ->> 3 AS BIGINT),"
+    " r.value ->> 4, r.value ->> 5, r.value ->> 6, r.value ->> 7, CAST(r.value ->> 8 AS BIGINT)"
+    " FROM ROWS(:rows) AS r WHERE TRUE ON CONFLICT DO NOTHING RETURNING kind";
 
 }  // namespace
 
 Ledger LoadLedger(soci::session& session, const std::vector<std::string>& keys,
                   const std::vector<std::string>& transaction_ids) {
-  const std::string key_list = nlohmann::json(keys).dump();
-  const std::string id_list = nlohmann::json(transaction_ids).dump();
+  const std::string key_list = ListOf(keys), id_list = ListOf(transaction_ids);
   Ledger ledger;
   Row row;
-  soci::statement select = Select(session, kLoad, row, soci::use(key_list, "keys"), soci::use(id_list, "ids"),
-                                  soci::use(id_list, "captured"));
-  select.execute();
-  while (select.fetch()) ledger.Add(row.Take());
+  const auto take = [&] { ledger.Add(row.Take()); };
+  Select(session, kLoad, row, take, soci::use(key_list));
+  if (transaction_ids.empty()) return ledger;
+  Select(session, kLoadCaptures, row, take, soci::use(id_list));
+  Select(session, kLoadRefunds, row, take, soci::use(id_list));
   return ledger;
 }
 
-void AppendEntries(soci::session& session, const std::vector<Entry>& entries) {
-  if (entries.empty()) return;
-  std::vector<std::string> keys, ids, currencies, captured, reasons, requests;
-  std::vector<long long> kinds, amounts, times;
+bool AppendEntries(soci::session& session, const std::vector<Entry>& entries) {
+  if (entries.empty()) return true;
+  RowList rows;
   for (const Entry& entry : entries) {
-    keys.push_back(entry.idempotency_key);
-    ids.push_back(entry.transaction_id);
-    kinds.push_back(static_cast<long long>(entry.kind));
-    amounts.push_back(entry.amount_minor);
-    currencies.push_back(entry.currency_code);
-    captured.push_back(entry.captured_transaction_id);
-    reasons.push_back(entry.decline_reason);
-    requests.push_back(entry.request);
-    times.push_back(absl::ToUnixMicros(entry.create_time));
+    rows.Add(entry.idempotency_key, entry.transaction_id, static_cast<int>(entry.kind), entry.amount_minor,
+             entry.currency_code, entry.captured_transaction_id, entry.decline_reason, entry.request,
+             absl::ToUnixMicros(entry.create_time));
   }
-  session << kAppend, soci::use(keys), soci::use(ids), soci::use(kinds), soci::use(amounts), soci::use(currencies),
-      soci::use(captured), soci::use(reasons), soci::use(requests), soci::use(times);
+  const std::string param = rows.json();
+  int kind = 0;
+  return Statement(session, kAppend, soci::use(param), soci::into(kind)).CountRows() == entries.size();
 }
 
 std::optional<Entry> FindEntry(soci::session& session, const std::string& key) {
   Row row;
-  soci::statement select = Select(session, kFind, row, soci::use(key, "key"));
-  select.execute();
-  if (!select.fetch()) return std::nullopt;
-  return row.Take();
+  std::optional<Entry> found;
+  Select(
+      session, kFind, row, [&] { found = row.Take(); }, soci::use(key));
+  return found;
 }
 
 std::vector<std::pair<std::int64_t, Entry>> ListEntries(soci::session& session, std::int64_t after, int limit) {
   const long long position = after;
   std::vector<std::pair<std::int64_t, Entry>> entries;
   Row row;
-  soci::statement select = Select(session, kList, row, soci::use(position, "after"), soci::use(limit, "limit"));
-  select.execute();
-  while (select.fetch()) entries.emplace_back(row.seq, row.Take());
+  Select(
+      session, kList, row, [&] { entries.emplace_back(row.seq, row.Take()); }, soci::use(position), soci::use(limit));
   return entries;
 }
 

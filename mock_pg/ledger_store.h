@@ -17,8 +17,8 @@ namespace unwind::pg {
 Ledger LoadLedger(soci::session& session, const std::vector<std::string>& keys,
                   const std::vector<std::string>& transaction_ids);
 
-// Appends `entries` in their order.
-void AppendEntries(soci::session& session, const std::vector<Entry>& entries);
+// Appends `entries` in their order. False: another process has used one of their keys meanwhile; roll back.
+bool AppendEntries(soci::session& session, const std::vector<Entry>& entries);
 
 std::optional<Entry> FindEntry(soci::session& session, const std::string& key);
 

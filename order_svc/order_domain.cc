@@ -117,18 +117,24 @@ class Batch {
 
   // Writes what has changed.
   void Save() {
-    std::vector<const Order*> changed;
-    std::set<std::string> created;
-    for (const auto& [id, order] : orders_) {
+    std::vector<const Order*> created, changed;
+    for (auto& [id, order] : orders_) {
       if (!order) continue;
-      const auto stored = stored_.find(id);
-      if (stored == stored_.end()) created.insert(id);
-      if (stored == stored_.end() || stored->second != *order) changed.push_back(&*order);
+      const auto [stored, is_new] = stored_.try_emplace(id, *order);
+      if (is_new) created.push_back(&*order);
+      if (stored->second != *order) changed.push_back(&*order);
+      stored->second = *order;
     }
-    SaveOrders(session_, changed, created);
+    UpdateOrders(session_, changed);
+    if (!InsertOrders(session_, created)) lost_ = true;
     SaveLimits(session_, limits_changed_);
-    for (const Order* order : changed) stored_[order->order_id] = *order;
     limits_changed_.clear();
+  }
+
+  // Another process has inserted the same row, or taken a claim, meanwhile: the batch is to be run again, and then sees
+  // it.
+  absl::Status status() const {
+    return lost_ ? absl::AbortedError("another process has inserted the same row or taken a claim") : absl::OkStatus();
   }
 
  private:
@@ -188,6 +194,7 @@ class Batch {
 
   soci::session& session_;
   const absl::Time now_;
+  bool lost_ = false;
   Orders orders_;
   std::map<std::string, Order> stored_;  // as the table has them
   Limits limits_;
@@ -201,7 +208,7 @@ absl::Status OrderDomain::Apply(soci::session& session, const std::vector<Comman
   Batch batch(session, commands, clock_.Now());
   for (Command* command : commands) command->answer = batch.Decide(*command);
   batch.Save();
-  return absl::OkStatus();
+  return batch.status();
 }
 
 }  // namespace unwind::order

@@ -1,19 +1,18 @@
 #include "order_svc/order_store.h"
 
 #include "absl/strings/str_cat.h"
-#include "nlohmann/json.hpp"
+#include "common/db/row_list.h"
 #include "soci/soci.h"
 
 namespace unwind::order {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr char kColumns[] =
     "SELECT order_id, owner, member_id, state, total_minor, currency_code, payment_id, reason, canceller, "
     "create_time_us,"
     " update_time_us FROM orders";
-constexpr char kById[] = " WHERE order_id IN (SELECT value FROM json_each(:ids))";
+constexpr char kById[] = " WHERE order_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)";
+constexpr char kLocked[] = " ORDER BY order_id FOR UPDATE";
 // One clause for each filter, so that each has its index.
 constexpr char kOfMember[] = " WHERE member_id = :member AND (create_time_us, order_id) < (:time, :id)";
 constexpr char kInState[] = " WHERE state = :state AND (create_time_us, order_id) < (:time, :id)";
@@ -24,56 +23,82 @@ constexpr char kNewestFirst[] = " ORDER BY create_time_us DESC, order_id DESC LI
 
 constexpr char kLoadItems[] =
     "SELECT order_id, product_id, quantity, limited FROM order_items"
-    " WHERE order_id IN (SELECT value FROM json_each(:ids)) ORDER BY order_id, line";
+    " WHERE order_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) ORDER BY order_id, line";
 
 constexpr char kLoadLimits[] =
     "SELECT product_id FROM purchase_limits"
-    " WHERE one_per_member = 1 AND product_id IN (SELECT value FROM json_each(:ids))";
+    " WHERE one_per_member = 1 AND product_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)";
 
 constexpr char kLoadClaims[] =
-    "SELECT i.member_id, i.product_id, i.order_id FROM json_each(:wanted) AS w JOIN order_items AS i"
-    " ON i.member_id = json_extract(w.value, '$[0]') AND i.product_id = json_extract(w.value, '$[1]')"
+    "SELECT i.member_id, i.product_id, i.order_id FROM ROWS(:wanted) AS w JOIN order_items AS i"
+    " ON i.member_id = w.value ->> 0 AND i.product_id = w.value ->> 1"
     " WHERE i.limited = 1 AND i.live = 1";
 
-constexpr char kSaveOrders[] =
+constexpr char kInsertOrders[] =
     "INSERT INTO orders (order_id, owner, member_id, state, total_minor, currency_code, payment_id, reason, canceller,"
     " create_time_us, update_time_us)"
-    " SELECT json_extract(value, '$.order_id'), json_extract(value, '$.owner'), json_extract(value, '$.member_id'),"
-    " json_extract(value, '$.state'), json_extract(value, '$.total_minor'), json_extract(value, '$.currency_code'),"
-    " json_extract(value, '$.payment_id'), json_extract(value, '$.reason'), json_extract(value, '$.canceller'),"
-    " json_extract(value, '$.create_time_us'), json_extract(value, '$.update_time_us') FROM json_each(:rows) WHERE true"
-    " ON CONFLICT (order_id) DO UPDATE SET state = excluded.state, total_minor = excluded.total_minor,"
-    " currency_code = excluded.currency_code, payment_id = excluded.payment_id, reason = excluded.reason,"
-    " canceller = excluded.canceller, update_time_us = excluded.update_time_us";
+    " SELECT r.value ->> 0, r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT),"
+    " CAST(r.value ->> 4 AS BIGINT), r.value ->> 5, r.value ->> 6, r.value ->> 7, r.value ->> 8,"
+    " CAST(r.value ->> 9 AS BIGINT), CAST(r.value ->> 10 AS BIGINT) FROM ROWS(:rows) AS r WHERE TRUE"
+    " ON CONFLICT DO NOTHING RETURNING state";
 
-constexpr char kFreeItems[] = "UPDATE order_items SET live = 0 WHERE order_id IN (SELECT value FROM json_each(:ids))";
+constexpr char kUpdateOrders[] =
+    "UPDATE orders SET state = CAST(r.value ->> 1 AS BIGINT), total_minor = CAST(r.value ->> 2 AS BIGINT),"
+    " currency_code = r.value ->> 3, payment_id = r.value ->> 4, reason = r.value ->> 5, canceller = r.value ->> 6,"
+    " update_time_us = CAST(r.value ->> 7 AS BIGINT) FROM ROWS(:rows) AS r WHERE order_id = r.value ->> 0";
 
+constexpr char kFreeItems[] =
+    "UPDATE order_items SET live = 0 WHERE order_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)";
+
+// In the order of the claims.
 constexpr char kInsertItems[] =
     "INSERT INTO order_items (order_id, line, product_id, quantity, member_id, limited, live)"
-    " SELECT json_extract(value, '$.order_id'), json_extract(value, '$.line'), json_extract(value, '$.product_id'),"
-    " json_extract(value, '$.quantity'), json_extract(value, '$.member_id'), json_extract(value, '$.limited'),"
-    " json_extract(value, '$.live') FROM json_each(:rows)";
+    " SELECT r.value ->> 0, CAST(r.value ->> 1 AS BIGINT), r.value ->> 2, CAST(r.value ->> 3 AS BIGINT),"
+    " r.value ->> 4, CAST(r.value ->> 5 AS BIGINT), CAST(r.value ->> 6 AS BIGINT) FROM ROWS(:rows) AS r WHERE TRUE"
+    " ORDER BY r.value ->> 4, r.value ->> 2 ON CONFLICT DO NOTHING RETURNING live";
 
 constexpr char kSaveLimits[] =
     "INSERT INTO purchase_limits (product_id, one_per_member)"
-    " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:rows) WHERE true"
+    " SELECT r.value ->> 0, CAST(r.value ->> 1 AS BIGINT) FROM ROWS(:rows) AS r WHERE TRUE"
     " ON CONFLICT (product_id) DO UPDATE SET one_per_member = excluded.one_per_member";
 
 constexpr char kCountInProgress[] = "SELECT count(*) FROM orders WHERE state IN (1, 4)";
 
-// Every text in it came over gRPC or from a row, so it is UTF-8; if it is not, it must not end the process.
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string IdsOf(const std::set<std::string>& ids) {
+  RowList rows;
+  for (const std::string& id : ids) rows.Add(id);
+  return rows.json();
+}
+
+// Nothing if `rows` is empty.
+void Put(soci::session& session, const char* sql, const RowList& rows) {
+  if (rows.empty()) return;
+  const std::string param = rows.json();
+  RunOnce(session, sql, soci::use(param));
+}
+
+// False if another process was faster with one of `rows`.
+bool Insert(soci::session& session, const char* sql, const RowList& rows) {
+  if (rows.empty()) return true;
+  const std::string param = rows.json();
+  long long returned = 0;
+  return Statement(session, sql, soci::use(param), soci::into(returned)).CountRows() == rows.size();
+}
 
 // A row of kColumns on its way out of SOCI.
 struct OrderRow {
   Order order;
   long long state = 0, total_minor = 0, create_time_us = 0, update_time_us = 0;
 
-  template <class Prepared>
-  void Into(Prepared& prepared) {
-    prepared, soci::into(order.order_id), soci::into(order.owner), soci::into(order.member_id), soci::into(state),
-        soci::into(total_minor), soci::into(order.total.currency_code), soci::into(order.payment_id),
-        soci::into(order.reason), soci::into(order.canceller), soci::into(create_time_us), soci::into(update_time_us);
+  // Calls `take` after each row.
+  template <class Take, class... Uses>
+  void Select(soci::session& session, const std::string& sql, Take take, const Uses&... uses) {
+    Statement select(session, sql, uses..., soci::into(order.order_id), soci::into(order.owner),
+                     soci::into(order.member_id), soci::into(state), soci::into(total_minor),
+                     soci::into(order.total.currency_code), soci::into(order.payment_id), soci::into(order.reason),
+                     soci::into(order.canceller), soci::into(create_time_us), soci::into(update_time_us));
+    select.Execute();
+    while (select.Fetch()) take();
   }
 
   Order Get() {
@@ -85,48 +110,29 @@ struct OrderRow {
   }
 };
 
-Json ToJson(const Order& order) {
-  return {{"order_id", order.order_id},
-          {"owner", order.owner},
-          {"member_id", order.member_id},
-          {"state", static_cast<int>(order.state)},
-          {"total_minor", order.total.minor_units},
-          {"currency_code", order.total.currency_code},
-          {"payment_id", order.payment_id},
-          {"reason", order.reason},
-          {"canceller", order.canceller},
-          {"create_time_us", absl::ToUnixMicros(order.create_time)},
-          {"update_time_us", absl::ToUnixMicros(order.update_time)}};
-}
-
-void AppendItems(const Order& order, Json& rows) {
+void AddItems(const Order& order, RowList& rows) {
   int line = 0;
   for (const Item& item : order.items) {
-    rows.push_back({{"order_id", order.order_id},
-                    {"line", ++line},
-                    {"product_id", item.product_id},
-                    {"quantity", item.quantity},
-                    {"member_id", order.member_id},
-                    {"limited", item.limited ? 1 : 0},
-                    {"live", IsLive(order.state) ? 1 : 0}});
+    rows.Add(order.order_id, ++line, item.product_id, item.quantity, order.member_id, item.limited ? 1 : 0,
+             IsLive(order.state) ? 1 : 0);
   }
 }
 
 void LoadItems(soci::session& session, std::vector<Order>& orders) {
   std::map<std::string, Order*> by_id;
-  Json ids = Json::array();
+  RowList ids;
   for (Order& order : orders) {
     by_id[order.order_id] = &order;
-    ids.push_back(order.order_id);
+    ids.Add(order.order_id);
   }
-  const std::string param = Dump(ids);
+  const std::string param = ids.json();
   std::string order_id;
   Item item;
   long long quantity = 0, limited = 0;
-  soci::statement select = (session.prepare << kLoadItems, soci::use(param), soci::into(order_id),
-                            soci::into(item.product_id), soci::into(quantity), soci::into(limited));
-  select.execute();
-  while (select.fetch()) {
+  Statement select(session, kLoadItems, soci::use(param), soci::into(order_id), soci::into(item.product_id),
+                   soci::into(quantity), soci::into(limited));
+  select.Execute();
+  while (select.Fetch()) {
     item.quantity = quantity;
     item.limited = limited != 0;
     by_id.at(order_id)->items.push_back(item);
@@ -139,62 +145,64 @@ Orders LoadOrders(soci::session& session, const std::set<std::string>& order_ids
   Orders orders;
   for (const std::string& id : order_ids) orders.try_emplace(id);
   if (orders.empty()) return orders;
-  const std::string ids = Dump(order_ids);
+  const std::string ids = IdsOf(order_ids);
   OrderRow row;
-  auto prepared = (session.prepare << kColumns << kById, soci::use(ids));
-  row.Into(prepared);
-  soci::statement select(prepared);
-  select.execute();
-  while (select.fetch()) orders[row.order.order_id] = row.Get();
+  row.Select(
+      session, absl::StrCat(kColumns, kById, kLocked), [&] { orders[row.order.order_id] = row.Get(); }, soci::use(ids));
   return orders;
 }
 
 Limits LoadLimits(soci::session& session, const std::set<std::string>& product_ids) {
   Limits limits;
   if (product_ids.empty()) return limits;
-  const std::string ids = Dump(product_ids);
+  const std::string ids = IdsOf(product_ids);
   std::string product_id;
-  soci::statement select = (session.prepare << kLoadLimits, soci::use(ids), soci::into(product_id));
-  select.execute();
-  while (select.fetch()) limits.insert(product_id);
+  Statement select(session, kLoadLimits, soci::use(ids), soci::into(product_id));
+  select.Execute();
+  while (select.Fetch()) limits.insert(product_id);
   return limits;
 }
 
 Claims LoadClaims(soci::session& session, const MemberProducts& wanted) {
   Claims claims;
   if (wanted.empty()) return claims;
-  const std::string pairs = Dump(wanted);
+  RowList rows;
+  for (const auto& [member, product] : wanted) rows.Add(member, product);
+  const std::string pairs = rows.json();
   std::string member_id, product_id, order_id;
-  soci::statement select = (session.prepare << kLoadClaims, soci::use(pairs), soci::into(member_id),
-                            soci::into(product_id), soci::into(order_id));
-  select.execute();
-  while (select.fetch()) claims[{member_id, product_id}] = order_id;
+  Statement select(session, kLoadClaims, soci::use(pairs), soci::into(member_id), soci::into(product_id),
+                   soci::into(order_id));
+  select.Execute();
+  while (select.Fetch()) claims[{member_id, product_id}] = order_id;
   return claims;
 }
 
-void SaveOrders(soci::session& session, const std::vector<const Order*>& orders, const std::set<std::string>& created) {
-  if (orders.empty()) return;
-  Json rows = Json::array(), freed = Json::array(), items = Json::array();
+void UpdateOrders(soci::session& session, const std::vector<const Order*>& orders) {
+  RowList rows, freed;
   for (const Order* order : orders) {
-    rows.push_back(ToJson(*order));
-    if (created.count(order->order_id) > 0) {
-      AppendItems(*order, items);
-    } else if (!IsLive(order->state)) {
-      freed.push_back(order->order_id);
-    }
+    rows.Add(order->order_id, static_cast<int>(order->state), order->total.minor_units, order->total.currency_code,
+             order->payment_id, order->reason, order->canceller, absl::ToUnixMicros(order->update_time));
+    if (!IsLive(order->state)) freed.Add(order->order_id);
   }
-  const std::string rows_param = Dump(rows), freed_param = Dump(freed), items_param = Dump(items);
-  session << kSaveOrders, soci::use(rows_param);
-  if (!freed.empty()) session << kFreeItems, soci::use(freed_param);
-  if (!items.empty()) session << kInsertItems, soci::use(items_param);
+  Put(session, kUpdateOrders, rows);
+  Put(session, kFreeItems, freed);
+}
+
+bool InsertOrders(soci::session& session, const std::vector<const Order*>& orders) {
+  RowList rows, items;
+  for (const Order* order : orders) {
+    rows.Add(order->order_id, order->owner, order->member_id, static_cast<int>(order->state), order->total.minor_units,
+             order->total.currency_code, order->payment_id, order->reason, order->canceller,
+             absl::ToUnixMicros(order->create_time), absl::ToUnixMicros(order->update_time));
+    AddItems(*order, items);
+  }
+  return Insert(session, kInsertOrders, rows) && Insert(session, kInsertItems, items);
 }
 
 void SaveLimits(soci::session& session, const std::map<std::string, bool>& one_per_member) {
-  if (one_per_member.empty()) return;
-  Json rows = Json::array();
-  for (const auto& [product_id, limited] : one_per_member) rows.push_back({product_id, limited ? 1 : 0});
-  const std::string param = Dump(rows);
-  session << kSaveLimits, soci::use(param);
+  RowList rows;
+  for (const auto& [product_id, limited] : one_per_member) rows.Add(product_id, limited ? 1 : 0);
+  Put(session, kSaveLimits, rows);
 }
 
 std::int64_t CountInProgress(soci::session& session) {
@@ -212,9 +220,12 @@ std::int64_t ClearOrders(soci::session& session) {
 }
 
 std::optional<Order> FindOrder(soci::session& session, const std::string& order_id) {
-  const std::optional<Order> order = LoadOrders(session, {order_id})[order_id];
-  if (!order) return std::nullopt;
-  std::vector<Order> found = {*order};
+  const std::string ids = IdsOf({order_id});
+  OrderRow row;
+  std::vector<Order> found;
+  row.Select(
+      session, absl::StrCat(kColumns, kById), [&] { found.push_back(row.Get()); }, soci::use(ids));
+  if (found.empty()) return std::nullopt;
   LoadItems(session, found);
   return found.front();
 }
@@ -230,15 +241,20 @@ std::vector<Order> FindOrders(soci::session& session, const OrderFilter& filter,
   const long long time = after.create_time_us, rows = limit;
 
   OrderRow row;
-  auto prepared = (session.prepare << kColumns << where << kNewestFirst);
-  if (by_member) prepared, soci::use(filter.member_id);
-  if (filter.state) prepared, soci::use(state);
-  prepared, soci::use(time), soci::use(after.order_id), soci::use(rows);
-  row.Into(prepared);
-  soci::statement select(prepared);
-  select.execute();
   std::vector<Order> orders;
-  while (select.fetch()) orders.push_back(row.Get());
+  const std::string sql = absl::StrCat(kColumns, where, kNewestFirst);
+  const auto take = [&] { orders.push_back(row.Get()); };
+  using soci::use;  // its result refers to temporaries: never keep one
+  const std::string &member = filter.member_id, &id = after.order_id;
+  if (by_member && filter.state) {
+    row.Select(session, sql, take, use(member), use(state), use(time), use(id), use(rows));
+  } else if (by_member) {
+    row.Select(session, sql, take, use(member), use(time), use(id), use(rows));
+  } else if (filter.state) {
+    row.Select(session, sql, take, use(state), use(time), use(id), use(rows));
+  } else {
+    row.Select(session, sql, take, use(time), use(id), use(rows));
+  }
   LoadItems(session, orders);
   return orders;
 }

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/db/statement.h"
 #include "order_svc/order.h"
 #include "soci/session.h"
 
@@ -21,7 +22,7 @@ namespace unwind::order {
 using Orders = std::map<std::string, std::optional<Order>>;
 using MemberProducts = std::set<std::pair<std::string, std::string>>;
 
-// Without the items: no decision reads those of an order that exists.
+// To be written. Without the items: no decision reads those of an order that exists.
 Orders LoadOrders(soci::session& session, const std::set<std::string>& order_ids);
 
 // Those of `product_ids` that are one-per-member.
@@ -29,9 +30,11 @@ Limits LoadLimits(soci::session& session, const std::set<std::string>& product_i
 
 Claims LoadClaims(soci::session& session, const MemberProducts& wanted);
 
-// Inserts or overwrites `orders`; of those in `created`, the items too. Claims that are given up are freed before new
-// ones are taken.
-void SaveOrders(soci::session& session, const std::vector<const Order*>& orders, const std::set<std::string>& created);
+// Frees the claims of those that are not live any more: before InsertOrders takes new ones.
+void UpdateOrders(soci::session& session, const std::vector<const Order*>& orders);
+
+// With their items. False: another process has inserted one of them, or taken a claim, meanwhile; roll back.
+bool InsertOrders(soci::session& session, const std::vector<const Order*>& orders);
 
 void SaveLimits(soci::session& session, const std::map<std::string, bool>& one_per_member);
 

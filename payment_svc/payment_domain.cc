@@ -51,7 +51,7 @@ class Batch {
       if (IsRefund(*command)) payment_ids.push_back(RefundOf(*command).payment_id());
       if (IsRefund(*command)) refund_ids.push_back(RefundOf(*command).refund_id());
     }
-    payments_ = loaded_payments_ = LoadPayments(session, payment_ids);
+    payments_ = loaded_payments_ = LoadPayments(session, payment_ids, Purpose::kWrite);
     refunds_ = loaded_refunds_ = LoadRefunds(session, refund_ids);
   }
 
@@ -116,23 +116,32 @@ class Batch {
 
   // Writes what has changed.
   void Save() {
-    std::vector<Payment> payments;
+    std::vector<Payment> payments, new_payments;
     for (const auto& [id, payment] : payments_) {
-      if (payment && payment != loaded_payments_[id]) payments.push_back(*payment);
+      const std::optional<Payment>& loaded = loaded_payments_[id];
+      if (payment && payment != loaded) (loaded ? payments : new_payments).push_back(*payment);
     }
-    std::vector<Refund> refunds;
+    std::vector<Refund> refunds, new_refunds;
     for (const auto& [id, refund] : refunds_) {
-      if (refund && refund != loaded_refunds_[id]) refunds.push_back(*refund);
+      const std::optional<Refund>& loaded = loaded_refunds_[id];
+      if (refund && refund != loaded) (loaded ? refunds : new_refunds).push_back(*refund);
     }
-    SavePayments(session_, payments);
-    SaveRefunds(session_, refunds);
+    UpdatePayments(session_, payments);
+    UpdateRefunds(session_, refunds);
+    if (!InsertPayments(session_, new_payments) || !InsertRefunds(session_, new_refunds)) lost_ = true;
     loaded_payments_ = payments_;
     loaded_refunds_ = refunds_;
+  }
+
+  // Another process has inserted the same row meanwhile: the batch is to be run again, and then sees it.
+  absl::Status status() const {
+    return lost_ ? absl::AbortedError("another process has inserted the same row") : absl::OkStatus();
   }
 
  private:
   soci::session& session_;
   const absl::Time now_;
+  bool lost_ = false;
   Payments payments_, loaded_payments_;
   Refunds refunds_, loaded_refunds_;
 };
@@ -168,7 +177,7 @@ absl::Status PaymentDomain::Apply(soci::session& session, const std::vector<Comm
     }
   }
   batch.Save();
-  return absl::OkStatus();
+  return batch.status();
 }
 
 void PaymentDomain::RememberNever(const std::string& key) {

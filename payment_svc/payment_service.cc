@@ -77,7 +77,7 @@ grpc::ServerUnaryReactor* PaymentService::GetPayment(grpc::CallbackServerContext
                                                      v1::GetPaymentResponse* response) {
   return ServeRead(reader_, context, request, response, kErrorDomain, [request, response](soci::session& session) {
     const std::string& id = request->payment_id();
-    const std::optional<Payment> payment = LoadPayments(session, {id})[id];
+    const std::optional<Payment> payment = LoadPayments(session, {id}, Purpose::kRead)[id];
     if (!payment) return PaymentNotFound(id);
     Write(*payment, *response->mutable_payment());
     return absl::OkStatus();

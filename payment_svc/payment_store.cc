@@ -2,7 +2,8 @@
 
 #include <utility>
 
-#include "nlohmann/json.hpp"
+#include "absl/strings/str_cat.h"
+#include "common/db/row_list.h"
 #include "soci/soci.h"
 
 namespace unwind::payment {
@@ -11,24 +12,35 @@ namespace {
 constexpr char kLoadPayments[] =
     "SELECT payment_id, owner, member_id, amount_minor, currency_code, method, state, pg_transaction_id, failed_reason,"
     " refund_id, create_time_us, paid_at_us"
-    " FROM payments WHERE payment_id IN (SELECT value FROM json_each(:ids))";
+    " FROM payments WHERE payment_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) ORDER BY payment_id";
+constexpr char kForUpdate[] = " FOR UPDATE";
 
 constexpr char kLoadRefunds[] =
     "SELECT refund_id, owner, payment_id, state, pg_transaction_id, failed_reason, create_time_us"
-    " FROM refunds WHERE refund_id IN (SELECT value FROM json_each(:ids))";
+    " FROM refunds WHERE refund_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) ORDER BY refund_id FOR UPDATE";
 
-constexpr char kSavePayments[] =
+constexpr char kInsertPayments[] =
     "INSERT INTO payments (payment_id, owner, member_id, amount_minor, currency_code, method, state, pg_transaction_id,"
     " failed_reason, refund_id, create_time_us, paid_at_us)"
-    " VALUES (:id, :owner, :member, :amount, :currency, :method, :state, :pg, :failed, :refund, :created, :paid)"
-    " ON CONFLICT (payment_id) DO UPDATE SET state = excluded.state, pg_transaction_id = excluded.pg_transaction_id,"
-    " failed_reason = excluded.failed_reason, refund_id = excluded.refund_id, paid_at_us = excluded.paid_at_us";
+    " SELECT r.value ->> 0, r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT), r.value ->> 4,"
+    " CAST(r.value ->> 5 AS BIGINT), CAST(r.value ->> 6 AS BIGINT), r.value ->> 7, r.value ->> 8, r.value ->> 9,"
+    " CAST(r.value ->> 10 AS BIGINT), CAST(r.value ->> 11 AS BIGINT) FROM ROWS(:rows) AS r WHERE TRUE"
+    " ON CONFLICT DO NOTHING RETURNING state";
 
-constexpr char kSaveRefunds[] =
+constexpr char kUpdatePayments[] =
+    "UPDATE payments SET state = CAST(r.value ->> 1 AS BIGINT), pg_transaction_id = r.value ->> 2,"
+    " failed_reason = r.value ->> 3, refund_id = r.value ->> 4, paid_at_us = CAST(r.value ->> 5 AS BIGINT)"
+    " FROM ROWS(:rows) AS r WHERE payment_id = r.value ->> 0";
+
+constexpr char kInsertRefunds[] =
     "INSERT INTO refunds (refund_id, owner, payment_id, state, pg_transaction_id, failed_reason, create_time_us)"
-    " VALUES (:id, :owner, :payment, :state, :pg, :failed, :created)"
-    " ON CONFLICT (refund_id) DO UPDATE SET state = excluded.state, pg_transaction_id = excluded.pg_transaction_id,"
-    " failed_reason = excluded.failed_reason";
+    " SELECT r.value ->> 0, r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT), r.value ->> 4,"
+    " r.value ->> 5, CAST(r.value ->> 6 AS BIGINT) FROM ROWS(:rows) AS r WHERE TRUE"
+    " ON CONFLICT DO NOTHING RETURNING state";
+
+constexpr char kUpdateRefunds[] =
+    "UPDATE refunds SET state = CAST(r.value ->> 1 AS BIGINT), pg_transaction_id = r.value ->> 2,"
+    " failed_reason = r.value ->> 3 FROM ROWS(:rows) AS r WHERE refund_id = r.value ->> 0";
 
 constexpr char kCountPending[] =
     "SELECT (SELECT count(*) FROM payments WHERE state IN (1, 2)) + (SELECT count(*) FROM refunds WHERE state IN (1, "
@@ -42,21 +54,44 @@ Rows Asked(const std::vector<std::string>& ids) {
   return rows;
 }
 
+std::string IdsOf(const std::vector<std::string>& ids) {
+  RowList rows;
+  for (const std::string& id : ids) rows.Add(id);
+  return rows.json();
+}
+
+// Nothing if `rows` is empty.
+void Put(soci::session& session, const char* sql, const RowList& rows) {
+  if (rows.empty()) return;
+  const std::string param = rows.json();
+  RunOnce(session, sql, soci::use(param));
+}
+
+// False if another process was faster with one of `rows`.
+bool Insert(soci::session& session, const char* sql, const RowList& rows) {
+  if (rows.empty()) return true;
+  const std::string param = rows.json();
+  long long returned = 0;
+  return Statement(session, sql, soci::use(param), soci::into(returned)).CountRows() == rows.size();
+}
+
+long long PaidAt(const Payment& payment) { return payment.paid_at ? absl::ToUnixMicros(*payment.paid_at) : 0; }
+
 }  // namespace
 
-Payments LoadPayments(soci::session& session, const std::vector<std::string>& payment_ids) {
+Payments LoadPayments(soci::session& session, const std::vector<std::string>& payment_ids, Purpose purpose) {
   Payments payments = Asked<Payments>(payment_ids);
   if (payments.empty()) return payments;
-  const std::string ids = nlohmann::json(payment_ids).dump();
+  const std::string ids = IdsOf(payment_ids);
   Payment row;
   long long amount = 0, method = 0, state = 0, created = 0, paid = 0;
-  soci::statement select =
-      (session.prepare << kLoadPayments, soci::use(ids), soci::into(row.payment_id), soci::into(row.owner),
-       soci::into(row.member_id), soci::into(amount), soci::into(row.amount.currency_code), soci::into(method),
-       soci::into(state), soci::into(row.pg_transaction_id), soci::into(row.failed_reason), soci::into(row.refund_id),
-       soci::into(created), soci::into(paid));
-  select.execute();
-  while (select.fetch()) {
+  Statement select(session, absl::StrCat(kLoadPayments, purpose == Purpose::kWrite ? kForUpdate : ""), soci::use(ids),
+                   soci::into(row.payment_id), soci::into(row.owner), soci::into(row.member_id), soci::into(amount),
+                   soci::into(row.amount.currency_code), soci::into(method), soci::into(state),
+                   soci::into(row.pg_transaction_id), soci::into(row.failed_reason), soci::into(row.refund_id),
+                   soci::into(created), soci::into(paid));
+  select.Execute();
+  while (select.Fetch()) {
     row.amount.minor_units = amount;
     row.method = static_cast<int>(method);
     row.state = static_cast<State>(state);
@@ -70,14 +105,14 @@ Payments LoadPayments(soci::session& session, const std::vector<std::string>& pa
 Refunds LoadRefunds(soci::session& session, const std::vector<std::string>& refund_ids) {
   Refunds refunds = Asked<Refunds>(refund_ids);
   if (refunds.empty()) return refunds;
-  const std::string ids = nlohmann::json(refund_ids).dump();
+  const std::string ids = IdsOf(refund_ids);
   Refund row;
   long long state = 0, created = 0;
-  soci::statement select = (session.prepare << kLoadRefunds, soci::use(ids), soci::into(row.refund_id),
-                            soci::into(row.owner), soci::into(row.payment_id), soci::into(state),
-                            soci::into(row.pg_transaction_id), soci::into(row.failed_reason), soci::into(created));
-  select.execute();
-  while (select.fetch()) {
+  Statement select(session, kLoadRefunds, soci::use(ids), soci::into(row.refund_id), soci::into(row.owner),
+                   soci::into(row.payment_id), soci::into(state), soci::into(row.pg_transaction_id),
+                   soci::into(row.failed_reason), soci::into(created));
+  select.Execute();
+  while (select.Fetch()) {
     row.state = static_cast<State>(state);
     row.create_time = absl::FromUnixMicros(created);
     refunds[row.refund_id] = row;
@@ -85,44 +120,40 @@ Refunds LoadRefunds(soci::session& session, const std::vector<std::string>& refu
   return refunds;
 }
 
-void SavePayments(soci::session& session, const std::vector<Payment>& payments) {
-  if (payments.empty()) return;
-  std::vector<std::string> ids, owners, members, currencies, transactions, reasons, refunds;
-  std::vector<long long> amounts, methods, states, created, paid;
+bool InsertPayments(soci::session& session, const std::vector<Payment>& payments) {
+  RowList rows;
   for (const Payment& payment : payments) {
-    ids.push_back(payment.payment_id);
-    owners.push_back(payment.owner);
-    members.push_back(payment.member_id);
-    amounts.push_back(payment.amount.minor_units);
-    currencies.push_back(payment.amount.currency_code);
-    methods.push_back(payment.method);
-    states.push_back(static_cast<long long>(payment.state));
-    transactions.push_back(payment.pg_transaction_id);
-    reasons.push_back(payment.failed_reason);
-    refunds.push_back(payment.refund_id);
-    created.push_back(absl::ToUnixMicros(payment.create_time));
-    paid.push_back(payment.paid_at ? absl::ToUnixMicros(*payment.paid_at) : 0);
+    rows.Add(payment.payment_id, payment.owner, payment.member_id, payment.amount.minor_units,
+             payment.amount.currency_code, payment.method, static_cast<int>(payment.state), payment.pg_transaction_id,
+             payment.failed_reason, payment.refund_id, absl::ToUnixMicros(payment.create_time), PaidAt(payment));
   }
-  session << kSavePayments, soci::use(ids), soci::use(owners), soci::use(members), soci::use(amounts),
-      soci::use(currencies), soci::use(methods), soci::use(states), soci::use(transactions), soci::use(reasons),
-      soci::use(refunds), soci::use(created), soci::use(paid);
+  return Insert(session, kInsertPayments, rows);
 }
 
-void SaveRefunds(soci::session& session, const std::vector<Refund>& refunds) {
-  if (refunds.empty()) return;
-  std::vector<std::string> ids, owners, payments, transactions, reasons;
-  std::vector<long long> states, created;
-  for (const Refund& refund : refunds) {
-    ids.push_back(refund.refund_id);
-    owners.push_back(refund.owner);
-    payments.push_back(refund.payment_id);
-    states.push_back(static_cast<long long>(refund.state));
-    transactions.push_back(refund.pg_transaction_id);
-    reasons.push_back(refund.failed_reason);
-    created.push_back(absl::ToUnixMicros(refund.create_time));
+void UpdatePayments(soci::session& session, const std::vector<Payment>& payments) {
+  RowList rows;
+  for (const Payment& payment : payments) {
+    rows.Add(payment.payment_id, static_cast<int>(payment.state), payment.pg_transaction_id, payment.failed_reason,
+             payment.refund_id, PaidAt(payment));
   }
-  session << kSaveRefunds, soci::use(ids), soci::use(owners), soci::use(payments), soci::use(states),
-      soci::use(transactions), soci::use(reasons), soci::use(created);
+  Put(session, kUpdatePayments, rows);
+}
+
+bool InsertRefunds(soci::session& session, const std::vector<Refund>& refunds) {
+  RowList rows;
+  for (const Refund& refund : refunds) {
+    rows.Add(refund.refund_id, refund.owner, refund.payment_id, static_cast<int>(refund.state),
+             refund.pg_transaction_id, refund.failed_reason, absl::ToUnixMicros(refund.create_time));
+  }
+  return Insert(session, kInsertRefunds, rows);
+}
+
+void UpdateRefunds(soci::session& session, const std::vector<Refund>& refunds) {
+  RowList rows;
+  for (const Refund& refund : refunds) {
+    rows.Add(refund.refund_id, static_cast<int>(refund.state), refund.pg_transaction_id, refund.failed_reason);
+  }
+  Put(session, kUpdateRefunds, rows);
 }
 
 std::int64_t CountPending(soci::session& session) {

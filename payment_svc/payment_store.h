@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/db/statement.h"
 #include "payment_svc/payment.h"
 #include "soci/session.h"
 
@@ -17,12 +18,16 @@ namespace unwind::payment {
 using Payments = std::map<std::string, std::optional<Payment>>;
 using Refunds = std::map<std::string, std::optional<Refund>>;
 
-Payments LoadPayments(soci::session& session, const std::vector<std::string>& payment_ids);
+Payments LoadPayments(soci::session& session, const std::vector<std::string>& payment_ids, Purpose purpose);
+// To be written. After LoadPayments: the order in which rows are locked.
 Refunds LoadRefunds(soci::session& session, const std::vector<std::string>& refund_ids);
 
-// Inserts or overwrites.
-void SavePayments(soci::session& session, const std::vector<Payment>& payments);
-void SaveRefunds(soci::session& session, const std::vector<Refund>& refunds);
+// False: another process has inserted one of them meanwhile; roll back.
+bool InsertPayments(soci::session& session, const std::vector<Payment>& payments);
+bool InsertRefunds(soci::session& session, const std::vector<Refund>& refunds);
+
+void UpdatePayments(soci::session& session, const std::vector<Payment>& payments);
+void UpdateRefunds(soci::session& session, const std::vector<Refund>& refunds);
 
 // Payments and refunds that the gateway has not settled.
 std::int64_t CountPending(soci::session& session);

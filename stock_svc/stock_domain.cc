@@ -68,7 +68,7 @@ class Batch {
       stored_reservations_.emplace(id, *reservation);
       for (const Item& item : reservation->items) product_ids.insert(item.product_id);
     }
-    products_ = LoadProducts(session, product_ids);
+    products_ = LoadProducts(session, product_ids, Purpose::kWrite);
     for (const auto& [id, product] : products_) {
       if (product) stored_products_.emplace(id, *product);
     }
@@ -95,27 +95,32 @@ class Batch {
 
   // Writes what has changed.
   void Save() {
-    std::vector<const Product*> priced, counted;
-    for (const auto& [id, product] : products_) {
+    std::vector<const Product*> created, priced, counted;
+    for (auto& [id, product] : products_) {
       if (!product) continue;
-      const auto stored = stored_products_.find(id);
-      if (stored != stored_products_.end() && stored->second == *product) continue;
-      if (stored == stored_products_.end() || stored->second.price != product->price) priced.push_back(&*product);
-      counted.push_back(&*product);
+      const auto [stored, is_new] = stored_products_.try_emplace(id, *product);
+      if (is_new) created.push_back(&*product);
+      if (stored->second.price != product->price) priced.push_back(&*product);
+      if (stored->second != *product) counted.push_back(&*product);
+      stored->second = *product;
     }
-    std::vector<const Reservation*> changed;
-    std::set<std::string> created;
-    for (const auto& [id, reservation] : reservations_) {
+    std::vector<const Reservation*> made, changed;
+    for (auto& [id, reservation] : reservations_) {
       if (!reservation) continue;
-      const auto stored = stored_reservations_.find(id);
-      if (stored == stored_reservations_.end()) created.insert(id);
-      if (stored == stored_reservations_.end() || stored->second != *reservation) changed.push_back(&*reservation);
+      const auto [stored, is_new] = stored_reservations_.try_emplace(id, *reservation);
+      if (is_new) made.push_back(&*reservation);
+      if (stored->second != *reservation) changed.push_back(&*reservation);
+      stored->second = *reservation;
     }
-    SavePrices(session_, priced);
-    SaveStocks(session_, counted);
-    SaveReservations(session_, changed, created);
-    for (const Product* product : counted) stored_products_[product->product_id] = *product;
-    for (const Reservation* reservation : changed) stored_reservations_[reservation->reservation_id] = *reservation;
+    UpdateReservations(session_, changed);
+    UpdatePrices(session_, priced);
+    UpdateStocks(session_, counted);
+    if (!InsertProducts(session_, created) || !InsertReservations(session_, made)) lost_ = true;
+  }
+
+  // Another process has inserted the same row meanwhile: the batch is to be run again, and then sees it.
+  absl::Status status() const {
+    return lost_ ? absl::AbortedError("another process has inserted the same row") : absl::OkStatus();
   }
 
  private:
@@ -162,6 +167,7 @@ class Batch {
 
   soci::session& session_;
   const absl::Time now_;
+  bool lost_ = false;
   Reservations reservations_;
   Products products_;
   // As the tables have them.
@@ -175,7 +181,7 @@ absl::Status StockDomain::Apply(soci::session& session, const std::vector<Comman
   Batch batch(session, commands, clock_.Now());
   for (Command* command : commands) command->answer = batch.Decide(*command);
   batch.Save();
-  return absl::OkStatus();
+  return batch.status();
 }
 
 void Write(const Product& from, v1::Product& to) {

@@ -18,7 +18,7 @@ namespace v1 = ::shop::stock::v1;
 using barrier::Phase;
 
 absl::Status Get(soci::session& session, const std::string& product_id, v1::GetProductResponse& response) {
-  const std::optional<Product> product = LoadProducts(session, {product_id})[product_id];
+  const std::optional<Product> product = LoadProducts(session, {product_id}, Purpose::kRead)[product_id];
   if (!product) return ProductNotFound(product_id);
   Write(*product, *response.mutable_product());
   return absl::OkStatus();

@@ -1,73 +1,103 @@
 #include "stock_svc/stock_store.h"
 
-#include "nlohmann/json.hpp"
+#include "absl/strings/str_cat.h"
+#include "common/db/row_list.h"
 #include "soci/soci.h"
 
 namespace unwind::stock {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr char kLoadProducts[] =
     "SELECT p.product_id, p.price_minor, p.currency_code, s.total, s.reserved, s.sold"
     " FROM products AS p JOIN stocks AS s ON s.product_id = p.product_id"
-    " WHERE p.product_id IN (SELECT value FROM json_each(:ids))";
+    " WHERE p.product_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) ORDER BY p.product_id";
+constexpr char kLockStocks[] = " FOR UPDATE OF s";
 
 constexpr char kFindProducts[] =
     "SELECT p.product_id, p.price_minor, p.currency_code, s.total, s.reserved, s.sold"
     " FROM products AS p JOIN stocks AS s ON s.product_id = p.product_id"
     " WHERE p.product_id > :after ORDER BY p.product_id LIMIT :limit";
 
-constexpr char kSavePrices[] =
+constexpr char kInsertProducts[] =
     "INSERT INTO products (product_id, price_minor, currency_code)"
-    " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')"
-    " FROM json_each(:rows) WHERE true"
-    " ON CONFLICT (product_id) DO UPDATE SET price_minor = excluded.price_minor,"
-    " currency_code = excluded.currency_code";
+    " SELECT r.value ->> 0, CAST(r.value ->> 1 AS BIGINT), r.value ->> 2 FROM ROWS(:rows) AS r WHERE TRUE"
+    " ON CONFLICT DO NOTHING RETURNING price_minor";
 
-constexpr char kSaveStocks[] =
+constexpr char kInsertStocks[] =
     "INSERT INTO stocks (product_id, total, reserved, sold, version)"
-    " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),"
-    " json_extract(value, '$[3]'), 1 FROM json_each(:rows) WHERE true"
-    " ON CONFLICT (product_id) DO UPDATE SET total = excluded.total, reserved = excluded.reserved,"
-    " sold = excluded.sold, version = stocks.version + 1";
+    " SELECT r.value ->> 0, CAST(r.value ->> 1 AS BIGINT), CAST(r.value ->> 2 AS BIGINT),"
+    " CAST(r.value ->> 3 AS BIGINT), 1 FROM ROWS(:rows) AS r";
+
+constexpr char kUpdatePrices[] =
+    "UPDATE products SET price_minor = CAST(r.value ->> 1 AS BIGINT), currency_code = r.value ->> 2"
+    " FROM ROWS(:rows) AS r WHERE product_id = r.value ->> 0";
+
+constexpr char kUpdateStocks[] =
+    "UPDATE stocks SET total = CAST(r.value ->> 1 AS BIGINT), reserved = CAST(r.value ->> 2 AS BIGINT),"
+    " sold = CAST(r.value ->> 3 AS BIGINT), version = version + 1"
+    " FROM ROWS(:rows) AS r WHERE product_id = r.value ->> 0";
 
 // One row an item; a reservation has at least one.
 constexpr char kLoadReservations[] =
     "SELECT r.reservation_id, r.owner, r.state, r.total_minor, r.currency_code, r.create_time_us, r.update_time_us,"
     " i.product_id, i.quantity, i.unit_price_minor"
     " FROM reservations AS r JOIN reservation_items AS i ON i.reservation_id = r.reservation_id"
-    " WHERE r.reservation_id IN (SELECT value FROM json_each(:ids)) ORDER BY r.reservation_id, i.product_id";
+    " WHERE r.reservation_id IN (SELECT k.value ->> 0 FROM ROWS(:ids) AS k) ORDER BY r.reservation_id, i.product_id"
+    " FOR UPDATE OF r";
 
-constexpr char kSaveReservations[] =
-    "INSERT INTO reservations (reservation_id, owner, state, total_minor, currency_code, create_time_us, "
-    "update_time_us)"
-    " SELECT json_extract(value, '$.reservation_id'), json_extract(value, '$.owner'), json_extract(value, '$.state'),"
-    " json_extract(value, '$.total_minor'), json_extract(value, '$.currency_code'),"
-    " json_extract(value, '$.create_time_us'), json_extract(value, '$.update_time_us')"
-    " FROM json_each(:rows) WHERE true"
-    " ON CONFLICT (reservation_id) DO UPDATE SET state = excluded.state, update_time_us = excluded.update_time_us";
+constexpr char kInsertReservations[] =
+    "INSERT INTO reservations (reservation_id, owner, state, total_minor, currency_code, create_time_us,"
+    " update_time_us)"
+    " SELECT r.value ->> 0, r.value ->> 1, CAST(r.value ->> 2 AS BIGINT), CAST(r.value ->> 3 AS BIGINT),"
+    " r.value ->> 4, CAST(r.value ->> 5 AS BIGINT), CAST(r.value ->> 6 AS BIGINT)"
+    " FROM ROWS(:rows) AS r WHERE TRUE ON CONFLICT DO NOTHING RETURNING state";
+
+constexpr char kUpdateReservations[] =
+    "UPDATE reservations SET state = CAST(r.value ->> 1 AS BIGINT), update_time_us = CAST(r.value ->> 2 AS BIGINT)"
+    " FROM ROWS(:rows) AS r WHERE reservation_id = r.value ->> 0";
 
 constexpr char kInsertItems[] =
     "INSERT INTO reservation_items (reservation_id, product_id, quantity, unit_price_minor)"
-    " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),"
-    " json_extract(value, '$[3]') FROM json_each(:rows)";
+    " SELECT r.value ->> 0, r.value ->> 1, CAST(r.value ->> 2 AS BIGINT), CAST(r.value ->> 3 AS BIGINT)"
+    " FROM ROWS(:rows) AS r";
 
 constexpr char kCountHeld[] = "SELECT count(*) FROM reservations WHERE state = 1";
 constexpr char kReturnAll[] = "UPDATE stocks SET reserved = 0, sold = 0, version = version + 1";
 
-// Every text in it came over gRPC or from a row, so it is UTF-8; if it is not, it must not end the process.
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string IdsOf(const std::set<std::string>& ids) {
+  RowList rows;
+  for (const std::string& id : ids) rows.Add(id);
+  return rows.json();
+}
+
+// Nothing if `rows` is empty.
+void Put(soci::session& session, const char* sql, const RowList& rows) {
+  if (rows.empty()) return;
+  const std::string param = rows.json();
+  RunOnce(session, sql, soci::use(param));
+}
+
+// False if another process was faster with one of `rows`.
+bool Insert(soci::session& session, const char* sql, const RowList& rows) {
+  if (rows.empty()) return true;
+  const std::string param = rows.json();
+  long long returned = 0;
+  return Statement(session, sql, soci::use(param), soci::into(returned)).CountRows() == rows.size();
+}
 
 // A product on its way out of SOCI.
 struct ProductRow {
   Product product;
   long long price_minor = 0, total = 0, reserved = 0, sold = 0;
 
-  template <class Prepared>
-  void Into(Prepared& prepared) {
-    prepared, soci::into(product.product_id), soci::into(price_minor), soci::into(product.price.currency_code),
-        soci::into(total), soci::into(reserved), soci::into(sold);
+  // Calls `take` after each row.
+  template <class Take, class... Uses>
+  void Select(soci::session& session, absl::string_view sql, Take take, const Uses&... uses) {
+    Statement select(session, sql, uses..., soci::into(product.product_id), soci::into(price_minor),
+                     soci::into(product.price.currency_code), soci::into(total), soci::into(reserved),
+                     soci::into(sold));
+    select.Execute();
+    while (select.Fetch()) take();
   }
 
   Product Get() {
@@ -79,78 +109,69 @@ struct ProductRow {
   }
 };
 
-Json ToJson(const Reservation& reservation) {
-  return {{"reservation_id", reservation.reservation_id},
-          {"owner", reservation.owner},
-          {"state", static_cast<int>(reservation.state)},
-          {"total_minor", reservation.total.minor_units},
-          {"currency_code", reservation.total.currency_code},
-          {"create_time_us", absl::ToUnixMicros(reservation.create_time)},
-          {"update_time_us", absl::ToUnixMicros(reservation.update_time)}};
-}
-
 }  // namespace
 
-Products LoadProducts(soci::session& session, const std::set<std::string>& product_ids) {
+Products LoadProducts(soci::session& session, const std::set<std::string>& product_ids, Purpose purpose) {
   Products products;
   for (const std::string& id : product_ids) products.try_emplace(id);
   if (products.empty()) return products;
-  const std::string ids = Dump(product_ids);
+  const std::string ids = IdsOf(product_ids);
   ProductRow row;
-  auto prepared = (session.prepare << kLoadProducts, soci::use(ids));
-  row.Into(prepared);
-  soci::statement select(prepared);
-  select.execute();
-  while (select.fetch()) products[row.product.product_id] = row.Get();
+  const std::string sql = absl::StrCat(kLoadProducts, purpose == Purpose::kWrite ? kLockStocks : "");
+  row.Select(
+      session, sql, [&] { products[row.product.product_id] = row.Get(); }, soci::use(ids));
   return products;
 }
 
 std::vector<Product> FindProducts(soci::session& session, const std::string& after, std::int64_t limit) {
   const long long rows = limit;
   ProductRow row;
-  auto prepared = (session.prepare << kFindProducts, soci::use(after), soci::use(rows));
-  row.Into(prepared);
-  soci::statement select(prepared);
-  select.execute();
   std::vector<Product> products;
-  while (select.fetch()) products.push_back(row.Get());
+  row.Select(
+      session, kFindProducts, [&] { products.push_back(row.Get()); }, soci::use(after), soci::use(rows));
   return products;
 }
 
-void SavePrices(soci::session& session, const std::vector<const Product*>& products) {
-  if (products.empty()) return;
-  Json rows = Json::array();
+bool InsertProducts(soci::session& session, const std::vector<const Product*>& products) {
+  RowList prices, stocks;
   for (const Product* product : products) {
-    rows.push_back({product->product_id, product->price.minor_units, product->price.currency_code});
+    prices.Add(product->product_id, product->price.minor_units, product->price.currency_code);
+    stocks.Add(product->product_id, product->total, product->reserved, product->sold);
   }
-  const std::string param = Dump(rows);
-  session << kSavePrices, soci::use(param);
+  if (!Insert(session, kInsertProducts, prices)) return false;
+  Put(session, kInsertStocks, stocks);
+  return true;
 }
 
-void SaveStocks(soci::session& session, const std::vector<const Product*>& products) {
-  if (products.empty()) return;
-  Json rows = Json::array();
+void UpdatePrices(soci::session& session, const std::vector<const Product*>& products) {
+  RowList rows;
   for (const Product* product : products) {
-    rows.push_back({product->product_id, product->total, product->reserved, product->sold});
+    rows.Add(product->product_id, product->price.minor_units, product->price.currency_code);
   }
-  const std::string param = Dump(rows);
-  session << kSaveStocks, soci::use(param);
+  Put(session, kUpdatePrices, rows);
+}
+
+void UpdateStocks(soci::session& session, const std::vector<const Product*>& products) {
+  RowList rows;
+  for (const Product* product : products) {
+    rows.Add(product->product_id, product->total, product->reserved, product->sold);
+  }
+  Put(session, kUpdateStocks, rows);
 }
 
 Reservations LoadReservations(soci::session& session, const std::set<std::string>& reservation_ids) {
   Reservations reservations;
   for (const std::string& id : reservation_ids) reservations.try_emplace(id);
   if (reservations.empty()) return reservations;
-  const std::string ids = Dump(reservation_ids);
+  const std::string ids = IdsOf(reservation_ids);
   Reservation row;
   Item item;
   long long state = 0, total = 0, created = 0, updated = 0, quantity = 0, unit_price = 0;
-  soci::statement select =
-      (session.prepare << kLoadReservations, soci::use(ids), soci::into(row.reservation_id), soci::into(row.owner),
-       soci::into(state), soci::into(total), soci::into(row.total.currency_code), soci::into(created),
-       soci::into(updated), soci::into(item.product_id), soci::into(quantity), soci::into(unit_price));
-  select.execute();
-  while (select.fetch()) {
+  Statement select(session, kLoadReservations, soci::use(ids), soci::into(row.reservation_id), soci::into(row.owner),
+                   soci::into(state), soci::into(total), soci::into(row.total.currency_code), soci::into(created),
+                   soci::into(updated), soci::into(item.product_id), soci::into(quantity), soci::into(unit_price));
+  select.Execute();
+  while (select.Fetch()) {
     std::optional<Reservation>& reservation = reservations[row.reservation_id];
     if (!reservation) {
       row.state = static_cast<State>(state);
@@ -166,20 +187,28 @@ Reservations LoadReservations(soci::session& session, const std::set<std::string
   return reservations;
 }
 
-void SaveReservations(soci::session& session, const std::vector<const Reservation*>& reservations,
-                      const std::set<std::string>& created) {
-  if (reservations.empty()) return;
-  Json rows = Json::array(), items = Json::array();
+bool InsertReservations(soci::session& session, const std::vector<const Reservation*>& reservations) {
+  RowList rows, items;
   for (const Reservation* reservation : reservations) {
-    rows.push_back(ToJson(*reservation));
-    if (created.count(reservation->reservation_id) == 0) continue;
+    rows.Add(reservation->reservation_id, reservation->owner, static_cast<int>(reservation->state),
+             reservation->total.minor_units, reservation->total.currency_code,
+             absl::ToUnixMicros(reservation->create_time), absl::ToUnixMicros(reservation->update_time));
     for (const Item& item : reservation->items) {
-      items.push_back({reservation->reservation_id, item.product_id, item.quantity, item.unit_price_minor});
+      items.Add(reservation->reservation_id, item.product_id, item.quantity, item.unit_price_minor);
     }
   }
-  const std::string rows_param = Dump(rows), items_param = Dump(items);
-  session << kSaveReservations, soci::use(rows_param);
-  if (!items.empty()) session << kInsertItems, soci::use(items_param);
+  if (!Insert(session, kInsertReservations, rows)) return false;
+  Put(session, kInsertItems, items);
+  return true;
+}
+
+void UpdateReservations(soci::session& session, const std::vector<const Reservation*>& reservations) {
+  RowList rows;
+  for (const Reservation* reservation : reservations) {
+    rows.Add(reservation->reservation_id, static_cast<int>(reservation->state),
+             absl::ToUnixMicros(reservation->update_time));
+  }
+  Put(session, kUpdateReservations, rows);
 }
 
 std::int64_t CountHeld(soci::session& session) {

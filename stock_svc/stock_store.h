@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/db/statement.h"
 #include "soci/session.h"
 #include "stock_svc/stock.h"
 
@@ -18,18 +19,17 @@ namespace unwind::stock {
 // By id. An id that was asked for and has no row is there without a value.
 using Reservations = std::map<std::string, std::optional<Reservation>>;
 
+// To be written. Before LoadProducts: the order in which rows are locked.
 Reservations LoadReservations(soci::session& session, const std::set<std::string>& reservation_ids);
-Products LoadProducts(soci::session& session, const std::set<std::string>& product_ids);
+Products LoadProducts(soci::session& session, const std::set<std::string>& product_ids, Purpose purpose);
 
-// Inserts or overwrites the name and price.
-void SavePrices(soci::session& session, const std::vector<const Product*>& products);
+// False: another process has inserted one of them meanwhile; roll back.
+bool InsertProducts(soci::session& session, const std::vector<const Product*>& products);
+bool InsertReservations(soci::session& session, const std::vector<const Reservation*>& reservations);
 
-// Inserts or overwrites the numbers; the products must be saved before.
-void SaveStocks(soci::session& session, const std::vector<const Product*>& products);
-
-// Inserts or overwrites `reservations`; of those in `created`, the items too.
-void SaveReservations(soci::session& session, const std::vector<const Reservation*>& reservations,
-                      const std::set<std::string>& created);
+void UpdatePrices(soci::session& session, const std::vector<const Product*>& products);
+void UpdateStocks(soci::session& session, const std::vector<const Product*>& products);
+void UpdateReservations(soci::session& session, const std::vector<const Reservation*>& reservations);
 
 std::int64_t CountHeld(soci::session& session);
 

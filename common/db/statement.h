@@ -17,6 +17,9 @@ namespace unwind {
 
 enum class Dialect { kSqlite, kPostgres };
 
+// What rows are read for: to be shown, or to be written by the same transaction and locked until its end.
+enum class Purpose { kRead, kWrite };
+
 Dialect DialectOf(soci::session& session);
 
 // `sql` in the words of `dialect`.
@@ -41,7 +44,8 @@ class StatementCache {
 class Statement {
  public:
   template <class... Exchanges>
-  Statement(soci::session& session, absl::string_view sql, const Exchanges&... exchanges) : statement_(Take(session, sql)) {
+  Statement(soci::session& session, absl::string_view sql, const Exchanges&... exchanges)
+      : statement_(Take(session, sql)) {
     (statement_.exchange(exchanges), ...);
     statement_.define_and_bind();
   }

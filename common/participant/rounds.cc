@@ -126,7 +126,7 @@ absl::Status Rounds::Run(const std::vector<SubmissionPtr>& calls, absl::Time now
       by_database = body.ok();
       return body;
     });
-    if (!absl::IsAborted(status)) break;
+    if (!absl::IsAborted(status) && !LostToAnother(status)) break;
   }
   return status;
 }

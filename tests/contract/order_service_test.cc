@@ -20,6 +20,7 @@ namespace unwind::order {
 namespace {
 
 namespace v1 = ::shop::order::v1;
+using testing::AnyOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -471,7 +472,7 @@ TEST(OrderReset, IsOffByDefault) {
 class OrderBatchTest : public testing::Test {
  protected:
   void SetUp() override {
-    connection_ = *Connection::Open(folder_.File("order.db"));
+    connection_ = OpenTestDatabase(folder_.File("order.db"));
     ASSERT_TRUE(Migrate(*connection_, "order", kOrderMigrations).ok());
   }
 
@@ -562,7 +563,8 @@ TEST_F(OrderBatchTest, TheIndexIsTheLastGuardOfAClaim) {
     return absl::OkStatus();
   });
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
-  EXPECT_THAT(std::string(status.message()), HasSubstr("UNIQUE"));
+  EXPECT_THAT(std::string(status.message()),
+              AnyOf(HasSubstr("UNIQUE constraint failed: order_items"), HasSubstr("\"order_items_claim\"")));
 }
 
 TEST_F(OrderBatchTest, ClaimsAndStatesAgreeWhateverComes) {
@@ -608,7 +610,7 @@ TEST_F(OrderBatchTest, ClaimsAndStatesAgreeWhateverComes) {
     }
     Apply();  // a claim held twice would break the unique index, and so the batch
     EXPECT_EQ(Ask("SELECT count(*) FROM order_items AS i JOIN orders AS o ON o.order_id = i.order_id"
-                  " WHERE i.live <> (o.state IN (1, 2, 4)) OR i.member_id <> o.member_id"),
+                  " WHERE i.live <> CASE WHEN o.state IN (1, 2, 4) THEN 1 ELSE 0 END OR i.member_id <> o.member_id"),
               0);
     EXPECT_EQ(Ask("SELECT count(*) FROM orders WHERE order_id NOT IN (SELECT order_id FROM order_items)"), 0);
   }

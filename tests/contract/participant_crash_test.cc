@@ -58,17 +58,18 @@ std::vector<std::vector<std::string>> Play(ParticipantHarness& shop, const Scrip
 
 // An effect without its barrier row, or a row without its effect, is a torn transaction.
 void ExpectWhole(ParticipantHarness& shop) {
-  EXPECT_EQ(shop.Ask("SELECT group_concat(saga || ' ' || what) FROM effect WHERE NOT EXISTS (SELECT 1 FROM saga_barrier"
-                     " WHERE saga_id = saga AND outcome = 1 AND phase = CASE what WHEN 'put back' THEN 2 ELSE 1 END)"),
+  EXPECT_EQ(
+      shop.Lines("SELECT saga || ' ' || what FROM effect WHERE NOT EXISTS (SELECT 1 FROM saga_barrier"
+                 " WHERE saga_id = saga AND outcome = 1 AND phase = CASE what WHEN 'put back' THEN 2 ELSE 1 END)"),
+      "");
+  EXPECT_EQ(shop.Lines("SELECT saga_id || ' ' || phase FROM saga_barrier WHERE outcome = 1 AND phase = 1"
+                       " AND NOT EXISTS (SELECT 1 FROM effect WHERE saga = saga_id AND what <> 'put back')"),
             "");
-  EXPECT_EQ(shop.Ask("SELECT group_concat(saga_id || ' ' || phase) FROM saga_barrier WHERE outcome = 1 AND phase = 1"
-                     " AND NOT EXISTS (SELECT 1 FROM effect WHERE saga = saga_id AND what <> 'put back')"),
+  EXPECT_EQ(shop.Lines("SELECT saga || ' ' || what FROM effect GROUP BY saga, what HAVING"
+                       " count(*) > 1"),
             "");
-  EXPECT_EQ(shop.Ask("SELECT group_concat(saga || ' ' || what) FROM (SELECT saga, what FROM effect"
-                     " GROUP BY saga, what HAVING count(*) > 1)"),
-            "");
-  EXPECT_EQ(shop.Ask("SELECT group_concat(saga_id) FROM saga_barrier b WHERE phase = 3 AND NOT EXISTS (SELECT 1"
-                     " FROM saga_barrier a WHERE a.saga_id = b.saga_id AND a.phase = 1 AND a.outcome = 3)"),
+  EXPECT_EQ(shop.Lines("SELECT saga_id FROM saga_barrier b WHERE phase = 3 AND NOT EXISTS (SELECT 1"
+                       " FROM saga_barrier a WHERE a.saga_id = b.saga_id AND a.phase = 1 AND a.outcome = 3)"),
             "");
 }
 

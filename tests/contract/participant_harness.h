@@ -1,5 +1,5 @@
-// A participant on a SQLite file with a tiny business: a shelf that one takes from, and a till that a far side pays
-// into. Its process can "crash" before or after any statement and be started again on the same file.
+// A participant on a database with a tiny business: a shelf that one takes from, and a till that a far side pays
+// into. Its process can "crash" before or after any statement and be started again on the same database.
 #ifndef UNWIND_TESTS_CONTRACT_PARTICIPANT_HARNESS_H_
 #define UNWIND_TESTS_CONTRACT_PARTICIPANT_HARNESS_H_
 
@@ -22,12 +22,15 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/db/connection.h"
+#include "common/db/statement.h"
 #include "common/participant/participant.h"
 #include "common/rpc/error.h"
 #include "google/protobuf/wrappers.pb.h"
+#include "soci/postgresql/soci-postgresql.h"
 #include "soci/soci.h"
 #include "soci/sqlite3/soci-sqlite3.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/test_database.h"
 
 namespace unwind {
 
@@ -56,7 +59,7 @@ class Faults {
   void DieBefore(int n) { die_before_ = n; }
   // The `n`-th commit is done, but the process does not live to hear of it.
   void DieAfterCommit(int n) { die_after_commit_ = n; }
-  void FailNextWrite(int result) { fail_next_write_ = result; }
+  void FailNextWrite() { fail_next_write_ = true; }
   bool died() const { return dead_; }
   int writes() const { return writes_; }
 
@@ -76,25 +79,28 @@ class Faults {
     changed_.wait(lock, [this] { return waits_; });
   }
 
-  void EnterWrite() {
+  void EnterWrite(soci::session& session) {
     std::unique_lock lock(mutex_);
     waits_ = true;
     changed_.notify_all();
     changed_.wait(lock, [this] { return open_; });
     waits_ = false;
     ++writes_;
-    if (const int result = std::exchange(fail_next_write_, SQLITE_OK); result != SQLITE_OK) Throw(result);
-    if (dead_) Throw(SQLITE_IOERR);
+    if (std::exchange(fail_next_write_, false)) Throw(session, SQLITE_BUSY, "55P03");
+    if (dead_) Throw(session, SQLITE_IOERR, "08006");
   }
   // Whether this statement is the one before which the process dies, or a later one.
   bool DiesHere() { return dead_ = dead_ || (die_before_ > 0 && --die_before_ == 0); }
-  void ThrowIfDead() const {
-    if (dead_) Throw(SQLITE_IOERR);
+  void ThrowIfDead(soci::session& session) const {
+    if (dead_) Throw(session, SQLITE_IOERR, "08006");
   }
   bool AfterCommit() { return dead_ = dead_ || (die_after_commit_ > 0 && --die_after_commit_ == 0); }
 
  private:
-  [[noreturn]] static void Throw(int result) { throw soci::sqlite3_soci_error("injected", result); }
+  [[noreturn]] static void Throw(soci::session& session, int result, const char* sqlstate) {
+    if (DialectOf(session) == Dialect::kPostgres) throw soci::postgresql_soci_error("injected", sqlstate);
+    throw soci::sqlite3_soci_error("injected", result);
+  }
 
   std::mutex mutex_;  // of open_ and waits_; the rest belongs to the writer's thread while there is one
   std::condition_variable changed_;
@@ -102,7 +108,7 @@ class Faults {
   bool waits_ = false;
   int die_before_ = 0;
   int die_after_commit_ = 0;
-  int fail_next_write_ = SQLITE_OK;
+  bool fail_next_write_ = false;
   int writes_ = 0;
   bool dead_ = false;
 };
@@ -114,13 +120,13 @@ class FaultyConnection final : public Connection {
 
   absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body) override {
     absl::Status status = connection_->Write([&](soci::session& session) -> absl::Status {
-      faults_.EnterWrite();
+      faults_.EnterWrite(session);
       // A transformation that threw would make SOCI leak the statement; SQL that does not prepare fails cleanly.
       session.set_query_transformation([this](const std::string& query) {
         return faults_.DiesHere() ? std::string("SELECT 1 FROM a_process_that_died") : query;
       });
       absl::Status result = RunBody(body, session);
-      if (result.ok() && faults_.DiesHere()) faults_.ThrowIfDead();  // before the commit
+      if (result.ok() && faults_.DiesHere()) faults_.ThrowIfDead(session);  // before the commit
       return result;
     });
     if (status.ok() && faults_.AfterCommit()) return absl::UnavailableError("commit outcome unknown: injected");
@@ -133,7 +139,7 @@ class FaultyConnection final : public Connection {
     try {
       return body(session);
     } catch (const soci::soci_error&) {
-      faults_.ThrowIfDead();
+      faults_.ThrowIfDead(session);
       throw;
     }
   }
@@ -228,7 +234,9 @@ class ShelfDomain final : public Domain {
 
   static void CreateTables(soci::session& session) {
     session << "CREATE TABLE IF NOT EXISTS shelf (item TEXT PRIMARY KEY, units BIGINT NOT NULL CHECK (units >= 0))";
-    session << "CREATE TABLE IF NOT EXISTS effect (seq INTEGER PRIMARY KEY, saga TEXT, step TEXT, what TEXT)";
+    session << "CREATE TABLE IF NOT EXISTS effect (seq "
+            << (DialectOf(session) == Dialect::kPostgres ? "BIGINT GENERATED ALWAYS AS IDENTITY" : "INTEGER")
+            << " PRIMARY KEY, saga TEXT, step TEXT, what TEXT)";
     session << "CREATE TABLE IF NOT EXISTS payment (saga TEXT PRIMARY KEY, state TEXT NOT NULL)";
   }
 
@@ -366,9 +374,8 @@ class ParticipantHarness {
 
   explicit ParticipantHarness(ParticipantOptions options = {}) : options_(std::move(options)) {
     options_.domain = kTestDomain;
-    std::unique_ptr<Connection> connection = OpenDatabase();
-    CHECK(Participant::Migrate(*connection).ok());
-    CHECK(connection
+    CHECK(Participant::Migrate(*onlooker_).ok());
+    CHECK(onlooker_
               ->Write([](soci::session& session) {
                 ShelfDomain::CreateTables(session);
                 session << "INSERT INTO shelf VALUES ('pen', 10), ('last', 1), ('none', 0), ('stuck', 1)";
@@ -433,25 +440,34 @@ class ParticipantHarness {
 
   std::string Ask(const std::string& sql) {
     std::string answer;
-    CHECK(OpenDatabase()
+    CHECK(onlooker_
               ->Read([&](soci::session& session) {
-                session << "SELECT COALESCE((" << sql << "), '')", soci::into(answer);
+                session << "SELECT COALESCE(CAST((" << sql << ") AS TEXT), '')", soci::into(answer);
                 return absl::OkStatus();
               })
               .ok());
     return answer;
   }
-  // Every effect there was, "saga/step what", in order.
-  std::string Effects() {
-    return Ask(
-        "SELECT group_concat(line, ', ') FROM (SELECT saga || '/' || step || ' ' || what AS line FROM effect ORDER BY "
-        "seq)");
+  // The first column of every row, joined.
+  std::string Lines(const std::string& sql) {
+    std::string line, lines;
+    CHECK(onlooker_
+              ->Read([&](soci::session& session) {
+                Statement select(session, sql, soci::into(line));
+                select.Execute();
+                while (select.Fetch()) absl::StrAppend(&lines, lines.empty() ? "" : ", ", line);
+                return absl::OkStatus();
+              })
+              .ok());
+    return lines;
   }
+  // Every effect there was, "saga/step what", in order.
+  std::string Effects() { return Lines("SELECT saga || '/' || step || ' ' || what FROM effect ORDER BY seq"); }
   // Every barrier row, "saga/step phase=outcome", sorted.
   std::string Barriers() {
-    return Ask(
-        "SELECT group_concat(line, ', ') FROM (SELECT saga_id || '/' || step || ' ' || phase || '=' || outcome AS line"
-        " FROM saga_barrier ORDER BY saga_id, step, phase)");
+    return Lines(
+        "SELECT saga_id || '/' || step || ' ' || phase || '=' || outcome FROM saga_barrier"
+        " ORDER BY saga_id, step, phase");
   }
 
   Bank bank;
@@ -460,13 +476,10 @@ class ParticipantHarness {
   std::unique_ptr<ShelfDomain> domain;
 
  private:
-  std::unique_ptr<Connection> OpenDatabase() {
-    auto connection = Connection::Open(dir_.File("shelf.db"));
-    CHECK(connection.ok());
-    return *std::move(connection);
-  }
+  std::unique_ptr<Connection> OpenDatabase() { return OpenTestDatabase(dir_.File("shelf.db")); }
 
   TempDir dir_;
+  const std::unique_ptr<Connection> onlooker_ = OpenDatabase();  // of the test's own, to look at the rows
   ParticipantOptions options_;
   int plugs_ = 0;
   std::unique_ptr<Participant> participant_;

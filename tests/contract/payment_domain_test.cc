@@ -60,13 +60,13 @@ GatewayAnswer Nothing() { return {GatewayAnswer::Kind::kUnknown, "", {}, "", "DE
 class PaymentDomainTest : public testing::Test {
  protected:
   PaymentDomainTest() {
-    std::unique_ptr<Connection> connection = OpenDatabase(folder_.File("payment.db"));
+    std::unique_ptr<Connection> connection = OpenTestDatabase(folder_.File("payment.db"));
     EXPECT_TRUE(Participant::Migrate(*connection).ok());
     EXPECT_TRUE(Migrate(*connection, "payment", kPaymentMigrations).ok());
     ParticipantOptions options;
     options.domain = std::string(kErrorDomain);
     participant_ = std::make_unique<Participant>(std::move(connection), domain_, clock_, options);
-    read_connection_ = OpenDatabase(folder_.File("payment.db"));
+    read_connection_ = OpenTestDatabase(folder_.File("payment.db"));
   }
 
   std::future<Participant::Reply> Submit(Method method, barrier::Phase phase) {
@@ -95,7 +95,7 @@ class PaymentDomainTest : public testing::Test {
     std::optional<Payment> row;
     EXPECT_TRUE(read_connection_
                     ->Read([&](soci::session& session) {
-                      row = LoadPayments(session, {"p1"})["p1"];
+                      row = LoadPayments(session, {"p1"}, Purpose::kRead)["p1"];
                       return absl::OkStatus();
                     })
                     .ok());

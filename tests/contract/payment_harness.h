@@ -1,4 +1,4 @@
-// mock_pg and payment_svc in this process, over real gRPC on Unix sockets and real SQLite files; each can be stopped
+// mock_pg and payment_svc in this process, over real gRPC on Unix sockets and real databases; each can be stopped
 // and started again.
 #ifndef UNWIND_TESTS_CONTRACT_PAYMENT_HARNESS_H_
 #define UNWIND_TESTS_CONTRACT_PAYMENT_HARNESS_H_
@@ -34,6 +34,7 @@
 #include "payment_svc/payment_domain.h"
 #include "payment_svc/payment_service.h"
 #include "tests/support/poll.h"
+#include "tests/support/test_database.h"
 
 extern const unwind::Migrations kLedgerMigrations;
 extern const unwind::Migrations kPaymentMigrations;
@@ -56,12 +57,6 @@ class ScratchFolder {
  private:
   std::string path_;
 };
-
-inline std::unique_ptr<Connection> OpenDatabase(const std::string& path) {
-  absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(path);
-  if (!connection.ok()) ADD_FAILURE() << connection.status();
-  return *std::move(connection);
-}
 
 // Waits until `condition` holds; false after ten seconds.
 inline bool Eventually(const std::function<bool()>& condition) { return Eventually(absl::Seconds(10), condition); }
@@ -114,12 +109,12 @@ class PgProcess {
   ~PgProcess() { Stop(); }
 
   void Start() {
-    std::unique_ptr<Connection> writer = OpenDatabase(path_);
+    std::unique_ptr<Connection> writer = OpenTestDatabase(path_);
     EXPECT_TRUE(Migrate(*writer, "mock_pg", kLedgerMigrations).ok());
     pg::Gateway::Options options;
     options.scenario = scenario_;
     options.crash = [this] { ++crashes_; };
-    gateway_ = std::make_unique<pg::Gateway>(std::move(writer), OpenDatabase(path_), clock_, std::move(options));
+    gateway_ = std::make_unique<pg::Gateway>(std::move(writer), OpenTestDatabase(path_), clock_, std::move(options));
     service_ = std::make_unique<pg::GatewayService>(*gateway_);
     control_ = std::make_unique<pg::ControlService>(*gateway_);
     server_ = Listen(address_, {service_.get(), control_.get()});
@@ -232,7 +227,7 @@ class PaymentProcess {
   ~PaymentProcess() { Stop(); }
 
   void Start() {
-    std::unique_ptr<Connection> writer = OpenDatabase(path_);
+    std::unique_ptr<Connection> writer = OpenTestDatabase(path_);
     EXPECT_TRUE(Participant::Migrate(*writer).ok());
     EXPECT_TRUE(Migrate(*writer, "payment", kPaymentMigrations).ok());
     gateway_ = std::make_unique<payment::GrpcGateway>(NewChannel(pg_address_), absl::Milliseconds(300));
@@ -241,7 +236,7 @@ class PaymentProcess {
     options.domain = std::string(payment::kErrorDomain);
     options.never_cause = std::string(payment::kPaymentTimeout);
     participant_ = std::make_unique<Participant>(std::move(writer), *domain_, clock_, options);
-    reader_ = std::make_unique<Reader>(OpenDatabase(path_));
+    reader_ = std::make_unique<Reader>(OpenTestDatabase(path_));
     service_ = std::make_unique<payment::PaymentService>(*participant_, *reader_, enable_reset_);
     server_ = Listen(address_, {service_.get()});
     stub_ = ::shop::payment::v1::PaymentService::NewStub(NewChannel(address_));

@@ -1,5 +1,5 @@
-// One service of the shop in this process: real gRPC over a Unix socket, a real SQLite file; it can be stopped and
-// started again.
+// One service of the shop in this process: real gRPC over a Unix socket, a real database; it can be stopped and started
+// again.
 #ifndef UNWIND_TESTS_CONTRACT_SERVICE_HARNESS_H_
 #define UNWIND_TESTS_CONTRACT_SERVICE_HARNESS_H_
 
@@ -27,6 +27,7 @@
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/test_database.h"
 
 namespace unwind {
 
@@ -125,11 +126,7 @@ class ServiceProcess {
   Stub& stub() { return *stub_; }
 
   // A connection of the test's own, to look at the rows.
-  std::unique_ptr<Connection> Open() {
-    absl::StatusOr<std::unique_ptr<Connection>> connection = Connection::Open(folder_.File("service.db"));
-    if (!connection.ok()) ADD_FAILURE() << connection.status();
-    return *std::move(connection);
-  }
+  std::unique_ptr<Connection> Open() { return OpenTestDatabase(folder_.File("service.db")); }
 
  private:
   const TempDir folder_;

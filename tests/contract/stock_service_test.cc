@@ -398,7 +398,7 @@ TEST(StockReset, IsOffByDefault) {
 class StockBatchTest : public testing::Test {
  protected:
   void SetUp() override {
-    connection_ = *Connection::Open(folder_.File("stock.db"));
+    connection_ = OpenTestDatabase(folder_.File("stock.db"));
     ASSERT_TRUE(Migrate(*connection_, "stock", kStockMigrations).ok());
   }
 

@@ -40,7 +40,7 @@ class AuditTest : public ShopTest {
     std::filesystem::create_directory(folder);
     const auto copy = [&](Node node) {
       const std::string path = absl::StrCat(folder, "/", NodeName(node));
-      Execute(cluster_->DatabasePath(node), absl::StrCat("VACUUM INTO '", path, "'"));
+      Execute(cluster_->Database(node), absl::StrCat("VACUUM INTO '", path, "'"));
       return path;
     };
     return {copy(Node::kOrder), copy(Node::kStock), copy(Node::kPayment), copy(Node::kGateway),

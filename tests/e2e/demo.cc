@@ -13,6 +13,8 @@
 ABSL_FLAG(bool, json, false, "Print everything once more as one JSON object, on the last line.");
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
 ABSL_FLAG(bool, keep, false, "Keep the scratch folder with the databases and logs.");
+ABSL_FLAG(std::string, store, "sqlite",
+          "What the processes keep their databases in: sqlite, or a postgres of this demo's own.");
 ABSL_FLAG(int, flash_sales, 0, "Play nothing but the flash sale, so many times; 0: play everything once.");
 
 namespace unwind {
@@ -77,6 +79,12 @@ int Main(const std::string& program) {
   ClusterOptions options;
   options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? here : absl::GetFlag(FLAGS_bin_dir);
   options.keep_scratch = absl::GetFlag(FLAGS_keep);
+  const std::string store = absl::GetFlag(FLAGS_store);
+  if (store != "sqlite" && store != "postgres") {
+    std::cerr << "--store must be sqlite or postgres, not " << store << "\n";
+    return 1;
+  }
+  options.postgres = store == "postgres";
   std::printf(
       "Starting five processes on loopback: mock_pg, order_svc, stock_svc, payment_svc and the orchestrator.\n");
   const auto cluster = Cluster::Start(options);
@@ -92,6 +100,7 @@ int Main(const std::string& program) {
   if (!played.ok()) std::cerr << played.status() << "\n";
   std::printf("\n%s\n", ok ? "All of it held." : "NOT all of it held: see above.");
   json["ok"] = ok;
+  json["store"] = store;
   if (absl::GetFlag(FLAGS_json)) std::printf("%s\n", json.dump().c_str());
   return ok ? 0 : 1;
 }

@@ -10,6 +10,7 @@
 #include "tests/e2e/scenes.h"
 #include "tests/support/audit.h"
 #include "tests/support/shop.h"
+#include "tests/support/test_database.h"
 
 namespace unwind {
 
@@ -25,6 +26,7 @@ class ShopTest : public testing::Test {
   static void SetUpTestSuite() {
     ClusterOptions options;
     options.bin_dir = UNWIND_BIN_DIR;
+    options.postgres = TestsOnPostgres();
     auto cluster = Cluster::Start(options);
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = cluster->release();

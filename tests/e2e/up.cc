@@ -14,6 +14,8 @@
 #include "tests/support/shop.h"
 
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
+ABSL_FLAG(std::string, store, "sqlite",
+          "What the processes keep their databases in: sqlite, or a postgres of their own.");
 ABSL_FLAG(std::string, addresses_file, "", "Where to write the addresses as NAME=host:port lines, once all is up.");
 
 namespace unwind {
@@ -55,6 +57,12 @@ int Main(const std::string& program) {
   ClusterOptions options;
   options.bin_dir =
       absl::GetFlag(FLAGS_bin_dir).empty() ? program.substr(0, program.rfind('/')) : absl::GetFlag(FLAGS_bin_dir);
+  const std::string store = absl::GetFlag(FLAGS_store);
+  if (store != "sqlite" && store != "postgres") {
+    std::cerr << "--store must be sqlite or postgres, not " << store << "\n";
+    return 1;
+  }
+  options.postgres = store == "postgres";
   const auto started = Cluster::Start(options);
   absl::Status status = started.status();
   if (status.ok()) status = Shop(**started).Restock("lamp", 20, 39000);
@@ -69,7 +77,12 @@ int Main(const std::string& program) {
     lines = absl::StrReplaceAll(lines, {{absl::StrCat("{", NodeName(node), "}"), cluster.Address(node)}});
     absl::StrAppend(&addresses, NodeName(node), "=", cluster.Address(node), "\n");
   }
-  std::printf("%s\nDatabases and logs: %s\n%s", addresses.c_str(), cluster.scratch().c_str(), lines.c_str());
+  std::printf("%s\nDatabases and logs: %s\n", addresses.c_str(), cluster.scratch().c_str());
+  if (PostgresServer* const postgres = cluster.postgres(); postgres != nullptr) {
+    std::printf("PostgreSQL: psql -h %s -p %d -U postgres orchestrator\n", postgres->folder().c_str(),
+                postgres->port());
+  }
+  std::printf("%s", lines.c_str());
   std::fflush(stdout);
   if (const std::string file = absl::GetFlag(FLAGS_addresses_file); !file.empty()) {
     std::ofstream(file + ".new") << addresses;

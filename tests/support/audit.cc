@@ -1,13 +1,9 @@
 #include "tests/support/audit.h"
 
-#include <sqlite3.h>
-
-#include <memory>
-
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/status_macros.h"
+#include "tests/support/books.h"
 
 namespace unwind {
 namespace {
@@ -112,68 +108,16 @@ constexpr Rule kRules[] = {
         HAVING COUNT(e.seq) <> s.version OR MAX(e.seq) <> s.version)"},
 };
 
-struct CloseDatabase {
-  void operator()(sqlite3* db) const { sqlite3_close(db); }
-};
-using Database = std::unique_ptr<sqlite3, CloseDatabase>;
-
-struct FinishStatement {
-  void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-};
-
-// The first column of every row, as text.
-absl::StatusOr<std::vector<std::string>> Select(sqlite3* db, const std::string& sql) {
-  sqlite3_stmt* prepared = nullptr;
-  if (sqlite3_prepare_v2(db, sql.c_str(), -1, &prepared, nullptr) != SQLITE_OK) {
-    return absl::InternalError(absl::StrCat(sqlite3_errmsg(db), " in: ", sql));
-  }
-  const std::unique_ptr<sqlite3_stmt, FinishStatement> statement(prepared);
-  std::vector<std::string> rows;
-  int result = SQLITE_ROW;
-  while ((result = sqlite3_step(prepared)) == SQLITE_ROW) {
-    const unsigned char* text = sqlite3_column_text(prepared, 0);
-    rows.emplace_back(text == nullptr ? "" : reinterpret_cast<const char*>(text));
-  }
-  if (result != SQLITE_DONE) return absl::InternalError(absl::StrCat(sqlite3_errmsg(db), " in: ", sql));
-  return rows;
-}
-
-absl::StatusOr<std::int64_t> Number(sqlite3* db, const std::string& sql) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> rows, Select(db, sql));
-  std::int64_t number = 0;
-  if (rows.size() != 1 || !absl::SimpleAtoi(rows[0], &number)) {
-    return absl::InternalError(absl::StrCat("not one number: ", sql));
-  }
-  return number;
-}
-
-absl::StatusOr<Database> OpenBooks(const AuditBooks& books) {
-  sqlite3* raw = nullptr;
-  const int opened = sqlite3_open_v2(":memory:", &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, nullptr);
-  Database db(raw);
-  if (opened != SQLITE_OK) return absl::InternalError("cannot open SQLite");
-  sqlite3_busy_timeout(raw, 5000);
-  const std::pair<const char*, std::string> attached[] = {{"orders", books.orders},
-                                                          {"stock", books.stock},
-                                                          {"payments", books.payments},
-                                                          {"ledger", books.ledger},
-                                                          {"sagas", books.sagas}};
-  for (const auto& [name, path] : attached) {
-    RETURN_IF_ERROR(Select(raw, absl::StrCat("ATTACH 'file:", path, "?mode=ro' AS ", name)).status());
-  }
-  return db;
-}
-
-absl::Status Count(sqlite3* db, AuditReport& report) {
-  const auto orders = [db](int state) {
-    return Number(db, absl::StrCat("SELECT COUNT(*) FROM orders.orders WHERE state = ", state));
+absl::Status Count(Books& books, AuditReport& report) {
+  const auto orders = [&books](int state) {
+    return books.Number(absl::StrCat("SELECT COUNT(*) FROM orders.orders WHERE state = ", state));
   };
-  const auto moved = [db](int kind) {
-    return Number(db, absl::StrCat("SELECT COALESCE(SUM(amount_minor), 0) FROM ledger.ledger WHERE kind = ", kind));
+  const auto moved = [&books](int kind) {
+    return books.Number(absl::StrCat("SELECT COALESCE(SUM(amount_minor), 0) FROM ledger.ledger WHERE kind = ", kind));
   };
-  ASSIGN_OR_RETURN(report.sagas, Number(db, "SELECT COUNT(*) FROM sagas.saga"));
-  ASSIGN_OR_RETURN(report.sagas_completed, Number(db, "SELECT COUNT(*) FROM sagas.saga WHERE state = 3"));
-  ASSIGN_OR_RETURN(report.sagas_aborted, Number(db, "SELECT COUNT(*) FROM sagas.saga WHERE state = 4"));
+  ASSIGN_OR_RETURN(report.sagas, books.Number("SELECT COUNT(*) FROM sagas.saga"));
+  ASSIGN_OR_RETURN(report.sagas_completed, books.Number("SELECT COUNT(*) FROM sagas.saga WHERE state = 3"));
+  ASSIGN_OR_RETURN(report.sagas_aborted, books.Number("SELECT COUNT(*) FROM sagas.saga WHERE state = 4"));
   ASSIGN_OR_RETURN(report.orders_paid, orders(2));
   ASSIGN_OR_RETURN(report.orders_failed, orders(3));
   ASSIGN_OR_RETURN(report.orders_cancelled, orders(5));
@@ -192,22 +136,26 @@ bool AuditReport::holds() const {
 }
 
 absl::StatusOr<AuditReport> Audit(const AuditBooks& books) {
-  ASSIGN_OR_RETURN(const Database db, OpenBooks(books));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Books> opened, Books::Open({{"orders", books.orders},
+                                                                     {"stock", books.stock},
+                                                                     {"payments", books.payments},
+                                                                     {"ledger", books.ledger},
+                                                                     {"sagas", books.sagas}}));
   AuditReport report;
   for (const Rule& rule : kRules) {
-    ASSIGN_OR_RETURN(std::vector<std::string> violations, Select(db.get(), rule.sql));
+    ASSIGN_OR_RETURN(std::vector<std::string> violations, opened->Select(rule.sql));
     report.rules.push_back({rule.name, std::move(violations)});
   }
-  RETURN_IF_ERROR(Count(db.get(), report));
+  RETURN_IF_ERROR(Count(*opened, report));
   return report;
 }
 
 absl::StatusOr<AuditReport> Audit(const Cluster& cluster) {
-  return Audit(AuditBooks{.orders = cluster.DatabasePath(Node::kOrder),
-                          .stock = cluster.DatabasePath(Node::kStock),
-                          .payments = cluster.DatabasePath(Node::kPayment),
-                          .ledger = cluster.DatabasePath(Node::kGateway),
-                          .sagas = cluster.DatabasePath(Node::kOrchestrator)});
+  return Audit(AuditBooks{.orders = cluster.Database(Node::kOrder),
+                          .stock = cluster.Database(Node::kStock),
+                          .payments = cluster.Database(Node::kPayment),
+                          .ledger = cluster.Database(Node::kGateway),
+                          .sagas = cluster.Database(Node::kOrchestrator)});
 }
 
 std::string ToText(const AuditReport& report) {

@@ -32,7 +32,7 @@ struct AuditReport {
   bool holds() const;
 };
 
-// Where the databases are.
+// Where the databases are, each as --db takes it.
 struct AuditBooks {
   std::string orders, stock, payments, ledger, sagas;
 };

@@ -84,6 +84,12 @@ Cluster::Cluster(ClusterOptions options, std::string scratch)
 absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(ClusterOptions options) {
   ASSIGN_OR_RETURN(std::string scratch, MakeScratch(options.scratch_root));
   std::unique_ptr<Cluster> cluster(new Cluster(std::move(options), std::move(scratch)));
+  if (cluster->options_.postgres) {
+    ASSIGN_OR_RETURN(
+        cluster->postgres_,
+        PostgresServer::Start({.fsync = true, .folder_root = cluster->options_.scratch_root, .settings = {}}));
+    for (Node node : kNodes) RETURN_IF_ERROR(cluster->postgres_->CreateDatabase(NodeName(node)).status());
+  }
   for (Node node : kNodes) RETURN_IF_ERROR(cluster->Launch(node));
   return cluster;
 }
@@ -98,7 +104,9 @@ std::string Cluster::Path(Node node, const std::string& suffix) const {
   return absl::StrCat(scratch_, "/", NodeName(node), suffix);
 }
 
-std::string Cluster::DatabasePath(Node node) const { return Path(node, ".db"); }
+std::string Cluster::Database(Node node) const {
+  return postgres_ != nullptr ? postgres_->Database(NodeName(node)) : Path(node, ".db");
+}
 std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
 const std::string& Cluster::Address(Node node) const { return seats_.at(node).address; }
 std::string Cluster::AddressForCallers(Node node) const {
@@ -114,7 +122,7 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
       absl::StrCat(options_.bin_dir, "/", NodeName(node)),
       absl::StrCat("--listen=", again ? seat->second.address : "127.0.0.1:0"),
       absl::StrCat("--port_file=", Path(node, ".port")),
-      absl::StrCat("--db=", DatabasePath(node)),
+      absl::StrCat("--db=", Database(node)),
   };
   if (node == Node::kPayment) arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));
   if (node == Node::kOrchestrator) {

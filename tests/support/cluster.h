@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
+#include "tests/support/postgres.h"
 #include "tests/support/process.h"
 
 namespace unwind {
@@ -29,6 +30,7 @@ std::string NodeName(Node node);
 
 struct ClusterOptions {
   std::string bin_dir;                                   // the folder of the five programs
+  bool postgres = false;                                 // databases in a PostgreSQL of its own, not in files
   std::string scratch_root = "/tmp";                     // the scratch folder is made in here
   bool keep_scratch = false;                             // else it is removed in the end
   std::map<Node, std::vector<std::string>> extra_flags;  // after ours
@@ -65,9 +67,12 @@ class Cluster {
   const std::string& Address(Node node) const;
   // Channels with different `index` use different connections.
   std::shared_ptr<grpc::Channel> Channel(Node node, int index = 0);
-  std::string DatabasePath(Node node) const;
+  std::string Database(Node node) const;  // what its --db takes
   std::string LogPath(Node node) const;
   const std::string& scratch() const { return scratch_; }
+
+  // Null without ClusterOptions::postgres.
+  PostgresServer* postgres() { return postgres_.get(); }
 
   // Largest resident set of any incarnation, KiB.
   int64_t PeakKib(Node node);
@@ -88,6 +93,7 @@ class Cluster {
 
   const ClusterOptions options_;
   const std::string scratch_;
+  std::unique_ptr<PostgresServer> postgres_;
   std::map<Node, Seat> seats_;
   std::map<std::pair<Node, int>, std::shared_ptr<grpc::Channel>> channels_;
 };

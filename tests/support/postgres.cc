@@ -204,6 +204,16 @@ PostgresServer& TestPostgres() {
   return *server;
 }
 
+std::string NewTestSchema() {
+  static const std::string shared = NewTestDatabase();
+  static std::atomic<int> count = 0;
+  const std::string schema = absl::StrCat("schema_", ++count);
+  const std::string name = shared.substr(shared.find("user=") + 5);
+  const auto made = TestPostgres().Execute(name, absl::StrCat("CREATE SCHEMA ", schema, " AUTHORIZATION ", name));
+  CHECK(made.ok());
+  return absl::StrCat(shared, " options=-csearch_path=", schema);
+}
+
 std::string NewTestDatabase() {
   static std::atomic<int> count = 0;
   const auto database = TestPostgres().CreateDatabase(absl::StrCat("test_", ++count));

@@ -61,8 +61,9 @@ class PostgresServer {
 // The one of this test binary, started by the first test that asks.
 PostgresServer& TestPostgres();
 
-// A new database of TestPostgres: what --db takes.
+// What --db takes: a new database of TestPostgres, or, much cheaper, a new schema of one that all tests share.
 std::string NewTestDatabase();
+std::string NewTestSchema();
 
 }  // namespace unwind
 
