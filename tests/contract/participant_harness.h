@@ -87,12 +87,12 @@ class Faults {
     waits_ = false;
     ++writes_;
     if (std::exchange(fail_next_write_, false)) Throw(session, SQLITE_BUSY, "55P03");
-    if (dead_) Throw(session, SQLITE_IOERR, "08006");
+    if (dead_) Throw(session, SQLITE_IOERR, "58030");
   }
   // Whether this statement is the one before which the process dies, or a later one.
   bool DiesHere() { return dead_ = dead_ || (die_before_ > 0 && --die_before_ == 0); }
   void ThrowIfDead(soci::session& session) const {
-    if (dead_) Throw(session, SQLITE_IOERR, "08006");
+    if (dead_) Throw(session, SQLITE_IOERR, "58030");
   }
   bool AfterCommit() { return dead_ = dead_ || (die_after_commit_ > 0 && --die_after_commit_ == 0); }
 

@@ -1,11 +1,13 @@
 #include <atomic>
 #include <memory>
-#include <random>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/db/connection.h"
 #include "orchestrator/adapters/soci_saga_store.h"
+#include "soci/soci.h"
 #include "tests/contract/saga_store_contract.h"
 #include "tests/support/poll.h"
 #include "tests/support/postgres.h"
@@ -30,6 +32,185 @@ class PostgresHome final : public StoreHome {
 
 INSTANTIATE_TEST_SUITE_P(Postgres, SagaStoreContract,
                          testing::Values(MakeStoreHome([] { return std::make_unique<PostgresHome>(); })));
+
+// What the failure tests keep of their sagas: what the store said, or did not say.
+class PostgresSagaStore : public testing::Test {
+ protected:
+  void SetUp() override { lease_ = store_->Acquire("orchestrator-1", "127.0.0.1:9", absl::Seconds(15)).value(); }
+
+  std::vector<std::vector<std::string>> Ask(const std::string& sql) {
+    const auto rows = TestPostgres().Execute(name_, sql);
+    EXPECT_TRUE(rows.ok()) << rows.status();
+    return rows.value_or(std::vector<std::vector<std::string>>());
+  }
+  std::string Column(const std::string& sql) {
+    const auto rows = Ask(sql);
+    return rows.size() == 1 ? rows[0][0] : absl::StrCat(rows.size(), " rows");
+  }
+
+  const std::string database_ = NewTestDatabase();
+  const std::string name_ = database_.substr(database_.find("user=") + 5);
+  std::unique_ptr<SagaStore> store_ = SociSagaStore::Open(database_, /*writers=*/2).value();
+  Lease lease_;
+};
+
+// The one statement of a turn cannot be torn: whatever kills its session, every saga is where one of its writes left
+// it, its history has each of them once, and a write that the store called stored is there.
+TEST_F(PostgresSagaStore, SessionsThatAreKilledInMidTurnLoseAndDoubleNothing) {
+  constexpr int kSagas = 40;
+  constexpr int kRounds = 60;
+  std::vector<Saga> sagas;
+  std::vector<SagaWrite> inserts;
+  for (int i = 0; i < kSagas; ++i) {
+    inserts.push_back(InsertOf(SampleSaga(absl::StrCat("s", i))));
+    sagas.push_back(inserts.back().saga);
+  }
+  ASSERT_TRUE(store_->Commit(lease_, inserts).ok());
+  std::atomic<bool> done = false;
+  std::thread killer([&] {
+    while (!done) {
+      Ask(absl::StrCat("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '", name_,
+                       "' AND state = 'active'"));
+    }
+  });
+  int unknown = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<SagaWrite> writes;
+    for (const Saga& saga : sagas) writes.push_back(UpdateOf(saga, SagaState::kRunning));
+    const auto results = store_->Commit(lease_, writes);
+    if (results.ok()) {
+      EXPECT_EQ(*results, std::vector<WriteResult>(kSagas, kStored));
+    } else {
+      EXPECT_EQ(results.status().code(), absl::StatusCode::kUnavailable) << results.status();
+      ++unknown;
+    }
+    for (std::size_t i = 0; i < sagas.size(); ++i) {
+      absl::StatusOr<Saga> stored;
+      ASSERT_TRUE(Eventually(absl::Seconds(30), [&] { return (stored = store_->Load(sagas[i].id)).ok(); }))
+          << stored.status();
+      ASSERT_THAT(stored->version, testing::AnyOf(sagas[i].version, sagas[i].version + 1));
+      ASSERT_TRUE(!results.ok() || stored->version == sagas[i].version + 1);
+      ASSERT_EQ(stored->version, store_->Load(sagas[0].id).value_or(*stored).version) << "a turn was torn";
+      sagas[i] = *stored;
+    }
+  }
+  done = true;
+  killer.join();
+  EXPECT_GT(unknown, 0);
+  EXPECT_EQ(Column("SELECT count(*) FROM saga AS s WHERE version <> (SELECT count(*) FROM saga_event WHERE saga_id ="
+                   " s.id) OR version <> (SELECT max(seq) FROM saga_event WHERE saga_id = s.id)"),
+            "0");
+}
+
+TEST_F(PostgresSagaStore, AServerThatIsStoppedAtOnceAndStartedAgainCostsTimeOnly) {
+  constexpr int kStops = 4;
+  std::atomic<bool> done = false;
+  std::atomic<int> acknowledged = 0, unknown = 0;
+  std::thread writer([&] {
+    Saga saga = SampleSaga("s1");
+    SagaWrite write = InsertOf(saga);
+    while (!done) {
+      const auto results = store_->Commit(lease_, {write});
+      if (results.ok()) {
+        EXPECT_NE(results->at(0), WriteResult::kConflict);
+        acknowledged = static_cast<int>(write.saga.version);
+      } else {
+        EXPECT_EQ(results.status().code(), absl::StatusCode::kUnavailable) << results.status();
+        ++unknown;
+      }
+      absl::StatusOr<Saga> stored = absl::UnavailableError("not asked yet");
+      ASSERT_TRUE(Eventually(absl::Seconds(60), [&] {
+        stored = store_->Load("s1");
+        return stored.ok() || absl::IsNotFound(stored.status());
+      })) << stored.status();
+      if (!stored.ok()) continue;  // the insert was lost with the server
+      EXPECT_GE(stored->version, acknowledged);
+      write = UpdateOf(*stored, SagaState::kRunning);
+    }
+  });
+  for (int i = 0; i < kStops; ++i) {
+    const int before = acknowledged;
+    EXPECT_TRUE(Eventually(absl::Seconds(60), [&] { return acknowledged > before + 20; }));
+    EXPECT_TRUE(TestPostgres().StopNow().ok());
+    EXPECT_TRUE(TestPostgres().StartAgain().ok());
+  }
+  const int before = acknowledged;
+  EXPECT_TRUE(Eventually(absl::Seconds(60), [&] { return acknowledged > before; }));
+  done = true;
+  writer.join();
+  EXPECT_GT(unknown, 0);
+  EXPECT_EQ(Column("SELECT count(*) - max(version) FROM saga JOIN saga_event ON saga_id = id"), "0");
+  EXPECT_GE(std::stoi(Column("SELECT max(version) FROM saga")), acknowledged);
+}
+
+// A turn that began before the new epoch and commits after it would be an old owner's write.
+TEST_F(PostgresSagaStore, ANewEpochWaitsForTheTurnThatIsUnderWay) {
+  ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
+  const std::unique_ptr<Connection> turn = Connection::Open(database_).value();
+  std::atomic<bool> acquired = false;
+  std::thread next;
+  ASSERT_TRUE(turn->Write([&](soci::session& sql) {
+                    sql << "SELECT 1 FROM instance WHERE id = 'orchestrator-1' AND epoch = 1 FOR KEY SHARE";
+                    EXPECT_TRUE(store_->Renew(lease_, absl::Seconds(15)).ok());  // a renewal does not wait
+                    next = std::thread([&] {
+                      EXPECT_EQ(store_->Acquire("orchestrator-1", "127.0.0.1:9", absl::Seconds(15))->epoch, 2);
+                      acquired = true;
+                    });
+                    EXPECT_TRUE(Eventually(absl::Seconds(20), [&] {
+                      return Column("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "1";
+                    }));
+                    EXPECT_FALSE(acquired);
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  next.join();
+  EXPECT_EQ(store_->Commit(lease_, {InsertOf(SampleSaga("s2"))}).status().code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(PostgresSagaStore, ALeaseRunsByTheDatabasesClock) {
+  ASSERT_TRUE(store_->Renew(lease_, absl::Hours(1)).ok());
+  EXPECT_EQ(Column("SELECT abs(lease_until / 1000000000 - extract(epoch FROM now()) - 3600) <= 2 FROM instance"), "t");
+  ASSERT_TRUE(store_->Renew(lease_, absl::InfiniteDuration()).ok());
+}
+
+// Such an update would write every index of the table again.
+TEST_F(PostgresSagaStore, ATransitionTouchesNoIndex) {
+  Saga saga = SampleSaga("s1");
+  ASSERT_TRUE(store_->Commit(lease_, {InsertOf(saga)}).ok());
+  for (int i = 0; i < 20; ++i) {
+    const SagaWrite update = UpdateOf(saga, SagaState::kRunning);
+    ASSERT_TRUE(store_->Commit(lease_, {update}).ok());
+    saga = update.saga;
+  }
+  store_ = nullptr;  // a session reports what it did when it ends
+  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] {
+    return Column("SELECT n_tup_upd = 20 AND n_tup_hot_upd = 20 FROM pg_stat_user_tables WHERE relname = 'saga'") ==
+           "t";
+  })) << Column("SELECT n_tup_upd || ' ' || n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'saga'");
+}
+
+// A plan that was made while the table was empty must not read all of it when it is large.
+TEST_F(PostgresSagaStore, KeptPlansUseTheKeys) {
+  store_ = nullptr;  // it made the indexes, and read the table for each
+  ASSERT_TRUE(Eventually(absl::Seconds(20), [&] {
+    return Column("SELECT seq_scan > 0 FROM pg_stat_user_tables WHERE relname = 'saga'") == "t";
+  }));
+  Ask("SELECT pg_stat_reset()");
+  store_ = SociSagaStore::Open(database_).value();
+  lease_ = store_->Acquire("orchestrator-1", "127.0.0.1:9", absl::Seconds(15)).value();
+  Saga saga = SampleSaga("s1");
+  ASSERT_TRUE(store_->Commit(lease_, {InsertOf(saga)}).ok());
+  for (int i = 0; i < 20; ++i) {  // enough for the plan that is kept
+    const SagaWrite update = UpdateOf(saga, SagaState::kRunning);
+    ASSERT_TRUE(store_->Commit(lease_, {update}).ok());
+    ASSERT_TRUE(store_->Load("s1").ok());
+    saga = update.saga;
+  }
+  store_ = nullptr;
+  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] {
+    return Column("SELECT seq_scan = 0 AND idx_scan >= 20 FROM pg_stat_user_tables WHERE relname = 'saga'") == "t";
+  })) << Column("SELECT seq_scan || ' ' || idx_scan FROM pg_stat_user_tables WHERE relname = 'saga'");
+}
 
 }  // namespace
 }  // namespace unwind

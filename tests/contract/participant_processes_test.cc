@@ -1,0 +1,206 @@
+// Several processes of one service on one database: what they do at once must come out as if one after the other.
+#include <atomic>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/clock.h"
+#include "common/db/migrate.h"
+#include "common/participant/participant.h"
+#include "common/rpc/error.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "order_svc/order_domain.h"
+#include "shop/order/v1/order_service.pb.h"
+#include "shop/stock/v1/stock_service.pb.h"
+#include "soci/soci.h"
+#include "stock_svc/stock_domain.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/test_database.h"
+
+extern const unwind::Migrations kOrderMigrations;
+extern const unwind::Migrations kStockMigrations;
+
+namespace unwind {
+namespace {
+
+constexpr int kProcesses = 3;
+
+ParticipantOptions OptionsFor(const std::string& domain) {
+  ParticipantOptions options;
+  options.domain = domain;
+  return options;
+}
+
+template <class DomainT>
+class ProcessesTest : public testing::Test {
+ protected:
+  struct Process {
+    explicit Process(std::unique_ptr<Connection> connection, const Clock& clock)
+        : domain(clock), participant(std::move(connection), domain, clock, OptionsFor("test")) {}
+    DomainT domain;
+    Participant participant;
+  };
+
+  explicit ProcessesTest(const Migrations& migrations) {
+    onlooker_ = OpenTestDatabase(folder_.File("service.db"));
+    EXPECT_TRUE(Participant::Migrate(*onlooker_).ok());
+    EXPECT_TRUE(Migrate(*onlooker_, "service", migrations).ok());
+    for (int i = 0; i < kProcesses; ++i) {
+      processes_.push_back(std::make_unique<Process>(OpenTestDatabase(folder_.File("service.db")), clock_));
+    }
+  }
+
+  std::future<Participant::Reply> Send(int process, int method, const std::string& saga, barrier::Phase phase,
+                                       std::shared_ptr<const google::protobuf::Message> request) {
+    auto promise = std::make_shared<std::promise<Participant::Reply>>();
+    CallKey key;
+    key.saga_id = saga;
+    key.step = "step";
+    key.phase = phase;
+    key.sticky = phase == barrier::Phase::kAction;
+    processes_[static_cast<std::size_t>(process)]->participant.Submit(
+        method, std::move(key), std::move(request),
+        [promise](Participant::Reply reply) { promise->set_value(std::move(reply)); });
+    return promise->get_future();
+  }
+
+  long long Ask(const std::string& sql) {
+    long long answer = -1;
+    EXPECT_TRUE(onlooker_
+                    ->Read([&](soci::session& session) {
+                      session << sql, soci::into(answer);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    return answer;
+  }
+
+  const TempDir folder_;
+  const SystemClock clock_;
+  std::unique_ptr<Connection> onlooker_;
+  std::vector<std::unique_ptr<Process>> processes_;
+};
+
+std::string Said(const Participant::Reply& reply) {
+  return reply.status.ok() ? "OK " + reply.response : GetErrorInfo(reply.status).reason;
+}
+
+class StockProcessesTest : public ProcessesTest<stock::StockDomain> {
+ protected:
+  StockProcessesTest() : ProcessesTest(kStockMigrations) {}
+};
+
+// Every call is sent to every process at once, in orders of the products that are opposite to each other's.
+TEST_F(StockProcessesTest, DuplicatesAreOneAndNothingIsSoldTwice) {
+  constexpr int kPieces = 40, kBuyers = 100;
+  for (const char* product : {"a", "b"}) {
+    auto restock = std::make_shared<shop::stock::v1::RestockRequest>();
+    restock->set_product_id(product);
+    restock->set_quantity(kPieces);
+    restock->mutable_price()->set_minor_units(1000);
+    restock->mutable_price()->set_currency_code("KRW");
+    std::vector<std::future<Participant::Reply>> replies;  // a new row, made by all of them at once
+    for (int i = 0; i < kProcesses; ++i) {
+      replies.push_back(Send(i, stock::kRestock, absl::StrCat("restock ", product), barrier::Phase::kAction, restock));
+    }
+    for (auto& reply : replies) EXPECT_EQ(Said(reply.get()).substr(0, 2), "OK");
+  }
+  ASSERT_EQ(Ask("SELECT sum(total) FROM stocks"), 2 * kPieces);
+
+  std::vector<std::vector<std::future<Participant::Reply>>> replies(kBuyers);
+  for (int buyer = 0; buyer < kBuyers; ++buyer) {
+    auto reserve = std::make_shared<shop::stock::v1::ReserveRequest>();
+    reserve->set_reservation_id(absl::StrCat("r", buyer));
+    for (const char* product : {buyer % 2 == 0 ? "a" : "b", buyer % 2 == 0 ? "b" : "a"}) {
+      auto* item = reserve->add_items();
+      item->set_product_id(product);
+      item->set_quantity(1);
+    }
+    for (int i = 0; i < kProcesses; ++i) {
+      replies[static_cast<std::size_t>(buyer)].push_back(
+          Send((buyer + i) % kProcesses, stock::kReserve, absl::StrCat("s", buyer), barrier::Phase::kAction, reserve));
+    }
+  }
+  int sold = 0;
+  for (auto& of_buyer : replies) {
+    const std::string first = Said(of_buyer[0].get());
+    sold += first.substr(0, 2) == "OK" ? 1 : 0;
+    EXPECT_THAT(first, testing::AnyOf(testing::StartsWith("OK"), "STOCK_NOT_ENOUGH"));
+    for (std::size_t i = 1; i < of_buyer.size(); ++i) EXPECT_EQ(Said(of_buyer[i].get()), first);
+  }
+  EXPECT_EQ(sold, kPieces);
+  EXPECT_EQ(Ask("SELECT count(*) FROM reservations"), kPieces);
+  EXPECT_EQ(Ask("SELECT min(reserved) FROM stocks"), kPieces);
+  EXPECT_EQ(Ask("SELECT max(reserved) FROM stocks"), kPieces);
+  EXPECT_EQ(Ask("SELECT count(*) FROM saga_barrier WHERE outcome = 2"), kBuyers - kPieces);
+}
+
+// An action and its compensation, each at another process: either it was done and undone, or it never will be done.
+TEST_F(StockProcessesTest, AnActionThatMeetsItsCompensationHasNoEffect) {
+  constexpr int kSagas = 60;
+  auto restock = std::make_shared<shop::stock::v1::RestockRequest>();
+  restock->set_product_id("a");
+  restock->set_quantity(kSagas);
+  restock->mutable_price()->set_minor_units(1000);
+  restock->mutable_price()->set_currency_code("KRW");
+  ASSERT_TRUE(Send(0, stock::kRestock, "restock", barrier::Phase::kAction, restock).get().status.ok());
+  std::vector<std::future<Participant::Reply>> actions, compensations;
+  for (int i = 0; i < kSagas; ++i) {
+    auto reserve = std::make_shared<shop::stock::v1::ReserveRequest>();
+    reserve->set_reservation_id(absl::StrCat("r", i));
+    auto* item = reserve->add_items();
+    item->set_product_id("a");
+    item->set_quantity(1);
+    auto release = std::make_shared<shop::stock::v1::ReleaseRequest>();
+    release->set_reservation_id(absl::StrCat("r", i));
+    const std::string saga = absl::StrCat("s", i);
+    actions.push_back(Send(i % kProcesses, stock::kReserve, saga, barrier::Phase::kAction, reserve));
+    compensations.push_back(Send((i + 1) % kProcesses, stock::kRelease, saga, barrier::Phase::kCompensation, release));
+  }
+  for (auto& reply : compensations) EXPECT_EQ(Said(reply.get()), "OK ");
+  for (auto& reply : actions) EXPECT_THAT(Said(reply.get()), testing::AnyOf(testing::StartsWith("OK"), "FENCED"));
+  EXPECT_EQ(Ask("SELECT reserved FROM stocks"), 0);
+  EXPECT_EQ(Ask("SELECT count(*) FROM reservations WHERE state = 1"), 0);
+  EXPECT_EQ(Ask("SELECT count(*) FROM saga_barrier WHERE phase = 2 AND outcome = 1"), kSagas);
+}
+
+class OrderProcessesTest : public ProcessesTest<order::OrderDomain> {
+ protected:
+  OrderProcessesTest() : ProcessesTest(kOrderMigrations) {}
+};
+
+TEST_F(OrderProcessesTest, OneOfManyAtOnceGetsTheLimitedProduct) {
+  auto limit = std::make_shared<shop::order::v1::SetPurchaseLimitRequest>();
+  limit->set_product_id("p");
+  limit->set_one_per_member(true);
+  ASSERT_TRUE(Send(0, order::kSetPurchaseLimit, "limit", barrier::Phase::kAction, limit).get().status.ok());
+  constexpr int kMembers = 20, kTries = 6;
+  std::vector<std::future<Participant::Reply>> replies;
+  for (int member = 0; member < kMembers; ++member) {
+    for (int i = 0; i < kTries; ++i) {
+      auto create = std::make_shared<shop::order::v1::CreateOrderRequest>();
+      create->set_order_id(absl::StrCat("o", member, "-", i));
+      create->set_member_id(absl::StrCat("m", member));
+      auto* item = create->add_items();
+      item->set_product_id("p");
+      item->set_quantity(1);
+      replies.push_back(
+          Send(i % kProcesses, order::kCreate, absl::StrCat("s", member, "-", i), barrier::Phase::kAction, create));
+    }
+  }
+  int made = 0;
+  for (auto& reply : replies) {
+    const std::string said = Said(reply.get());
+    made += said.substr(0, 2) == "OK" ? 1 : 0;
+    EXPECT_THAT(said, testing::AnyOf(testing::StartsWith("OK"), "ORDER_ALREADY_EXISTS"));
+  }
+  EXPECT_EQ(made, kMembers);
+  EXPECT_EQ(Ask("SELECT count(*) FROM order_items WHERE live = 1"), kMembers);
+}
+
+}  // namespace
+}  // namespace unwind
