@@ -139,7 +139,9 @@ absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore() {
     return absl::InvalidArgumentError(absl::StrCat(
         "--store=", kind, ", but --db names another kind: postgres:KEY=VALUE ... is PostgreSQL, all else a file"));
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<SociSagaStore> store, SociSagaStore::Open(database));
+  // One for each shard, and one so that the lease's renewal waits for none of them.
+  const int writers = absl::GetFlag(FLAGS_shards) + 1;
+  ASSIGN_OR_RETURN(std::unique_ptr<SociSagaStore> store, SociSagaStore::Open(database, writers));
   return store;
 }
 

@@ -1,4 +1,4 @@
-// The storage port. Two real implementations (memory, SQLite) pass one contract suite:
+// The storage port. Two real implementations (memory, SQL over SQLite and PostgreSQL) pass one contract suite:
 // tests/contract/saga_store_contract.h.
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_SAGA_STORE_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_SAGA_STORE_H_

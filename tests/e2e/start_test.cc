@@ -12,7 +12,9 @@
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/books.h"
 #include "tests/support/cluster.h"
+#include "tests/support/postgres.h"
 #include "tests/support/process.h"
 
 namespace unwind {
@@ -121,6 +123,36 @@ TEST_P(Start, ADatabaseOfANewerVersionIsOneSentence) {
 
 TEST_P(Start, AnUnknownFlagIsRefused) {
   EXPECT_THAT(Fails(GetParam(), {"--no_such_flag=1"}), HasSubstr("no_such_flag"));
+}
+
+TEST_P(Start, APostgresThatCannotBeUsedIsOneSentenceThatNamesTheSetting) {
+  std::string said = Fails(GetParam(), {"--db=postgres:hots=db1"});
+  EXPECT_THAT(said, HasSubstr("--db: there is no setting hots="));
+  EXPECT_EQ(Lines(said), 1) << said;
+  said = Fails(GetParam(), {"--db=postgres:host=127.0.0.1 port=1 user=me dbname=shop", "--db_wait=0s"});
+  EXPECT_THAT(said, AllOf(HasSubstr("database shop at 127.0.0.1:1 as me"), HasSubstr("check host= and port=")));
+  EXPECT_EQ(Lines(said), 1) << said;
+  const std::string there = NewTestDatabase();
+  said = Fails(GetParam(), {absl::StrCat("--db=", there, "_not")});
+  EXPECT_THAT(said, AllOf(HasSubstr("check user="), HasSubstr("does not exist")));
+  EXPECT_EQ(Lines(said), 1) << said;
+}
+
+TEST_P(Start, MigrateOnlyMakesTheSchema) {
+  for (const std::string& database : {NewTestDatabase(), absl::StrCat(scratch_, "/a.db")}) {
+    for (int i = 0; i < 2; ++i) {
+      const std::string log = absl::StrCat(scratch_, "/log");
+      const auto status = RunToEnd(
+          {absl::StrCat(UNWIND_BIN_DIR, "/", NodeName(GetParam())), "migrate", absl::StrCat("--db=", database)}, log,
+          kEndPatience);
+      ASSERT_TRUE(status.ok()) << status.status();
+      EXPECT_EQ(*status, 0) << ReadFile(log);
+    }
+    const auto books = Books::Open({{"db", database}});
+    ASSERT_TRUE(books.ok()) << books.status();
+    EXPECT_GE((*books)->Number("SELECT count(*) FROM db.schema_version").value(), 1);
+  }
+  EXPECT_THAT(Fails(GetParam(), {Database(), "emigrate"}), HasSubstr("emigrate"));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Start, testing::ValuesIn(kNodes),
