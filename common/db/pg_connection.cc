@@ -110,9 +110,10 @@ class PgConnection final : public Connection {
     PQsetNoticeReceiver(handle(), Ignore, nullptr);
     statements_.Attach(*session_);
     const auto millis = [](absl::Duration length) { return absl::StrCat(absl::ToInt64Milliseconds(length)); };
-    const Result timeouts = Execute(absl::StrCat(
-        "SET statement_timeout = ", millis(dsn_.statement_timeout), "; SET lock_timeout = ", millis(dsn_.lock_timeout),
-        "; SET idle_in_transaction_session_timeout = ", millis(dsn_.idle_in_transaction_session_timeout)));
+    const Result timeouts = Execute(
+        absl::StrCat(kDefaults, "; SET statement_timeout = ", millis(dsn_.statement_timeout),
+                     "; SET lock_timeout = ", millis(dsn_.lock_timeout),
+                     "; SET idle_in_transaction_session_timeout = ", millis(dsn_.idle_in_transaction_session_timeout)));
     if (!timeouts.ok()) return Failure(timeouts.sqlstate(), timeouts.message());
     Execute(kPlanByKeys);  // what is not PostgreSQL may not know them
     RETURN_IF_ERROR(CheckPrimary());

@@ -123,7 +123,7 @@ class FaultyConnection final : public Connection {
       faults_.EnterWrite(session);
       // A transformation that threw would make SOCI leak the statement; SQL that does not prepare fails cleanly.
       session.set_query_transformation([this](const std::string& query) {
-        return faults_.DiesHere() ? std::string("SELECT 1 FROM a_process_that_died") : query;
+        return faults_.DiesHere() ? "a_process_that_died " + query : query;  // its parameters stay
       });
       absl::Status result = RunBody(body, session);
       if (result.ok() && faults_.DiesHere()) faults_.ThrowIfDead(session);  // before the commit

@@ -187,7 +187,7 @@ TEST_F(PgConnectionTest, ADeadlockIsUnavailableAndLostToAnother) {
 
 TEST_F(PgConnectionTest, AWaitForALockOrAStatementWithoutEndIsUnavailable) {
   ASSERT_TRUE(Exec(*connection_, "INSERT INTO t VALUES (1, '')").ok());
-  auto other = MustOpen(database_ + " lock_timeout=50ms statement_timeout=300ms");
+  auto other = MustOpen(database_ + " lock_timeout=50ms");
   absl::Status status;
   EXPECT_TRUE(connection_
                   ->Write([&](soci::session& session) {
@@ -199,6 +199,7 @@ TEST_F(PgConnectionTest, AWaitForALockOrAStatementWithoutEndIsUnavailable) {
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr("(55P03)"));
   EXPECT_FALSE(LostToAnother(status));
+  other = MustOpen(database_ + " statement_timeout=1s");
   status = Exec(*other, "SELECT pg_sleep(20)");
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr("(57014)"));
@@ -345,11 +346,27 @@ TEST_F(PgConnectionTest, ANewerAForeignAndAForbiddenDatabaseAreToldApart) {
   EXPECT_THAT(std::string(forbidden.message()), HasSubstr("its user must own the database"));
 }
 
-TEST_F(PgConnectionTest, ADefaultOfReadOnlyDoesNotStopAProgramThatWrites) {
-  ASSERT_TRUE(TestPostgres()
-                  .Execute("postgres", absl::StrCat("ALTER ROLE ", name(), " SET default_transaction_read_only = on"))
+TEST_F(PgConnectionTest, TheDefaultsOfADatabaseAreNotThisPrograms) {
+  for (const char* setting : {"default_transaction_read_only = on", "default_transaction_isolation = 'serializable'"}) {
+    ASSERT_TRUE(TestPostgres().Execute("postgres", absl::StrCat("ALTER ROLE ", name(), " SET ", setting)).ok());
+  }
+  const auto connection = MustOpen(database_);
+  EXPECT_TRUE(Migrate(*connection, "shop", kFiles).ok());
+  std::string isolation, alone;
+  EXPECT_TRUE(connection
+                  ->Write([&](soci::session& session) {
+                    session << "SHOW transaction_isolation", soci::into(isolation);
+                    return absl::OkStatus();
+                  })
                   .ok());
-  EXPECT_TRUE(Migrate(*MustOpen(database_), "shop", kFiles).ok());
+  EXPECT_TRUE(connection
+                  ->WriteOnce([&](soci::session& session) {
+                    session << "SHOW transaction_isolation", soci::into(alone);
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_EQ(isolation, "read committed");
+  EXPECT_EQ(alone, "read committed");
 }
 
 TEST(PgStandbyTest, AStandbyIsNamedAndMayBecomeThePrimary) {
