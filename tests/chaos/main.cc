@@ -23,6 +23,8 @@
 ABSL_FLAG(double, minutes, 1, "How long processes are killed and links are cut.");
 ABSL_FLAG(std::uint64_t, seed, 0, "Of every draw; 0: any. It repeats the faults, not how they fall on the calls.");
 ABSL_FLAG(int, buyers, 64, "Buyers who place and cancel orders, each one after the other.");
+ABSL_FLAG(std::string, store, "sqlite",
+          "What the processes keep their databases in: sqlite, or a postgres of this run's own.");
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
 ABSL_FLAG(bool, keep, false, "Keep the databases and logs.");
 
@@ -180,6 +182,7 @@ nlohmann::json ToJson(const Result& result) {
   return {{"chaos",
            {{"seed", result.seed},
             {"minutes", result.minutes},
+            {"store", absl::GetFlag(FLAGS_store)},
             {"sagas", result.audit.sagas},
             {"completed", result.audit.sagas_completed},
             {"aborted", result.audit.sagas_aborted},
@@ -204,6 +207,7 @@ absl::Status Play(const std::string& bin_dir, Result& result) {
   Links links;
   ClusterOptions options;
   options.bin_dir = bin_dir;
+  options.postgres = absl::GetFlag(FLAGS_store) == "postgres";
   options.keep_scratch = absl::GetFlag(FLAGS_keep);
   options.extra_flags[Node::kGateway] = {"--fail_percent=8", "--hang_percent=3",
                                          absl::StrCat("--seed=", result.seed % 1000000)};
@@ -225,6 +229,10 @@ int Main(const std::string& program) {
   result.minutes = absl::GetFlag(FLAGS_minutes);
   if (!(result.minutes > 0 && result.minutes <= 24 * 60) || absl::GetFlag(FLAGS_buyers) < 1) {
     std::cerr << "--minutes must be more than 0 and at most a day, --buyers at least 1\n";
+    return 1;
+  }
+  if (const std::string store = absl::GetFlag(FLAGS_store); store != "sqlite" && store != "postgres") {
+    std::cerr << "--store must be sqlite or postgres, not " << store << "\n";
     return 1;
   }
   result.seed = absl::GetFlag(FLAGS_seed) != 0 ? absl::GetFlag(FLAGS_seed) : std::random_device{}() % 1000000 + 1;

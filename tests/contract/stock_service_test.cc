@@ -510,7 +510,8 @@ TEST_F(StockBatchTest, PiecesAreConservedWhateverComes) {
         case 0: {
           const int quantity = draw(8);
           restocked += quantity;
-          Add(kRestock, "k", RestockOf(absl::StrCat("p", draw(4)), quantity, 1 + draw(999), draw(9) == 0 ? "USD" : "KRW"));
+          Add(kRestock, "k",
+              RestockOf(absl::StrCat("p", draw(4)), quantity, 1 + draw(999), draw(9) == 0 ? "USD" : "KRW"));
           break;
         }
         case 1:

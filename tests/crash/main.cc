@@ -21,6 +21,8 @@ ABSL_FLAG(std::string, place, "", "Play only this place, with an order of --tale
 ABSL_FLAG(std::string, tale, "paid", "paid, declined or unanswered: the order of --place.");
 ABSL_FLAG(int, seeds, 0, "Play every case in so many crowds, each drawn by its seed; 0: once, with a single order.");
 ABSL_FLAG(int, first_seed, 1, "The first of the seeds.");
+ABSL_FLAG(std::string, store, "sqlite",
+          "What the processes keep their databases in: sqlite, or a postgres of this run's own.");
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
 ABSL_FLAG(bool, keep, false, "Keep the databases and logs.");
 
@@ -33,6 +35,13 @@ struct Totals {
   std::vector<std::string> failures;
 };
 
+bool OnPostgres() { return absl::GetFlag(FLAGS_store) == "postgres"; }
+
+// On PostgreSQL a turn is one statement, which a process cannot die within.
+bool IsPlayable(const CrashCase& which) {
+  return !OnPostgres() || !absl::StrContains(NameOf(which), "orchestrator.in_commit");
+}
+
 std::vector<CrashCase> ChosenCases() {
   if (const std::string place = absl::GetFlag(FLAGS_place); !place.empty()) {
     for (const Tale tale : {Tale::kPaid, Tale::kDeclined, Tale::kUnanswered}) {
@@ -43,7 +52,7 @@ std::vector<CrashCase> ChosenCases() {
   std::vector<CrashCase> cases = AllCases();
   const std::string part = absl::GetFlag(FLAGS_part), only = absl::GetFlag(FLAGS_only);
   std::erase_if(cases, [&](const CrashCase& which) {
-    return (!part.empty() && which.part != part) || !absl::StrContains(NameOf(which), only);
+    return (!part.empty() && which.part != part) || !absl::StrContains(NameOf(which), only) || !IsPlayable(which);
   });
   return cases;
 }
@@ -75,13 +84,13 @@ void Note(const CrashCase& which, const CaseResult& result, int seed, Totals& to
 
 // The cases, in an order that the seed shuffles, on one cluster: a new one after a violation, which would be found in
 // every later audit too.
-bool PlayAll(const std::string& bin_dir, std::vector<CrashCase> cases, int seed, Totals& totals) {
+bool PlayAll(const ClusterOptions& options, std::vector<CrashCase> cases, int seed, Totals& totals) {
   std::mt19937_64 random(static_cast<std::uint64_t>(seed));
   if (seed != 0) std::shuffle(cases.begin(), cases.end(), random);
   std::unique_ptr<CrashStage> stage;
   for (const CrashCase& which : cases) {
     if (stage == nullptr) {
-      auto started = CrashStage::Start(bin_dir, absl::GetFlag(FLAGS_keep));
+      auto started = CrashStage::Start(options);
       if (!started.ok()) {
         std::cerr << started.status().message() << "\n";
         return false;
@@ -114,6 +123,7 @@ int Report(const Totals& totals, absl::Duration took) {
                                  {"places", totals.reached},
                                  {"unreached", totals.unreached},
                                  {"violations", totals.violations},
+                                 {"store", absl::GetFlag(FLAGS_store)},
                                  {"seeds", absl::GetFlag(FLAGS_seeds)},
                                  {"seconds", absl::ToDoubleSeconds(took)}}},
                                {"ok", ok}};
@@ -123,16 +133,23 @@ int Report(const Totals& totals, absl::Duration took) {
 
 int Main(const std::string& program) {
   const std::string here = program.substr(0, program.rfind('/'));
-  const std::string bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? here : absl::GetFlag(FLAGS_bin_dir);
+  if (const std::string store = absl::GetFlag(FLAGS_store); store != "sqlite" && store != "postgres") {
+    std::cerr << "--store must be sqlite or postgres, not " << store << "\n";
+    return 1;
+  }
+  ClusterOptions options;
+  options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? here : absl::GetFlag(FLAGS_bin_dir);
+  options.postgres = OnPostgres();
+  options.keep_scratch = absl::GetFlag(FLAGS_keep);
   const absl::Time start = absl::Now();
   const std::vector<CrashCase> cases = ChosenCases();
   const int seeds = absl::GetFlag(FLAGS_seeds), first = absl::GetFlag(FLAGS_first_seed);
   Totals totals;
   if (seeds == 0) {
-    if (!PlayAll(bin_dir, cases, 0, totals)) return 1;
+    if (!PlayAll(options, cases, 0, totals)) return 1;
   }
   for (int seed = first; seed < first + seeds; ++seed) {
-    if (!PlayAll(bin_dir, cases, seed, totals)) return 1;
+    if (!PlayAll(options, cases, seed, totals)) return 1;
   }
   return Report(totals, absl::Now() - start);
 }

@@ -68,19 +68,16 @@ CrashStage::~CrashStage() {
   std::filesystem::remove_all(folder, ignored);
 }
 
-absl::StatusOr<std::unique_ptr<CrashStage>> CrashStage::Start(const std::string& bin_dir, bool keep) {
+absl::StatusOr<std::unique_ptr<CrashStage>> CrashStage::Start(ClusterOptions options) {
   std::string folder = (std::filesystem::temp_directory_path() / "unwind-crash-XXXXXX").string();
   if (mkdtemp(folder.data()) == nullptr) return absl::PermissionDeniedError("cannot make a folder for the plans");
   std::unique_ptr<CrashStage> stage(new CrashStage(folder));
   stage->Arm({}, 1);
   setenv("UNWIND_CRASH_PLAN", stage->plan_path_.c_str(), 1);  // for every process of the cluster
   setenv("UNWIND_CRASH_LOG", stage->log_path_.c_str(), 1);
-  ClusterOptions options;
-  options.bin_dir = bin_dir;
-  options.keep_scratch = keep;
   options.extra_flags[Node::kGateway] = {absl::StrCat("--refuse_amount_minor=", kDearPrice)};
   options.extra_flags[Node::kPayment] = {"--pg_timeout=300ms"};
-  ASSIGN_OR_RETURN(stage->cluster_, Cluster::Start(options));
+  ASSIGN_OR_RETURN(stage->cluster_, Cluster::Start(std::move(options)));
   stage->shop_ = std::make_unique<Shop>(*stage->cluster_);
   RETURN_IF_ERROR(stage->shop_->Restock(kCheap, kPieces, kCheapPrice));
   RETURN_IF_ERROR(stage->shop_->Restock(kDear, kPieces, kDearPrice));

@@ -30,8 +30,8 @@ struct CaseResult {
 
 class CrashStage {
  public:
-  // The programs must be built with crash points.
-  static absl::StatusOr<std::unique_ptr<CrashStage>> Start(const std::string& bin_dir, bool keep);
+  // The programs must be built with crash points. `options` without flags of the programs.
+  static absl::StatusOr<std::unique_ptr<CrashStage>> Start(ClusterOptions options);
   ~CrashStage();
 
   // One order, which must end as the case says. Leaves the shop at rest and every process running.

@@ -1,6 +1,7 @@
 """The long forms of the model, the simulation and the crash matrix, one after the other: `./run prove` explains it."""
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -67,8 +68,9 @@ def prove_simulation(args):
     return total, ok and total.get("seeds") == args.seeds
 
 
-def prove_crashes(args):
-    summary, ok = finish("crash", start("crash", [f"{args.bin_dir}/unwind_crash", f"--seeds={args.crash_seeds}"]))
+def prove_crashes(args, store):
+    name = f"crash_{store}"
+    summary, ok = finish(name, start(name, [f"{args.bin_dir}/unwind_crash", f"--seeds={args.crash_seeds}", f"--store={store}"]))
     return summary.get("crash", {}), ok
 
 
@@ -91,9 +93,10 @@ def main():
     began, proved, failed = time.monotonic(), {}, []
     parts = [("model", prove_model, "every world that two orchestrators and their participants can reach"),
              ("simulation", prove_simulation, f"{args.seeds} worlds of 50 orders, one a seed"),
-             ("crash", prove_crashes, f"every crash point in {args.crash_seeds} crowds")]
+             *((f"crash_{store}", functools.partial(prove_crashes, store=store),
+                f"every crash point in {args.crash_seeds} crowds, on {store}") for store in ("sqlite", "postgres"))]
     for name, prove, what in parts:
-        if args.only not in (None, name):
+        if args.only not in (None, name.partition("_")[0]):
             continue
         say(f"{name}: {what}")
         proved[name], ok = prove(args)
