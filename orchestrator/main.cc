@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
+#include <random>
 #include <set>
 #include <string>
 #include <system_error>
@@ -71,6 +72,10 @@ constexpr char kResetFile[] = "reset.yaml";
 constexpr absl::Duration kPurgePause = absl::Minutes(10);
 constexpr absl::Duration kPurgeBatchPause = absl::Milliseconds(100);
 constexpr int kPurgeBatch = 500;
+// How long a lapsed instance's sagas may wait, on average, and how many one transaction takes.
+constexpr absl::Duration kClaimPause = absl::Seconds(1);
+constexpr absl::Duration kClaimBatchPause = absl::Milliseconds(50);
+constexpr int kClaimBatch = 256;
 
 using Definitions = std::vector<std::shared_ptr<const Definition>>;
 
@@ -167,6 +172,16 @@ absl::Duration Renew(SagaStore& store, const Lease& lease, std::atomic<bool>& lo
   return renewed.ok() ? length / 3 : length / 15;
 }
 
+// The pause differs by chance, so that several instances do not ask at once.
+absl::Duration ClaimLapsed(Driver& driver) {
+  thread_local std::mt19937 random{std::random_device{}()};
+  const absl::StatusOr<int> claimed = driver.Claim(kClaimBatch);
+  if (!claimed.ok()) Log(Severity::kWarning, "no sagas could be claimed", {{"error", claimed.status().message()}});
+  if (claimed.ok() && *claimed > 0) Log(Severity::kInfo, "took over sagas", {{"sagas", absl::StrCat(*claimed)}});
+  if (claimed.ok() && *claimed == kClaimBatch) return kClaimBatchPause;
+  return kClaimPause * std::uniform_real_distribution<double>(0.5, 1.5)(random);
+}
+
 absl::Duration Purge(SagaStore& store, const Lease& lease) {
   const absl::StatusOr<int> removed = store.Purge(lease, absl::Now() - absl::GetFlag(FLAGS_retention), kPurgeBatch);
   if (!removed.ok()) Log(Severity::kWarning, "old sagas were not purged", {{"error", removed.status().message()}});
@@ -242,15 +257,21 @@ absl::Status Run() {
 
   std::atomic<bool> lost = false;
   Repeat renewing(absl::GetFlag(FLAGS_lease) / 3, [&] { return Renew(*store, lease, lost); });
+  Repeat claiming(kClaimPause, [&] { return ClaimLapsed(driver); });
   Repeat purging(kPurgePause, [&] { return Purge(*store, lease); });
   const auto is_lost = [&] { return lost || driver.lease_lost(); };
   server->WaitAndDrain(is_lost, [&] {
     if (is_lost()) LeaveAtOnce(instance);
   });
   purging.Stop();
+  claiming.Stop();
   renewing.Stop();
   driver.Stop();
   participants.Stop();
+  // Only now, when nothing is driven any more.
+  if (const absl::Status released = store->Release(lease); !released.ok()) {
+    Log(Severity::kWarning, "the lease runs on", {{"error", released.message()}});
+  }
   return absl::OkStatus();
 }
 

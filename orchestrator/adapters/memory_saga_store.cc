@@ -14,8 +14,8 @@ std::size_t Limit(int limit) { return static_cast<std::size_t>(std::max(limit, 0
 }  // namespace
 
 absl::Status MemorySagaStore::CheckLease(const Lease& lease) const {
-  const auto epoch = epochs_.find(lease.instance);
-  if (epoch != epochs_.end() && epoch->second == lease.epoch) return absl::OkStatus();
+  const auto instance = instances_.find(lease.instance);
+  if (instance != instances_.end() && instance->second.epoch == lease.epoch) return absl::OkStatus();
   return absl::AbortedError(absl::StrCat("epoch ", lease.epoch, " of instance ", lease.instance, " is over"));
 }
 
@@ -99,15 +99,52 @@ absl::StatusOr<std::vector<HistoryEvent>> MemorySagaStore::History(absl::string_
   return page;
 }
 
-absl::StatusOr<Lease> MemorySagaStore::Acquire(absl::string_view instance, absl::string_view, absl::Duration) {
+absl::StatusOr<Lease> MemorySagaStore::Acquire(absl::string_view instance, absl::string_view, absl::Duration length) {
   std::lock_guard lock(mutex_);
   const std::string id(instance);
-  return Lease{.instance = id, .epoch = ++epochs_[id]};
+  Instance& row = instances_[id];
+  row.lease_until = clock_->Now() + length;
+  return Lease{.instance = id, .epoch = ++row.epoch};
 }
 
-absl::Status MemorySagaStore::Renew(const Lease& lease, absl::Duration) {
+absl::Status MemorySagaStore::Renew(const Lease& lease, absl::Duration length) {
   std::lock_guard lock(mutex_);
-  return CheckLease(lease);
+  RETURN_IF_ERROR(CheckLease(lease));
+  instances_[lease.instance].lease_until = clock_->Now() + length;
+  return absl::OkStatus();
+}
+
+absl::Status MemorySagaStore::Release(const Lease& lease) {
+  std::lock_guard lock(mutex_);
+  if (CheckLease(lease).ok()) instances_[lease.instance].lease_until = absl::InfinitePast();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Saga>> MemorySagaStore::Claim(const Lease& lease, int limit) {
+  std::lock_guard lock(mutex_);
+  std::vector<Saga> claimed;
+  if (!CheckLease(lease).ok()) return claimed;
+  const absl::Time now = clock_->Now();
+  for (const bool goes_back : {true, false}) {
+    for (auto& [id, row] : sagas_) {
+      Saga& saga = row.saga;
+      if (IsTerminal(saga.state) || (saga.state == SagaState::kCompensating) != goes_back) continue;
+      if (instances_[saga.owner].lease_until >= now || claimed.size() >= Limit(limit)) continue;
+      saga.owner = lease.instance;
+      claimed.push_back(saga);
+    }
+  }
+  return claimed;
+}
+
+absl::StatusOr<Saga> MemorySagaStore::Take(const Lease& lease, absl::string_view saga_id) {
+  std::lock_guard lock(mutex_);
+  const auto row = sagas_.find(saga_id);
+  if (row == sagas_.end() || IsTerminal(row->second.saga.state) || !CheckLease(lease).ok()) {
+    return absl::NotFoundError(absl::StrCat("there is no unfinished saga ", saga_id));
+  }
+  row->second.saga.owner = lease.instance;
+  return row->second.saga;
 }
 
 absl::StatusOr<std::vector<Saga>> MemorySagaStore::LoadOwned(const Lease& lease, absl::string_view after_id,

@@ -28,9 +28,10 @@ namespace {
 using soci::into;
 using soci::use;
 
-constexpr char kSelectSaga[] =
-    "SELECT id, definition, definition_version, key, input_hash, state, version, owner, cancel_requested, backward,"
-    " next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input FROM saga ";
+#define SAGA_COLUMNS                                                                                        \
+  "id, definition, definition_version, key, input_hash, state, version, owner, cancel_requested, backward," \
+  " next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input"
+constexpr char kSelectSaga[] = "SELECT " SAGA_COLUMNS " FROM saga ";
 constexpr char kById[] = "WHERE id = :id";
 constexpr char kByKey[] = "WHERE definition = :definition AND key = :key";
 // The words of the index saga_unfinished.
@@ -65,6 +66,26 @@ constexpr char kRenewOnPostgres[] =
     " CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) * 1000 + CAST(:length AS bigint)"
     " WHERE id = :id AND epoch = :epoch";
 
+constexpr char kRelease[] = "UPDATE instance SET lease_until = 0 WHERE id = :id AND epoch = :epoch";
+
+// Changes of ownership. The owner's next write of such a row waits for this one, and then finds that it is no longer
+// its.
+constexpr char kLapsed[] =
+    "WITH chosen AS MATERIALIZED (SELECT s.id FROM saga AS s JOIN instance AS i ON i.id = s.owner"
+    " WHERE s.state IN (1, 2, 5) AND i.lease_until < ";
+constexpr char kNow[] = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000000";
+constexpr char kNowOnPostgres[] = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) * 1000";
+constexpr char kBackFirst[] = " ORDER BY CASE s.state WHEN 2 THEN 0 ELSE 1 END, s.id LIMIT CAST(:limit AS bigint)";
+constexpr char kSkipLocked[] = " FOR UPDATE OF s SKIP LOCKED";
+constexpr char kOwn[] = "UPDATE saga SET owner = CAST(:owner AS text) WHERE ";
+constexpr char kChosen[] = "id IN (SELECT id FROM chosen)";
+constexpr char kUnfinishedById[] = "id = :id AND state IN (1, 2, 5)";
+constexpr char kIfHeld[] =
+    " AND EXISTS (SELECT 1 FROM instance AS holder WHERE holder.id = :instance AND holder.epoch = CAST(:epoch AS "
+    "bigint))"
+    " RETURNING " SAGA_COLUMNS;
+#undef SAGA_COLUMNS
+
 // Both choose the same sagas. The words of the index saga_finished; the plus keeps
 // SQLite from taking saga_by_state and sorting all that is finished.
 constexpr char kPurgeEvents[] =
@@ -93,18 +114,24 @@ long long Change(soci::session& sql, const char* query, const Uses&... uses) {
   return Statement(sql, query, use(uses)...).CountChanges();
 }
 
+// The rows of a statement that gives all columns of sagas.
 template <class... Uses>
-std::vector<SagaRow> SelectSagas(soci::session& sql, const char* where, const Uses&... uses) {
+std::vector<SagaRow> SagasOf(soci::session& sql, const std::string& query, const Uses&... uses) {
   SagaRow row;
-  Statement select(sql, absl::StrCat(kSelectSaga, where), into(row.id), into(row.definition),
-                   into(row.definition_version), into(row.key), into(row.input_hash), into(row.state),
-                   into(row.version), into(row.owner), into(row.cancel_requested), into(row.backward),
-                   into(row.next_run_at), into(row.deadline), into(row.create_time), into(row.update_time),
-                   into(row.traceparent), into(row.failure), into(row.steps), into(row.input), use(uses)...);
+  Statement select(sql, query, into(row.id), into(row.definition), into(row.definition_version), into(row.key),
+                   into(row.input_hash), into(row.state), into(row.version), into(row.owner),
+                   into(row.cancel_requested), into(row.backward), into(row.next_run_at), into(row.deadline),
+                   into(row.create_time), into(row.update_time), into(row.traceparent), into(row.failure),
+                   into(row.steps), into(row.input), use(uses)...);
   std::vector<SagaRow> rows;
   select.Execute();
   while (select.Fetch()) rows.push_back(row);
   return rows;
+}
+
+template <class... Uses>
+std::vector<SagaRow> SelectSagas(soci::session& sql, const char* where, const Uses&... uses) {
+  return SagasOf(sql, absl::StrCat(kSelectSaga, where), uses...);
 }
 
 absl::StatusOr<std::vector<Saga>> DecodeSagas(const std::vector<SagaRow>& rows) {
@@ -340,6 +367,44 @@ absl::StatusOr<std::vector<Saga>> SociSagaStore::LoadOwned(const Lease& lease, a
   std::vector<SagaRow> rows;
   RETURN_IF_ERROR(Read([&](soci::session& sql) { rows = SelectSagas(sql, kUnfinished, owner, after, most); }));
   return DecodeSagas(rows);
+}
+
+absl::Status SociSagaStore::Release(const Lease& lease) {
+  const std::string id = EncodeText(lease.instance);
+  const long long epoch = lease.epoch;
+  return Write([&](soci::session& sql) {
+    Change(sql, kRelease, id, epoch);
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::vector<Saga>> SociSagaStore::Claim(const Lease& lease, int limit) {
+  const bool on_postgres = dialect_ == Dialect::kPostgres;
+  const std::string query = absl::StrCat(kLapsed, on_postgres ? kNowOnPostgres : kNow, kBackFirst,
+                                         on_postgres ? kSkipLocked : "", ") ", kOwn, kChosen, kIfHeld);
+  const std::string instance = EncodeText(lease.instance);
+  const long long epoch = lease.epoch;
+  const int most = Limit(limit);
+  std::vector<SagaRow> rows;
+  RETURN_IF_ERROR(Write([&](soci::session& sql) {
+    rows = SagasOf(sql, query, most, instance, instance, epoch);
+    return absl::OkStatus();
+  }));
+  return DecodeSagas(rows);
+}
+
+absl::StatusOr<Saga> SociSagaStore::Take(const Lease& lease, absl::string_view saga_id) {
+  const std::string query = absl::StrCat(kOwn, kUnfinishedById, kIfHeld);
+  const std::string id = EncodeText(saga_id);
+  const std::string instance = EncodeText(lease.instance);
+  const long long epoch = lease.epoch;
+  std::vector<SagaRow> rows;
+  RETURN_IF_ERROR(Write([&](soci::session& sql) {
+    rows = SagasOf(sql, query, instance, id, instance, epoch);
+    return absl::OkStatus();
+  }));
+  if (rows.empty()) return absl::NotFoundError(absl::StrCat("there is no unfinished saga ", saga_id));
+  return DecodeSaga(rows.front());
 }
 
 absl::StatusOr<int> SociSagaStore::Purge(const Lease& lease, absl::Time before, int limit) {

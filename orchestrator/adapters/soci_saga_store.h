@@ -33,6 +33,9 @@ class SociSagaStore final : public SagaStore {
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
   absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
+  absl::Status Release(const Lease& lease) override;
+  absl::StatusOr<std::vector<Saga>> Claim(const Lease& lease, int limit) override;
+  absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view saga_id) override;
   absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override;
   absl::Status PutDefinition(const StoredDefinition& definition) override;
   absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override;

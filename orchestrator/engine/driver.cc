@@ -56,6 +56,25 @@ absl::Status Driver::TakeUp() {
   }
 }
 
+absl::StatusOr<int> Driver::Claim(int limit) {
+  if (context_->owns_unknown.exchange(false)) {
+    if (absl::Status status = TakeUp(); !status.ok()) {
+      context_->owns_unknown = true;
+      return status;
+    }
+  }
+  absl::StatusOr<std::vector<Saga>> claimed = context_->store.Claim(context_->lease, limit);
+  if (!claimed.ok()) {
+    context_->owns_unknown = true;
+    return claimed.status();
+  }
+  for (Saga& saga : *claimed) {
+    Shard& shard = ShardOf(saga.id);
+    shard.Post(TakeOverMail{.saga = std::move(saga)});
+  }
+  return static_cast<int>(claimed->size());
+}
+
 absl::Status Driver::Start() {
   RETURN_IF_ERROR(TakeUp());
   for (const std::shared_ptr<Shard>& shard : shards_) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "orchestrator/definition/definition.h"
@@ -74,16 +75,22 @@ class Driver {
   bool Turn();
   absl::Time NextDue() const;
 
-  // Accepts a saga, or attaches to the one its key started. `accepted(saga_id)` is called once it is stored (or found);
+  // Takes over at most `limit` unfinished sagas of instances whose lease is over. How many; UNAVAILABLE: call it again.
+  // For one thread, besides the others.
+  absl::StatusOr<int> Claim(int limit);
+
+  // Accepts a saga, or attaches to the one its key started, whichever instance drives that.
+  // `accepted(saga_id)` is called once it is stored (or found);
   // `answered` exactly once: when the saga is terminal, at `answer_by` as it stands, or when it is refused
   // (RESOURCE_EXHAUSTED OVERLOADED with RetryInfo; INVALID_ARGUMENT KEY_REUSED). Both on the driver's threads: do not
   // block.
   void Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
               std::function<void(Progress)> answered);
 
-  // Puts to a saga what a person asks (CancelRequested, Operated); answers it as it stands then, within 10 s. NOT_FOUND
-  // SAGA_NOT_FOUND; UNAVAILABLE SAGA_MOVED if `seen_version` is not 0 and no longer the saga's, SAGA_NOT_HELD if it is
-  // unfinished and not this instance's, STORE_UNAVAILABLE; RESOURCE_EXHAUSTED OVERLOADED.
+  // Puts to a saga what a person asks (CancelRequested, Operated); answers it as it stands then, within 10 s. A saga of
+  // another instance is taken from it. NOT_FOUND SAGA_NOT_FOUND; UNAVAILABLE SAGA_MOVED if `seen_version` is not 0 and
+  // no longer the saga's, SAGA_NOT_HELD if its definition is not known here, STORE_UNAVAILABLE; RESOURCE_EXHAUSTED
+  // OVERLOADED.
   void Ask(const std::string& saga_id, Event event, std::int64_t seen_version, std::function<void(Progress)> answered);
 
   // Accepted and unfinished sagas.

@@ -100,6 +100,17 @@ class SagaStore {
   // again.
   virtual absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) = 0;
 
+  // Ends it, so that others may claim its sagas at once. OK also if it is over.
+  virtual absl::Status Release(const Lease& lease) = 0;
+
+  // Makes at most `limit` unfinished sagas `lease.instance`'s own whose owner's lease is over, those that go back
+  // first; as they are now. What their owner still writes of them is a conflict. Nothing if `lease` is over.
+  // UNAVAILABLE: it may own more sagas than it knows; LoadOwned tells.
+  virtual absl::StatusOr<std::vector<Saga>> Claim(const Lease& lease, int limit) = 0;
+  // The same of one unfinished saga, whoever owns it. NOT_FOUND: there is no such saga, it is finished, or `lease` is
+  // over.
+  virtual absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view saga_id) = 0;
+
   // Removes finished sagas last updated before `before`, with their history and keys; at most `limit`. How many.
   virtual absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) = 0;
 

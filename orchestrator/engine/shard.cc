@@ -22,6 +22,7 @@ constexpr absl::Duration kStorePauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kStorePauseMax = absl::Seconds(2);
 constexpr int kAttemptsPerWarning = 20;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
+constexpr absl::Duration kWatchEvery = absl::Milliseconds(200);
 constexpr std::size_t kDoorMax = 4096;  // callers that wait to be heard, besides those of admitted sagas
 
 absl::Status KeyReused() {
@@ -66,14 +67,17 @@ absl::Status ToCaller(const absl::Status& status, const std::string& saga_id) {
                    {.reason = "STORE_FAILED", .domain = kDomain, .metadata = {{"saga_id", saga_id}}});
 }
 
-// Nothing was noted: only the instance that drives a saga can act on it.
+// Nothing was noted: only who knows a saga's definition can act on it.
 absl::Status NotHeld(const Saga& saga) {
   return WithRetryAfter(
       MakeError(
-          absl::StatusCode::kUnavailable, absl::StrCat("saga ", saga.id, " is not driven by this instance"),
+          absl::StatusCode::kUnavailable, absl::StrCat("saga ", saga.id, " cannot be driven by this instance"),
           {.reason = "SAGA_NOT_HELD", .domain = kDomain, .metadata = {{"saga_id", saga.id}, {"owner", saga.owner}}}),
       absl::Seconds(1));
 }
+
+// `seen_version` as of AskMail.
+bool IsAsSeen(const Saga& saga, std::int64_t seen_version) { return seen_version == 0 || seen_version == saga.version; }
 
 bool MayBeTriedAgain(const absl::Status& status) { return absl::IsUnavailable(status); }
 
@@ -104,6 +108,7 @@ struct Shard::Live {
   std::vector<Waiter> waiters;
   absl::Time timer_at = absl::InfiniteFuture();
   bool doubted = false;    // `saga` is not what is stored: nothing is decided on it until it was loaded again
+  bool elsewhere = false;  // it is another instance's, and only watched for its waiters; doubted as well
   bool counted = true;     // in in_flight: it is not only waiting for a person
   bool key_taken = false;  // and never will be: another saga has its key
 };
@@ -316,6 +321,13 @@ void Shard::Handle(AttachMail mail) {
   }
   absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
   if (stored.ok() && mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
+  if (stored.ok() && !IsTerminal(stored->state)) {
+    if (Live* const live = Insert(*stored); live != nullptr) {
+      live->counted = false;
+      Wait(*live, std::move(mail.waiter));
+      return Watch(*live, *std::move(stored));
+    }
+  }
   const absl::Status status = ToCaller(stored.status(), mail.saga_id);
   mail.waiter.answered({.status = status, .saga = stored.ok() ? *std::move(stored) : Saga()});
 }
@@ -328,26 +340,47 @@ void Shard::Handle(EventMail mail) {
 }
 
 void Shard::Handle(AskMail mail) {
-  if (Live* const live = Find(mail.saga_id); live != nullptr) {
-    const bool moved = mail.seen_version != 0 && mail.seen_version != live->saga.version;
-    if (live->doubted || moved) return mail.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
-    if (!Decide(*live, mail.event) && work_.find(mail.saga_id) == work_.end()) {
-      return mail.waiter.answered({.status = absl::OkStatus(), .saga = live->saga});
+  Live* live = Find(mail.saga_id);
+  if (live == nullptr || live->elsewhere) {
+    const absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
+    if (!stored.ok()) return mail.waiter.answered({.status = ToCaller(stored.status(), mail.saga_id), .saga = {}});
+    if (IsTerminal(stored->state)) return mail.waiter.answered({.status = absl::OkStatus(), .saga = *stored});
+    if (context_.catalog.Find(stored->definition, stored->definition_version) == nullptr) {
+      return mail.waiter.answered({.status = NotHeld(*stored), .saga = {}});
     }
-    work_[mail.saga_id].askers.push_back(std::move(mail.waiter));
-    return;
+    const absl::StatusOr<Live*> taken = TakeFromOwner(mail.saga_id, mail.seen_version);
+    if (!taken.ok()) return mail.waiter.answered({.status = taken.status(), .saga = {}});
+    live = *taken;
+  } else if (live->doubted || !IsAsSeen(live->saga, mail.seen_version)) {
+    return mail.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
   }
-  const absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
-  if (!stored.ok()) return mail.waiter.answered({.status = ToCaller(stored.status(), mail.saga_id), .saga = {}});
-  if (!IsTerminal(stored->state)) return mail.waiter.answered({.status = NotHeld(*stored), .saga = {}});
-  mail.waiter.answered({.status = absl::OkStatus(), .saga = *stored});
+  if (!Decide(*live, mail.event) && work_.find(mail.saga_id) == work_.end()) {
+    return mail.waiter.answered({.status = absl::OkStatus(), .saga = live->saga});
+  }
+  work_[mail.saga_id].askers.push_back(std::move(mail.waiter));
+}
+
+// What a person asks of a saga is decided here, whoever drove it: its owner finds that the row is no longer its own.
+absl::StatusOr<Shard::Live*> Shard::TakeFromOwner(const std::string& saga_id, std::int64_t seen_version) {
+  absl::StatusOr<Saga> taken = context_.store.Take(context_.lease, saga_id);
+  if (absl::IsNotFound(taken.status())) return MovedMeanwhile();
+  if (!taken.ok()) {
+    context_.owns_unknown = true;
+    return ToCaller(taken.status(), saga_id);
+  }
+  const bool as_seen = IsAsSeen(*taken, seen_version);
+  Handle(TakeOverMail{.saga = *std::move(taken)});
+  if (!as_seen) return MovedMeanwhile();
+  return Find(saga_id);
 }
 
 void Shard::Handle(TakeOverMail mail) {
   Live* live = Find(mail.saga.id);
+  if (live != nullptr && !live->doubted) return;  // taken up already
   if (live != nullptr) {
     live->saga = std::move(mail.saga);
-    live->doubted = false;
+    live->doubted = live->elsewhere = false;
+    Count(*live, true);
   } else if (live = Insert(std::move(mail.saga)); live != nullptr) {
     ++context_.in_flight;
   }
@@ -360,6 +393,10 @@ void Shard::TickWhatIsDue() {
     Live* const live = Find(timers_.begin()->second);
     timers_.erase(timers_.begin());
     live->timer_at = absl::InfiniteFuture();
+    if (live->elsewhere) {
+      Doubt(*live);
+      continue;
+    }
     if (!Decide(*live, Ticked{}) && work_.find(live->saga.id) == work_.end()) SetTimer(*live);
   }
 }
@@ -511,7 +548,7 @@ void Shard::Wait(Live& live, Waiter waiter) {
 }
 
 Progress Shard::ProgressOf(const Live& live) const {
-  const bool is_stored = !live.doubted && work_.find(live.saga.id) == work_.end();
+  const bool is_stored = live.elsewhere || (!live.doubted && work_.find(live.saga.id) == work_.end());
   return is_stored ? Progress{.status = absl::OkStatus(), .saga = live.saga}
                    : Progress{.status = StoreSilent(), .saga = {}};
 }
@@ -571,14 +608,24 @@ void Shard::Handle(ReloadMail mail) {
   if (Live* const live = Find(mail.saga_id); live != nullptr && live->doubted) Doubt(*live);
 }
 
+// Its owner finishes it, or loses it: its waiters are told from what is stored.
+void Shard::Watch(Live& live, Saga stored) {
+  live.saga = std::move(stored);
+  live.doubted = live.elsewhere = true;
+  Count(live, false);
+  live.timer_at = now_ + kWatchEvery;
+  timers_.insert({live.timer_at, live.saga.id});
+}
+
 void Shard::TakeAsStored(Live& live, const absl::StatusOr<Saga>& stored) {
-  const bool is_mine = stored.ok() && stored->id == live.saga.id;
-  if (is_mine && !IsTerminal(stored->state) && stored->owner == context_.lease.instance) {
+  const bool is_same = stored.ok() && stored->id == live.saga.id;
+  if (is_same && !IsTerminal(stored->state) && stored->owner == context_.lease.instance) {
     return Post(TakeOverMail{.saga = *stored});
   }
+  if (is_same && !IsTerminal(stored->state) && !live.waiters.empty()) return Watch(live, *stored);
   const std::string input_hash = live.saga.input_hash, saga_id = live.saga.id;
   Release(live, [&](Waiter waiter) {
-    if (stored.ok() && !is_mine) return AttachToExisting(*stored, input_hash, std::move(waiter));
+    if (stored.ok() && !is_same) return AttachToExisting(*stored, input_hash, std::move(waiter));
     waiter.answered({.status = ToCaller(stored.status(), saga_id), .saga = stored.ok() ? *stored : Saga()});
   });
 }

@@ -41,6 +41,7 @@ struct DriverContext {
   std::function<Shard&(const std::string& saga_id)> shard_of;
   std::atomic<std::size_t> in_flight{0};  // accepted and unfinished sagas
   std::atomic<bool> lease_lost{false};    // a commit was fenced: another process drives these sagas, this one must not
+  std::atomic<bool> owns_unknown{false};  // sagas may have become this instance's without its learning which
 };
 
 // A caller that waits for a saga.
@@ -72,7 +73,7 @@ struct AskMail {  // by a person, who is answered
   Waiter waiter;
 };
 struct TakeOverMail {
-  Saga saga;  // as it is stored
+  Saga saga;  // as it is stored, and this instance's own
 };
 struct ReloadMail {  // the copy in memory is not what is stored
   std::string saga_id;
@@ -135,6 +136,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void AttachToExisting(const Saga& existing, const std::string& input_hash, Waiter waiter);
   void Release(Live& live, const std::function<void(Waiter)>& to);
   void Doubt(Live& live);
+  void Watch(Live& live, Saga stored);
+  absl::StatusOr<Live*> TakeFromOwner(const std::string& saga_id, std::int64_t seen_version);
   void TakeAsStored(Live& live, const absl::StatusOr<Saga>& stored);
   Progress ProgressOf(const Live& live) const;
 

@@ -23,6 +23,7 @@
 #include "orchestrator/core/advance.h"
 #include "orchestrator/engine/saga_store.h"
 #include "tests/contract/saga_samples.h"
+#include "tests/support/poll.h"
 
 namespace unwind {
 
@@ -372,6 +373,101 @@ TEST_P(SagaStoreContract, OwnedUnfinishedSagasAreReadInPages) {
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "", 0)), IsEmpty());
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "", -1)), IsEmpty());
   EXPECT_THAT(Ids(store().LoadOwned(other, "", 50)), ElementsAre("bb"));
+}
+
+// ---- changes of ownership
+
+TEST_P(SagaStoreContract, SagasOfALeaseThatIsOverAreClaimedOnceThoseThatGoBackFirst) {
+  const Lease other = Acquired("orchestrator-2"), third = Acquired("orchestrator-3");
+  std::vector<Saga> sagas;
+  for (const char* id : {"a", "b", "c", "d"}) sagas.push_back(Stored(InsertOf(SampleSaga(id))));
+  Stored(UpdateOf(sagas[0], SagaState::kCompleted));
+  sagas[1] = Stored(UpdateOf(sagas[1], SagaState::kParked));
+  sagas[3] = Stored(UpdateOf(sagas[3], SagaState::kCompensating));
+  EXPECT_THAT(Ids(store().Claim(other, 10)), IsEmpty());
+
+  ASSERT_TRUE(store().Release(lease_).ok());
+  EXPECT_THAT(Ids(store().Claim(other, 0)), IsEmpty());
+  const auto first = store().Claim(other, 1);
+  ASSERT_THAT(Ids(first), ElementsAre("d"));
+  EXPECT_EQ(first->front().owner, "orchestrator-2");
+  sagas[3].owner = "orchestrator-2";
+  EXPECT_EQ(first->front(), sagas[3]);
+  EXPECT_EQ(Loaded("d"), sagas[3]);
+  EXPECT_THAT(Ids(store().Claim(third, 10)), testing::UnorderedElementsAre("b", "c"));
+  EXPECT_THAT(Ids(store().Claim(other, 10)), IsEmpty());
+  EXPECT_THAT(Ids(store().LoadOwned(third, "", 10)), ElementsAre("b", "c"));
+  EXPECT_THAT(Ids(store().LoadOwned(lease_, "", 10)), IsEmpty());
+}
+
+TEST_P(SagaStoreContract, ALeaseEndsByItselfUnlessItIsRenewed) {
+  const Lease other = Acquired("orchestrator-2");
+  Stored(InsertOf(SampleSaga("s1")));
+  ASSERT_TRUE(store().Renew(lease_, absl::Hours(1)).ok());
+  EXPECT_THAT(Ids(store().Claim(other, 10)), IsEmpty());
+  ASSERT_TRUE(store().Renew(lease_, absl::ZeroDuration()).ok());
+  absl::StatusOr<std::vector<Saga>> claimed;
+  EXPECT_TRUE(Eventually(absl::Seconds(10), [&] {
+    claimed = store().Claim(other, 10);
+    return !claimed.ok() || !claimed->empty();
+  }));
+  EXPECT_THAT(Ids(claimed), ElementsAre("s1"));
+}
+
+TEST_P(SagaStoreContract, WhoLostASagaWritesNoMoreOfItAndWhoHasItMay) {
+  const Lease other = Acquired("orchestrator-2");
+  const Saga saga = Stored(InsertOf(SampleSaga("s1")));
+  const auto taken = store().Take(other, "s1");
+  ASSERT_TRUE(taken.ok()) << taken.status();
+  EXPECT_EQ(taken->version, saga.version);
+  EXPECT_THAT(Committed(lease_, {UpdateOf(saga, SagaState::kRunning)}), ElementsAre(kConflict));
+  EXPECT_THAT(Committed(other, {UpdateOf(*taken, SagaState::kCompleted)}), ElementsAre(kStored));
+  EXPECT_TRUE(absl::IsNotFound(store().Take(lease_, "s1").status()));  // it is finished
+  EXPECT_TRUE(absl::IsNotFound(store().Take(lease_, "s2").status()));
+}
+
+TEST_P(SagaStoreContract, AnOldEpochNeitherClaimsNorTakesNorReleases) {
+  const Lease other = Acquired("orchestrator-2");
+  Stored(InsertOf(SampleSaga("s1")));
+  ASSERT_TRUE(store().Release(lease_).ok());
+  const Lease next = Acquired("orchestrator-1");
+  EXPECT_TRUE(store().Release(lease_).ok());
+  EXPECT_THAT(Ids(store().Claim(other, 10)), IsEmpty());  // `next` holds
+  ASSERT_TRUE(store().Release(next).ok());
+  Acquired("orchestrator-2");
+  EXPECT_THAT(Ids(store().Claim(other, 10)), IsEmpty());
+  EXPECT_TRUE(absl::IsNotFound(store().Take(other, "s1").status()));
+  EXPECT_EQ(Loaded("s1").owner, "orchestrator-1");
+}
+
+TEST_P(SagaStoreContract, NoSagaIsClaimedTwiceByManyAtOnce) {
+  constexpr int kSagas = 200;
+  std::vector<SagaWrite> inserts;
+  for (int i = 0; i < kSagas; ++i) inserts.push_back(InsertOf(SampleSaga(absl::StrCat("s", i))));
+  Committed(lease_, inserts);
+  std::vector<Lease> leases;
+  for (int i = 2; i < 6; ++i) leases.push_back(Acquired(absl::StrCat("orchestrator-", i)));
+  ASSERT_TRUE(store().Release(lease_).ok());
+  std::atomic<int> claimed = 0;
+  std::vector<std::thread> threads;
+  for (const Lease& lease : leases) {
+    threads.emplace_back([&, lease] {
+      for (int n = 1; n > 0;) {
+        const auto batch = store().Claim(lease, 7);
+        EXPECT_TRUE(batch.ok()) << batch.status();
+        n = batch.ok() ? static_cast<int>(batch->size()) : 0;
+        claimed += n;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::size_t owned = 0;
+  for (const Lease& lease : leases) owned += Ids(store().LoadOwned(lease, "", kSagas)).size();
+  EXPECT_EQ(claimed, static_cast<int>(owned));
+  // Who found only rows that others were claiming at that moment has stopped early.
+  EXPECT_LE(owned, static_cast<std::size_t>(kSagas));
+  while (!Ids(store().Claim(leases[0], kSagas)).empty()) continue;
+  EXPECT_THAT(Ids(store().LoadOwned(lease_, "", kSagas)), IsEmpty());
 }
 
 // ---- purge

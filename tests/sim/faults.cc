@@ -67,6 +67,8 @@ constexpr std::array<const char*, kOutcomes> kOutcomeNames = {
     "payment timeout",
     "step compensated",
     "parked step retried",
+    "claimed",
+    "taken from its owner",
 };
 
 }  // namespace

@@ -81,9 +81,11 @@ enum class Outcome : std::uint8_t {
   kPaymentFailed,
   kPaymentTimeout,
   kCompensated,
-  kOperated,  // a parked step that a person moved on
+  kOperated,        // a parked step that a person moved on
+  kClaimed,         // sagas of an instance whose lease was over
+  kTakenFromOwner,  // a saga that was another instance's, for what a person asked of it
 };
-constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kOperated) + 1;
+constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kTakenFromOwner) + 1;
 const char* NameOf(Outcome outcome);
 
 struct Tally {

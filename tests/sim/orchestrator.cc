@@ -17,6 +17,8 @@ namespace {
 
 constexpr absl::Duration kLease = absl::Seconds(15);
 constexpr absl::Duration kRenewEvery = absl::Seconds(5);
+constexpr absl::Duration kClaimEvery = absl::Seconds(1);
+constexpr int kClaimBatch = 20;
 constexpr absl::Duration kIdleTurnEvery = absl::Seconds(1);  // as Shard::WaitAndTurn
 
 Node TargetOf(const std::string& method) {
@@ -139,6 +141,7 @@ void Orchestrator::Start() {
   world_.Tell(NameOf(node_), "starts in epoch ", lease->epoch);
   Poke(process);
   RenewLater(process);
+  ClaimLater(process);
 }
 
 void Orchestrator::StartLater() {
@@ -249,6 +252,17 @@ void Orchestrator::RenewLater(const std::shared_ptr<Process>& process) {
       return;
     }
     RenewLater(process);
+  });
+}
+
+void Orchestrator::ClaimLater(const std::shared_ptr<Process>& process) {
+  world_.In(world_.dice().Between(kClaimEvery / 2, kClaimEvery * 3 / 2), [this, process] {
+    if (!process->alive) return;
+    if (!process->paused) {
+      process->driver().Claim(kClaimBatch).IgnoreError();
+      Poke(process);
+    }
+    ClaimLater(process);
   });
 }
 

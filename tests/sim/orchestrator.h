@@ -55,6 +55,7 @@ class Orchestrator final : public Server {
   void Poke(const std::shared_ptr<Process>& process);
   void Turn(const std::shared_ptr<Process>& process);
   void RenewLater(const std::shared_ptr<Process>& process);
+  void ClaimLater(const std::shared_ptr<Process>& process);
   void End(const std::shared_ptr<Process>& process);
   void Accept(const std::shared_ptr<Process>& process, const Request& request, Respond respond);
   Respond ByLiving(const std::shared_ptr<Process>& process, Respond respond);

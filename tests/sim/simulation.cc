@@ -104,9 +104,8 @@ class Simulation {
         if (!saga.steps[i].parked) continue;
         any = true;
         faults_.tally().Count(Outcome::kOperated);
-        const std::size_t owner = saga.owner == NameOf(Node::kOrchestratorA) ? 0 : 1;
-        orchestrators_[owner]->Ask(
-            saga.id, Operated{Verb::kRetry, static_cast<int>(i), "", "operator", "what refused it is mended"});
+        AnyOrchestrator().Ask(saga.id,
+                              Operated{Verb::kRetry, static_cast<int>(i), "", "operator", "what refused it is mended"});
       }
     }
     return any;

@@ -144,6 +144,28 @@ absl::Status Store::Renew(const Lease& lease, absl::Duration length) {
   return inner_.Renew(lease, length);
 }
 
+absl::StatusOr<std::vector<Saga>> Store::Claim(const Lease& lease, int limit) {
+  if (LoadFails()) return Silent();
+  absl::StatusOr<std::vector<Saga>> claimed = inner_.Claim(lease, limit);
+  if (!claimed.ok() || claimed->empty()) return claimed;
+  faults_.tally().Count(Outcome::kClaimed);
+  world_.Tell("store", "gives ", claimed->size(), " sagas to ", lease.instance);
+  if (!faults_.Strikes(Fault::kTornDurable, 0.3)) return claimed;
+  world_.Tell("store", "does not say so");
+  return Silent();
+}
+
+absl::StatusOr<Saga> Store::Take(const Lease& lease, absl::string_view id) {
+  if (LoadFails()) return Silent();
+  absl::StatusOr<Saga> taken = inner_.Take(lease, id);
+  if (!taken.ok()) return taken;
+  faults_.tally().Count(Outcome::kTakenFromOwner);
+  world_.Tell("store", "gives saga ", id, " to ", lease.instance);
+  if (!faults_.Strikes(Fault::kTornDurable, 0.3)) return taken;
+  world_.Tell("store", "does not say so");
+  return Silent();
+}
+
 absl::StatusOr<std::vector<Saga>> Store::LoadOwned(const Lease& lease, absl::string_view after, int limit) {
   if (LoadFails()) return Silent();
   return inner_.LoadOwned(lease, after, limit);

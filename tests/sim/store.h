@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <tuple>
@@ -21,7 +22,12 @@ namespace unwind::sim {
 
 class Store final : public SagaStore {
  public:
-  Store(World& world, Faults& faults, Bug bug) : world_(world), faults_(faults), bug_(bug), away_until_(world.now()) {}
+  Store(World& world, Faults& faults, Bug bug)
+      : world_(world),
+        faults_(faults),
+        bug_(bug),
+        inner_(std::make_shared<MachineClock>(world)),
+        away_until_(world.now()) {}
 
   // Whoever turns now: `crash` kills it, and what it does afterwards is without effect.
   void set_caller(std::function<void()> crash) { crash_ = std::move(crash); }
@@ -47,6 +53,9 @@ class Store final : public SagaStore {
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
   absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after, int limit) override;
+  absl::Status Release(const Lease& lease) override { return inner_.Release(lease); }
+  absl::StatusOr<std::vector<Saga>> Claim(const Lease& lease, int limit) override;
+  absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view id) override;
   absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override {
     return inner_.Purge(lease, before, limit);
   }

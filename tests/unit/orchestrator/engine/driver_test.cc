@@ -58,7 +58,7 @@ class DriverTest : public testing::Test {
          std::size_t in_flight_max = 1000)
         : participants(std::move(behave)),
           driver(test.store_, participants, test.catalog_, clock, test.observer_,
-                 *test.store_.Acquire("one", "", absl::Seconds(15)),
+                 *test.store_.Acquire(test.instance_, "", absl::Seconds(15)),
                  {.shards = shards, .batch_max = 64, .in_flight_max = in_flight_max, .seed = ++test.lives_}) {
       EXPECT_TRUE(driver.Start().ok());
     }
@@ -81,7 +81,8 @@ class DriverTest : public testing::Test {
   FaultyStore store_;
   DefinitionCatalog catalog_;
   CountingObserver observer_;
-  std::uint64_t lives_ = 0;  // each life draws other ids, as in production
+  std::string instance_ = "one";  // of the next life
+  std::uint64_t lives_ = 0;       // each life draws other ids, as in production
   SystemClock clock_;
   std::shared_ptr<const Definition> definition_;
 };
@@ -367,6 +368,66 @@ TEST_F(DriverTest, ACancelGoesBackAndIsAnsweredWithTheSagaAsItStands) {
   Answers unknown;
   life.driver.Ask("nobody", CancelRequested{}, 0, unknown.Taker());
   EXPECT_EQ(GetErrorInfo(unknown.Await(1)[0].status).reason, "SAGA_NOT_FOUND");
+}
+
+// The id of the one saga there is, once it waits for the answer of its first call.
+std::string AwaitCall(SagaStore& store, const ScriptedParticipants& participants) {
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return !participants.paths().empty(); }));
+  return store.List({}).value().at(0).id;
+}
+
+TEST_F(DriverTest, ACallerIsAnsweredByAnyInstanceAndASagaIsFinishedByWhoClaimsIt) {
+  Know(Sequence());
+  auto one = std::make_unique<Life>(
+      *this, [](const Call&) { return std::nullopt; }, clock_);
+  Answers at_one, at_two, in_a_hurry, other_input;
+  Accept(one->driver, "k", at_one);
+  const std::string id = AwaitCall(store_, one->participants);
+
+  instance_ = "two";
+  Life two(
+      *this, [](const Call&) { return OkResult(); }, clock_);
+  Accept(two.driver, "k", at_two);
+  Accept(two.driver, "k", in_a_hurry, "h", clock_.Now() + absl::Milliseconds(300));
+  Accept(two.driver, "k", other_input, "another");
+  EXPECT_EQ(GetErrorInfo(other_input.Await(1)[0].status).reason, "KEY_REUSED");
+  EXPECT_EQ(in_a_hurry.Await(1)[0].saga.state, SagaState::kRunning);
+  EXPECT_EQ(*two.driver.Claim(10), 0);  // its owner lives
+  EXPECT_EQ(two.driver.in_flight(), 0u);
+  EXPECT_EQ(at_two.size(), 0u);
+
+  one = nullptr;
+  ASSERT_TRUE(store_.Release({.instance = "one", .epoch = 1}).ok());
+  EXPECT_EQ(*two.driver.Claim(10), 1);
+  const Saga told = at_two.Await(1)[0].saga;
+  EXPECT_EQ(told.id, id);
+  EXPECT_EQ(told.state, SagaState::kCompleted);
+  EXPECT_EQ(told.owner, "two");
+  EXPECT_EQ(two.driver.in_flight(), 0u);
+}
+
+TEST_F(DriverTest, WhatAPersonAsksOfAnotherInstancesSagaIsDoneAndItsOwnerLearnsOfIt) {
+  Know(Sequence());
+  Life one(
+      *this, [](const Call&) { return std::nullopt; }, clock_);
+  Answers at_one, seen_too_early, at_two, again;
+  Accept(one.driver, "k", at_one);
+  const std::string id = AwaitCall(store_, one.participants);
+
+  instance_ = "two";
+  Life two(
+      *this, [](const Call&) { return OkResult(); }, clock_);
+  two.driver.Ask(id, CancelRequested{"ann", "changed her mind"}, 77, seen_too_early.Taker());
+  EXPECT_EQ(GetErrorInfo(seen_too_early.Await(1)[0].status).reason, "SAGA_MOVED");
+  two.driver.Ask(id, CancelRequested{"ann", "changed her mind"}, 0, at_two.Taker());
+  EXPECT_TRUE(at_two.Await(1)[0].status.ok()) << at_two.Await(1)[0].status;
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return IsTerminal(store_.Load(id)->state); }));
+
+  one.driver.Ask(id, CancelRequested{"ben", "so did he"}, 0, again.Taker());
+  EXPECT_EQ(GetErrorInfo(again.Await(1)[0].status).reason, "SAGA_MOVED");
+  const Saga told = at_one.Await(1)[0].saga;
+  EXPECT_EQ(told, *store_.Load(id));
+  EXPECT_EQ(one.driver.in_flight(), 0u);
 }
 
 TEST_F(DriverTest, AFullHouseRefusesNewSagasButAnswersForItsOwn) {

@@ -112,6 +112,15 @@ class FaultyStore final : public SagaStore {
   absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after, int limit) override {
     return store_.LoadOwned(lease, after, limit);
   }
+  absl::Status Release(const Lease& lease) override { return store_.Release(lease); }
+  absl::StatusOr<std::vector<Saga>> Claim(const Lease& lease, int limit) override {
+    if (away_) return Away();
+    return store_.Claim(lease, limit);
+  }
+  absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view id) override {
+    if (away_) return Away();
+    return store_.Take(lease, id);
+  }
   absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override {
     return store_.Purge(lease, before, limit);
   }
