@@ -48,9 +48,12 @@ ABSL_FLAG(std::string, db, "orchestrator.db",
           "\"postgres:host=db1 dbname=sagas user=sagas password_file=PATH\".");
 ABSL_FLAG(
     std::string, instance, "orchestrator",
-    "This orchestrator's name, the same after every restart, on whatever host: under it it finds its sagas again.");
-ABSL_FLAG(absl::Duration, lease, absl::Seconds(15),
-          "How long the instance's lease lasts, 1s to 1h; a third of it passes between renewals.");
+    "This orchestrator's name, the same after every restart, on whatever host: under it it finds its sagas again. "
+    "Several orchestrators on one database need names of their own.");
+ABSL_FLAG(
+    absl::Duration, lease, absl::Seconds(15),
+    "How long the instance's lease lasts, 1s to 1h; a third of it passes between renewals. When it is over, others "
+    "on the same database take the instance's sagas.");
 ABSL_FLAG(absl::Duration, retention, absl::Hours(24 * 30), "How long finished sagas, their history and keys are kept.");
 ABSL_FLAG(int, shards, 1, "Threads that decide and commit, 1 to 64.");
 ABSL_FLAG(int, batch_max, 256, "Events that one turn decides and commits together, 1 to 10000.");

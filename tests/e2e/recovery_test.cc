@@ -139,16 +139,7 @@ TEST_F(Recovery, ASagaThatIsCancelledBeforeItsPivotIsUndone) {
   cluster_->Kill(Node::kStock);
   const auto call = shop_.Begin(Shop::Order("mina", "lamp"));
   const std::string saga_id = call->SagaId(kPatience);
-  saga::v1::CancelSagaRequest request;
-  request.set_saga_id(saga_id);
-  request.set_actor("operator");
-  request.set_reason("a test");
-  saga::v1::CancelSagaResponse response;
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
-  const grpc::Status status =
-      saga::v1::SagaService::NewStub(cluster_->Channel(Node::kOrchestrator))->CancelSaga(&context, request, &response);
-  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_TRUE(IsOk(shop_.CancelSaga(saga_id).status()));
   ASSERT_TRUE(IsOk(cluster_->Restart(Node::kStock)));
   const auto saga = shop_.AwaitEnd(saga_id, kPatience);
   ASSERT_TRUE(saga.ok()) << saga.status();

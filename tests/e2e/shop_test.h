@@ -2,8 +2,11 @@
 #ifndef UNWIND_TESTS_E2E_SHOP_TEST_H_
 #define UNWIND_TESTS_E2E_SHOP_TEST_H_
 
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -23,10 +26,13 @@ inline bool IsOk(const absl::Status& status) {
 
 class ShopTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() {
+  static void SetUpTestSuite() { StartCluster({}); }
+
+  static void StartCluster(std::map<Node, std::vector<std::string>> extra_flags) {
     ClusterOptions options;
     options.bin_dir = UNWIND_BIN_DIR;
     options.postgres = TestsOnPostgres();
+    options.extra_flags = std::move(extra_flags);
     auto cluster = Cluster::Start(options);
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = cluster->release();

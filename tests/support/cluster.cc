@@ -69,6 +69,8 @@ std::string NodeName(Node node) {
       return "payment_svc";
     case Node::kOrchestrator:
       return "orchestrator";
+    case Node::kSecondOrchestrator:
+      return "orchestrator_2";
   }
   std::abort();
 }
@@ -105,6 +107,7 @@ std::string Cluster::Path(Node node, const std::string& suffix) const {
 }
 
 std::string Cluster::Database(Node node) const {
+  if (node == Node::kSecondOrchestrator) return Database(Node::kOrchestrator);
   return postgres_ != nullptr ? postgres_->Database(NodeName(node)) : Path(node, ".db");
 }
 std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
@@ -117,15 +120,17 @@ bool Cluster::Running(Node node) { return seats_.at(node).process->Running(); }
 
 std::vector<std::string> Cluster::Arguments(Node node) const {
   const auto seat = seats_.find(node);
+  const bool is_second = node == Node::kSecondOrchestrator;
   const bool again = seat != seats_.end() && !seat->second.address.empty();
   std::vector<std::string> arguments = {
-      absl::StrCat(options_.bin_dir, "/", NodeName(node)),
+      absl::StrCat(options_.bin_dir, "/", NodeName(is_second ? Node::kOrchestrator : node)),
       absl::StrCat("--listen=", again ? seat->second.address : "127.0.0.1:0"),
       absl::StrCat("--port_file=", Path(node, ".port")),
       absl::StrCat("--db=", Database(node)),
   };
   if (node == Node::kPayment) arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));
-  if (node == Node::kOrchestrator) {
+  if (is_second) arguments.push_back(absl::StrCat("--instance=", NodeName(node)));
+  if (node == Node::kOrchestrator || is_second) {
     std::string routes = absl::StrCat("shop.order.v1.OrderService=", AddressForCallers(Node::kOrder),
                                       ",shop.stock.v1.StockService=", AddressForCallers(Node::kStock),
                                       ",shop.payment.v1.PaymentService=", AddressForCallers(Node::kPayment));

@@ -19,9 +19,10 @@
 
 namespace unwind {
 
-enum class Node { kGateway, kOrder, kStock, kPayment, kOrchestrator };
+enum class Node { kGateway, kOrder, kStock, kPayment, kOrchestrator, kSecondOrchestrator };
 
-// In the order in which they start: each after those it calls.
+// In the order in which they start: each after those it calls. The second orchestrator is only there where it is asked
+// for, by Launch.
 inline constexpr std::array<Node, 5> kNodes = {Node::kGateway, Node::kOrder, Node::kStock, Node::kPayment,
                                                Node::kOrchestrator};
 
@@ -54,7 +55,9 @@ class Cluster {
   absl::StatusOr<int> Terminate(Node node, absl::Duration patience = absl::Seconds(20));
   // Starts a node that was killed, at its old port, over its old database; returns when it is healthy.
   absl::Status Restart(Node node);
-  // The same without waiting for its health.
+  // Starts a node that never ran; returns when it is healthy.
+  absl::Status Launch(Node node);
+  // As Restart without waiting for its health.
   absl::Status Spawn(Node node);
   // SIGSTOP, SIGCONT.
   void Signal(Node node, int signal);
@@ -85,7 +88,6 @@ class Cluster {
   };
 
   Cluster(ClusterOptions options, std::string scratch);
-  absl::Status Launch(Node node);
   absl::Status Down(Node node, const std::string& what);
   std::string AddressForCallers(Node node) const;
   std::vector<std::string> Arguments(Node node) const;

@@ -96,7 +96,7 @@ shop::checkout::v1::PlaceOrderRequest Shop::Order(const std::string& member, con
 }
 
 std::unique_ptr<Placing> Shop::Begin(const shop::checkout::v1::PlaceOrderRequest& request, absl::Duration deadline) {
-  return std::make_unique<Placing>(cluster_.Channel(Node::kOrchestrator), request, deadline);
+  return std::make_unique<Placing>(cluster_.Channel(door_), request, deadline);
 }
 
 grpc::Status Shop::Place(const shop::checkout::v1::PlaceOrderRequest& request,
@@ -112,11 +112,24 @@ grpc::Status Shop::Place(const shop::checkout::v1::PlaceOrderRequest& request,
   return status;
 }
 
+absl::StatusOr<saga::v1::Saga> Shop::CancelSaga(const std::string& saga_id) {
+  saga::v1::CancelSagaRequest request;
+  request.set_saga_id(saga_id);
+  request.set_actor("operator");
+  request.set_reason("a test");
+  saga::v1::CancelSagaResponse response;
+  grpc::ClientContext context;
+  SetDeadline(context, absl::Seconds(30));
+  const auto stub = saga::v1::SagaService::NewStub(cluster_.Channel(door_));
+  RETURN_IF_ERROR(FromGrpc(stub->CancelSaga(&context, request, &response)));
+  return response.saga();
+}
+
 grpc::Status Shop::Cancel(const shop::checkout::v1::CancelOrderRequest& request,
                           shop::checkout::v1::CancelOrderResponse* response) {
   grpc::ClientContext context;
   SetDeadline(context, absl::Seconds(30));
-  return shop::checkout::v1::CheckoutService::NewStub(cluster_.Channel(Node::kOrchestrator))
+  return shop::checkout::v1::CheckoutService::NewStub(cluster_.Channel(door_))
       ->CancelOrder(&context, request, response);
 }
 
@@ -172,8 +185,8 @@ absl::StatusOr<saga::v1::Saga> Shop::Saga(const std::string& saga_id) {
   saga::v1::GetSagaResponse response;
   grpc::ClientContext context;
   SetDeadline(context, kReadDeadline);
-  RETURN_IF_ERROR(FromGrpc(
-      saga::v1::SagaService::NewStub(cluster_.Channel(Node::kOrchestrator))->GetSaga(&context, request, &response)));
+  RETURN_IF_ERROR(
+      FromGrpc(saga::v1::SagaService::NewStub(cluster_.Channel(door_))->GetSaga(&context, request, &response)));
   return response.saga();
 }
 
@@ -184,8 +197,8 @@ absl::StatusOr<saga::v1::Saga> Shop::SagaOfKey(const std::string& definition, co
   saga::v1::ListSagasResponse response;
   grpc::ClientContext context;
   SetDeadline(context, kReadDeadline);
-  RETURN_IF_ERROR(FromGrpc(
-      saga::v1::SagaService::NewStub(cluster_.Channel(Node::kOrchestrator))->ListSagas(&context, request, &response)));
+  RETURN_IF_ERROR(
+      FromGrpc(saga::v1::SagaService::NewStub(cluster_.Channel(door_))->ListSagas(&context, request, &response)));
   for (const saga::v1::Saga& saga : response.sagas()) {
     if (saga.key() == key) return saga;
   }
@@ -196,7 +209,7 @@ absl::StatusOr<std::vector<saga::v1::HistoryEntry>> Shop::History(const std::str
   std::vector<saga::v1::HistoryEntry> entries;
   saga::v1::GetHistoryRequest request;
   request.set_saga_id(saga_id);
-  const auto stub = saga::v1::SagaService::NewStub(cluster_.Channel(Node::kOrchestrator));
+  const auto stub = saga::v1::SagaService::NewStub(cluster_.Channel(door_));
   do {
     saga::v1::GetHistoryResponse response;
     grpc::ClientContext context;
@@ -250,7 +263,7 @@ absl::StatusOr<saga::v1::Saga> Shop::AwaitEnd(const std::string& saga_id, absl::
 
 absl::StatusOr<int> Shop::Unfinished() {
   int unfinished = 0;
-  const auto stub = saga::v1::SagaService::NewStub(cluster_.Channel(Node::kOrchestrator));
+  const auto stub = saga::v1::SagaService::NewStub(cluster_.Channel(door_));
   for (const auto state :
        {saga::v1::Saga::STATE_RUNNING, saga::v1::Saga::STATE_COMPENSATING, saga::v1::Saga::STATE_PARKED}) {
     saga::v1::ListSagasRequest request;

@@ -72,7 +72,8 @@ std::string NewKey();
 
 class Shop {
  public:
-  explicit Shop(Cluster& cluster) : cluster_(cluster) {}
+  // `door`: the orchestrator that is called.
+  explicit Shop(Cluster& cluster, Node door = Node::kOrchestrator) : cluster_(cluster), door_(door) {}
 
   static shop::checkout::v1::PlaceOrderRequest Order(const std::string& member, const std::string& product,
                                                      int quantity = 1);
@@ -84,6 +85,9 @@ class Shop {
                                  absl::Duration deadline = absl::Seconds(30));
   grpc::Status Cancel(const shop::checkout::v1::CancelOrderRequest& request,
                       shop::checkout::v1::CancelOrderResponse* response);
+
+  // As an operator: the saga as it stands then.
+  absl::StatusOr<saga::v1::Saga> CancelSaga(const std::string& saga_id);
 
   absl::Status Restock(const std::string& product, std::int64_t quantity, std::int64_t price_minor);
   absl::Status SetScenario(const pg::v1::Scenario& scenario);
@@ -107,6 +111,7 @@ class Shop {
 
  private:
   Cluster& cluster_;
+  const Node door_;
 };
 
 }  // namespace unwind
