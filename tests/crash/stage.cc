@@ -31,7 +31,7 @@ constexpr absl::Duration kPatience = absl::Seconds(60);
 constexpr absl::Duration kDyingPatience = absl::Seconds(1);  // between an answer and the death behind it
 
 std::vector<std::string> LinesOf(const std::string& path) {
-  return absl::StrSplit(ReadFile(path), '\n', absl::SkipWhitespace());
+  return absl::StrSplit(ContentsOf(path), '\n', absl::SkipWhitespace());
 }
 
 // The file changes in one go: a process must never read half a plan.

@@ -58,9 +58,9 @@ class PythonParticipant : public testing::Test {
                                 "google/rpc/status.proto", "google/rpc/error_details.proto"},
                                log, kPatience);
     ASSERT_TRUE(made.ok()) << made.status();
-    ASSERT_EQ(*made, 0) << ReadFile(log);
+    ASSERT_EQ(*made, 0) << ContentsOf(log);
     google::protobuf::FileDescriptorSet files;
-    ASSERT_TRUE(files.ParseFromString(ReadFile(Set())));
+    ASSERT_TRUE(files.ParseFromString(ContentsOf(Set())));
     for (const auto& file : files.file()) ASSERT_NE(pool_->BuildFile(file), nullptr) << file.name();
   }
 
@@ -71,9 +71,9 @@ class PythonParticipant : public testing::Test {
         {kPython, absl::StrCat(kFolder, "/participant.py"), "--protoset", Set(), "--port_file", port_file}, log);
     ASSERT_TRUE(python.ok()) << python.status();
     python_ = python->release();
-    ASSERT_TRUE(Eventually(kPatience, [&] { return !ReadFile(port_file).empty() || !python_->Running(); }));
-    ASSERT_TRUE(python_->Running()) << ReadFile(log);
-    address_ = absl::StrCat("127.0.0.1:", ReadFile(port_file));
+    ASSERT_TRUE(Eventually(kPatience, [&] { return !ContentsOf(port_file).empty() || !python_->Running(); }));
+    ASSERT_TRUE(python_->Running()) << ContentsOf(log);
+    address_ = absl::StrCat("127.0.0.1:", ContentsOf(port_file));
   }
 
   void SetUp() override { ASSERT_NE(cluster_, nullptr) << "the cluster did not start"; }

@@ -50,8 +50,8 @@ class Start : public testing::TestWithParam<Node> {
     std::filesystem::remove(log);
     const absl::StatusOr<int> status = RunToEnd(arguments, log, kEndPatience);
     EXPECT_TRUE(status.ok()) << status.status();
-    EXPECT_EQ(status.value_or(-1), 1) << ReadFile(log);
-    return ReadFile(log);
+    EXPECT_EQ(status.value_or(-1), 1) << ContentsOf(log);
+    return ContentsOf(log);
   }
 
   std::string Database() const { return absl::StrCat("--db=", scratch_, "/a.db"); }
@@ -146,7 +146,7 @@ TEST_P(Start, MigrateOnlyMakesTheSchema) {
           {absl::StrCat(UNWIND_BIN_DIR, "/", NodeName(GetParam())), "migrate", absl::StrCat("--db=", database)}, log,
           kEndPatience);
       ASSERT_TRUE(status.ok()) << status.status();
-      EXPECT_EQ(*status, 0) << ReadFile(log);
+      EXPECT_EQ(*status, 0) << ContentsOf(log);
     }
     const auto books = Books::Open({{"db", database}});
     ASSERT_TRUE(books.ok()) << books.status();
@@ -192,13 +192,13 @@ TEST_F(Definitions, CheckSaysWhatIsWrongAndExitsWithOne) {
       RunToEnd({program, "check", "orchestrator/sagas/place_order.yaml", "orchestrator/sagas/cancel_order.yaml"}, log,
                kEndPatience);
   ASSERT_TRUE(good.ok()) << good.status();
-  EXPECT_EQ(*good, 0) << ReadFile(log);
+  EXPECT_EQ(*good, 0) << ContentsOf(log);
   const std::string path = absl::StrCat(scratch_, "/broken.yaml");
   std::ofstream(path) << "saga: broken\n";
   const auto bad = RunToEnd({program, "check", path}, log, kEndPatience);
   ASSERT_TRUE(bad.ok()) << bad.status();
   EXPECT_EQ(*bad, 1);
-  EXPECT_THAT(ReadFile(log), HasSubstr("broken.yaml:1:"));
+  EXPECT_THAT(ContentsOf(log), HasSubstr("broken.yaml:1:"));
 }
 
 }  // namespace

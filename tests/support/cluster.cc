@@ -157,7 +157,7 @@ absl::Status Cluster::Launch(Node node) {
   Seat& seat = seats_.at(node);
   std::string port;
   const bool listens = Eventually(kStartPatience, [&] {
-    const std::string text = ReadFile(Path(node, ".port"));  // a second line would be the port of the metrics
+    const std::string text = ContentsOf(Path(node, ".port"));  // a second line would be the port of the metrics
     port = text.substr(0, text.find('\n'));
     return !port.empty() || !seat.process->Running();
   });
@@ -174,7 +174,7 @@ absl::Status Cluster::Launch(Node node) {
 
 absl::Status Cluster::Down(Node node, const std::string& what) {
   return absl::UnavailableError(
-      absl::StrCat(NodeName(node), " ", what, "; its log ends:\n", Tail(ReadFile(LogPath(node)))));
+      absl::StrCat(NodeName(node), " ", what, "; its log ends:\n", Tail(ContentsOf(LogPath(node)))));
 }
 
 void Cluster::Kill(Node node) {

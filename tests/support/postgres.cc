@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
+#include "tests/support/cpu.h"
 #include "tests/support/poll.h"
 
 namespace unwind {
@@ -96,6 +97,8 @@ PostgresServer::~PostgresServer() {
   fs::remove_all(folder_, ignored);
 }
 
+double PostgresServer::CpuSeconds() const { return unwind::CpuSeconds(process_->pid()); }
+
 std::string PostgresServer::LogPath() const { return folder_ + "/server.log"; }
 
 std::vector<std::string> PostgresServer::AsItsUser(std::vector<std::string> command) const {
@@ -114,7 +117,7 @@ absl::Status PostgresServer::MakeCluster() {
                    RunToEnd(AsItsUser({bin_ + "/initdb", "--pgdata=" + data, "--no-sync", "--auth=trust",
                                        "--encoding=UTF8", "--locale=C.UTF-8", absl::StrCat("--username=", kUser)}),
                             LogPath(), kPatience));
-  if (made != 0) return absl::InternalError(absl::StrCat("initdb failed:\n", ReadFile(LogPath())));
+  if (made != 0) return absl::InternalError(absl::StrCat("initdb failed:\n", ContentsOf(LogPath())));
   // The socket's folder is its user's alone; over TCP a password is asked for.
   std::ofstream(data + "/pg_hba.conf") << "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
   std::ofstream(folder_ + "/password") << kPassword << "\n";
@@ -141,7 +144,7 @@ absl::Status PostgresServer::StartAgain() {
       return absl::OkStatus();
     }
   }
-  return absl::UnavailableError(absl::StrCat("PostgreSQL did not start:\n", ReadFile(LogPath())));
+  return absl::UnavailableError(absl::StrCat("PostgreSQL did not start:\n", ContentsOf(LogPath())));
 }
 
 absl::Status PostgresServer::StopNow() {

@@ -41,6 +41,9 @@ class PostgresServer {
   absl::Status Kill();
   absl::Status StartAgain();
 
+  // CPU seconds of all its processes.
+  double CpuSeconds() const;
+
   const std::string& folder() const { return folder_; }
   int port() const { return port_; }
 

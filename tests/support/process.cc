@@ -38,7 +38,7 @@ constexpr int kExecFailed = 127;
 }
 
 int64_t ReadPeakKib(pid_t pid) {
-  for (absl::string_view line : absl::StrSplit(ReadFile(absl::StrCat("/proc/", pid, "/status")), '\n')) {
+  for (absl::string_view line : absl::StrSplit(ContentsOf(absl::StrCat("/proc/", pid, "/status")), '\n')) {
     int64_t kib = 0;
     if (!absl::ConsumePrefix(&line, "VmHWM:") || !absl::ConsumeSuffix(&line, "kB")) continue;
     return absl::SimpleAtoi(line, &kib) ? kib : 0;
@@ -114,7 +114,7 @@ absl::StatusOr<int> RunToEnd(const std::vector<std::string>& arguments, const st
   return (*process)->Wait(patience);
 }
 
-std::string ReadFile(const std::string& path) {
+std::string ContentsOf(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   text << file.rdbuf();

@@ -57,7 +57,7 @@ absl::StatusOr<int> RunToEnd(const std::vector<std::string>& arguments, const st
                              absl::Duration patience);
 
 // The contents of a file; empty if there is none.
-std::string ReadFile(const std::string& path);
+std::string ContentsOf(const std::string& path);
 
 }  // namespace unwind
 

@@ -1,0 +1,17 @@
+// What processes cost: read from /proc.
+#ifndef UNWIND_TESTS_SUPPORT_CPU_H_
+#define UNWIND_TESTS_SUPPORT_CPU_H_
+
+#include <sys/types.h>
+
+namespace unwind {
+
+// CPU seconds of a process and of all its children, those that have ended too. 0 if there is no such process.
+double CpuSeconds(pid_t pid);
+
+// Of this process alone.
+double OwnCpuSeconds();
+
+}  // namespace unwind
+
+#endif  // UNWIND_TESTS_SUPPORT_CPU_H_
