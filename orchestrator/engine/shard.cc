@@ -22,7 +22,8 @@ constexpr absl::Duration kStorePauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kStorePauseMax = absl::Seconds(2);
 constexpr int kAttemptsPerWarning = 20;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
-constexpr absl::Duration kWatchEvery = absl::Milliseconds(200);
+constexpr absl::Duration kWatchPauseMin = absl::Milliseconds(50);  // doubles with each look
+constexpr absl::Duration kWatchPauseMax = absl::Seconds(1);
 constexpr std::size_t kDoorMax = 4096;  // callers that wait to be heard, besides those of admitted sagas
 
 absl::Status KeyReused() {
@@ -109,6 +110,7 @@ struct Shard::Live {
   absl::Time timer_at = absl::InfiniteFuture();
   bool doubted = false;    // `saga` is not what is stored: nothing is decided on it until it was loaded again
   bool elsewhere = false;  // it is another instance's, and only watched for its waiters; doubted as well
+  absl::Duration watch_pause;
   bool counted = true;     // in in_flight: it is not only waiting for a person
   bool key_taken = false;  // and never will be: another saga has its key
 };
@@ -376,7 +378,12 @@ absl::StatusOr<Shard::Live*> Shard::TakeFromOwner(const std::string& saga_id, st
 
 void Shard::Handle(TakeOverMail mail) {
   Live* live = Find(mail.saga.id);
-  if (live != nullptr && !live->doubted) return;  // taken up already
+  if (live != nullptr && !live->doubted) {
+    // Taken up already; or lost, moved by another and come back unnoticed. What is decided on such a copy will not be
+    // stored, so that it is loaded again.
+    const bool is_known = mail.saga.version <= live->saga.version;
+    if (is_known || work_.find(mail.saga.id) != work_.end()) return;
+  }
   if (live != nullptr) {
     live->saga = std::move(mail.saga);
     live->doubted = live->elsewhere = false;
@@ -613,7 +620,8 @@ void Shard::Watch(Live& live, Saga stored) {
   live.saga = std::move(stored);
   live.doubted = live.elsewhere = true;
   Count(live, false);
-  live.timer_at = now_ + kWatchEvery;
+  live.watch_pause = std::clamp(live.watch_pause * 2, kWatchPauseMin, kWatchPauseMax);
+  live.timer_at = now_ + live.watch_pause;
   timers_.insert({live.timer_at, live.saga.id});
 }
 

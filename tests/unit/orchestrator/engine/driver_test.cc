@@ -430,6 +430,35 @@ TEST_F(DriverTest, WhatAPersonAsksOfAnotherInstancesSagaIsDoneAndItsOwnerLearnsO
   EXPECT_EQ(one.driver.in_flight(), 0u);
 }
 
+TEST_F(DriverTest, ASagaThatWasLostAndComesBackUnnoticedIsDrivenAsItIsStored) {
+  Plan plan = PivotInTheMiddle(true);
+  plan.refusals_max = 1;
+  Know(std::move(plan));
+  std::atomic<bool> mended = false;
+  Life one(
+      *this,
+      [&](const Call& call) { return call.method == "/test/r.action" && !mended ? RefusedResult() : OkResult(); },
+      clock_);
+  Answers at_one, at_two;
+  Accept(one.driver, "k", at_one);
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return observer_.parked > 0; }));
+  const std::string id = store_.List({}).value().at(0).id;
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return store_.Load(id)->state == SagaState::kParked; }));
+
+  instance_ = "two";
+  auto two = std::make_unique<Life>(
+      *this, [](const Call&) { return std::nullopt; }, clock_);
+  two->driver.Ask(id, Operated{Verb::kRetry, 2, "", "ann", "mended"}, 0, at_two.Taker());
+  EXPECT_TRUE(at_two.Await(1)[0].status.ok()) << at_two.Await(1)[0].status;
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return !two->participants.paths().empty(); }));
+  two = nullptr;
+  ASSERT_TRUE(store_.Release({.instance = "two", .epoch = 1}).ok());
+
+  mended = true;
+  EXPECT_EQ(*one.driver.Claim(10), 1);
+  EXPECT_EQ(at_one.Await(1)[0].saga.state, SagaState::kCompleted);
+}
+
 TEST_F(DriverTest, AFullHouseRefusesNewSagasButAnswersForItsOwn) {
   Know(Sequence());
   Life life(
