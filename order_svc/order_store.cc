@@ -64,27 +64,6 @@ constexpr char kSaveLimits[] =
 
 constexpr char kCountInProgress[] = "SELECT count(*) FROM orders WHERE state IN (1, 4)";
 
-std::string IdsOf(const std::set<std::string>& ids) {
-  RowList rows;
-  for (const std::string& id : ids) rows.Add(id);
-  return rows.json();
-}
-
-// Nothing if `rows` is empty.
-void Put(soci::session& session, const char* sql, const RowList& rows) {
-  if (rows.empty()) return;
-  const std::string param = rows.json();
-  RunOnce(session, sql, soci::use(param));
-}
-
-// False if another process was faster with one of `rows`.
-bool Insert(soci::session& session, const char* sql, const RowList& rows) {
-  if (rows.empty()) return true;
-  const std::string param = rows.json();
-  long long returned = 0;
-  return Statement(session, sql, soci::use(param), soci::into(returned)).CountRows() == rows.size();
-}
-
 // A row of kColumns on its way out of SOCI.
 struct OrderRow {
   Order order;
@@ -145,7 +124,7 @@ Orders LoadOrders(soci::session& session, const std::set<std::string>& order_ids
   Orders orders;
   for (const std::string& id : order_ids) orders.try_emplace(id);
   if (orders.empty()) return orders;
-  const std::string ids = IdsOf(order_ids);
+  const std::string ids = IdRows(order_ids);
   OrderRow row;
   row.Select(
       session, absl::StrCat(kColumns, kById, kLocked), [&] { orders[row.order.order_id] = row.Get(); }, soci::use(ids));
@@ -155,7 +134,7 @@ Orders LoadOrders(soci::session& session, const std::set<std::string>& order_ids
 Limits LoadLimits(soci::session& session, const std::set<std::string>& product_ids) {
   Limits limits;
   if (product_ids.empty()) return limits;
-  const std::string ids = IdsOf(product_ids);
+  const std::string ids = IdRows(product_ids);
   std::string product_id;
   Statement select(session, kLoadLimits, soci::use(ids), soci::into(product_id));
   select.Execute();
@@ -184,8 +163,8 @@ void UpdateOrders(soci::session& session, const std::vector<const Order*>& order
              order->payment_id, order->reason, order->canceller, absl::ToUnixMicros(order->update_time));
     if (!IsLive(order->state)) freed.Add(order->order_id);
   }
-  Put(session, kUpdateOrders, rows);
-  Put(session, kFreeItems, freed);
+  PutRows(session, kUpdateOrders, rows);
+  PutRows(session, kFreeItems, freed);
 }
 
 bool InsertOrders(soci::session& session, const std::vector<const Order*>& orders) {
@@ -196,13 +175,13 @@ bool InsertOrders(soci::session& session, const std::vector<const Order*>& order
              absl::ToUnixMicros(order->create_time), absl::ToUnixMicros(order->update_time));
     AddItems(*order, items);
   }
-  return Insert(session, kInsertOrders, rows) && Insert(session, kInsertItems, items);
+  return InsertRows(session, kInsertOrders, rows) && InsertRows(session, kInsertItems, items);
 }
 
 void SaveLimits(soci::session& session, const std::map<std::string, bool>& one_per_member) {
   RowList rows;
   for (const auto& [product_id, limited] : one_per_member) rows.Add(product_id, limited ? 1 : 0);
-  Put(session, kSaveLimits, rows);
+  PutRows(session, kSaveLimits, rows);
 }
 
 std::int64_t CountInProgress(soci::session& session) {
@@ -220,7 +199,7 @@ std::int64_t ClearOrders(soci::session& session) {
 }
 
 std::optional<Order> FindOrder(soci::session& session, const std::string& order_id) {
-  const std::string ids = IdsOf({order_id});
+  const std::string ids = IdRows(std::vector{order_id});
   OrderRow row;
   std::vector<Order> found;
   row.Select(

@@ -54,27 +54,6 @@ Rows Asked(const std::vector<std::string>& ids) {
   return rows;
 }
 
-std::string IdsOf(const std::vector<std::string>& ids) {
-  RowList rows;
-  for (const std::string& id : ids) rows.Add(id);
-  return rows.json();
-}
-
-// Nothing if `rows` is empty.
-void Put(soci::session& session, const char* sql, const RowList& rows) {
-  if (rows.empty()) return;
-  const std::string param = rows.json();
-  RunOnce(session, sql, soci::use(param));
-}
-
-// False if another process was faster with one of `rows`.
-bool Insert(soci::session& session, const char* sql, const RowList& rows) {
-  if (rows.empty()) return true;
-  const std::string param = rows.json();
-  long long returned = 0;
-  return Statement(session, sql, soci::use(param), soci::into(returned)).CountRows() == rows.size();
-}
-
 long long PaidAt(const Payment& payment) { return payment.paid_at ? absl::ToUnixMicros(*payment.paid_at) : 0; }
 
 }  // namespace
@@ -82,7 +61,7 @@ long long PaidAt(const Payment& payment) { return payment.paid_at ? absl::ToUnix
 Payments LoadPayments(soci::session& session, const std::vector<std::string>& payment_ids, Purpose purpose) {
   Payments payments = Asked<Payments>(payment_ids);
   if (payments.empty()) return payments;
-  const std::string ids = IdsOf(payment_ids);
+  const std::string ids = IdRows(payment_ids);
   Payment row;
   long long amount = 0, method = 0, state = 0, created = 0, paid = 0;
   Statement select(session, absl::StrCat(kLoadPayments, purpose == Purpose::kWrite ? kForUpdate : ""), soci::use(ids),
@@ -105,7 +84,7 @@ Payments LoadPayments(soci::session& session, const std::vector<std::string>& pa
 Refunds LoadRefunds(soci::session& session, const std::vector<std::string>& refund_ids) {
   Refunds refunds = Asked<Refunds>(refund_ids);
   if (refunds.empty()) return refunds;
-  const std::string ids = IdsOf(refund_ids);
+  const std::string ids = IdRows(refund_ids);
   Refund row;
   long long state = 0, created = 0;
   Statement select(session, kLoadRefunds, soci::use(ids), soci::into(row.refund_id), soci::into(row.owner),
@@ -127,7 +106,7 @@ bool InsertPayments(soci::session& session, const std::vector<Payment>& payments
              payment.amount.currency_code, payment.method, static_cast<int>(payment.state), payment.pg_transaction_id,
              payment.failed_reason, payment.refund_id, absl::ToUnixMicros(payment.create_time), PaidAt(payment));
   }
-  return Insert(session, kInsertPayments, rows);
+  return InsertRows(session, kInsertPayments, rows);
 }
 
 void UpdatePayments(soci::session& session, const std::vector<Payment>& payments) {
@@ -136,7 +115,7 @@ void UpdatePayments(soci::session& session, const std::vector<Payment>& payments
     rows.Add(payment.payment_id, static_cast<int>(payment.state), payment.pg_transaction_id, payment.failed_reason,
              payment.refund_id, PaidAt(payment));
   }
-  Put(session, kUpdatePayments, rows);
+  PutRows(session, kUpdatePayments, rows);
 }
 
 bool InsertRefunds(soci::session& session, const std::vector<Refund>& refunds) {
@@ -145,7 +124,7 @@ bool InsertRefunds(soci::session& session, const std::vector<Refund>& refunds) {
     rows.Add(refund.refund_id, refund.owner, refund.payment_id, static_cast<int>(refund.state),
              refund.pg_transaction_id, refund.failed_reason, absl::ToUnixMicros(refund.create_time));
   }
-  return Insert(session, kInsertRefunds, rows);
+  return InsertRows(session, kInsertRefunds, rows);
 }
 
 void UpdateRefunds(soci::session& session, const std::vector<Refund>& refunds) {
@@ -153,7 +132,7 @@ void UpdateRefunds(soci::session& session, const std::vector<Refund>& refunds) {
   for (const Refund& refund : refunds) {
     rows.Add(refund.refund_id, static_cast<int>(refund.state), refund.pg_transaction_id, refund.failed_reason);
   }
-  Put(session, kUpdateRefunds, rows);
+  PutRows(session, kUpdateRefunds, rows);
 }
 
 std::int64_t CountPending(soci::session& session) {

@@ -64,27 +64,6 @@ constexpr char kInsertItems[] =
 constexpr char kCountHeld[] = "SELECT count(*) FROM reservations WHERE state = 1";
 constexpr char kReturnAll[] = "UPDATE stocks SET reserved = 0, sold = 0, version = version + 1";
 
-std::string IdsOf(const std::set<std::string>& ids) {
-  RowList rows;
-  for (const std::string& id : ids) rows.Add(id);
-  return rows.json();
-}
-
-// Nothing if `rows` is empty.
-void Put(soci::session& session, const char* sql, const RowList& rows) {
-  if (rows.empty()) return;
-  const std::string param = rows.json();
-  RunOnce(session, sql, soci::use(param));
-}
-
-// False if another process was faster with one of `rows`.
-bool Insert(soci::session& session, const char* sql, const RowList& rows) {
-  if (rows.empty()) return true;
-  const std::string param = rows.json();
-  long long returned = 0;
-  return Statement(session, sql, soci::use(param), soci::into(returned)).CountRows() == rows.size();
-}
-
 // A product on its way out of SOCI.
 struct ProductRow {
   Product product;
@@ -115,7 +94,7 @@ Products LoadProducts(soci::session& session, const std::set<std::string>& produ
   Products products;
   for (const std::string& id : product_ids) products.try_emplace(id);
   if (products.empty()) return products;
-  const std::string ids = IdsOf(product_ids);
+  const std::string ids = IdRows(product_ids);
   ProductRow row;
   const std::string sql = absl::StrCat(kLoadProducts, purpose == Purpose::kWrite ? kLockStocks : "");
   row.Select(
@@ -138,8 +117,8 @@ bool InsertProducts(soci::session& session, const std::vector<const Product*>& p
     prices.Add(product->product_id, product->price.minor_units, product->price.currency_code);
     stocks.Add(product->product_id, product->total, product->reserved, product->sold);
   }
-  if (!Insert(session, kInsertProducts, prices)) return false;
-  Put(session, kInsertStocks, stocks);
+  if (!InsertRows(session, kInsertProducts, prices)) return false;
+  PutRows(session, kInsertStocks, stocks);
   return true;
 }
 
@@ -148,7 +127,7 @@ void UpdatePrices(soci::session& session, const std::vector<const Product*>& pro
   for (const Product* product : products) {
     rows.Add(product->product_id, product->price.minor_units, product->price.currency_code);
   }
-  Put(session, kUpdatePrices, rows);
+  PutRows(session, kUpdatePrices, rows);
 }
 
 void UpdateStocks(soci::session& session, const std::vector<const Product*>& products) {
@@ -156,14 +135,14 @@ void UpdateStocks(soci::session& session, const std::vector<const Product*>& pro
   for (const Product* product : products) {
     rows.Add(product->product_id, product->total, product->reserved, product->sold);
   }
-  Put(session, kUpdateStocks, rows);
+  PutRows(session, kUpdateStocks, rows);
 }
 
 Reservations LoadReservations(soci::session& session, const std::set<std::string>& reservation_ids) {
   Reservations reservations;
   for (const std::string& id : reservation_ids) reservations.try_emplace(id);
   if (reservations.empty()) return reservations;
-  const std::string ids = IdsOf(reservation_ids);
+  const std::string ids = IdRows(reservation_ids);
   Reservation row;
   Item item;
   long long state = 0, total = 0, created = 0, updated = 0, quantity = 0, unit_price = 0;
@@ -197,8 +176,8 @@ bool InsertReservations(soci::session& session, const std::vector<const Reservat
       items.Add(reservation->reservation_id, item.product_id, item.quantity, item.unit_price_minor);
     }
   }
-  if (!Insert(session, kInsertReservations, rows)) return false;
-  Put(session, kInsertItems, items);
+  if (!InsertRows(session, kInsertReservations, rows)) return false;
+  PutRows(session, kInsertItems, items);
   return true;
 }
 
@@ -208,7 +187,7 @@ void UpdateReservations(soci::session& session, const std::vector<const Reservat
     rows.Add(reservation->reservation_id, static_cast<int>(reservation->state),
              absl::ToUnixMicros(reservation->update_time));
   }
-  Put(session, kUpdateReservations, rows);
+  PutRows(session, kUpdateReservations, rows);
 }
 
 std::int64_t CountHeld(soci::session& session) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "soci/session.h"
 
 namespace unwind {
 
@@ -48,6 +49,21 @@ class RowList {
   std::size_t count_ = 0;
   std::string text_;
 };
+
+// Rows of one text each.
+template <class Texts>
+std::string IdRows(const Texts& texts) {
+  RowList rows;
+  for (const std::string& text : texts) rows.Add(text);
+  return rows.json();
+}
+
+// Executes `sql`, whose one parameter are the rows; nothing if there are none.
+void PutRows(soci::session& session, absl::string_view sql, const RowList& rows);
+
+// The same of an INSERT ... ON CONFLICT DO NOTHING RETURNING a number. False if another process was faster with one of
+// the rows.
+bool InsertRows(soci::session& session, absl::string_view sql, const RowList& rows);
 
 }  // namespace unwind
 

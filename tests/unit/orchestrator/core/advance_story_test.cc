@@ -264,6 +264,21 @@ TEST(AdvanceStory, AFencedActionGoesBackAndIsCompensated) {
   EXPECT_THAT(tale.Fenced(0, kAction), ElementsAre(Send{0, kCompensation, 1}));
 }
 
+TEST(AdvanceStory, WhatItsActionWasRefusedDoesNotCountAgainstACompensation) {
+  Plan plan = Sequence();
+  plan.steps[0].compensation_reads_own_reply = true;
+  Tale tale(std::move(plan));
+  tale.Starts();
+  EXPECT_THAT(tale.Fenced(0, kAction), IsEmpty());  // of the two refusals that park a step
+  EXPECT_THAT(tale.Waits(absl::Seconds(1)), ElementsAre(Send{0, kAction, 2}));
+  EXPECT_THAT(tale.Ok(0, kAction, 2), ElementsAre(Send{0, kCompensation, 1}));
+  tale.Refused(0, kCompensation, 1, false);
+  EXPECT_EQ(tale.saga().state, SagaState::kCompensating);
+  tale.Waits(absl::Seconds(1));
+  tale.Refused(0, kCompensation, 2, false);
+  EXPECT_EQ(tale.saga().state, SagaState::kParked);
+}
+
 TEST(AdvanceStory, AnAncientSagaSendsNothingAndParks) {
   Tale tale(AllRetriable());
   tale.Starts();
