@@ -37,8 +37,9 @@ class Tale {
   std::vector<Send> Ok(int step, Phase phase, int attempt = 1, std::string reply = "r") {
     return Happens(Answer(step, phase, attempt, Outcome::kOk, false, {}, std::move(reply)));
   }
-  std::vector<Send> Unknown(int step, Phase phase, int attempt = 1) {
-    return Happens(Answer(step, phase, attempt, Outcome::kUnknown, false, {.reason = "UNAVAILABLE", .code = 14}));
+  std::vector<Send> Unknown(int step, Phase phase, int attempt = 1,
+                            Failure why = {.reason = "UNAVAILABLE", .code = 14}) {
+    return Happens(Answer(step, phase, attempt, Outcome::kUnknown, false, std::move(why)));
   }
   std::vector<Send> Refused(int step, Phase phase, int attempt, bool effect_free,
                             Failure why = {.reason = "NO", .code = 9}) {
@@ -256,6 +257,17 @@ TEST(AdvanceStory, AKeyUsedForAnotherPayloadParksAtOnce) {
   tale.Starts();
   EXPECT_THAT(tale.Refused(0, kAction, 1, false, {.reason = kReasonKeyReused, .code = 3}), IsEmpty());
   EXPECT_EQ(tale.saga().state, SagaState::kParked);
+}
+
+// Whatever a resolve is told but NEVER_HAPPENED says nothing of the pivot.
+TEST(AdvanceStory, AResolveThatIsToldOfAReusedKeyIsAskedAgain) {
+  Tale tale(PivotInTheMiddle(true));
+  tale.Starts();
+  tale.Ok(0, kAction);
+  EXPECT_THAT(tale.Unknown(1, kAction), ElementsAre(Send{1, kResolve, 1}));
+  tale.Unknown(1, kResolve, 1, {.reason = kReasonKeyReused, .code = 3});
+  EXPECT_EQ(tale.saga().state, SagaState::kRunning);
+  EXPECT_THAT(tale.Waits(absl::Seconds(1)), ElementsAre(Send{1, kResolve, 2}));
 }
 
 TEST(AdvanceStory, AFencedActionGoesBackAndIsCompensated) {
