@@ -119,6 +119,21 @@ TEST_F(DriverTest, NothingIsSentThatIsNotStoredFirst) {
   for (const Progress& progress : answers.Await(20)) EXPECT_EQ(progress.saga.state, SagaState::kAborted);
 }
 
+TEST_F(DriverTest, ASendThatIsAbandonedInTheSameTurnIsNotSent) {
+  Know(Sequence());
+  ScriptedParticipants participants([](const Call&) { return OkResult(); });
+  Driver driver(store_, participants, catalog_, clock_, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.seed = 1});
+  ASSERT_TRUE(driver.TakeUp().ok());
+  Answers answers, cancelled;
+  Accept(driver, "k", answers);
+  driver.Turn();  // sends a, whose answer waits for the next turn, in which it comes before the cancel
+  driver.Ask(store_.List({}).value().at(0).id, CancelRequested{"ann", "changed her mind"}, 0, cancelled.Taker());
+  while (driver.Turn()) continue;
+  EXPECT_THAT(participants.paths(), ElementsAre("/test/a.action", "/test/b.compensation", "/test/a.compensation"));
+  EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kAborted);
+}
+
 TEST_F(DriverTest, HistoryFoldsToTheRow) {
   Know(Sequence());
   Life life(
@@ -410,13 +425,17 @@ TEST_F(DriverTest, WhatAPersonAsksOfAnotherInstancesSagaIsDoneAndItsOwnerLearnsO
   Know(Sequence());
   Life one(
       *this, [](const Call&) { return std::nullopt; }, clock_);
-  Answers at_one, seen_too_early, at_two, again;
+  Answers at_one, watching, seen_too_early, at_two, again;
   Accept(one.driver, "k", at_one);
   const std::string id = AwaitCall(store_, one.participants);
 
   instance_ = "two";
   Life two(
       *this, [](const Call&) { return OkResult(); }, clock_);
+  std::atomic<bool> is_watched = false;
+  two.driver.Accept(
+      Request("k"), absl::InfiniteFuture(), [&](const std::string&) { is_watched = true; }, watching.Taker());
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return is_watched.load(); }));
   two.driver.Ask(id, CancelRequested{"ann", "changed her mind"}, 77, seen_too_early.Taker());
   EXPECT_EQ(GetErrorInfo(seen_too_early.Await(1)[0].status).reason, "SAGA_MOVED");
   two.driver.Ask(id, CancelRequested{"ann", "changed her mind"}, 0, at_two.Taker());
@@ -427,6 +446,7 @@ TEST_F(DriverTest, WhatAPersonAsksOfAnotherInstancesSagaIsDoneAndItsOwnerLearnsO
   EXPECT_EQ(GetErrorInfo(again.Await(1)[0].status).reason, "SAGA_MOVED");
   const Saga told = at_one.Await(1)[0].saga;
   EXPECT_EQ(told, *store_.Load(id));
+  EXPECT_EQ(watching.Await(1)[0].saga.id, id);
   EXPECT_EQ(one.driver.in_flight(), 0u);
 }
 
