@@ -288,7 +288,8 @@ absl::Status Check(const std::vector<std::string>& paths) {
     const absl::StatusOr<Definitions> loaded = LoadDefinitionFiles({file}, descriptors);
     const absl::Status status = loaded.ok() ? ServeDefinitions(*loaded, catalog) : loaded.status();
     if (!status.ok()) {
-      errors.emplace_back(status.message());
+      // What is wrong within a file names it; what is wrong between files does not.
+      errors.emplace_back(loaded.ok() ? absl::StrCat(file, ": ", status.message()) : std::string(status.message()));
       continue;
     }
     for (const auto& definition : *loaded) {

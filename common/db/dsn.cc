@@ -136,6 +136,12 @@ std::string NameOf(const Pairs& pairs) {
 
 bool IsPostgres(absl::string_view database) { return absl::StartsWith(database, kPrefix); }
 
+bool LooksLikeDsn(absl::string_view database) {
+  if (IsPostgres(database) || absl::StrContains(database, '/')) return absl::StartsWith(database, "postgresql://");
+  return absl::StartsWith(database, "postgresql:") || absl::StartsWith(database, "host=") ||
+         absl::StartsWith(database, "dbname=") || absl::StartsWith(database, "user=");
+}
+
 absl::StatusOr<Dsn> ParseDsn(absl::string_view database) {
   absl::ConsumePrefix(&database, kPrefix);
   if (absl::StartsWith(database, "//")) {

@@ -33,6 +33,9 @@ struct Dsn {
 
 bool IsPostgres(absl::string_view database);
 
+// Whether it is meant for PostgreSQL and not said to be: as a file it would be a surprise.
+bool LooksLikeDsn(absl::string_view database);
+
 // INVALID_ARGUMENT, one sentence that names the key.
 absl::StatusOr<Dsn> ParseDsn(absl::string_view database);
 

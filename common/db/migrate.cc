@@ -22,6 +22,9 @@ constexpr char kCreateVersions[] =
     "CREATE TABLE IF NOT EXISTS schema_version (component TEXT NOT NULL, version BIGINT NOT NULL,"
     " PRIMARY KEY (component, version))";
 constexpr char kSelectVersion[] = "SELECT COALESCE(MAX(version), 0) FROM schema_version WHERE component = :component";
+constexpr char kSelectOther[] =
+    "SELECT component FROM schema_version WHERE component <> :component AND component <> :shared LIMIT 1";
+constexpr char kShared[] = "barrier";  // the one component that stands beside any other
 constexpr char kInsertVersion[] =
     "INSERT INTO schema_version (component, version) VALUES (:component, :version)"
     " ON CONFLICT DO NOTHING RETURNING version";
@@ -89,6 +92,7 @@ Migrations FilesFor(Dialect dialect, const Migrations& migrations) {
 struct Schema {
   Dialect dialect = Dialect::kSqlite;
   long long version = 0;
+  std::string other;  // a component of another program
 };
 
 // Two processes that make the table at once can both fail to find it and one of them to make it.
@@ -100,6 +104,9 @@ absl::StatusOr<Schema> ReadSchema(Connection& connection, const std::string& com
       schema.dialect = DialectOf(session);
       session << kCreateVersions;
       schema.version = ReadVersion(session, component);
+      if (component != kShared) {
+        session << kSelectOther, soci::into(schema.other), soci::use(component), soci::use(std::string(kShared));
+      }
       return absl::OkStatus();
     });
     if (!absl::IsInternal(status)) break;
@@ -124,6 +131,10 @@ absl::Status Migrate(Connection& connection, absl::string_view component, const 
     return absl::FailedPreconditionError(absl::StrCat("the database's schema \"", name, "\" is at version ",
                                                       schema.version, ", but this program knows only ", last,
                                                       "; start the newer program that made it"));
+  }
+  if (!schema.other.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat("the database holds the tables of \"", schema.other,
+                                                      "\", another program; name one of its own in --db"));
   }
   for (long long next = schema.version + 1; next <= last; ++next) {
     const auto& [file, script] = files[static_cast<std::size_t>(next - 1)];

@@ -1,5 +1,7 @@
 #include "common/db/open.h"
 
+#include <signal.h>
+
 #include <algorithm>
 
 #include "absl/flags/flag.h"
@@ -16,6 +18,16 @@ namespace {
 constexpr absl::Duration kPauseFirst = absl::Milliseconds(100);
 constexpr absl::Duration kPauseMax = absl::Seconds(2);
 
+// Waits for `pause`; whether a stop signal came meanwhile. Programs hold those back until somebody waits for them.
+bool ToldToStop(absl::Duration pause) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  const timespec wait = absl::ToTimespec(pause);
+  return sigtimedwait(&set, nullptr, &wait) > 0;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> OpenDatabase(const std::string& database) {
@@ -24,7 +36,7 @@ absl::StatusOr<std::unique_ptr<Connection>> OpenDatabase(const std::string& data
     auto connection = Connection::Open(database);
     if (!absl::IsUnavailable(connection.status()) || absl::Now() + pause > until) return connection;
     Log(Severity::kWarning, "waiting for the database", {{"error", connection.status().message()}});
-    absl::SleepFor(pause);
+    if (ToldToStop(pause)) return absl::CancelledError("told to stop while waiting for the database");
   }
 }
 

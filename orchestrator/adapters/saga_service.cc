@@ -23,13 +23,14 @@ constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 
 int HistoryPageSize(int asked) { return asked == 0 ? kEntriesDefault : std::min(asked, kEntriesMax); }
 
-// What a caller is told for a store's error: not found by its reason, the rest without the database's words.
+// What a caller is told for a store's error: not found by its reason, the rest without the database's words. What has a
+// reason already was said by the driver.
 absl::Status ToCaller(const absl::Status& status, const std::string& saga_id) {
   if (absl::IsNotFound(status)) {
     return MakeError(absl::StatusCode::kNotFound, absl::StrCat("no saga ", saga_id),
                      {"SAGA_NOT_FOUND", kSagaDomain, {{"saga_id", saga_id}}});
   }
-  if (absl::IsUnavailable(status)) {
+  if (absl::IsUnavailable(status) && GetErrorInfo(status).reason.empty()) {
     return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga store does not answer",
                                     {"STORE_UNAVAILABLE", kSagaDomain, {}}),
                           kRetryAfter);

@@ -25,6 +25,7 @@ constexpr double kMarginShare = 0.1;
 constexpr absl::Duration kMarginMax = absl::Milliseconds(500);
 constexpr double kTimeoutRounding = 0.01;  // gRPC may round a timeout up by this much on its way to the server
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+constexpr absl::Duration kRetryAfterParked = absl::Seconds(30);  // a person is slower
 constexpr char kKeyHeader[] = "idempotency-key";
 
 bool IsIdentifier(absl::string_view text) {
@@ -59,7 +60,7 @@ absl::Status StillRunning(const Saga& saga) {
                                   absl::StrCat("saga ", saga.id, " is ", NameOf(saga.state),
                                                "; repeat the call with the same key to wait on"),
                                   info),
-                        kRetryAfter);
+                        saga.state == SagaState::kParked ? kRetryAfterParked : kRetryAfter);
 }
 
 bool IsLowerHex(absl::string_view text) {

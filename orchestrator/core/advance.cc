@@ -10,6 +10,8 @@
 namespace unwind {
 namespace {
 
+constexpr char kDomain[] = "saga.unwind";  // of the reasons that are the saga's own
+
 // A transition in the making: the row as it becomes, and what is to be sent.
 struct Turn {
   const Plan& plan;
@@ -108,7 +110,7 @@ void Park(Turn& turn, std::size_t i, const Failure& why) {
 
 Failure MakeFailure(absl::StatusCode code, const char* reason, const char* message, const std::string& step) {
   return {.reason = reason,
-          .domain = "saga.unwind",
+          .domain = kDomain,
           .code = static_cast<int>(code),
           .message = message,
           .step = step,
@@ -254,6 +256,7 @@ void Apply(Turn& turn, const Replied& reply) {
   failed.failure.step = turn.plan_of(i).name;
   if (failed.failure.reason.empty()) {
     failed.failure.reason = reply.outcome == Outcome::kRefused ? "STEP_REFUSED" : "OUTCOME_UNKNOWN";
+    failed.failure.domain = kDomain;
   }
   NotOk(turn, i, failed);
 }

@@ -8,9 +8,10 @@ absl::Status DefinitionCatalog::Add(std::shared_ptr<const Definition> definition
   const Plan& plan = definition->plan();
   const auto [it, added] = all_.try_emplace({plan.name, plan.version}, definition);
   if (added || it->second->hash() == definition->hash()) return absl::OkStatus();
-  return absl::AlreadyExistsError(
-      absl::StrCat("saga '", plan.name, "' version ", plan.version,
-                   " is known with another content: its file or the protos it uses changed; give it a new version"));
+  return absl::AlreadyExistsError(absl::StrCat(
+      "saga '", plan.name, "' version ", plan.version,
+      " is known with another content: another file has the same name and version, or its file or the protos it "
+      "uses changed; give it a new version"));
 }
 
 std::shared_ptr<const Definition> DefinitionCatalog::Find(absl::string_view name, int version) const {

@@ -120,7 +120,7 @@ struct Shard::Work {
   std::int64_t seen_version = 0;
   std::vector<HistoryEvent> events;
   std::vector<Send> sends;
-  std::vector<Waiter> askers;
+  std::vector<AskMail> askers;
 };
 
 Shard::Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed)
@@ -202,8 +202,8 @@ void Shard::AnswerWhoWaitedInVain() {
   }
   for (auto& [saga_id, work] : work_) {
     const auto gone = std::stable_partition(work.askers.begin(), work.askers.end(),
-                                            [this](const Waiter& asker) { return asker.answer_by > now_; });
-    for (auto it = gone; it != work.askers.end(); ++it) it->answered({.status = StoreSilent(), .saga = {}});
+                                            [this](const AskMail& asker) { return asker.waiter.answer_by > now_; });
+    for (auto it = gone; it != work.askers.end(); ++it) it->waiter.answered({.status = StoreSilent(), .saga = {}});
     work.askers.erase(gone, work.askers.end());
   }
 }
@@ -260,6 +260,7 @@ bool Shard::Decide(Live& live, const Event& event) {
   for (std::size_t i = 0; i < decision.next.steps.size(); ++i) {
     if (decision.next.steps[i].parked && !live.saga.steps[i].parked) {
       context_.observer.OnParked(decision.next, live.definition->plan().steps[i].name);
+      WarnOfParked(live, i, event);
     }
   }
   const auto [it, fresh] = work_.try_emplace(live.saga.id);
@@ -273,6 +274,15 @@ bool Shard::Decide(Live& live, const Event& event) {
                          .state = live.saga.state,
                          .sends = std::move(decision.sends)});
   return true;
+}
+
+void Shard::WarnOfParked(const Live& live, std::size_t step, const Event& event) {
+  const auto* const reply = std::get_if<Replied>(&event);
+  Log(Severity::kWarning, "a step waits for a person: RetryStep, SkipStep or ResolveStep moves it",
+      {{"saga_id", live.saga.id},
+       {"step", live.definition->plan().steps[step].name},
+       {"reason", reply == nullptr ? "SAGA_TOO_OLD" : reply->failure.reason},
+       {"error", reply == nullptr ? "" : reply->failure.message}});
 }
 
 // A call that is repeated for ever must not be repeated in silence (S6, S7).
@@ -359,7 +369,7 @@ void Shard::Handle(AskMail mail) {
   if (!Decide(*live, mail.event) && work_.find(mail.saga_id) == work_.end()) {
     return mail.waiter.answered({.status = absl::OkStatus(), .saga = live->saga});
   }
-  work_[mail.saga_id].askers.push_back(std::move(mail.waiter));
+  work_[mail.saga_id].askers.push_back(std::move(mail));
 }
 
 // What a person asks of a saga is decided here, whoever drove it: its owner finds that the row is no longer its own.
@@ -466,11 +476,12 @@ void Shard::ActOnWhatLanded() {
 
 void Shard::Act(WriteResult result, const std::string& saga_id) {
   Live& live = *Find(saga_id);
-  const Work work = std::move(work_.extract(saga_id).mapped());
+  Work work = std::move(work_.extract(saga_id).mapped());
   if (result != WriteResult::kStored) {
-    for (const Waiter& asker : work.askers) asker.answered({.status = MovedMeanwhile(), .saga = {}});
     live.key_taken = result == WriteResult::kKeyExists;
-    return Doubt(live);
+    Doubt(live);
+    for (AskMail& asker : work.askers) AskAgain(std::move(asker));
+    return;
   }
   for (const HistoryEvent& event : work.events) {
     CRASH_POINT("orchestrator.after_commit", CallOf(*live.definition, event.event));
@@ -487,12 +498,21 @@ void Shard::Act(WriteResult result, const std::string& saga_id) {
   for (const Send& send : work.sends) {
     if (std::find(outstanding.begin(), outstanding.end(), send) != outstanding.end()) Run(live, send);
   }
-  for (const Waiter& asker : work.askers) asker.answered({.status = absl::OkStatus(), .saga = live.saga});
+  for (const AskMail& asker : work.askers) asker.waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
   if (IsTerminal(live.saga.state)) {
     CRASH_POINT("orchestrator.before_answer", NameOf(live.saga.state));
     return Finish(live);
   }
   SetTimer(live);
+}
+
+// What was decided on a copy that is not what is stored is put to the stored saga, whoever has it by now, unless it was
+// meant for what the person saw.
+void Shard::AskAgain(AskMail asker) {
+  if (asker.seen_version != 0 || asker.waiter.answer_by <= now_) {
+    return asker.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
+  }
+  Post(std::move(asker));
 }
 
 void Shard::Run(const Live& live, const Send& send) {

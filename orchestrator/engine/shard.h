@@ -122,11 +122,13 @@ class Shard : public std::enable_shared_from_this<Shard> {
   Live* Find(const std::string& saga_id);
   Live* Insert(Saga saga);
   bool Decide(Live& live, const Event& event);
+  static void WarnOfParked(const Live& live, std::size_t step, const Event& event);
   static void WarnOfLongRetries(const Live& live, const Replied& reply);
   void PrepareCommit();
   void CommitAndAct();
   void ActOnWhatLanded();
   void Act(WriteResult result, const std::string& saga_id);
+  void AskAgain(AskMail asker);
   void Run(const Live& live, const Send& send);
   void Finish(Live& live);
   void SetTimer(Live& live);

@@ -1,6 +1,5 @@
 #include "tests/bench/ceiling.h"
 
-
 #include <algorithm>
 #include <atomic>
 #include <fstream>

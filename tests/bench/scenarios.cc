@@ -1,6 +1,5 @@
 #include "tests/bench/scenarios.h"
 
-
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>

@@ -1,6 +1,7 @@
 // Two orchestrators on one database: what one of them began is finished, answered and cancelled by the other.
 #include <signal.h>
 
+#include "common/db/connection.h"
 #include "tests/e2e/shop_test.h"
 #include "tests/support/poll.h"
 
@@ -49,6 +50,19 @@ class Takeover : public ShopTest {
     }
   }
 
+  // Stops `node` where it is not writing: a writer of SQLite that stands still holds up the others until it goes on.
+  static void StopBetweenWrites(Node node) {
+    const auto database = Connection::Open(cluster_->Database(node));
+    ASSERT_TRUE(IsOk(database.status()));
+    const bool stopped = Eventually(kPatience, [&] {
+      cluster_->Signal(node, SIGSTOP);
+      if ((*database)->Write([](soci::session&) { return absl::OkStatus(); }).ok()) return true;
+      cluster_->Signal(node, SIGCONT);
+      return false;
+    });
+    ASSERT_TRUE(stopped) << NodeName(node) << " never stands still between two writes";
+  }
+
   Shop second_{*cluster_, kSecond};
   std::vector<shop::checkout::v1::PlaceOrderRequest> requests_;
   std::vector<std::unique_ptr<Placing>> calls_;
@@ -82,7 +96,7 @@ TEST_F(Takeover, ADrainedOrchestratorHandsItsSagasOverAtOnce) {
 // It wakes up to find its sagas gone, and must neither write nor call for them.
 TEST_F(Takeover, AnOrchestratorThatStoodStillForLongerThanItsLeaseDoesNoHarm) {
   ASSERT_NO_FATAL_FAILURE(BeginOrders());
-  cluster_->Signal(kFirst, SIGSTOP);
+  ASSERT_NO_FATAL_FAILURE(StopBetweenWrites(kFirst));
   ExpectAllPaidAtTheSecond();
   cluster_->Signal(kFirst, SIGCONT);
   for (const auto& call : calls_) {

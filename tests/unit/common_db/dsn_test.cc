@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "common/db/connection.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/temp_dir.h"
@@ -24,6 +25,16 @@ TEST(DsnTest, OnlyThePrefixMakesADatabasePostgres) {
   EXPECT_TRUE(IsPostgres("postgres:"));
   for (const char* path : {"order.db", "dbname=x.db", "./postgres:x", "/postgres:/x", ""}) {
     EXPECT_FALSE(IsPostgres(path)) << path;
+  }
+}
+
+TEST(DsnTest, WhatIsMeantForPostgresIsNoFile) {
+  for (const char* mistyped : {"postgresql:host=a", "postgresql://a/b", "host=a dbname=b", "dbname=x", "user=me"}) {
+    EXPECT_TRUE(LooksLikeDsn(mistyped)) << mistyped;
+    EXPECT_EQ(Connection::Open(mistyped).status().code(), absl::StatusCode::kInvalidArgument) << mistyped;
+  }
+  for (const char* fine : {"order.db", "postgres:host=a", "./host=a", "/var/lib/dbname=x/a.db", ""}) {
+    EXPECT_FALSE(LooksLikeDsn(fine)) << fine;
   }
 }
 

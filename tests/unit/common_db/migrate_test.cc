@@ -53,8 +53,18 @@ TEST_F(MigrateTest, AppliesEachFileOnce) {
 
 TEST_F(MigrateTest, ComponentsCountForThemselves) {
   ASSERT_TRUE(Migrate(*connection_, "shop", kTwo).ok());
-  ASSERT_TRUE(Migrate(*connection_, "other", {{"0001_c.sql", "CREATE TABLE c (x BIGINT);\n"}}).ok());
+  ASSERT_TRUE(Migrate(*connection_, "barrier", {{"0001_c.sql", "CREATE TABLE c (x BIGINT);\n"}}).ok());
   EXPECT_EQ(Ask(*connection_, "SELECT count(*) FROM schema_version"), 3);
+  ASSERT_TRUE(Migrate(*connection_, "shop", kTwo).ok());
+}
+
+TEST_F(MigrateTest, RefusesTheDatabaseOfAnotherProgram) {
+  ASSERT_TRUE(Migrate(*connection_, "shop", kTwo).ok());
+  const absl::Status status = Migrate(*connection_, "other", {{"0001_c.sql", "CREATE TABLE c (x BIGINT);\n"}});
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(status.message(),
+            "the database holds the tables of \"shop\", another program; name one of its own in --db");
+  EXPECT_EQ(Ask(*connection_, "SELECT count(*) FROM sqlite_master WHERE name = 'c'"), 0);
 }
 
 TEST_F(MigrateTest, RefusesADatabaseThatIsNewer) {

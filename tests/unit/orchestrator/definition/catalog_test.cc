@@ -28,7 +28,8 @@ TEST(Catalog, TakesTheSameTwiceButNotAnotherContent) {
   EXPECT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());
   EXPECT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());
   EXPECT_EQ(catalog.Add(Lab("lab", 1, "b")),
-            absl::AlreadyExistsError("saga 'lab' version 1 is known with another content: its file or the protos it "
+            absl::AlreadyExistsError("saga 'lab' version 1 is known with another content: another file has the same "
+                                     "name and version, or its file or the protos it "
                                      "uses changed; give it a new version"));
 }
 

@@ -421,6 +421,50 @@ TEST_F(DriverTest, ACallerIsAnsweredByAnyInstanceAndASagaIsFinishedByWhoClaimsIt
   EXPECT_EQ(two.driver.in_flight(), 0u);
 }
 
+TEST_F(DriverTest, WhoWaitsAtAnotherInstanceIsToldWhenTheOwnerFinishes) {
+  Know(Sequence());
+  std::atomic<bool> may_answer = false, is_watched = false;
+  Life one(
+      *this,
+      [&](const Call&) {
+        while (!may_answer) std::this_thread::yield();
+        return OkResult();
+      },
+      clock_);
+  Answers at_one, at_two;
+  Accept(one.driver, "k", at_one);
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return !store_.List({}).value().empty(); }));
+  instance_ = "two";
+  Life two(
+      *this, [](const Call&) { return std::nullopt; }, clock_);
+  two.driver.Accept(
+      Request("k"), absl::InfiniteFuture(), [&](const std::string&) { is_watched = true; }, at_two.Taker());
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return is_watched.load(); }));
+  may_answer = true;
+  EXPECT_EQ(at_two.Await(1)[0].saga.state, SagaState::kCompleted);
+  EXPECT_THAT(two.participants.paths(), testing::IsEmpty());
+}
+
+TEST_F(DriverTest, SagasThatWereClaimedUnlearntAreDrivenAllTheSame) {
+  Know(Sequence());
+  auto one = std::make_unique<Life>(
+      *this, [](const Call&) { return std::nullopt; }, clock_);
+  Answers at_one;
+  Accept(one->driver, "k", at_one);
+  const std::string id = AwaitCall(store_, one->participants);
+  one = nullptr;
+  ASSERT_TRUE(store_.Release({.instance = "one", .epoch = 1}).ok());
+  instance_ = "two";
+  Life two(
+      *this, [](const Call&) { return OkResult(); }, clock_);
+  store_.SetClaimsAreSilent(true);
+  EXPECT_TRUE(absl::IsUnavailable(two.driver.Claim(10).status()));
+  EXPECT_EQ(store_.Load(id)->owner, "two");
+  store_.SetClaimsAreSilent(false);
+  EXPECT_EQ(*two.driver.Claim(10), 0);
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return IsTerminal(store_.Load(id)->state); }));
+}
+
 TEST_F(DriverTest, WhatAPersonAsksOfAnotherInstancesSagaIsDoneAndItsOwnerLearnsOfIt) {
   Know(Sequence());
   Life one(
@@ -443,7 +487,8 @@ TEST_F(DriverTest, WhatAPersonAsksOfAnotherInstancesSagaIsDoneAndItsOwnerLearnsO
   EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return IsTerminal(store_.Load(id)->state); }));
 
   one.driver.Ask(id, CancelRequested{"ben", "so did he"}, 0, again.Taker());
-  EXPECT_EQ(GetErrorInfo(again.Await(1)[0].status).reason, "SAGA_MOVED");
+  EXPECT_TRUE(again.Await(1)[0].status.ok()) << again.Await(1)[0].status;
+  EXPECT_EQ(again.Await(1)[0].saga, *store_.Load(id));
   const Saga told = at_one.Await(1)[0].saga;
   EXPECT_EQ(told, *store_.Load(id));
   EXPECT_EQ(watching.Await(1)[0].saga.id, id);

@@ -75,6 +75,9 @@ class FaultyStore final : public SagaStore {
     faults_.push_back(fault);
   }
 
+  // A claim takes effect and is not answered.
+  void SetClaimsAreSilent(bool silent) { claims_are_silent_ = silent; }
+
   // While away it neither stores nor finds anything.
   void SetAway(bool away) { away_ = away; }
 
@@ -115,7 +118,9 @@ class FaultyStore final : public SagaStore {
   absl::Status Release(const Lease& lease) override { return store_.Release(lease); }
   absl::StatusOr<std::vector<Saga>> Claim(const Lease& lease, int limit) override {
     if (away_) return Away();
-    return store_.Claim(lease, limit);
+    auto claimed = store_.Claim(lease, limit);
+    if (claims_are_silent_) return Away();
+    return claimed;
   }
   absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view id) override {
     if (away_) return Away();
@@ -131,7 +136,7 @@ class FaultyStore final : public SagaStore {
   static absl::Status Away() { return absl::UnavailableError("the store is away"); }
 
   MemorySagaStore store_;
-  std::atomic<bool> away_ = false;
+  std::atomic<bool> away_ = false, claims_are_silent_ = false;
   std::mutex mutex_;
   std::deque<Fault> faults_;
 };
