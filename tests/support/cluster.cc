@@ -1,6 +1,7 @@
 #include "tests/support/cluster.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -18,6 +19,7 @@ namespace unwind {
 namespace {
 
 constexpr absl::Duration kStartPatience = absl::Seconds(30);
+constexpr absl::Duration kStopPatience = absl::Seconds(5);
 constexpr std::size_t kLogTailBytes = 2000;
 
 // One empty HealthCheckRequest; true if the answer is SERVING. Raw bytes: gRPC keeps the generated message to itself.
@@ -197,7 +199,14 @@ absl::Status Cluster::Restart(Node node) {
 }
 
 void Cluster::Signal(Node node, int signal) {
-  if (Running(node)) kill(Pid(node), signal);
+  if (!Running(node)) return;
+  kill(Pid(node), signal);
+  siginfo_t stopped = {};
+  if (signal == SIGSTOP) {
+    Eventually(kStopPatience, [&] {
+      return waitid(P_PID, static_cast<id_t>(Pid(node)), &stopped, WSTOPPED | WNOHANG) != 0 || stopped.si_pid != 0;
+    });
+  }
 }
 
 int Cluster::ExitStatus(Node node) { return *seats_.at(node).process->Wait(absl::ZeroDuration()); }

@@ -59,7 +59,7 @@ class Cluster {
   absl::Status Launch(Node node);
   // As Restart without waiting for its health.
   absl::Status Spawn(Node node);
-  // SIGSTOP, SIGCONT.
+  // SIGSTOP (returns when all its threads stand still), SIGCONT.
   void Signal(Node node, int signal);
   bool Running(Node node);
   // Of one that has ended: its exit status, or 128 + the signal that ended it.
