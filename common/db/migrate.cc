@@ -105,7 +105,8 @@ absl::StatusOr<Schema> ReadSchema(Connection& connection, const std::string& com
       session << kCreateVersions;
       schema.version = ReadVersion(session, component);
       if (component != kShared) {
-        session << kSelectOther, soci::into(schema.other), soci::use(component), soci::use(std::string(kShared));
+        const std::string shared = kShared;  // SOCI reads it when the expression ends
+        session << kSelectOther, soci::into(schema.other), soci::use(component), soci::use(shared);
       }
       return absl::OkStatus();
     });

@@ -271,6 +271,60 @@ TEST_F(DriverTest, AnAnswerThatDoesNotParseIsUnknownAndNeverStored) {
   EXPECT_NE(saga.steps[0].reply, "not a reply");
 }
 
+TEST_F(DriverTest, AResolvesAnswerThatDoesNotParseIsNotThePivotsReply) {
+  Know(PivotInTheMiddle(true));
+  std::atomic<int> asked = 0;
+  Life life(
+      *this,
+      [&](const Call& call) {
+        if (call.method == "/test/pivot.action") return UnavailableResult();
+        CallResult result = OkResult();
+        if (call.method == "/test/pivot.resolve" && ++asked == 1) result.reply = "not a reply";
+        return result;
+      },
+      clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  const Saga saga = answers.Await(1)[0].saga;
+  EXPECT_EQ(saga.state, SagaState::kCompleted);
+  EXPECT_EQ(saga.steps[1].reply, "reply");
+}
+
+TEST_F(DriverTest, WhatAParticipantSaysHadNoEffectIsNotUndone) {
+  Know(Sequence());
+  Life life(
+      *this, [](const Call& call) { return call.method == "/test/b.action" ? RefusedResult() : OkResult(); }, clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kAborted);
+  EXPECT_THAT(life.participants.paths(), ElementsAre("/test/a.action", "/test/b.action", "/test/a.compensation"));
+}
+
+// A participant refuses what was issued before it forgot the keys of that time.
+TEST_F(DriverTest, ACallSaysWhenItWasIssuedItself) {
+  Know(Sequence());
+  ManualClock clock;
+  std::mutex mutex;
+  std::vector<std::string> issued;
+  Life life(
+      *this,
+      [&](const Call& call) {
+        std::lock_guard lock(mutex);
+        for (const auto& [name, value] : call.metadata) {
+          if (name == "saga-issued-at") issued.push_back(value);
+        }
+        return issued.size() < 2 ? UnavailableResult() : OkResult();
+      },
+      clock);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  while (answers.size() == 0) clock.Advance(absl::Milliseconds(10));
+  const absl::Time began = answers.Await(1)[0].saga.create_time;
+  ASSERT_GE(issued.size(), 2u);
+  EXPECT_EQ(issued[0], std::to_string(absl::ToUnixMillis(began)));
+  EXPECT_GT(issued[1], issued[0]);
+}
+
 TEST_F(DriverTest, AResolveThatCannotBeBuiltSaysNothingOfThePivot) {
   Know(PivotInTheMiddle(true), Phase::kResolve);
   Life life(
@@ -493,6 +547,29 @@ TEST_F(DriverTest, WhatAPersonAsksOfAnotherInstancesSagaIsDoneAndItsOwnerLearnsO
   EXPECT_EQ(told, *store_.Load(id));
   EXPECT_EQ(watching.Await(1)[0].saga.id, id);
   EXPECT_EQ(one.driver.in_flight(), 0u);
+}
+
+TEST_F(DriverTest, AVerbIsOnlyForTheVersionThatThePersonSaw) {
+  Know(AllRetriable());
+  std::atomic<bool> is_mended = false;
+  Life life(
+      *this, [&](const Call&) { return is_mended ? OkResult() : RefusedResult(); }, clock_);
+  Answers answers, of_an_older, of_this;
+  Accept(life.driver, "k", answers);
+  ASSERT_TRUE(Eventually(absl::Seconds(30), [&] {
+    const auto saga = store_.LoadByKey("shape", "k");
+    return saga.ok() && saga->state == SagaState::kParked;
+  }));
+  const Saga parked = *store_.LoadByKey("shape", "k");
+  const Operated verb{Verb::kRetry, 0, "", "ann", "mended"};
+  ASSERT_GT(parked.version, 1);
+  life.driver.Ask(parked.id, verb, parked.version - 1, of_an_older.Taker());
+  EXPECT_EQ(GetErrorInfo(of_an_older.Await(1)[0].status).reason, "SAGA_MOVED");
+  EXPECT_EQ(store_.Load(parked.id)->version, parked.version);
+  is_mended = true;
+  life.driver.Ask(parked.id, verb, parked.version, of_this.Taker());
+  EXPECT_TRUE(of_this.Await(1)[0].status.ok());
+  EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kCompleted);
 }
 
 TEST_F(DriverTest, ASagaThatWasLostAndComesBackUnnoticedIsDrivenAsItIsStored) {
