@@ -2,23 +2,22 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
-#include <iterator>
 #include <list>
 #include <mutex>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/rpc/channel.h"
+#include "grpcpp/alarm.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "orchestrator/adapters/bytes.h"
 #include "orchestrator/adapters/call_failure.h"
+#include "orchestrator/adapters/call_queue.h"
 
 namespace unwind {
 namespace {
@@ -27,32 +26,10 @@ constexpr char kOutcomeTrailer[] = "saga-outcome";
 constexpr char kEffectFree[] = "refused";
 constexpr char kStopping[] = "the orchestrator is stopping";
 
-// A call that was not sent yet.
-struct Waiting {
-  Call call;
-  std::function<void(CallResult)> done;
-};
-
 // gRPC aborts the process for a header that may not be sent, so such a one is left out.
 bool IsLegalValue(absl::string_view value) {
   return std::all_of(value.begin(), value.end(), [](char c) { return c >= 0x20 && c <= 0x7e; });
 }
-
-absl::string_view ValueOf(const Call& call, absl::string_view name) {
-  for (const auto& [key, value] : call.metadata) {
-    if (key == name) return value;
-  }
-  return "";
-}
-
-// What the calls of one saga's step share: the idempotency key without its phase.
-std::string StepOf(const Call& call) {
-  const absl::string_view key = ValueOf(call, "idempotency-key");
-  return std::string(key.substr(0, key.rfind('/')));
-}
-
-// Compensations and resolves go before actions: going back frees what others wait for.
-bool GoesFirst(const Call& call) { return ValueOf(call, "saga-phase") != "action"; }
 
 CallResult NotSent(grpc::StatusCode code, std::string message) {
   CallResult result;
@@ -67,13 +44,28 @@ bool SaysEffectFree(const grpc::ClientContext& context) {
   return it != trailers.end() && it->second == kEffectFree;
 }
 
+// Whether the participant itself spoke: else it is down, drowning or lost on the way.
+bool IsAlive(const CallResult& result) {
+  switch (result.failure.code) {
+    case grpc::StatusCode::CANCELLED:
+    case grpc::StatusCode::UNKNOWN:
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::UNAVAILABLE:
+      return result.effect_free;
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
-// The calls to one target: at most `in_flight_max` are out, the others wait in order.
+// The calls to one target: those that are out, and the queue of the others.
 class GrpcParticipants::Target {
  public:
   Target(const std::string& address, const GrpcParticipantsOptions& options, ClientMetrics& metrics)
-      : out_max_(options.in_flight_max), metrics_(metrics) {
+      : metrics_(metrics), queue_(options.in_flight_max) {
     for (int i = 0; i < options.channels; ++i)
       stubs_.push_back(std::make_unique<grpc::GenericStub>(NewChannel(address, i)));
   }
@@ -89,65 +81,76 @@ class GrpcParticipants::Target {
     grpc::ByteBuffer response;
     const ClientMetrics::Series* series = nullptr;
     absl::Time sent;
+    CallQueue::Ticket ticket;
     std::list<Out>::iterator self;
   };
 
-  void Send(Waiting waiting);
+  void SendWhatMay();
+  void Send(CallQueue::Next next);
   void OnDone(Out& out, const grpc::Status& status);
-  std::optional<Waiting> EnqueueLocked(Waiting waiting);
+  void OnAlarm();
+  void SetAlarmLocked();
   void Undone(std::size_t calls);
-  std::optional<Waiting> NextLocked();
 
-  const std::size_t out_max_;
   ClientMetrics& metrics_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
 
   std::mutex mutex_;
   std::condition_variable idle_;
   bool stopping_ = false;
-  std::size_t slots_taken_ = 0;  // at most out_max_
-  std::size_t undone_ = 0;       // calls whose `done` has not returned
-  std::size_t turn_ = 0;         // which stub is next
-  std::deque<Waiting> first_;
-  std::list<Waiting> others_;
-  std::unordered_map<std::string, std::list<Waiting>::iterator> waiting_actions_;  // of others_, by step
+  std::size_t undone_ = 0;  // calls whose `done` has not returned, and the alarm
+  std::size_t turn_ = 0;    // which stub is next
+  CallQueue queue_;
   std::list<Out> out_;
+  std::unique_ptr<grpc::Alarm> alarm_;  // null: none is set
 };
 
 void GrpcParticipants::Target::Invoke(Waiting waiting) {
-  std::unique_lock lock(mutex_);
-  if (stopping_) {
-    lock.unlock();
-    return waiting.done(NotSent(grpc::StatusCode::CANCELLED, kStopping));
+  std::optional<Waiting> overtaken;
+  {
+    std::unique_lock lock(mutex_);
+    if (stopping_) {
+      lock.unlock();
+      return waiting.done(NotSent(grpc::StatusCode::CANCELLED, kStopping));
+    }
+    ++undone_;
+    overtaken = queue_.Push(std::move(waiting));
   }
-  ++undone_;
-  if (slots_taken_ < out_max_) {
-    ++slots_taken_;
-    lock.unlock();
-    return Send(std::move(waiting));
-  }
-  const std::optional<Waiting> overtaken = EnqueueLocked(std::move(waiting));
-  lock.unlock();
+  SendWhatMay();
   if (!overtaken.has_value()) return;
   overtaken->done(NotSent(grpc::StatusCode::CANCELLED, "the saga went back before the call was sent"));
   Undone(1);
 }
 
-// Returns the step's own action if that still waits: it must not come after its compensation or resolve.
-std::optional<Waiting> GrpcParticipants::Target::EnqueueLocked(Waiting waiting) {
-  std::string step = StepOf(waiting.call);
-  if (!GoesFirst(waiting.call)) {
-    others_.push_back(std::move(waiting));
-    if (!step.empty()) waiting_actions_[std::move(step)] = std::prev(others_.end());
-    return std::nullopt;
+void GrpcParticipants::Target::SendWhatMay() {
+  while (true) {
+    std::optional<CallQueue::Next> next;
+    {
+      std::lock_guard lock(mutex_);
+      next = queue_.Pop(absl::Now());
+      if (!next.has_value()) return SetAlarmLocked();
+    }
+    Send(*std::move(next));
   }
-  first_.push_back(std::move(waiting));
-  const auto action = waiting_actions_.find(step);
-  if (action == waiting_actions_.end()) return std::nullopt;
-  Waiting overtaken = std::move(*action->second);
-  others_.erase(action->second);
-  waiting_actions_.erase(action);
-  return overtaken;
+}
+
+void GrpcParticipants::Target::SetAlarmLocked() {
+  const absl::Time when = queue_.AskAgainAt();
+  if (when == absl::InfiniteFuture() || alarm_ != nullptr || stopping_) return;
+  ++undone_;
+  alarm_ = std::make_unique<grpc::Alarm>();
+  alarm_->Set(absl::ToChronoTime(when), [this](bool) { OnAlarm(); });
+}
+
+void GrpcParticipants::Target::OnAlarm() {
+  std::unique_ptr<grpc::Alarm> alarm;
+  {
+    std::lock_guard lock(mutex_);
+    alarm.swap(alarm_);
+  }
+  SendWhatMay();
+  alarm.reset();
+  Undone(1);
 }
 
 void GrpcParticipants::Target::Undone(std::size_t calls) {
@@ -156,17 +159,18 @@ void GrpcParticipants::Target::Undone(std::size_t calls) {
   if (undone_ == 0) idle_.notify_all();
 }
 
-// REQUIRES: a slot was taken for it.
-void GrpcParticipants::Target::Send(Waiting waiting) {
+void GrpcParticipants::Target::Send(CallQueue::Next next) {
+  const Call& call = next.waiting.call;
   std::list<Out> node(1);
   Out& out = node.front();
-  out.done = std::move(waiting.done);
-  out.request = ToBuffer(waiting.call.request);
-  out.series = &metrics_.Of(waiting.call.method);
+  out.done = std::move(next.waiting.done);
+  out.request = ToBuffer(call.request);
+  out.series = &metrics_.Of(call.method);
   out.sent = absl::Now();
+  out.ticket = next.ticket;
   out.self = node.begin();
-  out.context.set_deadline(absl::ToChronoTime(out.sent + waiting.call.timeout));
-  for (const auto& [key, value] : waiting.call.metadata) {
+  out.context.set_deadline(absl::ToChronoTime(out.sent + call.timeout));
+  for (const auto& [key, value] : call.metadata) {
     if (key == "saga-issued-at") {
       out.context.AddMetadata(key, absl::StrCat(absl::ToUnixMillis(out.sent)));  // it may have waited
     } else if (IsLegalValue(value)) {
@@ -181,7 +185,7 @@ void GrpcParticipants::Target::Send(Waiting waiting) {
     if (stopping_) out.context.TryCancel();
   }
   out.series->started->Increment();
-  stub->UnaryCall(&out.context, waiting.call.method, grpc::StubOptions(), &out.request, &out.response,
+  stub->UnaryCall(&out.context, call.method, grpc::StubOptions(), &out.request, &out.response,
                   [this, &out](const grpc::Status& status) { OnDone(out, status); });
 }
 
@@ -192,45 +196,26 @@ void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
   if (status.ok()) result.reply = ToBytes(out.response);
   out.series->Finish(result.failure.code, absl::Now() - out.sent);
   const std::function<void(CallResult)> done = std::move(out.done);
-
-  std::optional<Waiting> next;
   {
     // Destroyed outside the lock, but here: its context holds the channel, and gRPC does not survive that the last
     // holder of a channel lets go on gRPC's own thread. Once undone_ is 0 that would be this one.
     std::list<Out> node;
     std::lock_guard lock(mutex_);
+    queue_.OnDone(out.ticket, IsAlive(result));
     node.splice(node.end(), out_, out.self);
-    next = NextLocked();
-    if (!next.has_value()) --slots_taken_;
   }
-  if (next.has_value()) Send(*std::move(next));
+  SendWhatMay();
   done(std::move(result));
   Undone(1);  // last: once it is idle, Stop returns and this object may go
 }
 
-std::optional<Waiting> GrpcParticipants::Target::NextLocked() {
-  std::optional<Waiting> next;
-  if (!first_.empty()) {
-    next = std::move(first_.front());
-    first_.pop_front();
-  } else if (!others_.empty()) {
-    const auto known = waiting_actions_.find(StepOf(others_.front().call));
-    if (known != waiting_actions_.end() && known->second == others_.begin()) waiting_actions_.erase(known);
-    next = std::move(others_.front());
-    others_.pop_front();
-  }
-  return next;
-}
-
 void GrpcParticipants::Target::Stop() {
-  std::deque<Waiting> unsent;
+  std::vector<Waiting> unsent;
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
-    unsent.swap(first_);
-    std::move(others_.begin(), others_.end(), std::back_inserter(unsent));
-    others_.clear();
-    waiting_actions_.clear();
+    unsent = queue_.TakeAll();
+    if (alarm_ != nullptr) alarm_->Cancel();
     for (Out& out : out_) out.context.TryCancel();
   }
   for (const Waiting& waiting : unsent) waiting.done(NotSent(grpc::StatusCode::CANCELLED, kStopping));

@@ -15,7 +15,7 @@
 namespace unwind {
 
 struct GrpcParticipantsOptions {
-  std::size_t in_flight_max = 256;  // calls out to one target; more wait here, compensations and resolves in front
+  std::size_t in_flight_max = 256;  // calls out to one target; more wait here, see CallQueue
   int channels = 1;                 // HTTP/2 connections to one target
 };
 
