@@ -6,12 +6,28 @@
 #include "common/base/check.h"
 #include "common/db/batch_writer.h"
 #include "common/db/migrate.h"
+#include "common/metrics/registry.h"
 #include "common/participant/batch.h"
 #include "common/participant/rounds.h"
+#include "prometheus/histogram.h"
 
 extern const unwind::Migrations kBarrierMigrations;  // embedded by the build
 
 namespace unwind {
+namespace {
+
+// How many calls share one commit.
+prometheus::Histogram& BatchCalls() {
+  static prometheus::Histogram& calls =
+      prometheus::BuildHistogram()
+          .Name("participant_batch_calls")
+          .Help("Calls that one round of the writer took together.")
+          .Register(*ProcessRegistry())
+          .Add({}, prometheus::Histogram::BucketBoundaries{1, 2, 4, 8, 16, 32, 64, 128, 256});
+  return calls;
+}
+
+}  // namespace
 
 // Owned by the Participant and, weakly, by what the domain still has to continue.
 class Participant::Writer : public std::enable_shared_from_this<Writer> {
@@ -23,8 +39,10 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
                 {.answer = [this](Submission& call) { Answer(call); },
                  .continue_ = [this](const SubmissionPtr& call) { Continue(call); }}),
         // Never full: every job is one of the open_ calls.
-        queue_(options_.batch_max, options_.queue_max,
-               [this](std::vector<SubmissionPtr> calls) { rounds_.Handle(std::move(calls)); }) {}
+        queue_(options_.batch_max, options_.queue_max, [this](std::vector<SubmissionPtr> calls) {
+          BatchCalls().Observe(static_cast<double>(calls.size()));
+          rounds_.Handle(std::move(calls));
+        }) {}
 
   void Submit(SubmissionPtr call) {
     absl::Status refusal;

@@ -3,6 +3,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/metrics/registry.h"
 #include "common/participant/participant.h"
 #include "common/rpc/error.h"
 #include "gmock/gmock.h"
@@ -75,6 +76,19 @@ TEST_F(ParticipantContractTest, RepeatsInOneBatchGetTheirTwinsBytes) {
   EXPECT_EQ(TextOf(replies[1]), "pen 8 left");
   ExpectSame(replies[4], replies[1]);
   EXPECT_EQ(shop_.Effects(), "s1/step take, s2/step take");
+}
+
+TEST_F(ParticipantContractTest, TheSizesOfBatchesAreCounted) {
+  const auto calls = [] {
+    double sum = 0;
+    for (const auto& family : ProcessRegistry()->Collect()) {
+      if (family.name == "participant_batch_calls") sum += family.metric.at(0).histogram.sample_sum;
+    }
+    return sum;
+  };
+  const double before = calls();
+  shop_.CallTogether({Take("s1"), Take("s2"), Take("s1")});
+  EXPECT_EQ(calls(), before + 4);  // and the one that kept the writer busy
 }
 
 TEST_F(ParticipantContractTest, RepeatsFromManyThreadsAreOne) {
