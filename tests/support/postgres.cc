@@ -17,6 +17,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
 #include "tests/support/cpu.h"
@@ -171,8 +172,7 @@ std::string PostgresServer::DatabaseOverTcp(const std::string& name) const {
 }
 
 absl::StatusOr<std::string> PostgresServer::CreateDatabase(const std::string& name) {
-  std::string quoted = kPassword;
-  for (std::size_t at = 0; (at = quoted.find('\'', at)) != std::string::npos; at += 2) quoted.insert(at, "'");
+  const std::string quoted = absl::StrReplaceAll(kPassword, {{"'", "''"}});
   RETURN_IF_ERROR(Execute("postgres", absl::StrCat("CREATE ROLE ", name, " LOGIN PASSWORD '", quoted, "'")).status());
   RETURN_IF_ERROR(Execute("postgres", absl::StrCat("CREATE DATABASE ", name, " OWNER ", name)).status());
   return Database(name);
