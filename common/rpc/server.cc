@@ -157,7 +157,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerSetup& setup) 
   google::rpc::ErrorInfo::descriptor();  // linked in, so that reflection can describe error details and health
   grpc::health::v1::HealthCheckRequest::descriptor();
   google::protobuf::SetLogHandler(LogForProtobuf);
-  // Debian builds Abseil with its search for deadlocks on, which gRPC's every lock then pays for, under one global lock.
+  // Debian builds Abseil with its search for deadlocks on, which gRPC's every lock then pays for, under one global
+  // lock.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   grpc::EnableDefaultHealthCheckService(true);
   auto server = std::unique_ptr<Server>(new Server);
