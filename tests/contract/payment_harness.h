@@ -230,7 +230,7 @@ class PaymentProcess {
     std::unique_ptr<Connection> writer = OpenTestDatabase(path_);
     EXPECT_TRUE(Participant::Migrate(*writer).ok());
     EXPECT_TRUE(Migrate(*writer, "payment", kPaymentMigrations).ok());
-    gateway_ = std::make_unique<payment::GrpcGateway>(NewChannel(pg_address_), absl::Milliseconds(300));
+    gateway_ = std::make_unique<payment::GrpcGateway>(NewChannel(pg_address_), absl::Seconds(1));
     domain_ = std::make_unique<payment::PaymentDomain>(*gateway_, clock_);
     ParticipantOptions options;
     options.domain = std::string(payment::kErrorDomain);

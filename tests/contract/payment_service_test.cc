@@ -248,7 +248,7 @@ TEST_F(PaymentServiceTest, AChargeThatBreaksTheRulesIsResolvedAsNever) {
 // The charge is on its slow way to the gateway when the resolve fences its key.
 TEST_F(PaymentServiceTest, ACaptureThatIsTooLateTakesNoMoney) {
   pg::Scenario scenario;
-  scenario.delay = absl::Milliseconds(800);
+  scenario.delay = absl::Milliseconds(2500);
   pg_.gateway().SetScenario(scenario);
   ExpectUnknown(Charge("p1"));
   pg_.gateway().SetScenario({});
