@@ -9,8 +9,9 @@ namespace unwind {
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& database) {
   if (LooksLikeDsn(database)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--db=", database, " is neither a file nor PostgreSQL; write postgres:KEY=VALUE ..., or ./NAME for a file"));
+    return absl::InvalidArgumentError(  // without the value, which may hold a password
+        "--db is neither a file nor PostgreSQL; write KEY=VALUE pairs after postgres:, such as \"postgres:host=db1 "
+        "dbname=shop user=me\", or ./NAME for a file");
   }
   if (!IsPostgres(database)) return OpenSqlite(database);
   ASSIGN_OR_RETURN(Dsn dsn, ParseDsn(database));

@@ -58,8 +58,8 @@ absl::StatusOr<Pairs> Split(absl::string_view text) {
     if (end == absl::string_view::npos || text[end] != '=' || end == 0) {
       return absl::InvalidArgumentError(
           absl::StrCat("--db: after postgres: there must be KEY=VALUE pairs, such as "
-                       "host=db1 dbname=shop user=me, but \"",
-                       text.substr(0, end), "\" is none"));
+                       "host=db1 dbname=shop user=me, but pair ",
+                       pairs.size() + 1, " is none"));  // it may be a password
     }
     const std::string key(text.substr(0, end));
     text.remove_prefix(end + 1);
@@ -137,9 +137,9 @@ std::string NameOf(const Pairs& pairs) {
 bool IsPostgres(absl::string_view database) { return absl::StartsWith(database, kPrefix); }
 
 bool LooksLikeDsn(absl::string_view database) {
-  if (IsPostgres(database) || absl::StrContains(database, '/')) return absl::StartsWith(database, "postgresql://");
-  return absl::StartsWith(database, "postgresql:") || absl::StartsWith(database, "host=") ||
-         absl::StartsWith(database, "dbname=") || absl::StartsWith(database, "user=");
+  const std::size_t equals = database.find('=');
+  return absl::StartsWith(database, "postgresql:") ||
+         (equals != absl::string_view::npos && LibpqKeys().count(std::string(database.substr(0, equals))) > 0);
 }
 
 absl::StatusOr<Dsn> ParseDsn(absl::string_view database) {

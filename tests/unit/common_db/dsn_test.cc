@@ -11,8 +11,10 @@
 namespace unwind {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 std::string ErrorOf(const std::string& database) {
   const absl::StatusOr<Dsn> dsn = ParseDsn(database);
@@ -29,11 +31,16 @@ TEST(DsnTest, OnlyThePrefixMakesADatabasePostgres) {
 }
 
 TEST(DsnTest, WhatIsMeantForPostgresIsNoFile) {
-  for (const char* mistyped : {"postgresql:host=a", "postgresql://a/b", "host=a dbname=b", "dbname=x", "user=me"}) {
+  for (const char* mistyped :
+       {"postgresql:host=a password=s3cret", "postgresql://me:s3cret@a/b", "host=/run/pg dbname=b password=s3cret",
+        "password=s3cret host=a", "dbname=x", "user=me"}) {
     EXPECT_TRUE(LooksLikeDsn(mistyped)) << mistyped;
-    EXPECT_EQ(Connection::Open(mistyped).status().code(), absl::StatusCode::kInvalidArgument) << mistyped;
+    const absl::Status status = Connection::Open(mistyped).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << mistyped;
+    EXPECT_THAT(std::string(status.message()),
+                AllOf(StartsWith("--db "), HasSubstr("\"postgres:host=db1 "), Not(HasSubstr("s3cret"))));
   }
-  for (const char* fine : {"order.db", "postgres:host=a", "./host=a", "/var/lib/dbname=x/a.db", ""}) {
+  for (const char* fine : {"order.db", "postgres:host=a", "./host=a", "/var/lib/dbname=x/a.db", "user", "a=b.db", ""}) {
     EXPECT_FALSE(LooksLikeDsn(fine)) << fine;
   }
 }
@@ -87,9 +94,9 @@ TEST(DsnTest, SaysWhichPairIsWrong) {
   EXPECT_EQ(ErrorOf("postgres:host='a"), "--db: the value of host has no closing quote");
   EXPECT_EQ(
       ErrorOf("postgres:shop"),
-      "--db: after postgres: there must be KEY=VALUE pairs, such as host=db1 dbname=shop user=me, but \"shop\" is "
-      "none");
-  EXPECT_THAT(ErrorOf("postgres:host = a"), HasSubstr("\"host\" is none"));
+      "--db: after postgres: there must be KEY=VALUE pairs, such as host=db1 dbname=shop user=me, but pair 1 is none");
+  EXPECT_THAT(ErrorOf("postgres:port=1 host = a"), HasSubstr("pair 2 is none"));
+  EXPECT_THAT(ErrorOf("postgres:me:s3cret@db1"), Not(HasSubstr("s3cret")));
   EXPECT_EQ(ErrorOf("postgres:lock_timeout=5"), "--db: lock_timeout=5 must be a time of 1ms to 24h, such as 10s");
   EXPECT_THAT(ErrorOf("postgres://me@db1/shop"), HasSubstr("a URI is not read"));
 }
