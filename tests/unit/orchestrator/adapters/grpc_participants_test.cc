@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "common/base/check.h"
 #include "common/rpc/error.h"
 #include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/server.h"
@@ -18,6 +19,8 @@ namespace unwind {
 namespace {
 
 constexpr absl::Duration kLong = absl::Seconds(30);
+constexpr absl::Duration kPatience = absl::Seconds(20);
+constexpr int kTokens = 100;  // of CallQueue, at most
 
 // Answers every method as it is told; a method named Held waits until it is released.
 class Peer final : public grpc::CallbackGenericService {
@@ -127,11 +130,20 @@ class GrpcParticipantsTest : public testing::Test {
   }
 
   std::future<CallResult> Start(const std::string& method, absl::Duration timeout = kLong,
-                                const std::string& phase = "action") {
+                                const std::string& phase = "action", const std::string& attempt = "1") {
     auto promise = std::make_shared<std::promise<CallResult>>();
-    participants_->Invoke({method, "request", timeout, {{"saga-id", "s-1"}, {"saga-phase", phase}}},
-                          [promise](CallResult result) { promise->set_value(std::move(result)); });
+    participants_->Invoke(
+        {method, "request", timeout, {{"saga-id", "s-1"}, {"saga-phase", phase}, {"saga-attempt", attempt}}},
+        [promise](CallResult result) { promise->set_value(std::move(result)); });
     return promise->get_future();
+  }
+
+  // Repeats, to a peer that answers every call UNAVAILABLE: once the queue's tokens are spent only time lets one go.
+  std::vector<std::future<CallResult>> StartRepeats(int count) {
+    peer_.AnswerWith(grpc::Status(grpc::StatusCode::UNAVAILABLE, "down"));
+    std::vector<std::future<CallResult>> results;
+    for (int i = 0; i < count; ++i) results.push_back(Start("/a.B/C", kLong, "action", "2"));
+    return results;
   }
 
   CallResult Invoke(const std::string& method, absl::Duration timeout = kLong) { return Start(method, timeout).get(); }
@@ -290,6 +302,37 @@ TEST_F(GrpcParticipantsTest, AnActionThatStillWaitsIsNotSentAfterItsCompensation
   EXPECT_EQ(held.get().failure.code, 0);
   EXPECT_EQ(undo.get().failure.code, 0);
   EXPECT_EQ(peer_.WaitForCalls(2).size(), 2u);
+}
+
+TEST_F(GrpcParticipantsTest, RepeatsThatAreHeldBackAreSentWhenTimeHasEarnedThem) {
+  Connect();
+  const absl::Time before = absl::Now();
+  auto results = StartRepeats(kTokens + 50);
+  for (auto& result : results) {
+    ASSERT_EQ(result.wait_until(absl::ToChronoTime(before + kPatience)), std::future_status::ready);
+    EXPECT_EQ(result.get().failure.message, "down");
+  }
+  EXPECT_GE(absl::Now() - before, absl::Milliseconds(450));  // 100 a second
+  EXPECT_EQ(peer_.WaitForCalls(results.size()).size(), results.size());
+}
+
+TEST_F(GrpcParticipantsTest, StopAnswersCallsThatAreHeldBack) {
+  Connect();
+  auto results = StartRepeats(kTokens + 1000);  // ten seconds' worth
+  peer_.WaitForCalls(kTokens + 1);              // one went by the clock, which is set for the next
+  const auto stopped = std::async(std::launch::async, [this] { participants_->Stop(); });
+  CHECK(stopped.wait_for(absl::ToChronoSeconds(kPatience)) == std::future_status::ready);
+  const std::size_t sent = peer_.WaitForCalls(0).size();
+  std::size_t held = 0;
+  for (auto& result : results) {
+    ASSERT_EQ(result.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+    const Failure failure = result.get().failure;
+    if (failure.message != "the orchestrator is stopping") continue;
+    EXPECT_EQ(failure.code, grpc::StatusCode::CANCELLED);
+    ++held;
+  }
+  EXPECT_GT(held, 0u);
+  EXPECT_LE(held + sent, results.size());
 }
 
 TEST_F(GrpcParticipantsTest, StopAnswersEveryCall) {
