@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "common/rpc/error.h"
-#include "orchestrator/adapters/served_call.h"
+#include "orchestrator/core/names.h"
 #include "orchestrator/engine/driver.h"
 
 namespace unwind {

@@ -13,6 +13,7 @@
 #include "orchestrator/adapters/saga_proto.h"
 #include "orchestrator/adapters/served_call.h"
 #include "orchestrator/adapters/step_verb.h"
+#include "orchestrator/core/names.h"
 
 namespace unwind {
 namespace {

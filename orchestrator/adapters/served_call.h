@@ -15,8 +15,6 @@
 
 namespace unwind {
 
-inline constexpr char kSagaDomain[] = "saga.unwind";
-
 // The idempotency key of a call: from the field that `key:` names, or the metadata `idempotency-key` (its quotes, as in
 // a structured header, are removed); if both are given they must be equal. Empty: none, and the definition allows it.
 // INVALID_ARGUMENT: KEY_MISSING, or INVALID_REQUEST naming what is wrong.

@@ -12,6 +12,7 @@
 #include "common/rpc/unary.h"
 #include "orchestrator/adapters/bytes.h"
 #include "orchestrator/adapters/served_call.h"
+#include "orchestrator/core/names.h"
 
 namespace unwind {
 namespace {

@@ -7,7 +7,6 @@
 #include "absl/strings/str_replace.h"
 #include "common/rpc/error.h"
 #include "google/protobuf/dynamic_message.h"
-#include "orchestrator/adapters/served_call.h"
 #include "orchestrator/core/names.h"
 
 namespace unwind {

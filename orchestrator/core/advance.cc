@@ -5,12 +5,11 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "orchestrator/core/names.h"
 #include "orchestrator/core/outcome.h"
 
 namespace unwind {
 namespace {
-
-constexpr char kDomain[] = "saga.unwind";  // of the reasons that are the saga's own
 
 // A transition in the making: the row as it becomes, and what is to be sent.
 struct Turn {
@@ -110,7 +109,7 @@ void Park(Turn& turn, std::size_t i, const Failure& why) {
 
 Failure MakeFailure(absl::StatusCode code, const char* reason, const char* message, const std::string& step) {
   return {.reason = reason,
-          .domain = kDomain,
+          .domain = kSagaDomain,
           .code = static_cast<int>(code),
           .message = message,
           .step = step,
@@ -256,7 +255,7 @@ void Apply(Turn& turn, const Replied& reply) {
   failed.failure.step = turn.plan_of(i).name;
   if (failed.failure.reason.empty()) {
     failed.failure.reason = reply.outcome == Outcome::kRefused ? "STEP_REFUSED" : "OUTCOME_UNKNOWN";
-    failed.failure.domain = kDomain;
+    failed.failure.domain = kSagaDomain;
   }
   NotOk(turn, i, failed);
 }

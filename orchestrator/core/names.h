@@ -1,10 +1,13 @@
-// The words of the enums, as they stand in metadata, logs, metrics and stored rows. Never reword: stored.
+// The words of the enums, as they stand in metadata, logs, metrics and stored rows, and the name under which the
+// orchestrator's own errors go. Never reword: stored.
 #ifndef UNWIND_ORCHESTRATOR_CORE_NAMES_H_
 #define UNWIND_ORCHESTRATOR_CORE_NAMES_H_
 
 #include "orchestrator/core/advance.h"
 
 namespace unwind {
+
+inline constexpr char kSagaDomain[] = "saga.unwind";  // ErrorInfo's domain of the reasons that are the saga's own
 
 const char* NameOf(Phase phase);      // action, compensation, resolve
 const char* NameOf(StepKind kind);    // compensatable, pivot, retriable

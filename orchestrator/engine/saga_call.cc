@@ -42,7 +42,7 @@ Replied ReadReply(const Definition& definition, const Send& send, CallResult res
   if (keeps_reply && !definition.ReplyParses(send.step, result.reply)) {
     replied.outcome = Outcome::kUnknown;
     replied.failure = {.reason = "REPLY_NOT_READABLE",
-                       .domain = "saga.unwind",
+                       .domain = kSagaDomain,
                        .code = 13,  // INTERNAL
                        .message = "the answer does not parse as the method's response",
                        .step = {},

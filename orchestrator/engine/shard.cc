@@ -17,7 +17,6 @@
 namespace unwind {
 namespace {
 
-constexpr char kDomain[] = "saga.unwind";
 constexpr absl::Duration kStorePauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kStorePauseMax = absl::Seconds(2);
 constexpr int kAttemptsPerWarning = 20;
@@ -29,17 +28,17 @@ constexpr std::size_t kDoorMax = 4096;  // callers that wait to be heard, beside
 absl::Status KeyReused() {
   return MakeError(absl::StatusCode::kInvalidArgument,
                    "the idempotency key was used before with another request; use a new key for a new request",
-                   {.reason = kReasonKeyReused, .domain = kDomain, .metadata = {}});
+                   {.reason = kReasonKeyReused, .domain = kSagaDomain, .metadata = {}});
 }
 
 absl::Status NotFound(const std::string& saga_id) {
   return MakeError(absl::StatusCode::kNotFound, absl::StrCat("there is no saga ", saga_id),
-                   {.reason = "SAGA_NOT_FOUND", .domain = kDomain, .metadata = {{"saga_id", saga_id}}});
+                   {.reason = "SAGA_NOT_FOUND", .domain = kSagaDomain, .metadata = {{"saga_id", saga_id}}});
 }
 
 absl::Status MovedMeanwhile() {
   return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga moved meanwhile; ask again",
-                                  {.reason = "SAGA_MOVED", .domain = kDomain, .metadata = {}}),
+                                  {.reason = "SAGA_MOVED", .domain = kSagaDomain, .metadata = {}}),
                         absl::Milliseconds(100));
 }
 
@@ -47,7 +46,7 @@ absl::Status MovedMeanwhile() {
 absl::Status StoreSilent() {
   return WithRetryAfter(
       MakeError(absl::StatusCode::kUnavailable, "the store does not answer; repeat the call with the same key",
-                {.reason = "STORE_UNAVAILABLE", .domain = kDomain, .metadata = {}}),
+                {.reason = "STORE_UNAVAILABLE", .domain = kSagaDomain, .metadata = {}}),
       absl::Seconds(1));
 }
 
@@ -65,15 +64,16 @@ absl::Status ToCaller(const absl::Status& status, const std::string& saga_id) {
   if (absl::IsNotFound(status)) return NotFound(saga_id);
   if (absl::IsUnavailable(status)) return StoreSilent();
   return MakeError(absl::StatusCode::kInternal, "the saga could not be read from the store",
-                   {.reason = "STORE_FAILED", .domain = kDomain, .metadata = {{"saga_id", saga_id}}});
+                   {.reason = "STORE_FAILED", .domain = kSagaDomain, .metadata = {{"saga_id", saga_id}}});
 }
 
 // Nothing was noted: only who knows a saga's definition can act on it.
 absl::Status NotHeld(const Saga& saga) {
   return WithRetryAfter(
-      MakeError(
-          absl::StatusCode::kUnavailable, absl::StrCat("saga ", saga.id, " cannot be driven by this instance"),
-          {.reason = "SAGA_NOT_HELD", .domain = kDomain, .metadata = {{"saga_id", saga.id}, {"owner", saga.owner}}}),
+      MakeError(absl::StatusCode::kUnavailable, absl::StrCat("saga ", saga.id, " cannot be driven by this instance"),
+                {.reason = "SAGA_NOT_HELD",
+                 .domain = kSagaDomain,
+                 .metadata = {{"saga_id", saga.id}, {"owner", saga.owner}}}),
       absl::Seconds(1));
 }
 
@@ -98,7 +98,7 @@ std::string CallOf(const Definition& definition, const Event& event) {
 absl::Status Overloaded() {
   return WithRetryAfter(
       MakeError(absl::StatusCode::kResourceExhausted, "too many sagas are in flight; nothing was started, try again",
-                {.reason = "OVERLOADED", .domain = kDomain, .metadata = {}}),
+                {.reason = "OVERLOADED", .domain = kSagaDomain, .metadata = {}}),
       absl::Seconds(1));
 }
 
@@ -529,7 +529,7 @@ void Shard::Run(const Live& live, const Send& send) {
                     .failure = {},
                     .elapsed = absl::ZeroDuration()};
     refused.failure = {.reason = "REQUEST_NOT_BUILT",
-                       .domain = kDomain,
+                       .domain = kSagaDomain,
                        .code = static_cast<int>(status.code()),
                        .message = std::string(status.message()),
                        .step = {},

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/rpc/error.h"
-#include "orchestrator/adapters/served_call.h"
+#include "orchestrator/core/names.h"
 #include "shop/checkout/v1/checkout_service.pb.h"
 #include "tests/sim/orchestrator.h"
 #include "tests/sim/shop.h"

@@ -10,6 +10,7 @@
 #include "common/rpc/validate.h"
 #include "orchestrator/adapters/call_failure.h"
 #include "orchestrator/adapters/served_call.h"
+#include "orchestrator/core/names.h"
 #include "orchestrator/engine/driver.h"
 
 namespace unwind::sim {
