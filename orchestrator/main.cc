@@ -19,6 +19,7 @@
 #include "common/base/flags.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
+#include "common/base/stop_signals.h"
 #include "common/db/dsn.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/server.h"

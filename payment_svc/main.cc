@@ -9,6 +9,7 @@
 #include "common/base/flags.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
+#include "common/base/stop_signals.h"
 #include "common/db/connection.h"
 #include "common/db/migrate.h"
 #include "common/db/open.h"

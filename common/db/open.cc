@@ -1,13 +1,12 @@
 #include "common/db/open.h"
 
-#include <signal.h>
-
 #include <algorithm>
 
 #include "absl/flags/flag.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/base/log.h"
+#include "common/base/stop_signals.h"
 
 ABSL_FLAG(absl::Duration, db_wait, absl::Seconds(30),
           "How long a start waits for a database that cannot be reached or is full, before it gives up with exit 1.");
@@ -18,16 +17,6 @@ namespace {
 constexpr absl::Duration kPauseFirst = absl::Milliseconds(100);
 constexpr absl::Duration kPauseMax = absl::Seconds(2);
 
-// Waits for `pause`; whether a stop signal came meanwhile. Programs hold those back until somebody waits for them.
-bool ToldToStop(absl::Duration pause) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  const timespec wait = absl::ToTimespec(pause);
-  return sigtimedwait(&set, nullptr, &wait) > 0;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> OpenDatabase(const std::string& database) {
@@ -36,7 +25,7 @@ absl::StatusOr<std::unique_ptr<Connection>> OpenDatabase(const std::string& data
     auto connection = Connection::Open(database);
     if (!absl::IsUnavailable(connection.status()) || absl::Now() + pause > until) return connection;
     Log(Severity::kWarning, "waiting for the database", {{"error", connection.status().message()}});
-    if (ToldToStop(pause)) return absl::CancelledError("told to stop while waiting for the database");
+    if (AwaitStopSignal(pause)) return absl::CancelledError("told to stop while waiting for the database");
   }
 }
 

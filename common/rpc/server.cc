@@ -1,8 +1,6 @@
 #include "common/rpc/server.h"
 
-#include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <exception>
 #include <fstream>
 #include <utility>
@@ -16,6 +14,7 @@
 #include "absl/time/time.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
+#include "common/base/stop_signals.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/error.h"
 #include "common/rpc/reflection.h"
@@ -44,14 +43,6 @@ constexpr int kMetadataMaxBytes = 16 << 10;
 constexpr int kPingIntervalMinMs = 10000;
 constexpr char kTransportDomain[] = "rpc.unwind";  // of errors that no service had a say in
 constexpr absl::Duration kStopPoll = absl::Milliseconds(200);
-
-sigset_t StopSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  return set;
-}
 
 // Sees every call of generated services: counts it, and calls bytes that are no request an invalid argument, where gRPC
 // would say UNIMPLEMENTED, as if there were no such method. A generic handler does both by itself.
@@ -147,12 +138,6 @@ absl::Status WritePortFile(int port, const prometheus::Exposer* exposer) {
 
 }  // namespace
 
-void HoldStopSignals() {
-  const sigset_t set = StopSignals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-}
-
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerSetup& setup) {
   google::rpc::ErrorInfo::descriptor();  // linked in, so that reflection can describe error details and health
   grpc::health::v1::HealthCheckRequest::descriptor();
@@ -206,9 +191,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerSetup& setup) 
 Server::~Server() { Drain(); }
 
 void Server::WaitAndDrain(const std::function<bool()>& or_when, const std::function<void()>& before_drain) {
-  const sigset_t set = StopSignals();
-  const timespec poll = absl::ToTimespec(kStopPoll);
-  while (sigtimedwait(&set, nullptr, &poll) < 0) {
+  while (!AwaitStopSignal(kStopPoll)) {
     if (or_when && or_when()) break;
   }
   Log(Severity::kInfo, "draining");

@@ -30,9 +30,6 @@ struct ServerSetup {
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics;  // scraped besides the process's registry
 };
 
-// Blocks SIGTERM and SIGINT and ignores SIGPIPE. First thing in main, before any thread is started.
-void HoldStopSignals();
-
 class Server {
  public:
   // Listens on --listen and serves; everything in `setup` must outlive the server. An address in use or a port file
@@ -42,7 +39,7 @@ class Server {
 
   int port() const { return port_; }
 
-  // Waits for SIGTERM or SIGINT, or until `or_when` says true (asked every 200 ms); then calls `before_drain`, health
+  // Waits for a stop signal (common/base/stop_signals.h), or until `or_when` says true (asked every 200 ms); then calls `before_drain`, health
   // says NOT_SERVING, new calls are turned away, calls under way have --drain to end. Returns when none is left.
   void WaitAndDrain(const std::function<bool()>& or_when = nullptr,
                     const std::function<void()>& before_drain = nullptr);

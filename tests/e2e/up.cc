@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/base/flags.h"
-#include "common/rpc/server.h"
+#include "common/base/stop_signals.h"
 #include "tests/support/cluster.h"
 #include "tests/support/shop.h"
 

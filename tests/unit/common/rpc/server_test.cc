@@ -20,6 +20,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/stop_signals.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
