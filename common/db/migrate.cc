@@ -23,8 +23,7 @@ constexpr char kCreateVersions[] =
     " PRIMARY KEY (component, version))";
 constexpr char kSelectVersion[] = "SELECT COALESCE(MAX(version), 0) FROM schema_version WHERE component = :component";
 constexpr char kSelectOther[] =
-    "SELECT component FROM schema_version WHERE component <> :component AND component <> :shared LIMIT 1";
-constexpr char kShared[] = "barrier";  // the one component that stands beside any other
+    "SELECT component FROM schema_version WHERE component <> :component AND component <> :barrier LIMIT 1";
 constexpr char kInsertVersion[] =
     "INSERT INTO schema_version (component, version) VALUES (:component, :version)"
     " ON CONFLICT DO NOTHING RETURNING version";
@@ -104,9 +103,9 @@ absl::StatusOr<Schema> ReadSchema(Connection& connection, const std::string& com
       schema.dialect = DialectOf(session);
       session << kCreateVersions;
       schema.version = ReadVersion(session, component);
-      if (component != kShared) {
-        const std::string shared = kShared;  // SOCI reads it when the expression ends
-        session << kSelectOther, soci::into(schema.other), soci::use(component), soci::use(shared);
+      if (component != kBarrierComponent) {
+        const std::string barrier = kBarrierComponent;  // SOCI reads it when the expression ends
+        session << kSelectOther, soci::into(schema.other), soci::use(component), soci::use(barrier);
       }
       return absl::OkStatus();
     });

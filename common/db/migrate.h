@@ -18,8 +18,11 @@ namespace unwind {
 // says for which kind of database the file is; without one it is for both. Statements end with ";" at a line's end.
 using Migrations = std::vector<std::pair<std::string, std::string>>;
 
+// The one component that may stand in the database of any other: a participant keeps its barrier beside its business.
+inline constexpr char kBarrierComponent[] = "barrier";
+
 // Brings `component`'s schema to the last of `migrations`. FAILED_PRECONDITION, one sentence, if the database is newer
-// than this program, or holds tables that are not this program's; UNAVAILABLE if it may be tried again.
+// than this program, or holds another component; UNAVAILABLE if it may be tried again.
 absl::Status Migrate(Connection& connection, absl::string_view component, const Migrations& migrations);
 
 }  // namespace unwind

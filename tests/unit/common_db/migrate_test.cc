@@ -53,7 +53,7 @@ TEST_F(MigrateTest, AppliesEachFileOnce) {
 
 TEST_F(MigrateTest, ComponentsCountForThemselves) {
   ASSERT_TRUE(Migrate(*connection_, "shop", kTwo).ok());
-  ASSERT_TRUE(Migrate(*connection_, "barrier", {{"0001_c.sql", "CREATE TABLE c (x BIGINT);\n"}}).ok());
+  ASSERT_TRUE(Migrate(*connection_, kBarrierComponent, {{"0001_c.sql", "CREATE TABLE c (x BIGINT);\n"}}).ok());
   EXPECT_EQ(Ask(*connection_, "SELECT count(*) FROM schema_version"), 3);
   ASSERT_TRUE(Migrate(*connection_, "shop", kTwo).ok());
 }
