@@ -1,10 +1,12 @@
 #include "common/rpc/server.h"
 
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <fstream>
 #include <utility>
 
+#include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -33,12 +35,15 @@ ABSL_FLAG(
     "File to write the port that is served to, once it is (a second line has the metrics port, if there is one).");
 ABSL_FLAG(std::string, metrics_listen, "", "Address to serve Prometheus metrics on, host:port; empty: not at all.");
 ABSL_FLAG(absl::Duration, drain, absl::Seconds(10), "How long calls under way may go on after SIGTERM.");
+ABSL_DECLARE_FLAG(std::uint32_t, message_max_bytes);
 ABSL_FLAG(bool, reflection, true, "Whether to serve reflection, so that grpcurl needs no proto files.");
 
 namespace unwind {
 namespace {
 
-constexpr int kTransportMaxBytes = 4 << 20;  // above --message_max_bytes, so that our own check can answer with details
+// Of a message that is read at all: far above --message_max_bytes, so that our own check can answer with details what
+// gRPC would refuse without.
+constexpr std::uint32_t kTransportMaxBytes = 16 << 20;
 constexpr int kMetadataMaxBytes = 16 << 10;
 constexpr int kPingIntervalMinMs = 10000;
 constexpr char kTransportDomain[] = "rpc.unwind";  // of errors that no service had a say in
@@ -97,7 +102,7 @@ bool HasPort(absl::string_view address) {
 }
 
 void SetLimits(grpc::ServerBuilder& builder) {
-  builder.SetMaxReceiveMessageSize(kTransportMaxBytes);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(kTransportMaxBytes));
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataMaxBytes);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // else a second process would share the port in silence
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kPingIntervalMinMs);
@@ -139,6 +144,10 @@ absl::Status WritePortFile(int port, const prometheus::Exposer* exposer) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerSetup& setup) {
+  if (const std::uint32_t most = absl::GetFlag(FLAGS_message_max_bytes); most > kTransportMaxBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("--message_max_bytes=", most, " is too much; at most ",
+                                                   kTransportMaxBytes, " bytes of a message are read"));
+  }
   google::rpc::ErrorInfo::descriptor();  // linked in, so that reflection can describe error details and health
   grpc::health::v1::HealthCheckRequest::descriptor();
   google::protobuf::SetLogHandler(LogForProtobuf);

@@ -17,7 +17,9 @@
 #include "prometheus/counter.h"
 #include "prometheus/histogram.h"
 
-ABSL_FLAG(std::uint32_t, message_max_bytes, 256 * 1024, "Largest request that is accepted, in bytes.");
+ABSL_FLAG(std::uint32_t, message_max_bytes, 256 * 1024,
+          "Largest request that is accepted, in bytes, at most 16777216 (16 MiB): beyond that gRPC itself answers "
+          "RESOURCE_EXHAUSTED, without details.");
 
 namespace unwind {
 namespace {

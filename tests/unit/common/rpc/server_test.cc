@@ -34,6 +34,7 @@
 #include "tests/unit/common/rpc/live_server.h"
 
 ABSL_DECLARE_FLAG(std::string, listen);
+ABSL_DECLARE_FLAG(std::uint32_t, message_max_bytes);
 ABSL_DECLARE_FLAG(std::string, port_file);
 ABSL_DECLARE_FLAG(std::string, metrics_listen);
 
@@ -124,21 +125,33 @@ TEST(Server, RefusesBrokenRulesBeforeTheHandler) {
 
 TEST(Server, ExplainsAMessageThatIsTooLarge) {
   LiveServer live;
-  stock::ReserveRequest request = GoodRequest();
-  request.set_reservation_id(std::string(300 * 1024, 'x'));
-  const absl::Status status = Reserve(live, request);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_EQ(GetErrorInfo(status).reason, "MESSAGE_TOO_LARGE");
-  EXPECT_EQ(GetErrorInfo(status).domain, "stock.shop.unwind");
-  EXPECT_EQ(GetErrorInfo(status).metadata.at("bytes_max"), "262144");
+  for (const std::size_t bytes : {300 << 10, 10 << 20}) {
+    stock::ReserveRequest request = GoodRequest();
+    request.set_reservation_id(std::string(bytes, 'x'));
+    const absl::Status status = Reserve(live, request);
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(GetErrorInfo(status).reason, "MESSAGE_TOO_LARGE");
+    EXPECT_EQ(GetErrorInfo(status).domain, "stock.shop.unwind");
+    EXPECT_EQ(GetErrorInfo(status).metadata.at("bytes_max"), "262144");
+  }
 }
 
 TEST(Server, StopsAHugeMessageInTheTransport) {
   LiveServer live;
   stock::ReserveRequest request = GoodRequest();
-  request.set_reservation_id(std::string(5 << 20, 'x'));
+  request.set_reservation_id(std::string(16 << 20, 'x'));
   EXPECT_EQ(Reserve(live, request).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(Reserve(live, GoodRequest()).ok());
+}
+
+TEST(Server, SaysThatItsLimitOfMessagesIsBeyondTheTransports) {
+  absl::SetFlag(&FLAGS_message_max_bytes, (16 << 20) + 1);
+  EchoStock service;
+  const auto server = Server::Start(Only(service));
+  absl::SetFlag(&FLAGS_message_max_bytes, 256 << 10);
+  ASSERT_FALSE(server.ok());
+  EXPECT_EQ(server.status().message(),
+            "--message_max_bytes=16777217 is too much; at most 16777216 bytes of a message are read");
 }
 
 TEST(Server, TakesMetadataUpTo16KiB) {
