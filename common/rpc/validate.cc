@@ -3,11 +3,9 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "common/rpc/error.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/stubs/common.h"
 #include "saga/v1/rules.pb.h"
@@ -163,9 +161,14 @@ void CheckMessage(const Message& message, const std::string& prefix, Violations&
 
 }  // namespace
 
-absl::Status Validate(const Message& message, absl::string_view domain) {
+std::vector<FieldViolation> FindViolations(const Message& message) {
   Violations violations;
   CheckMessage(message, "", violations);
+  return violations;
+}
+
+absl::Status Validate(const Message& message, absl::string_view domain) {
+  const std::vector<FieldViolation> violations = FindViolations(message);
   return violations.empty() ? absl::OkStatus() : MakeBadRequest(domain, violations);
 }
 

@@ -2,13 +2,19 @@
 #ifndef UNWIND_COMMON_RPC_VALIDATE_H_
 #define UNWIND_COMMON_RPC_VALIDATE_H_
 
+#include <vector>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "common/rpc/error.h"
 #include "google/protobuf/message.h"
 
 namespace unwind {
 
-// OK, or MakeBadRequest(domain, every broken limit, nested fields too). Thread-safe.
+// Every broken limit, nested fields too. Thread-safe.
+std::vector<FieldViolation> FindViolations(const google::protobuf::Message& message);
+
+// OK, or MakeBadRequest(domain, FindViolations(message)). Thread-safe.
 absl::Status Validate(const google::protobuf::Message& message, absl::string_view domain);
 
 }  // namespace unwind

@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/rpc/error.h"
+#include "common/rpc/validate.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/rpc/error_details.pb.h"
@@ -39,6 +42,10 @@ absl::string_view WithoutQuotes(absl::string_view text) {
   return quoted ? text.substr(1, text.size() - 2) : text;
 }
 
+FieldViolation MissingKey(const std::string& field) {
+  return {field.empty() ? kKeyHeader : field, "must be set: a call that is repeated with the same key has one effect"};
+}
+
 absl::Status KeyMissing(const std::string& field) {
   const std::string where =
       field.empty() ? absl::StrCat("metadata ", kKeyHeader) : absl::StrCat(field, ", or metadata ", kKeyHeader);
@@ -47,8 +54,9 @@ absl::Status KeyMissing(const std::string& field) {
                 {"KEY_MISSING", kSagaDomain, {}});
   google::rpc::BadRequest bad_request;
   auto* violation = bad_request.add_field_violations();
-  violation->set_field(field.empty() ? kKeyHeader : field);
-  violation->set_description("must be set: a call that is repeated with the same key has one effect");
+  const FieldViolation missing = MissingKey(field);
+  violation->set_field(missing.field);
+  violation->set_description(missing.description);
   status.SetPayload("type.googleapis.com/google.rpc.BadRequest", absl::Cord(bad_request.SerializeAsString()));
   return status;
 }
@@ -72,6 +80,19 @@ bool IsZero(absl::string_view text) {
 }
 
 }  // namespace
+
+absl::Status CheckFields(const Definition& definition, const google::protobuf::Message& input,
+                         const std::optional<std::string>& metadata) {
+  std::vector<FieldViolation> violations = FindViolations(input);
+  if (violations.empty()) return absl::OkStatus();
+  FieldViolation missing = MissingKey(definition.key_field());
+  const bool is_named = std::any_of(violations.begin(), violations.end(),
+                                    [&](const FieldViolation& violation) { return violation.field == missing.field; });
+  if (definition.key_required() && definition.Key(input).empty() && !metadata.has_value() && !is_named) {
+    violations.insert(violations.begin(), std::move(missing));
+  }
+  return MakeBadRequest(kSagaDomain, violations);
+}
 
 absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::protobuf::Message& input,
                                     const std::optional<std::string>& metadata) {

@@ -15,6 +15,11 @@
 
 namespace unwind {
 
+// OK, or INVALID_REQUEST naming every field that breaks its saga.v1.rules and, beside them, the key's if it is missing.
+// A key that alone is missing is ReadKey's to refuse.
+absl::Status CheckFields(const Definition& definition, const google::protobuf::Message& input,
+                         const std::optional<std::string>& metadata);
+
 // The idempotency key of a call: from the field that `key:` names, or the metadata `idempotency-key` (its quotes, as in
 // a structured header, are removed); if both are given they must be equal. Empty: none, and the definition allows it.
 // INVALID_ARGUMENT: KEY_MISSING, or INVALID_REQUEST naming what is wrong.

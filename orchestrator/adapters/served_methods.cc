@@ -114,9 +114,11 @@ absl::StatusOr<NewSaga> ServedMethods::Call::Read() {
                      absl::StrCat("the request is not a ", input->GetDescriptor()->full_name()),
                      {"INVALID_REQUEST", kSagaDomain, {}});
   }
-  RETURN_IF_ERROR(CheckCall(*context_, *input, kSagaDomain));
+  RETURN_IF_ERROR(CheckCall(*context_, *input, kSagaDomain, FieldRules::kIgnore));
+  const std::optional<std::string> key = Header(*context_, "idempotency-key");
+  RETURN_IF_ERROR(CheckFields(*definition_, *input, key));
   NewSaga saga;
-  ASSIGN_OR_RETURN(saga.key, ReadKey(*definition_, *input, Header(*context_, "idempotency-key")));
+  ASSIGN_OR_RETURN(saga.key, ReadKey(*definition_, *input, key));
   saga.definition = definition_;
   saga.input = SerializeInput(*input);
   saga.input_hash = HashInput(saga.input);

@@ -104,6 +104,12 @@ TEST_F(BadInput, APlaceOrderThatBreaksALimitNamesTheField) {
          r.mutable_items(0)->set_quantity(0);
        },
        {"member_id", "items[0].quantity"}},
+      {"several at once, and no request_id",
+       [](auto& r) {
+         r.clear_request_id();
+         r.clear_member_id();
+       },
+       {"request_id", "member_id"}},
   };
   for (const Case& each : cases) {
     SCOPED_TRACE(each.what);

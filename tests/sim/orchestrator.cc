@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/error.h"
-#include "common/rpc/validate.h"
 #include "orchestrator/adapters/call_failure.h"
 #include "orchestrator/adapters/served_call.h"
 #include "orchestrator/core/names.h"
@@ -300,7 +299,7 @@ void Orchestrator::Accept(const std::shared_ptr<Process>& process, const Request
     if (saga.definition == nullptr) return absl::UnimplementedError("no method");
     const std::unique_ptr<google::protobuf::Message> input = saga.definition->NewInput();
     if (!input->ParseFromString(request.bytes)) return absl::InvalidArgumentError("no such message");
-    RETURN_IF_ERROR(Validate(*input, kSagaDomain));
+    RETURN_IF_ERROR(CheckFields(*saga.definition, *input, std::nullopt));
     ASSIGN_OR_RETURN(saga.key, ReadKey(*saga.definition, *input, std::nullopt));
     saga.input = SerializeInput(*input);
     saga.input_hash = HashInput(saga.input);

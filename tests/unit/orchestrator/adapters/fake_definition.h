@@ -32,7 +32,7 @@ class FakeDefinition final : public Definition {
   }
   const StepMethods& methods(int) const override { return methods_; }
   bool key_required() const override { return key_required_; }
-  std::string key_field() const override { return "request_id"; }
+  std::string key_field() const override { return key_field_; }
   std::unique_ptr<google::protobuf::Message> NewInput() const override {
     return std::make_unique<shop::checkout::v1::PlaceOrderRequest>();
   }
@@ -55,6 +55,7 @@ class FakeDefinition final : public Definition {
 
   Plan plan_;
   StepMethods methods_;
+  std::string key_field_ = "request_id";
   std::string text_ = "?";
 
  private:

@@ -51,6 +51,33 @@ TEST(ReadKeyTest, AMissingKeyNamesTheField) {
   EXPECT_EQ(BadRequestOf(key.status()).field_violations(0).field(), "request_id");
 }
 
+TEST(CheckFieldsTest, NamesAMissingKeyOnlyBesideOtherFields) {
+  PlaceOrderRequest request = WithKey("");
+  request.set_member_id("m-1");
+  request.add_items()->set_product_id("p-1");
+  request.mutable_items(0)->set_quantity(1);
+  request.set_payment_method(shop::type::v1::PAYMENT_METHOD_CARD);
+  EXPECT_TRUE(CheckFields(FakeDefinition(), request, std::nullopt).ok());
+  request.clear_member_id();
+  const auto fields = [&](const FakeDefinition& definition, const std::optional<std::string>& metadata) {
+    const absl::Status status = CheckFields(definition, request, metadata);
+    EXPECT_EQ(GetErrorInfo(status).reason, "INVALID_REQUEST");
+    std::vector<std::string> named;
+    const google::rpc::BadRequest bad_request = BadRequestOf(status);
+    for (const auto& violation : bad_request.field_violations()) named.push_back(violation.field());
+    return named;
+  };
+  const std::vector<std::string> both = {"request_id", "member_id"}, one = {"member_id"};
+  EXPECT_EQ(fields(FakeDefinition(), std::nullopt), both);
+  EXPECT_EQ(fields(FakeDefinition(), "k-1"), one);
+  EXPECT_EQ(fields(FakeDefinition(false), std::nullopt), one);
+  FakeDefinition whose_key_is_named;
+  whose_key_is_named.key_field_ = "member_id";
+  EXPECT_EQ(fields(whose_key_is_named, std::nullopt), one);
+  request.set_request_id("k-1");
+  EXPECT_EQ(fields(FakeDefinition(), std::nullopt), one);
+}
+
 TEST(ReadKeyTest, MayBeMissingWhereTheDefinitionAllowsIt) {
   const auto key = ReadKey(FakeDefinition(false), WithKey(""), std::nullopt);
   ASSERT_TRUE(key.ok()) << key.status();

@@ -153,6 +153,15 @@ TEST_F(ServedMethodsTest, BadFieldsAreNamedAndNothingIsAccepted) {
   EXPECT_FALSE(last_.has_value());
 }
 
+TEST_F(ServedMethodsTest, AMissingKeyIsNamedBesideTheBadFields) {
+  PlaceOrderRequest request = GoodRequest();
+  request.mutable_items(0)->set_quantity(0);
+  request.clear_request_id();
+  const absl::Status status = Place(request);
+  EXPECT_EQ(GetErrorInfo(status).reason, "INVALID_REQUEST");
+  EXPECT_EQ(GetErrorInfo(status).metadata.at("violations"), "2");
+}
+
 TEST_F(ServedMethodsTest, AMissingKeyIsRefused) {
   PlaceOrderRequest request = GoodRequest();
   request.clear_request_id();
