@@ -3,11 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/db/statement.h"
 #include "soci/soci.h"
 #include "soci/sqlite3/soci-sqlite3.h"
 
@@ -89,15 +91,27 @@ absl::Status OpenFailure(const std::string& path, int result, const std::string&
   return absl::UnavailableError(absl::StrCat("the database ", path, " cannot be opened: ", message));
 }
 
+// Before the first connection. A connection of ours is one thread's, and nobody reads the statistics of memory: SQLite
+// need not lock for either.
+void Configure() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    sqlite_api::sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+    sqlite_api::sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  });
+}
+
 class SqliteConnection final : public Connection {
  public:
   explicit SqliteConnection(std::string path) : path_(std::move(path)) {}
 
   absl::Status Connect() {
+    statements_.Clear();
+    session_.reset();
     try {
-      session_.reset();
       session_ = std::make_unique<soci::session>(soci::sqlite3, ConnectString(path_));
       sqlite_api::sqlite3_busy_timeout(handle(), kBusyTimeoutMillis);
+      statements_.Attach(*session_);
       std::string mode;
       *session_ << "PRAGMA journal_mode = WAL", soci::into(mode);
       *session_ << "PRAGMA synchronous = FULL";
@@ -187,6 +201,7 @@ class SqliteConnection final : public Connection {
 
   const std::string path_;
   std::unique_ptr<soci::session> session_;  // null only while broken_
+  StatementCache statements_;               // after its session
   bool broken_ = false;
 };
 
@@ -194,6 +209,7 @@ class SqliteConnection final : public Connection {
 
 absl::StatusOr<std::unique_ptr<Connection>> OpenSqlite(const std::string& path) {
   RETURN_IF_ERROR(CheckPath(path));
+  Configure();
   auto connection = std::make_unique<SqliteConnection>(path);
   RETURN_IF_ERROR(connection->Connect());
   return connection;

@@ -1,10 +1,10 @@
 #include "common/db/statement.h"
 
-#include <libpq-events.h>
+#include <ios>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
-#include "soci/postgresql/soci-postgresql.h"
+#include "soci/sqlite3/soci-sqlite3.h"
 
 namespace unwind {
 namespace {
@@ -12,11 +12,10 @@ namespace {
 constexpr absl::string_view kRows = "ROWS(";
 constexpr absl::string_view kForUpdate = " FOR UPDATE";
 
-// libpq keeps a pointer of ours beside the connection, under this function's address.
-int KeepCache(PGEventId, void*, void*) { return 1; }
-
-PGconn* HandleOf(soci::session& session) {
-  return static_cast<soci::postgresql_session_backend*>(session.get_backend())->conn_;
+// Where a session's query stream keeps our pointer: the standard's way to hang something of one's own on a stream.
+int Slot() {
+  static const int slot = std::ios_base::xalloc();
+  return slot;
 }
 
 // "ROWS(:x) AS r" at the front of `sql`, which it is taken off.
@@ -49,15 +48,10 @@ std::string Translate(Dialect dialect, absl::string_view sql) {
   return translated;
 }
 
-void StatementCache::Attach(soci::session& session) {
-  PGconn* const connection = HandleOf(session);
-  PQregisterEventProc(connection, KeepCache, "unwind statements", nullptr);
-  PQsetInstanceData(connection, KeepCache, this);
-}
+void StatementCache::Attach(soci::session& session) { session.get_query_stream().pword(Slot()) = this; }
 
 StatementCache* StatementCache::Of(soci::session& session) {
-  if (DialectOf(session) != Dialect::kPostgres) return nullptr;
-  return static_cast<StatementCache*>(PQinstanceData(HandleOf(session), KeepCache));
+  return static_cast<StatementCache*>(session.get_query_stream().pword(Slot()));
 }
 
 soci::statement Statement::Take(soci::session& session, absl::string_view sql) {
@@ -76,6 +70,14 @@ soci::statement Statement::Take(soci::session& session, absl::string_view sql) {
                     cache == nullptr ? soci::details::st_one_time_query : soci::details::st_repeatable_query);
   if (cache != nullptr) cache->statements_.emplace(asked, statement);
   return statement;
+}
+
+// SQLite does not commit beside a statement that may have more rows.
+Statement::~Statement() {
+  if (dialect_ == Dialect::kSqlite) {
+    sqlite_api::sqlite3_reset(static_cast<soci::sqlite3_statement_backend*>(statement_.get_backend())->stmt_);
+  }
+  statement_.bind_clean_up();
 }
 
 std::size_t Statement::CountRows() {

@@ -25,7 +25,8 @@ Dialect DialectOf(soci::session& session);
 // `sql` in the words of `dialect`.
 std::string Translate(Dialect dialect, absl::string_view sql);
 
-// The statements that a PostgreSQL session keeps prepared, so that each costs one round trip and no planning.
+// What a session keeps prepared, so that a statement is planned once and, on PostgreSQL, costs one round trip. A
+// session without one prepares each statement anew.
 class StatementCache {
  public:
   // To `session`, which must outlive it or the next Clear.
@@ -45,11 +46,11 @@ class Statement {
  public:
   template <class... Exchanges>
   Statement(soci::session& session, absl::string_view sql, const Exchanges&... exchanges)
-      : statement_(Take(session, sql)) {
+      : dialect_(DialectOf(session)), statement_(Take(session, sql)) {
     (statement_.exchange(exchanges), ...);
     statement_.define_and_bind();
   }
-  ~Statement() { statement_.bind_clean_up(); }
+  ~Statement();
   Statement(const Statement&) = delete;
   Statement& operator=(const Statement&) = delete;
 
@@ -60,8 +61,7 @@ class Statement {
   // Executes it and takes the first row; whether there is one.
   bool ExecuteOnce() { return statement_.execute(true); }
 
-  // Executes it and says how many rows it returned. To the statement's end: SQLite does not commit beside an unfinished
-  // one.
+  // Executes it and says how many rows it returned.
   std::size_t CountRows();
 
   // Executes it and says how many rows it changed.
@@ -70,6 +70,7 @@ class Statement {
  private:
   static soci::statement Take(soci::session& session, absl::string_view sql);
 
+  const Dialect dialect_;
   soci::statement statement_;
 };
 

@@ -27,6 +27,7 @@ std::string InMemory() {
 }  // namespace
 
 Database::Database(const std::string& component, const Migrations& migrations) : session_(soci::sqlite3, InMemory()) {
+  statements_.Attach(session_);
   Execute("PRAGMA foreign_keys = ON");
   DatabaseConnection connection(
       *this, [] { return Fate::kCommitted; }, nullptr);

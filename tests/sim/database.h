@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "common/db/connection.h"
 #include "common/db/migrate.h"
+#include "common/db/statement.h"
 #include "soci/session.h"
 
 namespace unwind::sim {
@@ -32,6 +33,7 @@ class Database {
 
  private:
   soci::session session_;
+  StatementCache statements_;        // after its session
   std::vector<std::string> tables_;  // children before their parents
 };
 

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "common/db/statement.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "soci/soci.h"
@@ -184,6 +185,21 @@ TEST_F(ConnectionTest, ABrokenSessionIsOpenedAnewAndSaysWhyItCannotBe) {
   EXPECT_THAT(std::string(status.message()), AllOf(HasSubstr(path_), HasSubstr("cannot be opened")));
   EXPECT_TRUE(Exec(*connection_, "INSERT INTO t VALUES (2, '')").ok());
   EXPECT_EQ(Count(), 2);
+}
+
+TEST_F(ConnectionTest, AStatementIsPreparedOnceAndNeverLeftUnfinished) {
+  EXPECT_TRUE(Exec(*connection_, "INSERT INTO t VALUES (1, 'a'), (2, 'b')").ok());
+  const auto first_row = [](soci::session& session) {
+    long long x = 0;
+    RunOnce(session, "SELECT x FROM t", soci::into(x));  // there is another row
+    EXPECT_EQ(x, 1);
+    sqlite_api::sqlite3_stmt* const kept = sqlite_api::sqlite3_next_stmt(Handle(session), nullptr);
+    EXPECT_NE(kept, nullptr);
+    EXPECT_EQ(sqlite_api::sqlite3_next_stmt(Handle(session), kept), nullptr);
+    EXPECT_FALSE(sqlite_api::sqlite3_stmt_busy(kept));
+    return absl::OkStatus();
+  };
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(connection_->Write(first_row), absl::OkStatus());
 }
 
 TEST_F(ConnectionTest, AReadIsOneSnapshot) {
