@@ -21,10 +21,12 @@ constexpr char kInsert[] =
     " r.value ->> 4, r.value ->> 5, CAST(:now AS BIGINT)"
     " FROM ROWS(:rows) AS r WHERE TRUE ON CONFLICT DO NOTHING RETURNING phase";
 
+// Not "outcome = 4": PostgreSQL believes that few rows are, and then begins with all that are, which no index has.
 constexpr char kSettle[] =
     "UPDATE saga_barrier SET outcome = CAST(r.value ->> 3 AS BIGINT), payload_hash = r.value ->> 4,"
     " reply = r.value ->> 5, written_at_us = :now FROM ROWS(:rows) AS r"
-    " WHERE saga_id = r.value ->> 0 AND step = r.value ->> 1 AND phase = CAST(r.value ->> 2 AS BIGINT) AND outcome = 4"
+    " WHERE saga_id = r.value ->> 0 AND step = r.value ->> 1 AND phase = CAST(r.value ->> 2 AS BIGINT) AND outcome NOT "
+    "IN (1, 2, 3)"
     " RETURNING phase";
 
 constexpr char kPurge[] =

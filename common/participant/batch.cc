@@ -1,15 +1,12 @@
 #include "common/participant/batch.h"
 
-#include <openssl/sha.h>
-
-#include <array>
 #include <cstdlib>
 #include <optional>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/crash_point.h"
+#include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/participant/barrier_rows.h"
 #include "common/rpc/error.h"
@@ -223,9 +220,7 @@ std::string PayloadHash(const google::protobuf::Message& request) {
   std::string bytes = request.GetDescriptor()->full_name();
   bytes.push_back('\0');
   AppendBytes(request, bytes);
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
-  return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), digest.size()});
+  return HexSha256(bytes);
 }
 
 absl::Status RunBatch(soci::session& session, Domain& domain, const ParticipantOptions& options, absl::Time now,

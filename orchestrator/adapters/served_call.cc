@@ -1,16 +1,12 @@
 #include "orchestrator/adapters/served_call.h"
 
-#include <openssl/sha.h>
-
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/rpc/error.h"
 #include "common/rpc/validate.h"
@@ -121,12 +117,6 @@ std::string SerializeInput(const google::protobuf::Message& input) {
   input.SerializePartialToCodedStream(&coded);
   coded.Trim();
   return bytes;
-}
-
-std::string HashInput(absl::string_view bytes) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
-  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
 }
 
 std::string ReadTraceparent(absl::string_view value) {

@@ -29,9 +29,6 @@ absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::
 // The same bytes for equal messages.
 std::string SerializeInput(const google::protobuf::Message& input);
 
-// SHA-256, hex.
-std::string HashInput(absl::string_view bytes);
-
 // `value` if it is a W3C traceparent of version 00, else empty.
 std::string ReadTraceparent(absl::string_view value);
 

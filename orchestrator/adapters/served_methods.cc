@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/error.h"
 #include "common/rpc/unary.h"
@@ -121,7 +122,7 @@ absl::StatusOr<NewSaga> ServedMethods::Call::Read() {
   ASSIGN_OR_RETURN(saga.key, ReadKey(*definition_, *input, key));
   saga.definition = definition_;
   saga.input = SerializeInput(*input);
-  saga.input_hash = HashInput(saga.input);
+  saga.input_hash = HexSha256(saga.input);
   saga.traceparent = ReadTraceparent(Header(*context_, "traceparent").value_or(""));
   return saga;
 }

@@ -1,12 +1,9 @@
 #include "orchestrator/definition/fingerprint.h"
 
-#include <openssl/evp.h>
-
 #include <set>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "common/base/check.h"
+#include "common/base/sha256.h"
 #include "google/protobuf/descriptor.pb.h"
 
 namespace unwind {
@@ -34,13 +31,7 @@ std::string MinimalDescriptorSet(const std::vector<const google::protobuf::Metho
 
 std::string Fingerprint(absl::string_view yaml, absl::string_view descriptors) {
   // The length keeps the two apart: no other pair joins to the same bytes.
-  const std::string joined = absl::StrCat(yaml.size(), "\n", yaml, descriptors);
-  std::string digest(EVP_MAX_MD_SIZE, '\0');
-  unsigned size = 0;
-  CHECK(EVP_Digest(joined.data(), joined.size(), reinterpret_cast<unsigned char*>(digest.data()), &size, EVP_sha256(),
-                   nullptr) == 1);
-  digest.resize(size);
-  return absl::BytesToHexString(digest);
+  return HexSha256(absl::StrCat(yaml.size(), "\n", yaml, descriptors));
 }
 
 }  // namespace unwind

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/error.h"
 #include "orchestrator/adapters/call_failure.h"
@@ -302,7 +303,7 @@ void Orchestrator::Accept(const std::shared_ptr<Process>& process, const Request
     RETURN_IF_ERROR(CheckFields(*saga.definition, *input, std::nullopt));
     ASSIGN_OR_RETURN(saga.key, ReadKey(*saga.definition, *input, std::nullopt));
     saga.input = SerializeInput(*input);
-    saga.input_hash = HashInput(saga.input);
+    saga.input_hash = HexSha256(saga.input);
     return saga;
   };
   absl::StatusOr<NewSaga> saga = read();

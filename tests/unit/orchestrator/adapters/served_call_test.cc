@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "common/base/sha256.h"
 #include "common/rpc/error.h"
 #include "google/rpc/error_details.pb.h"
 #include "gtest/gtest.h"
@@ -118,8 +119,8 @@ TEST(AnswerByTest, LeavesTenPercentButAtMostHalfASecond) {
 TEST(SerializeInputTest, IsDeterministicAndHashed) {
   const std::string bytes = SerializeInput(WithKey("k"));
   EXPECT_EQ(bytes, SerializeInput(WithKey("k")));
-  EXPECT_EQ(HashInput(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  EXPECT_NE(HashInput(bytes), HashInput(SerializeInput(WithKey("l"))));
+  EXPECT_EQ(HexSha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_NE(HexSha256(bytes), HexSha256(SerializeInput(WithKey("l"))));
 }
 
 class AnswerTest : public testing::Test {
