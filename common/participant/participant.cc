@@ -3,8 +3,8 @@
 #include <mutex>
 #include <utility>
 
+#include "common/base/batch_writer.h"
 #include "common/base/check.h"
-#include "common/db/batch_writer.h"
 #include "common/db/migrate.h"
 #include "common/metrics/registry.h"
 #include "common/participant/batch.h"

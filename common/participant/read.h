@@ -12,7 +12,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "common/db/batch_writer.h"
+#include "common/base/batch_writer.h"
 #include "common/db/connection.h"
 #include "common/rpc/error.h"
 #include "common/rpc/unary.h"

@@ -39,8 +39,9 @@ class Server {
 
   int port() const { return port_; }
 
-  // Waits for a stop signal (common/base/stop_signals.h), or until `or_when` says true (asked every 200 ms); then calls `before_drain`, health
-  // says NOT_SERVING, new calls are turned away, calls under way have --drain to end. Returns when none is left.
+  // Waits for a stop signal (common/base/stop_signals.h), or until `or_when` says true (asked every 200 ms); then calls
+  // `before_drain`, health says NOT_SERVING, new calls are turned away, calls under way have --drain to end. Returns
+  // when none is left.
   void WaitAndDrain(const std::function<bool()>& or_when = nullptr,
                     const std::function<void()>& before_drain = nullptr);
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "common/db/batch_writer.h"
+#include "common/base/batch_writer.h"
 #include "common/rpc/unary.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/engine/driver.h"

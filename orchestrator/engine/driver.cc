@@ -5,6 +5,8 @@
 
 #include "common/base/status_macros.h"
 #include "common/base/uuid.h"
+#include "orchestrator/engine/overflow.h"
+#include "orchestrator/engine/refusals.h"
 #include "orchestrator/engine/shard.h"
 
 namespace unwind {
@@ -31,7 +33,8 @@ Driver::Driver(SagaStore& store, Participants& participants, const DefinitionCat
                                  .lease = std::move(lease),
                                  .options = options,
                                  .shard_of = [this](const std::string& id) -> Shard& { return ShardOf(id); }}),
-      random_(SeedOrRandom(options.seed)) {
+      random_(SeedOrRandom(options.seed)),
+      overflow_(std::make_unique<Overflow>(*context_)) {
   for (std::size_t i = 0; i < std::max<std::size_t>(1, options.shards); ++i) {
     shards_.push_back(std::make_shared<Shard>(context_, random_()));
   }
@@ -77,6 +80,7 @@ absl::StatusOr<int> Driver::Claim(int limit) {
 
 absl::Status Driver::Start() {
   RETURN_IF_ERROR(TakeUp());
+  overflow_->Start();
   for (const std::shared_ptr<Shard>& shard : shards_) {
     threads_.emplace_back([shard] {
       while (shard->WaitAndTurn()) continue;
@@ -107,13 +111,10 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
     id = MakeUuidV7(context_->clock.Now(), random_);
     if (saga.key.empty()) saga.key = MakeUuidV7(context_->clock.Now(), random_);
   }
+  Waiter waiter{answer_by, std::move(accepted), std::move(answered)};
+  if (!admitted) return overflow_->Hear(std::move(saga), std::move(waiter));
   Shard& shard = ShardOf(id);
-  AcceptMail mail{.saga = std::move(saga),
-                  .saga_id = std::move(id),
-                  .admitted = admitted,
-                  .waiter = {answer_by, std::move(accepted), answered}};
-  if (admitted) return shard.Post(std::move(mail));
-  if (!shard.PostIfRoom(std::move(mail))) answered({.status = Overloaded(), .saga = {}});
+  shard.Post(AcceptMail{.saga = std::move(saga), .saga_id = std::move(id), .waiter = std::move(waiter)});
 }
 
 void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_version,
@@ -129,6 +130,7 @@ std::size_t Driver::in_flight() const { return context_->in_flight; }
 bool Driver::lease_lost() const { return context_->lease_lost; }
 
 void Driver::Stop() {
+  overflow_->Stop();
   for (const std::shared_ptr<Shard>& shard : shards_) shard->Stop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();

@@ -23,6 +23,7 @@
 
 namespace unwind {
 
+class Overflow;
 class Shard;
 
 struct DriverOptions {
@@ -111,6 +112,7 @@ class Driver {
   std::mt19937_64 random_;  // of ids; guarded by mutex_
   std::vector<std::shared_ptr<Shard>> shards_;
   std::vector<std::thread> threads_;
+  const std::unique_ptr<Overflow> overflow_;
 };
 
 }  // namespace unwind

@@ -9,9 +9,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/crash_point.h"
+#include "common/base/gather.h"
 #include "common/base/log.h"
-#include "common/rpc/error.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/engine/refusals.h"
 #include "orchestrator/engine/saga_call.h"
 
 namespace unwind {
@@ -25,56 +26,12 @@ constexpr absl::Duration kWatchPauseMin = absl::Milliseconds(50);  // doubles wi
 constexpr absl::Duration kWatchPauseMax = absl::Seconds(1);
 constexpr std::size_t kDoorMax = 4096;  // callers that wait to be heard, besides those of admitted sagas
 
-absl::Status KeyReused() {
-  return MakeError(absl::StatusCode::kInvalidArgument,
-                   "the idempotency key was used before with another request; use a new key for a new request",
-                   {.reason = kReasonKeyReused, .domain = kSagaDomain, .metadata = {}});
-}
-
-absl::Status NotFound(const std::string& saga_id) {
-  return MakeError(absl::StatusCode::kNotFound, absl::StrCat("there is no saga ", saga_id),
-                   {.reason = "SAGA_NOT_FOUND", .domain = kSagaDomain, .metadata = {{"saga_id", saga_id}}});
-}
-
-absl::Status MovedMeanwhile() {
-  return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga moved meanwhile; ask again",
-                                  {.reason = "SAGA_MOVED", .domain = kSagaDomain, .metadata = {}}),
-                        absl::Milliseconds(100));
-}
-
-// Said instead of what was decided and may not be stored: an answer must never be taken back.
-absl::Status StoreSilent() {
-  return WithRetryAfter(
-      MakeError(absl::StatusCode::kUnavailable, "the store does not answer; repeat the call with the same key",
-                {.reason = "STORE_UNAVAILABLE", .domain = kSagaDomain, .metadata = {}}),
-      absl::Seconds(1));
-}
-
 // The caller that waits for the mail to be heard; null: it is a saga's.
 const Waiter* WaiterOf(const Mail& mail) {
   if (const auto* const accept = std::get_if<AcceptMail>(&mail)) return &accept->waiter;
   if (const auto* const attach = std::get_if<AttachMail>(&mail)) return &attach->waiter;
   if (const auto* const ask = std::get_if<AskMail>(&mail)) return &ask->waiter;
   return nullptr;
-}
-
-// What a caller is told of a failed load: never the database's words.
-absl::Status ToCaller(const absl::Status& status, const std::string& saga_id) {
-  if (status.ok()) return status;
-  if (absl::IsNotFound(status)) return NotFound(saga_id);
-  if (absl::IsUnavailable(status)) return StoreSilent();
-  return MakeError(absl::StatusCode::kInternal, "the saga could not be read from the store",
-                   {.reason = "STORE_FAILED", .domain = kSagaDomain, .metadata = {{"saga_id", saga_id}}});
-}
-
-// Nothing was noted: only who knows a saga's definition can act on it.
-absl::Status NotHeld(const Saga& saga) {
-  return WithRetryAfter(
-      MakeError(absl::StatusCode::kUnavailable, absl::StrCat("saga ", saga.id, " cannot be driven by this instance"),
-                {.reason = "SAGA_NOT_HELD",
-                 .domain = kSagaDomain,
-                 .metadata = {{"saga_id", saga.id}, {"owner", saga.owner}}}),
-      absl::Seconds(1));
 }
 
 // `seen_version` as of AskMail.
@@ -95,11 +52,13 @@ std::string CallOf(const Definition& definition, const Event& event) {
 
 }  // namespace
 
-absl::Status Overloaded() {
-  return WithRetryAfter(
-      MakeError(absl::StatusCode::kResourceExhausted, "too many sagas are in flight; nothing was started, try again",
-                {.reason = "OVERLOADED", .domain = kSagaDomain, .metadata = {}}),
-      absl::Seconds(1));
+void AttachToExisting(DriverContext& context, const Saga& existing, const std::string& input_hash, Waiter waiter) {
+  if (existing.input_hash != input_hash) return waiter.answered({.status = KeyReused(), .saga = {}});
+  if (!IsTerminal(existing.state)) {
+    return context.shard_of(existing.id).Post(AttachMail{.saga_id = existing.id, .waiter = std::move(waiter)});
+  }
+  if (waiter.accepted) waiter.accepted(existing.id);
+  waiter.answered({.status = absl::OkStatus(), .saga = existing});
 }
 
 // A saga in memory: its row as it was last decided, and who waits for it.
@@ -167,6 +126,7 @@ bool Shard::WaitAndTurn() {
     wake_.wait_for(lock, absl::ToChronoMicroseconds(wait + absl::Microseconds(1)),
                    [&] { return stopped_ || (reads_mail && !(mailbox_.empty() && door_.empty())); });
     if (stopped_) return false;
+    Gather(lock, context_.options.batch_max, [this] { return mailbox_.size() + door_.size(); });
   }
   Turn();
   return true;
@@ -196,8 +156,7 @@ void Shard::AnswerWhoWaitedInVain() {
     door_.erase(first, door_.end());
   }
   for (const Mail& mail : leaving) {
-    const auto* const accept = std::get_if<AcceptMail>(&mail);
-    if (accept != nullptr && accept->admitted) --context_.in_flight;
+    if (std::holds_alternative<AcceptMail>(mail)) --context_.in_flight;
     WaiterOf(mail)->answered({.status = StoreSilent(), .saga = {}});
   }
   for (auto& [saga_id, work] : work_) {
@@ -299,15 +258,9 @@ void Shard::WarnOfLongRetries(const Live& live, const Replied& reply) {
 
 void Shard::Handle(AcceptMail mail) {
   NewSaga& fresh = mail.saga;
-  if (mail.admitted && mail.waiter.answer_by <= now_) {  // its caller is gone, and would not expect it to start now
+  if (mail.waiter.answer_by <= now_) {  // its caller is gone, and would not expect it to start now
     --context_.in_flight;
     return mail.waiter.answered({.status = StoreSilent(), .saga = {}});
-  }
-  if (!mail.admitted) {
-    const absl::StatusOr<Saga> existing = context_.store.LoadByKey(fresh.definition->plan().name, fresh.key);
-    if (existing.ok()) return AttachToExisting(*existing, fresh.input_hash, std::move(mail.waiter));
-    return mail.waiter.answered(
-        {.status = absl::IsNotFound(existing.status()) ? Overloaded() : ToCaller(existing.status(), ""), .saga = {}});
   }
   Saga saga;
   saga.id = mail.saga_id;
@@ -340,7 +293,7 @@ void Shard::Handle(AttachMail mail) {
       return Watch(*live, *std::move(stored));
     }
   }
-  const absl::Status status = ToCaller(stored.status(), mail.saga_id);
+  const absl::Status status = LoadFailure(stored.status(), mail.saga_id);
   mail.waiter.answered({.status = status, .saga = stored.ok() ? *std::move(stored) : Saga()});
 }
 
@@ -355,7 +308,7 @@ void Shard::Handle(AskMail mail) {
   Live* live = Find(mail.saga_id);
   if (live == nullptr || live->elsewhere) {
     const absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
-    if (!stored.ok()) return mail.waiter.answered({.status = ToCaller(stored.status(), mail.saga_id), .saga = {}});
+    if (!stored.ok()) return mail.waiter.answered({.status = LoadFailure(stored.status(), mail.saga_id), .saga = {}});
     if (IsTerminal(stored->state)) return mail.waiter.answered({.status = absl::OkStatus(), .saga = *stored});
     if (context_.catalog.Find(stored->definition, stored->definition_version) == nullptr) {
       return mail.waiter.answered({.status = NotHeld(*stored), .saga = {}});
@@ -378,7 +331,7 @@ absl::StatusOr<Shard::Live*> Shard::TakeFromOwner(const std::string& saga_id, st
   if (absl::IsNotFound(taken.status())) return MovedMeanwhile();
   if (!taken.ok()) {
     context_.owns_unknown = true;
-    return ToCaller(taken.status(), saga_id);
+    return LoadFailure(taken.status(), saga_id);
   }
   const bool as_seen = IsAsSeen(*taken, seen_version);
   Handle(TakeOverMail{.saga = *std::move(taken)});
@@ -610,15 +563,6 @@ void Shard::Finish(Live& live) {
 
 // ---- when the store says otherwise
 
-void Shard::AttachToExisting(const Saga& existing, const std::string& input_hash, Waiter waiter) {
-  if (existing.input_hash != input_hash) return waiter.answered({.status = KeyReused(), .saga = {}});
-  if (!IsTerminal(existing.state)) {
-    return context_.shard_of(existing.id).Post(AttachMail{.saga_id = existing.id, .waiter = std::move(waiter)});
-  }
-  if (waiter.accepted) waiter.accepted(existing.id);
-  waiter.answered({.status = absl::OkStatus(), .saga = existing});
-}
-
 // The row moved under us, or was never made: what is stored is the truth.
 void Shard::Doubt(Live& live) {
   live.doubted = true;
@@ -653,8 +597,8 @@ void Shard::TakeAsStored(Live& live, const absl::StatusOr<Saga>& stored) {
   if (is_same && !IsTerminal(stored->state) && !live.waiters.empty()) return Watch(live, *stored);
   const std::string input_hash = live.saga.input_hash, saga_id = live.saga.id;
   Release(live, [&](Waiter waiter) {
-    if (stored.ok() && !is_same) return AttachToExisting(*stored, input_hash, std::move(waiter));
-    waiter.answered({.status = ToCaller(stored.status(), saga_id), .saga = stored.ok() ? *stored : Saga()});
+    if (stored.ok() && !is_same) return AttachToExisting(context_, *stored, input_hash, std::move(waiter));
+    waiter.answered({.status = LoadFailure(stored.status(), saga_id), .saga = stored.ok() ? *stored : Saga()});
   });
 }
 

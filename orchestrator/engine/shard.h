@@ -55,7 +55,6 @@ struct Waiter {
 struct AcceptMail {
   NewSaga saga;
   std::string saga_id;
-  bool admitted = true;  // false: the house is full, only an existing saga may be attached to
   Waiter waiter;
 };
 struct AttachMail {
@@ -80,8 +79,8 @@ struct ReloadMail {  // the copy in memory is not what is stored
 };
 using Mail = std::variant<AcceptMail, AttachMail, EventMail, AskMail, TakeOverMail, ReloadMail>;
 
-// RESOURCE_EXHAUSTED OVERLOADED with RetryInfo: nothing was started or noted.
-absl::Status Overloaded();
+// Lets `waiter` wait for the saga that its key has started already, if that was by the same input. Thread-safe.
+void AttachToExisting(DriverContext& context, const Saga& existing, const std::string& input_hash, Waiter waiter);
 
 class Shard : public std::enable_shared_from_this<Shard> {
  public:
@@ -135,7 +134,6 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void Count(Live& live, bool counts);
   void ClearTimer(Live& live);
   void Wait(Live& live, Waiter waiter);
-  void AttachToExisting(const Saga& existing, const std::string& input_hash, Waiter waiter);
   void Release(Live& live, const std::function<void(Waiter)>& to);
   void Doubt(Live& live);
   void Watch(Live& live, Saga stored);

@@ -618,6 +618,18 @@ TEST_F(DriverTest, AFullHouseRefusesNewSagasButAnswersForItsOwn) {
   EXPECT_EQ(again.Await(1)[0].saga.state, SagaState::kRunning);
 }
 
+TEST_F(DriverTest, ARefusalWaitsForNoCommit) {
+  Know(Sequence());
+  Life life(
+      *this, [](const Call&) { return std::nullopt; }, clock_, 1, 1);
+  store_.SetCommitsWait(true);
+  Answers first, refused;
+  Accept(life.driver, "k1", first);
+  Accept(life.driver, "k2", refused);
+  EXPECT_EQ(GetErrorInfo(refused.Await(1)[0].status).reason, "OVERLOADED");
+  store_.SetCommitsWait(false);
+}
+
 TEST_F(DriverTest, AThousandSagasOnFourShardsAllEnd) {
   Plan plan = DiamondBeforePivot();
   plan.refusals_max = 100;  // so that none parks

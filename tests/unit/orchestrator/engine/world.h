@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -78,10 +79,14 @@ class FaultyStore final : public SagaStore {
   // A claim takes effect and is not answered.
   void SetClaimsAreSilent(bool silent) { claims_are_silent_ = silent; }
 
+  // Commits wait until it is false again.
+  void SetCommitsWait(bool wait) { commits_wait_ = wait; }
+
   // While away it neither stores nor finds anything.
   void SetAway(bool away) { away_ = away; }
 
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override {
+    while (commits_wait_) std::this_thread::yield();
     if (away_) return Away();
     std::optional<Fault> fault;
     {
@@ -137,6 +142,7 @@ class FaultyStore final : public SagaStore {
 
   MemorySagaStore store_;
   std::atomic<bool> away_ = false, claims_are_silent_ = false;
+  std::atomic<bool> commits_wait_ = false;
   std::mutex mutex_;
   std::deque<Fault> faults_;
 };

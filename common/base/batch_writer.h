@@ -1,7 +1,7 @@
 // Many callers, one commit: callers enqueue, one thread drains what waits and handles it as a batch. One slow fsync
 // serves everybody who waited for it.
-#ifndef UNWIND_COMMON_DB_BATCH_WRITER_H_
-#define UNWIND_COMMON_DB_BATCH_WRITER_H_
+#ifndef UNWIND_COMMON_BASE_BATCH_WRITER_H_
+#define UNWIND_COMMON_BASE_BATCH_WRITER_H_
 
 #include <condition_variable>
 #include <cstddef>
@@ -10,6 +10,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "common/base/gather.h"
 
 namespace unwind {
 
@@ -53,6 +55,7 @@ class BatchWriter {
         std::unique_lock lock(mutex_);
         wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
         if (queue_.empty()) return;
+        Gather(lock, batch_max_, [this] { return queue_.size(); });
         if (queue_.size() <= batch_max_) {
           batch.swap(queue_);
         } else {
@@ -77,4 +80,4 @@ class BatchWriter {
 
 }  // namespace unwind
 
-#endif  // UNWIND_COMMON_DB_BATCH_WRITER_H_
+#endif  // UNWIND_COMMON_BASE_BATCH_WRITER_H_

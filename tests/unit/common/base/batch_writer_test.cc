@@ -1,4 +1,4 @@
-#include "common/db/batch_writer.h"
+#include "common/base/batch_writer.h"
 
 #include <condition_variable>
 #include <mutex>

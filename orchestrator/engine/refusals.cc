@@ -1,0 +1,61 @@
+#include "orchestrator/engine/refusals.h"
+
+#include "absl/strings/str_cat.h"
+#include "common/rpc/error.h"
+#include "orchestrator/core/names.h"
+#include "orchestrator/core/outcome.h"
+
+namespace unwind {
+namespace {
+
+absl::Status NotFound(const std::string& saga_id) {
+  return MakeError(absl::StatusCode::kNotFound, absl::StrCat("there is no saga ", saga_id),
+                   {.reason = "SAGA_NOT_FOUND", .domain = kSagaDomain, .metadata = {{"saga_id", saga_id}}});
+}
+
+}  // namespace
+
+absl::Status Overloaded() {
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "too many sagas are in flight; nothing was started, try again",
+                {.reason = "OVERLOADED", .domain = kSagaDomain, .metadata = {}}),
+      absl::Seconds(1));
+}
+
+absl::Status KeyReused() {
+  return MakeError(absl::StatusCode::kInvalidArgument,
+                   "the idempotency key was used before with another request; use a new key for a new request",
+                   {.reason = kReasonKeyReused, .domain = kSagaDomain, .metadata = {}});
+}
+
+absl::Status MovedMeanwhile() {
+  return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga moved meanwhile; ask again",
+                                  {.reason = "SAGA_MOVED", .domain = kSagaDomain, .metadata = {}}),
+                        absl::Milliseconds(100));
+}
+
+absl::Status StoreSilent() {
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kUnavailable, "the store does not answer; repeat the call with the same key",
+                {.reason = "STORE_UNAVAILABLE", .domain = kSagaDomain, .metadata = {}}),
+      absl::Seconds(1));
+}
+
+absl::Status NotHeld(const Saga& saga) {
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kUnavailable, absl::StrCat("saga ", saga.id, " cannot be driven by this instance"),
+                {.reason = "SAGA_NOT_HELD",
+                 .domain = kSagaDomain,
+                 .metadata = {{"saga_id", saga.id}, {"owner", saga.owner}}}),
+      absl::Seconds(1));
+}
+
+absl::Status LoadFailure(const absl::Status& status, const std::string& saga_id) {
+  if (status.ok()) return status;
+  if (absl::IsNotFound(status)) return NotFound(saga_id);
+  if (absl::IsUnavailable(status)) return StoreSilent();
+  return MakeError(absl::StatusCode::kInternal, "the saga could not be read from the store",
+                   {.reason = "STORE_FAILED", .domain = kSagaDomain, .metadata = {{"saga_id", saga_id}}});
+}
+
+}  // namespace unwind

@@ -1,0 +1,35 @@
+// What callers are told when they cannot be told how a saga stands. Each is a Status with ErrorInfo, and with RetryInfo
+// where the same call may succeed later.
+#ifndef UNWIND_ORCHESTRATOR_ENGINE_REFUSALS_H_
+#define UNWIND_ORCHESTRATOR_ENGINE_REFUSALS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "orchestrator/core/saga.h"
+
+namespace unwind {
+
+// RESOURCE_EXHAUSTED OVERLOADED: nothing was started or noted.
+absl::Status Overloaded();
+
+// INVALID_ARGUMENT KEY_REUSED.
+absl::Status KeyReused();
+
+// UNAVAILABLE SAGA_MOVED.
+absl::Status MovedMeanwhile();
+
+// UNAVAILABLE STORE_UNAVAILABLE. Said instead of what was decided and may not be stored: an answer must never be taken
+// back.
+absl::Status StoreSilent();
+
+// UNAVAILABLE SAGA_NOT_HELD. Nothing was noted: only who knows a saga's definition can act on it.
+absl::Status NotHeld(const Saga& saga);
+
+// Of a load that failed with `status`: NOT_FOUND SAGA_NOT_FOUND, StoreSilent or INTERNAL STORE_FAILED, never the
+// database's words. OK if it did not fail.
+absl::Status LoadFailure(const absl::Status& status, const std::string& saga_id);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_ENGINE_REFUSALS_H_
