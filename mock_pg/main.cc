@@ -80,6 +80,7 @@ absl::Status Run() {
   setup.services = {{::pg::v1::PaymentGateway::service_full_name(), &service},
                     {::pg::v1::MockControl::service_full_name(), &control}};
   ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(setup));
+  Log(Severity::kInfo, "ready", {{"store", NameOfDatabase(database)}});
   server->WaitAndDrain(nullptr, [&service] { service.Close(); });
   gateway.Stop();
   return absl::OkStatus();

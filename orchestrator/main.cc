@@ -21,6 +21,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/stop_signals.h"
 #include "common/db/dsn.h"
+#include "common/db/open.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/server.h"
 #include "orchestrator/adapters/client_metrics.h"
@@ -73,6 +74,7 @@ constexpr char kUsage[] =
     "  orchestrator check [--descriptors=SET,...] FILE...    only checks definition files\n"
     "  orchestrator migrate [--db=...]                       only brings the schema of the database up to date";
 constexpr char kResetFile[] = "reset.yaml";
+constexpr char kMemory[] = "memory";
 constexpr absl::Duration kPurgePause = absl::Minutes(10);
 constexpr absl::Duration kPurgeBatchPause = absl::Milliseconds(100);
 constexpr int kPurgeBatch = 500;
@@ -140,7 +142,7 @@ absl::Status CheckAllRoutes(const Definitions& definitions, const Routes& routes
 
 absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore() {
   const std::string kind = absl::GetFlag(FLAGS_store), database = absl::GetFlag(FLAGS_db);
-  if (kind == "memory") return std::make_unique<MemorySagaStore>();
+  if (kind == kMemory) return std::make_unique<MemorySagaStore>();
   if (!kind.empty() && kind != "sqlite" && kind != "postgres") {
     return absl::InvalidArgumentError(absl::StrCat("--store must be sqlite, postgres or memory, not \"", kind, "\""));
   }
@@ -152,6 +154,10 @@ absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore() {
   const int writers = absl::GetFlag(FLAGS_shards) + 1;
   ASSIGN_OR_RETURN(std::unique_ptr<SociSagaStore> store, SociSagaStore::Open(database, writers));
   return store;
+}
+
+std::string NameOfStore() {
+  return absl::GetFlag(FLAGS_store) == kMemory ? kMemory : NameOfDatabase(absl::GetFlag(FLAGS_db));
 }
 
 ServerSetup ServerFor(const Definitions& definitions, const DescriptorSource& descriptors, SagaService& service,
@@ -257,7 +263,8 @@ absl::Status Run() {
                  .in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_in_flight_max))});
   RETURN_IF_ERROR(driver.Start());
   door.Open(driver);
-  Log(Severity::kInfo, "ready", {{"instance", instance}, {"definitions", absl::StrCat(plans.size())}});
+  Log(Severity::kInfo, "ready",
+      {{"instance", instance}, {"store", NameOfStore()}, {"definitions", absl::StrCat(plans.size())}});
 
   std::atomic<bool> lost = false;
   Repeat renewing(absl::GetFlag(FLAGS_lease) / 3, [&] { return Renew(*store, lease, lost); });

@@ -51,6 +51,7 @@ absl::Status Run() {
   ServerSetup setup;
   setup.services = {{::shop::order::v1::OrderService::service_full_name(), &service}};
   ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(setup));
+  Log(Severity::kInfo, "ready", {{"store", NameOfDatabase(database)}});
   server->WaitAndDrain();
   participant.Stop();
   reader.Stop();

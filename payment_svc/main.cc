@@ -63,6 +63,7 @@ absl::Status Run() {
   ServerSetup setup;
   setup.services = {{::shop::payment::v1::PaymentService::service_full_name(), &service}};
   ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(setup));
+  Log(Severity::kInfo, "ready", {{"store", NameOfDatabase(database)}});
   server->WaitAndDrain();
   gateway.Stop();
   participant.Stop();

@@ -1,12 +1,16 @@
 #include "common/db/open.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/base/log.h"
 #include "common/base/stop_signals.h"
+#include "common/db/dsn.h"
 
 ABSL_FLAG(absl::Duration, db_wait, absl::Seconds(30),
           "How long a start waits for a database that cannot be reached or is full, before it gives up with exit 1.");
@@ -27,6 +31,16 @@ absl::StatusOr<std::unique_ptr<Connection>> OpenDatabase(const std::string& data
     Log(Severity::kWarning, "waiting for the database", {{"error", connection.status().message()}});
     if (AwaitStopSignal(pause)) return absl::CancelledError("told to stop while waiting for the database");
   }
+}
+
+std::string NameOfDatabase(const std::string& database) {
+  if (!IsPostgres(database)) {
+    std::error_code error;
+    const std::filesystem::path whole = std::filesystem::absolute(database, error);
+    return absl::StrCat("sqlite ", error ? database : whole.string());
+  }
+  const absl::StatusOr<Dsn> dsn = ParseDsn(database);
+  return dsn.ok() ? absl::StrCat("postgres ", dsn->name) : "postgres";
 }
 
 }  // namespace unwind

@@ -14,6 +14,10 @@ namespace unwind {
 // becomes the primary. Says in the log what it waits for.
 absl::StatusOr<std::unique_ptr<Connection>> OpenDatabase(const std::string& database);
 
+// What `database` names, for the log: "sqlite /var/lib/order.db", "postgres database order at db1:5432 as order". Never
+// a password.
+std::string NameOfDatabase(const std::string& database);
+
 }  // namespace unwind
 
 #endif  // UNWIND_COMMON_DB_OPEN_H_

@@ -8,12 +8,14 @@
 #include <filesystem>
 #include <fstream>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/books.h"
 #include "tests/support/cluster.h"
+#include "tests/support/poll.h"
 #include "tests/support/postgres.h"
 #include "tests/support/process.h"
 
@@ -153,6 +155,19 @@ TEST_P(Start, MigrateOnlyMakesTheSchema) {
     EXPECT_GE((*books)->Number("SELECT count(*) FROM db.schema_version").value(), 1);
   }
   EXPECT_THAT(Fails(GetParam(), {Database(), "emigrate"}), HasSubstr("emigrate"));
+}
+
+TEST(Ready, TheLogSaysWhereTheRowsAre) {
+  ClusterOptions options;
+  options.bin_dir = UNWIND_BIN_DIR;
+  const auto cluster = Cluster::Start(options);
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+  for (const Node node : kNodes) {
+    const std::string said = absl::StrCat("\"store\":\"sqlite ", (*cluster)->Database(node), "\"");
+    EXPECT_TRUE(Eventually(kEndPatience, [&] {
+      return absl::StrContains(ContentsOf((*cluster)->LogPath(node)), said);
+    })) << ContentsOf((*cluster)->LogPath(node));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Start, testing::ValuesIn(kNodes),

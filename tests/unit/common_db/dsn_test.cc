@@ -1,9 +1,11 @@
 #include "common/db/dsn.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "common/db/connection.h"
+#include "common/db/open.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/temp_dir.h"
@@ -83,6 +85,17 @@ TEST(DsnTest, APasswordComesFromAFileAndIsInNoMessage) {
   const std::string empty = "password_file=" + dir.File("empty");
   EXPECT_EQ(ErrorOf("postgres:" + empty), "--db: " + empty + " cannot be read, or has no password in its first line");
   ErrorOf("postgres:password_file=/none/such");
+}
+
+TEST(DsnTest, TheNameOfADatabaseTellsWhereItIsAndNoPassword) {
+  const TempDir dir;
+  std::ofstream(dir.File("secret")) << "s3cret\n";
+  const std::string database = "postgres:host=db1 port=77 dbname=d user=u password_file=" + dir.File("secret");
+  EXPECT_EQ(NameOfDatabase(database), "postgres database d at db1:77 as u");
+  std::filesystem::remove(dir.File("secret"));
+  EXPECT_EQ(NameOfDatabase(database), "postgres");
+  EXPECT_EQ(NameOfDatabase("/var/lib/order.db"), "sqlite /var/lib/order.db");
+  EXPECT_EQ(NameOfDatabase("order.db"), "sqlite " + (std::filesystem::current_path() / "order.db").string());
 }
 
 TEST(DsnTest, SaysWhichPairIsWrong) {
