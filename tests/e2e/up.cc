@@ -1,13 +1,13 @@
 // unwind_up: the five real processes on loopback, staying until Ctrl-C, with grpcurl lines to paste.
-#include <signal.h>
-
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <set>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/time/time.h"
 #include "common/base/flags.h"
 #include "common/base/stop_signals.h"
 #include "tests/support/cluster.h"
@@ -21,6 +21,7 @@ ABSL_FLAG(std::string, addresses_file, "", "Where to write the addresses as NAME
 namespace unwind {
 namespace {
 
+constexpr absl::Duration kWatchPause = absl::Milliseconds(200);
 constexpr char kLines[] = R"(
 The shop is open. Paste what you like into another terminal (grpcurl: ./run interop installs it into build/tools):
 
@@ -88,12 +89,14 @@ int Main(const std::string& program) {
     std::ofstream(file + ".new") << addresses;
     std::rename((file + ".new").c_str(), file.c_str());
   }
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGINT);
-  sigaddset(&stop, SIGTERM);
-  int signal = 0;
-  sigwait(&stop, &signal);
+  std::set<Node> ended;
+  while (!AwaitStopSignal(kWatchPause)) {
+    for (Node node : kNodes) {
+      if (cluster.Running(node) || !ended.insert(node).second) continue;
+      std::cerr << cluster.Obituary(node, absl::StrCat("ended, with status ", cluster.ExitStatus(node)))
+                << "\nThe others go on until Ctrl-C.\n";
+    }
+  }
   return 0;
 }
 

@@ -163,7 +163,9 @@ absl::Status Cluster::Launch(Node node) {
     port = text.substr(0, text.find('\n'));
     return !port.empty() || !seat.process->Running();
   });
-  if (!listens || port.empty()) return Down(node, listens ? "ended" : "wrote no port file");
+  if (!listens || port.empty()) {
+    return absl::UnavailableError(Obituary(node, listens ? "ended" : "wrote no port file"));
+  }
   seat.address = absl::StrCat("127.0.0.1:", port);
   const std::shared_ptr<grpc::Channel> channel = NewChannel(seat.address, 1 << 20);
   bool healthy = false;
@@ -171,12 +173,12 @@ absl::Status Cluster::Launch(Node node) {
     healthy = Serving(channel);
     return healthy || !seat.process->Running();
   });
-  return healthy ? absl::OkStatus() : Down(node, seat.process->Running() ? "is not healthy" : "ended");
+  if (healthy) return absl::OkStatus();
+  return absl::UnavailableError(Obituary(node, seat.process->Running() ? "is not healthy" : "ended"));
 }
 
-absl::Status Cluster::Down(Node node, const std::string& what) {
-  return absl::UnavailableError(
-      absl::StrCat(NodeName(node), " ", what, "; its log ends:\n", Tail(ContentsOf(LogPath(node)))));
+std::string Cluster::Obituary(Node node, const std::string& what) const {
+  return absl::StrCat(NodeName(node), " ", what, "; its log ends:\n", Tail(ContentsOf(LogPath(node))));
 }
 
 void Cluster::Kill(Node node) {

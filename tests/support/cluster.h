@@ -72,6 +72,8 @@ class Cluster {
   std::shared_ptr<grpc::Channel> Channel(Node node, int index = 0);
   std::string Database(Node node) const;  // what its --db takes
   std::string LogPath(Node node) const;
+  // "stock_svc `what`; its log ends: ..."
+  std::string Obituary(Node node, const std::string& what) const;
   const std::string& scratch() const { return scratch_; }
 
   // Null without ClusterOptions::postgres.
@@ -88,7 +90,6 @@ class Cluster {
   };
 
   Cluster(ClusterOptions options, std::string scratch);
-  absl::Status Down(Node node, const std::string& what);
   std::string AddressForCallers(Node node) const;
   std::vector<std::string> Arguments(Node node) const;
   std::string Path(Node node, const std::string& suffix) const;
