@@ -20,6 +20,12 @@ ABSL_FLAG(int, flash_sales, 0, "Play nothing but the flash sale, so many times; 
 namespace unwind {
 namespace {
 
+// A sanitizer's build is slow and large: it is not held to figures.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
 constexpr double kOrchestratorMibMax = 128;
 constexpr double kServiceMibMax = 64;
 constexpr absl::Duration kRestPatience = absl::Seconds(60);

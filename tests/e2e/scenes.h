@@ -15,13 +15,6 @@
 
 namespace unwind {
 
-// A sanitizer's build is slow and large: it is not held to figures.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
-
 // OK once no saga is under way.
 absl::Status AwaitRest(Shop& shop, absl::Duration patience);
 
