@@ -5,10 +5,12 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "common/rpc/channel.h"
 #include "grpcpp/client_context.h"
+#include "grpcpp/support/client_callback.h"
 #include "tests/support/shop.h"
 
 namespace unwind {
@@ -18,9 +20,11 @@ using shop::checkout::v1::CheckoutService;
 using shop::checkout::v1::PlaceOrderRequest;
 using shop::checkout::v1::PlaceOrderResponse;
 
+constexpr char kRefusedAtTheDoor[] = "OVERLOADED";
+
 class Generator {
  public:
-  explicit Generator(const LoadOptions& options) : options_(options) {
+  explicit Generator(const LoadOptions& options) : options_(options), end_(absl::Now() + options.length) {
     for (std::size_t i = 0; i < options.addresses.size(); ++i) {
       stubs_.push_back(CheckoutService::NewStub(NewChannel(options.addresses[i], 1000 + static_cast<int>(i))));
     }
@@ -28,16 +32,10 @@ class Generator {
 
   LoadResult Run() {
     const absl::Time start = absl::Now();
-    end_ = start + options_.length;
     if (options_.rate > 0) {
-      const auto calls = static_cast<std::int64_t>(options_.rate * absl::ToDoubleSeconds(options_.length));
-      for (std::int64_t i = 0; i < calls; ++i) {
-        const absl::Time when = start + absl::Seconds(static_cast<double>(i) / options_.rate);
-        if (when > absl::Now()) absl::SleepFor(when - absl::Now());
-        Call(when);
-      }
+      CallAtRate(start);
     } else {
-      for (int i = 0; i < options_.callers; ++i) Call(absl::Now());
+      for (int i = 0; i < options_.callers; ++i) CallAgain(start);
     }
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return under_way_ == 0; });
@@ -48,44 +46,79 @@ class Generator {
   }
 
  private:
-  struct OneCall {
-    grpc::ClientContext context;
-    PlaceOrderRequest request;
-    PlaceOrderResponse response;
-    absl::Time since;
+  // Deletes itself when it is over.
+  class OneCall final : public grpc::ClientUnaryReactor {
+   public:
+    OneCall(Generator& generator, std::uint64_t n, absl::Time since)
+        : generator_(generator), since_(since), request_(generator.options_.request(n)) {
+      context_.set_deadline(absl::ToChronoTime(absl::Now() + generator.options_.deadline));
+      generator.stubs_[n % generator.stubs_.size()]->async()->PlaceOrder(&context_, &request_, &response_, this);
+      StartCall();
+    }
+
+    absl::Time since() const { return since_; }
+    const PlaceOrderRequest& request() const { return request_; }
+    bool left() const { return left_; }
+
+   private:
+    void OnReadInitialMetadataDone(bool ok) override {
+      left_ = ok && generator_.options_.leave && context_.GetServerInitialMetadata().contains("saga-id");
+      if (left_) context_.TryCancel();
+    }
+    void OnDone(const grpc::Status& status) override {
+      generator_.Answered(*this, status);
+      delete this;
+    }
+
+    Generator& generator_;
+    const absl::Time since_;
+    const PlaceOrderRequest request_;
+    PlaceOrderResponse response_;
+    grpc::ClientContext context_;
+    bool left_ = false;
   };
 
-  void Call(absl::Time since) {
+  void CallAtRate(absl::Time start) {
+    const auto calls = static_cast<std::uint64_t>(options_.rate * absl::ToDoubleSeconds(options_.length));
+    for (std::uint64_t n = 0; n < calls; ++n) {
+      const absl::Time when = start + absl::Seconds(static_cast<double>(n) / options_.rate);
+      if (when > absl::Now()) absl::SleepFor(when - absl::Now());
+      Call(n, when);
+    }
+  }
+
+  // Of a closed loop.
+  void CallAgain(absl::Time now) {
+    if (now >= end_) return;
+    const std::uint64_t n = next_++;
+    if (options_.calls == 0 || n < options_.calls) Call(n, now);
+  }
+
+  void Call(std::uint64_t n, absl::Time since) {
     {
       std::lock_guard lock(mutex_);
       ++under_way_;
     }
-    const std::uint64_t n = next_++;
-    auto* const call = new OneCall;
-    call->request = options_.request(n);
-    call->since = since;
-    call->context.set_deadline(absl::ToChronoTime(absl::Now() + options_.deadline));
-    stubs_[n % stubs_.size()]->async()->PlaceOrder(
-        &call->context, &call->request, &call->response,
-        [this, call](const grpc::Status& status) { Answered(call, status); });
+    new OneCall(*this, n, since);
   }
 
-  void Answered(OneCall* call, const grpc::Status& status) {
+  void Answered(const OneCall& call, const grpc::Status& status) {
     const absl::Time now = absl::Now();
-    const double millis = absl::ToDoubleMilliseconds(now - call->since);
-    delete call;
-    if (options_.rate == 0 && now < end_) Call(now);
+    if (options_.rate == 0) CallAgain(now);
+    const double millis = absl::ToDoubleMilliseconds(now - call.since());
+    std::string answer = status.ok() ? "OK" : call.left() ? "LEFT" : Reason(status);
+    if (answer.empty()) answer = status.error_message();
     std::lock_guard lock(mutex_);
-    result_.millis.push_back(millis);
-    std::string answer = status.ok() ? "OK" : Reason(status);
-    if (answer == "OVERLOADED") result_.refused_millis.push_back(millis);
-    ++result_.answers[answer.empty() ? status.error_message() : std::move(answer)];
+    const bool refused = answer == kRefusedAtTheDoor;
+    (refused ? result_.refused_millis : result_.millis).push_back(millis);
+    if (!refused && AskAgain(status)) result_.untold.emplace_back(call.request(), answer);
+    ++result_.answers[std::move(answer)];
     if (--under_way_ == 0) idle_.notify_one();
   }
 
   const LoadOptions& options_;
+  const absl::Time end_;
   std::vector<std::unique_ptr<CheckoutService::Stub>> stubs_;
-  absl::Time end_;
   std::atomic<std::uint64_t> next_ = 0;
   std::mutex mutex_;
   std::condition_variable idle_;
@@ -101,5 +134,9 @@ double Quantile(const std::vector<double>& ascending, double part) {
 }
 
 LoadResult RunLoad(const LoadOptions& options) { return Generator(options).Run(); }
+
+std::future<LoadResult> StartLoad(LoadOptions options) {
+  return std::async(std::launch::async, [options = std::move(options)] { return RunLoad(options); });
+}
 
 }  // namespace unwind

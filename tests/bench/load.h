@@ -5,8 +5,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -15,21 +17,27 @@
 namespace unwind {
 
 struct LoadOptions {
-  std::vector<std::string> addresses;  // one connection each; callers are dealt out over them
-  int callers = 64;                    // of a closed loop
-  double rate = 0;                     // calls a second of an open loop; 0: closed
-  absl::Duration length;
+  std::vector<std::string> addresses;                // one connection each; callers are dealt out over them
+  int callers = 128;                                 // of a closed loop
+  double rate = 0;                                   // calls a second of an open loop; 0: closed
+  absl::Duration length = absl::InfiniteDuration();  // an open loop needs an end
+  std::uint64_t calls = 0;                           // of a closed loop, at most; 0: as many as there is time for
+  bool leave = false;                                // every caller goes away as soon as its saga is accepted
   absl::Duration deadline = absl::Seconds(60);
   std::function<shop::checkout::v1::PlaceOrderRequest(std::uint64_t n)> request;  // called from several threads
 };
 
-struct LoadResult {
-  std::map<std::string, std::int64_t> answers;  // by reason; OK
-  double seconds = 0;                           // from the first call to the last answer
-  std::vector<double> millis;                   // of every answer, ascending
-  std::vector<double> refused_millis;           // of those that were refused at the door, ascending
+using Answers = std::map<std::string, std::int64_t>;  // how many, by reason; OK; LEFT
 
-  std::int64_t count() const { return static_cast<std::int64_t>(millis.size()); }
+struct LoadResult {
+  Answers answers;
+  double seconds = 0;                  // from the first call to the last answer
+  std::vector<double> millis;          // of the calls that were not refused at the door, ascending
+  std::vector<double> refused_millis;  // of those that were (OVERLOADED), ascending
+  // Those whose answer says nothing of the order, and what it was; none that was refused at the door.
+  std::vector<std::pair<shop::checkout::v1::PlaceOrderRequest, std::string>> untold;
+
+  std::int64_t admitted() const { return static_cast<std::int64_t>(millis.size()); }
   double per_second() const { return seconds > 0 ? static_cast<double>(millis.size()) / seconds : 0; }
 };
 
@@ -37,6 +45,8 @@ struct LoadResult {
 double Quantile(const std::vector<double>& ascending, double part);
 
 LoadResult RunLoad(const LoadOptions& options);
+// On a thread of its own.
+std::future<LoadResult> StartLoad(LoadOptions options);
 
 }  // namespace unwind
 

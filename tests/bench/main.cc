@@ -21,7 +21,8 @@ ABSL_FLAG(std::vector<std::string>, store, std::vector<std::string>({"sqlite", "
           "sqlite, postgres or both.");
 ABSL_FLAG(bool, quick, false, "Only the headline: throughput against the limit, and latency at a low rate.");
 ABSL_FLAG(bool, json, false, "Print everything once more as one JSON object, on the last line.");
-ABSL_FLAG(std::string, only, "", "Only the scenarios whose name contains this.");
+ABSL_FLAG(std::string, only, "",
+          "Only the scenarios whose name contains this, and the headline if they are compared with it.");
 ABSL_FLAG(absl::Duration, length, absl::Seconds(10), "Of each load.");
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
 ABSL_FLAG(std::string, echo, "", "Serve the raw echo, and write its port into this file. The bench starts itself so.");
@@ -29,7 +30,7 @@ ABSL_FLAG(std::string, echo, "", "Serve the raw echo, and write its port into th
 namespace unwind {
 namespace {
 
-// A tenth of the load's length for each setting of a sweep, but long enough to be told from noise.
+// A fifth of the load's length for each setting of a sweep, but long enough to be told from noise.
 absl::Duration SweepLength() { return std::max(absl::Seconds(1), absl::GetFlag(FLAGS_length) / 5); }
 
 struct Ceiling {
@@ -73,32 +74,35 @@ void Print(const std::string& store, const Ceiling& ceiling) {
               ceiling.limit);
 }
 
-absl::Status Bench(const std::string& program, const std::string& bin_dir, const std::string& store,
-                   nlohmann::json& json) {
-  const bool on_postgres = store == "postgres";
-  ASSIGN_OR_RETURN(const Ceiling ceiling, MeasureCeiling(program, on_postgres));
+absl::StatusOr<BenchOptions> ReadOptions(const std::string& program) {
+  BenchOptions options;
+  const std::string here = program.substr(0, program.rfind('/'));
+  options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? here : absl::GetFlag(FLAGS_bin_dir);
+  options.quick = absl::GetFlag(FLAGS_quick);
+  options.only = absl::GetFlag(FLAGS_only);
+  options.length = absl::GetFlag(FLAGS_length);
+  if (options.length < absl::Seconds(1)) return absl::InvalidArgumentError("--length must be at least 1s");
+  return options;
+}
+
+absl::Status Bench(const std::string& program, BenchOptions options, const std::string& store, nlohmann::json& json) {
+  options.on_postgres = store == "postgres";
+  ASSIGN_OR_RETURN(const Ceiling ceiling, MeasureCeiling(program, options.on_postgres));
   Print(store, ceiling);
   json = {{"limit", ceiling.limit},
           {"raw_call_cpu_micros", ceiling.call.cpu_micros},
           {"raw_calls_per_second", ceiling.call.per_second},
           {"raw_row_cpu_micros", ceiling.row.cpu_micros},
           {"raw_rows_per_second", ceiling.row.per_second}};
-  BenchOptions options;
-  options.bin_dir = bin_dir;
-  options.on_postgres = on_postgres;
-  options.quick = absl::GetFlag(FLAGS_quick);
-  options.only = absl::GetFlag(FLAGS_only);
-  options.length = absl::GetFlag(FLAGS_length);
   options.limit = ceiling.limit;
   return RunScenarios(options, json);
 }
 
 int Main(const std::string& program) {
   if (const std::string port_file = absl::GetFlag(FLAGS_echo); !port_file.empty()) return ServeEcho(port_file);
-  const std::string here = program.substr(0, program.rfind('/'));
-  const std::string bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? here : absl::GetFlag(FLAGS_bin_dir);
-  if (absl::GetFlag(FLAGS_length) < absl::Seconds(1)) {
-    std::cerr << "--length must be at least 1s\n";
+  const absl::StatusOr<BenchOptions> options = ReadOptions(program);
+  if (!options.ok()) {
+    std::cerr << options.status().message() << "\n";
     return 1;
   }
   nlohmann::json json;
@@ -108,7 +112,7 @@ int Main(const std::string& program) {
       std::cerr << "--store must be sqlite, postgres or both, not " << store << "\n";
       return 1;
     }
-    const absl::Status status = Bench(program, bin_dir, store, json[store]);
+    const absl::Status status = Bench(program, *options, store, json[store]);
     if (!status.ok()) std::cerr << "FAILED  " << store << ": " << status.message() << "\n";
     ok = ok && status.ok();
   }

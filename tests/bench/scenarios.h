@@ -1,7 +1,8 @@
-// The loads of a bench, each on processes and databases of its own.
+// The scenarios of a bench: which there are, and which of them are played.
 #ifndef UNWIND_TESTS_BENCH_SCENARIOS_H_
 #define UNWIND_TESTS_BENCH_SCENARIOS_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -19,8 +20,8 @@ struct BenchOptions {
   double limit = 0;       // sagas a second, of the machine
 };
 
-// Prints a line a scenario and adds what it measured to `json`. Fails if a scenario could not be played or left books
-// that do not add up.
+// Prints what each scenario measured and adds it to `json`. Fails if a scenario could not be played or left books that
+// do not add up; the others are played all the same.
 absl::Status RunScenarios(const BenchOptions& options, nlohmann::json& json);
 
 }  // namespace unwind

@@ -60,4 +60,11 @@ double OwnCpuSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+std::int64_t ResidentKib(pid_t pid) {
+  std::ifstream file(absl::StrCat("/proc/", pid, "/statm"));
+  std::int64_t all = 0, resident = 0;  // pages
+  file >> all >> resident;
+  return resident * sysconf(_SC_PAGESIZE) / 1024;
+}
+
 }  // namespace unwind

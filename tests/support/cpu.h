@@ -4,6 +4,8 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+
 namespace unwind {
 
 // CPU seconds of a process and of all its children, those that have ended too. 0 if there is no such process.
@@ -11,6 +13,9 @@ double CpuSeconds(pid_t pid);
 
 // Of this process alone.
 double OwnCpuSeconds();
+
+// Resident set of a process, KiB. 0 if there is no such process.
+std::int64_t ResidentKib(pid_t pid);
 
 }  // namespace unwind
 

@@ -1,0 +1,42 @@
+// What can be played, each on processes and databases of its own (see rig.h): a load, or a load during which something
+// happens. Each prints its lines and returns the same figures by name. It fails if a saga does not come to its end or
+// the books do not add up; whether a figure is good is for the reader.
+#ifndef UNWIND_TESTS_BENCH_PLAYS_H_
+#define UNWIND_TESTS_BENCH_PLAYS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "nlohmann/json.hpp"
+#include "tests/bench/scenarios.h"
+
+namespace unwind {
+
+using Figures = absl::StatusOr<nlohmann::json>;
+
+// The load that others are compared with: 128 callers, a hundred products, nothing in the way.
+struct Headline {
+  double per_second = 0;
+  double p99_millis = 0;
+};
+
+struct Load {
+  int callers = 128;
+  double rate = 0;   // an open loop of so many a second
+  bool hot = false;  // one product, not a hundred
+  bool sold_out = false;
+  int fail_percent = 0;  // of payments
+  bool two_orchestrators = false;
+};
+
+// load_play.cc: nothing happens.
+Figures PlayLoad(const BenchOptions& bench, const std::string& name, const Load& load);
+// The hot product's rate over that of a hundred products.
+Figures PlayHotProduct(const BenchOptions& bench, const std::string& name, const Headline& headline);
+// Three times the headline's rate, with few sagas in flight at most: how much is done, and how soon the rest is
+// refused.
+Figures PlayOverload(const BenchOptions& bench, const std::string& name, const Headline& headline);
+
+}  // namespace unwind
+
+#endif  // UNWIND_TESTS_BENCH_PLAYS_H_
