@@ -24,11 +24,14 @@ ABSL_FLAG(bool, json, false, "Print everything once more as one JSON object, on 
 ABSL_FLAG(std::string, only, "",
           "Only the scenarios whose name contains this, and the headline if they are compared with it.");
 ABSL_FLAG(absl::Duration, length, absl::Seconds(10), "Of each load.");
+ABSL_FLAG(std::int64_t, finished, 1000000, "Finished sagas that are stored beforehand, in the scenarios of that name.");
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
 ABSL_FLAG(std::string, echo, "", "Serve the raw echo, and write its port into this file. The bench starts itself so.");
 
 namespace unwind {
 namespace {
+
+constexpr std::int64_t kFinishedMax = 10'000'000;
 
 // A fifth of the load's length for each setting of a sweep, but long enough to be told from noise.
 absl::Duration SweepLength() { return std::max(absl::Seconds(1), absl::GetFlag(FLAGS_length) / 5); }
@@ -81,7 +84,11 @@ absl::StatusOr<BenchOptions> ReadOptions(const std::string& program) {
   options.quick = absl::GetFlag(FLAGS_quick);
   options.only = absl::GetFlag(FLAGS_only);
   options.length = absl::GetFlag(FLAGS_length);
+  options.finished = absl::GetFlag(FLAGS_finished);
   if (options.length < absl::Seconds(1)) return absl::InvalidArgumentError("--length must be at least 1s");
+  if (options.finished < 1 || options.finished > kFinishedMax) {
+    return absl::InvalidArgumentError(absl::StrCat("--finished must be 1 to ", kFinishedMax));
+  }
   return options;
 }
 

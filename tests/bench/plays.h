@@ -37,6 +37,11 @@ Figures PlayHotProduct(const BenchOptions& bench, const std::string& name, const
 // refused.
 Figures PlayOverload(const BenchOptions& bench, const std::string& name, const Headline& headline);
 
+// finished_play.cc: the headline's load before and after `bench.finished` sagas are stored that have ended.
+Figures PlayFinished(const BenchOptions& bench, const std::string& name);
+// While those are purged; the purge begins ten minutes after the orchestrator.
+Figures PlayPurge(const BenchOptions& bench, const std::string& name);
+
 }  // namespace unwind
 
 #endif  // UNWIND_TESTS_BENCH_PLAYS_H_

@@ -29,7 +29,10 @@ struct Scenario {
 
 class Program {
  public:
-  explicit Program(const BenchOptions& bench) : bench_(bench) { AddLoads(); }
+  explicit Program(const BenchOptions& bench) : bench_(bench) {
+    AddLoads();
+    AddWhatHappensUnderLoad();
+  }
 
   // In the order in which they are played.
   std::vector<Scenario> Chosen() const {
@@ -70,6 +73,17 @@ class Program {
     AddLoad("sold out", {.sold_out = true});
     AddLoad("two orchestrators", {.two_orchestrators = true});
     AddCompared("three times too much", PlayOverload);
+  }
+
+  void AddWhatHappensUnderLoad() {
+    Add(absl::StrCat(bench_.finished, " finished"), PlayFinished);
+    Add("old sagas being purged", PlayPurge, /*on_request=*/true);
+  }
+
+  void Add(const std::string& name, Figures (*play)(const BenchOptions&, const std::string&), bool on_request = false) {
+    all_.push_back({.name = name,
+                    .play = [this, play](const std::string& as, const Headline&) { return play(bench_, as); },
+                    .on_request = on_request});
   }
 
   void AddCompared(const std::string& name, Figures (*play)(const BenchOptions&, const std::string&, const Headline&)) {
