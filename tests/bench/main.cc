@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "absl/flags/flag.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
@@ -25,6 +26,8 @@ ABSL_FLAG(std::string, only, "",
           "Only the scenarios whose name contains this, and the headline if they are compared with it.");
 ABSL_FLAG(absl::Duration, length, absl::Seconds(10), "Of each load.");
 ABSL_FLAG(std::int64_t, finished, 1000000, "Finished sagas that are stored beforehand, in the scenarios of that name.");
+ABSL_FLAG(std::vector<std::string>, in_flight, std::vector<std::string>({"10000", "100000"}),
+          "Sagas in flight when the orchestrator is killed, of each recovery, up to 900000.");
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
 ABSL_FLAG(std::string, echo, "", "Serve the raw echo, and write its port into this file. The bench starts itself so.");
 
@@ -32,6 +35,7 @@ namespace unwind {
 namespace {
 
 constexpr std::int64_t kFinishedMax = 10'000'000;
+constexpr int kInFlightMax = 900'000;  // an orchestrator takes a million
 
 // A fifth of the load's length for each setting of a sweep, but long enough to be told from noise.
 absl::Duration SweepLength() { return std::max(absl::Seconds(1), absl::GetFlag(FLAGS_length) / 5); }
@@ -88,6 +92,13 @@ absl::StatusOr<BenchOptions> ReadOptions(const std::string& program) {
   if (options.length < absl::Seconds(1)) return absl::InvalidArgumentError("--length must be at least 1s");
   if (options.finished < 1 || options.finished > kFinishedMax) {
     return absl::InvalidArgumentError(absl::StrCat("--finished must be 1 to ", kFinishedMax));
+  }
+  for (const std::string& text : absl::GetFlag(FLAGS_in_flight)) {
+    int in_flight = 0;
+    if (!absl::SimpleAtoi(text, &in_flight) || in_flight < 1 || in_flight > kInFlightMax) {
+      return absl::InvalidArgumentError(absl::StrCat("--in_flight must be numbers of 1 to ", kInFlightMax));
+    }
+    options.in_flight.push_back(in_flight);
   }
   return options;
 }

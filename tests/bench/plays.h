@@ -42,6 +42,12 @@ Figures PlayFinished(const BenchOptions& bench, const std::string& name);
 // While those are purged; the purge begins ten minutes after the orchestrator.
 Figures PlayPurge(const BenchOptions& bench, const std::string& name);
 
+// recovery_play.cc: the orchestrator is killed with `in_flight` sagas before their first step, and started again.
+Figures PlayRecovery(const BenchOptions& bench, const std::string& name, int in_flight, const Headline& headline);
+
+// memory_play.cc: what a saga in flight costs, without a caller and with one.
+Figures PlayMemory(const BenchOptions& bench, const std::string& name);
+
 }  // namespace unwind
 
 #endif  // UNWIND_TESTS_BENCH_PLAYS_H_

@@ -78,6 +78,14 @@ class Program {
   void AddWhatHappensUnderLoad() {
     Add(absl::StrCat(bench_.finished, " finished"), PlayFinished);
     Add("old sagas being purged", PlayPurge, /*on_request=*/true);
+    for (const int in_flight : bench_.in_flight) {
+      all_.push_back({.name = absl::StrCat("recovery of ", in_flight),
+                      .play = [this, in_flight](
+                                  const std::string& as,
+                                  const Headline& headline) { return PlayRecovery(bench_, as, in_flight, headline); },
+                      .needs_headline = true});
+    }
+    Add("memory in flight", PlayMemory);
   }
 
   void Add(const std::string& name, Figures (*play)(const BenchOptions&, const std::string&), bool on_request = false) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -15,10 +16,11 @@ struct BenchOptions {
   std::string bin_dir;
   bool on_postgres = false;
   bool quick = false;
-  std::string only;           // the scenarios whose name contains it
-  absl::Duration length;      // of each load
-  double limit = 0;           // sagas a second, of the machine
-  std::int64_t finished = 0;  // sagas that are stored beforehand, where that is measured
+  std::string only;            // the scenarios whose name contains it
+  absl::Duration length;       // of each load
+  double limit = 0;            // sagas a second, of the machine
+  std::int64_t finished = 0;   // sagas that are stored beforehand, where that is measured
+  std::vector<int> in_flight;  // sagas that are recovered, of each recovery
 };
 
 // Prints what each scenario measured and adds it to `json`. Fails if a scenario could not be played or left books that
