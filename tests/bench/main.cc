@@ -28,6 +28,7 @@ ABSL_FLAG(absl::Duration, length, absl::Seconds(10), "Of each load.");
 ABSL_FLAG(std::int64_t, finished, 1000000, "Finished sagas that are stored beforehand, in the scenarios of that name.");
 ABSL_FLAG(std::vector<std::string>, in_flight, std::vector<std::string>({"10000", "100000"}),
           "Sagas in flight when the orchestrator is killed, of each recovery, up to 900000.");
+ABSL_FLAG(std::uint64_t, seed, 1, "Of the moments at which PostgreSQL is killed.");
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
 ABSL_FLAG(std::string, echo, "", "Serve the raw echo, and write its port into this file. The bench starts itself so.");
 
@@ -89,6 +90,7 @@ absl::StatusOr<BenchOptions> ReadOptions(const std::string& program) {
   options.only = absl::GetFlag(FLAGS_only);
   options.length = absl::GetFlag(FLAGS_length);
   options.finished = absl::GetFlag(FLAGS_finished);
+  options.seed = absl::GetFlag(FLAGS_seed);
   if (options.length < absl::Seconds(1)) return absl::InvalidArgumentError("--length must be at least 1s");
   if (options.finished < 1 || options.finished > kFinishedMax) {
     return absl::InvalidArgumentError(absl::StrCat("--finished must be 1 to ", kFinishedMax));

@@ -45,8 +45,15 @@ Figures PlayPurge(const BenchOptions& bench, const std::string& name);
 // recovery_play.cc: the orchestrator is killed with `in_flight` sagas before their first step, and started again.
 Figures PlayRecovery(const BenchOptions& bench, const std::string& name, int in_flight, const Headline& headline);
 
+// takeover_play.cc: one of two orchestrators is killed, again and again.
+Figures PlayTakeover(const BenchOptions& bench, const std::string& name);
+
 // memory_play.cc: what a saga in flight costs, without a caller and with one.
 Figures PlayMemory(const BenchOptions& bench, const std::string& name);
+
+// postgres_play.cc: the databases go away under load, for half a minute or again and again.
+Figures PlayPostgresStopped(const BenchOptions& bench, const std::string& name);
+Figures PlayPostgresKilled(const BenchOptions& bench, const std::string& name);
 
 }  // namespace unwind
 

@@ -32,6 +32,7 @@ class Program {
   explicit Program(const BenchOptions& bench) : bench_(bench) {
     AddLoads();
     AddWhatHappensUnderLoad();
+    if (bench.on_postgres) AddOutages();
   }
 
   // In the order in which they are played.
@@ -85,7 +86,13 @@ class Program {
                                   const Headline& headline) { return PlayRecovery(bench_, as, in_flight, headline); },
                       .needs_headline = true});
     }
+    Add("takeover", PlayTakeover);
     Add("memory in flight", PlayMemory);
+  }
+
+  void AddOutages() {
+    Add("PostgreSQL stopped 30 s", PlayPostgresStopped);
+    Add("PostgreSQL killed", PlayPostgresKilled);
   }
 
   void Add(const std::string& name, Figures (*play)(const BenchOptions&, const std::string&), bool on_request = false) {

@@ -21,6 +21,7 @@ struct BenchOptions {
   double limit = 0;            // sagas a second, of the machine
   std::int64_t finished = 0;   // sagas that are stored beforehand, where that is measured
   std::vector<int> in_flight;  // sagas that are recovered, of each recovery
+  std::uint64_t seed = 0;      // of the moments at which PostgreSQL is killed
 };
 
 // Prints what each scenario measured and adds it to `json`. Fails if a scenario could not be played or left books that
