@@ -51,6 +51,9 @@ Figures PlayTakeover(const BenchOptions& bench, const std::string& name);
 // memory_play.cc: what a saga in flight costs, without a caller and with one.
 Figures PlayMemory(const BenchOptions& bench, const std::string& name);
 
+// slow_play.cc: orders that are never charged, beside others, while the gateway is fast and while it is slow.
+Figures PlaySlowParticipant(const BenchOptions& bench, const std::string& name);
+
 // postgres_play.cc: the databases go away under load, for half a minute or again and again.
 Figures PlayPostgresStopped(const BenchOptions& bench, const std::string& name);
 Figures PlayPostgresKilled(const BenchOptions& bench, const std::string& name);
