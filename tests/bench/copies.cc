@@ -26,6 +26,7 @@ struct Table {
   const char* rest;
 };
 
+constexpr char kRoomForIndexes[] = "PRAGMA cache_size = -524288";  // SQLite's; KiB
 constexpr char kBarrier[] = "step, phase, outcome, payload_hash, reply, written_at_us";
 
 // Rows that refer to others stand after them.
@@ -108,6 +109,7 @@ absl::Status Copies::Execute(Node node, const std::string& sql) {
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, Connection::Open(rig_.cluster().Database(node)));
   return connection->Write([&](soci::session& session) {
+    session << kRoomForIndexes;
     session << sql;
     return absl::OkStatus();
   });
