@@ -12,8 +12,8 @@ namespace unwind {
 namespace {
 
 constexpr double kOverload = 3;
-// Of the overload: enough to keep everything busy, and not so many that the admitted wait long.
-constexpr char kInFlightMax[] = "--in_flight_max=256";
+// As many as the headline has callers, so that the admitted have no reason to wait longer than those.
+constexpr char kInFlightMax[] = "--in_flight_max=128";
 constexpr char kSoldOut[] = "sold-out";
 
 absl::StatusOr<LoadOptions> SetUp(Rig& rig, const Load& load) {
