@@ -56,7 +56,7 @@ Figures PlayRecovery(const BenchOptions& bench, const std::string& name, int in_
   ASSIGN_OR_RETURN(const AuditReport books, rig->CheckBooks());
   ASSIGN_OR_RETURN(const Recovery recovery, ReadRecovery(*rig, killed));
 
-  const double rate = Ratio(in_flight, recovery.drained - recovery.first_progress);
+  const double rate = Ratio(in_flight, recovery.drained);
   nlohmann::json row = {{"scenario", name},
                         {"sagas_per_second", rate},
                         {"limit", bench.limit},

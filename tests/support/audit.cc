@@ -52,8 +52,7 @@ constexpr Rule kRules[] = {
     {"every paid order has one capture of its total, not paid back",
      R"(WITH kept AS (SELECT p.payment_id, COUNT(*) AS captures, SUM(l.amount_minor) AS amount
                       FROM payments.payments p JOIN ledger.ledger l ON l.transaction_id = p.pg_transaction_id AND l.kind = 1
-                      WHERE NOT EXISTS (SELECT 1 FROM ledger.ledger r WHERE r.kind = 2
-                                        AND r.captured_transaction_id = l.transaction_id)
+                      WHERE l.transaction_id NOT IN (SELECT captured_transaction_id FROM ledger.ledger WHERE kind = 2)
                       GROUP BY p.payment_id)
         SELECT printf('order %s of %d: %d captures, together %d', o.order_id, o.total_minor, COALESCE(k.captures, 0),
                       COALESCE(k.amount, 0))
