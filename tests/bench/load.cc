@@ -65,9 +65,12 @@ class Generator {
       left_ = ok && generator_.options_.leave && context_.GetServerInitialMetadata().contains("saga-id");
       if (left_) context_.TryCancel();
     }
+    // The generator must outlive this call's hold on the channel: gRPC aborts if a channel ends on a callback's thread.
     void OnDone(const grpc::Status& status) override {
-      generator_.Answered(*this, status);
+      Generator& generator = generator_;
+      generator.Answered(*this, status);
       delete this;
+      generator.Ended();
     }
 
     Generator& generator_;
@@ -113,6 +116,10 @@ class Generator {
     (refused ? result_.refused_millis : result_.millis).push_back(millis);
     if (!refused && AskAgain(status)) result_.untold.emplace_back(call.request(), answer);
     ++result_.answers[std::move(answer)];
+  }
+
+  void Ended() {
+    std::lock_guard lock(mutex_);
     if (--under_way_ == 0) idle_.notify_one();
   }
 
