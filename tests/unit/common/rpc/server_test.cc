@@ -125,7 +125,7 @@ TEST(Server, RefusesBrokenRulesBeforeTheHandler) {
 
 TEST(Server, ExplainsAMessageThatIsTooLarge) {
   LiveServer live;
-  for (const std::size_t bytes : {300 << 10, 10 << 20}) {
+  for (const std::size_t bytes : {std::size_t{300} << 10, std::size_t{10} << 20}) {
     stock::ReserveRequest request = GoodRequest();
     request.set_reservation_id(std::string(bytes, 'x'));
     const absl::Status status = Reserve(live, request);
