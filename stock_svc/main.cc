@@ -33,8 +33,8 @@ namespace {
 // A connection to `database`, whose schema is up to date.
 absl::StatusOr<std::unique_ptr<Connection>> OpenMigrated(const std::string& database) {
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenDatabase(database));
-  RETURN_IF_ERROR(Participant::Migrate(*connection));
   RETURN_IF_ERROR(Migrate(*connection, "stock", kStockMigrations));
+  RETURN_IF_ERROR(Participant::Migrate(*connection));
   return connection;
 }
 

@@ -114,7 +114,7 @@ void Domain::Continue(const Command&, std::function<void(std::any)>) {
 }
 
 absl::Status Participant::Migrate(Connection& connection) {
-  return unwind::Migrate(connection, "barrier", kBarrierMigrations);
+  return unwind::Migrate(connection, kBarrierComponent, kBarrierMigrations);
 }
 
 Participant::Participant(std::unique_ptr<Connection> connection, Domain& domain, const Clock& clock,

@@ -79,14 +79,13 @@ absl::StatusOr<int> Driver::Claim(int limit) {
 }
 
 absl::Status Driver::Start() {
-  RETURN_IF_ERROR(TakeUp());
   overflow_->Start();
   for (const std::shared_ptr<Shard>& shard : shards_) {
     threads_.emplace_back([shard] {
       while (shard->WaitAndTurn()) continue;
     });
   }
-  return absl::OkStatus();
+  return TakeUp();
 }
 
 bool Driver::Turn() {

@@ -67,7 +67,7 @@ class Driver {
          DriverObserver& observer, Lease lease, DriverOptions options);
   ~Driver();
 
-  // Takes up every unfinished saga this instance owns, then starts the shards. Call once.
+  // Starts the shards, then takes up every unfinished saga this instance owns, while the first already go on. Call once.
   absl::Status Start();
 
   // Instead of Start, for who drives it by himself, such as a simulator: takes up the sagas; then each shard's turn

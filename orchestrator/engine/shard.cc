@@ -89,9 +89,14 @@ Shard::~Shard() = default;
 void Shard::Post(Mail mail) {
   {
     std::lock_guard lock(mutex_);
-    (WaiterOf(mail) == nullptr ? mailbox_ : door_).push_back(std::move(mail));
+    QueueOf(mail).push_back(std::move(mail));
   }
   wake_.notify_one();
+}
+
+std::deque<Mail>& Shard::QueueOf(const Mail& mail) {
+  if (std::holds_alternative<TakeOverMail>(mail)) return taken_up_;
+  return WaiterOf(mail) == nullptr ? mailbox_ : door_;
 }
 
 bool Shard::PostIfRoom(Mail mail) {
@@ -124,24 +129,29 @@ bool Shard::WaitAndTurn() {
     const bool reads_mail = !StoreIsDown(now);
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, absl::ToChronoMicroseconds(wait + absl::Microseconds(1)),
-                   [&] { return stopped_ || (reads_mail && !(mailbox_.empty() && door_.empty())); });
+                   [&] { return stopped_ || (reads_mail && !(mailbox_.empty() && taken_up_.empty() && door_.empty())); });
     if (stopped_) return false;
-    Gather(lock, context_.options.batch_max, [this] { return mailbox_.size() + door_.size(); });
+    Gather(lock, context_.options.batch_max, [this] { return mailbox_.size() + taken_up_.size() + door_.size(); });
   }
   Turn();
   return true;
 }
 
-// What goes on comes before what is new (S11).
+// What goes on comes before what is taken up, and that before what is new (S11). Each of the first two has a whole batch,
+// so that neither keeps the other from going on.
 std::vector<Mail> Shard::Drain() {
   std::lock_guard lock(mutex_);
+  const std::size_t batch_max = context_.options.batch_max;
   std::vector<Mail> mails;
-  for (std::deque<Mail>* const queue : {&mailbox_, &door_}) {
-    while (!queue->empty() && mails.size() < context_.options.batch_max) {
-      mails.push_back(std::move(queue->front()));
-      queue->pop_front();
+  const auto take = [&mails](std::deque<Mail>& queue, std::size_t most) {
+    for (std::size_t n = 0; n < most && !queue.empty(); ++n) {
+      mails.push_back(std::move(queue.front()));
+      queue.pop_front();
     }
-  }
+  };
+  take(mailbox_, batch_max);
+  take(taken_up_, batch_max);
+  take(door_, batch_max - std::min(batch_max, mails.size()));
   return mails;
 }
 

@@ -107,6 +107,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   struct Live;
   struct Work;
 
+  std::deque<Mail>& QueueOf(const Mail& mail);
   std::vector<Mail> Drain();
   void AnswerWhoWaitedInVain();
   void Handle(AcceptMail mail);
@@ -149,8 +150,9 @@ class Shard : public std::enable_shared_from_this<Shard> {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Mail> mailbox_;  // what sagas wait for; guarded by mutex_
-  std::deque<Mail> door_;     // callers, heard after the mailbox; guarded by mutex_
+  std::deque<Mail> mailbox_;   // what sagas wait for; guarded by mutex_
+  std::deque<Mail> taken_up_;  // sagas that are this instance's now; guarded by mutex_
+  std::deque<Mail> door_;      // callers, heard last; guarded by mutex_
   bool stopped_ = false;      // guarded by mutex_
 
   // Below: the turn's own.
