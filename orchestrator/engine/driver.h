@@ -67,7 +67,8 @@ class Driver {
          DriverObserver& observer, Lease lease, DriverOptions options);
   ~Driver();
 
-  // Starts the shards, then takes up every unfinished saga this instance owns, while the first already go on. Call once.
+  // Starts the shards, then takes up every unfinished saga this instance owns, while the first already go on. Call
+  // once.
   absl::Status Start();
 
   // Instead of Start, for who drives it by himself, such as a simulator: takes up the sagas; then each shard's turn

@@ -21,6 +21,7 @@ namespace {
 constexpr absl::Duration kStorePauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kStorePauseMax = absl::Seconds(2);
 constexpr int kAttemptsPerWarning = 20;
+constexpr std::size_t kTakenUpPerEvent = 4;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
 constexpr absl::Duration kWatchPauseMin = absl::Milliseconds(50);  // doubles with each look
 constexpr absl::Duration kWatchPauseMax = absl::Seconds(1);
@@ -128,8 +129,9 @@ bool Shard::WaitAndTurn() {
     const absl::Duration wait = std::clamp(NextDue() - now, absl::ZeroDuration(), kWaitMax);
     const bool reads_mail = !StoreIsDown(now);
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, absl::ToChronoMicroseconds(wait + absl::Microseconds(1)),
-                   [&] { return stopped_ || (reads_mail && !(mailbox_.empty() && taken_up_.empty() && door_.empty())); });
+    wake_.wait_for(lock, absl::ToChronoMicroseconds(wait + absl::Microseconds(1)), [&] {
+      return stopped_ || (reads_mail && !(mailbox_.empty() && taken_up_.empty() && door_.empty()));
+    });
     if (stopped_) return false;
     Gather(lock, context_.options.batch_max, [this] { return mailbox_.size() + taken_up_.size() + door_.size(); });
   }
@@ -137,8 +139,8 @@ bool Shard::WaitAndTurn() {
   return true;
 }
 
-// What goes on comes before what is taken up, and that before what is new (S11). Each of the first two has a whole batch,
-// so that neither keeps the other from going on.
+// What goes on comes before what is taken up, and that before what is new (S11). The first two do not wait for each
+// other; of what is taken up a turn has more, for until then nobody drives it.
 std::vector<Mail> Shard::Drain() {
   std::lock_guard lock(mutex_);
   const std::size_t batch_max = context_.options.batch_max;
@@ -150,7 +152,7 @@ std::vector<Mail> Shard::Drain() {
     }
   };
   take(mailbox_, batch_max);
-  take(taken_up_, batch_max);
+  take(taken_up_, kTakenUpPerEvent * batch_max);
   take(door_, batch_max - std::min(batch_max, mails.size()));
   return mails;
 }

@@ -153,7 +153,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   std::deque<Mail> mailbox_;   // what sagas wait for; guarded by mutex_
   std::deque<Mail> taken_up_;  // sagas that are this instance's now; guarded by mutex_
   std::deque<Mail> door_;      // callers, heard last; guarded by mutex_
-  bool stopped_ = false;      // guarded by mutex_
+  bool stopped_ = false;       // guarded by mutex_
 
   // Below: the turn's own.
   std::mt19937_64 random_;
