@@ -75,6 +75,7 @@ constexpr char kUsage[] =
     "  orchestrator migrate [--db=...]                       only brings the schema of the database up to date";
 constexpr char kResetFile[] = "reset.yaml";
 constexpr char kMemory[] = "memory";
+constexpr absl::Duration kFirstPurge = absl::Minutes(1);
 constexpr absl::Duration kPurgePause = absl::Minutes(10);
 constexpr absl::Duration kPurgeBatchPause = absl::Milliseconds(100);
 constexpr int kPurgeBatch = 500;
@@ -269,7 +270,7 @@ absl::Status Run() {
   std::atomic<bool> lost = false;
   Repeat renewing(absl::GetFlag(FLAGS_lease) / 3, [&] { return Renew(*store, lease, lost); });
   Repeat claiming(kClaimPause, [&] { return ClaimLapsed(driver); });
-  Repeat purging(kPurgePause, [&] { return Purge(*store, lease); });
+  Repeat purging(kFirstPurge, [&] { return Purge(*store, lease); });
   const auto is_lost = [&] { return lost || driver.lease_lost(); };
   server->WaitAndDrain(is_lost, [&] {
     if (is_lost()) LeaveAtOnce(instance);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kRetention[] = "--retention=1h";
 constexpr absl::Duration kOlderThanThat = absl::Hours(2);
-constexpr absl::Duration kPurgePatience = absl::Minutes(11);
+constexpr absl::Duration kPurgePatience = absl::Minutes(3);
 
 absl::StatusOr<nlohmann::json> Measure(const BenchOptions& bench, Rig& rig, const std::string& name) {
   LoadOptions orders = rig.Orders();
@@ -39,7 +39,7 @@ absl::Status CheckRealBooks(Rig& rig, Copies& copies) {
 
 // Waits for the first purge. True if there was one.
 absl::StatusOr<bool> AwaitPurge(Copies& copies) {
-  Tell("waiting for the first purge, which comes ten minutes after the start");
+  Tell("waiting for the first purge, which comes a minute after the start");
   const absl::Time until = absl::Now() + kPurgePatience;
   while (absl::Now() < until) {
     ASSIGN_OR_RETURN(const std::int64_t left, copies.Count());

@@ -81,7 +81,7 @@ void Havoc::Tick(Node node, Link& link) {
     proxy_.Cut(where, false);
     return;
   }
-  switch (Draw(0, 2)) {
+  switch (times_bad_++ % 3) {
     case 0:
       proxy_.Delay(where, absl::Milliseconds(Draw(kDelayMin, kDelayMax)));
       ++report_.delays;

@@ -59,6 +59,7 @@ class Havoc {
   std::map<Node, Process> processes_;
   std::map<Node, Link> bad_links_;
   HavocReport report_;
+  int times_bad_ = 0;  // of links so far; the kinds take turns, so that a short run has each
 };
 
 }  // namespace unwind

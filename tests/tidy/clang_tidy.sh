@@ -18,10 +18,12 @@ check_one() {
   return 1
 }
 
-# Our own dependencies of every object, as the compiler wrote them down: "file dependency" lines.
+# Our own dependencies of every object, as the compiler wrote them down: "file dependency" lines. A ccache with a
+# base_dir writes them relative to the build.
 own_dependencies() {
-  ninja -C "$BUILD_DIR" -t deps | awk -v root="$PWD/" '
+  ninja -C "$BUILD_DIR" -t deps | awk -v root="$PWD/" -v up="$(realpath --relative-to="$BUILD_DIR" .)/" '
     /^[^ ]/ { file = ""; next }
+    index($1, up) == 1 { $1 = root substr($1, length(up) + 1) }
     index($1, root) == 1 && index($1, root "build/") != 1 {
       name = substr($1, length(root) + 1)
       if (file == "") file = name
@@ -40,6 +42,7 @@ main() {
   declare -A keys
   while read -r file name; do keys["$file"]+="$name ${hashes[$name]:-none} "; done < <(own_dependencies)
 
+  ((${#keys[@]})) || { echo "clang_tidy.sh: $1 knows no dependencies of our files; build it first" >&2; return 1; }
   local todo=()
   for file in "${!keys[@]}"; do
     [[ "$file" == *.cc && -f "$file" ]] || continue
