@@ -89,7 +89,7 @@ TEST_F(CallQueueTest, RepeatsThatFailAreATenthOfTheCalls) {
       queue_.OnDone(last_, false);
     }
   }
-  EXPECT_NEAR(repeats, kTokens + first / 10, 2);
+  EXPECT_NEAR(repeats, kTokens + 0.1 * first, 2);
 }
 
 TEST_F(CallQueueTest, ARepeatThatIsHeldBackGoesWhenTimeHasEarnedIt) {
