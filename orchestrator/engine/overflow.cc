@@ -1,5 +1,6 @@
 #include "orchestrator/engine/overflow.h"
 
+#include <functional>
 #include <utility>
 
 #include "orchestrator/engine/refusals.h"
@@ -17,13 +18,13 @@ void Overflow::Start() {
 }
 
 void Overflow::Hear(NewSaga saga, Waiter waiter) {
-  Caller caller{std::move(saga), std::move(waiter)};
   if (queue_.has_value()) {
-    if (!queue_->Push(std::move(caller))) caller.waiter.answered({.status = Overloaded(), .saga = {}});
+    const std::function<void(Progress)> answered = waiter.answered;
+    if (!queue_->Push({std::move(saga), std::move(waiter)})) answered({.status = Overloaded(), .saga = {}});
     return;
   }
   std::vector<Caller> callers;
-  callers.push_back(std::move(caller));
+  callers.push_back({std::move(saga), std::move(waiter)});
   Answer(std::move(callers));
 }
 
