@@ -91,8 +91,8 @@ absl::Status OpenFailure(const std::string& path, int result, const std::string&
   return absl::UnavailableError(absl::StrCat("the database ", path, " cannot be opened: ", message));
 }
 
-// Before the first connection. A connection of ours is one thread's, and nobody reads the statistics of memory: SQLite
-// need not lock for either.
+// Before the first connection. A connection of ours is never two threads' at once, and nobody reads the statistics of
+// memory: SQLite need not lock for either.
 void Configure() {
   static std::once_flag once;
   std::call_once(once, [] {
