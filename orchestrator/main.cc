@@ -24,18 +24,17 @@
 #include "common/db/open.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/server.h"
-#include "orchestrator/adapters/client_metrics.h"
-#include "orchestrator/adapters/definition_files.h"
-#include "orchestrator/adapters/driver_door.h"
-#include "orchestrator/adapters/grpc_participants.h"
-#include "orchestrator/adapters/memory_saga_store.h"
-#include "orchestrator/adapters/repeat.h"
-#include "orchestrator/adapters/routes.h"
-#include "orchestrator/adapters/saga_metrics.h"
-#include "orchestrator/adapters/saga_service.h"
-#include "orchestrator/adapters/served_methods.h"
-#include "orchestrator/adapters/soci_saga_store.h"
+#include "orchestrator/api/driver_door.h"
+#include "orchestrator/api/saga_service.h"
+#include "orchestrator/api/served_methods.h"
 #include "orchestrator/engine/driver.h"
+#include "orchestrator/host/definition_files.h"
+#include "orchestrator/host/repeat.h"
+#include "orchestrator/host/saga_metrics.h"
+#include "orchestrator/participants/client_metrics.h"
+#include "orchestrator/participants/grpc_participants.h"
+#include "orchestrator/participants/routes.h"
+#include "orchestrator/store/soci_saga_store.h"
 
 ABSL_FLAG(std::vector<std::string>, definitions, {}, "Definition files, or folders of *.yaml, separated by commas.");
 ABSL_FLAG(std::vector<std::string>, descriptors, {},
@@ -44,7 +43,7 @@ ABSL_FLAG(std::vector<std::string>, descriptors, {},
 ABSL_FLAG(std::string, participants, "", "Where each service is: package.Service=HOST:PORT,...");
 ABSL_FLAG(bool, enable_reset, false, "Serve reset.yaml too, which empties the shop. For tests only.");
 ABSL_FLAG(std::string, store, "",
-          "Where sagas are kept: sqlite or postgres, which --db says too, or memory (forgotten at the end).");
+          "Where sagas are kept: sqlite or postgres; empty: what --db names. A --db of the other kind is refused.");
 ABSL_FLAG(std::string, db, "orchestrator.db",
           "SQLite file of the sagas, made if it is not there; or postgres: and KEY=VALUE pairs, such as "
           "\"postgres:host=db1 dbname=sagas user=sagas password_file=PATH\".");
@@ -74,7 +73,6 @@ constexpr char kUsage[] =
     "  orchestrator check [--descriptors=SET,...] FILE...    only checks definition files\n"
     "  orchestrator migrate [--db=...]                       only brings the schema of the database up to date";
 constexpr char kResetFile[] = "reset.yaml";
-constexpr char kMemory[] = "memory";
 constexpr absl::Duration kFirstPurge = absl::Minutes(1);
 constexpr absl::Duration kPurgePause = absl::Minutes(10);
 constexpr absl::Duration kPurgeBatchPause = absl::Milliseconds(100);
@@ -143,9 +141,8 @@ absl::Status CheckAllRoutes(const Definitions& definitions, const Routes& routes
 
 absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore() {
   const std::string kind = absl::GetFlag(FLAGS_store), database = absl::GetFlag(FLAGS_db);
-  if (kind == kMemory) return std::make_unique<MemorySagaStore>();
   if (!kind.empty() && kind != "sqlite" && kind != "postgres") {
-    return absl::InvalidArgumentError(absl::StrCat("--store must be sqlite, postgres or memory, not \"", kind, "\""));
+    return absl::InvalidArgumentError(absl::StrCat("--store must be sqlite or postgres, not \"", kind, "\""));
   }
   if (!kind.empty() && (kind == "postgres") != IsPostgres(database)) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -155,10 +152,6 @@ absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore() {
   const int writers = absl::GetFlag(FLAGS_shards) + 1;
   ASSIGN_OR_RETURN(std::unique_ptr<SociSagaStore> store, SociSagaStore::Open(database, writers));
   return store;
-}
-
-std::string NameOfStore() {
-  return absl::GetFlag(FLAGS_store) == kMemory ? kMemory : NameOfDatabase(absl::GetFlag(FLAGS_db));
 }
 
 ServerSetup ServerFor(const Definitions& definitions, const DescriptorSource& descriptors, SagaService& service,
@@ -265,7 +258,9 @@ absl::Status Run() {
   RETURN_IF_ERROR(driver.Start());
   door.Open(driver);
   Log(Severity::kInfo, "ready",
-      {{"instance", instance}, {"store", NameOfStore()}, {"definitions", absl::StrCat(plans.size())}});
+      {{"instance", instance},
+       {"store", NameOfDatabase(absl::GetFlag(FLAGS_db))},
+       {"definitions", absl::StrCat(plans.size())}});
 
   std::atomic<bool> lost = false;
   Repeat renewing(absl::GetFlag(FLAGS_lease) / 3, [&] { return Renew(*store, lease, lost); });

@@ -13,7 +13,7 @@
 #include "common/db/dsn.h"
 #include "common/rpc/channel.h"
 #include "grpcpp/grpcpp.h"
-#include "orchestrator/adapters/pg_array.h"
+#include "orchestrator/store/pg_array.h"
 #include "shop/checkout/v1/checkout_service.grpc.pb.h"
 #include "soci/soci.h"
 #include "tests/support/cpu.h"

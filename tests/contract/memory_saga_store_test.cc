@@ -1,4 +1,4 @@
-#include "orchestrator/adapters/memory_saga_store.h"
+#include "tests/support/memory_saga_store.h"
 
 #include <memory>
 

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/db/connection.h"
-#include "orchestrator/adapters/soci_saga_store.h"
+#include "orchestrator/store/soci_saga_store.h"
 #include "soci/soci.h"
 #include "tests/contract/saga_store_contract.h"
 #include "tests/support/poll.h"

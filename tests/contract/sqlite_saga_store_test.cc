@@ -7,7 +7,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "common/db/connection.h"
-#include "orchestrator/adapters/soci_saga_store.h"
+#include "orchestrator/store/soci_saga_store.h"
 #include "soci/soci.h"
 #include "tests/contract/saga_store_contract.h"
 

@@ -6,7 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/rpc/error.h"
-#include "orchestrator/adapters/served_call.h"
+#include "orchestrator/api/served_call.h"
 #include "orchestrator/core/names.h"
 #include "tests/sim/load.h"
 #include "tests/sim/orchestrator.h"

@@ -8,10 +8,10 @@
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/error.h"
-#include "orchestrator/adapters/call_failure.h"
-#include "orchestrator/adapters/served_call.h"
+#include "orchestrator/api/served_call.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/engine/driver.h"
+#include "orchestrator/participants/call_failure.h"
 
 namespace unwind::sim {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
-#include "orchestrator/adapters/definition_files.h"
+#include "orchestrator/host/definition_files.h"
 #include "soci/soci.h"
 
 extern const unwind::Migrations kOrderMigrations;

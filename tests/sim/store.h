@@ -13,10 +13,10 @@
 #include <tuple>
 #include <vector>
 
-#include "orchestrator/adapters/memory_saga_store.h"
 #include "orchestrator/engine/saga_store.h"
 #include "tests/sim/bug.h"
 #include "tests/sim/faults.h"
+#include "tests/support/memory_saga_store.h"
 
 namespace unwind::sim {
 

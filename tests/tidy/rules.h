@@ -8,8 +8,9 @@
 namespace unwind {
 
 // "path:line: what breaks which rule" for every #include that a file's layer may not have:
-//   core <- definition <- engine <- adapters <- main of the orchestrator; in a service domain <- store, service <-
-//   main; common includes no service; a service includes no other; the product includes no test.
+//   core <- definition <- engine <- {store, participants, api} <- host <- main in the orchestrator, where store,
+//   participants and api do not know each other; domain <- store, service <- main in a service; common includes no
+//   service; a service includes no other; the product includes no test.
 std::vector<std::string> CheckIncludes(const std::string& path, const std::string& text);
 
 // The same for words that are banned where the file stands, such as a sleep in a test.

@@ -16,10 +16,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/empty.pb.h"
-#include "orchestrator/adapters/memory_saga_store.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/engine/driver.h"
 #include "shop/checkout/v1/checkout_service.pb.h"
+#include "tests/support/memory_saga_store.h"
 
 namespace unwind {
 

@@ -1,0 +1,122 @@
+#include "orchestrator/api/saga_proto.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "orchestrator/core/names.h"
+
+namespace unwind {
+namespace {
+
+// Of what a Timestamp may hold: 0001-01-01 to 9999-12-31.
+google::protobuf::Timestamp ToProto(absl::Time time) {
+  constexpr std::int64_t kNanosInMicro = 1000;
+  constexpr std::int64_t kMicrosInSecond = 1'000'000;
+  const std::int64_t micros = std::clamp<std::int64_t>(absl::ToUnixMicros(time), 0, 253402300799 * kMicrosInSecond);
+  google::protobuf::Timestamp proto;
+  proto.set_seconds(micros / kMicrosInSecond);
+  proto.set_nanos(static_cast<std::int32_t>(micros % kMicrosInSecond * kNanosInMicro));
+  return proto;
+}
+
+std::string StepName(const Plan* plan, int step) {
+  const auto index = static_cast<std::size_t>(step);
+  return plan != nullptr && index < plan->steps.size() ? plan->steps[index].name : absl::StrCat(step);
+}
+
+// The numbers of our enums equal those of saga.v1 (core/saga.h).
+saga::v1::Saga::State ToProto(SagaState state) { return static_cast<saga::v1::Saga::State>(state); }
+saga::v1::Phase ToProto(Phase phase) { return static_cast<saga::v1::Phase>(phase); }
+
+saga::v1::Failure ToProto(const Failure& failure) {
+  saga::v1::Failure proto;
+  proto.set_reason(failure.reason);
+  proto.set_domain(failure.domain);
+  proto.set_code(failure.code);
+  proto.set_message(failure.message);
+  proto.set_step(failure.step);
+  proto.mutable_metadata()->insert(failure.metadata.begin(), failure.metadata.end());
+  return proto;
+}
+
+bool HasFailed(const Failure& failure) { return failure.code != 0 || !failure.reason.empty(); }
+
+// Fills the fields that belong to what happened.
+struct Describe {
+  const Plan* plan;
+  saga::v1::HistoryEntry& entry;
+
+  void operator()(const Started&) const {}
+  void operator()(const Ticked&) const {}
+  void operator()(const TakenOver&) const {}
+  void operator()(const Replied& reply) const {
+    entry.set_step(StepName(plan, reply.step));
+    entry.set_phase(ToProto(reply.phase));
+    entry.set_attempt(reply.attempt);
+    entry.set_outcome(static_cast<saga::v1::Outcome>(reply.outcome));
+    entry.set_elapsed_ms(absl::ToDoubleMilliseconds(reply.elapsed));
+    if (HasFailed(reply.failure)) *entry.mutable_failure() = ToProto(reply.failure);
+  }
+  void operator()(const CancelRequested& cancel) const { entry.set_detail(Because(cancel.actor, cancel.reason)); }
+  void operator()(const Operated& operated) const {
+    entry.set_step(StepName(plan, operated.step));
+    entry.set_detail(Because(operated.actor, operated.reason));
+  }
+
+  static std::string Because(const std::string& actor, const std::string& reason) {
+    return absl::StrCat(actor, actor.empty() || reason.empty() ? "" : ": ", reason);
+  }
+};
+
+}  // namespace
+
+saga::v1::Saga ToProto(const Saga& saga, const Plan* plan) {
+  saga::v1::Saga proto;
+  proto.set_saga_id(saga.id);
+  proto.set_definition(saga.definition);
+  proto.set_definition_version(saga.definition_version);
+  proto.set_key(saga.key);
+  proto.set_state(ToProto(saga.state));
+  proto.set_version(saga.version);
+  proto.set_cancel_requested(saga.cancel_requested);
+  if (saga.deadline != absl::InfiniteFuture()) *proto.mutable_deadline() = ToProto(saga.deadline);
+  for (std::size_t i = 0; i < saga.steps.size(); ++i) {
+    const Step& step = saga.steps[i];
+    saga::v1::Step& shown = *proto.add_steps();
+    shown.set_name(StepName(plan, static_cast<int>(i)));
+    shown.set_state(static_cast<saga::v1::Step::State>(step.state));
+    shown.set_phase(ToProto(step.phase));
+    shown.set_attempt(step.attempt());
+    shown.set_parked(step.parked);
+    if (step.wake_at != absl::InfiniteFuture()) *shown.mutable_next_attempt_time() = ToProto(step.wake_at);
+  }
+  if (HasFailed(saga.failure)) *proto.mutable_failure() = ToProto(saga.failure);
+  *proto.mutable_create_time() = ToProto(saga.create_time);
+  *proto.mutable_update_time() = ToProto(saga.update_time);
+  proto.set_owner(saga.owner);
+  return proto;
+}
+
+saga::v1::HistoryEntry ToProto(const HistoryEvent& entry, const Plan* plan) {
+  saga::v1::HistoryEntry proto;
+  proto.set_seq(entry.seq);
+  proto.set_event(NameOf(entry.event));
+  *proto.mutable_time() = ToProto(entry.moment.now);
+  std::visit(Describe{plan, proto}, entry.event);
+  proto.set_state(ToProto(entry.state));
+  for (const Send& send : entry.sends) {
+    saga::v1::Send& shown = *proto.add_sends();
+    shown.set_step(StepName(plan, send.step));
+    shown.set_phase(ToProto(send.phase));
+    shown.set_attempt(send.attempt);
+  }
+  return proto;
+}
+
+}  // namespace unwind

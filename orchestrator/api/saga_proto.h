@@ -1,0 +1,18 @@
+// Sagas and their history as saga.v1 shows them.
+#ifndef UNWIND_ORCHESTRATOR_API_SAGA_PROTO_H_
+#define UNWIND_ORCHESTRATOR_API_SAGA_PROTO_H_
+
+#include "orchestrator/core/plan.h"
+#include "orchestrator/core/saga.h"
+#include "orchestrator/engine/saga_store.h"
+#include "saga/v1/saga_service.pb.h"
+
+namespace unwind {
+
+// `plan` names the steps; null (the definition is not loaded): they are named by their index.
+saga::v1::Saga ToProto(const Saga& saga, const Plan* plan);
+saga::v1::HistoryEntry ToProto(const HistoryEvent& entry, const Plan* plan);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_API_SAGA_PROTO_H_

@@ -1,0 +1,213 @@
+#include "orchestrator/api/saga_service.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/rpc/error.h"
+#include "common/rpc/page_token.h"
+#include "orchestrator/api/saga_proto.h"
+#include "orchestrator/api/served_call.h"
+#include "orchestrator/api/step_verb.h"
+#include "orchestrator/core/names.h"
+
+namespace unwind {
+namespace {
+
+constexpr int kEntriesDefault = 200;
+constexpr int kEntriesMax = 1000;
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
+
+int HistoryPageSize(int asked) { return asked == 0 ? kEntriesDefault : std::min(asked, kEntriesMax); }
+
+// What a caller is told for a store's error: not found by its reason, the rest without the database's words. What has a
+// reason already was said by the driver.
+absl::Status ToCaller(const absl::Status& status, const std::string& saga_id) {
+  if (absl::IsNotFound(status)) {
+    return MakeError(absl::StatusCode::kNotFound, absl::StrCat("no saga ", saga_id),
+                     {"SAGA_NOT_FOUND", kSagaDomain, {{"saga_id", saga_id}}});
+  }
+  if (absl::IsUnavailable(status) && GetErrorInfo(status).reason.empty()) {
+    return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga store does not answer",
+                                    {"STORE_UNAVAILABLE", kSagaDomain, {}}),
+                          kRetryAfter);
+  }
+  return status;
+}
+
+}  // namespace
+
+SagaService::SagaService(SagaStore& store, AskDriver ask, const DefinitionCatalog& catalog,
+                         const SagaServiceOptions& options)
+    : store_(store), ask_(std::move(ask)), catalog_(catalog) {
+  for (int i = 0; i < options.readers; ++i) {
+    readers_.push_back(std::make_unique<BatchWriter<Job>>(1, options.reads_max, [](std::vector<Job> jobs) {
+      for (Job& job : jobs) std::move(job)();
+    }));
+  }
+}
+
+grpc::ServerUnaryReactor* SagaService::GetSaga(grpc::CallbackServerContext* context,
+                                               const saga::v1::GetSagaRequest* request,
+                                               saga::v1::GetSagaResponse* response) {
+  return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
+    Read(std::move(done), [this, request, response] { return Get(*request, *response); });
+  });
+}
+
+grpc::ServerUnaryReactor* SagaService::ListSagas(grpc::CallbackServerContext* context,
+                                                 const saga::v1::ListSagasRequest* request,
+                                                 saga::v1::ListSagasResponse* response) {
+  return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
+    Read(std::move(done), [this, request, response] { return List(*request, *response); });
+  });
+}
+
+grpc::ServerUnaryReactor* SagaService::GetHistory(grpc::CallbackServerContext* context,
+                                                  const saga::v1::GetHistoryRequest* request,
+                                                  saga::v1::GetHistoryResponse* response) {
+  return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
+    Read(std::move(done), [this, request, response] { return History(*request, *response); });
+  });
+}
+
+grpc::ServerUnaryReactor* SagaService::CancelSaga(grpc::CallbackServerContext* context,
+                                                  const saga::v1::CancelSagaRequest* request,
+                                                  saga::v1::CancelSagaResponse* response) {
+  return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
+    // A std::function must be copyable, so the move-only `done` is shared with it.
+    auto shared = std::make_shared<Done>(std::move(done));
+    ask_(request->saga_id(), CancelRequested{.actor = request->actor(), .reason = request->reason()},
+         /*seen_version=*/0, [this, request, response, shared](const Progress& progress) {
+           if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
+           std::move (*shared)(ToCaller(progress.status, request->saga_id()));
+         });
+  });
+}
+
+grpc::ServerUnaryReactor* SagaService::RetryStep(grpc::CallbackServerContext* context,
+                                                 const saga::v1::RetryStepRequest* request,
+                                                 saga::v1::RetryStepResponse* response) {
+  return Operate(context, request, response, Verb::kRetry);
+}
+
+grpc::ServerUnaryReactor* SagaService::SkipStep(grpc::CallbackServerContext* context,
+                                                const saga::v1::SkipStepRequest* request,
+                                                saga::v1::SkipStepResponse* response) {
+  return Operate(context, request, response, Verb::kSkip);
+}
+
+grpc::ServerUnaryReactor* SagaService::ResolveStep(grpc::CallbackServerContext* context,
+                                                   const saga::v1::ResolveStepRequest* request,
+                                                   saga::v1::ResolveStepResponse* response) {
+  return Operate(context, request, response, Verb::kResolve);
+}
+
+template <class Request, class Response>
+grpc::ServerUnaryReactor* SagaService::Operate(grpc::CallbackServerContext* context, const Request* request,
+                                               Response* response, Verb verb) {
+  return Serve(context, request, response, kSagaDomain, [this, request, response, verb](Done done) {
+    Enqueue(std::move(done), [this, request, response, verb](Done inner) {
+      auto operated = ReadOperated(*request, verb);
+      if (!operated.ok()) return std::move(inner)(operated.status());
+      auto shared = std::make_shared<Done>(std::move(inner));
+      ask_(request->saga_id(), std::move(operated->first), operated->second,
+           [this, request, response, shared](const Progress& progress) {
+             if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
+             std::move (*shared)(ToCaller(progress.status, request->saga_id()));
+           });
+    });
+  });
+}
+
+template <class Request>
+absl::StatusOr<std::pair<Operated, std::int64_t>> SagaService::ReadOperated(const Request& request, Verb verb) {
+  const absl::StatusOr<Saga> saga = store_.Load(request.saga_id());
+  if (!saga.ok()) return ToCaller(saga.status(), request.saga_id());
+  const auto definition = catalog_.Find(saga->definition, saga->definition_version);
+  if (definition == nullptr) return DefinitionMissing(*saga);
+  ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, verb, request.step()));
+  operated.actor = request.actor();
+  operated.reason = request.reason();
+  if constexpr (std::is_same_v<Request, saga::v1::ResolveStepRequest>) {
+    ASSIGN_OR_RETURN(operated.reply, ReadKnownReply(*definition, *saga, operated.step,
+                                                    request.has_reply() ? &request.reply() : nullptr));
+  }
+  return std::pair(std::move(operated), saga->version);  // the verb is for what was seen, not for what comes after
+}
+
+void SagaService::Read(Done done, absl::AnyInvocable<absl::Status() &&> read) {
+  Enqueue(std::move(done), [read = std::move(read)](Done inner) mutable { std::move(inner)(std::move(read)()); });
+}
+
+void SagaService::Enqueue(Done done, absl::AnyInvocable<void(Done) &&> work) {
+  auto shared = std::make_shared<Done>(std::move(done));  // still ours if the queue is full
+  Job job = [shared, work = std::move(work)]() mutable { std::move(work)(std::move(*shared)); };
+  if (readers_[turn_++ % readers_.size()]->Push(std::move(job))) return;
+  std::move (*shared)(WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "too many reads wait", {"OVERLOADED", kSagaDomain, {}}),
+      kRetryAfter));
+}
+
+absl::Status SagaService::Get(const saga::v1::GetSagaRequest& request, saga::v1::GetSagaResponse& response) {
+  const absl::StatusOr<Saga> saga = store_.Load(request.saga_id());
+  if (!saga.ok()) return ToCaller(saga.status(), request.saga_id());
+  *response.mutable_saga() = Show(*saga);
+  return absl::OkStatus();
+}
+
+absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::v1::ListSagasResponse& response) {
+  if (!saga::v1::Saga::State_IsValid(request.state())) {
+    return MakeBadRequest(kSagaDomain, {{"state", "must be a saga.v1.Saga.State"}});
+  }
+  const std::vector<std::string> filters = {"sagas", request.definition(), absl::StrCat(request.state())};
+  SagaFilter filter;
+  ASSIGN_OR_RETURN(filter.before_id, ReadPageToken(kSagaDomain, filters, request.page_token()));
+  const auto size = static_cast<int>(PageSize(request.page_size()));
+  filter.definition = request.definition();
+  filter.limit = size + 1;  // one more tells whether there is a next page
+  if (request.state() != saga::v1::Saga::STATE_UNSPECIFIED) filter.state = static_cast<SagaState>(request.state());
+  const absl::StatusOr<std::vector<Saga>> sagas = store_.List(filter);
+  if (!sagas.ok()) return ToCaller(sagas.status(), "");
+  for (const Saga& saga : *sagas) {
+    if (response.sagas_size() == size) {
+      response.set_next_page_token(WritePageToken(filters, response.sagas(size - 1).saga_id()));
+      break;
+    }
+    *response.add_sagas() = Show(saga);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SagaService::History(const saga::v1::GetHistoryRequest& request, saga::v1::GetHistoryResponse& response) {
+  const std::vector<std::string> filters = {"history", request.saga_id()};
+  ASSIGN_OR_RETURN(const std::string position, ReadPageToken(kSagaDomain, filters, request.page_token()));
+  std::int64_t after = 0;
+  if (!position.empty() && !absl::SimpleAtoi(position, &after)) return BadPageToken(kSagaDomain);
+  const absl::StatusOr<Saga> saga = store_.Load(request.saga_id());
+  if (!saga.ok()) return ToCaller(saga.status(), request.saga_id());
+  const auto definition = catalog_.Find(saga->definition, saga->definition_version);
+  const Plan* plan = definition == nullptr ? nullptr : &definition->plan();
+  const int size = HistoryPageSize(request.page_size());
+  const absl::StatusOr<std::vector<HistoryEvent>> entries = store_.History(request.saga_id(), after, size + 1);
+  if (!entries.ok()) return ToCaller(entries.status(), request.saga_id());
+  for (const HistoryEvent& entry : *entries) {
+    if (response.entries_size() == size) {
+      response.set_next_page_token(WritePageToken(filters, absl::StrCat(response.entries(size - 1).seq())));
+      break;
+    }
+    *response.add_entries() = ToProto(entry, plan);
+  }
+  return absl::OkStatus();
+}
+
+saga::v1::Saga SagaService::Show(const Saga& saga) const {
+  const auto definition = catalog_.Find(saga.definition, saga.definition_version);
+  return ToProto(saga, definition == nullptr ? nullptr : &definition->plan());
+}
+
+}  // namespace unwind

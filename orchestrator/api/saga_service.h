@@ -1,0 +1,81 @@
+// saga.v1.SagaService: reading sagas from the store, cancelling and mending them through the driver.
+#ifndef UNWIND_ORCHESTRATOR_API_SAGA_SERVICE_H_
+#define UNWIND_ORCHESTRATOR_API_SAGA_SERVICE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "common/base/batch_writer.h"
+#include "common/rpc/unary.h"
+#include "orchestrator/definition/definition.h"
+#include "orchestrator/engine/driver.h"
+#include "orchestrator/engine/saga_store.h"
+#include "saga/v1/saga_service.grpc.pb.h"
+
+namespace unwind {
+
+// Driver::Ask.
+using AskDriver = std::function<void(const std::string& saga_id, Event event, std::int64_t seen_version,
+                                     std::function<void(Progress)> answered)>;
+
+struct SagaServiceOptions {
+  int readers = 2;               // threads that wait for the store, so that gRPC's never do
+  std::size_t reads_max = 1000;  // waiting reads of one reader; more are refused
+};
+
+// Thread-safe.
+class SagaService final : public saga::v1::SagaService::CallbackService {
+ public:
+  // `store` and `catalog` must outlive it.
+  SagaService(SagaStore& store, AskDriver ask, const DefinitionCatalog& catalog, const SagaServiceOptions& options);
+
+  grpc::ServerUnaryReactor* GetSaga(grpc::CallbackServerContext* context, const saga::v1::GetSagaRequest* request,
+                                    saga::v1::GetSagaResponse* response) override;
+  grpc::ServerUnaryReactor* ListSagas(grpc::CallbackServerContext* context, const saga::v1::ListSagasRequest* request,
+                                      saga::v1::ListSagasResponse* response) override;
+  grpc::ServerUnaryReactor* CancelSaga(grpc::CallbackServerContext* context, const saga::v1::CancelSagaRequest* request,
+                                       saga::v1::CancelSagaResponse* response) override;
+  grpc::ServerUnaryReactor* RetryStep(grpc::CallbackServerContext* context, const saga::v1::RetryStepRequest* request,
+                                      saga::v1::RetryStepResponse* response) override;
+  grpc::ServerUnaryReactor* SkipStep(grpc::CallbackServerContext* context, const saga::v1::SkipStepRequest* request,
+                                     saga::v1::SkipStepResponse* response) override;
+  grpc::ServerUnaryReactor* ResolveStep(grpc::CallbackServerContext* context,
+                                        const saga::v1::ResolveStepRequest* request,
+                                        saga::v1::ResolveStepResponse* response) override;
+  grpc::ServerUnaryReactor* GetHistory(grpc::CallbackServerContext* context, const saga::v1::GetHistoryRequest* request,
+                                       saga::v1::GetHistoryResponse* response) override;
+
+ private:
+  using Job = absl::AnyInvocable<void() &&>;
+
+  // Runs `read` on a reader and ends the call with what it returns.
+  void Read(Done done, absl::AnyInvocable<absl::Status() &&> read);
+  // Runs `job` on a reader, which then owns the call's end.
+  void Enqueue(Done done, absl::AnyInvocable<void(Done) &&> job);
+  template <class Request, class Response>
+  grpc::ServerUnaryReactor* Operate(grpc::CallbackServerContext* context, const Request* request, Response* response,
+                                    Verb verb);
+  template <class Request>
+  absl::StatusOr<std::pair<Operated, std::int64_t>> ReadOperated(const Request& request, Verb verb);
+  absl::Status Get(const saga::v1::GetSagaRequest& request, saga::v1::GetSagaResponse& response);
+  absl::Status List(const saga::v1::ListSagasRequest& request, saga::v1::ListSagasResponse& response);
+  absl::Status History(const saga::v1::GetHistoryRequest& request, saga::v1::GetHistoryResponse& response);
+  saga::v1::Saga Show(const Saga& saga) const;
+
+  SagaStore& store_;
+  const AskDriver ask_;
+  const DefinitionCatalog& catalog_;
+  std::vector<std::unique_ptr<BatchWriter<Job>>> readers_;
+  std::atomic<std::size_t> turn_ = 0;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_API_SAGA_SERVICE_H_

@@ -1,0 +1,157 @@
+#include "orchestrator/api/served_call.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "common/rpc/error.h"
+#include "common/rpc/validate.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "google/rpc/error_details.pb.h"
+#include "orchestrator/core/names.h"
+
+namespace unwind {
+namespace {
+
+constexpr std::size_t kKeyBytesMax = 64;
+constexpr absl::Duration kWaitMax = absl::Minutes(10);  // a waiter outlives a caller that hung up
+constexpr double kMarginShare = 0.1;
+constexpr absl::Duration kMarginMax = absl::Milliseconds(500);
+constexpr double kTimeoutRounding = 0.01;  // gRPC may round a timeout up by this much on its way to the server
+constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+constexpr absl::Duration kRetryAfterParked = absl::Seconds(30);  // a person is slower
+constexpr char kKeyHeader[] = "idempotency-key";
+
+bool IsIdentifier(absl::string_view text) {
+  return !text.empty() && text.size() <= kKeyBytesMax && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '-';
+  });
+}
+
+absl::string_view WithoutQuotes(absl::string_view text) {
+  const bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
+  return quoted ? text.substr(1, text.size() - 2) : text;
+}
+
+FieldViolation MissingKey(const std::string& field) {
+  return {field.empty() ? kKeyHeader : field, "must be set: a call that is repeated with the same key has one effect"};
+}
+
+absl::Status KeyMissing(const std::string& field) {
+  const std::string where =
+      field.empty() ? absl::StrCat("metadata ", kKeyHeader) : absl::StrCat(field, ", or metadata ", kKeyHeader);
+  absl::Status status =
+      MakeError(absl::StatusCode::kInvalidArgument, absl::StrCat("an idempotency key is required: set ", where),
+                {"KEY_MISSING", kSagaDomain, {}});
+  google::rpc::BadRequest bad_request;
+  auto* violation = bad_request.add_field_violations();
+  const FieldViolation missing = MissingKey(field);
+  violation->set_field(missing.field);
+  violation->set_description(missing.description);
+  status.SetPayload("type.googleapis.com/google.rpc.BadRequest", absl::Cord(bad_request.SerializeAsString()));
+  return status;
+}
+
+absl::Status StillRunning(const Saga& saga) {
+  ErrorInfo info = {"SAGA_RUNNING", kSagaDomain, {{"saga_id", saga.id}}};
+  if (saga.state == SagaState::kParked) info.metadata["state"] = "PARKED";
+  return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable,
+                                  absl::StrCat("saga ", saga.id, " is ", NameOf(saga.state),
+                                               "; repeat the call with the same key to wait on"),
+                                  info),
+                        saga.state == SagaState::kParked ? kRetryAfterParked : kRetryAfter);
+}
+
+bool IsLowerHex(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+bool IsZero(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c == '0'; });
+}
+
+}  // namespace
+
+absl::Status CheckFields(const Definition& definition, const google::protobuf::Message& input,
+                         const std::optional<std::string>& metadata) {
+  std::vector<FieldViolation> violations = FindViolations(input);
+  if (violations.empty()) return absl::OkStatus();
+  FieldViolation missing = MissingKey(definition.key_field());
+  const bool is_named = std::any_of(violations.begin(), violations.end(),
+                                    [&](const FieldViolation& violation) { return violation.field == missing.field; });
+  if (definition.key_required() && definition.Key(input).empty() && !metadata.has_value() && !is_named) {
+    violations.insert(violations.begin(), std::move(missing));
+  }
+  return MakeBadRequest(kSagaDomain, violations);
+}
+
+absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::protobuf::Message& input,
+                                    const std::optional<std::string>& metadata) {
+  const std::string in_request = definition.Key(input);
+  const std::string in_metadata(metadata.has_value() ? WithoutQuotes(*metadata) : "");
+  const std::string field = definition.key_field();
+  if (!in_request.empty() && !in_metadata.empty() && in_request != in_metadata) {
+    return MakeBadRequest(kSagaDomain,
+                          {{field, absl::StrCat("must equal the metadata ", kKeyHeader, " if both are given")}});
+  }
+  if (metadata.has_value() && !IsIdentifier(in_metadata)) {
+    return MakeBadRequest(kSagaDomain, {{kKeyHeader, "must match [A-Za-z0-9_-]{1,64}"}});
+  }
+  const std::string& key = in_request.empty() ? in_metadata : in_request;
+  if (key.empty() && definition.key_required()) return KeyMissing(field);
+  if (!key.empty() && !IsIdentifier(key))
+    return MakeBadRequest(kSagaDomain, {{field, "must match [A-Za-z0-9_-]{1,64}"}});
+  return key;
+}
+
+std::string SerializeInput(const google::protobuf::Message& input) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  input.SerializePartialToCodedStream(&coded);
+  coded.Trim();
+  return bytes;
+}
+
+std::string ReadTraceparent(absl::string_view value) {
+  // 00-<32 hex trace id>-<16 hex parent id>-<2 hex flags>
+  const bool shape = value.size() == 55 && value.substr(0, 3) == "00-" && value[35] == '-' && value[52] == '-';
+  if (!shape) return "";
+  const absl::string_view trace = value.substr(3, 32);
+  const absl::string_view parent = value.substr(36, 16);
+  const bool hex = IsLowerHex(trace) && IsLowerHex(parent) && IsLowerHex(value.substr(53));
+  return hex && !IsZero(trace) && !IsZero(parent) ? std::string(value) : "";
+}
+
+absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max) {
+  if (deadline == absl::InfiniteFuture()) return now + wait_max;
+  deadline = std::min(deadline, now + kWaitMax);
+  const absl::Duration left = std::max(deadline - now, absl::ZeroDuration());
+  return deadline - std::min(left * kMarginShare, std::max(kMarginMax, left * kTimeoutRounding));
+}
+
+absl::Status DefinitionMissing(const Saga& saga) {
+  return MakeError(absl::StatusCode::kInternal,
+                   absl::StrCat("definition ", saga.definition, " version ", saga.definition_version, " is not loaded"),
+                   {"DEFINITION_MISSING", kSagaDomain, {{"saga_id", saga.id}}});
+}
+
+absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress) {
+  if (!progress.status.ok()) return progress.status;
+  const Saga& saga = progress.saga;
+  if (!IsTerminal(saga.state)) return StillRunning(saga);
+  const std::shared_ptr<const Definition> definition = catalog.Find(saga.definition, saga.definition_version);
+  if (definition == nullptr) {
+    return DefinitionMissing(saga);
+  }
+  if (saga.state == SagaState::kCompleted) return definition->Response(saga);
+  return definition->Error(saga);
+}
+
+}  // namespace unwind

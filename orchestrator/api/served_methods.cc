@@ -1,0 +1,147 @@
+#include "orchestrator/api/served_methods.h"
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/sha256.h"
+#include "common/base/status_macros.h"
+#include "common/rpc/bytes.h"
+#include "common/rpc/error.h"
+#include "common/rpc/unary.h"
+#include "orchestrator/api/served_call.h"
+#include "orchestrator/core/names.h"
+
+namespace unwind {
+namespace {
+
+std::optional<std::string> Header(const grpc::CallbackServerContext& context, const char* name) {
+  const auto& headers = context.client_metadata();
+  const auto it = headers.find(name);
+  if (it == headers.end()) return std::nullopt;
+  return std::string(it->second.data(), it->second.size());
+}
+
+absl::Time Deadline(const grpc::CallbackServerContext& context) {
+  const auto deadline = context.deadline();
+  const bool none = deadline == std::chrono::system_clock::time_point::max();
+  return none ? absl::InfiniteFuture() : absl::FromChrono(deadline);
+}
+
+class Unimplemented final : public grpc::ServerGenericBidiReactor {
+ public:
+  explicit Unimplemented(const std::string& path) {
+    Finish(ToGrpc(MakeError(absl::StatusCode::kUnimplemented, absl::StrCat("no method ", path),
+                            {"METHOD_UNKNOWN", kSagaDomain, {}})));
+  }
+  void OnDone() override { delete this; }
+};
+
+}  // namespace
+
+// One call. The driver holds only its Line, so that a caller who left can be forgotten while the saga goes on.
+class ServedMethods::Call final : public grpc::ServerGenericBidiReactor {
+ public:
+  Call(const ServedMethods& methods, std::shared_ptr<const Definition> definition,
+       grpc::GenericCallbackServerContext* context)
+      : methods_(methods),
+        definition_(std::move(definition)),
+        context_(context),
+        counter_(context->method()),
+        line_(std::make_shared<Line>(this)) {
+    StartRead(&buffer_);
+  }
+
+  void OnReadDone(bool ok) override;
+  void OnCancel() override { line_->Close(absl::CancelledError("the caller left")); }
+  void OnDone() override { delete this; }  // only after the line was closed and every reaction has returned
+
+ private:
+  // The way to a call that may be gone. Whoever closes it ends the call; what comes later is dropped.
+  class Line {
+   public:
+    explicit Line(Call* call) : call_(call) {}
+
+    void SendSagaId(const std::string& saga_id) {
+      std::lock_guard lock(mutex_);
+      if (call_ == nullptr) return;
+      call_->context_->AddInitialMetadata("saga-id", saga_id);
+      call_->StartSendInitialMetadata();
+    }
+
+    void Close(absl::StatusOr<std::string> answer) {
+      Call* call = nullptr;
+      {
+        std::lock_guard lock(mutex_);
+        std::swap(call, call_);
+      }
+      if (call != nullptr) call->End(std::move(answer));
+    }
+
+   private:
+    std::mutex mutex_;
+    Call* call_;
+  };
+
+  absl::StatusOr<NewSaga> Read();
+  void End(absl::StatusOr<std::string> answer);
+
+  const ServedMethods& methods_;
+  const std::shared_ptr<const Definition> definition_;
+  grpc::GenericCallbackServerContext* const context_;
+  CallCounter counter_;
+  const std::shared_ptr<Line> line_;
+  grpc::ByteBuffer buffer_;  // the request, then the response
+};
+
+void ServedMethods::Call::OnReadDone(bool ok) {
+  if (!ok) return line_->Close(absl::InvalidArgumentError("the call has no request message"));
+  absl::StatusOr<NewSaga> saga = Read();
+  buffer_.Clear();
+  if (!saga.ok()) return line_->Close(saga.status());
+  const absl::Time answer_by = AnswerBy(methods_.clock_.Now(), Deadline(*context_), methods_.options_.wait_max);
+  methods_.accept_(
+      *std::move(saga), answer_by, [line = line_](const std::string& saga_id) { line->SendSagaId(saga_id); },
+      [line = line_, &catalog = methods_.catalog_](Progress progress) { line->Close(Answer(catalog, progress)); });
+}
+
+absl::StatusOr<NewSaga> ServedMethods::Call::Read() {
+  const std::unique_ptr<google::protobuf::Message> input = definition_->NewInput();
+  if (!input->ParseFromString(ToBytes(buffer_))) {
+    return MakeError(absl::StatusCode::kInvalidArgument,
+                     absl::StrCat("the request is not a ", input->GetDescriptor()->full_name()),
+                     {"INVALID_REQUEST", kSagaDomain, {}});
+  }
+  RETURN_IF_ERROR(CheckCall(*context_, *input, kSagaDomain, FieldRules::kIgnore));
+  const std::optional<std::string> key = Header(*context_, "idempotency-key");
+  RETURN_IF_ERROR(CheckFields(*definition_, *input, key));
+  NewSaga saga;
+  ASSIGN_OR_RETURN(saga.key, ReadKey(*definition_, *input, key));
+  saga.definition = definition_;
+  saga.input = SerializeInput(*input);
+  saga.input_hash = HexSha256(saga.input);
+  saga.traceparent = ReadTraceparent(Header(*context_, "traceparent").value_or(""));
+  return saga;
+}
+
+void ServedMethods::Call::End(absl::StatusOr<std::string> answer) {
+  counter_.Finish(answer.status().code());
+  if (!answer.ok()) return Finish(ToGrpc(answer.status()));
+  buffer_ = ToBuffer(*answer);
+  StartWriteAndFinish(&buffer_, grpc::WriteOptions(), grpc::Status::OK);
+}
+
+ServedMethods::ServedMethods(AcceptSaga accept, const DefinitionCatalog& catalog, const Clock& clock,
+                             ServedMethodsOptions options)
+    : accept_(std::move(accept)), catalog_(catalog), clock_(clock), options_(options) {}
+
+grpc::ServerGenericBidiReactor* ServedMethods::CreateReactor(grpc::GenericCallbackServerContext* context) {
+  std::shared_ptr<const Definition> definition = catalog_.ServedBy(context->method());
+  if (definition == nullptr) return new Unimplemented(context->method());
+  return new Call(*this, std::move(definition), context);
+}
+
+}  // namespace unwind

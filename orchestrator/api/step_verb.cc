@@ -1,0 +1,62 @@
+#include "orchestrator/api/step_verb.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "common/rpc/error.h"
+#include "google/protobuf/dynamic_message.h"
+#include "orchestrator/core/names.h"
+
+namespace unwind {
+namespace {
+
+absl::Status BadReply(const std::string& what) { return MakeBadRequest(kSagaDomain, {{"reply", what}}); }
+
+const google::protobuf::Descriptor* ResponseType(const Definition& definition, int step) {
+  // "/package.Service/Method" to "package.Service.Method"
+  const std::string name = absl::StrReplaceAll(definition.methods(step).action.substr(1), {{"/", "."}});
+  return definition.serves().file()->pool()->FindMethodByName(name)->output_type();
+}
+
+}  // namespace
+
+absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga, Verb verb, const std::string& step) {
+  const std::vector<StepPlan>& steps = definition.plan().steps;
+  const auto found = std::find_if(steps.begin(), steps.end(), [&](const StepPlan& each) { return each.name == step; });
+  if (found == steps.end()) {
+    return MakeError(absl::StatusCode::kNotFound, absl::StrCat("saga ", saga.definition, " has no step ", step),
+                     {"STEP_NOT_FOUND", kSagaDomain, {{"saga_id", saga.id}, {"step", step}}});
+  }
+  const auto index = found - steps.begin();
+  if (!saga.steps[static_cast<std::size_t>(index)].parked) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     absl::StrCat("step ", step, " of saga ", saga.id, " (", NameOf(saga.state),
+                                  ") does not wait for a person; see `parked` in GetSaga"),
+                     {"STEP_NOT_PARKED", kSagaDomain, {{"saga_id", saga.id}, {"step", step}}});
+  }
+  return Operated{.verb = verb, .step = static_cast<int>(index), .reply = {}, .actor = {}, .reason = {}};
+}
+
+absl::StatusOr<std::string> ReadKnownReply(const Definition& definition, const Saga& saga, int step,
+                                           const google::protobuf::Any* reply) {
+  if (saga.steps[static_cast<std::size_t>(step)].phase == Phase::kCompensation) {
+    if (reply == nullptr) return std::string();
+    return BadReply("must be unset: the step's compensation is parked, and its reply is not kept");
+  }
+  const google::protobuf::Descriptor* const type = ResponseType(definition, step);
+  std::string name;
+  if (reply == nullptr || !google::protobuf::Any::ParseAnyTypeUrl(reply->type_url(), &name) ||
+      name != type->full_name()) {
+    return BadReply(absl::StrCat("must be a ", type->full_name(), ", the answer of the step's action"));
+  }
+  google::protobuf::DynamicMessageFactory factory;
+  const std::unique_ptr<google::protobuf::Message> message(factory.GetPrototype(type)->New());
+  if (!message->ParseFromString(reply->value())) {
+    return BadReply(absl::StrCat("does not parse as a ", type->full_name()));
+  }
+  return reply->value();
+}
+
+}  // namespace unwind

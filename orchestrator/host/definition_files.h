@@ -1,0 +1,43 @@
+// Definition files and descriptor sets, from disk and from the store into one catalog.
+#ifndef UNWIND_ORCHESTRATOR_HOST_DEFINITION_FILES_H_
+#define UNWIND_ORCHESTRATOR_HOST_DEFINITION_FILES_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "orchestrator/definition/definition.h"
+#include "orchestrator/engine/saga_store.h"
+
+namespace unwind {
+
+// The text of a file. NOT_FOUND, one sentence that names it.
+absl::StatusOr<std::string> ReadFile(const std::string& path);
+
+// One pool of all the descriptor sets in `files`. INVALID_ARGUMENT lists every error of every file, one a line.
+absl::StatusOr<std::shared_ptr<const DescriptorSource>> LoadDescriptors(const std::vector<std::string>& files);
+
+// The files of `paths`, where a folder stands for its *.yaml files in the order of their names.
+absl::StatusOr<std::vector<std::string>> ListDefinitionFiles(const std::vector<std::string>& paths);
+
+// Every definition of `files`. INVALID_ARGUMENT lists every error of every file, one a line.
+absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadDefinitionFiles(
+    const std::vector<std::string>& files, const std::shared_ptr<const DescriptorSource>& descriptors);
+
+// Stores every one of `definitions`. ALREADY_EXISTS lists those whose version is stored with another content.
+absl::Status StoreDefinitions(SagaStore& store, const std::vector<std::shared_ptr<const Definition>>& definitions);
+
+// Adds to `catalog` what is stored and not there: the versions that earlier sagas run on, each with the descriptors it
+// was stored with. Returns what it added.
+absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadStoredDefinitions(SagaStore& store,
+                                                                                     DefinitionCatalog& catalog);
+
+// Adds `definitions` to `catalog` and serves them. INVALID_ARGUMENT lists those that cannot stand beside each other.
+absl::Status ServeDefinitions(const std::vector<std::shared_ptr<const Definition>>& definitions,
+                              DefinitionCatalog& catalog);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_HOST_DEFINITION_FILES_H_

@@ -1,0 +1,120 @@
+#include "orchestrator/participants/call_queue.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+
+namespace unwind {
+namespace {
+
+constexpr double kTokensMax = 100;
+constexpr double kTokensPerSecond = 100;
+constexpr double kEarnedByFirst = 0.1;
+constexpr double kEarnedByNeedy = 2;
+constexpr std::size_t kFailuresMax = 20;  // in a row, and then every call needs a token
+
+absl::string_view ValueOf(const Call& call, absl::string_view name) {
+  for (const auto& [key, value] : call.metadata) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
+// What the calls of one saga's step share: the idempotency key without its phase.
+std::string StepOf(const Call& call) {
+  const absl::string_view key = ValueOf(call, "idempotency-key");
+  return std::string(key.substr(0, key.rfind('/')));
+}
+
+bool IsAction(const Call& call) { return ValueOf(call, "saga-phase") == "action"; }
+
+bool IsRepeat(const Call& call) {
+  const absl::string_view attempt = ValueOf(call, "saga-attempt");
+  return !attempt.empty() && attempt != "1";
+}
+
+}  // namespace
+
+CallQueue::CallQueue(std::size_t out_max)
+    : out_max_(out_max), actions_max_(out_max - out_max / 8), tokens_(kTokensMax) {}
+
+std::optional<Waiting> CallQueue::Push(Waiting waiting) {
+  const bool is_action = IsAction(waiting.call);
+  const bool repeats = IsRepeat(waiting.call);
+  const Lane lane = is_action ? (repeats ? kActionAgain : kAction) : (repeats ? kBackAgain : kBack);
+  std::string step = StepOf(waiting.call);
+  lanes_[lane].push_back(std::move(waiting));
+  if (step.empty()) return std::nullopt;
+  const auto action = actions_.find(step);
+  if (is_action) {
+    actions_.insert_or_assign(std::move(step), Place{lane, std::prev(lanes_[lane].end())});
+    return std::nullopt;
+  }
+  if (action == actions_.end()) return std::nullopt;
+  const Place place = action->second;
+  Waiting overtaken = std::move(*place.it);
+  lanes_[place.lane].erase(place.it);
+  actions_.erase(action);
+  return overtaken;
+}
+
+bool CallQueue::NeedsToken(Lane lane) const {
+  return lane == kBackAgain || lane == kActionAgain || failures_ >= kFailuresMax;
+}
+
+bool CallQueue::HasRoom(Lane lane) const {
+  return out_ < out_max_ && (lane == kBack || lane == kBackAgain || actions_out_ < actions_max_);
+}
+
+std::optional<CallQueue::Next> CallQueue::Pop(absl::Time now) {
+  if (now > filled_at_) {
+    if (filled_at_ != absl::InfinitePast()) {
+      tokens_ = std::min(kTokensMax, tokens_ + absl::ToDoubleSeconds(now - filled_at_) * kTokensPerSecond);
+    }
+    filled_at_ = now;
+  }
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    const Lane lane = static_cast<Lane>(i);
+    if (lanes_[lane].empty() || !HasRoom(lane) || (NeedsToken(lane) && tokens_ < 1)) continue;
+    const Ticket ticket{.is_action = lane == kAction || lane == kActionAgain, .needed_token = NeedsToken(lane)};
+    Next next{std::move(lanes_[lane].front()), ticket};
+    const auto known = actions_.find(StepOf(next.waiting.call));
+    if (known != actions_.end() && known->second.it == lanes_[lane].begin()) actions_.erase(known);
+    lanes_[lane].pop_front();
+    ++out_;
+    if (next.ticket.is_action) ++actions_out_;
+    if (next.ticket.needed_token) tokens_ -= 1;
+    return next;
+  }
+  return std::nullopt;
+}
+
+void CallQueue::OnDone(const Ticket& ticket, bool alive) {
+  --out_;
+  if (ticket.is_action) --actions_out_;
+  failures_ = alive ? 0 : failures_ + 1;
+  if (alive) tokens_ = std::min(kTokensMax, tokens_ + (ticket.needed_token ? kEarnedByNeedy : kEarnedByFirst));
+}
+
+absl::Time CallQueue::AskAgainAt() const {
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    const Lane lane = static_cast<Lane>(i);
+    if (lanes_[lane].empty() || !HasRoom(lane) || !NeedsToken(lane)) continue;
+    return filled_at_ + absl::Seconds(std::max(0.0, 1 - tokens_) / kTokensPerSecond) + absl::Milliseconds(1);
+  }
+  return absl::InfiniteFuture();
+}
+
+std::vector<Waiting> CallQueue::TakeAll() {
+  std::vector<Waiting> all;
+  for (std::list<Waiting>& lane : lanes_) {
+    std::move(lane.begin(), lane.end(), std::back_inserter(all));
+    lane.clear();
+  }
+  actions_.clear();
+  return all;
+}
+
+}  // namespace unwind

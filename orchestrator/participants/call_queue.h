@@ -1,0 +1,86 @@
+// Which of the calls to one participant goes out next, and when.
+#ifndef UNWIND_ORCHESTRATOR_PARTICIPANTS_CALL_QUEUE_H_
+#define UNWIND_ORCHESTRATOR_PARTICIPANTS_CALL_QUEUE_H_
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "orchestrator/engine/participants.h"
+
+namespace unwind {
+
+// A call that was not sent yet.
+struct Waiting {
+  Call call;
+  std::function<void(CallResult)> done;
+};
+
+// No I/O, no clock; not thread-safe. Nothing is refused here, only kept waiting:
+//   * At most `out_max` calls are out, and an eighth of that room is kept from actions.
+//   * Compensations and resolves go before actions, for going back frees what others wait for, and first attempts
+//     before repeats.
+//   * A repeat needs a token, and after a row of failures every call does. Answers earn them: a tenth for a first
+//     attempt, two for a call that needed one; time earns some too. So repeats that fail are a tenth of all calls at
+//     most and a few a second, one that is down is asked steadily, and one that comes back is soon at full speed. After
+//     the retry throttling of gRPC (gRFC A6), which drops what it holds back.
+class CallQueue {
+ public:
+  struct Ticket {
+    bool is_action = false;
+    bool needed_token = false;
+  };
+  struct Next {
+    Waiting waiting;
+    Ticket ticket;
+  };
+
+  explicit CallQueue(std::size_t out_max);
+
+  // Returns the step's own action if that still waits: it must not come after its compensation or resolve.
+  std::optional<Waiting> Push(Waiting waiting);
+
+  // The call that goes out now, if one may.
+  std::optional<Next> Pop(absl::Time now);
+
+  // A call that went out is over. `alive`: the participant answered, whatever it said.
+  void OnDone(const Ticket& ticket, bool alive);
+
+  // When Pop is to be asked again though no call ends; InfiniteFuture: need not be.
+  absl::Time AskAgainAt() const;
+
+  // Empties it.
+  std::vector<Waiting> TakeAll();
+
+ private:
+  // In the order in which they go.
+  enum Lane : std::size_t { kBack, kBackAgain, kAction, kActionAgain, kLanes };
+
+  struct Place {
+    Lane lane;
+    std::list<Waiting>::iterator it;
+  };
+
+  bool NeedsToken(Lane lane) const;
+  bool HasRoom(Lane lane) const;
+
+  const std::size_t out_max_;
+  const std::size_t actions_max_;
+  std::size_t out_ = 0;
+  std::size_t actions_out_ = 0;
+  std::size_t failures_ = 0;  // in a row
+  double tokens_;
+  absl::Time filled_at_ = absl::InfinitePast();
+  std::array<std::list<Waiting>, kLanes> lanes_;
+  std::unordered_map<std::string, Place> actions_;  // that wait, by step
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_PARTICIPANTS_CALL_QUEUE_H_

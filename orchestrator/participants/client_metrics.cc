@@ -1,0 +1,61 @@
+#include "orchestrator/participants/client_metrics.h"
+
+#include <cstddef>
+
+#include "orchestrator/participants/routes.h"
+
+namespace unwind {
+namespace {
+
+constexpr std::array<const char*, 17> kCodeNames = {
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
+
+constexpr std::size_t kUnknownCode = 2;
+
+const prometheus::Histogram::BucketBoundaries kSecondsBuckets = {.001, .0025, .005, .01, .025, .05,
+                                                                 .1,   .25,   .5,   1,   2.5,  5};
+
+}  // namespace
+
+ClientMetrics::ClientMetrics(prometheus::Registry& registry)
+    : started_(prometheus::BuildCounter()
+                   .Name("grpc_client_started_total")
+                   .Help("Calls that were sent.")
+                   .Register(registry)),
+      handled_(prometheus::BuildCounter()
+                   .Name("grpc_client_handled_total")
+                   .Help("Calls that ended, by code.")
+                   .Register(registry)),
+      seconds_(prometheus::BuildHistogram()
+                   .Name("grpc_client_handling_seconds")
+                   .Help("Time from sending a call to its end.")
+                   .Register(registry)) {}
+
+void ClientMetrics::Series::Finish(int code, absl::Duration elapsed) const {
+  const auto index = static_cast<std::size_t>(code);
+  handled[index < handled.size() ? index : kUnknownCode]->Increment();
+  seconds->Observe(absl::ToDoubleSeconds(elapsed));
+}
+
+const ClientMetrics::Series& ClientMetrics::Of(const std::string& method) {
+  std::lock_guard lock(mutex_);
+  const auto it = series_.find(method);
+  return it != series_.end() ? it->second : series_.emplace(method, Make(method)).first->second;
+}
+
+ClientMetrics::Series ClientMetrics::Make(const std::string& method) {
+  const std::string service(ServiceOf(method));
+  const std::string name = service.empty() ? method : method.substr(service.size() + 2);
+  prometheus::Labels labels = {{"grpc_type", "unary"}, {"grpc_service", service}, {"grpc_method", name}};
+  Series series = {&started_.Add(labels), &seconds_.Add(labels, kSecondsBuckets), {}};
+  for (std::size_t code = 0; code < series.handled.size(); ++code) {
+    labels["grpc_code"] = kCodeNames[code];
+    series.handled[code] = &handled_.Add(labels);
+  }
+  return series;
+}
+
+}  // namespace unwind

@@ -1,0 +1,264 @@
+#include "orchestrator/store/pg_turn.h"
+
+#include <array>
+#include <map>
+#include <set>
+#include <string>
+
+#include "common/base/check.h"
+#include "common/base/status_macros.h"
+#include "common/db/statement.h"
+#include "orchestrator/store/pg_array.h"
+#include "orchestrator/store/stored_text.h"
+#include "soci/soci.h"
+
+namespace unwind {
+namespace {
+
+using soci::into;
+using soci::use;
+
+constexpr int kRunsMax = 5;  // of a turn that lost to another transaction
+
+// Locked against Acquire, which waits for the turn; not against Renew.
+#define HELD                                                                                                  \
+  "WITH held AS MATERIALIZED (SELECT 1 FROM instance WHERE id = :instance AND epoch = CAST(:epoch AS bigint)" \
+  " FOR KEY SHARE)"
+
+// The columns of an update bring the last event of its history with them, so that no join is needed to know whether it
+// is to be stored; the events of an insert, and the others of an update with several, are looked up. The first row that
+// comes back says that the lease is held, each further one is the id of what was stored.
+constexpr char kTurn[] = HELD
+    ", updated AS (UPDATE saga AS s SET state = u.state, version = u.version, cancel_requested = u.cancel_requested,"
+    " backward = u.backward, next_run_at = u.next_run_at, deadline = u.deadline, update_time = u.update_time,"
+    " failure = u.failure, steps = u.steps"
+    " FROM unnest(CAST(:u0 AS text[]), CAST(:u1 AS bigint[]), CAST(:u2 AS bigint[]), CAST(:u3 AS bigint[]),"
+    " CAST(:u4 AS bigint[]), CAST(:u5 AS bigint[]), CAST(:u6 AS bigint[]), CAST(:u7 AS bigint[]),"
+    " CAST(:u8 AS bigint[]), CAST(:u9 AS text[]), CAST(:u10 AS text[]), CAST(:u11 AS text[]), CAST(:u12 AS bigint[]),"
+    " CAST(:u13 AS bigint[]), CAST(:u14 AS bigint[]), CAST(:u15 AS text[]))"
+    " AS u(id, seen, version, state, cancel_requested, backward, next_run_at, deadline, update_time, failure, steps,"
+    " what, seq, at, state_then, detail)"
+    " WHERE s.id = u.id AND s.version = u.seen AND s.owner = CAST(:owner AS text) AND EXISTS (SELECT 1 FROM held)"
+    " RETURNING s.id, u.seq, u.what, u.at, u.state_then, u.detail)"
+    ", inserted AS (INSERT INTO saga (id, definition, definition_version, key, input_hash, state, version, owner,"
+    " cancel_requested, backward, next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input)"
+    " SELECT n.id, n.definition, n.definition_version, n.key, n.input_hash, n.state, n.version, CAST(:owner2 AS text),"
+    " n.cancel_requested, n.backward, n.next_run_at, n.deadline, n.create_time, n.update_time, n.traceparent,"
+    " n.failure, n.steps, n.input"
+    " FROM unnest(CAST(:n0 AS text[]), CAST(:n1 AS text[]), CAST(:n2 AS bigint[]), CAST(:n3 AS text[]),"
+    " CAST(:n4 AS text[]), CAST(:n5 AS bigint[]), CAST(:n6 AS bigint[]), CAST(:n7 AS bigint[]),"
+    " CAST(:n8 AS bigint[]), CAST(:n9 AS bigint[]), CAST(:n10 AS bigint[]), CAST(:n11 AS bigint[]),"
+    " CAST(:n12 AS bigint[]), CAST(:n13 AS text[]), CAST(:n14 AS text[]), CAST(:n15 AS text[]), CAST(:n16 AS text[]))"
+    " AS n(id, definition, definition_version, key, input_hash, state, version, cancel_requested, backward,"
+    " next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input)"
+    " WHERE EXISTS (SELECT 1 FROM held) ON CONFLICT DO NOTHING RETURNING id)"
+    ", last_events AS (INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
+    " SELECT id, seq, what, at, state_then, detail FROM updated)"
+    ", other_events AS (INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
+    " SELECT e.saga_id, e.seq, e.what, e.at, e.state, e.detail"
+    " FROM unnest(CAST(:e0 AS text[]), CAST(:e1 AS bigint[]), CAST(:e2 AS text[]), CAST(:e3 AS bigint[]),"
+    " CAST(:e4 AS bigint[]), CAST(:e5 AS text[])) AS e(saga_id, seq, what, at, state, detail)"
+    " WHERE e.saga_id IN (SELECT id FROM inserted UNION ALL SELECT id FROM updated))"
+    " SELECT '' FROM held UNION ALL SELECT id FROM updated UNION ALL SELECT id FROM inserted";
+
+constexpr char kTakenKeys[] =
+    "SELECT n.id FROM unnest(CAST(:ids AS text[]), CAST(:definitions AS text[]), CAST(:keys AS text[]))"
+    " AS n(id, definition, key) JOIN saga AS s ON s.definition = n.definition AND s.key = n.key";
+
+// By the database's clock, in nanoseconds.
+#define LEASE_UNTIL "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) * 1000 + CAST(:length AS bigint)"
+
+constexpr char kAwaitTurns[] = "SELECT epoch FROM instance WHERE id = :id FOR UPDATE";
+constexpr char kAcquire[] =
+    "INSERT INTO instance (id, address, epoch, lease_until) VALUES (:id, :address, 1, " LEASE_UNTIL
+    ")"
+    " ON CONFLICT (id) DO UPDATE SET address = excluded.address, epoch = instance.epoch + 1,"
+    " lease_until = excluded.lease_until RETURNING epoch";
+
+constexpr char kPurge[] = HELD
+    ", gone AS (DELETE FROM saga WHERE EXISTS (SELECT 1 FROM held) AND id IN (SELECT id FROM saga"
+    " WHERE state IN (3, 4) AND create_time < CAST(:before AS bigint) AND update_time < CAST(:before2 AS bigint)"
+    " ORDER BY create_time, id LIMIT CAST(:limit AS bigint) FOR UPDATE SKIP LOCKED) RETURNING id)"
+    ", history AS (DELETE FROM saga_event WHERE saga_id IN (SELECT id FROM gone))"
+    " SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM gone)";
+
+#undef HELD
+#undef LEASE_UNTIL
+
+// Writes of which no two are of one saga.
+using Round = std::vector<const WriteRows*>;
+
+// A batch in which sagas occur more than once takes as many statements.
+std::vector<Round> RoundsOf(const std::vector<WriteRows>& writes) {
+  std::map<std::string, std::size_t> seen;
+  std::vector<Round> rounds;
+  for (const WriteRows& write : writes) {
+    const std::size_t round = seen[write.saga.id]++;
+    if (round == rounds.size()) rounds.emplace_back();
+    rounds[round].push_back(&write);
+  }
+  return rounds;
+}
+
+template <std::size_t kCount>
+struct Columns {
+  template <class... Values>
+  void Add(const Values&... values) {
+    static_assert(sizeof...(values) == kCount);
+    std::size_t column = 0;
+    (arrays[column++].Add(values), ...);
+  }
+  void Close() {
+    for (PgArray& array : arrays) array.Close();
+  }
+  const std::string& operator[](std::size_t column) const { return arrays[column].text(); }
+
+  std::array<PgArray, kCount> arrays;
+};
+
+// The parameters of kTurn.
+struct TurnRows {
+  explicit TurnRows(const Round& round) {
+    for (const WriteRows* write : round) {
+      const SagaRow& s = write->saga;
+      std::size_t others = write->events.size();
+      if (write->seen == 0) {
+        inserts.Add(s.id, s.definition, s.definition_version, s.key, s.input_hash, s.state, s.version,
+                    s.cancel_requested, s.backward, s.next_run_at, s.deadline, s.create_time, s.update_time,
+                    s.traceparent, s.failure, s.steps, s.input);
+      } else {
+        CHECK(!write->events.empty());
+        const EventRow& last = write->events.back();
+        updates.Add(s.id, write->seen, s.version, s.state, s.cancel_requested, s.backward, s.next_run_at, s.deadline,
+                    s.update_time, s.failure, s.steps, last.what, last.seq, last.at, last.state, last.detail);
+        --others;
+      }
+      for (std::size_t i = 0; i < others; ++i) {
+        const EventRow& e = write->events[i];
+        events.Add(e.saga_id, e.seq, e.what, e.at, e.state, e.detail);
+      }
+    }
+    updates.Close();
+    inserts.Close();
+    events.Close();
+  }
+
+  Columns<16> updates;
+  Columns<17> inserts;
+  Columns<6> events;
+};
+
+// Adds the ids of what was stored to `stored`; false if the lease is not held.
+bool StoreRound(soci::session& sql, const std::string& instance, long long epoch, const TurnRows& rows,
+                std::set<std::string>& stored) {
+  const auto& [u, n, e] = rows;
+  std::string id;
+  Statement turn(sql, kTurn, use(instance), use(epoch), use(u[0]), use(u[1]), use(u[2]), use(u[3]), use(u[4]),
+                 use(u[5]), use(u[6]), use(u[7]), use(u[8]), use(u[9]), use(u[10]), use(u[11]), use(u[12]), use(u[13]),
+                 use(u[14]), use(u[15]), use(instance), use(instance), use(n[0]), use(n[1]), use(n[2]), use(n[3]),
+                 use(n[4]), use(n[5]), use(n[6]), use(n[7]), use(n[8]), use(n[9]), use(n[10]), use(n[11]), use(n[12]),
+                 use(n[13]), use(n[14]), use(n[15]), use(n[16]), use(e[0]), use(e[1]), use(e[2]), use(e[3]), use(e[4]),
+                 use(e[5]), into(id));
+  bool held = false;
+  turn.Execute();
+  while (turn.Fetch()) {
+    if (held) stored.insert(id);
+    held = true;
+  }
+  return held;
+}
+
+// The ids of those inserts among `refused` whose key another saga has.
+std::set<std::string> TakenKeys(soci::session& sql, const Round& refused) {
+  Columns<3> rows;
+  for (const WriteRows* write : refused) rows.Add(write->saga.id, write->saga.definition, write->saga.key);
+  rows.Close();
+  std::set<std::string> taken;
+  std::string id;
+  Statement select(sql, kTakenKeys, use(rows[0]), use(rows[1]), use(rows[2]), into(id));
+  select.Execute();
+  while (select.Fetch()) taken.insert(id);
+  return taken;
+}
+
+// Runs `turn` again as long as it loses to another transaction.
+template <class Turn>
+absl::Status Insist(Turn turn) {
+  absl::Status status = turn();
+  for (int i = 1; i < kRunsMax && LostToAnother(status); ++i) status = turn();
+  return status;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<WriteResult>> CommitOnPostgres(Connection& connection, const Lease& lease,
+                                                          const std::vector<WriteRows>& writes) {
+  const std::string instance = EncodeText(lease.instance);
+  const long long epoch = lease.epoch;
+  std::vector<Round> rounds = RoundsOf(writes);
+  if (rounds.empty()) rounds.emplace_back();  // asks for the lease only
+  std::vector<TurnRows> rows;
+  rows.reserve(rounds.size());
+  for (const Round& round : rounds) rows.emplace_back(round);
+
+  std::map<const WriteRows*, WriteResult> results;
+  Round refused;
+  const auto store = [&](soci::session& sql) -> absl::Status {
+    results.clear();
+    refused.clear();
+    for (std::size_t i = 0; i < rounds.size(); ++i) {
+      std::set<std::string> stored;
+      if (!StoreRound(sql, instance, epoch, rows[i], stored)) return LeaseIsOver(lease);
+      for (const WriteRows* write : rounds[i]) {
+        const bool done = stored.count(write->saga.id) > 0;
+        results[write] = done ? WriteResult::kStored : WriteResult::kConflict;
+        if (!done && write->seen == 0) refused.push_back(write);
+      }
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(Insist([&] { return rounds.size() == 1 ? connection.WriteOnce(store) : connection.Write(store); }));
+
+  if (!refused.empty()) {
+    std::set<std::string> taken;
+    RETURN_IF_ERROR(connection.Read([&](soci::session& sql) {
+      taken = TakenKeys(sql, refused);
+      return absl::OkStatus();
+    }));
+    for (const WriteRows* write : refused) {
+      if (taken.count(write->saga.id) > 0) results[write] = WriteResult::kKeyExists;
+    }
+  }
+  std::vector<WriteResult> in_order;
+  in_order.reserve(writes.size());
+  for (const WriteRows& write : writes) in_order.push_back(results.at(&write));
+  return in_order;
+}
+
+absl::StatusOr<Lease> AcquireOnPostgres(Connection& connection, const std::string& instance, const std::string& address,
+                                        long long length_ns) {
+  const std::string id = EncodeText(instance), at = EncodeText(address);
+  long long epoch = 0;
+  RETURN_IF_ERROR(Insist([&] {
+    return connection.Write([&](soci::session& sql) {
+      RunOnce(sql, kAwaitTurns, use(id), into(epoch));
+      RunOnce(sql, kAcquire, use(id), use(at), use(length_ns), into(epoch));
+      return absl::OkStatus();
+    });
+  }));
+  return Lease{.instance = instance, .epoch = epoch};
+}
+
+absl::StatusOr<int> PurgeOnPostgres(Connection& connection, const Lease& lease, long long before, int limit) {
+  const std::string instance = EncodeText(lease.instance);
+  const long long epoch = lease.epoch;
+  long long held = 0, gone = 0;
+  RETURN_IF_ERROR(connection.WriteOnce([&](soci::session& sql) {
+    RunOnce(sql, kPurge, use(instance), use(epoch), use(before), use(before), use(limit), into(held), into(gone));
+    return absl::OkStatus();
+  }));
+  if (held == 0) return LeaseIsOver(lease);
+  return static_cast<int>(gone);
+}
+
+}  // namespace unwind

@@ -1,0 +1,68 @@
+// The saga store without a disk: for tests and the simulator. It forgets when it is destroyed.
+#ifndef UNWIND_TESTS_SUPPORT_MEMORY_SAGA_STORE_H_
+#define UNWIND_TESTS_SUPPORT_MEMORY_SAGA_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/base/clock.h"
+#include "orchestrator/engine/saga_store.h"
+
+namespace unwind {
+
+class MemorySagaStore final : public SagaStore {
+ public:
+  MemorySagaStore() : MemorySagaStore(std::make_shared<SystemClock>()) {}
+  // `clock`: of the leases.
+  explicit MemorySagaStore(std::shared_ptr<const Clock> clock) : clock_(std::move(clock)) {}
+
+  absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override;
+  absl::StatusOr<Saga> Load(absl::string_view saga_id) override;
+  absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) override;
+  absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) override;
+  absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq,
+                                                    int limit) override;
+  absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
+  absl::Status Renew(const Lease& lease, absl::Duration length) override;
+  absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
+  absl::Status Release(const Lease& lease) override;
+  absl::StatusOr<std::vector<Saga>> Claim(const Lease& lease, int limit) override;
+  absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view saga_id) override;
+  absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override;
+  absl::Status PutDefinition(const StoredDefinition& definition) override;
+  absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override;
+
+ private:
+  struct Row {
+    Saga saga;
+    std::vector<HistoryEvent> history;
+  };
+  struct Instance {
+    std::int64_t epoch = 0;
+    absl::Time lease_until;
+  };
+  using Key = std::pair<std::string, std::string>;  // (definition, key)
+
+  // All with mutex_ held.
+  absl::Status CheckLease(const Lease& lease) const;
+  WriteResult Store(const Lease& lease, const SagaWrite& write);
+  WriteResult Insert(const Lease& lease, const SagaWrite& write);
+
+  const std::shared_ptr<const Clock> clock_;
+  std::mutex mutex_;
+  std::map<std::string, Row, std::less<>> sagas_;  // by id
+  std::map<Key, std::string> ids_;
+  std::map<std::string, Instance> instances_;
+  std::map<std::pair<std::string, int>, StoredDefinition> definitions_;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_TESTS_SUPPORT_MEMORY_SAGA_STORE_H_

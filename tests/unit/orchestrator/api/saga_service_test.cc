@@ -1,0 +1,309 @@
+// saga.v1.SagaService over a real gRPC server and the memory store; the driver is played by the test.
+#include "orchestrator/api/saga_service.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/rpc/error.h"
+#include "gmock/gmock.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "gtest/gtest.h"
+#include "shop/order/v1/order_service.pb.h"
+#include "tests/support/memory_saga_store.h"
+#include "tests/unit/orchestrator/fake_definition.h"
+
+namespace unwind {
+namespace {
+
+const absl::Time kStart = absl::FromUnixMillis(1'700'000'000'500);
+
+class SagaServiceTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(catalog_.Add(std::make_shared<FakeDefinition>()).ok());
+    const auto lease = store_.Acquire("host-a", "", absl::Hours(1));
+    ASSERT_TRUE(lease.ok());
+    lease_ = *lease;
+    Serve({});
+  }
+  void TearDown() override { server_->Shutdown(); }
+
+  void Serve(const SagaServiceOptions& options) {
+    if (server_ != nullptr) server_->Shutdown();
+    service_ = std::make_unique<SagaService>(
+        store_,
+        [this](const std::string& saga_id, Event event, std::int64_t, const std::function<void(Progress)>& answered) {
+          asked_.emplace_back(saga_id, std::move(event));
+          answered(progress_);
+        },
+        catalog_, options);
+    int port = 0;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(service_.get());
+    server_ = builder.BuildAndStart();
+    stub_ = saga::v1::SagaService::NewStub(
+        grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials()));
+  }
+
+  static Saga Aborted(const std::string& id) {
+    Saga saga;
+    saga.id = id;
+    saga.definition = "place-order";
+    saga.definition_version = 3;
+    saga.key = "key-" + id;
+    saga.owner = "host-a";
+    saga.create_time = kStart;
+    saga.update_time = kStart + absl::Milliseconds(20);
+    saga.state = SagaState::kAborted;
+    saga.version = 2;
+    saga.steps.resize(1);
+    saga.steps[0].state = StepState::kRefused;
+    saga.steps[0].sends[1] = 1;
+    saga.failure = {"STOCK_NOT_ENOUGH", "stock.shop.unwind", 9, "3 left", "create_order", {{"left", "3"}}};
+    return saga;
+  }
+
+  static Saga Parked(const std::string& id, Phase phase) {
+    Saga saga = Aborted(id);
+    saga.state = SagaState::kParked;
+    saga.steps[0].parked = true;
+    saga.steps[0].phase = phase;
+    return saga;
+  }
+
+  void Store(const Saga& saga) {
+    SagaWrite write;
+    write.saga = saga;
+    HistoryEvent started{1, {kStart, 0.5}, Started{}, SagaState::kRunning, {{0, Phase::kAction, 1}}};
+    Replied reply;
+    reply.attempt = 1;
+    reply.outcome = Outcome::kRefused;
+    reply.effect_free = true;
+    reply.failure = saga.failure;
+    reply.elapsed = absl::Milliseconds(12);
+    write.events = {started, {2, {kStart + absl::Milliseconds(20), 0.5}, reply, saga.state, {}}};
+    const auto results = store_.Commit(lease_, {write});
+    ASSERT_TRUE(results.ok()) << results.status();
+    ASSERT_EQ(results->front(), WriteResult::kStored);
+  }
+
+  template <class Request, class Response>
+  absl::Status Call(grpc::Status (saga::v1::SagaService::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                                        Response*),
+                    const Request& request, Response* response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    return FromGrpc((stub_.get()->*method)(&context, request, response));
+  }
+
+  absl::Status Get(const std::string& id, saga::v1::GetSagaResponse* response) {
+    saga::v1::GetSagaRequest request;
+    request.set_saga_id(id);
+    return Call(&saga::v1::SagaService::Stub::GetSaga, request, response);
+  }
+
+  absl::Status List(const saga::v1::ListSagasRequest& request, saga::v1::ListSagasResponse* response) {
+    return Call(&saga::v1::SagaService::Stub::ListSagas, request, response);
+  }
+
+  std::vector<std::string> Ids(const saga::v1::ListSagasResponse& response) {
+    std::vector<std::string> ids;
+    for (const auto& saga : response.sagas()) ids.push_back(saga.saga_id());
+    return ids;
+  }
+
+  MemorySagaStore store_;
+  DefinitionCatalog catalog_;
+  Lease lease_;
+  Progress progress_;
+  std::vector<std::pair<std::string, Event>> asked_;
+  std::unique_ptr<SagaService> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<saga::v1::SagaService::Stub> stub_;
+};
+
+TEST_F(SagaServiceTest, GetShowsTheWholeSaga) {
+  Store(Aborted("s-1"));
+  saga::v1::GetSagaResponse response;
+  ASSERT_TRUE(Get("s-1", &response).ok());
+  const saga::v1::Saga& saga = response.saga();
+  EXPECT_EQ(saga.saga_id(), "s-1");
+  EXPECT_EQ(saga.definition(), "place-order");
+  EXPECT_EQ(saga.definition_version(), 3);
+  EXPECT_EQ(saga.key(), "key-s-1");
+  EXPECT_EQ(saga.state(), saga::v1::Saga::STATE_ABORTED);
+  EXPECT_EQ(saga.version(), 2);
+  EXPECT_EQ(saga.owner(), "host-a");
+  EXPECT_FALSE(saga.has_deadline());
+  EXPECT_EQ(saga.create_time().seconds(), 1'700'000'000);
+  EXPECT_EQ(saga.create_time().nanos(), 500'000'000);
+  ASSERT_EQ(saga.steps_size(), 1);
+  EXPECT_EQ(saga.steps(0).name(), "create_order");
+  EXPECT_EQ(saga.steps(0).state(), saga::v1::Step::STATE_REFUSED);
+  EXPECT_EQ(saga.steps(0).phase(), saga::v1::PHASE_ACTION);
+  EXPECT_EQ(saga.steps(0).attempt(), 1);
+  EXPECT_EQ(saga.failure().reason(), "STOCK_NOT_ENOUGH");
+  EXPECT_EQ(saga.failure().metadata().at("left"), "3");
+}
+
+TEST_F(SagaServiceTest, ASagaThatIsNotThereIsNotFound) {
+  saga::v1::GetSagaResponse response;
+  const absl::Status status = Get("nope", &response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(GetErrorInfo(status), (ErrorInfo{"SAGA_NOT_FOUND", "saga.unwind", {{"saga_id", "nope"}}}));
+  saga::v1::GetHistoryRequest history;
+  history.set_saga_id("nope");
+  saga::v1::GetHistoryResponse entries;
+  EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::GetHistory, history, &entries)).reason, "SAGA_NOT_FOUND");
+}
+
+TEST_F(SagaServiceTest, AnIdThatIsNoneIsRefused) {
+  saga::v1::GetSagaResponse response;
+  EXPECT_EQ(Get("", &response).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Get("a b", &response).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(SagaServiceTest, ListPagesNewestFirst) {
+  for (const char* id : {"s-1", "s-2", "s-3"}) Store(Aborted(id));
+  saga::v1::ListSagasRequest request;
+  request.set_page_size(2);
+  request.set_definition("place-order");
+  saga::v1::ListSagasResponse first;
+  ASSERT_TRUE(List(request, &first).ok());
+  EXPECT_THAT(Ids(first), testing::ElementsAre("s-3", "s-2"));
+  request.set_page_token(first.next_page_token());
+  saga::v1::ListSagasResponse second;
+  ASSERT_TRUE(List(request, &second).ok());
+  EXPECT_THAT(Ids(second), testing::ElementsAre("s-1"));
+  EXPECT_EQ(second.next_page_token(), "");
+  request.set_state(saga::v1::Saga::STATE_ABORTED);  // a token is good only with its filters
+  saga::v1::ListSagasResponse none;
+  EXPECT_EQ(GetErrorInfo(List(request, &none)).reason, "INVALID_PAGE_TOKEN");
+}
+
+TEST_F(SagaServiceTest, ListFiltersAndRefusesNonsense) {
+  Store(Aborted("s-1"));
+  saga::v1::ListSagasRequest request;
+  saga::v1::ListSagasResponse response;
+  request.set_state(saga::v1::Saga::STATE_RUNNING);
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_EQ(response.sagas_size(), 0);
+  request.set_state(static_cast<saga::v1::Saga::State>(99));
+  EXPECT_EQ(List(request, &response).code(), absl::StatusCode::kInvalidArgument);
+  request.clear_state();
+  request.set_page_size(-1);
+  EXPECT_EQ(List(request, &response).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(SagaServiceTest, HistoryTellsWhatHappened) {
+  Store(Aborted("s-1"));
+  saga::v1::GetHistoryRequest request;
+  request.set_saga_id("s-1");
+  request.set_page_size(1);
+  saga::v1::GetHistoryResponse first;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::GetHistory, request, &first).ok());
+  ASSERT_EQ(first.entries_size(), 1);
+  EXPECT_EQ(first.entries(0).event(), "started");
+  EXPECT_EQ(first.entries(0).state(), saga::v1::Saga::STATE_RUNNING);
+  ASSERT_EQ(first.entries(0).sends_size(), 1);
+  EXPECT_EQ(first.entries(0).sends(0).step(), "create_order");
+  EXPECT_EQ(first.entries(0).sends(0).attempt(), 1);
+  request.set_page_token(first.next_page_token());
+  saga::v1::GetHistoryResponse second;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::GetHistory, request, &second).ok());
+  ASSERT_EQ(second.entries_size(), 1);
+  const saga::v1::HistoryEntry& reply = second.entries(0);
+  EXPECT_EQ(reply.seq(), 2);
+  EXPECT_EQ(reply.event(), "replied");
+  EXPECT_EQ(reply.step(), "create_order");
+  EXPECT_EQ(reply.phase(), saga::v1::PHASE_ACTION);
+  EXPECT_EQ(reply.attempt(), 1);
+  EXPECT_EQ(reply.outcome(), saga::v1::OUTCOME_REFUSED);
+  EXPECT_EQ(reply.failure().reason(), "STOCK_NOT_ENOUGH");
+  EXPECT_EQ(reply.elapsed_ms(), 12);
+  EXPECT_EQ(second.next_page_token(), "");
+  request.set_saga_id("s-2");  // another saga's token
+  Store(Aborted("s-2"));
+  saga::v1::GetHistoryResponse none;
+  EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::GetHistory, request, &none)).reason, "INVALID_PAGE_TOKEN");
+}
+
+TEST_F(SagaServiceTest, CancelGoesToTheDriver) {
+  progress_.saga = Aborted("s-1");
+  saga::v1::CancelSagaRequest request;
+  request.set_saga_id("s-1");
+  request.set_actor("kim");
+  request.set_reason("changed my mind");
+  saga::v1::CancelSagaResponse response;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::CancelSaga, request, &response).ok());
+  EXPECT_EQ(response.saga().saga_id(), "s-1");
+  EXPECT_THAT(asked_, testing::ElementsAre(testing::Pair("s-1", Event(CancelRequested{"kim", "changed my mind"}))));
+  progress_.status = absl::NotFoundError("?");
+  EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::CancelSaga, request, &response)).reason, "SAGA_NOT_FOUND");
+}
+
+TEST_F(SagaServiceTest, AnOperatorMovesAParkedStep) {
+  Store(Parked("s-1", Phase::kAction));
+  const auto ask = [](auto request) {
+    request.set_saga_id("s-1");
+    request.set_step("create_order");
+    request.set_actor("kim");
+    request.set_reason("called the shop");
+    return request;
+  };
+  saga::v1::RetryStepResponse retried;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::RetryStep, ask(saga::v1::RetryStepRequest()), &retried).ok());
+  saga::v1::SkipStepResponse skipped;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::SkipStep, ask(saga::v1::SkipStepRequest()), &skipped).ok());
+  saga::v1::ResolveStepRequest request = ask(saga::v1::ResolveStepRequest());
+  shop::order::v1::CreateOrderResponse reply;
+  reply.set_order_id("o-1");
+  request.mutable_reply()->PackFrom(reply);
+  saga::v1::ResolveStepResponse resolved;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::ResolveStep, request, &resolved).ok());
+  const auto operated = [](Verb verb, const std::string& bytes) {
+    return testing::Pair("s-1", Event(Operated{verb, 0, bytes, "kim", "called the shop"}));
+  };
+  EXPECT_THAT(asked_, testing::ElementsAre(operated(Verb::kRetry, ""), operated(Verb::kSkip, ""),
+                                           operated(Verb::kResolve, reply.SerializeAsString())));
+}
+
+TEST_F(SagaServiceTest, AnOperatorIsToldWhatIsWrong) {
+  Store(Aborted("s-1"));
+  Store(Parked("s-2", Phase::kAction));
+  Store(Parked("s-3", Phase::kCompensation));
+  saga::v1::ResolveStepRequest request;
+  saga::v1::ResolveStepResponse response;
+  const auto answer = [&](const char* saga_id, const char* step) {
+    request.set_saga_id(saga_id);
+    request.set_step(step);
+    return Call(&saga::v1::SagaService::Stub::ResolveStep, request, &response);
+  };
+  request.set_actor("kim");
+  EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("reason"));
+  request.set_reason("called the shop");
+  EXPECT_EQ(GetErrorInfo(answer("nobody", "create_order")).reason, "SAGA_NOT_FOUND");
+  EXPECT_EQ(GetErrorInfo(answer("s-2", "other")).reason, "STEP_NOT_FOUND");
+  EXPECT_EQ(GetErrorInfo(answer("s-1", "create_order")).reason, "STEP_NOT_PARKED");
+  EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("shop.order.v1.CreateOrderResponse"));
+  request.mutable_reply()->PackFrom(shop::order::v1::RejectOrderResponse());
+  EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("shop.order.v1.CreateOrderResponse"));
+  EXPECT_THAT(answer("s-3", "create_order").message(), testing::HasSubstr("must be unset"));
+  EXPECT_TRUE(asked_.empty());
+}
+
+TEST_F(SagaServiceTest, TooManyReadsAreTurnedAway) {
+  Serve({.readers = 1, .reads_max = 0});
+  saga::v1::GetSagaResponse response;
+  const absl::Status status = Get("s-1", &response);
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetErrorInfo(status).reason, "OVERLOADED");
+  EXPECT_TRUE(status.GetPayload("type.googleapis.com/google.rpc.RetryInfo"));
+}
+
+}  // namespace
+}  // namespace unwind

@@ -1,0 +1,182 @@
+#include "orchestrator/api/served_call.h"
+
+#include <memory>
+
+#include "common/base/sha256.h"
+#include "common/rpc/error.h"
+#include "google/rpc/error_details.pb.h"
+#include "gtest/gtest.h"
+#include "tests/unit/orchestrator/fake_definition.h"
+
+namespace unwind {
+namespace {
+
+using shop::checkout::v1::PlaceOrderRequest;
+
+PlaceOrderRequest WithKey(const std::string& key) {
+  PlaceOrderRequest request;
+  request.set_request_id(key);
+  return request;
+}
+
+google::rpc::BadRequest BadRequestOf(const absl::Status& status) {
+  google::rpc::BadRequest bad_request;
+  const auto payload = status.GetPayload("type.googleapis.com/google.rpc.BadRequest");
+  if (payload) bad_request.ParseFromString(std::string(*payload));
+  return bad_request;
+}
+
+TEST(ReadKeyTest, TakesTheKeyFromTheRequestOrTheMetadata) {
+  const FakeDefinition definition;
+  EXPECT_EQ(*ReadKey(definition, WithKey("k-1"), std::nullopt), "k-1");
+  EXPECT_EQ(*ReadKey(definition, WithKey(""), "k_2"), "k_2");
+  EXPECT_EQ(*ReadKey(definition, WithKey(""), "\"quoted\""), "quoted");
+  EXPECT_EQ(*ReadKey(definition, WithKey("same"), "\"same\""), "same");
+}
+
+TEST(ReadKeyTest, TwoDifferentKeysAreRefused) {
+  const auto key = ReadKey(FakeDefinition(), WithKey("a"), "b");
+  EXPECT_EQ(key.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(GetErrorInfo(key.status()).reason, "INVALID_REQUEST");
+  ASSERT_EQ(BadRequestOf(key.status()).field_violations_size(), 1);
+  EXPECT_EQ(BadRequestOf(key.status()).field_violations(0).field(), "request_id");
+}
+
+TEST(ReadKeyTest, AMissingKeyNamesTheField) {
+  const auto key = ReadKey(FakeDefinition(), WithKey(""), std::nullopt);
+  EXPECT_EQ(key.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(GetErrorInfo(key.status()).reason, "KEY_MISSING");
+  EXPECT_EQ(GetErrorInfo(key.status()).domain, "saga.unwind");
+  EXPECT_EQ(key.status().message(), "an idempotency key is required: set request_id, or metadata idempotency-key");
+  ASSERT_EQ(BadRequestOf(key.status()).field_violations_size(), 1);
+  EXPECT_EQ(BadRequestOf(key.status()).field_violations(0).field(), "request_id");
+}
+
+TEST(CheckFieldsTest, NamesAMissingKeyOnlyBesideOtherFields) {
+  PlaceOrderRequest request = WithKey("");
+  request.set_member_id("m-1");
+  request.add_items()->set_product_id("p-1");
+  request.mutable_items(0)->set_quantity(1);
+  request.set_payment_method(shop::type::v1::PAYMENT_METHOD_CARD);
+  EXPECT_TRUE(CheckFields(FakeDefinition(), request, std::nullopt).ok());
+  request.clear_member_id();
+  const auto fields = [&](const FakeDefinition& definition, const std::optional<std::string>& metadata) {
+    const absl::Status status = CheckFields(definition, request, metadata);
+    EXPECT_EQ(GetErrorInfo(status).reason, "INVALID_REQUEST");
+    std::vector<std::string> named;
+    const google::rpc::BadRequest bad_request = BadRequestOf(status);
+    for (const auto& violation : bad_request.field_violations()) named.push_back(violation.field());
+    return named;
+  };
+  const std::vector<std::string> both = {"request_id", "member_id"}, one = {"member_id"};
+  EXPECT_EQ(fields(FakeDefinition(), std::nullopt), both);
+  EXPECT_EQ(fields(FakeDefinition(), "k-1"), one);
+  EXPECT_EQ(fields(FakeDefinition(false), std::nullopt), one);
+  FakeDefinition whose_key_is_named;
+  whose_key_is_named.key_field_ = "member_id";
+  EXPECT_EQ(fields(whose_key_is_named, std::nullopt), one);
+  request.set_request_id("k-1");
+  EXPECT_EQ(fields(FakeDefinition(), std::nullopt), one);
+}
+
+TEST(ReadKeyTest, MayBeMissingWhereTheDefinitionAllowsIt) {
+  const auto key = ReadKey(FakeDefinition(false), WithKey(""), std::nullopt);
+  ASSERT_TRUE(key.ok()) << key.status();
+  EXPECT_EQ(*key, "");
+}
+
+TEST(ReadKeyTest, ForeignCharactersAndLengthAreRefused) {
+  const std::vector<std::string> bad = {"a b", "a/b", "키", std::string(65, 'a'), "", "\"\""};
+  for (const std::string& value : bad) {
+    const auto key = ReadKey(FakeDefinition(false), WithKey(""), value);
+    EXPECT_EQ(key.status().code(), absl::StatusCode::kInvalidArgument) << value;
+    EXPECT_EQ(BadRequestOf(key.status()).field_violations(0).field(), "idempotency-key") << value;
+  }
+  EXPECT_EQ(ReadKey(FakeDefinition(), WithKey("a b"), std::nullopt).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_TRUE(ReadKey(FakeDefinition(), WithKey(std::string(64, 'a')), std::nullopt).ok());
+}
+
+TEST(ReadTraceparentTest, KeepsOnlyWhatIsOne) {
+  const std::string good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  EXPECT_EQ(ReadTraceparent(good), good);
+  EXPECT_EQ(ReadTraceparent(""), "");
+  EXPECT_EQ(ReadTraceparent("00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), "");
+  EXPECT_EQ(ReadTraceparent("00-00000000000000000000000000000000-b7ad6b7169203331-01"), "");
+  EXPECT_EQ(ReadTraceparent("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"), "");
+  EXPECT_EQ(ReadTraceparent(good + "-x"), "");
+}
+
+TEST(AnswerByTest, LeavesTenPercentButAtMostHalfASecond) {
+  const absl::Time now = absl::FromUnixSeconds(1000);
+  EXPECT_EQ(AnswerBy(now, now + absl::Seconds(2), absl::Seconds(30)), now + absl::Milliseconds(1800));
+  EXPECT_EQ(AnswerBy(now, now + absl::Seconds(30), absl::Seconds(30)), now + absl::Milliseconds(29500));
+  EXPECT_EQ(AnswerBy(now, now + absl::Seconds(600), absl::Seconds(30)), now + absl::Seconds(594));
+  EXPECT_EQ(AnswerBy(now, absl::InfiniteFuture(), absl::Seconds(30)), now + absl::Seconds(30));
+  EXPECT_EQ(AnswerBy(now, now - absl::Seconds(1), absl::Seconds(30)), now - absl::Seconds(1));
+}
+
+TEST(SerializeInputTest, IsDeterministicAndHashed) {
+  const std::string bytes = SerializeInput(WithKey("k"));
+  EXPECT_EQ(bytes, SerializeInput(WithKey("k")));
+  EXPECT_EQ(HexSha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_NE(HexSha256(bytes), HexSha256(SerializeInput(WithKey("l"))));
+}
+
+class AnswerTest : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(catalog_.Add(std::make_shared<FakeDefinition>()).ok()); }
+
+  Progress In(SagaState state) {
+    Progress progress;
+    progress.saga.id = "s-1";
+    progress.saga.definition = "place-order";
+    progress.saga.definition_version = 3;
+    progress.saga.state = state;
+    progress.saga.failure.reason = "STOCK_NOT_ENOUGH";
+    return progress;
+  }
+
+  DefinitionCatalog catalog_;
+};
+
+TEST_F(AnswerTest, ACompletedSagaIsItsResponse) {
+  shop::checkout::v1::PlaceOrderResponse response;
+  const auto bytes = Answer(catalog_, In(SagaState::kCompleted));
+  ASSERT_TRUE(bytes.ok()) << bytes.status();
+  ASSERT_TRUE(response.ParseFromString(*bytes));
+  EXPECT_EQ(response.order_id(), "s-1");
+}
+
+TEST_F(AnswerTest, AnAbortedSagaIsItsError) {
+  const auto answer = Answer(catalog_, In(SagaState::kAborted));
+  EXPECT_EQ(answer.status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(GetErrorInfo(answer.status()).reason, "STOCK_NOT_ENOUGH");
+}
+
+TEST_F(AnswerTest, AnUnfinishedSagaIsUnavailableAndMayBeAskedAgain) {
+  for (const SagaState state : {SagaState::kRunning, SagaState::kCompensating, SagaState::kParked}) {
+    const auto answer = Answer(catalog_, In(state));
+    EXPECT_EQ(answer.status().code(), absl::StatusCode::kUnavailable);
+    const ErrorInfo info = GetErrorInfo(answer.status());
+    EXPECT_EQ(info.reason, "SAGA_RUNNING");
+    EXPECT_EQ(info.metadata.at("saga_id"), "s-1");
+    EXPECT_EQ(info.metadata.count("state"), state == SagaState::kParked ? 1u : 0u);
+    EXPECT_TRUE(answer.status().GetPayload("type.googleapis.com/google.rpc.RetryInfo"));
+  }
+}
+
+TEST_F(AnswerTest, ARefusalAtTheDoorIsPassedOn) {
+  Progress progress;
+  progress.status = MakeError(absl::StatusCode::kResourceExhausted, "full", {"OVERLOADED", "saga.unwind", {}});
+  EXPECT_EQ(Answer(catalog_, progress).status(), progress.status);
+}
+
+TEST_F(AnswerTest, ASagaOfAnUnknownDefinitionIsInternal) {
+  Progress progress = In(SagaState::kCompleted);
+  progress.saga.definition_version = 4;
+  EXPECT_EQ(Answer(catalog_, progress).status().code(), absl::StatusCode::kInternal);
+}
+
+}  // namespace
+}  // namespace unwind

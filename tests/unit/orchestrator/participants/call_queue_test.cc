@@ -1,0 +1,137 @@
+#include "orchestrator/participants/call_queue.h"
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+namespace unwind {
+namespace {
+
+constexpr int kTokens = 100;      // at most
+constexpr int kFailuresMax = 20;  // in a row
+
+class CallQueueTest : public testing::Test {
+ protected:
+  // The method's name is what Pop gives back.
+  std::optional<Waiting> Push(const std::string& name, const std::string& phase = "action", int attempt = 1,
+                              const std::string& step = "") {
+    return queue_.Push({.call = {.method = name,
+                                 .request = "",
+                                 .timeout = absl::Seconds(1),
+                                 .metadata = {{"saga-phase", phase},
+                                              {"saga-attempt", absl::StrCat(attempt)},
+                                              {"idempotency-key", step.empty() ? "" : step + "/" + phase}}},
+                        .done = nullptr});
+  }
+
+  // "": none may go.
+  std::string Pop() {
+    std::optional<CallQueue::Next> next = queue_.Pop(now_);
+    if (!next.has_value()) return "";
+    last_ = next->ticket;
+    return next->waiting.call.method;
+  }
+
+  // Sends one call and lets it end.
+  bool Play(const std::string& phase, int attempt, bool alive) {
+    Push("call", phase, attempt);
+    if (Pop().empty()) return false;
+    queue_.OnDone(last_, alive);
+    return true;
+  }
+
+  absl::Time now_ = absl::UnixEpoch();
+  CallQueue queue_{16};
+  CallQueue::Ticket last_;
+};
+
+TEST_F(CallQueueTest, GoingBackGoesFirstAndFirstAttemptsBeforeRepeats) {
+  Push("action again", "action", 2);
+  Push("action");
+  Push("undo again", "compensation", 3);
+  Push("undo", "compensation");
+  Push("ask", "resolve");
+  for (const char* name : {"undo", "ask", "undo again", "action", "action again", ""}) EXPECT_EQ(Pop(), name);
+}
+
+TEST_F(CallQueueTest, AnEighthOfTheRoomIsKeptFromActions) {
+  for (int i = 0; i < 20; ++i) Push("action");
+  for (int i = 0; i < 14; ++i) EXPECT_EQ(Pop(), "action");
+  EXPECT_EQ(Pop(), "");
+  Push("undo", "compensation");
+  Push("ask", "resolve");
+  Push("undo too", "compensation");
+  EXPECT_EQ(Pop(), "undo");
+  EXPECT_EQ(Pop(), "ask");
+  EXPECT_EQ(Pop(), "");  // 16 are out
+  queue_.OnDone(last_, true);
+  EXPECT_EQ(Pop(), "undo too");
+}
+
+TEST_F(CallQueueTest, AnActionThatWaitsIsOvertakenByItsCompensation) {
+  Push("other", "action", 1, "s-2/take");
+  Push("again", "action", 2, "s-1/take");
+  const auto overtaken = Push("undo", "compensation", 1, "s-1/take");
+  ASSERT_TRUE(overtaken.has_value());
+  EXPECT_EQ(overtaken->call.method, "again");
+  for (const char* name : {"undo", "other", ""}) EXPECT_EQ(Pop(), name);
+  EXPECT_FALSE(Push("undo", "compensation", 1, "s-2/take").has_value());  // that one is out
+}
+
+TEST_F(CallQueueTest, RepeatsThatFailAreATenthOfTheCalls) {
+  Pop();  // the clock begins
+  int first = 0, repeats = 0;
+  for (int i = 0; i < 10000; ++i) {
+    ASSERT_TRUE(Play("action", 1, true));
+    ++first;
+    Push("again", "action", 2);
+    if (Pop() == "again") {
+      ++repeats;
+      queue_.OnDone(last_, false);
+    }
+  }
+  EXPECT_NEAR(repeats, kTokens + 0.1 * first, 2);
+}
+
+TEST_F(CallQueueTest, ARepeatThatIsHeldBackGoesWhenTimeHasEarnedIt) {
+  Pop();
+  for (int i = 0; i < kTokens; ++i) ASSERT_TRUE(Play("action", 2, false));
+  Push("again", "action", 2);
+  EXPECT_EQ(Pop(), "");
+  EXPECT_GT(queue_.AskAgainAt(), now_);
+  EXPECT_LT(queue_.AskAgainAt(), now_ + absl::Milliseconds(20));
+  now_ = queue_.AskAgainAt();
+  EXPECT_EQ(Pop(), "again");
+  EXPECT_EQ(queue_.AskAgainAt(), absl::InfiniteFuture());
+}
+
+TEST_F(CallQueueTest, AfterARowOfFailuresFirstAttemptsWaitTooAndOneAnswerLetsThemGo) {
+  Pop();
+  for (int i = 0; i < kFailuresMax + kTokens; ++i) ASSERT_TRUE(Play("action", 1, false)) << i;
+  Push("first");
+  Push("second");
+  EXPECT_EQ(Pop(), "");
+  now_ = queue_.AskAgainAt();
+  EXPECT_EQ(Pop(), "first");
+  EXPECT_EQ(Pop(), "");
+  queue_.OnDone(last_, true);
+  EXPECT_EQ(Pop(), "second");
+}
+
+// Each answer to a held call lets two go, so the rate doubles with every round trip.
+TEST_F(CallQueueTest, AParticipantThatComesBackIsSoonAtFullSpeed) {
+  Pop();
+  for (int i = 0; i < kTokens; ++i) ASSERT_TRUE(Play("action", 2, false));
+  for (int i = 0; i < 1000; ++i) Push("again", "action", 2);
+  now_ += absl::Milliseconds(10);
+  std::size_t sent = 0;
+  for (int round = 0; round < 100; ++round) {
+    std::vector<CallQueue::Ticket> out;
+    while (Pop() == "again") out.push_back(last_);
+    sent += out.size();
+    for (const CallQueue::Ticket& ticket : out) queue_.OnDone(ticket, true);
+  }
+  EXPECT_EQ(sent, 1000u);
+}
+
+}  // namespace
+}  // namespace unwind

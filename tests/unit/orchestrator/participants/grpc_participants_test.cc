@@ -1,0 +1,350 @@
+// Against a real gRPC server in this process.
+#include "orchestrator/participants/grpc_participants.h"
+
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "common/base/check.h"
+#include "common/rpc/bytes.h"
+#include "common/rpc/error.h"
+#include "grpcpp/generic/async_generic_service.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "gtest/gtest.h"
+
+namespace unwind {
+namespace {
+
+constexpr absl::Duration kLong = absl::Seconds(30);
+constexpr absl::Duration kPatience = absl::Seconds(20);
+constexpr int kTokens = 100;  // of CallQueue, at most
+
+// Answers every method as it is told; a method named Held waits until it is released.
+class Peer final : public grpc::CallbackGenericService {
+ public:
+  struct Seen {
+    std::string method;
+    std::string request;
+    std::multimap<std::string, std::string> metadata;
+  };
+
+  Peer() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port_);
+    builder.RegisterCallbackGenericService(this);
+    server_ = builder.BuildAndStart();
+  }
+  ~Peer() override {
+    Release();
+    server_->Shutdown();
+  }
+
+  std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  void AnswerWith(grpc::Status status, std::string reply = "", bool effect_free = false) {
+    std::lock_guard lock(mutex_);
+    status_ = std::move(status);
+    reply_ = std::move(reply);
+    effect_free_ = effect_free;
+  }
+
+  // Waits until `count` calls were seen in all.
+  std::vector<Seen> WaitForCalls(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(changed_.wait_for(lock, std::chrono::seconds(20), [&] { return seen_.size() >= count; }));
+    return seen_;
+  }
+
+  // Lets the held calls go, in the order they came, and those that come later.
+  void Release() {
+    std::vector<grpc::ServerGenericBidiReactor*> held;
+    {
+      std::lock_guard lock(mutex_);
+      holding_ = false;
+      held.swap(held_);
+    }
+    for (auto* reactor : held) reactor->Finish(grpc::Status::OK);
+  }
+
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+    return new Handler(*this, context);
+  }
+
+ private:
+  class Handler final : public grpc::ServerGenericBidiReactor {
+   public:
+    Handler(Peer& peer, grpc::GenericCallbackServerContext* context) : peer_(peer), context_(context) {
+      StartRead(&buffer_);
+    }
+    void OnReadDone(bool) override {
+      std::lock_guard lock(peer_.mutex_);
+      Seen seen{context_->method(), ToBytes(buffer_), {}};
+      for (const auto& [key, value] : context_->client_metadata()) {
+        seen.metadata.emplace(std::string(key.data(), key.size()), std::string(value.data(), value.size()));
+      }
+      peer_.seen_.push_back(std::move(seen));
+      peer_.changed_.notify_all();
+      if (context_->method().find("Held") != std::string::npos && peer_.holding_) {
+        peer_.held_.push_back(this);
+        return;
+      }
+      if (peer_.effect_free_) context_->AddTrailingMetadata("saga-outcome", "refused");
+      if (!peer_.status_.ok()) return Finish(peer_.status_);
+      buffer_ = ToBuffer(peer_.reply_);
+      StartWriteAndFinish(&buffer_, grpc::WriteOptions(), grpc::Status::OK);
+    }
+    void OnCancel() override {
+      {
+        std::lock_guard lock(peer_.mutex_);
+        if (std::erase(peer_.held_, this) == 0) return;
+      }
+      Finish(grpc::Status::CANCELLED);
+    }
+    void OnDone() override { delete this; }
+
+   private:
+    Peer& peer_;
+    grpc::GenericCallbackServerContext* const context_;
+    grpc::ByteBuffer buffer_;
+  };
+
+  int port_ = 0;
+  std::unique_ptr<grpc::Server> server_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  grpc::Status status_;
+  std::string reply_;
+  bool effect_free_ = false;
+  bool holding_ = true;
+  std::vector<Seen> seen_;
+  std::vector<grpc::ServerGenericBidiReactor*> held_;
+};
+
+class GrpcParticipantsTest : public testing::Test {
+ protected:
+  void Connect(GrpcParticipantsOptions options = {}) {
+    participants_ = std::make_unique<GrpcParticipants>(Routes{{"a.B", peer_.address()}}, options, metrics_);
+  }
+
+  std::future<CallResult> Start(const std::string& method, absl::Duration timeout = kLong,
+                                const std::string& phase = "action", const std::string& attempt = "1") {
+    auto promise = std::make_shared<std::promise<CallResult>>();
+    participants_->Invoke(
+        {method, "request", timeout, {{"saga-id", "s-1"}, {"saga-phase", phase}, {"saga-attempt", attempt}}},
+        [promise](CallResult result) { promise->set_value(std::move(result)); });
+    return promise->get_future();
+  }
+
+  // Repeats, to a peer that answers every call UNAVAILABLE: once the queue's tokens are spent only time lets one go.
+  std::vector<std::future<CallResult>> StartRepeats(int count) {
+    peer_.AnswerWith(grpc::Status(grpc::StatusCode::UNAVAILABLE, "down"));
+    std::vector<std::future<CallResult>> results;
+    for (int i = 0; i < count; ++i) results.push_back(Start("/a.B/C", kLong, "action", "2"));
+    return results;
+  }
+
+  CallResult Invoke(const std::string& method, absl::Duration timeout = kLong) { return Start(method, timeout).get(); }
+
+  double Counted(const std::string& family, const std::string& code) {
+    for (const auto& collected : registry_.Collect()) {
+      if (collected.name != family) continue;
+      for (const auto& metric : collected.metric) {
+        for (const auto& label : metric.label) {
+          if (label.name == "grpc_code" && label.value == code) return metric.counter.value;
+        }
+        if (code.empty()) return metric.counter.value;
+      }
+    }
+    return -1;
+  }
+
+  Peer peer_;
+  prometheus::Registry registry_;
+  ClientMetrics metrics_{registry_};
+  std::unique_ptr<GrpcParticipants> participants_;
+};
+
+TEST_F(GrpcParticipantsTest, CarriesBytesAndMetadata) {
+  Connect();
+  peer_.AnswerWith(grpc::Status::OK, std::string("re\0ply", 6));
+  const CallResult result = Invoke("/a.B/C");
+  EXPECT_EQ(result.failure, Failure());
+  EXPECT_EQ(result.reply, std::string("re\0ply", 6));
+  EXPECT_FALSE(result.effect_free);
+  const auto seen = peer_.WaitForCalls(1);
+  EXPECT_EQ(seen[0].method, "/a.B/C");
+  EXPECT_EQ(seen[0].request, "request");
+  EXPECT_EQ(seen[0].metadata.find("saga-id")->second, "s-1");
+  EXPECT_EQ(Counted("grpc_client_started_total", ""), 1);
+  EXPECT_EQ(Counted("grpc_client_handled_total", "OK"), 1);
+}
+
+TEST_F(GrpcParticipantsTest, EveryCodePassesThrough) {
+  Connect();
+  for (int code = 1; code <= 16; ++code) {
+    peer_.AnswerWith(grpc::Status(static_cast<grpc::StatusCode>(code), "because"));
+    const CallResult result = Invoke("/a.B/C");
+    EXPECT_EQ(result.failure.code, code);
+    EXPECT_EQ(result.failure.message, "because");
+    EXPECT_EQ(result.failure.reason, "");
+  }
+  EXPECT_EQ(Counted("grpc_client_handled_total", "FailedPrecondition"), 1);
+}
+
+TEST_F(GrpcParticipantsTest, ReadsTheErrorInfoAndTheTrailer) {
+  Connect();
+  peer_.AnswerWith(ToGrpc(MakeError(absl::StatusCode::kFailedPrecondition, "3 left",
+                                    {"STOCK_NOT_ENOUGH", "stock.shop.unwind", {{"left", "3"}}})),
+                   "", true);
+  const CallResult result = Invoke("/a.B/C");
+  EXPECT_TRUE(result.effect_free);
+  const Failure expected{"STOCK_NOT_ENOUGH", "stock.shop.unwind", 9, "3 left", "", {{"left", "3"}}};
+  EXPECT_EQ(result.failure, expected);
+}
+
+TEST_F(GrpcParticipantsTest, KeepsTheFieldViolations) {
+  Connect();
+  peer_.AnswerWith(
+      ToGrpc(MakeBadRequest("a", {{"items[0].quantity", "must be at least 1"}, {"member_id", "must be set"}})));
+  const Failure failure = Invoke("/a.B/C").failure;
+  EXPECT_EQ(failure.reason, "INVALID_REQUEST");
+  EXPECT_EQ(failure.metadata.at("field_violations"), "items[0].quantity: must be at least 1; member_id: must be set");
+}
+
+TEST_F(GrpcParticipantsTest, SurvivesDetailsThatAreGarbage) {
+  Connect();
+  const std::vector<std::string> garbage = {"\xFF\xFF\xFF\xFF", std::string(4000, '\x0a'), std::string("\0\0\0", 3),
+                                            "x"};
+  for (const std::string& details : garbage) {
+    peer_.AnswerWith(grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "no", details));
+    const Failure failure = Invoke("/a.B/C").failure;
+    EXPECT_EQ(failure.code, 9);
+    EXPECT_EQ(failure.message, "no");
+    EXPECT_EQ(failure.reason, "");
+  }
+}
+
+TEST_F(GrpcParticipantsTest, CutsAndCleansWhatWouldBeStored) {
+  Connect();
+  peer_.AnswerWith(grpc::Status(grpc::StatusCode::INTERNAL, std::string(5000, 'm')));
+  EXPECT_EQ(Invoke("/a.B/C").failure.message, std::string(1024, 'm'));
+  peer_.AnswerWith(grpc::Status(grpc::StatusCode::INTERNAL, "bad \xFF byte"));
+  EXPECT_EQ(Invoke("/a.B/C").failure.message, "bad ? byte");
+}
+
+TEST_F(GrpcParticipantsTest, ADeadlineEndsACallThatIsNotAnswered) {
+  Connect();
+  const absl::Time before = absl::Now();
+  EXPECT_EQ(Invoke("/a.B/Held", absl::Milliseconds(100)).failure.code, 4);
+  EXPECT_LT(absl::Now() - before, absl::Seconds(10));
+}
+
+TEST_F(GrpcParticipantsTest, APeerThatIsDownIsUnavailableAtOnce) {
+  participants_ =
+      std::make_unique<GrpcParticipants>(Routes{{"a.B", "127.0.0.1:1"}}, GrpcParticipantsOptions(), metrics_);
+  const absl::Time before = absl::Now();
+  EXPECT_EQ(Invoke("/a.B/C").failure.code, 14);
+  EXPECT_LT(absl::Now() - before, absl::Seconds(10));
+}
+
+TEST_F(GrpcParticipantsTest, AServiceWithoutARouteIsUnavailable) {
+  Connect();
+  const Failure failure = Invoke("/other.Service/C").failure;
+  EXPECT_EQ(failure.code, 14);
+  EXPECT_EQ(failure.message, "--participants does not say where other.Service is");
+}
+
+TEST_F(GrpcParticipantsTest, AHeaderThatMayNotBeSentIsLeftOut) {
+  Connect();
+  std::promise<CallResult> promise;
+  participants_->Invoke({"/a.B/C", "", kLong, {{"x", "line\nbreak"}, {"y", "fine"}}},
+                        [&](CallResult result) { promise.set_value(std::move(result)); });
+  EXPECT_EQ(promise.get_future().get().failure.code, 0);
+  const auto seen = peer_.WaitForCalls(1);
+  EXPECT_EQ(seen[0].metadata.count("x"), 0u);
+  EXPECT_EQ(seen[0].metadata.count("y"), 1u);
+}
+
+TEST_F(GrpcParticipantsTest, NoMoreThanTheCapAreOutAndCompensationsGoFirst) {
+  Connect({.in_flight_max = 1, .channels = 2});
+  std::vector<std::future<CallResult>> results;
+  results.push_back(Start("/a.B/Held1"));
+  results.push_back(Start("/a.B/Action2"));
+  results.push_back(Start("/a.B/Action3"));
+  results.push_back(Start("/a.B/Undo4", kLong, "compensation"));
+  results.push_back(Start("/a.B/Ask5", kLong, "resolve"));
+  EXPECT_EQ(peer_.WaitForCalls(1).size(), 1u);
+  peer_.Release();
+  for (auto& result : results) EXPECT_EQ(result.get().failure.code, 0);
+  std::vector<std::string> order;
+  for (const auto& seen : peer_.WaitForCalls(5)) order.push_back(seen.method);
+  EXPECT_EQ(order, (std::vector<std::string>{"/a.B/Held1", "/a.B/Undo4", "/a.B/Ask5", "/a.B/Action2", "/a.B/Action3"}));
+}
+
+// Else a participant that does not fence would act after the saga went back.
+TEST_F(GrpcParticipantsTest, AnActionThatStillWaitsIsNotSentAfterItsCompensation) {
+  Connect({.in_flight_max = 1, .channels = 1});
+  const auto start = [this](const std::string& method, const std::string& phase) {
+    auto promise = std::make_shared<std::promise<CallResult>>();
+    participants_->Invoke({method, "", kLong, {{"saga-phase", phase}, {"idempotency-key", "s-1/take/" + phase}}},
+                          [promise](CallResult result) { promise->set_value(std::move(result)); });
+    return promise->get_future();
+  };
+  auto held = Start("/a.B/Held1");
+  peer_.WaitForCalls(1);
+  auto action = start("/a.B/Action2", "action");
+  auto undo = start("/a.B/Undo3", "compensation");
+  EXPECT_EQ(action.get().failure.code, 1);
+  peer_.Release();
+  EXPECT_EQ(held.get().failure.code, 0);
+  EXPECT_EQ(undo.get().failure.code, 0);
+  EXPECT_EQ(peer_.WaitForCalls(2).size(), 2u);
+}
+
+TEST_F(GrpcParticipantsTest, RepeatsThatAreHeldBackAreSentWhenTimeHasEarnedThem) {
+  Connect();
+  const absl::Time before = absl::Now();
+  auto results = StartRepeats(kTokens + 50);
+  for (auto& result : results) {
+    ASSERT_EQ(result.wait_until(absl::ToChronoTime(before + kPatience)), std::future_status::ready);
+    EXPECT_EQ(result.get().failure.message, "down");
+  }
+  EXPECT_GE(absl::Now() - before, absl::Milliseconds(450));  // 100 a second
+  EXPECT_EQ(peer_.WaitForCalls(results.size()).size(), results.size());
+}
+
+TEST_F(GrpcParticipantsTest, StopAnswersCallsThatAreHeldBack) {
+  Connect();
+  auto results = StartRepeats(kTokens + 1000);  // ten seconds' worth
+  peer_.WaitForCalls(kTokens + 1);              // one went by the clock, which is set for the next
+  const auto stopped = std::async(std::launch::async, [this] { participants_->Stop(); });
+  CHECK(stopped.wait_for(absl::ToChronoSeconds(kPatience)) == std::future_status::ready);
+  const std::size_t sent = peer_.WaitForCalls(0).size();
+  std::size_t held = 0;
+  for (auto& result : results) {
+    ASSERT_EQ(result.wait_for(std::chrono::seconds(0)), std::future_status::ready);
+    const Failure failure = result.get().failure;
+    if (failure.message != "the orchestrator is stopping") continue;
+    EXPECT_EQ(failure.code, grpc::StatusCode::CANCELLED);
+    ++held;
+  }
+  EXPECT_GT(held, 0u);
+  EXPECT_LE(held + sent, results.size());
+}
+
+TEST_F(GrpcParticipantsTest, StopAnswersEveryCall) {
+  Connect({.in_flight_max = 1, .channels = 1});
+  auto out = Start("/a.B/Held");
+  peer_.WaitForCalls(1);
+  auto waiting = Start("/a.B/C");
+  participants_->Stop();
+  EXPECT_EQ(out.get().failure.code, 1);
+  EXPECT_EQ(waiting.get().failure.code, 1);
+  EXPECT_EQ(Invoke("/a.B/C").failure.code, 1);
+}
+
+}  // namespace
+}  // namespace unwind

@@ -1,0 +1,43 @@
+#include "orchestrator/participants/routes.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/orchestrator/fake_definition.h"
+
+namespace unwind {
+namespace {
+
+TEST(RoutesTest, ReadsEveryEntry) {
+  const auto routes = ParseRoutes("shop.order.v1.OrderService=127.0.0.1:7, a.B = dns:///b:1,");
+  ASSERT_TRUE(routes.ok()) << routes.status();
+  EXPECT_EQ(*routes, (Routes{{"a.B", "dns:///b:1"}, {"shop.order.v1.OrderService", "127.0.0.1:7"}}));
+}
+
+TEST(RoutesTest, ListsEveryBadEntry) {
+  const auto routes = ParseRoutes("OrderService=h:1,a.B=,a.C=h:1,a.C=h:2,x/y.z=h:1");
+  ASSERT_EQ(routes.status().code(), absl::StatusCode::kInvalidArgument);
+  const std::string advice = "; write package.Service=HOST:PORT,...";
+  EXPECT_EQ(routes.status().message(), "--participants: \"OrderService=h:1\": no full service name before '='" +
+                                           advice + "\n--participants: \"a.B=\": no target after '='" + advice +
+                                           "\n--participants: \"a.C=h:2\": a.C has a target already" + advice +
+                                           "\n--participants: \"x/y.z=h:1\": no full service name before '='" + advice);
+}
+
+TEST(RoutesTest, FindsTheServiceOfAPath) {
+  EXPECT_EQ(ServiceOf("/a.B/C"), "a.B");
+  EXPECT_EQ(ServiceOf("a.B/C"), "");
+  EXPECT_EQ(ServiceOf("/a.B"), "");
+  EXPECT_EQ(ServiceOf(""), "");
+}
+
+TEST(RoutesTest, NamesTheStepAndTheServiceWithoutARoute) {
+  EXPECT_TRUE(CheckRoutes(FakeDefinition(), {{"shop.order.v1.OrderService", "h:1"}}).ok());
+  const absl::Status status = CheckRoutes(FakeDefinition(), {});
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(status.message(),
+            "saga place-order version 3, step create_order: nobody said where shop.order.v1.OrderService is; add "
+            "shop.order.v1.OrderService=HOST:PORT to --participants");
+}
+
+}  // namespace
+}  // namespace unwind
