@@ -46,8 +46,9 @@ struct Plan {
   std::string name;
   int version = 1;
   absl::Duration deadline = absl::InfiniteDuration();  // until the pivot is sent
-  int refusals_max = 5;                                // of a compensation or retriable step before it parks (S7)
-  absl::Duration age_max = absl::Hours(24 * 25);       // past it nothing is sent: the step parks (design section 6)
+  bool answer_at_decided = false;  // a saga that goes back answers its callers once its failure is committed
+  int refusals_max = 5;            // of a compensation or retriable step before it parks (S7)
+  absl::Duration age_max = absl::Hours(24 * 25);  // past it nothing is sent: the step parks (design section 6)
   std::vector<StepPlan> steps;
 };
 

@@ -226,6 +226,10 @@ DefinitionFile Reader::ReadFile(const YAML::Node& root) {
                 }
               }
             }},
+           {"answer",
+            [&](const YAML::Node& value, int line) {
+              ReadMap(value, line, "answer", {{"at", Into(file.answer_at, "'at'")}});
+            }},
            {"response", Into(file.response, "response")},
            {"errors", Into(file.errors, "errors")}});
   if (!root.IsMap()) return file;

@@ -72,6 +72,7 @@ struct DefinitionFile {
   Text key_required;
   Text deadline;
   Text refusals_max;
+  Text answer_at;
   std::vector<StepText> steps;
   MappingText response;
   std::vector<std::pair<Text, Text>> errors;

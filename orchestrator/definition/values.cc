@@ -58,6 +58,15 @@ bool ReadBool(const Text& text, const std::string& what, bool otherwise, Finding
   return text.value == "true";
 }
 
+bool ReadAnswerAt(const Text& text, Findings& findings) {
+  if (text.value == "decided") return true;
+  if (text.given() && text.value != "done") {
+    findings.Add(text.line, absl::StrCat("a saga cannot answer at '", text.value, "'"),
+                 "write decided (as soon as it is known that the saga goes back, and why) or done (the default)");
+  }
+  return false;
+}
+
 StepKind ReadKind(const Text& text, Findings& findings) {
   if (!text.given() || text.value == "compensatable") return StepKind::kCompensatable;
   if (text.value == "pivot") return StepKind::kPivot;

@@ -20,6 +20,8 @@ absl::Duration ReadDuration(const Text& text, const std::string& what, absl::Dur
                             Findings& findings);
 int ReadCount(const Text& text, const std::string& what, int otherwise, int max, Findings& findings);
 bool ReadBool(const Text& text, const std::string& what, bool otherwise, Findings& findings);
+// Whether `answer: { at: ... }` says decided; done is the default.
+bool ReadAnswerAt(const Text& text, Findings& findings);
 StepKind ReadKind(const Text& text, Findings& findings);
 
 // A name of google.rpc.Code other than OK.

@@ -116,5 +116,18 @@ response: {}
   EXPECT_EQ(definition->Key(*definition->NewInput()), "");
 }
 
+TEST(Answers, ComeWhenTheSagaIsDoneUnlessAtDecided) {
+  const auto with = [](const std::string& answer) {
+    return LoadText(absl::StrCat("saga: lab\nversion: 1\nserves: lab.v1.Lab/Run\n", answer, R"(
+steps:
+  - { name: make, action: lab.v1.Parts/Make, request: { id: saga.id }, compensation: none }
+response: {}
+)"));
+  };
+  EXPECT_FALSE(with("")->plan().answer_at_decided);
+  EXPECT_FALSE(with("answer: { at: done }")->plan().answer_at_decided);
+  EXPECT_TRUE(with("answer: { at: decided }")->plan().answer_at_decided);
+}
+
 }  // namespace
 }  // namespace unwind
