@@ -34,6 +34,9 @@ class Connection {
 
   // The same without writing: one consistent snapshot.
   virtual absl::Status Read(absl::FunctionRef<absl::Status(soci::session&)> body) = 0;
+
+  // Without a limit a call may wait for the server for as long as it takes, as a migration must. Limited at first.
+  virtual void LimitCalls(bool) {}
 };
 
 // Whether a Write failed only because another transaction was in its way (deadlock, serialization), so that the same

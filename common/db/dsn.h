@@ -24,6 +24,9 @@ struct Dsn {
   absl::Duration lock_timeout = absl::Seconds(5);
   absl::Duration idle_in_transaction_session_timeout = absl::Seconds(30);
 
+  // How long a call waits for a server that says nothing, over all of its statements; then the session is given up.
+  absl::Duration answer_timeout() const { return statement_timeout * 3 / 2; }
+
   // "database shop at db1:5432 as order_svc": for messages, without secrets.
   std::string name;
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -136,6 +137,8 @@ absl::Status Migrate(Connection& connection, absl::string_view component, const 
     return absl::FailedPreconditionError(absl::StrCat("the database holds the tables of \"", schema.other,
                                                       "\", another program; name one of its own in --db"));
   }
+  connection.LimitCalls(false);
+  const absl::Cleanup limit = [&connection] { connection.LimitCalls(true); };
   for (long long next = schema.version + 1; next <= last; ++next) {
     const auto& [file, script] = files[static_cast<std::size_t>(next - 1)];
     const absl::Status status = connection.Write([&, &text = script](soci::session& session) {

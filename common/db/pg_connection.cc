@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/db/call_limit.h"
 #include "common/db/pg_error.h"
 #include "common/db/statement.h"
 #include "soci/postgresql/soci-postgresql.h"
@@ -61,7 +62,7 @@ class Result {
 
 class PgConnection final : public Connection {
  public:
-  explicit PgConnection(Dsn dsn) : dsn_(std::move(dsn)) {}
+  explicit PgConnection(Dsn dsn) : dsn_(std::move(dsn)), limit_(dsn_.answer_timeout()) {}
 
   absl::Status Connect() {
     statements_.Clear();
@@ -71,6 +72,8 @@ class PgConnection final : public Connection {
     } catch (const soci::soci_error&) {
       return ConnectFailure(dsn_);
     }
+    limit_.Watch(PQsocket(handle()));
+    const Limited limited(*this);
     const absl::Status prepared = Prepare();
     if (!prepared.ok()) session_.reset();
     return prepared;
@@ -93,7 +96,23 @@ class PgConnection final : public Connection {
     return Run(kBeginRead, [&] { return body(*session_); });
   }
 
+  void LimitCalls(bool limited) override { limited_ = limited; }
+
  private:
+  // A call under way ends with an error once the server has been silent for too long.
+  class Limited {
+   public:
+    explicit Limited(PgConnection& connection) : connection_(connection) {
+      if (connection_.limited_) connection_.limit_.Begin();
+    }
+    ~Limited() { connection_.limit_.End(); }
+    Limited(const Limited&) = delete;
+    Limited& operator=(const Limited&) = delete;
+
+   private:
+    PgConnection& connection_;
+  };
+
   // Ends the transaction on every way out, also by an exception that is not SQL's.
   class RollbackAtEnd {
    public:
@@ -142,6 +161,7 @@ class PgConnection final : public Connection {
       RETURN_IF_ERROR(Connect());
       broken_ = false;
     }
+    const Limited limited(*this);
     RollbackAtEnd rollback(*this);
     try {
       if (begin == nullptr) return body();
@@ -176,6 +196,10 @@ class PgConnection final : public Connection {
 
   absl::Status Failure(const std::string& sqlstate, const std::string& message) {
     if (IsSessionOver(sqlstate)) broken_ = true;
+    if (limit_.IsOver()) {
+      return absl::UnavailableError(
+          absl::StrCat(dsn_.name, ": no answer within ", absl::FormatDuration(dsn_.answer_timeout())));
+    }
     return StatementFailure(dsn_, sqlstate, message);
   }
 
@@ -183,6 +207,8 @@ class PgConnection final : public Connection {
   Result Execute(const std::string& sql) { return Result(PQexec(handle(), sql.c_str())); }
 
   const Dsn dsn_;
+  CallLimit limit_;
+  bool limited_ = true;
   std::unique_ptr<soci::session> session_;  // null only while broken_
   StatementCache statements_;               // after its session
   bool broken_ = false;

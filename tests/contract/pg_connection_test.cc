@@ -14,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "soci/soci.h"
+#include "tests/support/fault_proxy.h"
 #include "tests/support/poll.h"
 #include "tests/support/postgres.h"
 #include "tests/support/temp_dir.h"
@@ -307,6 +308,47 @@ TEST_F(PgConnectionTest, AnotherEncodingIsRefused) {
   const absl::Status status = OpenError(Replace(database_, "dbname", "latin_" + name()));
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("has the encoding LATIN1; create it with ENCODING 'UTF8'"));
+}
+
+// A server that hangs behind a connection that lives, as a stopped process or a pooler without a server does.
+class SilentServerTest : public PgConnectionTest {
+ protected:
+  void SetUp() override {
+    const std::string server = absl::StrCat("127.0.0.1:", TestPostgres().port());
+    link_ = proxy_->AddLink(server).value();
+    const std::string over_link =
+        Replace(TestPostgres().DatabaseOverTcp(name()), "port", link_.substr(link_.find(':') + 1));
+    silent_ = MustOpen(absl::StrCat(over_link, " statement_timeout=200ms"));
+  }
+
+  std::unique_ptr<FaultProxy> proxy_ = FaultProxy::Start().value();
+  std::string link_;
+  std::unique_ptr<Connection> silent_;  // through the link
+};
+
+TEST_F(SilentServerTest, ACallIsGivenUpAndTheNextOneConnectsAgain) {
+  proxy_->Stall(link_, true);
+  const absl::Status silent = Exec(*silent_, "INSERT INTO t VALUES (1)");
+  EXPECT_EQ(silent.code(), absl::StatusCode::kUnavailable) << silent;
+  EXPECT_THAT(std::string(silent.message()), HasSubstr("no answer within 300ms"));
+  proxy_->Stall(link_, false);
+  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return Exec(*silent_, "INSERT INTO t VALUES (2)").ok(); }));
+  EXPECT_EQ(Ask(*connection_, "SELECT sum(x) FROM t"), 2);
+}
+
+TEST_F(SilentServerTest, ACommitWithoutAnAnswerMayHaveHappened) {
+  const absl::Status silent = silent_->Write([&](soci::session& session) {
+    session << "INSERT INTO t VALUES (1)";
+    proxy_->Stall(link_, true);
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(silent.code(), absl::StatusCode::kUnavailable) << silent;
+  EXPECT_THAT(std::string(silent.message()), HasSubstr("commit outcome unknown"));
+}
+
+TEST_F(SilentServerTest, AMigrationMayTakeItsTime) {
+  const Migrations slow = {{"postgres/0001_a.sql", "SELECT pg_sleep(1); CREATE TABLE a (x BIGINT);"}};
+  EXPECT_TRUE(Migrate(*silent_, "shop", slow).ok());
 }
 
 // Migrations.
