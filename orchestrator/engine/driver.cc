@@ -52,10 +52,7 @@ absl::Status Driver::TakeUp() {
     ASSIGN_OR_RETURN(std::vector<Saga> page, context_->store.LoadOwned(context_->lease, after, kRecoveryPage));
     if (page.empty()) return absl::OkStatus();
     after = page.back().id;
-    for (Saga& saga : page) {
-      Shard& shard = ShardOf(saga.id);
-      shard.Post(TakeOverMail{.saga = std::move(saga)});
-    }
+    for (Saga& saga : page) ShardOf(saga.id).mailbox().Post(RecoverMail{.saga = std::move(saga)});
   }
 }
 
@@ -71,10 +68,7 @@ absl::StatusOr<int> Driver::Claim(int limit) {
     context_->owns_unknown = true;
     return claimed.status();
   }
-  for (Saga& saga : *claimed) {
-    Shard& shard = ShardOf(saga.id);
-    shard.Post(TakeOverMail{.saga = std::move(saga)});
-  }
+  for (Saga& saga : *claimed) ShardOf(saga.id).mailbox().Post(RecoverMail{.saga = std::move(saga)});
   return static_cast<int>(claimed->size());
 }
 
@@ -113,7 +107,7 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
   Waiter waiter{answer_by, std::move(accepted), std::move(answered)};
   if (!admitted) return overflow_->Hear(std::move(saga), std::move(waiter));
   Shard& shard = ShardOf(id);
-  shard.Post(AcceptMail{.saga = std::move(saga), .saga_id = std::move(id), .waiter = std::move(waiter)});
+  shard.mailbox().Post(AcceptMail{.saga = std::move(saga), .saga_id = std::move(id), .waiter = std::move(waiter)});
 }
 
 void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_version,
@@ -122,7 +116,7 @@ void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_vers
                .event = std::move(event),
                .seen_version = seen_version,
                .waiter = {context_->clock.Now() + kAskWaitMax, nullptr, answered}};
-  if (!ShardOf(saga_id).PostIfRoom(std::move(mail))) answered({.status = Overloaded(), .saga = {}});
+  if (!ShardOf(saga_id).mailbox().PostIfRoom(std::move(mail))) answered({.status = Overloaded(), .saga = {}});
 }
 
 std::size_t Driver::in_flight() const { return context_->in_flight; }
@@ -130,7 +124,7 @@ bool Driver::lease_lost() const { return context_->lease_lost; }
 
 void Driver::Stop() {
   overflow_->Stop();
-  for (const std::shared_ptr<Shard>& shard : shards_) shard->Stop();
+  for (const std::shared_ptr<Shard>& shard : shards_) shard->mailbox().Stop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }

@@ -1,15 +1,12 @@
 #include "orchestrator/engine/shard.h"
 
 #include <algorithm>
-#include <chrono>
-#include <iterator>
 #include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
 #include "common/base/crash_point.h"
-#include "common/base/gather.h"
 #include "common/base/log.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/engine/refusals.h"
@@ -21,19 +18,9 @@ namespace {
 constexpr absl::Duration kStorePauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kStorePauseMax = absl::Seconds(2);
 constexpr int kAttemptsPerWarning = 20;
-constexpr std::size_t kTakenUpPerEvent = 4;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
 constexpr absl::Duration kWatchPauseMin = absl::Milliseconds(50);  // doubles with each look
 constexpr absl::Duration kWatchPauseMax = absl::Seconds(1);
-constexpr std::size_t kDoorMax = 4096;  // callers that wait to be heard, besides those of admitted sagas
-
-// The caller that waits for the mail to be heard; null: it is a saga's.
-const Waiter* WaiterOf(const Mail& mail) {
-  if (const auto* const accept = std::get_if<AcceptMail>(&mail)) return &accept->waiter;
-  if (const auto* const attach = std::get_if<AttachMail>(&mail)) return &attach->waiter;
-  if (const auto* const ask = std::get_if<AskMail>(&mail)) return &ask->waiter;
-  return nullptr;
-}
 
 // `seen_version` as of AskMail.
 bool IsAsSeen(const Saga& saga, std::int64_t seen_version) { return seen_version == 0 || seen_version == saga.version; }
@@ -56,7 +43,9 @@ std::string CallOf(const Definition& definition, const Event& event) {
 void AttachToExisting(DriverContext& context, const Saga& existing, const std::string& input_hash, Waiter waiter) {
   if (existing.input_hash != input_hash) return waiter.answered({.status = KeyReused(), .saga = {}});
   if (!IsTerminal(existing.state)) {
-    return context.shard_of(existing.id).Post(AttachMail{.saga_id = existing.id, .waiter = std::move(waiter)});
+    return context.shard_of(existing.id)
+        .mailbox()
+        .Post(AttachMail{.saga_id = existing.id, .waiter = std::move(waiter)});
   }
   if (waiter.accepted) waiter.accepted(existing.id);
   waiter.answered({.status = absl::OkStatus(), .saga = existing});
@@ -84,38 +73,8 @@ struct Shard::Work {
 };
 
 Shard::Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed)
-    : shared_(std::move(context)), context_(*shared_), random_(seed) {}
+    : shared_(std::move(context)), context_(*shared_), mailbox_(context_.options.batch_max), random_(seed) {}
 Shard::~Shard() = default;
-
-void Shard::Post(Mail mail) {
-  {
-    std::lock_guard lock(mutex_);
-    QueueOf(mail).push_back(std::move(mail));
-  }
-  wake_.notify_one();
-}
-
-std::deque<Mail>& Shard::QueueOf(const Mail& mail) {
-  if (std::holds_alternative<TakeOverMail>(mail)) return taken_up_;
-  return WaiterOf(mail) == nullptr ? mailbox_ : door_;
-}
-
-bool Shard::PostIfRoom(Mail mail) {
-  {
-    std::lock_guard lock(mutex_);
-    if (door_.size() >= kDoorMax) return false;
-  }
-  Post(std::move(mail));
-  return true;
-}
-
-void Shard::Stop() {
-  {
-    std::lock_guard lock(mutex_);
-    stopped_ = true;
-  }
-  wake_.notify_all();
-}
 
 absl::Time Shard::NextDue() const {
   absl::Time next = timers_.empty() ? absl::InfiniteFuture() : timers_.begin()->first;
@@ -124,50 +83,16 @@ absl::Time Shard::NextDue() const {
 }
 
 bool Shard::WaitAndTurn() {
-  {
-    const absl::Time now = context_.clock.Now();
-    const absl::Duration wait = std::clamp(NextDue() - now, absl::ZeroDuration(), kWaitMax);
-    const bool reads_mail = !StoreIsDown(now);
-    std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, absl::ToChronoMicroseconds(wait + absl::Microseconds(1)), [&] {
-      return stopped_ || (reads_mail && !(mailbox_.empty() && taken_up_.empty() && door_.empty()));
-    });
-    if (stopped_) return false;
-    Gather(lock, context_.options.batch_max, [this] { return mailbox_.size() + taken_up_.size() + door_.size(); });
-  }
+  const absl::Time now = context_.clock.Now();
+  const absl::Duration wait = std::clamp(NextDue() - now, absl::ZeroDuration(), kWaitMax);
+  if (!mailbox_.Wait(wait, !StoreIsDown(now))) return false;
   Turn();
   return true;
 }
 
-// What goes on comes before what is taken up, and that before what is new (S11). The first two do not wait for each
-// other; of what is taken up a turn has more, for until then nobody drives it.
-std::vector<Mail> Shard::Drain() {
-  std::lock_guard lock(mutex_);
-  const std::size_t batch_max = context_.options.batch_max;
-  std::vector<Mail> mails;
-  const auto take = [&mails](std::deque<Mail>& queue, std::size_t most) {
-    for (std::size_t n = 0; n < most && !queue.empty(); ++n) {
-      mails.push_back(std::move(queue.front()));
-      queue.pop_front();
-    }
-  };
-  take(mailbox_, batch_max);
-  take(taken_up_, kTakenUpPerEvent * batch_max);
-  take(door_, batch_max - std::min(batch_max, mails.size()));
-  return mails;
-}
-
-// While the store is away nobody is heard, but everybody is answered in time.
-void Shard::AnswerWhoWaitedInVain() {
-  std::vector<Mail> leaving;
-  {
-    std::lock_guard lock(mutex_);
-    const auto stays = [this](const Mail& mail) { return WaiterOf(mail)->answer_by > now_; };
-    const auto first = std::stable_partition(door_.begin(), door_.end(), stays);
-    std::move(first, door_.end(), std::back_inserter(leaving));
-    door_.erase(first, door_.end());
-  }
-  for (const Mail& mail : leaving) {
+// While the store is unavailable no new work is accepted, but callers whose time is up are still answered.
+void Shard::AnswerExpiredCallers() {
+  for (const Mail& mail : mailbox_.TakeExpired(now_)) {
     if (std::holds_alternative<AcceptMail>(mail)) --context_.in_flight;
     WaiterOf(mail)->answered({.status = StoreSilent(), .saga = {}});
   }
@@ -184,7 +109,7 @@ bool Shard::Turn() {
   now_ = absl::FromUnixMicros(absl::ToUnixMicros(context_.clock.Now()));
   std::vector<Mail> mails;
   if (work_.empty() && !StoreIsDown(now_)) {
-    mails = Drain();
+    mails = mailbox_.Drain();
     for (Mail& mail : mails) {
       std::visit([this](auto& what) { Handle(std::move(what)); }, mail);
     }
@@ -193,8 +118,8 @@ bool Shard::Turn() {
   }
   const bool worked = !mails.empty() || !work_.empty();
   if (!StoreIsDown(now_)) CommitAndAct();
-  AnswerWhoMustGo();
-  if (!work_.empty() || StoreIsDown(now_)) AnswerWhoWaitedInVain();
+  AnswerExpiredWaiters();
+  if (!work_.empty() || StoreIsDown(now_)) AnswerExpiredCallers();
   return worked;
 }
 
@@ -346,12 +271,12 @@ absl::StatusOr<Shard::Live*> Shard::TakeFromOwner(const std::string& saga_id, st
     return LoadFailure(taken.status(), saga_id);
   }
   const bool as_seen = IsAsSeen(*taken, seen_version);
-  Handle(TakeOverMail{.saga = *std::move(taken)});
+  Handle(RecoverMail{.saga = *std::move(taken)});
   if (!as_seen) return MovedMeanwhile();
   return Find(saga_id);
 }
 
-void Shard::Handle(TakeOverMail mail) {
+void Shard::Handle(RecoverMail mail) {
   Live* live = Find(mail.saga.id);
   if (live != nullptr && !live->doubted) {
     // Taken up already; or lost, moved by another and come back unnoticed. What is decided on such a copy will not be
@@ -477,7 +402,7 @@ void Shard::AskAgain(AskMail asker) {
   if (asker.seen_version != 0 || asker.waiter.answer_by <= now_) {
     return asker.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
   }
-  Post(std::move(asker));
+  mailbox_.Post(std::move(asker));
 }
 
 void Shard::Run(const Live& live, const Send& send) {
@@ -499,7 +424,7 @@ void Shard::Run(const Live& live, const Send& send) {
                        .message = std::string(status.message()),
                        .step = {},
                        .metadata = {}};
-    return Post(EventMail{.saga_id = saga_id, .event = std::move(refused)});
+    return mailbox_.Post(EventMail{.saga_id = saga_id, .event = std::move(refused)});
   }
   CRASH_POINT("orchestrator.before_send", CallOf(*live.definition, send.step, send.phase));
   const absl::Time sent = context_.clock.Now();
@@ -508,7 +433,8 @@ void Shard::Run(const Live& live, const Send& send) {
     const std::shared_ptr<Shard> shard = self.lock();
     if (shard == nullptr) return;
     const absl::Duration elapsed = shard->context_.clock.Now() - sent;
-    shard->Post(EventMail{.saga_id = saga_id, .event = ReadReply(*definition, send, std::move(result), elapsed)});
+    shard->mailbox_.Post(
+        EventMail{.saga_id = saga_id, .event = ReadReply(*definition, send, std::move(result), elapsed)});
   });
   CRASH_POINT("orchestrator.after_send", CallOf(*live.definition, send.step, send.phase));
 }
@@ -545,7 +471,7 @@ Progress Shard::ProgressOf(const Live& live) const {
                    : Progress{.status = StoreSilent(), .saga = {}};
 }
 
-void Shard::AnswerWhoMustGo() {
+void Shard::AnswerExpiredWaiters() {
   while (!leavings_.empty() && leavings_.begin()->first <= now_) {
     Live* const live = Find(leavings_.begin()->second);
     leavings_.erase(leavings_.begin());
@@ -584,7 +510,7 @@ void Shard::Doubt(Live& live) {
       live.key_taken ? context_.store.LoadByKey(mine.definition, mine.key) : context_.store.Load(mine.id);
   if (stored.ok() || !MayBeTriedAgain(stored.status())) return TakeAsStored(live, stored);
   StoreFailed();
-  Post(ReloadMail{.saga_id = mine.id});
+  mailbox_.Post(ReloadMail{.saga_id = mine.id});
 }
 
 void Shard::Handle(ReloadMail mail) {
@@ -604,7 +530,7 @@ void Shard::Watch(Live& live, Saga stored) {
 void Shard::TakeAsStored(Live& live, const absl::StatusOr<Saga>& stored) {
   const bool is_same = stored.ok() && stored->id == live.saga.id;
   if (is_same && !IsTerminal(stored->state) && stored->owner == context_.lease.instance) {
-    return Post(TakeOverMail{.saga = *stored});
+    return mailbox_.Post(RecoverMail{.saga = *stored});
   }
   if (is_same && !IsTerminal(stored->state) && !live.waiters.empty()) return Watch(live, *stored);
   const std::string input_hash = live.saga.input_hash, saga_id = live.saga.id;

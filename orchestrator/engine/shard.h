@@ -5,25 +5,19 @@
 #define UNWIND_ORCHESTRATOR_ENGINE_SHARD_H_
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "absl/time/time.h"
-#include "orchestrator/engine/driver.h"
+#include "orchestrator/engine/mailbox.h"
 
 namespace unwind {
 
@@ -44,41 +38,6 @@ struct DriverContext {
   std::atomic<bool> owns_unknown{false};  // sagas may have become this instance's without its learning which
 };
 
-// A caller that waits for a saga.
-struct Waiter {
-  absl::Time answer_by = absl::InfiniteFuture();
-  std::function<void(const std::string&)> accepted;
-  std::function<void(Progress)> answered;
-};
-
-// The mailbox. A mail that is lost costs time, never truth: the row says what is outstanding.
-struct AcceptMail {
-  NewSaga saga;
-  std::string saga_id;
-  Waiter waiter;
-};
-struct AttachMail {
-  std::string saga_id;
-  Waiter waiter;
-};
-struct EventMail {
-  std::string saga_id;
-  Event event;
-};
-struct AskMail {  // by a person, who is answered
-  std::string saga_id;
-  Event event;
-  std::int64_t seen_version = 0;  // not 0: only if this is still the saga's version
-  Waiter waiter;
-};
-struct TakeOverMail {
-  Saga saga;  // as it is stored, and this instance's own
-};
-struct ReloadMail {  // the copy in memory is not what is stored
-  std::string saga_id;
-};
-using Mail = std::variant<AcceptMail, AttachMail, EventMail, AskMail, TakeOverMail, ReloadMail>;
-
 // Lets `waiter` wait for the saga that its key has started already, if that was by the same input. Thread-safe.
 void AttachToExisting(DriverContext& context, const Saga& existing, const std::string& input_hash, Waiter waiter);
 
@@ -87,17 +46,13 @@ class Shard : public std::enable_shared_from_this<Shard> {
   Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed);
   ~Shard();
 
-  // Thread-safe; never block. Of admitted sagas and of what sagas wait for there is never too much: the one is bounded
-  // at the door, the other by what was sent. Of other callers there may be: false then, and nothing was posted.
-  void Post(Mail mail);
-  bool PostIfRoom(Mail mail);
+  Mailbox& mailbox() { return mailbox_; }
 
-  // Waits for mail or a due timer and takes a turn. False once Stop was called. One thread only, as Turn.
+  // Waits for mail or a due timer and takes a turn. False once the mailbox was stopped. One thread only, as Turn.
   bool WaitAndTurn();
-  void Stop();
 
   // One turn over at most batch_max mails and as many due timers. Returns whether there was anything to do. Never
-  // waits: while the store does not answer, later turns repeat the commit and only answer the callers who must go.
+  // waits: while the store does not answer, later turns repeat the commit and only answer the callers whose time is up.
   bool Turn();
 
   // When a turn is due even without mail.
@@ -107,17 +62,15 @@ class Shard : public std::enable_shared_from_this<Shard> {
   struct Live;
   struct Work;
 
-  std::deque<Mail>& QueueOf(const Mail& mail);
-  std::vector<Mail> Drain();
-  void AnswerWhoWaitedInVain();
+  void AnswerExpiredCallers();
   void Handle(AcceptMail mail);
   void Handle(AttachMail mail);
   void Handle(EventMail mail);
   void Handle(AskMail mail);
-  void Handle(TakeOverMail mail);
+  void Handle(RecoverMail mail);
   void Handle(ReloadMail mail);
   void TickWhatIsDue();
-  void AnswerWhoMustGo();
+  void AnswerExpiredWaiters();
 
   Live* Find(const std::string& saga_id);
   Live* Insert(Saga saga);
@@ -148,12 +101,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   const std::shared_ptr<DriverContext> shared_;  // so that a late reply finds it alive
   DriverContext& context_;
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Mail> mailbox_;   // what sagas wait for; guarded by mutex_
-  std::deque<Mail> taken_up_;  // sagas that are this instance's now; guarded by mutex_
-  std::deque<Mail> door_;      // callers, heard last; guarded by mutex_
-  bool stopped_ = false;       // guarded by mutex_
+  Mailbox mailbox_;
 
   // Below: the turn's own.
   std::mt19937_64 random_;

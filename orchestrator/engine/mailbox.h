@@ -1,0 +1,86 @@
+// What a shard has to handle, posted by any thread. The only part of a shard with a lock.
+#ifndef UNWIND_ORCHESTRATOR_ENGINE_MAILBOX_H_
+#define UNWIND_ORCHESTRATOR_ENGINE_MAILBOX_H_
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <variant>
+
+#include "orchestrator/engine/driver.h"
+
+namespace unwind {
+
+// A caller that waits for a saga.
+struct Waiter {
+  absl::Time answer_by = absl::InfiniteFuture();
+  std::function<void(const std::string&)> accepted;
+  std::function<void(Progress)> answered;
+};
+
+// Losing a mail only delays its saga: everything outstanding can be derived from the row.
+struct AcceptMail {
+  NewSaga saga;
+  std::string saga_id;
+  Waiter waiter;
+};
+struct AttachMail {
+  std::string saga_id;
+  Waiter waiter;
+};
+struct EventMail {
+  std::string saga_id;
+  Event event;
+};
+struct AskMail {  // by an operator, who is answered
+  std::string saga_id;
+  Event event;
+  std::int64_t seen_version = 0;  // not 0: only if this is still the saga's version
+  Waiter waiter;
+};
+struct RecoverMail {
+  Saga saga;  // as it is stored, and this instance's own
+};
+struct ReloadMail {  // the copy in memory is stale
+  std::string saga_id;
+};
+using Mail = std::variant<AcceptMail, AttachMail, EventMail, AskMail, RecoverMail, ReloadMail>;
+
+// Thread-safe.
+class Mailbox {
+ public:
+  explicit Mailbox(std::size_t batch_max) : batch_max_(batch_max) {}
+
+  // Never block. Post never refuses: admitted sagas are bounded by in_flight_max, replies by the calls in flight. Of
+  // other callers there may be too many: false then, and nothing was posted.
+  void Post(Mail mail);
+  bool PostIfRoom(Mail mail);
+
+  // Waits at most `wait` for mail, if the shard `reads` any. False once Stop was called.
+  bool Wait(absl::Duration wait, bool reads);
+  void Stop();
+
+  // The mails of one turn: events of running sagas, then recovered sagas, then callers (S11).
+  std::vector<Mail> Drain();
+
+  // The callers whose time is up.
+  std::vector<Mail> TakeExpired(absl::Time now);
+
+ private:
+  std::size_t size() const { return events_.size() + recovered_.size() + callers_.size(); }
+
+  const std::size_t batch_max_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Mail> events_;  // guarded by mutex_, as all below
+  std::deque<Mail> recovered_;
+  std::deque<Mail> callers_;  // the admission queue
+  bool stopped_ = false;
+};
+
+// The caller that a mail would answer; null: it is a saga's own.
+const Waiter* WaiterOf(const Mail& mail);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_ENGINE_MAILBOX_H_
