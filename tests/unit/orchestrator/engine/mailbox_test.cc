@@ -1,0 +1,96 @@
+// The mailbox alone: who comes first, who is refused, who is taken out.
+#include "orchestrator/engine/mailbox.h"
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace unwind {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+const absl::Time kNow = absl::FromUnixSeconds(1'000'000);
+
+EventMail Event(const std::string& id) { return {.saga_id = id, .event = Ticked{}}; }
+RecoverMail Recovered(const std::string& id) {
+  RecoverMail mail;
+  mail.saga.id = id;
+  return mail;
+}
+AttachMail Caller(const std::string& id, absl::Time answer_by = absl::InfiniteFuture()) {
+  return {.saga_id = id, .waiter = {.answer_by = answer_by, .accepted = nullptr, .answered = [](const Progress&) {}}};
+}
+
+std::vector<std::string> IdsOf(const std::vector<Mail>& mails) {
+  std::vector<std::string> ids;
+  for (const Mail& mail : mails) {
+    if (const auto* const event = std::get_if<EventMail>(&mail)) ids.push_back(event->saga_id);
+    if (const auto* const recovered = std::get_if<RecoverMail>(&mail)) ids.push_back(recovered->saga.id);
+    if (const auto* const attach = std::get_if<AttachMail>(&mail)) ids.push_back(attach->saga_id);
+  }
+  return ids;
+}
+
+TEST(MailboxTest, EventsComeBeforeRecoveredSagasAndThoseBeforeCallers) {
+  Mailbox mailbox(8);
+  mailbox.Post(Caller("caller"));
+  mailbox.Post(Recovered("recovered"));
+  mailbox.Post(Event("event"));
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("event", "recovered", "caller"));
+  EXPECT_THAT(mailbox.Drain(), IsEmpty());
+}
+
+TEST(MailboxTest, ADrainIsBoundedAndWhatIsLeftComesNext) {
+  Mailbox mailbox(2);
+  for (int i = 0; i < 3; ++i) mailbox.Post(Event(absl::StrCat(i)));
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("0", "1"));
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("2"));
+}
+
+TEST(MailboxTest, OfCallersThereMayBeTooManyOfEventsNever) {
+  Mailbox mailbox(1);
+  std::size_t n = 0;
+  while (n < 100'000 && mailbox.PostIfRoom(Caller("caller"))) ++n;
+  EXPECT_EQ(n, 4096u);
+  mailbox.Post(Event("event"));
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("event"));
+  EXPECT_FALSE(mailbox.PostIfRoom(Caller("caller")));
+}
+
+TEST(MailboxTest, OnlyCallersWhoseTimeIsUpAreTakenOut) {
+  Mailbox mailbox(8);
+  mailbox.Post(Caller("stays", kNow + absl::Nanoseconds(1)));
+  mailbox.Post(Caller("expired", kNow));
+  mailbox.Post(Caller("waits for ever"));
+  mailbox.Post(Event("event"));
+  EXPECT_THAT(IdsOf(mailbox.TakeExpired(kNow)), ElementsAre("expired"));
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("event", "stays", "waits for ever"));
+}
+
+TEST(MailboxTest, WaitEndsWithMailAndWithStop) {
+  Mailbox mailbox(8);
+  std::thread poster([&] { mailbox.Post(Event("event")); });
+  EXPECT_TRUE(mailbox.Wait(absl::Minutes(1), true));
+  poster.join();
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("event"));
+  std::thread stopper([&] { mailbox.Stop(); });
+  EXPECT_FALSE(mailbox.Wait(absl::Minutes(1), true));
+  stopper.join();
+  EXPECT_FALSE(mailbox.Wait(absl::ZeroDuration(), false));
+}
+
+TEST(MailboxTest, MailDoesNotWakeAShardThatReadsNone) {
+  Mailbox mailbox(8);
+  mailbox.Post(Event("event"));
+  EXPECT_TRUE(mailbox.Wait(absl::ZeroDuration(), false));
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("event"));
+}
+
+}  // namespace
+}  // namespace unwind
