@@ -1,5 +1,6 @@
 #include "common/base/flags.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -12,11 +13,20 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "common/base/checked_flag.h"
 
 namespace unwind {
 namespace {
 
 std::string VariableOf(absl::string_view flag) { return absl::StrCat("UNWIND_", absl::AsciiStrToUpper(flag)); }
+
+bool AsksForHelp(int argc, char** argv) {
+  return std::any_of(argv + 1, argv + argc, [](absl::string_view argument) {
+    return absl::ConsumePrefix(&argument, "-") &&
+           (absl::ConsumePrefix(&argument, "-"), absl::StartsWith(argument, "help"));
+  });
+}
 
 // Before the command line is parsed, so that the command line wins.
 void TakeFromEnvironment() {
@@ -33,6 +43,20 @@ void TakeFromEnvironment() {
 
 bool IsOurs(absl::string_view file) { return !absl::StrContains(file, "absl/"); }
 
+// A source file's path as --help shows it: from the root of the project on, wherever it was built.
+std::string FromRoot(absl::string_view file) {
+  constexpr absl::string_view kThisFile = __FILE__;
+  constexpr absl::string_view kFromRoot = "common/base/flags.cc";
+  absl::ConsumePrefix(&file, kThisFile.substr(0, kThisFile.size() - kFromRoot.size()));
+  return std::string(file);
+}
+
+void CheckValues() {
+  const std::vector<std::string> findings = FindBadFlags();
+  for (const std::string& finding : findings) std::fprintf(stderr, "%s\n", finding.c_str());
+  if (!findings.empty()) std::exit(1);
+}
+
 }  // namespace
 
 std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usage) {
@@ -44,9 +68,12 @@ std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usa
   config.contains_help_flags = IsOurs;
   config.contains_helpshort_flags = IsOurs;
   config.contains_helppackage_flags = IsOurs;
+  config.normalize_filename = FromRoot;
   absl::SetFlagsUsageConfig(config);
-  TakeFromEnvironment();
+  // --help prints values; one from the environment may be a secret.
+  if (!AsksForHelp(argc, argv)) TakeFromEnvironment();
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
+  CheckValues();
   return std::vector<std::string>(rest.begin() + 1, rest.end());
 }
 

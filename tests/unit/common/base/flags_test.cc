@@ -9,10 +9,24 @@
 
 #include "absl/flags/flag.h"
 #include "absl/time/time.h"
+#include "common/base/checked_flag.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 ABSL_FLAG(int, test_count, 7, "How many.");
 ABSL_FLAG(absl::Duration, test_wait, absl::Seconds(1), "How long.");
+
+namespace {
+
+absl::Status CheckColour(const std::string& colour) {
+  return colour == "red" ? absl::OkStatus() : absl::InvalidArgumentError("must be red");
+}
+
+}  // namespace
+
+RANGED_FLAG(int, test_workers, 1, 1, 64, "Threads.");
+RANGED_FLAG(absl::Duration, test_pause, absl::Seconds(1), absl::Milliseconds(1), absl::Hours(1), "Between two.");
+CHECKED_FLAG(std::string, test_colour, "red", CheckColour, "Of the shed.");
 
 namespace unwind {
 namespace {
@@ -81,15 +95,60 @@ TEST(Flags, ReturnTheArgumentsThatAreNoFlags) {
   EXPECT_EXIT(ParseAndTellTheRest(), testing::ExitedWithCode(3), "\\[check\\]\\[a.yaml\\]");
 }
 
-// --help writes to stdout.
-TEST(Flags, AreExplainedByHelp) {
+TEST(Flags, RefuseANumberBeyondItsRange) {
+  EXPECT_EXIT(ParseAndTell({"--test_workers=64"}), testing::ExitedWithCode(0), "count=7");
+  EXPECT_EXIT(ParseAndTell({"--test_workers=65"}), testing::ExitedWithCode(1), "--test_workers=65: must be 1 to 64\n");
+  EXPECT_EXIT(ParseAndTell({"--test_workers=0"}), testing::ExitedWithCode(1), "--test_workers=0: must be 1 to 64\n");
+}
+
+TEST(Flags, RefuseADurationBeyondItsRange) {
+  EXPECT_EXIT(ParseAndTell({"--test_pause=1h"}), testing::ExitedWithCode(0), "count=7");
+  EXPECT_EXIT(ParseAndTell({"--test_pause=inf"}), testing::ExitedWithCode(1), "--test_pause=inf: must be 1ms to 1h\n");
+  EXPECT_EXIT(ParseAndTell({"--test_pause=-1s"}), testing::ExitedWithCode(1), "--test_pause=-1s: must be 1ms to 1h\n");
+}
+
+TEST(Flags, RefuseABadValueOfTheEnvironment) {
   EXPECT_EXIT(
       {
-        std::fflush(stdout);
-        dup2(STDERR_FILENO, STDOUT_FILENO);
-        ParseAndTell({"--help"});
+        setenv("UNWIND_TEST_WORKERS", "0", 1);
+        ParseAndTell({});
       },
-      testing::ExitedWithCode(1), "A program(.|\n)*UNWIND_FOO_BAR(.|\n)*--test_count \\(How many");
+      testing::ExitedWithCode(1), "--test_workers=0: must be 1 to 64\n");
+}
+
+TEST(Flags, TellEveryBadValueCutAndPrintable) {
+  EXPECT_EXIT(ParseAndTell({"--test_colour=blue\n\x1b[31m", "--test_workers=0"}), testing::ExitedWithCode(1),
+              "--test_workers=0(.|\n)*--test_colour=blue\\\\n\\\\033\\[31m: must be red\n");
+  EXPECT_EXIT(ParseAndTell({"--test_colour=" + std::string(5000, 'b')}), testing::ExitedWithCode(1),
+              "=" + std::string(200, 'b') + "[.][.][.]: must be red");
+}
+
+// --help writes to stdout.
+[[noreturn]] void Help() {
+  std::fflush(stdout);
+  dup2(STDERR_FILENO, STDOUT_FILENO);
+  ParseAndTell({"--help"});
+}
+
+TEST(Flags, AreExplainedByHelp) {
+  EXPECT_EXIT(Help(), testing::ExitedWithCode(1), "A program(.|\n)*UNWIND_FOO_BAR(.|\n)*--test_count \\(How many");
+}
+
+TEST(Flags, AreExplainedWithTheirRange) {
+  EXPECT_EXIT(Help(), testing::ExitedWithCode(1), "--test_workers \\(Threads. Range: 1 to 64.\\)");
+}
+
+TEST(Flags, AreExplainedByTheirFilesWhereverThoseWereBuilt) {
+  EXPECT_EXIT(Help(), testing::ExitedWithCode(1), "Flags from tests/unit/common/base/flags_test.cc");
+}
+
+TEST(Flags, AreExplainedWithoutWhatTheEnvironmentSays) {
+  EXPECT_EXIT(
+      {
+        setenv("UNWIND_TEST_COLOUR", "hunter2", 1);
+        Help();
+      },
+      testing::ExitedWithCode(1), testing::Not(testing::HasSubstr("hunter2")));
 }
 
 }  // namespace

@@ -1,0 +1,61 @@
+#include "orchestrator/host/maintenance.h"
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/base/log.h"
+
+namespace unwind {
+namespace {
+
+constexpr absl::Duration kFirstPurge = absl::Minutes(1);
+constexpr absl::Duration kPurgePause = absl::Minutes(10);
+constexpr absl::Duration kPurgeBatchPause = absl::Milliseconds(100);
+constexpr int kPurgeBatch = 500;
+// How long a lapsed instance's sagas may wait, on average, and how many one transaction takes.
+constexpr absl::Duration kClaimPause = absl::Seconds(1);
+constexpr absl::Duration kClaimBatchPause = absl::Milliseconds(50);
+constexpr int kClaimBatch = 256;
+
+}  // namespace
+
+Maintenance::Maintenance(SagaStore& store, Driver& driver, const Lease& lease, MaintenanceOptions options)
+    : store_(store),
+      driver_(driver),
+      lease_(lease),
+      options_(options),
+      random_(std::random_device{}()),
+      renewing_(options.lease / 3, [this] { return Renew(); }),
+      claiming_(kClaimPause, [this] { return ClaimLapsed(); }),
+      purging_(kFirstPurge, [this] { return Purge(); }) {}
+
+void Maintenance::Stop() {
+  purging_.Stop();
+  claiming_.Stop();
+  renewing_.Stop();
+}
+
+absl::Duration Maintenance::Renew() {
+  const absl::Status renewed = store_.Renew(lease_, options_.lease);
+  if (absl::IsAborted(renewed)) lease_lost_ = true;
+  if (!renewed.ok()) Log(Severity::kWarning, "the lease was not renewed", {{"error", renewed.message()}});
+  return renewed.ok() ? options_.lease / 3 : options_.lease / 15;
+}
+
+// The pause is jittered, so that several instances do not claim at the same moment.
+absl::Duration Maintenance::ClaimLapsed() {
+  const absl::StatusOr<int> claimed = driver_.Claim(kClaimBatch);
+  if (!claimed.ok()) Log(Severity::kWarning, "no sagas could be claimed", {{"error", claimed.status().message()}});
+  if (claimed.ok() && *claimed > 0) Log(Severity::kInfo, "took over sagas", {{"sagas", absl::StrCat(*claimed)}});
+  if (claimed.ok() && *claimed == kClaimBatch) return kClaimBatchPause;
+  return kClaimPause * std::uniform_real_distribution<double>(0.5, 1.5)(random_);
+}
+
+absl::Duration Maintenance::Purge() {
+  const absl::StatusOr<int> removed = store_.Purge(lease_, absl::Now() - options_.retention, kPurgeBatch);
+  if (!removed.ok()) Log(Severity::kWarning, "old sagas were not purged", {{"error", removed.status().message()}});
+  return removed.ok() && *removed == kPurgeBatch ? kPurgeBatchPause : kPurgePause;
+}
+
+}  // namespace unwind

@@ -1,0 +1,118 @@
+#include "orchestrator/host/options.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <filesystem>
+#include <system_error>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "common/base/checked_flag.h"
+#include "common/base/status_macros.h"
+#include "common/db/dsn.h"
+#include "orchestrator/host/definition_files.h"
+
+namespace {
+
+constexpr std::size_t kInstanceBytesMax = 200;
+
+absl::Status CheckInstance(const std::string& name) {
+  const bool printable =
+      std::all_of(name.begin(), name.end(), [](char c) { return absl::ascii_isgraph(static_cast<unsigned char>(c)); });
+  if (!name.empty() && name.size() <= kInstanceBytesMax && printable) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("must have 1 to ", kInstanceBytesMax, " characters, printable ASCII without spaces"));
+}
+
+absl::Status CheckStoreKind(const std::string& kind) {
+  if (kind.empty() || kind == "sqlite" || kind == "postgres") return absl::OkStatus();
+  return absl::InvalidArgumentError("must be sqlite or postgres");
+}
+
+}  // namespace
+
+ABSL_FLAG(std::vector<std::string>, definitions, {}, "Definition files, or folders of *.yaml, separated by commas.");
+ABSL_FLAG(std::vector<std::string>, descriptors, {},
+          "Descriptor sets (protoc --include_imports --descriptor_set_out) of services that are not ours, separated by "
+          "commas; unwind.protoset, beside the folder of this program, is always loaded.");
+ABSL_FLAG(std::string, participants, "", "Where each service is: package.Service=HOST:PORT,...");
+ABSL_FLAG(bool, enable_reset, false, "Serve reset.yaml too, which empties the shop. For tests only.");
+CHECKED_FLAG(std::string, store, "", CheckStoreKind,
+             "Where sagas are kept: sqlite or postgres; empty: what --db names. A --db of the other kind is refused.");
+ABSL_FLAG(std::string, db, "orchestrator.db",
+          "SQLite file of the sagas, made if it is not there; or postgres: and KEY=VALUE pairs, such as "
+          "\"postgres:host=db1 dbname=sagas user=sagas password_file=PATH\".");
+CHECKED_FLAG(
+    std::string, instance, "orchestrator", CheckInstance,
+    "This orchestrator's name, the same after every restart, on whatever host: under it it finds its sagas again. "
+    "Several orchestrators on one database need names of their own.");
+RANGED_FLAG(absl::Duration, lease, absl::Seconds(15), absl::Seconds(1), absl::Hours(1),
+            "How long the instance's lease lasts; a third of it passes between renewals. When it is over, others on "
+            "the same database take the instance's sagas.");
+RANGED_FLAG(absl::Duration, retention, absl::Hours(24 * 30), absl::Hours(1), absl::Hours(24 * 365 * 100),
+            "How long finished sagas, their history and keys are kept.");
+RANGED_FLAG(int, shards, 1, 1, 64, "Threads that decide and commit.");
+RANGED_FLAG(int, batch_max, 256, 1, 10000, "Events that one turn decides and commits together.");
+RANGED_FLAG(int, in_flight_max, 20000, 1, 1000000,
+            "Accepted and unfinished sagas; more are refused with RESOURCE_EXHAUSTED.");
+RANGED_FLAG(int, target_calls_max, 256, 1, 100000, "Calls out to one participant at a time; more wait.");
+RANGED_FLAG(int, target_connections, 1, 1, 16, "HTTP/2 connections to one participant.");
+RANGED_FLAG(absl::Duration, call_wait_max, absl::Seconds(30), absl::Milliseconds(1), absl::Minutes(10),
+            "How long a call without a deadline waits for its saga.");
+
+namespace unwind {
+namespace {
+
+constexpr char kResetFile[] = "reset.yaml";
+
+std::string OurDescriptorSet() {
+  std::error_code error;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
+  return (program.parent_path().parent_path() / "unwind.protoset").string();
+}
+
+absl::Status CheckStoreAndDatabase(const std::string& kind, const std::string& database) {
+  if (kind.empty() || (kind == "postgres") == IsPostgres(database)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--store=", kind, ", but --db names another kind: postgres:KEY=VALUE ... is PostgreSQL, all else a file"));
+}
+
+}  // namespace
+
+absl::StatusOr<Options> OptionsFromFlags() {
+  RETURN_IF_ERROR(CheckStoreAndDatabase(absl::GetFlag(FLAGS_store), absl::GetFlag(FLAGS_db)));
+  Options options;
+  options.descriptor_sets = absl::GetFlag(FLAGS_descriptors);
+  options.descriptor_sets.insert(options.descriptor_sets.begin(), OurDescriptorSet());
+  options.definitions = absl::GetFlag(FLAGS_definitions);
+  options.enable_reset = absl::GetFlag(FLAGS_enable_reset);
+  options.participants = absl::GetFlag(FLAGS_participants);
+  options.database = absl::GetFlag(FLAGS_db);
+  options.instance = absl::GetFlag(FLAGS_instance);
+  options.driver = {.shards = static_cast<std::size_t>(absl::GetFlag(FLAGS_shards)),
+                    .batch_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_batch_max)),
+                    .in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_in_flight_max))};
+  options.calls = {.in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_target_calls_max)),
+                   .channels = absl::GetFlag(FLAGS_target_connections)};
+  options.served = {.wait_max = absl::GetFlag(FLAGS_call_wait_max)};
+  options.maintenance = {.lease = absl::GetFlag(FLAGS_lease), .retention = absl::GetFlag(FLAGS_retention)};
+  return options;
+}
+
+absl::StatusOr<std::vector<std::string>> DefinitionFilesToServe(const Options& options) {
+  ASSIGN_OR_RETURN(std::vector<std::string> files, ListDefinitionFiles(options.definitions));
+  if (files.empty())
+    return absl::InvalidArgumentError("there is nothing to serve; give --definitions=FILE_OR_FOLDER,...");
+  const std::string reset = (std::filesystem::path(files.front()).parent_path() / kResetFile).string();
+  const auto is_reset = [](const std::string& file) { return std::filesystem::path(file).filename() == kResetFile; };
+  if (!options.enable_reset) {
+    std::erase_if(files, is_reset);
+  } else if (std::none_of(files.begin(), files.end(), is_reset)) {
+    files.push_back(reset);
+  }
+  return files;
+}
+
+}  // namespace unwind

@@ -1,0 +1,37 @@
+// The orchestrator's flags, checked and sorted by the part that they are for.
+#ifndef UNWIND_ORCHESTRATOR_HOST_OPTIONS_H_
+#define UNWIND_ORCHESTRATOR_HOST_OPTIONS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "orchestrator/api/served_methods.h"
+#include "orchestrator/engine/driver.h"
+#include "orchestrator/host/maintenance.h"
+#include "orchestrator/participants/grpc_participants.h"
+
+namespace unwind {
+
+struct Options {
+  std::vector<std::string> descriptor_sets;  // unwind.protoset, then those of --descriptors
+  std::vector<std::string> definitions;      // files and folders
+  bool enable_reset = false;
+  std::string participants;
+  std::string database;
+  std::string instance;
+  DriverOptions driver;
+  GrpcParticipantsOptions calls;
+  ServedMethodsOptions served;
+  MaintenanceOptions maintenance;
+};
+
+// After ParseFlags, which has checked each flag by itself. INVALID_ARGUMENT: flags that contradict each other.
+absl::StatusOr<Options> OptionsFromFlags();
+
+// The definition files to serve. reset.yaml is served only with --enable_reset, and with it also if nobody listed it.
+absl::StatusOr<std::vector<std::string>> DefinitionFilesToServe(const Options& options);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_HOST_OPTIONS_H_
