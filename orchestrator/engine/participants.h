@@ -8,22 +8,43 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "orchestrator/core/plan.h"
 #include "orchestrator/core/saga.h"
 
 namespace unwind {
+
+using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 struct Call {
   std::string method;   // "/package.Service/Method"
   std::string request;  // bytes
   absl::Duration timeout;
-  std::vector<std::pair<std::string, std::string>> metadata;
+
+  // Of the participant contract.
+  std::string saga_id;
+  std::string step;  // its name
+  Phase phase = Phase::kAction;
+  StepKind kind = StepKind::kCompensatable;
+  int attempt = 1;          // of the phase, counted from 1
+  absl::Time issued_at;     // when it is sent; one that waited before is given its time anew
+  std::string traceparent;  // W3C; empty: none
+  Metadata metadata;        // what the definition adds
 };
+
+// The step that `call` belongs to, the same for all its phases and attempts: "saga/step".
+std::string StepOf(const Call& call);
+
+// Everything of `call` that travels as metadata, by the names of the participant contract.
+Metadata MetadataOf(const Call& call);
 
 // How the call ended, before rule S1 reads it.
 struct CallResult {
   bool effect_free = false;  // it carried the trailer `saga-outcome: refused`
-  std::string reply;         // bytes, if failure.code is 0
-  Failure failure;           // code 0 (OK), or the error; `step` is left empty
+  // The connection ended under it, and for no fault of this call: nothing says what became of it.
+  bool by_transport = false;
+  std::string reply;                                  // bytes, if failure.code is 0
+  Failure failure;                                    // code 0 (OK), or the error; `step` is left empty
+  absl::Duration retry_after = absl::ZeroDuration();  // what the participant asks for before a repeat; 0: nothing
 };
 
 // Thread-safe.

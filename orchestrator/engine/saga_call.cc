@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "orchestrator/core/names.h"
 
@@ -10,21 +9,17 @@ namespace unwind {
 
 absl::StatusOr<Call> MakeCall(const Definition& definition, const Saga& saga, const Send& send, absl::Time now) {
   const StepPlan& step = definition.plan().steps[static_cast<std::size_t>(send.step)];
-  const char* const phase = NameOf(send.phase);
   Call call;
   call.method = definition.methods(send.step).path(send.phase);
   call.timeout = step.timeout;
   ASSIGN_OR_RETURN(call.request, definition.Request(saga, send.step, send.phase));
-  call.metadata = {
-      {"saga-id", saga.id},
-      {"saga-step", step.name},
-      {"saga-phase", phase},
-      {"saga-kind", NameOf(step.kind)},
-      {"saga-attempt", absl::StrCat(send.attempt)},
-      {"idempotency-key", absl::StrCat(saga.id, "/", step.name, "/", phase)},
-      {"saga-issued-at", absl::StrCat(absl::ToUnixMillis(now))},
-  };
-  if (!saga.traceparent.empty()) call.metadata.emplace_back("traceparent", saga.traceparent);
+  call.saga_id = saga.id;
+  call.step = step.name;
+  call.phase = send.phase;
+  call.kind = step.kind;
+  call.attempt = send.attempt;
+  call.issued_at = now;
+  call.traceparent = saga.traceparent;
   return call;
 }
 

@@ -4,8 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "absl/strings/string_view.h"
-
 namespace unwind {
 namespace {
 
@@ -15,48 +13,27 @@ constexpr double kEarnedByFirst = 0.1;
 constexpr double kEarnedByNeedy = 2;
 constexpr std::size_t kFailuresMax = 20;  // in a row, and then every call needs a token
 
-absl::string_view ValueOf(const Call& call, absl::string_view name) {
-  for (const auto& [key, value] : call.metadata) {
-    if (key == name) return value;
-  }
-  return "";
-}
-
-// What the calls of one saga's step share: the idempotency key without its phase.
-std::string StepOf(const Call& call) {
-  const absl::string_view key = ValueOf(call, "idempotency-key");
-  return std::string(key.substr(0, key.rfind('/')));
-}
-
-bool IsAction(const Call& call) { return ValueOf(call, "saga-phase") == "action"; }
-
-bool IsRepeat(const Call& call) {
-  const absl::string_view attempt = ValueOf(call, "saga-attempt");
-  return !attempt.empty() && attempt != "1";
-}
-
 }  // namespace
 
 CallQueue::CallQueue(std::size_t out_max)
     : out_max_(out_max), actions_max_(out_max - out_max / 8), tokens_(kTokensMax) {}
 
+CallQueue::Lane CallQueue::LaneOf(const Call& call) {
+  const bool repeats = call.attempt > 1;
+  if (call.phase == Phase::kAction) return repeats ? kActionAgain : kAction;
+  return repeats ? kBackAgain : kBack;
+}
+
 std::optional<Waiting> CallQueue::Push(Waiting waiting) {
-  const bool is_action = IsAction(waiting.call);
-  const bool repeats = IsRepeat(waiting.call);
-  const Lane lane = is_action ? (repeats ? kActionAgain : kAction) : (repeats ? kBackAgain : kBack);
+  const Lane lane = LaneOf(waiting.call);
   std::string step = StepOf(waiting.call);
-  lanes_[lane].push_back(std::move(waiting));
-  if (step.empty()) return std::nullopt;
-  const auto action = actions_.find(step);
-  if (is_action) {
-    actions_.insert_or_assign(std::move(step), Place{lane, std::prev(lanes_[lane].end())});
-    return std::nullopt;
+  std::optional<Waiting> overtaken;
+  if (const auto older = places_.find(step); older != places_.end()) {
+    overtaken = std::move(*older->second.it);
+    lanes_[older->second.lane].erase(older->second.it);
   }
-  if (action == actions_.end()) return std::nullopt;
-  const Place place = action->second;
-  Waiting overtaken = std::move(*place.it);
-  lanes_[place.lane].erase(place.it);
-  actions_.erase(action);
+  lanes_[lane].push_back(std::move(waiting));
+  places_.insert_or_assign(std::move(step), Place{lane, std::prev(lanes_[lane].end())});
   return overtaken;
 }
 
@@ -80,8 +57,7 @@ std::optional<CallQueue::Next> CallQueue::Pop(absl::Time now) {
     if (lanes_[lane].empty() || !HasRoom(lane) || (NeedsToken(lane) && tokens_ < 1)) continue;
     const Ticket ticket{.is_action = lane == kAction || lane == kActionAgain, .needed_token = NeedsToken(lane)};
     Next next{std::move(lanes_[lane].front()), ticket};
-    const auto known = actions_.find(StepOf(next.waiting.call));
-    if (known != actions_.end() && known->second.it == lanes_[lane].begin()) actions_.erase(known);
+    places_.erase(StepOf(next.waiting.call));
     lanes_[lane].pop_front();
     ++out_;
     if (next.ticket.is_action) ++actions_out_;
@@ -113,7 +89,7 @@ std::vector<Waiting> CallQueue::TakeAll() {
     std::move(lane.begin(), lane.end(), std::back_inserter(all));
     lane.clear();
   }
-  actions_.clear();
+  places_.clear();
   return all;
 }
 

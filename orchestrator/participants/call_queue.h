@@ -23,6 +23,8 @@ struct Waiting {
 };
 
 // No I/O, no clock; not thread-safe. Nothing is refused here, only kept waiting:
+//   * Of one step at most one call waits. A newer one of any phase takes the older one out, whose answer nobody waits
+//     for any more: a participant that does not fence must not see it after what undoes it.
 //   * At most `out_max` calls are out, and an eighth of that room is kept from actions.
 //   * Compensations and resolves go before actions, for going back frees what others wait for, and first attempts
 //     before repeats.
@@ -43,7 +45,7 @@ class CallQueue {
 
   explicit CallQueue(std::size_t out_max);
 
-  // Returns the step's own action if that still waits: it must not come after its compensation or resolve.
+  // Returns the older call of the same step if that still waits.
   std::optional<Waiting> Push(Waiting waiting);
 
   // The call that goes out now, if one may.
@@ -67,6 +69,7 @@ class CallQueue {
     std::list<Waiting>::iterator it;
   };
 
+  static Lane LaneOf(const Call& call);
   bool NeedsToken(Lane lane) const;
   bool HasRoom(Lane lane) const;
 
@@ -78,7 +81,7 @@ class CallQueue {
   double tokens_;
   absl::Time filled_at_ = absl::InfinitePast();
   std::array<std::list<Waiting>, kLanes> lanes_;
-  std::unordered_map<std::string, Place> actions_;  // that wait, by step
+  std::unordered_map<std::string, Place> places_;  // of the calls that wait, by step
 };
 
 }  // namespace unwind

@@ -118,7 +118,8 @@ void GrpcParticipants::Target::Invoke(Waiting waiting) {
   }
   SendWhatMay();
   if (!overtaken.has_value()) return;
-  overtaken->done(NotSent(grpc::StatusCode::CANCELLED, "the saga went back before the call was sent"));
+  overtaken->done(
+      NotSent(grpc::StatusCode::CANCELLED, "a newer call of the step overtook this one before it was sent"));
   Undone(1);
 }
 
@@ -160,7 +161,7 @@ void GrpcParticipants::Target::Undone(std::size_t calls) {
 }
 
 void GrpcParticipants::Target::Send(CallQueue::Next next) {
-  const Call& call = next.waiting.call;
+  Call& call = next.waiting.call;
   std::list<Out> node(1);
   Out& out = node.front();
   out.done = std::move(next.waiting.done);
@@ -170,12 +171,9 @@ void GrpcParticipants::Target::Send(CallQueue::Next next) {
   out.ticket = next.ticket;
   out.self = node.begin();
   out.context.set_deadline(absl::ToChronoTime(out.sent + call.timeout));
-  for (const auto& [key, value] : call.metadata) {
-    if (key == "saga-issued-at") {
-      out.context.AddMetadata(key, absl::StrCat(absl::ToUnixMillis(out.sent)));  // it may have waited
-    } else if (IsLegalValue(value)) {
-      out.context.AddMetadata(key, value);
-    }
+  call.issued_at = out.sent;  // it may have waited
+  for (const auto& [key, value] : MetadataOf(call)) {
+    if (IsLegalValue(value)) out.context.AddMetadata(key, value);
   }
   grpc::GenericStub* stub = nullptr;
   {

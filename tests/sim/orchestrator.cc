@@ -52,7 +52,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
   void Invoke(unwind::Call call, std::function<void(CallResult)> done) override {
     if (!alive) return;
     const std::weak_ptr<Process> weak = self;
-    Request request{std::move(call.method), std::move(call.request), std::move(call.metadata), call.timeout};
+    Request request{std::move(call.method), std::move(call.request), MetadataOf(call), call.timeout};
     const Node to = TargetOf(request.method);
     if (home_.bug_ == Bug::kResolveIgnored && request.Metadata("saga-phase") == "resolve") {
       return Hear(weak, done, {NeverHappened(), "", false});

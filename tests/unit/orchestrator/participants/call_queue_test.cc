@@ -1,5 +1,7 @@
 #include "orchestrator/participants/call_queue.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 
@@ -11,16 +13,16 @@ constexpr int kFailuresMax = 20;  // in a row
 
 class CallQueueTest : public testing::Test {
  protected:
-  // The method's name is what Pop gives back.
-  std::optional<Waiting> Push(const std::string& name, const std::string& phase = "action", int attempt = 1,
+  // The method's name is what Pop gives back. Without a name the step is one of its own.
+  std::optional<Waiting> Push(const std::string& name, Phase phase = Phase::kAction, int attempt = 1,
                               const std::string& step = "") {
-    return queue_.Push({.call = {.method = name,
-                                 .request = "",
-                                 .timeout = absl::Seconds(1),
-                                 .metadata = {{"saga-phase", phase},
-                                              {"saga-attempt", absl::StrCat(attempt)},
-                                              {"idempotency-key", step.empty() ? "" : step + "/" + phase}}},
-                        .done = nullptr});
+    Call call;
+    call.method = name;
+    call.saga_id = "s";
+    call.step = step.empty() ? absl::StrCat("step-", ++steps_) : step;
+    call.phase = phase;
+    call.attempt = attempt;
+    return queue_.Push({.call = std::move(call), .done = nullptr});
   }
 
   // "": none may go.
@@ -32,7 +34,7 @@ class CallQueueTest : public testing::Test {
   }
 
   // Sends one call and lets it end.
-  bool Play(const std::string& phase, int attempt, bool alive) {
+  bool Play(Phase phase, int attempt, bool alive) {
     Push("call", phase, attempt);
     if (Pop().empty()) return false;
     queue_.OnDone(last_, alive);
@@ -42,14 +44,15 @@ class CallQueueTest : public testing::Test {
   absl::Time now_ = absl::UnixEpoch();
   CallQueue queue_{16};
   CallQueue::Ticket last_;
+  int steps_ = 0;
 };
 
 TEST_F(CallQueueTest, GoingBackGoesFirstAndFirstAttemptsBeforeRepeats) {
-  Push("action again", "action", 2);
+  Push("action again", Phase::kAction, 2);
   Push("action");
-  Push("undo again", "compensation", 3);
-  Push("undo", "compensation");
-  Push("ask", "resolve");
+  Push("undo again", Phase::kCompensation, 3);
+  Push("undo", Phase::kCompensation);
+  Push("ask", Phase::kResolve);
   for (const char* name : {"undo", "ask", "undo again", "action", "action again", ""}) EXPECT_EQ(Pop(), name);
 }
 
@@ -57,9 +60,9 @@ TEST_F(CallQueueTest, AnEighthOfTheRoomIsKeptFromActions) {
   for (int i = 0; i < 20; ++i) Push("action");
   for (int i = 0; i < 14; ++i) EXPECT_EQ(Pop(), "action");
   EXPECT_EQ(Pop(), "");
-  Push("undo", "compensation");
-  Push("ask", "resolve");
-  Push("undo too", "compensation");
+  Push("undo", Phase::kCompensation);
+  Push("ask", Phase::kResolve);
+  Push("undo too", Phase::kCompensation);
   EXPECT_EQ(Pop(), "undo");
   EXPECT_EQ(Pop(), "ask");
   EXPECT_EQ(Pop(), "");  // 16 are out
@@ -68,22 +71,37 @@ TEST_F(CallQueueTest, AnEighthOfTheRoomIsKeptFromActions) {
 }
 
 TEST_F(CallQueueTest, AnActionThatWaitsIsOvertakenByItsCompensation) {
-  Push("other", "action", 1, "s-2/take");
-  Push("again", "action", 2, "s-1/take");
-  const auto overtaken = Push("undo", "compensation", 1, "s-1/take");
+  Push("other", Phase::kAction, 1, "two");
+  Push("again", Phase::kAction, 2, "one");
+  const auto overtaken = Push("undo", Phase::kCompensation, 1, "one");
   ASSERT_TRUE(overtaken.has_value());
   EXPECT_EQ(overtaken->call.method, "again");
   for (const char* name : {"undo", "other", ""}) EXPECT_EQ(Pop(), name);
-  EXPECT_FALSE(Push("undo", "compensation", 1, "s-2/take").has_value());  // that one is out
+  EXPECT_FALSE(Push("undo", Phase::kCompensation, 1, "two").has_value());  // that one is out
+}
+
+// A saga that was lost to another instance and claimed back sends again while its first attempt still waits.
+TEST_F(CallQueueTest, OfOneStepOnlyTheNewestCallWaits) {
+  Push("first", Phase::kAction, 1, "one");
+  const auto first = Push("second", Phase::kAction, 2, "one");
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(first->call.method, "first");
+  const auto second = Push("undo", Phase::kCompensation, 1, "one");
+  ASSERT_TRUE(second.has_value());
+  EXPECT_EQ(second->call.method, "second");
+  const auto undo = Push("undo again", Phase::kCompensation, 2, "one");
+  ASSERT_TRUE(undo.has_value());
+  EXPECT_EQ(undo->call.method, "undo");
+  for (const char* name : {"undo again", ""}) EXPECT_EQ(Pop(), name);
 }
 
 TEST_F(CallQueueTest, RepeatsThatFailAreATenthOfTheCalls) {
   Pop();  // the clock begins
   int first = 0, repeats = 0;
   for (int i = 0; i < 10000; ++i) {
-    ASSERT_TRUE(Play("action", 1, true));
+    ASSERT_TRUE(Play(Phase::kAction, 1, true));
     ++first;
-    Push("again", "action", 2);
+    Push("again", Phase::kAction, 2);
     if (Pop() == "again") {
       ++repeats;
       queue_.OnDone(last_, false);
@@ -94,8 +112,8 @@ TEST_F(CallQueueTest, RepeatsThatFailAreATenthOfTheCalls) {
 
 TEST_F(CallQueueTest, ARepeatThatIsHeldBackGoesWhenTimeHasEarnedIt) {
   Pop();
-  for (int i = 0; i < kTokens; ++i) ASSERT_TRUE(Play("action", 2, false));
-  Push("again", "action", 2);
+  for (int i = 0; i < kTokens; ++i) ASSERT_TRUE(Play(Phase::kAction, 2, false));
+  Push("again", Phase::kAction, 2);
   EXPECT_EQ(Pop(), "");
   EXPECT_GT(queue_.AskAgainAt(), now_);
   EXPECT_LT(queue_.AskAgainAt(), now_ + absl::Milliseconds(20));
@@ -106,7 +124,7 @@ TEST_F(CallQueueTest, ARepeatThatIsHeldBackGoesWhenTimeHasEarnedIt) {
 
 TEST_F(CallQueueTest, AfterARowOfFailuresFirstAttemptsWaitTooAndOneAnswerLetsThemGo) {
   Pop();
-  for (int i = 0; i < kFailuresMax + kTokens; ++i) ASSERT_TRUE(Play("action", 1, false)) << i;
+  for (int i = 0; i < kFailuresMax + kTokens; ++i) ASSERT_TRUE(Play(Phase::kAction, 1, false)) << i;
   Push("first");
   Push("second");
   EXPECT_EQ(Pop(), "");
@@ -120,8 +138,8 @@ TEST_F(CallQueueTest, AfterARowOfFailuresFirstAttemptsWaitTooAndOneAnswerLetsThe
 // Each answer to a held call lets two go, so the rate doubles with every round trip.
 TEST_F(CallQueueTest, AParticipantThatComesBackIsSoonAtFullSpeed) {
   Pop();
-  for (int i = 0; i < kTokens; ++i) ASSERT_TRUE(Play("action", 2, false));
-  for (int i = 0; i < 1000; ++i) Push("again", "action", 2);
+  for (int i = 0; i < kTokens; ++i) ASSERT_TRUE(Play(Phase::kAction, 2, false));
+  for (int i = 0; i < 1000; ++i) Push("again", Phase::kAction, 2);
   now_ += absl::Milliseconds(10);
   std::size_t sent = 0;
   for (int round = 0; round < 100; ++round) {

@@ -129,12 +129,19 @@ class GrpcParticipantsTest : public testing::Test {
     participants_ = std::make_unique<GrpcParticipants>(Routes{{"a.B", peer_.address()}}, options, metrics_);
   }
 
-  std::future<CallResult> Start(const std::string& method, absl::Duration timeout = kLong,
-                                const std::string& phase = "action", const std::string& attempt = "1") {
+  // Without a name the step is one of its own.
+  std::future<CallResult> Start(const std::string& method, absl::Duration timeout = kLong, Phase phase = Phase::kAction,
+                                int attempt = 1, const std::string& step = "") {
     auto promise = std::make_shared<std::promise<CallResult>>();
-    participants_->Invoke(
-        {method, "request", timeout, {{"saga-id", "s-1"}, {"saga-phase", phase}, {"saga-attempt", attempt}}},
-        [promise](CallResult result) { promise->set_value(std::move(result)); });
+    Call call;
+    call.method = method;
+    call.request = "request";
+    call.timeout = timeout;
+    call.saga_id = "s-1";
+    call.step = step.empty() ? "step-" + std::to_string(++steps_) : step;
+    call.phase = phase;
+    call.attempt = attempt;
+    participants_->Invoke(std::move(call), [promise](CallResult result) { promise->set_value(std::move(result)); });
     return promise->get_future();
   }
 
@@ -142,7 +149,7 @@ class GrpcParticipantsTest : public testing::Test {
   std::vector<std::future<CallResult>> StartRepeats(int count) {
     peer_.AnswerWith(grpc::Status(grpc::StatusCode::UNAVAILABLE, "down"));
     std::vector<std::future<CallResult>> results;
-    for (int i = 0; i < count; ++i) results.push_back(Start("/a.B/C", kLong, "action", "2"));
+    for (int i = 0; i < count; ++i) results.push_back(Start("/a.B/C", kLong, Phase::kAction, 2));
     return results;
   }
 
@@ -161,6 +168,7 @@ class GrpcParticipantsTest : public testing::Test {
     return -1;
   }
 
+  int steps_ = 0;
   Peer peer_;
   prometheus::Registry registry_;
   ClientMetrics metrics_{registry_};
@@ -177,7 +185,15 @@ TEST_F(GrpcParticipantsTest, CarriesBytesAndMetadata) {
   const auto seen = peer_.WaitForCalls(1);
   EXPECT_EQ(seen[0].method, "/a.B/C");
   EXPECT_EQ(seen[0].request, "request");
-  EXPECT_EQ(seen[0].metadata.find("saga-id")->second, "s-1");
+  const std::map<std::string, std::string> sent(seen[0].metadata.begin(), seen[0].metadata.end());
+  EXPECT_EQ(sent.at("saga-id"), "s-1");
+  EXPECT_EQ(sent.at("saga-step"), "step-1");
+  EXPECT_EQ(sent.at("saga-phase"), "action");
+  EXPECT_EQ(sent.at("saga-kind"), "compensatable");
+  EXPECT_EQ(sent.at("saga-attempt"), "1");
+  EXPECT_EQ(sent.at("idempotency-key"), "s-1/step-1/action");
+  EXPECT_LT(absl::Now() - absl::FromUnixMillis(std::stoll(sent.at("saga-issued-at"))), absl::Minutes(1));
+  EXPECT_EQ(sent.count("traceparent"), 0u);
   EXPECT_EQ(Counted("grpc_client_started_total", ""), 1);
   EXPECT_EQ(Counted("grpc_client_handled_total", "OK"), 1);
 }
@@ -260,8 +276,11 @@ TEST_F(GrpcParticipantsTest, AServiceWithoutARouteIsUnavailable) {
 TEST_F(GrpcParticipantsTest, AHeaderThatMayNotBeSentIsLeftOut) {
   Connect();
   std::promise<CallResult> promise;
-  participants_->Invoke({"/a.B/C", "", kLong, {{"x", "line\nbreak"}, {"y", "fine"}}},
-                        [&](CallResult result) { promise.set_value(std::move(result)); });
+  Call call;
+  call.method = "/a.B/C";
+  call.timeout = kLong;
+  call.metadata = {{"x", "line\nbreak"}, {"y", "fine"}};
+  participants_->Invoke(std::move(call), [&](CallResult result) { promise.set_value(std::move(result)); });
   EXPECT_EQ(promise.get_future().get().failure.code, 0);
   const auto seen = peer_.WaitForCalls(1);
   EXPECT_EQ(seen[0].metadata.count("x"), 0u);
@@ -274,8 +293,8 @@ TEST_F(GrpcParticipantsTest, NoMoreThanTheCapAreOutAndCompensationsGoFirst) {
   results.push_back(Start("/a.B/Held1"));
   results.push_back(Start("/a.B/Action2"));
   results.push_back(Start("/a.B/Action3"));
-  results.push_back(Start("/a.B/Undo4", kLong, "compensation"));
-  results.push_back(Start("/a.B/Ask5", kLong, "resolve"));
+  results.push_back(Start("/a.B/Undo4", kLong, Phase::kCompensation));
+  results.push_back(Start("/a.B/Ask5", kLong, Phase::kResolve));
   EXPECT_EQ(peer_.WaitForCalls(1).size(), 1u);
   peer_.Release();
   for (auto& result : results) EXPECT_EQ(result.get().failure.code, 0);
@@ -287,16 +306,10 @@ TEST_F(GrpcParticipantsTest, NoMoreThanTheCapAreOutAndCompensationsGoFirst) {
 // Else a participant that does not fence would act after the saga went back.
 TEST_F(GrpcParticipantsTest, AnActionThatStillWaitsIsNotSentAfterItsCompensation) {
   Connect({.in_flight_max = 1, .channels = 1});
-  const auto start = [this](const std::string& method, const std::string& phase) {
-    auto promise = std::make_shared<std::promise<CallResult>>();
-    participants_->Invoke({method, "", kLong, {{"saga-phase", phase}, {"idempotency-key", "s-1/take/" + phase}}},
-                          [promise](CallResult result) { promise->set_value(std::move(result)); });
-    return promise->get_future();
-  };
   auto held = Start("/a.B/Held1");
   peer_.WaitForCalls(1);
-  auto action = start("/a.B/Action2", "action");
-  auto undo = start("/a.B/Undo3", "compensation");
+  auto action = Start("/a.B/Action2", kLong, Phase::kAction, 1, "take");
+  auto undo = Start("/a.B/Undo3", kLong, Phase::kCompensation, 1, "take");
   EXPECT_EQ(action.get().failure.code, 1);
   peer_.Release();
   EXPECT_EQ(held.get().failure.code, 0);

@@ -1,0 +1,26 @@
+#include "orchestrator/engine/participants.h"
+
+#include "absl/strings/str_cat.h"
+#include "orchestrator/core/names.h"
+
+namespace unwind {
+
+std::string StepOf(const Call& call) { return absl::StrCat(call.saga_id, "/", call.step); }
+
+Metadata MetadataOf(const Call& call) {
+  const char* const phase = NameOf(call.phase);
+  Metadata metadata = {
+      {"saga-id", call.saga_id},
+      {"saga-step", call.step},
+      {"saga-phase", phase},
+      {"saga-kind", NameOf(call.kind)},
+      {"saga-attempt", absl::StrCat(call.attempt)},
+      {"idempotency-key", absl::StrCat(StepOf(call), "/", phase)},
+      {"saga-issued-at", absl::StrCat(absl::ToUnixMillis(call.issued_at))},
+  };
+  if (!call.traceparent.empty()) metadata.emplace_back("traceparent", call.traceparent);
+  metadata.insert(metadata.end(), call.metadata.begin(), call.metadata.end());
+  return metadata;
+}
+
+}  // namespace unwind
