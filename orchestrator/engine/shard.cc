@@ -1,7 +1,6 @@
 #include "orchestrator/engine/shard.h"
 
 #include <algorithm>
-#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -51,19 +50,6 @@ void AttachToExisting(DriverContext& context, const Saga& existing, const std::s
   waiter.answered({.status = absl::OkStatus(), .saga = existing});
 }
 
-// A saga in memory: its row as it was last decided, and who waits for it.
-struct Shard::Live {
-  Saga saga;
-  std::shared_ptr<const Definition> definition;
-  std::vector<Waiter> waiters;
-  absl::Time timer_at = absl::InfiniteFuture();
-  bool doubted = false;    // `saga` is not what is stored: nothing is decided on it until it was loaded again
-  bool elsewhere = false;  // it is another instance's, and only watched for its waiters; doubted as well
-  absl::Duration watch_pause;
-  bool counted = true;     // in in_flight: it is not only waiting for a person
-  bool key_taken = false;  // and never will be: another saga has its key
-};
-
 // What was decided for one saga since it was last stored.
 struct Shard::Work {
   std::int64_t seen_version = 0;
@@ -73,13 +59,16 @@ struct Shard::Work {
 };
 
 Shard::Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed)
-    : shared_(std::move(context)), context_(*shared_), mailbox_(context_.options.batch_max), random_(seed) {}
+    : shared_(std::move(context)),
+      context_(*shared_),
+      mailbox_(context_.options.batch_max),
+      random_(seed),
+      live_(context_.in_flight) {}
 Shard::~Shard() = default;
 
 absl::Time Shard::NextDue() const {
-  absl::Time next = timers_.empty() ? absl::InfiniteFuture() : timers_.begin()->first;
-  if (!work_.empty() || StoreIsDown(context_.clock.Now())) next = store_down_until_;
-  return leavings_.empty() ? next : std::min(next, leavings_.begin()->first);
+  const bool waits = !work_.empty() || StoreIsDown(context_.clock.Now());
+  return std::min(waits ? store_down_until_ : live_.NextTimer(), live_.NextDeadline());
 }
 
 bool Shard::WaitAndTurn() {
@@ -125,27 +114,18 @@ bool Shard::Turn() {
 
 // ---- decide
 
-Shard::Live* Shard::Find(const std::string& saga_id) {
-  const auto it = live_.find(saga_id);
-  return it == live_.end() ? nullptr : it->second.get();
-}
-
-Shard::Live* Shard::Insert(Saga saga) {
-  auto live = std::make_unique<Live>();
-  live->definition = context_.catalog.Find(saga.definition, saga.definition_version);
-  if (live->definition == nullptr) {
+LiveSaga* Shard::Insert(Saga saga) {
+  std::shared_ptr<const Definition> definition = context_.catalog.Find(saga.definition, saga.definition_version);
+  if (definition == nullptr) {
     Log(Severity::kError, "a stored saga's definition is unknown; it waits until the definition is given again",
         {{"saga_id", saga.id}, {"definition", saga.definition}, {"version", absl::StrCat(saga.definition_version)}});
     return nullptr;
   }
-  live->saga = std::move(saga);
-  Live* const raw = live.get();
-  live_[raw->saga.id] = std::move(live);
-  return raw;
+  return &live_.Insert(std::move(saga), std::move(definition));
 }
 
 // Advances `live` and notes what is to be stored and sent. False: the event was stale.
-bool Shard::Decide(Live& live, const Event& event) {
+bool Shard::Decide(LiveSaga& live, const Event& event) {
   const Moment moment{.now = now_, .jitter = std::generate_canonical<double, 53>(random_)};
   Decision decision = Advance(live.definition->plan(), live.saga, event, moment);
   if (const auto* reply = std::get_if<Replied>(&event)) {
@@ -172,7 +152,7 @@ bool Shard::Decide(Live& live, const Event& event) {
   return true;
 }
 
-void Shard::WarnOfParked(const Live& live, std::size_t step, const Event& event) {
+void Shard::WarnOfParked(const LiveSaga& live, std::size_t step, const Event& event) {
   const auto* const reply = std::get_if<Replied>(&event);
   Log(Severity::kWarning, "a step waits for a person: RetryStep, SkipStep or ResolveStep moves it",
       {{"saga_id", live.saga.id},
@@ -182,7 +162,7 @@ void Shard::WarnOfParked(const Live& live, std::size_t step, const Event& event)
 }
 
 // A call that is repeated for ever must not be repeated in silence (S6, S7).
-void Shard::WarnOfLongRetries(const Live& live, const Replied& reply) {
+void Shard::WarnOfLongRetries(const LiveSaga& live, const Replied& reply) {
   if (reply.outcome == Outcome::kOk || reply.attempt % kAttemptsPerWarning != 0) return;
   Log(Severity::kWarning, "a call goes on failing and is repeated",
       {{"saga_id", live.saga.id},
@@ -209,24 +189,24 @@ void Shard::Handle(AcceptMail mail) {
   saga.traceparent = std::move(fresh.traceparent);
   saga.owner = context_.lease.instance;
   saga.steps.resize(fresh.definition->plan().steps.size());
-  Live* const live = Insert(std::move(saga));
+  LiveSaga* const live = Insert(std::move(saga));
   CHECK(live != nullptr);  // a served definition is in the catalog
-  Wait(*live, std::move(mail.waiter));
+  live->counted = true;    // since it was admitted
+  live_.AddWaiter(*live, std::move(mail.waiter));
   Decide(*live, Started{});
   CRASH_POINT("orchestrator.after_accept", live->saga.definition);
 }
 
 void Shard::Handle(AttachMail mail) {
-  if (Live* const live = Find(mail.saga_id); live != nullptr) {
+  if (LiveSaga* const live = live_.Find(mail.saga_id); live != nullptr) {
     if (mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
-    return Wait(*live, std::move(mail.waiter));
+    return live_.AddWaiter(*live, std::move(mail.waiter));
   }
   absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
   if (stored.ok() && mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
   if (stored.ok() && !IsTerminal(stored->state)) {
-    if (Live* const live = Insert(*stored); live != nullptr) {
-      live->counted = false;
-      Wait(*live, std::move(mail.waiter));
+    if (LiveSaga* const live = Insert(*stored); live != nullptr) {
+      live_.AddWaiter(*live, std::move(mail.waiter));
       return Watch(*live, *std::move(stored));
     }
   }
@@ -235,25 +215,25 @@ void Shard::Handle(AttachMail mail) {
 }
 
 void Shard::Handle(EventMail mail) {
-  Live* const live = Find(mail.saga_id);
-  if (live == nullptr || live->doubted) return;
+  LiveSaga* const live = live_.Find(mail.saga_id);
+  if (live == nullptr || live->stale) return;
   Decide(*live, mail.event);
   CRASH_POINT("orchestrator.before_commit", CallOf(*live->definition, mail.event));
 }
 
 void Shard::Handle(AskMail mail) {
-  Live* live = Find(mail.saga_id);
-  if (live == nullptr || live->elsewhere) {
+  LiveSaga* live = live_.Find(mail.saga_id);
+  if (live == nullptr || live->owned_by_other) {
     const absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
     if (!stored.ok()) return mail.waiter.answered({.status = LoadFailure(stored.status(), mail.saga_id), .saga = {}});
     if (IsTerminal(stored->state)) return mail.waiter.answered({.status = absl::OkStatus(), .saga = *stored});
     if (context_.catalog.Find(stored->definition, stored->definition_version) == nullptr) {
       return mail.waiter.answered({.status = NotHeld(*stored), .saga = {}});
     }
-    const absl::StatusOr<Live*> taken = TakeFromOwner(mail.saga_id, mail.seen_version);
+    const absl::StatusOr<LiveSaga*> taken = TakeFromOwner(mail.saga_id, mail.seen_version);
     if (!taken.ok()) return mail.waiter.answered({.status = taken.status(), .saga = {}});
     live = *taken;
-  } else if (live->doubted || !IsAsSeen(live->saga, mail.seen_version)) {
+  } else if (live->stale || !IsAsSeen(live->saga, mail.seen_version)) {
     return mail.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
   }
   if (!Decide(*live, mail.event) && work_.find(mail.saga_id) == work_.end()) {
@@ -263,7 +243,7 @@ void Shard::Handle(AskMail mail) {
 }
 
 // What a person asks of a saga is decided here, whoever drove it: its owner finds that the row is no longer its own.
-absl::StatusOr<Shard::Live*> Shard::TakeFromOwner(const std::string& saga_id, std::int64_t seen_version) {
+absl::StatusOr<LiveSaga*> Shard::TakeFromOwner(const std::string& saga_id, std::int64_t seen_version) {
   absl::StatusOr<Saga> taken = context_.store.Take(context_.lease, saga_id);
   if (absl::IsNotFound(taken.status())) return MovedMeanwhile();
   if (!taken.ok()) {
@@ -273,38 +253,37 @@ absl::StatusOr<Shard::Live*> Shard::TakeFromOwner(const std::string& saga_id, st
   const bool as_seen = IsAsSeen(*taken, seen_version);
   Handle(RecoverMail{.saga = *std::move(taken)});
   if (!as_seen) return MovedMeanwhile();
-  return Find(saga_id);
+  return live_.Find(saga_id);
 }
 
 void Shard::Handle(RecoverMail mail) {
-  Live* live = Find(mail.saga.id);
-  if (live != nullptr && !live->doubted) {
+  LiveSaga* live = live_.Find(mail.saga.id);
+  if (live != nullptr && !live->stale) {
     // Taken up already; or lost, moved by another and come back unnoticed. What is decided on such a copy will not be
     // stored, so that it is loaded again.
     const bool is_known = mail.saga.version <= live->saga.version;
     if (is_known || work_.find(mail.saga.id) != work_.end()) return;
   }
-  if (live != nullptr) {
+  if (live == nullptr) {
+    live = Insert(std::move(mail.saga));
+    if (live == nullptr) return;
+  } else {
     live->saga = std::move(mail.saga);
-    live->doubted = live->elsewhere = false;
-    Count(*live, true);
-  } else if (live = Insert(std::move(mail.saga)); live != nullptr) {
-    ++context_.in_flight;
+    live->stale = live->owned_by_other = false;
   }
-  if (live != nullptr && !Decide(*live, TakenOver{})) SetTimer(*live);
+  live_.Count(*live, true);
+  if (!Decide(*live, TakenOver{})) live_.Schedule(*live);
 }
 
 void Shard::TickWhatIsDue() {
-  for (std::size_t n = 0; n < context_.options.batch_max && !timers_.empty(); ++n) {
-    if (timers_.begin()->first > now_) return;
-    Live* const live = Find(timers_.begin()->second);
-    timers_.erase(timers_.begin());
-    live->timer_at = absl::InfiniteFuture();
-    if (live->elsewhere) {
+  for (std::size_t n = 0; n < context_.options.batch_max; ++n) {
+    LiveSaga* const live = live_.TakeDue(now_);
+    if (live == nullptr) return;
+    if (live->owned_by_other) {
       Doubt(*live);
-      continue;
+    } else if (!Decide(*live, Ticked{}) && work_.find(live->saga.id) == work_.end()) {
+      live_.Schedule(*live);
     }
-    if (!Decide(*live, Ticked{}) && work_.find(live->saga.id) == work_.end()) SetTimer(*live);
   }
 }
 
@@ -321,7 +300,7 @@ void Shard::StoreFailed() {
 
 void Shard::PrepareCommit() {
   for (const auto& [saga_id, done] : work_) {
-    const Live& live = *Find(saga_id);
+    const LiveSaga& live = *live_.Find(saga_id);
     writes_.push_back({.seen_version = done.seen_version,
                        .saga = live.saga,
                        .next_run_at = NextRunAt(live.definition->plan(), live.saga),
@@ -365,7 +344,7 @@ void Shard::ActOnWhatLanded() {
 // ---- act
 
 void Shard::Act(WriteResult result, const std::string& saga_id) {
-  Live& live = *Find(saga_id);
+  LiveSaga& live = *live_.Find(saga_id);
   Work work = std::move(work_.extract(saga_id).mapped());
   if (result != WriteResult::kStored) {
     live.key_taken = result == WriteResult::kKeyExists;
@@ -393,7 +372,7 @@ void Shard::Act(WriteResult result, const std::string& saga_id) {
     CRASH_POINT("orchestrator.before_answer", NameOf(live.saga.state));
     return Finish(live);
   }
-  SetTimer(live);
+  live_.Schedule(live);
 }
 
 // What was decided on a copy that is not what is stored is put to the stored saga, whoever has it by now, unless it was
@@ -405,7 +384,7 @@ void Shard::AskAgain(AskMail asker) {
   mailbox_.Post(std::move(asker));
 }
 
-void Shard::Run(const Live& live, const Send& send) {
+void Shard::Run(const LiveSaga& live, const Send& send) {
   const std::string& saga_id = live.saga.id;
   absl::StatusOr<Call> call = MakeCall(*live.definition, live.saga, send, now_);
   if (!call.ok()) {
@@ -439,72 +418,31 @@ void Shard::Run(const Live& live, const Send& send) {
   CRASH_POINT("orchestrator.after_send", CallOf(*live.definition, send.step, send.phase));
 }
 
-// What only waits for a person takes no room from new sagas (S7).
-void Shard::Count(Live& live, bool counts) {
-  if (live.counted == counts) return;
-  live.counted = counts;
-  counts ? ++context_.in_flight : --context_.in_flight;
-}
-
-void Shard::SetTimer(Live& live) {
-  const absl::Time next = NextRunAt(live.definition->plan(), live.saga);
-  Count(live, next != absl::InfiniteFuture() || !Outstanding(live.saga).empty());
-  if (next == live.timer_at) return;
-  ClearTimer(live);
-  if (next != absl::InfiniteFuture()) timers_.insert({next, live.saga.id});
-  live.timer_at = next;
-}
-
-void Shard::ClearTimer(Live& live) {
-  if (live.timer_at != absl::InfiniteFuture()) timers_.erase({live.timer_at, live.saga.id});
-  live.timer_at = absl::InfiniteFuture();
-}
-
-void Shard::Wait(Live& live, Waiter waiter) {
-  if (waiter.answer_by != absl::InfiniteFuture()) leavings_.insert({waiter.answer_by, live.saga.id});
-  live.waiters.push_back(std::move(waiter));
-}
-
-Progress Shard::ProgressOf(const Live& live) const {
-  const bool is_stored = live.elsewhere || (!live.doubted && work_.find(live.saga.id) == work_.end());
+Progress Shard::ProgressOf(const LiveSaga& live) const {
+  const bool is_stored = live.owned_by_other || (!live.stale && work_.find(live.saga.id) == work_.end());
   return is_stored ? Progress{.status = absl::OkStatus(), .saga = live.saga}
                    : Progress{.status = StoreSilent(), .saga = {}};
 }
 
 void Shard::AnswerExpiredWaiters() {
-  while (!leavings_.empty() && leavings_.begin()->first <= now_) {
-    Live* const live = Find(leavings_.begin()->second);
-    leavings_.erase(leavings_.begin());
-    const auto stays = [this](const Waiter& waiter) { return waiter.answer_by > now_; };
-    const auto first = std::stable_partition(live->waiters.begin(), live->waiters.end(), stays);
-    for (auto it = first; it != live->waiters.end(); ++it) it->answered(ProgressOf(*live));
-    live->waiters.erase(first, live->waiters.end());
+  std::vector<Waiter> expired;
+  while (const LiveSaga* const live = live_.TakeExpired(now_, expired)) {
+    for (const Waiter& waiter : expired) waiter.answered(ProgressOf(*live));
   }
 }
 
-// Forgets the saga; its waiters go to `to`.
-void Shard::Release(Live& live, const std::function<void(Waiter)>& to) {
-  Count(live, false);
-  ClearTimer(live);
-  const auto released = live_.extract(live.saga.id);
-  for (Waiter& waiter : live.waiters) {
-    leavings_.erase({waiter.answer_by, live.saga.id});
-    to(std::move(waiter));
-  }
-}
-
-void Shard::Finish(Live& live) {
+void Shard::Finish(LiveSaga& live) {
   context_.observer.OnFinished(live.saga);
-  Release(live,
-          [saga = live.saga](const Waiter& waiter) { waiter.answered({.status = absl::OkStatus(), .saga = saga}); });
+  const Saga saga = live.saga;
+  for (const Waiter& waiter : live_.Remove(live)) waiter.answered({.status = absl::OkStatus(), .saga = saga});
 }
 
 // ---- when the store says otherwise
 
 // The row moved under us, or was never made: what is stored is the truth.
-void Shard::Doubt(Live& live) {
-  live.doubted = true;
-  ClearTimer(live);
+void Shard::Doubt(LiveSaga& live) {
+  live.stale = true;
+  live_.SetTimer(live, absl::InfiniteFuture());
   const Saga& mine = live.saga;
   absl::StatusOr<Saga> stored =
       live.key_taken ? context_.store.LoadByKey(mine.definition, mine.key) : context_.store.Load(mine.id);
@@ -514,30 +452,32 @@ void Shard::Doubt(Live& live) {
 }
 
 void Shard::Handle(ReloadMail mail) {
-  if (Live* const live = Find(mail.saga_id); live != nullptr && live->doubted) Doubt(*live);
+  if (LiveSaga* const live = live_.Find(mail.saga_id); live != nullptr && live->stale) Doubt(*live);
 }
 
 // Its owner finishes it, or loses it: its waiters are told from what is stored.
-void Shard::Watch(Live& live, Saga stored) {
+void Shard::Watch(LiveSaga& live, Saga stored) {
   live.saga = std::move(stored);
-  live.doubted = live.elsewhere = true;
-  Count(live, false);
+  live.stale = live.owned_by_other = true;
+  live_.Count(live, false);
   live.watch_pause = std::clamp(live.watch_pause * 2, kWatchPauseMin, kWatchPauseMax);
-  live.timer_at = now_ + live.watch_pause;
-  timers_.insert({live.timer_at, live.saga.id});
+  live_.SetTimer(live, now_ + live.watch_pause);
 }
 
-void Shard::TakeAsStored(Live& live, const absl::StatusOr<Saga>& stored) {
+void Shard::TakeAsStored(LiveSaga& live, const absl::StatusOr<Saga>& stored) {
   const bool is_same = stored.ok() && stored->id == live.saga.id;
   if (is_same && !IsTerminal(stored->state) && stored->owner == context_.lease.instance) {
     return mailbox_.Post(RecoverMail{.saga = *stored});
   }
   if (is_same && !IsTerminal(stored->state) && !live.waiters.empty()) return Watch(live, *stored);
   const std::string input_hash = live.saga.input_hash, saga_id = live.saga.id;
-  Release(live, [&](Waiter waiter) {
-    if (stored.ok() && !is_same) return AttachToExisting(context_, *stored, input_hash, std::move(waiter));
-    waiter.answered({.status = LoadFailure(stored.status(), saga_id), .saga = stored.ok() ? *stored : Saga()});
-  });
+  for (Waiter& waiter : live_.Remove(live)) {
+    if (stored.ok() && !is_same) {
+      AttachToExisting(context_, *stored, input_hash, std::move(waiter));
+    } else {
+      waiter.answered({.status = LoadFailure(stored.status(), saga_id), .saga = stored.ok() ? *stored : Saga()});
+    }
+  }
 }
 
 }  // namespace unwind

@@ -4,20 +4,17 @@
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_SHARD_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_SHARD_H_
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <random>
-#include <set>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "orchestrator/engine/mailbox.h"
+#include "orchestrator/engine/live_sagas.h"
 
 namespace unwind {
 
@@ -59,7 +56,6 @@ class Shard : public std::enable_shared_from_this<Shard> {
   absl::Time NextDue() const;
 
  private:
-  struct Live;
   struct Work;
 
   void AnswerExpiredCallers();
@@ -72,28 +68,22 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void TickWhatIsDue();
   void AnswerExpiredWaiters();
 
-  Live* Find(const std::string& saga_id);
-  Live* Insert(Saga saga);
-  bool Decide(Live& live, const Event& event);
-  static void WarnOfParked(const Live& live, std::size_t step, const Event& event);
-  static void WarnOfLongRetries(const Live& live, const Replied& reply);
+  LiveSaga* Insert(Saga saga);
+  bool Decide(LiveSaga& live, const Event& event);
+  static void WarnOfParked(const LiveSaga& live, std::size_t step, const Event& event);
+  static void WarnOfLongRetries(const LiveSaga& live, const Replied& reply);
   void PrepareCommit();
   void CommitAndAct();
   void ActOnWhatLanded();
   void Act(WriteResult result, const std::string& saga_id);
   void AskAgain(AskMail asker);
-  void Run(const Live& live, const Send& send);
-  void Finish(Live& live);
-  void SetTimer(Live& live);
-  void Count(Live& live, bool counts);
-  void ClearTimer(Live& live);
-  void Wait(Live& live, Waiter waiter);
-  void Release(Live& live, const std::function<void(Waiter)>& to);
-  void Doubt(Live& live);
-  void Watch(Live& live, Saga stored);
-  absl::StatusOr<Live*> TakeFromOwner(const std::string& saga_id, std::int64_t seen_version);
-  void TakeAsStored(Live& live, const absl::StatusOr<Saga>& stored);
-  Progress ProgressOf(const Live& live) const;
+  void Run(const LiveSaga& live, const Send& send);
+  void Finish(LiveSaga& live);
+  void Doubt(LiveSaga& live);
+  void Watch(LiveSaga& live, Saga stored);
+  absl::StatusOr<LiveSaga*> TakeFromOwner(const std::string& saga_id, std::int64_t seen_version);
+  void TakeAsStored(LiveSaga& live, const absl::StatusOr<Saga>& stored);
+  Progress ProgressOf(const LiveSaga& live) const;
 
   bool StoreIsDown(absl::Time now) const;
   void StoreFailed();
@@ -106,14 +96,12 @@ class Shard : public std::enable_shared_from_this<Shard> {
   // Below: the turn's own.
   std::mt19937_64 random_;
   absl::Time now_;
-  std::unordered_map<std::string, std::unique_ptr<Live>> live_;
-  std::map<std::string, Work> work_;                       // decided and not known to be stored, by saga id
-  std::vector<SagaWrite> writes_;                          // of work_, from when their commit was begun
-  bool outcome_unknown_ = false;                           // a commit of writes_ failed, and may have landed
-  absl::Time store_down_until_ = absl::InfinitePast();     // the store is asked nothing before
-  absl::Duration store_pause_;                             // the last pause; zero: it answers
-  std::set<std::pair<absl::Time, std::string>> timers_;    // (a Ticked is due, saga id), one per live saga at most
-  std::set<std::pair<absl::Time, std::string>> leavings_;  // (a waiter's answer_by, saga id)
+  LiveSagas live_;
+  std::map<std::string, Work> work_;                    // decided and not known to be stored, by saga id
+  std::vector<SagaWrite> writes_;                       // of work_, from when their commit was begun
+  bool outcome_unknown_ = false;                        // a commit of writes_ failed, and may have landed
+  absl::Time store_down_until_ = absl::InfinitePast();  // the store is asked nothing before
+  absl::Duration store_pause_;                          // the last pause; zero: it answers
 };
 
 }  // namespace unwind

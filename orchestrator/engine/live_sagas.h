@@ -1,0 +1,63 @@
+// The sagas that one shard has in memory: when they are due, who waits for them, and how many are in flight.
+#ifndef UNWIND_ORCHESTRATOR_ENGINE_LIVE_SAGAS_H_
+#define UNWIND_ORCHESTRATOR_ENGINE_LIVE_SAGAS_H_
+
+#include <atomic>
+#include <set>
+#include <unordered_map>
+
+#include "orchestrator/engine/mailbox.h"
+
+namespace unwind {
+
+struct LiveSaga {
+  Saga saga;  // as it was last decided
+  std::shared_ptr<const Definition> definition;
+  std::vector<Waiter> waiters;
+  absl::Time timer_at = absl::InfiniteFuture();
+  bool stale = false;           // `saga` is not what is stored: nothing is decided on it until it was loaded again
+  bool owned_by_other = false;  // only watched, for its waiters; stale as well
+  absl::Duration watch_pause;
+  bool counted = false;    // as in flight: it does not only wait for an operator
+  bool key_taken = false;  // it was never stored and never will be: another saga has its key
+};
+
+// Has at most one timer entry for each saga and one deadline entry for each time at which a waiter of it is answered.
+// Not thread-safe.
+class LiveSagas {
+ public:
+  // Adds the counted ones to `in_flight`, which must outlive it.
+  explicit LiveSagas(std::atomic<std::size_t>& in_flight) : in_flight_(in_flight) {}
+
+  LiveSaga* Find(const std::string& saga_id);  // null: it is not in memory
+  LiveSaga& Insert(Saga saga, std::shared_ptr<const Definition> definition);
+  std::vector<Waiter> Remove(LiveSaga& live);
+  void AddWaiter(LiveSaga& live, Waiter waiter);
+  void Count(LiveSaga& live, bool counts);
+
+  // Sets the one timer of a saga; infinite: none.
+  void SetTimer(LiveSaga& live, absl::Time at);
+  // Sets it to when its row is due, and counts it unless it only waits for an operator, which takes no room from new
+  // sagas (S7).
+  void Schedule(LiveSaga& live);
+
+  // Takes the timer of one saga that is due; null: none is.
+  LiveSaga* TakeDue(absl::Time now);
+  // Takes the waiters whose time is up of one saga; null: there are none.
+  LiveSaga* TakeExpired(absl::Time now, std::vector<Waiter>& expired);
+
+  absl::Time NextTimer() const { return timers_.empty() ? absl::InfiniteFuture() : timers_.begin()->first; }
+  absl::Time NextDeadline() const {
+    return waiter_deadlines_.empty() ? absl::InfiniteFuture() : waiter_deadlines_.begin()->first;
+  }
+
+ private:
+  std::atomic<std::size_t>& in_flight_;
+  std::unordered_map<std::string, std::unique_ptr<LiveSaga>> sagas_;
+  std::set<std::pair<absl::Time, std::string>> timers_;            // (a Ticked is due, saga id)
+  std::set<std::pair<absl::Time, std::string>> waiter_deadlines_;  // (a waiter's answer_by, saga id)
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_ENGINE_LIVE_SAGAS_H_
