@@ -1,0 +1,116 @@
+// The sagas in memory alone: their timers, their waiters' deadlines, and the count of what is in flight.
+#include "orchestrator/engine/live_sagas.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/unit/orchestrator/core/shapes.h"
+#include "tests/unit/orchestrator/engine/world.h"
+
+namespace unwind {
+namespace {
+
+using testing::SizeIs;
+
+const absl::Time kNow = absl::FromUnixSeconds(1'000'000);
+
+class LiveSagasTest : public testing::Test {
+ protected:
+  LiveSaga& Insert(const std::string& id) {
+    Saga saga;
+    saga.id = id;
+    saga.steps.resize(definition_->plan().steps.size());
+    return live_.Insert(std::move(saga), definition_);
+  }
+  static Waiter Until(absl::Time answer_by) {
+    return {.answer_by = answer_by, .accepted = nullptr, .answered = [](const Progress&) {}};
+  }
+
+  const std::shared_ptr<const Definition> definition_ = std::make_shared<PlainDefinition>(Sequence());
+  std::atomic<std::size_t> in_flight_ = 0;
+  LiveSagas live_{in_flight_};
+};
+
+TEST_F(LiveSagasTest, FindsWhatWasInsertedUntilItIsRemoved) {
+  LiveSaga& live = Insert("a");
+  EXPECT_EQ(live_.Find("a"), &live);
+  live_.AddWaiter(live, Until(kNow));
+  live_.AddWaiter(live, Until(absl::InfiniteFuture()));
+  EXPECT_THAT(live_.Remove(live), SizeIs(2));
+  EXPECT_EQ(live_.Find("a"), nullptr);
+  EXPECT_EQ(live_.NextDeadline(), absl::InfiniteFuture());
+}
+
+TEST_F(LiveSagasTest, OnlyCountedSagasAreInFlightAndEachOnce) {
+  LiveSaga& a = Insert("a");
+  LiveSaga& b = Insert("b");
+  EXPECT_EQ(in_flight_, 0u);
+  live_.Count(a, true);
+  live_.Count(a, true);
+  live_.Count(b, true);
+  EXPECT_EQ(in_flight_, 2u);
+  live_.Count(b, false);
+  live_.Remove(a);
+  live_.Remove(b);
+  EXPECT_EQ(in_flight_, 0u);
+}
+
+TEST_F(LiveSagasTest, ASagaHasOneTimerAndTheEarliestIsTakenFirst) {
+  LiveSaga& a = Insert("a");
+  LiveSaga& b = Insert("b");
+  live_.SetTimer(a, kNow + absl::Seconds(3));
+  live_.SetTimer(a, kNow + absl::Seconds(2));
+  live_.SetTimer(b, kNow + absl::Seconds(1));
+  EXPECT_EQ(live_.NextTimer(), kNow + absl::Seconds(1));
+  EXPECT_EQ(live_.TakeDue(kNow), nullptr);
+  EXPECT_EQ(live_.TakeDue(kNow + absl::Seconds(5)), &b);
+  EXPECT_EQ(live_.TakeDue(kNow + absl::Seconds(5)), &a);
+  EXPECT_EQ(live_.TakeDue(kNow + absl::Seconds(5)), nullptr);
+  EXPECT_EQ(a.timer_at, absl::InfiniteFuture());
+}
+
+TEST_F(LiveSagasTest, ARemovedSagaIsNeverDue) {
+  LiveSaga& a = Insert("a");
+  live_.SetTimer(a, kNow);
+  live_.Remove(a);
+  EXPECT_EQ(live_.TakeDue(kNow), nullptr);
+}
+
+TEST_F(LiveSagasTest, WhatOnlyWaitsForAnOperatorHasNoTimerAndIsNotInFlight) {
+  LiveSaga& live = Insert("a");
+  live.saga.steps[0].state = StepState::kInFlight;
+  live.saga.steps[0].awaiting = true;
+  live_.Schedule(live);
+  EXPECT_EQ(in_flight_, 1u);
+  live.saga.steps[0].awaiting = false;
+  live.saga.steps[0].wake_at = kNow;
+  live_.Schedule(live);
+  EXPECT_EQ(live_.NextTimer(), kNow);
+  EXPECT_EQ(in_flight_, 1u);
+  live.saga.steps[0].wake_at = absl::InfiniteFuture();
+  live.saga.steps[0].parked = true;
+  live_.Schedule(live);
+  EXPECT_EQ(live_.NextTimer(), absl::InfiniteFuture());
+  EXPECT_EQ(in_flight_, 0u);
+}
+
+TEST_F(LiveSagasTest, OnlyWaitersWhoseTimeIsUpAreTaken) {
+  LiveSaga& live = Insert("a");
+  live_.AddWaiter(live, Until(kNow));
+  live_.AddWaiter(live, Until(kNow));
+  live_.AddWaiter(live, Until(kNow + absl::Seconds(1)));
+  live_.AddWaiter(live, Until(absl::InfiniteFuture()));
+  std::vector<Waiter> expired;
+  EXPECT_EQ(live_.TakeExpired(kNow - absl::Seconds(1), expired), nullptr);
+  EXPECT_EQ(live_.TakeExpired(kNow, expired), &live);
+  EXPECT_THAT(expired, SizeIs(2));
+  EXPECT_EQ(live_.TakeExpired(kNow, expired), nullptr);
+  EXPECT_EQ(live_.NextDeadline(), kNow + absl::Seconds(1));
+  EXPECT_THAT(live.waiters, SizeIs(2));
+}
+
+}  // namespace
+}  // namespace unwind
