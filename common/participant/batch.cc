@@ -9,9 +9,8 @@
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/participant/barrier_rows.h"
+#include "common/rpc/deterministic.h"
 #include "common/rpc/error.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 
 namespace unwind {
 namespace {
@@ -21,13 +20,6 @@ using barrier::Phase;
 using barrier::Row;
 using barrier::RowKey;
 using barrier::Verdict;
-
-void AppendBytes(const google::protobuf::Message& message, std::string& bytes) {
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&coded);
-}
 
 RowKey KeyOf(const CallKey& key, Phase phase) { return {.saga_id = key.saga_id, .step = key.step, .phase = phase}; }
 
@@ -147,7 +139,7 @@ class Batch {
 
   void TakeOk(Submission& call, const Ok& ok) {
     const CallKey& key = call.command.key;
-    if (ok.response != nullptr) AppendBytes(*ok.response, call.reply.response);
+    if (ok.response != nullptr) call.reply.response = DeterministicBytes(*ok.response);
     Row row{Outcome::kOk, call.payload_hash, call.reply.response};
     switch (key.phase) {
       case Phase::kAction:
@@ -217,10 +209,9 @@ std::string CallOf(const Command& command) {
 }
 
 std::string PayloadHash(const google::protobuf::Message& request) {
-  std::string bytes = request.GetDescriptor()->full_name();
-  bytes.push_back('\0');
-  AppendBytes(request, bytes);
-  return HexSha256(bytes);
+  // The NUL keeps the name and the bytes apart.
+  return HexSha256(
+      absl::StrCat(request.GetDescriptor()->full_name(), std::string(1, '\0'), DeterministicBytes(request)));
 }
 
 absl::Status RunBatch(soci::session& session, Domain& domain, const ParticipantOptions& options, absl::Time now,

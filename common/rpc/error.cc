@@ -6,9 +6,8 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/rpc/deterministic.h"
 #include "google/protobuf/any.pb.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -29,17 +28,10 @@ std::string TypeUrl() {
   return absl::StrCat(kTypePrefix, Detail::descriptor()->full_name());
 }
 
-// A map's order is random, but the same error must have the same bytes whenever it is made.
+// The same error has the same bytes whenever it is made: it is stored and replayed.
 template <class Detail>
 void SetDetail(absl::Status& status, const Detail& detail) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    detail.SerializeToCodedStream(&coded);
-  }
-  status.SetPayload(TypeUrl<Detail>(), absl::Cord(bytes));
+  status.SetPayload(TypeUrl<Detail>(), absl::Cord(DeterministicBytes(detail)));
 }
 
 // Cuts between characters. What was cut once is not cut again.

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "common/metrics/code_names.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/validate.h"
 #include "prometheus/counter.h"
@@ -23,13 +24,6 @@ ABSL_FLAG(std::uint32_t, message_max_bytes, 256 * 1024,
 
 namespace unwind {
 namespace {
-
-// go-grpc-prometheus spells codes like this; by google.rpc.Code.
-constexpr std::array<const char*, 17> kCodeNames = {
-    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
-    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
-    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
-    "DataLoss", "Unauthenticated"};
 
 const prometheus::Histogram::BucketBoundaries& Buckets() {
   static const auto* const buckets =
@@ -93,8 +87,7 @@ CallCounter::CallCounter(absl::string_view path) : method_(MethodOf(path)), star
 }
 
 void CallCounter::Finish(absl::StatusCode code) {
-  const auto index = static_cast<std::size_t>(code);
-  method_->handled[index < kCodeNames.size() ? index : 2]->Increment();
+  method_->handled[CodeIndex(static_cast<int>(code))]->Increment();
   method_->seconds.Observe(absl::ToDoubleSeconds(absl::Now() - started_));
 }
 

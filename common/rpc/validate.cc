@@ -6,8 +6,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/utf8.h"
 #include "google/protobuf/descriptor.h"
-#include "google/protobuf/stubs/common.h"
 #include "saga/v1/rules.pb.h"
 
 namespace unwind {
@@ -102,8 +102,7 @@ class Value {
 
  private:
   void CheckString(const std::string& text, const FieldRules& rules, const std::string& path, Violations& out) const {
-    if (field_.type() == FieldDescriptor::TYPE_STRING &&
-        !google::protobuf::internal::IsStructurallyValidUTF8(text.data(), static_cast<int>(text.size()))) {
+    if (field_.type() == FieldDescriptor::TYPE_STRING && FindNotUtf8(text) != absl::string_view::npos) {
       return out.push_back({path, "is not valid UTF-8"});
     }
     CheckText(text, rules, path, out);

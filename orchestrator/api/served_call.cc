@@ -10,8 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "common/rpc/error.h"
 #include "common/rpc/validate.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/rpc/error_details.pb.h"
 #include "orchestrator/core/names.h"
 
@@ -107,16 +105,6 @@ absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::
   if (!key.empty() && !IsIdentifier(key))
     return MakeBadRequest(kSagaDomain, {{field, "must match [A-Za-z0-9_-]{1,64}"}});
   return key;
-}
-
-std::string SerializeInput(const google::protobuf::Message& input) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
-  google::protobuf::io::CodedOutputStream coded(&stream);
-  coded.SetSerializationDeterministic(true);
-  input.SerializePartialToCodedStream(&coded);
-  coded.Trim();
-  return bytes;
 }
 
 std::string ReadTraceparent(absl::string_view value) {

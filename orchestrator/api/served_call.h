@@ -26,9 +26,6 @@ absl::Status CheckFields(const Definition& definition, const google::protobuf::M
 absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::protobuf::Message& input,
                                     const std::optional<std::string>& metadata);
 
-// The same bytes for equal messages.
-std::string SerializeInput(const google::protobuf::Message& input);
-
 // `value` if it is a W3C traceparent of version 00, else empty.
 std::string ReadTraceparent(absl::string_view value);
 

@@ -10,6 +10,7 @@
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/bytes.h"
+#include "common/rpc/deterministic.h"
 #include "common/rpc/error.h"
 #include "common/rpc/unary.h"
 #include "orchestrator/api/served_call.h"
@@ -121,7 +122,7 @@ absl::StatusOr<NewSaga> ServedMethods::Call::Read() {
   NewSaga saga;
   ASSIGN_OR_RETURN(saga.key, ReadKey(*definition_, *input, key));
   saga.definition = definition_;
-  saga.input = SerializeInput(*input);
+  saga.input = DeterministicBytes(*input);
   saga.input_hash = HexSha256(saga.input);
   saga.traceparent = ReadTraceparent(Header(*context_, "traceparent").value_or(""));
   return saga;

@@ -36,7 +36,7 @@ struct StoredField {
 enum class SagaField { kId, kKey, kFailureReason, kFailureMessage, kFailureStep, kFailureDomain };
 struct SagaText {
   SagaField field = SagaField::kId;
-  std::size_t bytes_max = 0;  // a failure's words are cut to what the target takes by its saga.v1.rules; 0: any
+  std::size_t bytes_max = absl::string_view::npos;  // a failure's words are cut to what the target's rules take
 };
 using Source = std::variant<StoredField, SagaText>;
 
@@ -60,9 +60,6 @@ class Mapping {
   std::vector<Root> roots_;
   std::vector<Assignment> assignments_;
 };
-
-// `text` as a string field takes it: UTF-8 (other bytes become '?') of at most `bytes_max` bytes (0: any).
-std::string FitText(absl::string_view text, std::size_t bytes_max);
 
 }  // namespace unwind
 

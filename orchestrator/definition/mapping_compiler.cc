@@ -142,10 +142,11 @@ class Compiler {
     }
     const SagaField of_saga = std::get<SagaField>(*path);
     if (of_saga == SagaField::kId || of_saga == SagaField::kKey) {
-      assignment.sources.push_back(SagaText{of_saga, 0});
+      assignment.sources.push_back(SagaText{of_saga});
     } else {
       CheckFailureFits(text, of_saga, to);
-      assignment.sources.push_back(SagaText{of_saga, RulesOf(to.field).max_bytes()});
+      const std::size_t bytes_max = RulesOf(to.field).max_bytes();
+      assignment.sources.push_back(SagaText{of_saga, bytes_max == 0 ? absl::string_view::npos : bytes_max});
     }
   }
 

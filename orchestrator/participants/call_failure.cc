@@ -6,9 +6,9 @@
 
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/utf8.h"
 #include "common/rpc/error.h"
 #include "google/rpc/error_details.pb.h"
-#include "orchestrator/participants/text.h"
 
 namespace unwind {
 namespace {

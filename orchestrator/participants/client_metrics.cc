@@ -7,14 +7,6 @@
 namespace unwind {
 namespace {
 
-constexpr std::array<const char*, 17> kCodeNames = {
-    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
-    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
-    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
-    "DataLoss", "Unauthenticated"};
-
-constexpr std::size_t kUnknownCode = 2;
-
 const prometheus::Histogram::BucketBoundaries kSecondsBuckets = {.001, .0025, .005, .01, .025, .05,
                                                                  .1,   .25,   .5,   1,   2.5,  5};
 
@@ -35,8 +27,7 @@ ClientMetrics::ClientMetrics(prometheus::Registry& registry)
                    .Register(registry)) {}
 
 void ClientMetrics::Series::Finish(int code, absl::Duration elapsed) const {
-  const auto index = static_cast<std::size_t>(code);
-  handled[index < handled.size() ? index : kUnknownCode]->Increment();
+  handled[CodeIndex(code)]->Increment();
   seconds->Observe(absl::ToDoubleSeconds(elapsed));
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "common/metrics/code_names.h"
 #include "prometheus/counter.h"
 #include "prometheus/family.h"
 #include "prometheus/histogram.h"
@@ -22,7 +23,7 @@ class ClientMetrics {
   struct Series {
     prometheus::Counter* started;
     prometheus::Histogram* seconds;
-    std::array<prometheus::Counter*, 17> handled;  // by google.rpc.Code
+    std::array<prometheus::Counter*, kCodeNames.size()> handled;  // by google.rpc.Code
 
     void Finish(int code, absl::Duration elapsed) const;
   };

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
+#include "common/rpc/deterministic.h"
 #include "common/rpc/error.h"
 #include "orchestrator/api/served_call.h"
 #include "orchestrator/core/names.h"
@@ -302,7 +303,7 @@ void Orchestrator::Accept(const std::shared_ptr<Process>& process, const Request
     if (!input->ParseFromString(request.bytes)) return absl::InvalidArgumentError("no such message");
     RETURN_IF_ERROR(CheckFields(*saga.definition, *input, std::nullopt));
     ASSIGN_OR_RETURN(saga.key, ReadKey(*saga.definition, *input, std::nullopt));
-    saga.input = SerializeInput(*input);
+    saga.input = DeterministicBytes(*input);
     saga.input_hash = HexSha256(saga.input);
     return saga;
   };

@@ -2,7 +2,6 @@
 
 #include <memory>
 
-#include "common/base/sha256.h"
 #include "common/rpc/error.h"
 #include "google/rpc/error_details.pb.h"
 #include "gtest/gtest.h"
@@ -114,13 +113,6 @@ TEST(AnswerByTest, LeavesTenPercentButAtMostHalfASecond) {
   EXPECT_EQ(AnswerBy(now, now + absl::Seconds(600), absl::Seconds(30)), now + absl::Seconds(594));
   EXPECT_EQ(AnswerBy(now, absl::InfiniteFuture(), absl::Seconds(30)), now + absl::Seconds(30));
   EXPECT_EQ(AnswerBy(now, now - absl::Seconds(1), absl::Seconds(30)), now - absl::Seconds(1));
-}
-
-TEST(SerializeInputTest, IsDeterministicAndHashed) {
-  const std::string bytes = SerializeInput(WithKey("k"));
-  EXPECT_EQ(bytes, SerializeInput(WithKey("k")));
-  EXPECT_EQ(HexSha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  EXPECT_NE(HexSha256(bytes), HexSha256(SerializeInput(WithKey("l"))));
 }
 
 class AnswerTest : public testing::Test {

@@ -280,18 +280,5 @@ response: { id: ship.parcel_id }
             texts.Bytes("lab.v1.UnmakeRequest", R"(id: "key-1")"));
 }
 
-TEST(FitText, KeepsWholeCharactersOfUtf8) {
-  EXPECT_EQ(FitText("abc", 0), "abc");
-  EXPECT_EQ(FitText("abc", 2), "ab");
-  EXPECT_EQ(FitText("", 2), "");
-  EXPECT_EQ(FitText("\xEA\xB0\x80\xEA\xB0\x81", 5), "\xEA\xB0\x80");
-  EXPECT_EQ(FitText("\xF0\x9F\x98\x80", 4), "\xF0\x9F\x98\x80");
-  EXPECT_EQ(FitText("a\x80z", 0), "a?z");
-  EXPECT_EQ(FitText("\xC0\xAF", 0), "??") << "overlong";
-  EXPECT_EQ(FitText("\xED\xA0\x80", 0), "???") << "a surrogate";
-  EXPECT_EQ(FitText("\xF4\x90\x80\x80", 0), "????") << "past the last character";
-  EXPECT_EQ(FitText("\xE2\x82", 0), "??") << "cut off";
-}
-
 }  // namespace
 }  // namespace unwind
