@@ -116,12 +116,21 @@ Failure MakeFailure(absl::StatusCode code, const char* reason, const char* messa
           .metadata = {}};
 }
 
+// What was counted of one phase does not count in another.
+void EnterPhase(Step& step, Phase phase) {
+  if (step.phase == phase) return;
+  step.phase = phase;
+  step.refusals = 0;
+  step.unknowns = 0;
+  step.first_send_time = absl::InfiniteFuture();
+}
+
 void SendNow(Turn& turn, std::size_t i, Phase phase) {
   Step& step = turn.step(i);
-  if (step.phase != phase) step.refusals = 0;
+  EnterPhase(step, phase);
   Rest(step);
-  step.phase = phase;
   step.awaiting = true;
+  if (step.first_send_time == absl::InfiniteFuture()) step.first_send_time = turn.moment.now;
   const int attempt = ++step.sends[static_cast<std::size_t>(phase)];
   turn.sends.push_back({static_cast<int>(i), phase, attempt});
 }
@@ -129,7 +138,7 @@ void SendNow(Turn& turn, std::size_t i, Phase phase) {
 // The same, unless the saga is older than participants remember keys: then a person decides.
 void SendUnlessTooOld(Turn& turn, std::size_t i, Phase phase) {
   if (turn.moment.now - turn.saga.create_time <= turn.plan.age_max) return SendNow(turn, i, phase);
-  turn.step(i).phase = phase;
+  EnterPhase(turn.step(i), phase);
   Park(turn, i,
        MakeFailure(absl::StatusCode::kDeadlineExceeded, "SAGA_TOO_OLD",
                    "the saga is older than its participants remember idempotency keys", turn.plan_of(i).name));
@@ -163,6 +172,7 @@ void GoBack(Turn& turn, const Failure& why) {
 
 void Succeed(Turn& turn, std::size_t i, const std::string& reply) {
   Step& step = turn.step(i);
+  step.last_failure = {};
   if (step.phase == Phase::kCompensation) return End(step, StepState::kCompensated);
   End(step, StepState::kSucceeded);
   step.reply = reply;
@@ -182,7 +192,7 @@ void CompensatableNotOk(Turn& turn, std::size_t i, const Replied& reply) {
     case Outcome::kOk:
       return;
     case Outcome::kUnknown:
-      if (turn.step(i).attempt() < plan.retry.attempts) return SendLater(turn, i);
+      if (turn.step(i).unknowns < plan.retry.attempts) return SendLater(turn, i);
       return GiveUpAction(turn, i, reply.failure);
     case Outcome::kFenced:
       GoBack(turn, reply.failure);
@@ -202,6 +212,8 @@ void PivotNotOk(Turn& turn, std::size_t i, const Replied& reply) {
     End(turn.step(i), StepState::kRefused);
     return GoBack(turn, reply.failure);
   }
+  // What ended the connection may have been another call's fault: sent once more before it is asked about (S6).
+  if (reply.by_transport && only_copy) return SendLater(turn, i);
   if (turn.plan_of(i).has_resolve) return SendUnlessTooOld(turn, i, Phase::kResolve);
   if (reply.outcome == Outcome::kRefused) return RefusedAgain(turn, i, reply.failure);
   SendLater(turn, i);
@@ -257,6 +269,8 @@ void Apply(Turn& turn, const Replied& reply) {
     failed.failure.reason = reply.outcome == Outcome::kRefused ? "STEP_REFUSED" : "OUTCOME_UNKNOWN";
     failed.failure.domain = kSagaDomain;
   }
+  if (reply.outcome == Outcome::kUnknown && !reply.by_transport) ++turn.step(i).unknowns;
+  turn.step(i).last_failure = failed.failure;
   NotOk(turn, i, failed);
 }
 

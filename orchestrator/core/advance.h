@@ -31,10 +31,12 @@ struct Replied {
   Phase phase = Phase::kAction;
   int attempt = 0;  // with step and phase the stamp of the send it answers (S8)
   Outcome outcome = Outcome::kUnknown;
-  bool effect_free = false;  // refused with the trailer `saga-outcome: refused`
-  std::string reply;         // bytes, when OK
-  Failure failure;           // when not OK
-  absl::Duration elapsed;    // from send to reply; for people, decides nothing
+  bool effect_free = false;   // refused for good: nothing happened, and under this key nothing ever will (S1)
+  std::string reply;          // bytes, when OK
+  Failure failure;            // when not OK
+  absl::Duration elapsed;     // from send to reply; for people, decides nothing
+  bool by_transport = false;  // unknown because the connection ended, not the call (S2)
+  absl::Duration retry_after = absl::ZeroDuration();  // the pause that the participant asks for; zero: none
 
   bool operator==(const Replied&) const = default;
 };

@@ -43,10 +43,13 @@ struct Step {
   Phase phase = Phase::kAction;                 // of the call it makes now or made last
   std::array<int, 4> sends = {};                // committed sends, by Phase; the current attempt is sends[phase]
   int refusals = 0;                             // of the current phase
+  int unknowns = 0;                             // UNKNOWN answers of the current phase that spent an attempt (S2)
   bool awaiting = false;                        // send number sends[phase] is out and unanswered
   bool parked = false;                          // waits for a person; neither awaiting nor waking
   absl::Time wake_at = absl::InfiniteFuture();  // when it is sent again; infinite: not waiting
-  std::string reply;                            // bytes of the OK answer of the action or the resolve; written once
+  absl::Time first_send_time = absl::InfiniteFuture();  // of the current phase; infinite: not sent yet, or not known
+  std::string reply;     // bytes of the OK answer of the action or the resolve; written once
+  Failure last_failure;  // why the last call that was answered was not OK; none (an empty reason) once one was
 
   int attempt() const { return sends[static_cast<std::size_t>(phase)]; }
   bool operator==(const Step&) const = default;

@@ -112,10 +112,14 @@ void AppendStep(std::string& out, const Step& step) {
   object.Number("phase", NumberOf(step.phase));
   AppendJsonArray(object.Field("sends"), step.sends, [](std::string& to, int sends) { absl::StrAppend(&to, sends); });
   object.Count("refusals", step.refusals);
+  object.Count("unknowns", step.unknowns);
   object.Flag("awaiting", step.awaiting);
   object.Flag("parked", step.parked);
   if (step.wake_at != absl::InfiniteFuture()) object.Number("wake_at", EncodeTime(step.wake_at));
+  if (step.first_send_time != absl::InfiniteFuture())
+    object.Number("first_send_time", EncodeTime(step.first_send_time));
   object.Bytes("reply", step.reply);
+  if (!(step.last_failure == Failure())) AppendFailure(object.Field("last_failure"), step.last_failure);
 }
 
 Step StepOf(const Json& json) {
@@ -123,10 +127,13 @@ Step StepOf(const Json& json) {
           .phase = Number(Int(json, "phase"), Phase::kResolve),
           .sends = json.at("sends").get<std::array<int, 4>>(),
           .refusals = SmallInt(json, "refusals"),
+          .unknowns = SmallInt(json, "unknowns"),
           .awaiting = Flag(json, "awaiting"),
           .parked = Flag(json, "parked"),
           .wake_at = Time(json.value("wake_at", kNever)),
-          .reply = BytesOf(json, "reply")};
+          .first_send_time = Time(json.value("first_send_time", kNever)),
+          .reply = BytesOf(json, "reply"),
+          .last_failure = FailureOf(json.value("last_failure", Json::object()))};
 }
 
 // ---- events
@@ -153,6 +160,8 @@ struct WriteEvent {
     object.Bytes("reply", replied.reply);
     if (!(replied.failure == Failure())) AppendFailure(object.Field("failure"), replied.failure);
     object.Count("elapsed", EncodeTime(absl::UnixEpoch() + replied.elapsed));
+    object.Flag("by_transport", replied.by_transport);
+    object.Count("retry_after", EncodeTime(absl::UnixEpoch() + replied.retry_after));
   }
   void operator()(const CancelRequested& cancel) const {
     object.Text("actor", cancel.actor);
@@ -181,7 +190,9 @@ Replied RepliedOf(const Json& json) {
           .effect_free = Flag(json, "effect_free"),
           .reply = BytesOf(json, "reply"),
           .failure = FailureOf(json.value("failure", Json::object())),
-          .elapsed = Elapsed(Int(json, "elapsed"))};
+          .elapsed = Elapsed(Int(json, "elapsed")),
+          .by_transport = Flag(json, "by_transport"),
+          .retry_after = Elapsed(Int(json, "retry_after"))};
 }
 
 Operated OperatedOf(Verb verb, const Json& json) {

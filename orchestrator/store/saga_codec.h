@@ -3,8 +3,9 @@
 //
 // - text: as stored_text.h says. Bytes: Base64.
 // - times: whole nanoseconds since 1970; the ends of int64 are infinite. Finer or farther times are rounded to these.
-// - steps: [{"state":4,"phase":1,"sends":[0,1,0,0],"refusals":1,"awaiting":true,"parked":true,"wake_at":1,"reply":""}]
-//   in the order of the plan; all but the first three only if they differ from a new step's.
+// - steps: [{"state":4,"phase":1,"sends":[0,1,0,0],"refusals":1,"unknowns":1,"awaiting":true,"parked":true,"wake_at":1,
+//   "first_send_time":1,"reply":"","last_failure":{}}] in the order of the plan; all but the first three only if they
+//   differ from a new step's.
 // - failure: {"reason":"","domain":"","code":9,"message":"","step":"","metadata":{}}, only what is set.
 // - detail: the event's own fields, by their names in advance.h, then "jitter":0.5 and
 //   "sends":[{"step":0,"phase":1,"attempt":1}], only what is set.

@@ -192,10 +192,13 @@ class SagaDice {
     step.phase = Phase();
     for (int& sends : step.sends) sends = Small();
     step.refusals = Small();
+    step.unknowns = Small();
     step.awaiting = Coin();
     step.parked = Coin();
     step.wake_at = Time();
+    step.first_send_time = Time();
     step.reply = Bytes();
+    step.last_failure = Failure();
     return step;
   }
 
@@ -252,7 +255,9 @@ class SagaDice {
                        .effect_free = Coin(),
                        .reply = Bytes(),
                        .failure = Failure(),
-                       .elapsed = Elapsed()};
+                       .elapsed = Elapsed(),
+                       .by_transport = Coin(),
+                       .retry_after = Elapsed()};
     }
   }
 

@@ -99,6 +99,9 @@ class Laws {
       add("OK", MakeReply(i, phase, last, Outcome::kOk, false));
       add("OK", MakeReply(i, phase, last - 1, Outcome::kOk, false));
       add("unknown", MakeReply(i, phase, last, Outcome::kUnknown, false));
+      Replied cut = MakeReply(i, phase, last, Outcome::kUnknown, false);
+      cut.by_transport = true;
+      add("connection ended", cut);
       add("fenced", MakeReply(i, phase, last, Outcome::kFenced, false));
       add("refused", MakeReply(i, phase, last, Outcome::kRefused, false));
       add("refused, nothing done,", MakeReply(i, phase, last, Outcome::kRefused, true));
@@ -161,7 +164,7 @@ class Laws {
     if (plan.kind != StepKind::kCompensatable) return nullptr;
     if (reply->effect_free && next.steps[i].state != StepState::kRefused) return "what had no effect is to be undone";
     if (next.backward || reply->outcome == Outcome::kOk || reply->failure.reason == kReasonKeyReused) return nullptr;
-    const bool attempts_left = reply->outcome == Outcome::kUnknown && reply->attempt < plan.retry.attempts;
+    const bool attempts_left = reply->outcome == Outcome::kUnknown && next.steps[i].unknowns < plan.retry.attempts;
     return attempts_left ? nullptr : "a saga went on past a step that failed";
   }
 
@@ -199,6 +202,9 @@ class Laws {
     if (waits > (open ? 1 : 0)) return "a step waits for more than there is";
     if (before.phase != Phase::kAction && after.phase != before.phase) return "a phase came back";
     if (after.phase != before.phase && after.refusals != 0) return "the refusals of one phase counted for another";
+    const auto* reply = std::get_if<Replied>(&trial.event);
+    const bool cut = reply != nullptr && reply->by_transport;
+    if (cut && after.unknowns > before.unknowns) return "the end of a connection spent an attempt";
     if (!before.reply.empty() && after.reply != before.reply) return "a reply was rewritten";
     if (saga_.backward && before.state == StepState::kPending && after.state != before.state) {
       return "a saga that goes back began a step";

@@ -101,8 +101,9 @@ class Mind {
                   .failure = {},
                   .elapsed = {}};
     reply.failure.reason = "FAILED";
-    Mistake(i, reply);
+    Mistake(i, step, reply);
     Decide(reply, "hears nothing");
+    HearCut(reply);
     const auto hear = [&](std::uint8_t said, Outcome outcome, bool effect_free, const char* name) {
       if ((me_.replies[i] & said) == 0) return;
       reply.outcome = outcome;
@@ -119,11 +120,16 @@ class Mind {
     hear(kSaidNever, Outcome::kRefused, true, "hears NEVER_HAPPENED");
   }
 
+  void HearCut(Replied reply) {
+    reply.by_transport = true;
+    Decide(reply, "hears that the connection ended");
+  }
+
   // The seeded bugs that misread silence.
-  void Mistake(std::size_t i, Replied& reply) const {
+  void Mistake(std::size_t i, const Step& step, Replied& reply) const {
     const StepPlan& plan = model_.plan.steps[i];
-    const bool last =
-        reply.phase == Phase::kAction && plan.kind == StepKind::kCompensatable && reply.attempt >= plan.retry.attempts;
+    const bool last = reply.phase == Phase::kAction && plan.kind == StepKind::kCompensatable &&
+                      step.unknowns + 1 >= plan.retry.attempts;
     if ((model_.bug == Bug::kTimedOutStepNotCompensated && last) ||
         (model_.bug == Bug::kUnknownPaymentFailed && plan.kind == StepKind::kPivot)) {
       reply.outcome = Outcome::kRefused;

@@ -12,6 +12,9 @@ std::uint8_t Byte(Enum value) {
   return static_cast<std::uint8_t>(value);
 }
 
+// They are attempts of an action that is out, and decide nothing of any other call.
+bool CountsUnknowns(const Step& step) { return step.state == StepState::kInFlight && step.phase == Phase::kAction; }
+
 PackedStep Pack(const Step& step) {
   return {.state = Byte(step.state),
           .phase = Byte(step.phase),
@@ -19,6 +22,7 @@ PackedStep Pack(const Step& step) {
           .compensated = Byte(step.sends[2], 1),
           .resolved = Byte(step.sends[3], 1),
           .refusals = Byte(step.refusals, 255),
+          .unknowns = Byte(CountsUnknowns(step) ? step.unknowns : 0, 2),
           .awaiting = Byte(step.awaiting, 1),
           .parked = Byte(step.parked, 1),
           .waking = Byte(step.wake_at != absl::InfiniteFuture(), 1),
@@ -31,6 +35,7 @@ Step Unpack(const PackedStep& packed) {
   step.phase = static_cast<Phase>(packed.phase);
   step.sends = {0, packed.action_sends, packed.compensated, packed.resolved};
   step.refusals = packed.refusals;
+  step.unknowns = packed.unknowns;
   step.awaiting = packed.awaiting != 0;
   step.parked = packed.parked != 0;
   if (packed.waking != 0) step.wake_at = absl::UnixEpoch();

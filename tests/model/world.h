@@ -3,7 +3,8 @@
 //
 // It has no counters, so that the space is finite without bounds on crashes, takeovers, repeats or delays:
 // - a message once sent may be executed any number of times, at any later time, or never: one bit (step, phase);
-// - Advance asks of a count of sends only whether it is the first and whether the attempts (2) are used up: 0, 1, 2;
+// - Advance asks of a count of sends only whether it is the first, and of unknown answers whether they are as many as
+//   the attempts (2): 0, 1, 2 of each;
 // - of a version only whether a copy is the row's: a fresh copy equals the row, and a stale one can commit nothing.
 #ifndef UNWIND_TESTS_MODEL_WORLD_H_
 #define UNWIND_TESTS_MODEL_WORLD_H_
@@ -24,7 +25,7 @@ inline constexpr std::size_t kStepsMax = 5;
 struct PackedStep {
   std::uint8_t state = 0, phase = 0;
   std::uint8_t action_sends = 0, compensated = 0, resolved = 0;  // sends by phase: at most 2, 1 and 1
-  std::uint8_t refusals = 0;
+  std::uint8_t refusals = 0, unknowns = 0;
   std::uint8_t awaiting = 0, parked = 0, waking = 0, replied = 0;
 
   bool operator==(const PackedStep&) const = default;

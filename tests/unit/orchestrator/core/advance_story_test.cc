@@ -41,6 +41,12 @@ class Tale {
                             Failure why = {.reason = "UNAVAILABLE", .code = 14}) {
     return Happens(Answer(step, phase, attempt, Outcome::kUnknown, false, std::move(why)));
   }
+  // The connection ended under the call.
+  std::vector<Send> Cut(int step, Phase phase, int attempt = 1) {
+    Replied cut = Answer(step, phase, attempt, Outcome::kUnknown, false, {.reason = "UNAVAILABLE", .code = 14});
+    cut.by_transport = true;
+    return Happens(cut);
+  }
   std::vector<Send> Refused(int step, Phase phase, int attempt, bool effect_free,
                             Failure why = {.reason = "NO", .code = 9}) {
     return Happens(Answer(step, phase, attempt, Outcome::kRefused, effect_free, std::move(why)));
@@ -167,6 +173,77 @@ TEST(AdvanceStory, ThePivotsFirstRefusalGoesBackAtOnceASecondCopysIsResolved) {
   second.Ok(0, kAction);
   EXPECT_THAT(second.Happens(TakenOver{}), ElementsAre(Send{1, kAction, 2}));
   EXPECT_THAT(second.Refused(1, kAction, 2, true), ElementsAre(Send{1, kResolve, 1}));
+}
+
+TEST(AdvanceStory, AConnectionThatEndsSpendsNoAttemptAndTheDeadlineStillCounts) {
+  Tale tale(Sequence());  // two attempts
+  tale.Starts();
+  for (int attempt = 1; attempt <= 5; ++attempt) {
+    EXPECT_THAT(tale.Cut(0, kAction, attempt), IsEmpty());
+    EXPECT_GT(tale.next_run(), tale.now());
+    EXPECT_THAT(tale.Waits(absl::Seconds(2)), ElementsAre(Send{0, kAction, attempt + 1}));
+  }
+  EXPECT_THAT(tale.Unknown(0, kAction, 6), IsEmpty());  // the first that counts
+  tale.Waits(absl::Seconds(3));
+  EXPECT_THAT(tale.Cut(0, kAction, 7), IsEmpty());
+  EXPECT_THAT(tale.Waits(absl::Seconds(30)), ElementsAre(Send{0, kCompensation, 1}));
+  EXPECT_EQ(tale.saga().failure.reason, "SAGA_DEADLINE");
+}
+
+TEST(AdvanceStory, APivotWhoseConnectionEndedIsSentOnceMoreAndThenResolved) {
+  Tale tale(PivotInTheMiddle(true));
+  tale.Starts();
+  tale.Ok(0, kAction);
+  EXPECT_THAT(tale.Cut(1, kAction), IsEmpty());
+  EXPECT_THAT(tale.Waits(absl::Seconds(1)), ElementsAre(Send{1, kAction, 2}));
+  EXPECT_THAT(tale.Cut(1, kAction, 2), ElementsAre(Send{1, kResolve, 1}));
+}
+
+TEST(AdvanceStory, APivotThatWasTakenOverIsResolvedWhenItsConnectionEnds) {
+  Tale tale(PivotInTheMiddle(true));
+  tale.Starts();
+  tale.Ok(0, kAction);
+  EXPECT_THAT(tale.Happens(TakenOver{}), ElementsAre(Send{1, kAction, 2}));
+  EXPECT_THAT(tale.Cut(1, kAction, 2), ElementsAre(Send{1, kResolve, 1}));
+}
+
+TEST(AdvanceStory, ADeadlineDoesNotWaitForTheSecondSendOfAPivot) {
+  Tale tale(PivotInTheMiddle(true));
+  tale.Starts();
+  tale.Ok(0, kAction);
+  tale.Sleeps(absl::Seconds(30) - absl::Milliseconds(1));
+  EXPECT_THAT(tale.Cut(1, kAction), IsEmpty());
+  EXPECT_EQ(tale.next_run(), tale.saga().deadline);
+  EXPECT_THAT(tale.Waits(absl::Milliseconds(1)), ElementsAre(Send{1, kResolve, 1}));
+}
+
+TEST(AdvanceStory, AStepSaysWhyItsLastCallFailedAndSinceWhenItIsSent) {
+  Tale tale(PivotInTheMiddle(true));
+  tale.Starts();
+  const absl::Time first = tale.now();
+  EXPECT_EQ(tale.step(0).first_send_time, first);
+  EXPECT_EQ(tale.step(1).first_send_time, absl::InfiniteFuture());
+  tale.Unknown(0, kAction, 1, {.reason = "BUSY", .code = 8});
+  tale.Waits(absl::Seconds(1));
+  EXPECT_EQ(tale.step(0).first_send_time, first);
+  EXPECT_EQ(tale.step(0).last_failure.reason, "BUSY");
+  EXPECT_EQ(tale.step(0).last_failure.step, "a");
+  tale.Ok(0, kAction, 2);
+  EXPECT_EQ(tale.step(0).last_failure, Failure());
+  tale.Unknown(1, kAction);
+  EXPECT_EQ(tale.step(1).first_send_time, tale.now());  // of the resolve
+  EXPECT_EQ(tale.step(1).unknowns, 0);
+}
+
+TEST(AdvanceStory, ATakeoverSpendsNoAttempt) {
+  Tale tale(Sequence());
+  tale.Starts();
+  for (int attempt = 2; attempt <= 5; ++attempt) {
+    EXPECT_THAT(tale.Happens(TakenOver{}), ElementsAre(Send{0, kAction, attempt}));
+  }
+  EXPECT_THAT(tale.Unknown(0, kAction, 5), IsEmpty());
+  tale.Waits(absl::Seconds(2));
+  EXPECT_THAT(tale.Unknown(0, kAction, 6), ElementsAre(Send{0, kCompensation, 1}));
 }
 
 TEST(AdvanceStory, APivotWithoutResolveIsRepeatedAndNeverGoesBack) {

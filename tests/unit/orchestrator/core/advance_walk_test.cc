@@ -18,7 +18,8 @@
 namespace unwind {
 namespace {
 
-constexpr int kSendsMax = 2;  // shapes retry twice, so Advance cannot tell three sends from two
+constexpr int kSendsMax = 2;     // Advance asks only whether a send is the first
+constexpr int kUnknownsMax = 2;  // shapes retry twice, so Advance cannot tell three from two
 
 const absl::Time kEarly = absl::FromUnixSeconds(1000);
 const absl::Time kLate = kEarly + absl::Seconds(60);  // past every shape's deadline
@@ -43,6 +44,10 @@ void Canonicalise(Saga& saga, bool& late) {
       step.sends[phase] = current ? std::min(step.sends[phase], kSendsMax) : 0;
     }
     if (!busy) step.refusals = 0;
+    const bool attempting = busy && step.phase == Phase::kAction;  // nothing else has a budget of attempts
+    step.unknowns = attempting ? std::min(step.unknowns, kUnknownsMax) : 0;
+    step.first_send_time = absl::InfiniteFuture();
+    step.last_failure = {};
     if (step.wake_at != absl::InfiniteFuture()) step.wake_at = kEarly;
   }
 }
@@ -53,7 +58,7 @@ std::string KeyOf(const Saga& saga, bool late) {
   for (const Step& step : saga.steps) {
     key += static_cast<char>(static_cast<int>(step.state) * 8 + static_cast<int>(step.phase));
     key += static_cast<char>(step.awaiting + 2 * step.parked + 4 * (step.wake_at != absl::InfiniteFuture()) +
-                             8 * step.reply.empty() + 16 * step.refusals);
+                             8 * step.reply.empty() + 16 * step.refusals + 64 * step.unknowns);
     key += static_cast<char>(step.attempt());
   }
   return key;
@@ -81,6 +86,9 @@ std::vector<Event> LiveEvents(const Saga& saga) {
   for (const Send& send : Outstanding(saga)) {
     events.push_back(Reply(send, Outcome::kOk, false, ""));
     events.push_back(Reply(send, Outcome::kUnknown, false, "UNAVAILABLE"));
+    Replied cut = Reply(send, Outcome::kUnknown, false, "UNAVAILABLE");
+    cut.by_transport = true;
+    events.push_back(cut);
     events.push_back(Reply(send, Outcome::kFenced, false, kReasonFenced));
     events.push_back(Reply(send, Outcome::kRefused, true, "NO"));
     events.push_back(Reply(send, Outcome::kRefused, false, "NO"));
@@ -219,6 +227,9 @@ std::string BrokenByTransition(const Plan& plan, const Saga& before, const Event
         plan.steps[i].has_compensation && before.steps[i].state != StepState::kCompensating &&
         !std::holds_alternative<Operated>(event)) {
       return "compensated without a compensation";
+    }
+    if (reply != nullptr && reply->by_transport && after.steps[i].unknowns > before.steps[i].unknowns) {
+      return "the end of a connection spent an attempt";
     }
     if (!before.steps[i].reply.empty() && before.steps[i].reply != after.steps[i].reply) return "a reply was rewritten";
   }
