@@ -14,8 +14,6 @@
 namespace unwind {
 namespace {
 
-constexpr absl::Duration kStorePauseMin = absl::Milliseconds(20);
-constexpr absl::Duration kStorePauseMax = absl::Seconds(2);
 constexpr int kAttemptsPerWarning = 20;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
 constexpr absl::Duration kWatchPauseMin = absl::Milliseconds(50);  // doubles with each look
@@ -23,8 +21,6 @@ constexpr absl::Duration kWatchPauseMax = absl::Seconds(1);
 
 // `seen_version` as of AskMail.
 bool IsAsSeen(const Saga& saga, std::int64_t seen_version) { return seen_version == 0 || seen_version == saga.version; }
-
-bool MayBeTriedAgain(const absl::Status& status) { return absl::IsUnavailable(status); }
 
 // Which call a crash point is about, such as charge/resolve.
 std::string CallOf(const Definition& definition, int step, Phase phase) {
@@ -50,31 +46,24 @@ void AttachToExisting(DriverContext& context, const Saga& existing, const std::s
   waiter.answered({.status = absl::OkStatus(), .saga = existing});
 }
 
-// What was decided for one saga since it was last stored.
-struct Shard::Work {
-  std::int64_t seen_version = 0;
-  std::vector<HistoryEvent> events;
-  std::vector<Send> sends;
-  std::vector<AskMail> askers;
-};
-
 Shard::Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed)
     : shared_(std::move(context)),
       context_(*shared_),
       mailbox_(context_.options.batch_max),
       random_(seed),
-      live_(context_.in_flight) {}
+      live_(context_.in_flight),
+      pending_(context_, live_) {}
 Shard::~Shard() = default;
 
 absl::Time Shard::NextDue() const {
-  const bool waits = !work_.empty() || StoreIsDown(context_.clock.Now());
-  return std::min(waits ? store_down_until_ : live_.NextTimer(), live_.NextDeadline());
+  const bool waits = !pending_.empty() || pending_.StoreIsDown(context_.clock.Now());
+  return std::min(waits ? pending_.retry_at() : live_.NextTimer(), live_.NextDeadline());
 }
 
 bool Shard::WaitAndTurn() {
   const absl::Time now = context_.clock.Now();
   const absl::Duration wait = std::clamp(NextDue() - now, absl::ZeroDuration(), kWaitMax);
-  if (!mailbox_.Wait(wait, !StoreIsDown(now))) return false;
+  if (!mailbox_.Wait(wait, !pending_.StoreIsDown(now))) return false;
   Turn();
   return true;
 }
@@ -85,30 +74,26 @@ void Shard::AnswerExpiredCallers() {
     if (std::holds_alternative<AcceptMail>(mail)) --context_.in_flight;
     WaiterOf(mail)->answered({.status = StoreSilent(), .saga = {}});
   }
-  for (auto& [saga_id, work] : work_) {
-    const auto gone = std::stable_partition(work.askers.begin(), work.askers.end(),
-                                            [this](const AskMail& asker) { return asker.waiter.answer_by > now_; });
-    for (auto it = gone; it != work.askers.end(); ++it) it->waiter.answered({.status = StoreSilent(), .saga = {}});
-    work.askers.erase(gone, work.askers.end());
-  }
+  for (const AskMail& ask : pending_.TakeExpired(now_)) ask.waiter.answered({.status = StoreSilent(), .saga = {}});
 }
 
 bool Shard::Turn() {
   if (context_.lease_lost) return false;
   now_ = absl::FromUnixMicros(absl::ToUnixMicros(context_.clock.Now()));
   std::vector<Mail> mails;
-  if (work_.empty() && !StoreIsDown(now_)) {
+  if (pending_.empty() && !pending_.StoreIsDown(now_)) {
     mails = mailbox_.Drain();
     for (Mail& mail : mails) {
       std::visit([this](auto& what) { Handle(std::move(what)); }, mail);
     }
     TickWhatIsDue();
-    PrepareCommit();
   }
-  const bool worked = !mails.empty() || !work_.empty();
-  if (!StoreIsDown(now_)) CommitAndAct();
+  const bool worked = !mails.empty() || !pending_.empty();
+  if (!pending_.empty() && !pending_.StoreIsDown(now_)) {
+    for (Landed& landed : pending_.Commit(now_)) Act(std::move(landed));
+  }
   AnswerExpiredWaiters();
-  if (!work_.empty() || StoreIsDown(now_)) AnswerExpiredCallers();
+  if (!pending_.empty() || pending_.StoreIsDown(now_)) AnswerExpiredCallers();
   return worked;
 }
 
@@ -139,16 +124,14 @@ bool Shard::Decide(LiveSaga& live, const Event& event) {
       WarnOfParked(live, i, event);
     }
   }
-  const auto [it, fresh] = work_.try_emplace(live.saga.id);
-  Work& work = it->second;
-  if (fresh) work.seen_version = live.saga.version;
-  work.sends.insert(work.sends.end(), decision.sends.begin(), decision.sends.end());
+  PendingWrite& pending = pending_.Of(live);
+  pending.sends.insert(pending.sends.end(), decision.sends.begin(), decision.sends.end());
   live.saga = std::move(decision.next);
-  work.events.push_back({.seq = live.saga.version,
-                         .moment = moment,
-                         .event = event,
-                         .state = live.saga.state,
-                         .sends = std::move(decision.sends)});
+  pending.events.push_back({.seq = live.saga.version,
+                            .moment = moment,
+                            .event = event,
+                            .state = live.saga.state,
+                            .sends = std::move(decision.sends)});
   return true;
 }
 
@@ -236,10 +219,10 @@ void Shard::Handle(AskMail mail) {
   } else if (live->stale || !IsAsSeen(live->saga, mail.seen_version)) {
     return mail.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
   }
-  if (!Decide(*live, mail.event) && work_.find(mail.saga_id) == work_.end()) {
+  if (!Decide(*live, mail.event) && !pending_.Has(mail.saga_id)) {
     return mail.waiter.answered({.status = absl::OkStatus(), .saga = live->saga});
   }
-  work_[mail.saga_id].askers.push_back(std::move(mail));
+  pending_.Of(*live).asks.push_back(std::move(mail));
 }
 
 // What a person asks of a saga is decided here, whoever drove it: its owner finds that the row is no longer its own.
@@ -262,7 +245,7 @@ void Shard::Handle(RecoverMail mail) {
     // Taken up already; or lost, moved by another and come back unnoticed. What is decided on such a copy will not be
     // stored, so that it is loaded again.
     const bool is_known = mail.saga.version <= live->saga.version;
-    if (is_known || work_.find(mail.saga.id) != work_.end()) return;
+    if (is_known || pending_.Has(mail.saga.id)) return;
   }
   if (live == nullptr) {
     live = Insert(std::move(mail.saga));
@@ -281,93 +264,39 @@ void Shard::TickWhatIsDue() {
     if (live == nullptr) return;
     if (live->owned_by_other) {
       Doubt(*live);
-    } else if (!Decide(*live, Ticked{}) && work_.find(live->saga.id) == work_.end()) {
+    } else if (!Decide(*live, Ticked{}) && !pending_.Has(live->saga.id)) {
       live_.Schedule(*live);
     }
   }
 }
 
-// ---- commit
-
-bool Shard::StoreIsDown(absl::Time now) const {
-  return now < store_down_until_ && store_down_until_ - now <= kStorePauseMax;  // a clock set back ends the pause
-}
-
-void Shard::StoreFailed() {
-  store_pause_ = std::clamp(store_pause_ * 2, kStorePauseMin, kStorePauseMax);
-  store_down_until_ = now_ + store_pause_;
-}
-
-void Shard::PrepareCommit() {
-  for (const auto& [saga_id, done] : work_) {
-    const LiveSaga& live = *live_.Find(saga_id);
-    writes_.push_back({.seen_version = done.seen_version,
-                       .saga = live.saga,
-                       .next_run_at = NextRunAt(live.definition->plan(), live.saga),
-                       .events = done.events});
-  }
-}
-
-// A commit that failed is repeated by a later turn; nothing else is decided before.
-void Shard::CommitAndAct() {
-  if (std::exchange(outcome_unknown_, false)) ActOnWhatLanded();
-  if (writes_.empty()) return;
-  const absl::Time before = context_.clock.Now();
-  const absl::StatusOr<std::vector<WriteResult>> results = context_.store.Commit(context_.lease, writes_);
-  if (!results.ok()) {
-    Log(Severity::kError, "the turn's commit failed",
-        {{"error", results.status().message()}, {"sagas", absl::StrCat(writes_.size())}});
-    // ABORTED: fenced. Anything else is a bug or a broken database: drive nothing on it.
-    if (!MayBeTriedAgain(results.status())) context_.lease_lost = true;
-    outcome_unknown_ = true;
-    return StoreFailed();
-  }
-  store_pause_ = absl::ZeroDuration();
-  std::size_t events = 0;
-  for (const SagaWrite& write : writes_) events += write.events.size();
-  context_.observer.OnTurn(events, writes_.size(), context_.clock.Now() - before);
-  const std::vector<SagaWrite> writes = std::exchange(writes_, {});
-  for (std::size_t i = 0; i < writes.size(); ++i) Act((*results)[i], writes[i].saga.id);
-}
-
-// Of a commit whose outcome is unknown, what is stored is not written again. The version makes the repeat of a write
-// that lands late harmless.
-void Shard::ActOnWhatLanded() {
-  std::erase_if(writes_, [this](const SagaWrite& write) {
-    const absl::StatusOr<Saga> stored = context_.store.Load(write.saga.id);
-    if (!stored.ok() || *stored != write.saga) return false;
-    Act(WriteResult::kStored, write.saga.id);
-    return true;
-  });
-}
-
 // ---- act
 
-void Shard::Act(WriteResult result, const std::string& saga_id) {
-  LiveSaga& live = *live_.Find(saga_id);
-  Work work = std::move(work_.extract(saga_id).mapped());
-  if (result != WriteResult::kStored) {
-    live.key_taken = result == WriteResult::kKeyExists;
+void Shard::Act(Landed landed) {
+  LiveSaga& live = *live_.Find(landed.saga_id);
+  PendingWrite& done = landed.write;
+  if (landed.result != WriteResult::kStored) {
+    live.key_taken = landed.result == WriteResult::kKeyExists;
     Doubt(live);
-    for (AskMail& asker : work.askers) AskAgain(std::move(asker));
+    for (AskMail& ask : done.asks) AskAgain(std::move(ask));
     return;
   }
-  for (const HistoryEvent& event : work.events) {
+  for (const HistoryEvent& event : done.events) {
     CRASH_POINT("orchestrator.after_commit", CallOf(*live.definition, event.event));
   }
-  if (work.seen_version == 0) {
+  if (done.seen_version == 0) {
     CRASH_POINT("orchestrator.after_insert", live.saga.definition);
     context_.observer.OnStarted(live.saga);
     for (const Waiter& waiter : live.waiters) {
-      if (waiter.accepted) waiter.accepted(saga_id);
+      if (waiter.accepted) waiter.accepted(landed.saga_id);
     }
   }
   // A send that a later event of the same turn has already abandoned is not sent at all.
   const std::vector<Send> outstanding = Outstanding(live.saga);
-  for (const Send& send : work.sends) {
+  for (const Send& send : done.sends) {
     if (std::find(outstanding.begin(), outstanding.end(), send) != outstanding.end()) Run(live, send);
   }
-  for (const AskMail& asker : work.askers) asker.waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
+  for (const AskMail& ask : done.asks) ask.waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
   if (IsTerminal(live.saga.state)) {
     CRASH_POINT("orchestrator.before_answer", NameOf(live.saga.state));
     return Finish(live);
@@ -419,7 +348,7 @@ void Shard::Run(const LiveSaga& live, const Send& send) {
 }
 
 Progress Shard::ProgressOf(const LiveSaga& live) const {
-  const bool is_stored = live.owned_by_other || (!live.stale && work_.find(live.saga.id) == work_.end());
+  const bool is_stored = live.owned_by_other || (!live.stale && !pending_.Has(live.saga.id));
   return is_stored ? Progress{.status = absl::OkStatus(), .saga = live.saga}
                    : Progress{.status = StoreSilent(), .saga = {}};
 }
@@ -446,8 +375,8 @@ void Shard::Doubt(LiveSaga& live) {
   const Saga& mine = live.saga;
   absl::StatusOr<Saga> stored =
       live.key_taken ? context_.store.LoadByKey(mine.definition, mine.key) : context_.store.Load(mine.id);
-  if (stored.ok() || !MayBeTriedAgain(stored.status())) return TakeAsStored(live, stored);
-  StoreFailed();
+  if (stored.ok() || !IsTransient(stored.status())) return TakeAsStored(live, stored);
+  pending_.StoreFailed(now_);
   mailbox_.Post(ReloadMail{.saga_id = mine.id});
 }
 

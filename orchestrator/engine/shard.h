@@ -7,33 +7,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "orchestrator/engine/live_sagas.h"
+#include "orchestrator/engine/pending_commit.h"
 
 namespace unwind {
-
-class Shard;
-
-// What the shards of one driver share.
-struct DriverContext {
-  SagaStore& store;
-  Participants& participants;
-  const DefinitionCatalog& catalog;
-  const Clock& clock;
-  DriverObserver& observer;
-  const Lease lease;
-  const DriverOptions options;
-  std::function<Shard&(const std::string& saga_id)> shard_of;
-  std::atomic<std::size_t> in_flight{0};  // accepted and unfinished sagas
-  std::atomic<bool> lease_lost{false};    // a commit was fenced: another process drives these sagas, this one must not
-  std::atomic<bool> owns_unknown{false};  // sagas may have become this instance's without its learning which
-};
 
 // Lets `waiter` wait for the saga that its key has started already, if that was by the same input. Thread-safe.
 void AttachToExisting(DriverContext& context, const Saga& existing, const std::string& input_hash, Waiter waiter);
@@ -56,8 +38,6 @@ class Shard : public std::enable_shared_from_this<Shard> {
   absl::Time NextDue() const;
 
  private:
-  struct Work;
-
   void AnswerExpiredCallers();
   void Handle(AcceptMail mail);
   void Handle(AttachMail mail);
@@ -72,10 +52,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   bool Decide(LiveSaga& live, const Event& event);
   static void WarnOfParked(const LiveSaga& live, std::size_t step, const Event& event);
   static void WarnOfLongRetries(const LiveSaga& live, const Replied& reply);
-  void PrepareCommit();
-  void CommitAndAct();
-  void ActOnWhatLanded();
-  void Act(WriteResult result, const std::string& saga_id);
+  void Act(Landed landed);
   void AskAgain(AskMail asker);
   void Run(const LiveSaga& live, const Send& send);
   void Finish(LiveSaga& live);
@@ -84,9 +61,6 @@ class Shard : public std::enable_shared_from_this<Shard> {
   absl::StatusOr<LiveSaga*> TakeFromOwner(const std::string& saga_id, std::int64_t seen_version);
   void TakeAsStored(LiveSaga& live, const absl::StatusOr<Saga>& stored);
   Progress ProgressOf(const LiveSaga& live) const;
-
-  bool StoreIsDown(absl::Time now) const;
-  void StoreFailed();
 
   const std::shared_ptr<DriverContext> shared_;  // so that a late reply finds it alive
   DriverContext& context_;
@@ -97,11 +71,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   std::mt19937_64 random_;
   absl::Time now_;
   LiveSagas live_;
-  std::map<std::string, Work> work_;                    // decided and not known to be stored, by saga id
-  std::vector<SagaWrite> writes_;                       // of work_, from when their commit was begun
-  bool outcome_unknown_ = false;                        // a commit of writes_ failed, and may have landed
-  absl::Time store_down_until_ = absl::InfinitePast();  // the store is asked nothing before
-  absl::Duration store_pause_;                          // the last pause; zero: it answers
+  PendingCommit pending_;
 };
 
 }  // namespace unwind

@@ -1,0 +1,27 @@
+// What the shards of one driver share.
+#ifndef UNWIND_ORCHESTRATOR_ENGINE_DRIVER_CONTEXT_H_
+#define UNWIND_ORCHESTRATOR_ENGINE_DRIVER_CONTEXT_H_
+
+#include <atomic>
+
+#include "orchestrator/engine/driver.h"
+
+namespace unwind {
+
+struct DriverContext {
+  SagaStore& store;
+  Participants& participants;
+  const DefinitionCatalog& catalog;
+  const Clock& clock;
+  DriverObserver& observer;
+  const Lease lease;
+  const DriverOptions options;
+  std::function<Shard&(const std::string& saga_id)> shard_of;
+  std::atomic<std::size_t> in_flight{0};  // accepted and unfinished sagas
+  std::atomic<bool> lease_lost{false};    // a commit was fenced: another process drives these sagas, this one must not
+  std::atomic<bool> owns_unknown{false};  // sagas may have become this instance's without its learning which
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_ENGINE_DRIVER_CONTEXT_H_

@@ -1,0 +1,67 @@
+// What was decided and is not known to be stored. Nothing of it is acted on before, and nothing else is decided
+// meanwhile.
+#ifndef UNWIND_ORCHESTRATOR_ENGINE_PENDING_COMMIT_H_
+#define UNWIND_ORCHESTRATOR_ENGINE_PENDING_COMMIT_H_
+
+#include <map>
+
+#include "orchestrator/engine/driver_context.h"
+#include "orchestrator/engine/live_sagas.h"
+
+namespace unwind {
+
+// What was decided for one saga since it was last stored.
+struct PendingWrite {
+  std::int64_t seen_version = 0;
+  std::vector<HistoryEvent> events;
+  std::vector<Send> sends;
+  std::vector<AskMail> asks;  // answered once it is stored
+};
+
+// A write whose result is known: it is pending no more.
+struct Landed {
+  std::string saga_id;
+  WriteResult result = WriteResult::kStored;
+  PendingWrite write;
+};
+
+// Not thread-safe.
+class PendingCommit {
+ public:
+  PendingCommit(DriverContext& context, LiveSagas& live) : context_(context), live_(live) {}
+
+  bool empty() const { return pending_.empty(); }
+  bool Has(const std::string& saga_id) const { return pending_.find(saga_id) != pending_.end(); }
+  // Of a saga for which something was decided, or is now.
+  PendingWrite& Of(const LiveSaga& live);
+
+  // Commits all of it. What failed stays pending, and is repeated by a later call.
+  std::vector<Landed> Commit(absl::Time now);
+
+  // After a failure the store is asked nothing for a while, which grows from failure to failure.
+  void StoreFailed(absl::Time now);
+  bool StoreIsDown(absl::Time now) const;
+  absl::Time retry_at() const { return retry_at_; }
+
+  // Takes the asks whose time is up.
+  std::vector<AskMail> TakeExpired(absl::Time now);
+
+ private:
+  void Prepare();
+  void TakeStored(std::vector<Landed>& landed);
+  Landed Take(const std::string& saga_id, WriteResult result);
+
+  DriverContext& context_;
+  LiveSagas& live_;
+  std::map<std::string, PendingWrite> pending_;  // by saga id
+  std::vector<SagaWrite> writes_;                // of pending_, from when their commit was begun
+  bool outcome_unknown_ = false;                 // a commit of writes_ failed, and may have landed
+  absl::Time retry_at_ = absl::InfinitePast();
+  absl::Duration pause_;  // the last; zero: the store answers
+};
+
+bool IsTransient(const absl::Status& status);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_ENGINE_PENDING_COMMIT_H_
