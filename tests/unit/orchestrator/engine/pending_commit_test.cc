@@ -1,0 +1,150 @@
+// The commit alone: what failed stays pending, what landed unseen is not written again, and nobody asks a store that is
+// away all the time.
+#include "orchestrator/engine/pending_commit.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "orchestrator/engine/shard.h"
+#include "tests/unit/orchestrator/core/shapes.h"
+#include "tests/unit/orchestrator/engine/world.h"
+
+namespace unwind {
+namespace {
+
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class PendingCommitTest : public testing::Test {
+ protected:
+  // Starts saga `id` and leaves its first write pending.
+  LiveSaga& Start(const std::string& id) {
+    Saga saga;
+    saga.id = saga.key = id;
+    saga.definition = definition_->plan().name;
+    saga.owner = "one";
+    saga.steps.resize(definition_->plan().steps.size());
+    return Move(live_.Insert(std::move(saga), definition_), Started{});
+  }
+  LiveSaga& Move(LiveSaga& live, const Event& event) {
+    const Moment moment{.now = clock_.Now(), .jitter = 0};
+    Decision decision = Advance(definition_->plan(), live.saga, event, moment);
+    EXPECT_FALSE(decision.stale);
+    PendingWrite& write = pending_.Of(live);
+    live.saga = std::move(decision.next);
+    write.events.push_back({.seq = live.saga.version,
+                            .moment = moment,
+                            .event = event,
+                            .state = live.saga.state,
+                            .sends = std::move(decision.sends)});
+    return live;
+  }
+  static AskMail AskUntil(absl::Time answer_by) {
+    return {.saga_id = "",
+            .event = CancelRequested{},
+            .seen_version = 0,
+            .waiter = {.answer_by = answer_by, .accepted = nullptr, .answered = nullptr}};
+  }
+
+  const std::shared_ptr<const Definition> definition_ = std::make_shared<PlainDefinition>(Sequence());
+  FaultyStore store_;
+  ScriptedParticipants participants_{[](const Call&) { return OkResult(); }};
+  DefinitionCatalog catalog_;
+  ManualClock clock_;
+  CountingObserver observer_;
+  DriverContext context_{.store = store_,
+                         .participants = participants_,
+                         .catalog = catalog_,
+                         .clock = clock_,
+                         .observer = observer_,
+                         .lease = *store_.Acquire("one", "", absl::Seconds(15)),
+                         .options = {},
+                         .shard_of = nullptr};
+  LiveSagas live_{context_.in_flight};
+  PendingCommit pending_{context_, live_};
+};
+
+TEST_F(PendingCommitTest, WhatIsStoredIsPendingNoMore) {
+  Move(Start("a"), CancelRequested{});
+  Start("b");
+  EXPECT_TRUE(pending_.Has("a"));
+  const std::vector<Landed> landed = pending_.Commit(clock_.Now());
+  ASSERT_THAT(landed, SizeIs(2));
+  EXPECT_EQ(landed[0].saga_id, "a");
+  EXPECT_EQ(landed[0].result, WriteResult::kStored);
+  EXPECT_EQ(landed[0].write.seen_version, 0);
+  EXPECT_THAT(landed[0].write.events, SizeIs(2));
+  EXPECT_TRUE(pending_.empty());
+  EXPECT_EQ(*store_.Load("a"), live_.Find("a")->saga);
+}
+
+TEST_F(PendingCommitTest, WhatTheStoreRefusesIsSaidForEachWrite) {
+  Start("a");
+  pending_.Commit(clock_.Now());
+  live_.Find("a")->saga.version = 7;  // a copy that is not what is stored
+  Move(*live_.Find("a"), CancelRequested{});
+  Start("b").saga.key = "a";
+  const std::vector<Landed> landed = pending_.Commit(clock_.Now());
+  ASSERT_THAT(landed, SizeIs(2));
+  EXPECT_EQ(landed[0].result, WriteResult::kConflict);
+  EXPECT_EQ(landed[1].result, WriteResult::kKeyExists);
+}
+
+TEST_F(PendingCommitTest, WhatFailedStaysPendingAndIsRepeated) {
+  store_.FailNextCommit(FaultyStore::Fault::kNotStored);
+  Start("a");
+  EXPECT_THAT(pending_.Commit(clock_.Now()), IsEmpty());
+  EXPECT_TRUE(pending_.Has("a"));
+  EXPECT_THAT(pending_.Commit(clock_.Now()), SizeIs(1));
+  EXPECT_TRUE(store_.Load("a").ok());
+}
+
+TEST_F(PendingCommitTest, WhatLandedUnseenIsNotWrittenAgain) {
+  store_.FailNextCommit(FaultyStore::Fault::kStoredButUnknown);
+  Start("a");
+  EXPECT_THAT(pending_.Commit(clock_.Now()), IsEmpty());
+  const std::vector<Landed> landed = pending_.Commit(clock_.Now());
+  ASSERT_THAT(landed, SizeIs(1));
+  EXPECT_EQ(landed[0].result, WriteResult::kStored);  // written again it would be a conflict
+}
+
+TEST_F(PendingCommitTest, TheStoreIsAskedLessOftenTheLongerItIsAway) {
+  store_.SetAway(true);
+  Start("a");
+  absl::Duration before;
+  for (int i = 0; i < 10; ++i) {
+    pending_.Commit(clock_.Now());
+    EXPECT_TRUE(pending_.StoreIsDown(clock_.Now()));
+    const absl::Duration pause = pending_.retry_at() - clock_.Now();
+    EXPECT_GE(pause, before);
+    EXPECT_LE(pause, absl::Seconds(2));
+    before = pause;
+    clock_.Advance(pause);
+    EXPECT_FALSE(pending_.StoreIsDown(clock_.Now()));
+  }
+  clock_.Advance(-absl::Hours(1));  // the clock is set back
+  EXPECT_FALSE(pending_.StoreIsDown(clock_.Now()));
+}
+
+TEST_F(PendingCommitTest, AFencedCommitEndsTheLease) {
+  Start("a");
+  ASSERT_TRUE(store_.Acquire("one", "", absl::Seconds(15)).ok());
+  EXPECT_THAT(pending_.Commit(clock_.Now()), IsEmpty());
+  EXPECT_TRUE(context_.lease_lost);
+  EXPECT_TRUE(absl::IsNotFound(store_.Load("a").status()));
+}
+
+TEST_F(PendingCommitTest, OnlyAsksWhoseTimeIsUpAreTaken) {
+  PendingWrite& write = pending_.Of(Start("a"));
+  write.asks.push_back(AskUntil(clock_.Now()));
+  write.asks.push_back(AskUntil(clock_.Now() + absl::Seconds(1)));
+  EXPECT_THAT(pending_.TakeExpired(clock_.Now()), SizeIs(1));
+  EXPECT_THAT(pending_.TakeExpired(clock_.Now()), IsEmpty());
+  EXPECT_THAT(write.asks, SizeIs(1));
+}
+
+}  // namespace
+}  // namespace unwind
