@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "common/base/batch_writer.h"
-#include "orchestrator/engine/shard.h"
+#include "orchestrator/engine/ownership.h"
 
 namespace unwind {
 

@@ -4,7 +4,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "common/base/check.h"
 #include "common/base/crash_point.h"
 #include "common/base/log.h"
 #include "orchestrator/core/names.h"
@@ -16,11 +15,20 @@ namespace {
 
 constexpr int kAttemptsPerWarning = 20;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
-constexpr absl::Duration kWatchPauseMin = absl::Milliseconds(50);  // doubles with each look
-constexpr absl::Duration kWatchPauseMax = absl::Seconds(1);
 
 // `seen_version` as of AskMail.
 bool IsAsSeen(const Saga& saga, std::int64_t seen_version) { return seen_version == 0 || seen_version == saga.version; }
+
+// What `reply` (null: time) did to a step, for an operator.
+void Warn(const char* message, const LiveSaga& live, std::size_t step, const Replied* reply) {
+  Log(Severity::kWarning, message,
+      {{"saga_id", live.saga.id},
+       {"step", live.definition->plan().steps[step].name},
+       {"phase", NameOf(live.saga.steps[step].phase)},
+       {"attempt", absl::StrCat(live.saga.steps[step].attempt())},
+       {"reason", reply == nullptr ? "SAGA_TOO_OLD" : reply->failure.reason},
+       {"error", reply == nullptr ? "" : reply->failure.message}});
+}
 
 // Which call a crash point is about, such as charge/resolve.
 std::string CallOf(const Definition& definition, int step, Phase phase) {
@@ -35,24 +43,14 @@ std::string CallOf(const Definition& definition, const Event& event) {
 
 }  // namespace
 
-void AttachToExisting(DriverContext& context, const Saga& existing, const std::string& input_hash, Waiter waiter) {
-  if (existing.input_hash != input_hash) return waiter.answered({.status = KeyReused(), .saga = {}});
-  if (!IsTerminal(existing.state)) {
-    return context.shard_of(existing.id)
-        .mailbox()
-        .Post(AttachMail{.saga_id = existing.id, .waiter = std::move(waiter)});
-  }
-  if (waiter.accepted) waiter.accepted(existing.id);
-  waiter.answered({.status = absl::OkStatus(), .saga = existing});
-}
-
 Shard::Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed)
     : shared_(std::move(context)),
       context_(*shared_),
       mailbox_(context_.options.batch_max),
       random_(seed),
       live_(context_.in_flight),
-      pending_(context_, live_) {}
+      pending_(context_, live_),
+      ownership_(context_, mailbox_, live_, pending_) {}
 Shard::~Shard() = default;
 
 absl::Time Shard::NextDue() const {
@@ -99,29 +97,21 @@ bool Shard::Turn() {
 
 // ---- decide
 
-LiveSaga* Shard::Insert(Saga saga) {
-  std::shared_ptr<const Definition> definition = context_.catalog.Find(saga.definition, saga.definition_version);
-  if (definition == nullptr) {
-    Log(Severity::kError, "a stored saga's definition is unknown; it waits until the definition is given again",
-        {{"saga_id", saga.id}, {"definition", saga.definition}, {"version", absl::StrCat(saga.definition_version)}});
-    return nullptr;
-  }
-  return &live_.Insert(std::move(saga), std::move(definition));
-}
-
 // Advances `live` and notes what is to be stored and sent. False: the event was stale.
 bool Shard::Decide(LiveSaga& live, const Event& event) {
   const Moment moment{.now = now_, .jitter = std::generate_canonical<double, 53>(random_)};
   Decision decision = Advance(live.definition->plan(), live.saga, event, moment);
-  if (const auto* reply = std::get_if<Replied>(&event)) {
-    context_.observer.OnReplied(live.definition->plan(), *reply, decision.stale);
-    if (!decision.stale) WarnOfLongRetries(live, *reply);
-  }
+  const auto* const reply = std::get_if<Replied>(&event);
+  if (reply != nullptr) context_.observer.OnReplied(live.definition->plan(), *reply, decision.stale);
   if (decision.stale) return false;
+  // A call that is repeated for ever is not repeated in silence (S6, S7).
+  if (reply != nullptr && reply->outcome != Outcome::kOk && reply->attempt % kAttemptsPerWarning == 0) {
+    Warn("a call goes on failing and is repeated", live, static_cast<std::size_t>(reply->step), reply);
+  }
   for (std::size_t i = 0; i < decision.next.steps.size(); ++i) {
     if (decision.next.steps[i].parked && !live.saga.steps[i].parked) {
       context_.observer.OnParked(decision.next, live.definition->plan().steps[i].name);
-      WarnOfParked(live, i, event);
+      Warn("a step is parked: RetryStep, SkipStep or ResolveStep moves it", live, i, reply);
     }
   }
   PendingWrite& pending = pending_.Of(live);
@@ -133,27 +123,6 @@ bool Shard::Decide(LiveSaga& live, const Event& event) {
                             .state = live.saga.state,
                             .sends = std::move(decision.sends)});
   return true;
-}
-
-void Shard::WarnOfParked(const LiveSaga& live, std::size_t step, const Event& event) {
-  const auto* const reply = std::get_if<Replied>(&event);
-  Log(Severity::kWarning, "a step waits for a person: RetryStep, SkipStep or ResolveStep moves it",
-      {{"saga_id", live.saga.id},
-       {"step", live.definition->plan().steps[step].name},
-       {"reason", reply == nullptr ? "SAGA_TOO_OLD" : reply->failure.reason},
-       {"error", reply == nullptr ? "" : reply->failure.message}});
-}
-
-// A call that is repeated for ever must not be repeated in silence (S6, S7).
-void Shard::WarnOfLongRetries(const LiveSaga& live, const Replied& reply) {
-  if (reply.outcome == Outcome::kOk || reply.attempt % kAttemptsPerWarning != 0) return;
-  Log(Severity::kWarning, "a call goes on failing and is repeated",
-      {{"saga_id", live.saga.id},
-       {"step", live.definition->plan().steps[static_cast<std::size_t>(reply.step)].name},
-       {"phase", NameOf(reply.phase)},
-       {"attempt", absl::StrCat(reply.attempt)},
-       {"reason", reply.failure.reason},
-       {"error", reply.failure.message}});
 }
 
 void Shard::Handle(AcceptMail mail) {
@@ -172,30 +141,14 @@ void Shard::Handle(AcceptMail mail) {
   saga.traceparent = std::move(fresh.traceparent);
   saga.owner = context_.lease.instance;
   saga.steps.resize(fresh.definition->plan().steps.size());
-  LiveSaga* const live = Insert(std::move(saga));
-  CHECK(live != nullptr);  // a served definition is in the catalog
-  live->counted = true;    // since it was admitted
-  live_.AddWaiter(*live, std::move(mail.waiter));
-  Decide(*live, Started{});
-  CRASH_POINT("orchestrator.after_accept", live->saga.definition);
+  LiveSaga& live = live_.Insert(std::move(saga), std::move(fresh.definition));
+  live.counted = true;  // since it was admitted
+  live_.AddWaiter(live, std::move(mail.waiter));
+  Decide(live, Started{});
+  CRASH_POINT("orchestrator.after_accept", live.saga.definition);
 }
 
-void Shard::Handle(AttachMail mail) {
-  if (LiveSaga* const live = live_.Find(mail.saga_id); live != nullptr) {
-    if (mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
-    return live_.AddWaiter(*live, std::move(mail.waiter));
-  }
-  absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
-  if (stored.ok() && mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
-  if (stored.ok() && !IsTerminal(stored->state)) {
-    if (LiveSaga* const live = Insert(*stored); live != nullptr) {
-      live_.AddWaiter(*live, std::move(mail.waiter));
-      return Watch(*live, *std::move(stored));
-    }
-  }
-  const absl::Status status = LoadFailure(stored.status(), mail.saga_id);
-  mail.waiter.answered({.status = status, .saga = stored.ok() ? *std::move(stored) : Saga()});
-}
+void Shard::Handle(AttachMail mail) { ownership_.Attach(std::move(mail), now_); }
 
 void Shard::Handle(EventMail mail) {
   LiveSaga* const live = live_.Find(mail.saga_id);
@@ -207,15 +160,13 @@ void Shard::Handle(EventMail mail) {
 void Shard::Handle(AskMail mail) {
   LiveSaga* live = live_.Find(mail.saga_id);
   if (live == nullptr || live->owned_by_other) {
-    const absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
-    if (!stored.ok()) return mail.waiter.answered({.status = LoadFailure(stored.status(), mail.saga_id), .saga = {}});
-    if (IsTerminal(stored->state)) return mail.waiter.answered({.status = absl::OkStatus(), .saga = *stored});
-    if (context_.catalog.Find(stored->definition, stored->definition_version) == nullptr) {
-      return mail.waiter.answered({.status = NotHeld(*stored), .saga = {}});
-    }
-    const absl::StatusOr<LiveSaga*> taken = TakeFromOwner(mail.saga_id, mail.seen_version);
+    absl::StatusOr<Saga> taken = ownership_.Take(mail.saga_id);
     if (!taken.ok()) return mail.waiter.answered({.status = taken.status(), .saga = {}});
-    live = *taken;
+    if (IsTerminal(taken->state)) return mail.waiter.answered({.status = absl::OkStatus(), .saga = *taken});
+    const bool is_as_seen = IsAsSeen(*taken, mail.seen_version);
+    Handle(RecoverMail{.saga = *std::move(taken)});
+    if (!is_as_seen) return mail.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
+    live = live_.Find(mail.saga_id);
   } else if (live->stale || !IsAsSeen(live->saga, mail.seen_version)) {
     return mail.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
   }
@@ -225,37 +176,14 @@ void Shard::Handle(AskMail mail) {
   pending_.Of(*live).asks.push_back(std::move(mail));
 }
 
-// What a person asks of a saga is decided here, whoever drove it: its owner finds that the row is no longer its own.
-absl::StatusOr<LiveSaga*> Shard::TakeFromOwner(const std::string& saga_id, std::int64_t seen_version) {
-  absl::StatusOr<Saga> taken = context_.store.Take(context_.lease, saga_id);
-  if (absl::IsNotFound(taken.status())) return MovedMeanwhile();
-  if (!taken.ok()) {
-    context_.owns_unknown = true;
-    return LoadFailure(taken.status(), saga_id);
-  }
-  const bool as_seen = IsAsSeen(*taken, seen_version);
-  Handle(RecoverMail{.saga = *std::move(taken)});
-  if (!as_seen) return MovedMeanwhile();
-  return live_.Find(saga_id);
+void Shard::Handle(RecoverMail mail) {
+  LiveSaga* const live = ownership_.Recover(std::move(mail.saga));
+  if (live != nullptr && !Decide(*live, TakenOver{})) live_.Schedule(*live);
 }
 
-void Shard::Handle(RecoverMail mail) {
-  LiveSaga* live = live_.Find(mail.saga.id);
-  if (live != nullptr && !live->stale) {
-    // Taken up already; or lost, moved by another and come back unnoticed. What is decided on such a copy will not be
-    // stored, so that it is loaded again.
-    const bool is_known = mail.saga.version <= live->saga.version;
-    if (is_known || pending_.Has(mail.saga.id)) return;
-  }
-  if (live == nullptr) {
-    live = Insert(std::move(mail.saga));
-    if (live == nullptr) return;
-  } else {
-    live->saga = std::move(mail.saga);
-    live->stale = live->owned_by_other = false;
-  }
-  live_.Count(*live, true);
-  if (!Decide(*live, TakenOver{})) live_.Schedule(*live);
+void Shard::Handle(ReloadMail mail) {
+  LiveSaga* const live = live_.Find(mail.saga_id);
+  if (live != nullptr && live->stale) ownership_.Reload(*live, now_);
 }
 
 void Shard::TickWhatIsDue() {
@@ -263,7 +191,7 @@ void Shard::TickWhatIsDue() {
     LiveSaga* const live = live_.TakeDue(now_);
     if (live == nullptr) return;
     if (live->owned_by_other) {
-      Doubt(*live);
+      ownership_.Reload(*live, now_);
     } else if (!Decide(*live, Ticked{}) && !pending_.Has(live->saga.id)) {
       live_.Schedule(*live);
     }
@@ -277,7 +205,7 @@ void Shard::Act(Landed landed) {
   PendingWrite& done = landed.write;
   if (landed.result != WriteResult::kStored) {
     live.key_taken = landed.result == WriteResult::kKeyExists;
-    Doubt(live);
+    ownership_.Reload(live, now_);
     for (AskMail& ask : done.asks) AskAgain(std::move(ask));
     return;
   }
@@ -317,21 +245,12 @@ void Shard::Run(const LiveSaga& live, const Send& send) {
   const std::string& saga_id = live.saga.id;
   absl::StatusOr<Call> call = MakeCall(*live.definition, live.saga, send, now_);
   if (!call.ok()) {
-    const absl::Status& status = call.status();
-    Replied refused{.step = send.step,
-                    .phase = send.phase,
-                    .attempt = send.attempt,
-                    .outcome = send.phase == Phase::kResolve ? Outcome::kUnknown : Outcome::kRefused,
-                    .effect_free = false,
-                    .reply = {},
-                    .failure = {},
-                    .elapsed = absl::ZeroDuration()};
-    refused.failure = {.reason = "REQUEST_NOT_BUILT",
-                       .domain = kSagaDomain,
-                       .code = static_cast<int>(status.code()),
-                       .message = std::string(status.message()),
-                       .step = {},
-                       .metadata = {}};
+    Replied refused = ReadReply(*live.definition, send, {}, absl::ZeroDuration());
+    refused.outcome = send.phase == Phase::kResolve ? Outcome::kUnknown : Outcome::kRefused;
+    refused.failure.reason = "REQUEST_NOT_BUILT";
+    refused.failure.domain = kSagaDomain;
+    refused.failure.code = static_cast<int>(call.status().code());
+    refused.failure.message = std::string(call.status().message());
     return mailbox_.Post(EventMail{.saga_id = saga_id, .event = std::move(refused)});
   }
   CRASH_POINT("orchestrator.before_send", CallOf(*live.definition, send.step, send.phase));
@@ -364,49 +283,6 @@ void Shard::Finish(LiveSaga& live) {
   context_.observer.OnFinished(live.saga);
   const Saga saga = live.saga;
   for (const Waiter& waiter : live_.Remove(live)) waiter.answered({.status = absl::OkStatus(), .saga = saga});
-}
-
-// ---- when the store says otherwise
-
-// The row moved under us, or was never made: what is stored is the truth.
-void Shard::Doubt(LiveSaga& live) {
-  live.stale = true;
-  live_.SetTimer(live, absl::InfiniteFuture());
-  const Saga& mine = live.saga;
-  absl::StatusOr<Saga> stored =
-      live.key_taken ? context_.store.LoadByKey(mine.definition, mine.key) : context_.store.Load(mine.id);
-  if (stored.ok() || !IsTransient(stored.status())) return TakeAsStored(live, stored);
-  pending_.StoreFailed(now_);
-  mailbox_.Post(ReloadMail{.saga_id = mine.id});
-}
-
-void Shard::Handle(ReloadMail mail) {
-  if (LiveSaga* const live = live_.Find(mail.saga_id); live != nullptr && live->stale) Doubt(*live);
-}
-
-// Its owner finishes it, or loses it: its waiters are told from what is stored.
-void Shard::Watch(LiveSaga& live, Saga stored) {
-  live.saga = std::move(stored);
-  live.stale = live.owned_by_other = true;
-  live_.Count(live, false);
-  live.watch_pause = std::clamp(live.watch_pause * 2, kWatchPauseMin, kWatchPauseMax);
-  live_.SetTimer(live, now_ + live.watch_pause);
-}
-
-void Shard::TakeAsStored(LiveSaga& live, const absl::StatusOr<Saga>& stored) {
-  const bool is_same = stored.ok() && stored->id == live.saga.id;
-  if (is_same && !IsTerminal(stored->state) && stored->owner == context_.lease.instance) {
-    return mailbox_.Post(RecoverMail{.saga = *stored});
-  }
-  if (is_same && !IsTerminal(stored->state) && !live.waiters.empty()) return Watch(live, *stored);
-  const std::string input_hash = live.saga.input_hash, saga_id = live.saga.id;
-  for (Waiter& waiter : live_.Remove(live)) {
-    if (stored.ok() && !is_same) {
-      AttachToExisting(context_, *stored, input_hash, std::move(waiter));
-    } else {
-      waiter.answered({.status = LoadFailure(stored.status(), saga_id), .saga = stored.ok() ? *stored : Saga()});
-    }
-  }
 }
 
 }  // namespace unwind

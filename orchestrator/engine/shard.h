@@ -13,12 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "orchestrator/engine/pending_commit.h"
+#include "orchestrator/engine/ownership.h"
 
 namespace unwind {
-
-// Lets `waiter` wait for the saga that its key has started already, if that was by the same input. Thread-safe.
-void AttachToExisting(DriverContext& context, const Saga& existing, const std::string& input_hash, Waiter waiter);
 
 class Shard : public std::enable_shared_from_this<Shard> {
  public:
@@ -48,18 +45,11 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void TickWhatIsDue();
   void AnswerExpiredWaiters();
 
-  LiveSaga* Insert(Saga saga);
   bool Decide(LiveSaga& live, const Event& event);
-  static void WarnOfParked(const LiveSaga& live, std::size_t step, const Event& event);
-  static void WarnOfLongRetries(const LiveSaga& live, const Replied& reply);
   void Act(Landed landed);
   void AskAgain(AskMail asker);
   void Run(const LiveSaga& live, const Send& send);
   void Finish(LiveSaga& live);
-  void Doubt(LiveSaga& live);
-  void Watch(LiveSaga& live, Saga stored);
-  absl::StatusOr<LiveSaga*> TakeFromOwner(const std::string& saga_id, std::int64_t seen_version);
-  void TakeAsStored(LiveSaga& live, const absl::StatusOr<Saga>& stored);
   Progress ProgressOf(const LiveSaga& live) const;
 
   const std::shared_ptr<DriverContext> shared_;  // so that a late reply finds it alive
@@ -72,6 +62,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   absl::Time now_;
   LiveSagas live_;
   PendingCommit pending_;
+  Ownership ownership_;
 };
 
 }  // namespace unwind
