@@ -3,14 +3,10 @@
 #include "orchestrator/engine/pending_commit.h"
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
-#include "gtest/gtest.h"
-#include "orchestrator/engine/shard.h"
-#include "tests/unit/orchestrator/core/shapes.h"
-#include "tests/unit/orchestrator/engine/world.h"
+#include "tests/unit/orchestrator/engine/parts.h"
 
 namespace unwind {
 namespace {
@@ -18,53 +14,14 @@ namespace {
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class PendingCommitTest : public testing::Test {
+class PendingCommitTest : public PartsTest {
  protected:
-  // Starts saga `id` and leaves its first write pending.
-  LiveSaga& Start(const std::string& id) {
-    Saga saga;
-    saga.id = saga.key = id;
-    saga.definition = definition_->plan().name;
-    saga.owner = "one";
-    saga.steps.resize(definition_->plan().steps.size());
-    return Move(live_.Insert(std::move(saga), definition_), Started{});
-  }
-  LiveSaga& Move(LiveSaga& live, const Event& event) {
-    const Moment moment{.now = clock_.Now(), .jitter = 0};
-    Decision decision = Advance(definition_->plan(), live.saga, event, moment);
-    EXPECT_FALSE(decision.stale);
-    PendingWrite& write = pending_.Of(live);
-    live.saga = std::move(decision.next);
-    write.events.push_back({.seq = live.saga.version,
-                            .moment = moment,
-                            .event = event,
-                            .state = live.saga.state,
-                            .sends = std::move(decision.sends)});
-    return live;
-  }
   static AskMail AskUntil(absl::Time answer_by) {
     return {.saga_id = "",
             .event = CancelRequested{},
             .seen_version = 0,
             .waiter = {.answer_by = answer_by, .accepted = nullptr, .answered = nullptr}};
   }
-
-  const std::shared_ptr<const Definition> definition_ = std::make_shared<PlainDefinition>(Sequence());
-  FaultyStore store_;
-  ScriptedParticipants participants_{[](const Call&) { return OkResult(); }};
-  DefinitionCatalog catalog_;
-  ManualClock clock_;
-  CountingObserver observer_;
-  DriverContext context_{.store = store_,
-                         .participants = participants_,
-                         .catalog = catalog_,
-                         .clock = clock_,
-                         .observer = observer_,
-                         .lease = *store_.Acquire("one", "", absl::Seconds(15)),
-                         .options = {},
-                         .shard_of = nullptr};
-  LiveSagas live_{context_.in_flight};
-  PendingCommit pending_{context_, live_};
 };
 
 TEST_F(PendingCommitTest, WhatIsStoredIsPendingNoMore) {
