@@ -25,7 +25,7 @@ class CallLimit {
   // The socket of the calls that follow; the watch keeps a descriptor of its own, so that closing `socket` is harmless.
   void Watch(int socket);
 
-  // Between the two the socket is shut down once the limit is over: whoever waits for its bytes gets an error at once.
+  // Between the two the socket is shut down once the limit is over, and a call that waits for its bytes gets an error.
   void Begin();
   void End();
 

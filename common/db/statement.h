@@ -74,7 +74,7 @@ class Statement {
   soci::statement statement_;
 };
 
-// Executes one statement, of which at most one row matters; whether there was one.
+// Executes one statement and reads its first row. Returns whether there was one.
 template <class... Exchanges>
 bool RunOnce(soci::session& session, absl::string_view sql, const Exchanges&... exchanges) {
   return Statement(session, sql, exchanges...).ExecuteOnce();

@@ -11,7 +11,7 @@
 
 namespace unwind {
 
-// Rate, latency and answers, of the calls that were not refused at the door.
+// Rate, latency and answers, of the calls that were admitted.
 nlohmann::json Describe(const BenchOptions& bench, const std::string& name, const LoadResult& result);
 // Adds what each saga cost between two looks, and what the processes needed at most.
 void DescribeCost(Rig& rig, const Snapshot& before, const Snapshot& after, const LoadResult& result,

@@ -1,4 +1,4 @@
-// The end of a load during which something broke: whoever was told nothing of his order asks again, and then what all
+// The end of a load during which something broke: every buyer without an answer asks again, and then what all
 // were told must be what the books say.
 #ifndef UNWIND_TESTS_BENCH_INSIST_H_
 #define UNWIND_TESTS_BENCH_INSIST_H_

@@ -32,9 +32,9 @@ using Answers = std::map<std::string, std::int64_t>;  // how many, by reason; OK
 struct LoadResult {
   Answers answers;
   double seconds = 0;                  // from the first call to the last answer
-  std::vector<double> millis;          // of the calls that were not refused at the door, ascending
+  std::vector<double> millis;          // of the calls that were admitted, ascending
   std::vector<double> refused_millis;  // of those that were (OVERLOADED), ascending
-  // Those whose answer says nothing of the order, and what it was; none that was refused at the door.
+  // Those whose answer says nothing of the order, and what it was; none that was refused admission.
   std::vector<std::pair<shop::checkout::v1::PlaceOrderRequest, std::string>> untold;
 
   std::int64_t admitted() const { return static_cast<std::int64_t>(millis.size()); }

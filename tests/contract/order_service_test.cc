@@ -303,7 +303,7 @@ TEST_F(OrderServiceTest, EachFieldKeepsItsLimits) {
   EXPECT_THAT(BadFields(List(1, std::string(1025, 'a')).status), ElementsAre("page_token"));
   EXPECT_THAT(BadFields(List(1, "", "", static_cast<v1::Order::State>(77)).status), ElementsAre("state"));
   EXPECT_THAT(ListAll(10), IsEmpty());
-  EXPECT_TRUE(Create(CreateOf("o1", "m1"), Key("bad")).status.ok());  // what is refused at the door burns no key
+  EXPECT_TRUE(Create(CreateOf("o1", "m1"), Key("bad")).status.ok());  // an invalid request uses up no key
 }
 
 TEST_F(OrderServiceTest, AMemberCancelsAPaidOrder) {

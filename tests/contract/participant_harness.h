@@ -57,7 +57,7 @@ class Faults {
  public:
   // The `n`-th statement or commit fails, and all after it: the process is dead.
   void DieBefore(int n) { die_before_ = n; }
-  // The `n`-th commit is done, but the process does not live to hear of it.
+  // The `n`-th commit is done, but the process dies before it learns of it.
   void DieAfterCommit(int n) { die_after_commit_ = n; }
   void FailNextWrite() { fail_next_write_ = true; }
   bool died() const { return dead_; }

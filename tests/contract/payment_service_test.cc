@@ -238,7 +238,7 @@ TEST_F(PaymentServiceTest, AChargeThatComesAfterItsResolveIsFenced) {
   EXPECT_EQ(GetErrorInfo(Get("p1").status()).reason, "PAYMENT_NOT_FOUND");
 }
 
-// Its charge was turned away at the door, and the resolve carries the same request.
+// Its charge was refused as invalid, and the resolve carries the same request.
 TEST_F(PaymentServiceTest, AChargeThatBreaksTheRulesIsResolvedAsNever) {
   EXPECT_EQ(Charge("no good id").status.code(), absl::StatusCode::kInvalidArgument);
   ExpectNever(ResolveCharge("no good id"), "PAYMENT_TIMEOUT");

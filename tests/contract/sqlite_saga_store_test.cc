@@ -38,7 +38,7 @@ std::string Contents(const std::string& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// In place and of the same size: whoever has the file open sees it.
+// In place and of the same size: every process that has the file open sees it.
 void Overwrite(const std::string& file, const std::string& contents) {
   std::fstream(file, std::ios::in | std::ios::out | std::ios::binary) << contents;
 }

@@ -282,7 +282,7 @@ TEST_F(StockServiceTest, EachFieldKeepsItsLimits) {
   EXPECT_THAT(BadFields(List(-1).status), ElementsAre("page_size"));
   ExpectPieces("p1", 10, 0, 0);
   EXPECT_TRUE(
-      Reserve(ReserveOf("r1", {{"p1", 1}}), Key("bad")).status.ok());  // what is refused at the door burns no key
+      Reserve(ReserveOf("r1", {{"p1", 1}}), Key("bad")).status.ok());  // an invalid request uses up no key
 }
 
 TEST_F(StockServiceTest, RestockTwiceUnderOneKeyAddsOnce) {
@@ -420,7 +420,7 @@ class StockBatchTest : public testing::Test {
     EXPECT_TRUE(status.ok()) << status;
     int ok = 0;
     for (const Command* command : commands) {
-      // Only the return of what is not sold yet is to be asked for again.
+      // Only a return of pieces that are not sold yet must be asked for again.
       EXPECT_TRUE(command->method == kReturnSold || !std::holds_alternative<Unknown>(command->answer));
       if (std::holds_alternative<Ok>(command->answer)) ++ok;
     }

@@ -37,7 +37,7 @@ class CrashStage {
   // One order, which must end as the case says. Leaves the shop at rest and every process running.
   CaseResult Play(const CrashCase& which);
 
-  // The same place in a crowd that `random` draws: orders of different sizes and tales under way at once, one of which
+  // The same place in a crowd that `random` draws: orders of different sizes and endings under way at once; one of them
   // dies there. Which one, and so how each ends, is left to chance; that it ends, and is told truly, is not.
   CaseResult PlayInCrowd(const CrashCase& which, std::mt19937_64& random);
 

@@ -1,5 +1,5 @@
 // The network between the processes of a simulation: calls with a deadline, as gRPC makes them. A request may be lost,
-// come twice, late, or after others that were sent later; an answer may be lost or late. Who called hears exactly once.
+// come twice, late, or after others that were sent later; an answer may be lost or late. Each caller is answered exactly once.
 #ifndef UNWIND_TESTS_SIM_NETWORK_H_
 #define UNWIND_TESTS_SIM_NETWORK_H_
 

@@ -187,7 +187,7 @@ void Serve(Link& link, absl::Time now) {
   });
 }
 
-// What `link` waits for. A socket of which nothing is wanted is left out: its hang-up would wake the loop for ever.
+// What `link` waits for. A socket that nobody waits for is left out: its hang-up would wake the loop for ever.
 void Watch(const Link& link, absl::Time now, std::vector<pollfd>& watched) {
   watched.push_back({.fd = link.listener.fd(), .events = POLLIN, .revents = 0});
   if (link.stalled) return;

@@ -1,4 +1,4 @@
-// A flash sale: many members want one product of which there are few, all at the same moment.
+// A flash sale: many members want one scarce product at the same moment.
 #ifndef UNWIND_TESTS_SUPPORT_FLASH_SALE_H_
 #define UNWIND_TESTS_SUPPORT_FLASH_SALE_H_
 

@@ -73,7 +73,7 @@ absl::StatusOr<std::string> MakeFolder(const std::string& root, bool for_postgre
   return path;
 }
 
-// So that a cluster never outlives whoever made it, also if that is killed.
+// A cluster never outlives the process that made it, even if that is killed.
 constexpr char kDieWithParent[] = "--pdeathsig=QUIT";
 
 }  // namespace

@@ -36,7 +36,7 @@ class Placing final : public grpc::ClientUnaryReactor {
   // Cancels the call if it goes on, and waits for its end.
   ~Placing() override;
 
-  // The saga's id; empty if the call was refused at the door, or if neither happened in time.
+  // The saga's id; empty if the call was not accepted, or if neither happened in time.
   std::string SagaId(absl::Duration patience);
   bool IsOver();
   // Waits for the end, which the deadline bounds.

@@ -32,7 +32,7 @@ struct V1Alpha {
   using Response = grpc::reflection::v1alpha::ServerReflectionResponse;
 };
 
-// One stream over a live server; both versions must behave alike.
+// One stream over a live server; both versions must behave the same.
 template <class Version>
 class ReflectionTest : public testing::Test {
  protected:
