@@ -58,7 +58,7 @@ absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore(const Options& options) {
   return store;
 }
 
-ServerSetup ServerFor(const Definitions& definitions, const DescriptorSource& descriptors, SagaService& service,
+ServerSetup ServerFor(const Definitions& definitions, const DescriptorSets& descriptors, SagaService& service,
                       ServedMethods& methods, const DriverDoor& door) {
   std::set<std::string> served;
   for (const auto& definition : definitions) served.insert(definition->serves().service()->full_name());
@@ -66,7 +66,9 @@ ServerSetup ServerFor(const Definitions& definitions, const DescriptorSource& de
   setup.services = {{saga::v1::SagaService::service_full_name(), &service}};
   setup.generic = &methods;
   setup.generic_services.assign(served.begin(), served.end());
-  setup.pools = {&descriptors.pool()};
+  // What is served comes first: another set may have other types of the same names.
+  for (const auto& definition : definitions) setup.pools.push_back(definition->serves().file()->pool());
+  for (const auto& set : descriptors.all()) setup.pools.push_back(&set->pool());
   setup.metrics = {std::make_shared<InFlightGauge>([&door] { return door.in_flight(); })};
   return setup;
 }
@@ -80,7 +82,8 @@ ServerSetup ServerFor(const Definitions& definitions, const DescriptorSource& de
 }
 
 absl::Status Run(const Options& options) {
-  ASSIGN_OR_RETURN(const std::shared_ptr<const DescriptorSource> descriptors, LoadDescriptors(options.descriptor_sets));
+  ASSIGN_OR_RETURN(const DescriptorSets descriptors,
+                   LoadDescriptors(options.descriptors, options.built_in_descriptors));
   ASSIGN_OR_RETURN(const std::vector<std::string> files, DefinitionFilesToServe(options));
   ASSIGN_OR_RETURN(const Definitions definitions, LoadDefinitionFiles(files, descriptors));
   DefinitionCatalog catalog;
@@ -121,7 +124,7 @@ absl::Status Run(const Options& options) {
       },
       catalog, SagaServiceOptions());
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
-                   Server::Start(ServerFor(definitions, *descriptors, service, methods, door)));
+                   Server::Start(ServerFor(definitions, descriptors, service, methods, door)));
 
   ASSIGN_OR_RETURN(
       const Lease lease,
@@ -152,7 +155,8 @@ absl::Status Run(const Options& options) {
 absl::Status Check(const Options& options, const std::vector<std::string>& paths) {
   ASSIGN_OR_RETURN(const std::vector<std::string> files, ListDefinitionFiles(paths));
   if (files.empty()) return absl::InvalidArgumentError("check: name the definition files to check");
-  ASSIGN_OR_RETURN(const std::shared_ptr<const DescriptorSource> descriptors, LoadDescriptors(options.descriptor_sets));
+  ASSIGN_OR_RETURN(const DescriptorSets descriptors,
+                   LoadDescriptors(options.descriptors, options.built_in_descriptors));
   std::vector<std::string> errors;
   DefinitionCatalog catalog;
   for (const std::string& file : files) {

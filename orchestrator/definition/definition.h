@@ -16,6 +16,7 @@
 #include "orchestrator/core/outcome.h"
 #include "orchestrator/core/plan.h"
 #include "orchestrator/core/saga.h"
+#include "orchestrator/definition/descriptor_source.h"
 
 namespace unwind {
 
@@ -60,23 +61,10 @@ class Definition {
   virtual absl::StatusOr<std::string> Response(const Saga& saga) const = 0;
   virtual absl::Status Error(const Saga& saga) const = 0;
 
-  // What is stored for ever: the file's bytes, the FileDescriptorSet it needs, and the hash of both, hex.
+  // What is stored: the file's bytes, the FileDescriptorSet it needs, and the fingerprint of what it uses of both.
   virtual const std::string& yaml() const = 0;
   virtual const std::string& descriptors() const = 0;
   virtual const std::string& hash() const = 0;
-};
-
-// The service descriptors that definitions are checked against: one or more FileDescriptorSets in one pool.
-class DescriptorSource {
- public:
-  // Adds a serialized FileDescriptorSet (with its imports); `name` is for error messages. A file that is there already
-  // must be equal, except google/protobuf/*.proto, of which the first one stays; those need not be in a set at all.
-  // INVALID_ARGUMENT names the set, the file and what does not resolve; nothing is added then.
-  virtual absl::Status Add(const std::string& name, absl::string_view bytes) = 0;
-  virtual const google::protobuf::DescriptorPool& pool() const = 0;
-  virtual ~DescriptorSource() = default;
-
-  static std::shared_ptr<DescriptorSource> New();
 };
 
 // Parses and checks one definition file. On error: INVALID_ARGUMENT, message = every error, one a line, each

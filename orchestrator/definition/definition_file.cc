@@ -212,6 +212,8 @@ DefinitionFile Reader::ReadFile(const YAML::Node& root) {
            {"key_required", Into(file.key_required, "'key_required'")},
            {"deadline", Into(file.deadline, "'deadline'")},
            {"refusals_max", Into(file.refusals_max, "'refusals_max'")},
+           {kDescriptorsKey,
+            [&](const YAML::Node& value, int line) { file.descriptors = ReadTexts(value, line, "'descriptors'"); }},
            {"steps",
             [&](const YAML::Node& value, int line) {
               if (!value.IsSequence()) {

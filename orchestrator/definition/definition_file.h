@@ -64,6 +64,9 @@ struct StepText {
   std::vector<std::pair<Text, Text>> outcomes;
 };
 
+// The top-level key that names descriptor sets.
+inline constexpr char kDescriptorsKey[] = "descriptors";
+
 struct DefinitionFile {
   Text saga;
   Text version;
@@ -73,6 +76,7 @@ struct DefinitionFile {
   Text deadline;
   Text refusals_max;
   Text answer_at;
+  std::vector<Text> descriptors;  // file names of the sets to look in; empty: all
   std::vector<StepText> steps;
   MappingText response;
   std::vector<std::pair<Text, Text>> errors;

@@ -1,10 +1,16 @@
 #include "orchestrator/definition/fingerprint.h"
 
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/sha256.h"
 #include "google/protobuf/descriptor.pb.h"
+#include "orchestrator/definition/definition_file.h"
+#include "orchestrator/definition/type_facts.h"
 
 namespace unwind {
 namespace {
@@ -19,6 +25,23 @@ void AddFile(const FileDescriptor& file, std::set<std::string>& added, google::p
   file.CopyJsonNameTo(&proto);
 }
 
+// One text for all files that hold the same values. Lengths stand before what could be read in two ways.
+std::string Canonical(const YAML::Node& node) {
+  std::vector<std::string> parts;
+  if (node.IsMap()) {
+    for (const auto& entry : node) {
+      parts.push_back(absl::StrCat(Canonical(entry.first), Canonical(entry.second)));
+    }
+    std::sort(parts.begin(), parts.end());
+    return absl::StrCat("{", absl::StrJoin(parts, ""), "}");
+  }
+  if (node.IsSequence()) {
+    for (const YAML::Node& element : node) parts.push_back(Canonical(element));
+    return absl::StrCat("[", absl::StrJoin(parts, ""), "]");
+  }
+  return absl::StrCat(node.Tag() == "!" ? "\"" : "", node.Scalar().size(), ":", node.Scalar(), " ");
+}
+
 }  // namespace
 
 std::string MinimalDescriptorSet(const std::vector<const google::protobuf::MethodDescriptor*>& methods) {
@@ -29,9 +52,12 @@ std::string MinimalDescriptorSet(const std::vector<const google::protobuf::Metho
   return set.SerializeAsString();
 }
 
-std::string Fingerprint(absl::string_view yaml, absl::string_view descriptors) {
-  // The length keeps the two apart: no other pair joins to the same bytes.
-  return HexSha256(absl::StrCat(yaml.size(), "\n", yaml, descriptors));
+std::string Fingerprint(absl::string_view yaml, const std::vector<const google::protobuf::MethodDescriptor*>& methods) {
+  YAML::Node file = YAML::Load(std::string(yaml));
+  file.remove(kDescriptorsKey);  // where the types were found says nothing about them
+  std::string text = Canonical(file);
+  for (const std::string& fact : FactsOfMethods(methods)) absl::StrAppend(&text, "\n", fact);
+  return HexSha256(text);
 }
 
 }  // namespace unwind

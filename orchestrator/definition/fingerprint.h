@@ -1,4 +1,4 @@
-// What is stored with a definition so that its sagas can run on it for ever.
+// What is stored with a definition so that its sagas can run on it after its file has changed.
 #ifndef UNWIND_ORCHESTRATOR_DEFINITION_FINGERPRINT_H_
 #define UNWIND_ORCHESTRATOR_DEFINITION_FINGERPRINT_H_
 
@@ -14,8 +14,10 @@ namespace unwind {
 // without comments. The same for the same methods, whatever else is loaded.
 std::string MinimalDescriptorSet(const std::vector<const google::protobuf::MethodDescriptor*>& methods);
 
-// Hex SHA-256 of both.
-std::string Fingerprint(absl::string_view yaml, absl::string_view descriptors);
+// Hex SHA-256 of what a definition means: the values of its file and, of the descriptors, its methods and the types
+// that can stand in their requests and responses. Comments, layout, the order of keys, and whatever else the same files
+// declare do not count. REQUIRES: `yaml` was read without a finding, and `methods` are those it names.
+std::string Fingerprint(absl::string_view yaml, const std::vector<const google::protobuf::MethodDescriptor*>& methods);
 
 }  // namespace unwind
 

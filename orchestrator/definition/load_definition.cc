@@ -242,7 +242,7 @@ class Loader {
       parts_.plan.steps.push_back(std::move(step.plan));
     }
     parts_.descriptors = MinimalDescriptorSet(methods);
-    parts_.hash = Fingerprint(parts_.yaml, parts_.descriptors);
+    parts_.hash = Fingerprint(parts_.yaml, methods);
     return MakeDefinition(std::move(parts_));
   }
 

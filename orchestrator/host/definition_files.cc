@@ -33,10 +33,31 @@ absl::StatusOr<std::vector<std::string>> Expand(const std::string& path) {
   return files;
 }
 
-absl::StatusOr<std::shared_ptr<const Definition>> LoadFile(const std::string& file,
-                                                           const std::shared_ptr<const DescriptorSource>& descriptors) {
+absl::StatusOr<std::shared_ptr<const DescriptorSource>> LoadSet(const std::string& file) {
+  ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file));
+  return DescriptorSource::Build(file, bytes);
+}
+
+absl::StatusOr<std::shared_ptr<const Definition>> LoadFile(const std::string& file, const DescriptorSets& sets) {
   ASSIGN_OR_RETURN(const std::string yaml, ReadFile(file));
-  return LoadDefinition(file, yaml, descriptors);
+  return sets.Load(file, yaml);
+}
+
+absl::StatusOr<std::shared_ptr<const Definition>> LoadStored(const StoredDefinition& stored) {
+  const std::string name = absl::StrCat("stored saga ", stored.name, " version ", stored.version);
+  ASSIGN_OR_RETURN(const auto descriptors, DescriptorSource::Build(name, stored.descriptors));
+  return LoadDefinition(name, stored.yaml, descriptors);
+}
+
+// Whether what is stored under another hash, which an older program computed, means the same.
+absl::StatusOr<bool> IsStoredAs(SagaStore& store, const Definition& definition) {
+  ASSIGN_OR_RETURN(const std::vector<StoredDefinition> all, store.LoadDefinitions());
+  for (const StoredDefinition& stored : all) {
+    if (stored.name != definition.plan().name || stored.version != definition.plan().version) continue;
+    const absl::StatusOr<std::shared_ptr<const Definition>> loaded = LoadStored(stored);
+    return loaded.ok() && (*loaded)->hash() == definition.hash();
+  }
+  return false;
 }
 
 }  // namespace
@@ -51,16 +72,20 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text.str();
 }
 
-absl::StatusOr<std::shared_ptr<const DescriptorSource>> LoadDescriptors(const std::vector<std::string>& files) {
-  const std::shared_ptr<DescriptorSource> descriptors = DescriptorSource::New();
+absl::StatusOr<DescriptorSets> LoadDescriptors(const std::vector<std::string>& given, const std::string& built_in) {
+  std::vector<DescriptorSets::Set> sets;
   std::vector<std::string> errors;
-  for (const std::string& file : files) {
-    const absl::StatusOr<std::string> bytes = ReadFile(file);
-    const absl::Status added = bytes.ok() ? descriptors->Add(file, *bytes) : bytes.status();
-    if (!added.ok()) errors.emplace_back(added.message());
-  }
+  const auto load = [&](const std::string& file) {
+    const absl::StatusOr<DescriptorSets::Set> set = LoadSet(file);
+    if (set.ok()) sets.push_back(*set);
+    if (!set.ok()) errors.emplace_back(set.status().message());
+  };
+  for (const std::string& file : given) load(file);
+  load(built_in);
   RETURN_IF_ERROR(Together(absl::StatusCode::kInvalidArgument, errors));
-  return descriptors;
+  const DescriptorSets::Set last = sets.back();
+  sets.pop_back();
+  return DescriptorSets(std::move(sets), last);
 }
 
 absl::StatusOr<std::vector<std::string>> ListDefinitionFiles(const std::vector<std::string>& paths) {
@@ -73,11 +98,11 @@ absl::StatusOr<std::vector<std::string>> ListDefinitionFiles(const std::vector<s
 }
 
 absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadDefinitionFiles(
-    const std::vector<std::string>& files, const std::shared_ptr<const DescriptorSource>& descriptors) {
+    const std::vector<std::string>& files, const DescriptorSets& sets) {
   std::vector<std::shared_ptr<const Definition>> definitions;
   std::vector<std::string> errors;
   for (const std::string& file : files) {
-    absl::StatusOr<std::shared_ptr<const Definition>> definition = LoadFile(file, descriptors);
+    absl::StatusOr<std::shared_ptr<const Definition>> definition = LoadFile(file, sets);
     if (definition.ok()) {
       definitions.push_back(*std::move(definition));
     } else {
@@ -92,12 +117,15 @@ absl::Status StoreDefinitions(SagaStore& store, const std::vector<std::shared_pt
   std::vector<std::string> errors;
   for (const std::shared_ptr<const Definition>& definition : definitions) {
     const Plan& plan = definition->plan();
-    const absl::Status put = store.PutDefinition(
+    absl::Status put = store.PutDefinition(
         {plan.name, plan.version, definition->hash(), definition->yaml(), definition->descriptors()});
     if (absl::IsAlreadyExists(put)) {
+      ASSIGN_OR_RETURN(const bool is_same, IsStoredAs(store, *definition));
+      if (is_same) continue;
       errors.push_back(absl::StrCat(
           "saga ", plan.name, " version ", plan.version,
-          " is stored with other content (or other protos), and sagas may be running on it; raise `version` to ",
+          " is stored with another meaning (of the file, or of the types its methods use), and sagas may be running on "
+          "it; raise `version` to ",
           plan.version + 1));
     } else {
       RETURN_IF_ERROR(put);
@@ -112,10 +140,7 @@ absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadStoredDefinit
   std::vector<std::shared_ptr<const Definition>> added;
   for (const StoredDefinition& each : stored) {
     if (catalog.Find(each.name, each.version) != nullptr) continue;
-    const std::string name = absl::StrCat("stored saga ", each.name, " version ", each.version);
-    const std::shared_ptr<DescriptorSource> descriptors = DescriptorSource::New();
-    RETURN_IF_ERROR(descriptors->Add(name, each.descriptors));
-    ASSIGN_OR_RETURN(added.emplace_back(), LoadDefinition(name, each.yaml, descriptors));
+    ASSIGN_OR_RETURN(added.emplace_back(), LoadStored(each));
     RETURN_IF_ERROR(catalog.Add(added.back()));
   }
   return added;

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "orchestrator/definition/definition.h"
+#include "orchestrator/definition/descriptor_sets.h"
 #include "orchestrator/engine/saga_store.h"
 
 namespace unwind {
@@ -16,15 +17,16 @@ namespace unwind {
 // The text of a file. NOT_FOUND, one sentence that names it.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
-// One pool of all the descriptor sets in `files`. INVALID_ARGUMENT lists every error of every file, one a line.
-absl::StatusOr<std::shared_ptr<const DescriptorSource>> LoadDescriptors(const std::vector<std::string>& files);
+// The descriptor sets in the files `given`, and the one in `built_in`. INVALID_ARGUMENT lists every error of every
+// file, one a line.
+absl::StatusOr<DescriptorSets> LoadDescriptors(const std::vector<std::string>& given, const std::string& built_in);
 
 // The files of `paths`, where a folder stands for its *.yaml files in the order of their names.
 absl::StatusOr<std::vector<std::string>> ListDefinitionFiles(const std::vector<std::string>& paths);
 
 // Every definition of `files`. INVALID_ARGUMENT lists every error of every file, one a line.
 absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadDefinitionFiles(
-    const std::vector<std::string>& files, const std::shared_ptr<const DescriptorSource>& descriptors);
+    const std::vector<std::string>& files, const DescriptorSets& sets);
 
 // Stores every one of `definitions`. ALREADY_EXISTS lists those whose version is stored with another content.
 absl::Status StoreDefinitions(SagaStore& store, const std::vector<std::shared_ptr<const Definition>>& definitions);

@@ -35,8 +35,9 @@ absl::Status CheckStoreKind(const std::string& kind) {
 
 ABSL_FLAG(std::vector<std::string>, definitions, {}, "Definition files, or folders of *.yaml, separated by commas.");
 ABSL_FLAG(std::vector<std::string>, descriptors, {},
-          "Descriptor sets (protoc --include_imports --descriptor_set_out) of services that are not ours, separated by "
-          "commas; unwind.protoset, beside the folder of this program, is always loaded.");
+          "Descriptor sets (protoc --include_imports --descriptor_set_out) of your services, separated by commas. Each "
+          "definition is resolved in the set that holds what it calls; unwind.protoset, beside the folder of this "
+          "program, has the demo's shop and is used only where none of yours does.");
 ABSL_FLAG(std::string, participants, "", "Where each service is: package.Service=HOST:PORT,...");
 ABSL_FLAG(bool, enable_reset, false, "Serve reset.yaml too, which empties the shop. For tests only.");
 CHECKED_FLAG(std::string, store, "", CheckStoreKind,
@@ -84,8 +85,8 @@ absl::Status CheckStoreAndDatabase(const std::string& kind, const std::string& d
 absl::StatusOr<Options> OptionsFromFlags() {
   RETURN_IF_ERROR(CheckStoreAndDatabase(absl::GetFlag(FLAGS_store), absl::GetFlag(FLAGS_db)));
   Options options;
-  options.descriptor_sets = absl::GetFlag(FLAGS_descriptors);
-  options.descriptor_sets.insert(options.descriptor_sets.begin(), OurDescriptorSet());
+  options.descriptors = absl::GetFlag(FLAGS_descriptors);
+  options.built_in_descriptors = OurDescriptorSet();
   options.definitions = absl::GetFlag(FLAGS_definitions);
   options.enable_reset = absl::GetFlag(FLAGS_enable_reset);
   options.participants = absl::GetFlag(FLAGS_participants);

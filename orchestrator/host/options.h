@@ -14,8 +14,9 @@
 namespace unwind {
 
 struct Options {
-  std::vector<std::string> descriptor_sets;  // unwind.protoset, then those of --descriptors
-  std::vector<std::string> definitions;      // files and folders
+  std::vector<std::string> descriptors;
+  std::string built_in_descriptors;      // unwind.protoset
+  std::vector<std::string> definitions;  // files and folders
   bool enable_reset = false;
   std::string participants;
   std::string database;

@@ -18,7 +18,7 @@ namespace {
 
 void LoadInto(DefinitionCatalog& catalog) {
   const auto load = [&]() -> absl::Status {
-    const auto descriptors = LoadDescriptors({UNWIND_PROTOSET});
+    const auto descriptors = LoadDescriptors({}, UNWIND_PROTOSET);
     if (!descriptors.ok()) return descriptors.status();
     const auto definitions = LoadDefinitionFiles(
         {absl::StrCat(UNWIND_SAGAS, "/place_order.yaml"), absl::StrCat(UNWIND_SAGAS, "/cancel_order.yaml")},

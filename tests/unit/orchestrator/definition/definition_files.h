@@ -8,9 +8,11 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.pb.h"
 #include "google/protobuf/dynamic_message.h"
 #include "google/protobuf/message.h"
 #include "google/protobuf/text_format.h"
@@ -26,12 +28,24 @@ inline std::string ReadWhole(const std::string& path) {
   return text.str();
 }
 
+inline std::shared_ptr<const DescriptorSource> SetOf(const std::string& name, const std::string& bytes) {
+  auto source = DescriptorSource::Build(name, bytes);
+  EXPECT_EQ(source.status(), absl::OkStatus());
+  return source.ok() ? *source : nullptr;
+}
+
+// The shop's descriptors and those of lab.proto in one pool.
 inline std::shared_ptr<const DescriptorSource> AllDescriptors() {
   static const std::shared_ptr<const DescriptorSource> all = [] {
-    auto source = DescriptorSource::New();
-    EXPECT_EQ(source->Add("shop", ReadWhole(UNWIND_PROTOSET)), absl::OkStatus());
-    EXPECT_EQ(source->Add("lab", ReadWhole(LAB_PROTOSET)), absl::OkStatus());
-    return source;
+    std::vector<std::shared_ptr<const DescriptorSource>> sets;
+    std::vector<const google::protobuf::FileDescriptor*> files;
+    for (const char* path : {UNWIND_PROTOSET, LAB_PROTOSET}) {
+      google::protobuf::FileDescriptorSet set;
+      EXPECT_TRUE(set.ParseFromString(ReadWhole(path)));
+      sets.push_back(SetOf(path, set.SerializeAsString()));
+      for (const auto& file : set.file()) files.push_back(sets.back()->pool().FindFileByName(file.name()));
+    }
+    return *DescriptorSource::Join("all", files);
   }();
   return all;
 }

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_replace.h"
 #include "google/protobuf/descriptor.pb.h"
+#include "saga/v1/rules.pb.h"
 #include "tests/unit/orchestrator/definition/definition_files.h"
 
 namespace unwind {
@@ -22,8 +23,7 @@ TEST(Stored, DefinitionLoadsAloneAndIsTheSame) {
   for (const char* name : {"place_order.yaml", "cancel_order.yaml", "reset.yaml"}) {
     const auto definition = LoadShop(name);
     ASSERT_NE(definition, nullptr);
-    const auto source = DescriptorSource::New();
-    ASSERT_EQ(source->Add("stored", definition->descriptors()), absl::OkStatus());
+    const auto source = SetOf("stored", definition->descriptors());
     const auto again = LoadDefinition(name, definition->yaml(), source);
     ASSERT_EQ(again.status(), absl::OkStatus());
     EXPECT_EQ((*again)->yaml(), ReadWhole(absl::StrCat(SAGAS, "/", name)));
@@ -36,8 +36,7 @@ TEST(Stored, DefinitionLoadsAloneAndIsTheSame) {
 TEST(Stored, DefinitionStillKnowsTheLimitsOfItsFields) {
   const auto definition = LoadShop("place_order.yaml");
   ASSERT_NE(definition, nullptr);
-  const auto source = DescriptorSource::New();
-  ASSERT_EQ(source->Add("stored", definition->descriptors()), absl::OkStatus());
+  const auto source = SetOf("stored", definition->descriptors());
   const std::string without = absl::StrReplaceAll(definition->yaml(), {{"member_id: input.member_id, ", ""}});
   EXPECT_EQ(LoadDefinition("x.yaml", without, source).status().message(),
             "x.yaml:11: the request of step 'create_order' leaves out 'member_id', which "
@@ -59,33 +58,108 @@ response: {}
                                    "saga/v1/rules.proto", "lab.proto"));
 }
 
-TEST(Hash, DoesNotDependOnWhatElseIsLoadedNorOnComments) {
-  const std::string yaml = ReadWhole(absl::StrCat(SAGAS, "/place_order.yaml"));
-  FileDescriptorSet set;
-  ASSERT_TRUE(set.ParseFromString(ReadWhole(UNWIND_PROTOSET)));
-  for (auto& file : *set.mutable_file()) file.clear_source_code_info();
-  const auto shop_alone = DescriptorSource::New();
-  ASSERT_EQ(shop_alone->Add("shop", set.SerializeAsString()), absl::OkStatus());
-  const auto loaded = LoadDefinition("x.yaml", yaml, shop_alone);
-  ASSERT_EQ(loaded.status(), absl::OkStatus());
-  EXPECT_EQ((*loaded)->hash(), LoadShop("place_order.yaml")->hash());
+// The shop's set with a change; `load` of it is the hash of place_order.yaml there.
+class Hash : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(set_.ParseFromString(ReadWhole(UNWIND_PROTOSET))); }
+
+  std::string Of(const std::string& yaml) {
+    const auto loaded = LoadDefinition("x.yaml", yaml, SetOf("changed", set_.SerializeAsString()));
+    EXPECT_EQ(loaded.status(), absl::OkStatus());
+    return loaded.ok() ? (*loaded)->hash() : "";
+  }
+
+  google::protobuf::FileDescriptorProto& File(const std::string& name) {
+    for (auto& file : *set_.mutable_file()) {
+      if (file.name() == name) return file;
+    }
+    ADD_FAILURE() << name;
+    return *set_.mutable_file(0);
+  }
+
+  google::protobuf::DescriptorProto& Message(const std::string& file, const std::string& name) {
+    for (auto& message : *File(file).mutable_message_type()) {
+      if (message.name() == name) return message;
+    }
+    ADD_FAILURE() << name;
+    return *File(file).mutable_message_type(0);
+  }
+
+  google::protobuf::FieldDescriptorProto& AddField(const std::string& file, const std::string& message) {
+    auto& field = *Message(file, message).add_field();
+    field.set_name("another");
+    field.set_number(1000);
+    field.set_label(google::protobuf::FieldDescriptorProto::LABEL_OPTIONAL);
+    field.set_type(google::protobuf::FieldDescriptorProto::TYPE_STRING);
+    return field;
+  }
+
+  const std::string yaml_ = ReadWhole(absl::StrCat(SAGAS, "/place_order.yaml"));
+  const std::string as_it_is_ = LoadShop("place_order.yaml")->hash();
+  FileDescriptorSet set_;
+};
+
+constexpr char kStock[] = "shop/stock/v1/stock_service.proto";
+
+TEST_F(Hash, DoesNotDependOnWhatElseIsLoadedNorOnCommentsAndLayout) {
+  EXPECT_EQ(Of(yaml_), as_it_is_);
+  for (auto& file : *set_.mutable_file()) file.clear_source_code_info();
+  EXPECT_EQ(Of(yaml_), as_it_is_);
+  EXPECT_EQ(Of(absl::StrCat("# a comment\n\n", yaml_, "# another\n")), as_it_is_);
+  EXPECT_EQ(Of(absl::StrCat("descriptors: [elsewhere.protoset]\n", yaml_)), as_it_is_);
+  const std::size_t end = yaml_.find("saga:"), next = yaml_.find('\n', end) + 1;
+  EXPECT_EQ(Of(absl::StrCat(yaml_.substr(0, end), yaml_.substr(next), yaml_.substr(end, next - end))), as_it_is_)
+      << "the order of the keys";
 }
 
-TEST(Hash, ChangesWithTheFileAndWithTheProtos) {
-  const auto definition = LoadShop("place_order.yaml");
-  ASSERT_NE(definition, nullptr);
-  const auto commented = LoadText(definition->yaml() + "# a comment\n");
-  ASSERT_NE(commented, nullptr);
-  EXPECT_NE(commented->hash(), definition->hash());
+TEST_F(Hash, DoesNotDependOnWhatTheProtosDeclareBesides) {
+  File(kStock).add_message_type()->set_name("Another");
+  auto* service = File(kStock).mutable_service(0);
+  *service->add_method() = service->method(0);
+  service->mutable_method(service->method_size() - 1)->set_name("Another");
+  File(kStock).mutable_options()->set_go_package("elsewhere");
+  AddField(kStock, "RestockRequest");
+  Message(kStock, "ReserveRequest").mutable_field(0)->mutable_options()->set_deprecated(true);
+  Message(kStock, "ReserveRequest").mutable_field(0)->set_json_name("elsewhere");
+  EXPECT_EQ(Of(yaml_), as_it_is_);
+}
 
-  FileDescriptorSet set;
-  ASSERT_TRUE(set.ParseFromString(definition->descriptors()));
-  set.mutable_file()->rbegin()->add_message_type()->set_name("Another");
-  const auto source = DescriptorSource::New();
-  ASSERT_EQ(source->Add("changed", set.SerializeAsString()), absl::OkStatus());
-  const auto changed = LoadDefinition("x.yaml", definition->yaml(), source);
-  ASSERT_EQ(changed.status(), absl::OkStatus());
-  EXPECT_NE((*changed)->hash(), definition->hash());
+TEST_F(Hash, ChangesWithEveryValueOfTheFile) {
+  EXPECT_NE(Of(absl::StrReplaceAll(yaml_, {{"deadline: 30s", "deadline: 31s"}})), as_it_is_);
+  EXPECT_NE(Of(absl::StrReplaceAll(yaml_, {{"\"PAID\"", "\"PENDING\""}})), as_it_is_);
+  const std::size_t order = yaml_.find("  - name: confirm_stock"), end = yaml_.find("  - name: confirm_order");
+  ASSERT_NE(end, std::string::npos);
+  const std::size_t after = yaml_.find("response:");
+  EXPECT_NE(Of(absl::StrCat(yaml_.substr(0, order), yaml_.substr(end, after - end), yaml_.substr(order, end - order),
+                            yaml_.substr(after))),
+            as_it_is_)
+      << "the order of the steps";
+}
+
+TEST_F(Hash, ChangesWithAFieldOfARequestOrOfAMessageInIt) {
+  AddField(kStock, "ReserveRequest");
+  EXPECT_NE(Of(yaml_), as_it_is_);
+  SetUp();
+  AddField("shop/type/v1/line_item.proto", "LineItem");
+  EXPECT_NE(Of(yaml_), as_it_is_);
+}
+
+TEST_F(Hash, ChangesWithAFieldOfAReplyAndWithTheRulesOfAField) {
+  AddField(kStock, "ReserveResponse");
+  EXPECT_NE(Of(yaml_), as_it_is_);
+  SetUp();
+  auto& request = Message(kStock, "ReserveRequest");
+  request.mutable_field(0)->mutable_options()->MutableExtension(saga::v1::rules)->set_max_bytes(7);
+  EXPECT_NE(Of(yaml_), as_it_is_);
+}
+
+TEST_F(Hash, ChangesWithAValueOfAnEnum) {
+  auto& file = File("shop/type/v1/payment_method.proto");
+  ASSERT_EQ(file.enum_type_size(), 1);
+  auto* value = file.mutable_enum_type(0)->add_value();
+  value->set_name("PAYMENT_METHOD_ANOTHER");
+  value->set_number(1000);
+  EXPECT_NE(Of(yaml_), as_it_is_);
 }
 
 }  // namespace

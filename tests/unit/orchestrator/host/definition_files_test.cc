@@ -57,7 +57,7 @@ class DefinitionFilesTest : public testing::Test {
     return path;
   }
 
-  std::shared_ptr<const DescriptorSource> Descriptors() { return *LoadDescriptors({folder_ + "/checkout.protoset"}); }
+  DescriptorSets Descriptors() { return *LoadDescriptors({}, folder_ + "/checkout.protoset"); }
 
   std::vector<std::shared_ptr<const Definition>> Load(const std::string& yaml) {
     const auto definitions = LoadDefinitionFiles({Write("saga.yaml", yaml)}, Descriptors());
@@ -90,7 +90,7 @@ TEST_F(DefinitionFilesTest, EveryErrorOfEveryFileIsListed) {
 }
 
 TEST_F(DefinitionFilesTest, EveryBrokenDescriptorSetIsListed) {
-  const auto descriptors = LoadDescriptors({Write("bad.protoset", "\xFF\xFF"), folder_ + "/missing.protoset"});
+  const auto descriptors = LoadDescriptors({Write("bad.protoset", "\xFF\xFF")}, folder_ + "/missing.protoset");
   ASSERT_EQ(descriptors.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(descriptors.status().message()), testing::HasSubstr("bad.protoset"));
   EXPECT_THAT(std::string(descriptors.status().message()), testing::HasSubstr("missing.protoset: cannot be read"));
@@ -99,9 +99,28 @@ TEST_F(DefinitionFilesTest, EveryBrokenDescriptorSetIsListed) {
 TEST_F(DefinitionFilesTest, TheSameVersionWithOtherContentIsRefused) {
   ASSERT_TRUE(StoreDefinitions(store_, Load(kYaml)).ok());
   EXPECT_TRUE(StoreDefinitions(store_, Load(kYaml)).ok());
-  const absl::Status status = StoreDefinitions(store_, Load(absl::StrCat(kYaml, "# changed\n")));
+  const absl::Status status =
+      StoreDefinitions(store_, Load(absl::StrReplaceAll(kYaml, {{"saga.failure.reason", "\"x\""}})));
   EXPECT_EQ(status.code(), absl::StatusCode::kAlreadyExists);
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("raise `version` to 2"));
+}
+
+TEST_F(DefinitionFilesTest, AVersionStoredUnderAnOlderKindOfHashIsTakenIfItMeansTheSame) {
+  const auto definition = Load(kYaml).front();
+  ASSERT_TRUE(store_
+                  .PutDefinition(
+                      {"place-order", 1, "an older hash", absl::StrCat("# older\n", kYaml), definition->descriptors()})
+                  .ok());
+  EXPECT_EQ(StoreDefinitions(store_, {definition}), absl::OkStatus());
+  const auto changed = Load(absl::StrReplaceAll(kYaml, {{"saga.failure.reason", "\"x\""}}));
+  EXPECT_EQ(StoreDefinitions(store_, changed).code(), absl::StatusCode::kAlreadyExists);
+}
+
+TEST_F(DefinitionFilesTest, AStoredVersionThatDoesNotLoadAnyMoreIsNotTheSame) {
+  const auto definition = Load(kYaml).front();
+  ASSERT_TRUE(
+      store_.PutDefinition({"place-order", 1, "an older hash", "saga: broken", definition->descriptors()}).ok());
+  EXPECT_EQ(StoreDefinitions(store_, {definition}).code(), absl::StatusCode::kAlreadyExists);
 }
 
 TEST_F(DefinitionFilesTest, EarlierVersionsComeBackFromTheStore) {
