@@ -1,6 +1,7 @@
 // The orchestrator: what its parts are and how they are put together. The only file that names concrete types.
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -17,7 +18,6 @@
 #include "common/db/open.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/server.h"
-#include "orchestrator/api/driver_door.h"
 #include "orchestrator/api/saga_service.h"
 #include "orchestrator/api/served_methods.h"
 #include "orchestrator/engine/driver.h"
@@ -59,17 +59,17 @@ absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore(const Options& options) {
 }
 
 ServerSetup ServerFor(const Definitions& definitions, const DescriptorSets& descriptors, SagaService& service,
-                      ServedMethods& methods, const DriverDoor& door) {
+                      ServedMethods& methods, const Driver& driver) {
   std::set<std::string> served;
   for (const auto& definition : definitions) served.insert(definition->serves().service()->full_name());
   ServerSetup setup;
-  setup.services = {{saga::v1::SagaService::service_full_name(), &service}};
+  setup.admin_services = {{saga::v1::SagaService::service_full_name(), &service}};
   setup.generic = &methods;
   setup.generic_services.assign(served.begin(), served.end());
   // What is served comes first: another set may have other types of the same names.
   for (const auto& definition : definitions) setup.pools.push_back(definition->serves().file()->pool());
   for (const auto& set : descriptors.all()) setup.pools.push_back(&set->pool());
-  setup.metrics = {std::make_shared<InFlightGauge>([&door] { return door.in_flight(); })};
+  setup.metrics = {std::make_shared<InFlightGauge>([&driver] { return driver.in_flight(); })};
   return setup;
 }
 
@@ -109,47 +109,36 @@ absl::Status Run(const Options& options) {
   ClientMetrics client_metrics(*ProcessRegistry());
   GrpcParticipants participants(routes, options.calls, client_metrics);
 
-  DriverDoor door;
-  ServedMethods methods(
-      [&door](NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
-              std::function<void(Progress)> answered) {
-        door.Accept(std::move(saga), answer_by, std::move(accepted), std::move(answered));
-      },
-      catalog, clock, options.served);
-  SagaService service(
-      *store,
-      [&door](const std::string& saga_id, Event event, std::int64_t seen_version,
-              std::function<void(Progress)> answered) {
-        door.Ask(saga_id, std::move(event), seen_version, std::move(answered));
-      },
-      catalog, SagaServiceOptions());
-  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server,
-                   Server::Start(ServerFor(definitions, descriptors, service, methods, door)));
-
+  // Listen before the lease is acquired: if a port is taken, this must fail without fencing the running instance.
+  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Listen(options.admin_listen));
   ASSIGN_OR_RETURN(
       const Lease lease,
       store->Acquire(options.instance, absl::StrCat(options.instance, ":", server->port()), options.maintenance.lease));
   Driver driver(*store, participants, catalog, clock, metrics, lease, options.driver);
-  RETURN_IF_ERROR(driver.Start());
-  door.Open(driver);
-  Log(Severity::kInfo, "ready",
-      {{"instance", options.instance},
-       {"store", NameOfDatabase(options.database)},
-       {"definitions", absl::StrCat(plans.size())}});
-
-  Maintenance maintenance(*store, driver, lease, options.maintenance);
-  const auto is_lost = [&] { return maintenance.lease_lost() || driver.lease_lost(); };
-  server->WaitAndDrain(is_lost, [&] {
-    if (is_lost()) LeaveAtOnce(options.instance);
-  });
-  maintenance.Stop();
+  ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
+  SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, SagaServiceOptions());
+  absl::Status status = server->Serve(ServerFor(definitions, descriptors, service, methods, driver));
+  if (status.ok()) status = driver.Start();
+  if (status.ok()) {
+    Log(Severity::kInfo, "ready",
+        {{"instance", options.instance},
+         {"store", NameOfDatabase(options.database)},
+         {"definitions", absl::StrCat(plans.size())}});
+    server->SetServing(true);
+    Maintenance maintenance(*store, driver, lease, options.maintenance);
+    const auto is_lost = [&] { return maintenance.lease_lost() || driver.lease_lost(); };
+    server->WaitAndDrain(is_lost, [&] {
+      if (is_lost()) LeaveAtOnce(options.instance);
+    });
+  }
+  server->Drain();
   driver.Stop();
   participants.Stop();
   // Only now, when nothing is driven any more.
   if (const absl::Status released = store->Release(lease); !released.ok()) {
     Log(Severity::kWarning, "the lease runs on", {{"error", released.message()}});
   }
-  return absl::OkStatus();
+  return status;
 }
 
 absl::Status Check(const Options& options, const std::vector<std::string>& paths) {

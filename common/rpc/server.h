@@ -1,4 +1,4 @@
-// One server bootstrap for every process: limits, health, reflection, metrics, and a graceful end.
+// One server bootstrap for every process: its ports, limits, health, reflection, metrics, and a graceful end.
 #ifndef UNWIND_COMMON_RPC_SERVER_H_
 #define UNWIND_COMMON_RPC_SERVER_H_
 
@@ -7,55 +7,58 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "google/protobuf/descriptor.h"
-#include "grpcpp/generic/async_generic_service.h"
-#include "grpcpp/server.h"
+#include "common/metrics/metrics_server.h"
+#include "common/rpc/port.h"
 #include "prometheus/collectable.h"
-#include "prometheus/exposer.h"
 
 namespace unwind {
 
-// A generated service and its full name (Service::service_full_name()).
-struct NamedService {
-  std::string name;
-  grpc::Service* service;
-};
-
-struct ServerSetup {
-  std::vector<NamedService> services;
-  grpc::CallbackGenericService* generic = nullptr;             // gets every method that no service has
-  std::vector<std::string> generic_services;                   // what it serves, for health and reflection
-  std::vector<const google::protobuf::DescriptorPool*> pools;  // where those are described, if they are not compiled in
+struct ServerSetup : PortServices {
+  std::vector<NamedService> admin_services;                       // on the admin port, and nowhere else
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics;  // scraped besides the process's registry
 };
 
 class Server {
  public:
-  // Listens on --listen and serves; everything in `setup` must outlive the server. An address in use or a port file
-  // that cannot be written: one sentence that names the flag.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerSetup& setup);
+  // Listens on --listen, on `admin_listen` (empty: there is no admin port) and on --metrics_listen. Callers wait until
+  // Serve. An address that cannot be had: one sentence that names the flag (--admin_listen for the second).
+  static absl::StatusOr<std::unique_ptr<Server>> Listen(const std::string& admin_listen = "");
   ~Server();
 
-  int port() const { return port_; }
+  // Answers calls; everything in `setup` must outlive the server. The health of the process ("") is SERVING, of its
+  // services and kReadiness (common/rpc/port.h) NOT_SERVING until SetServing. Writes --port_file; UNAVAILABLE if that
+  // cannot be. Call once.
+  absl::Status Serve(const ServerSetup& setup);
 
-  // Waits for a stop signal (common/base/stop_signals.h), or until `or_when` says true (asked every 200 ms); then calls
-  // `before_drain`, health says NOT_SERVING, new calls are turned away, calls under way have --drain to end. Returns
-  // when none is left.
+  // Listen, Serve and SetServing(true), for a process that is ready at once.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerSetup& setup);
+
+  int port() const { return main_->number(); }
+  int admin_port() const { return admin_->number(); }
+
+  // Whether callers should be sent here, as health tells it. After Serve. Thread-safe.
+  void SetServing(bool serving);
+
+  // Waits for a stop signal (common/base/stop_signals.h), says NOT_SERVING, goes on for --lame_duck or until another
+  // signal, so that callers are sent elsewhere; or waits until `or_when` says true (asked every 200 ms), which is not
+  // announced. Then calls `before_drain`, turns new calls away and gives calls under way --drain to end. Returns when
+  // none is left.
   void WaitAndDrain(const std::function<bool()>& or_when = nullptr,
                     const std::function<void()>& before_drain = nullptr);
 
-  // The drain without the wait.
+  // The drain without the wait. Idempotent.
   void Drain();
 
  private:
   Server() = default;
+  std::vector<Port*> Ports() const;
+  absl::Status WritePortFile() const;
 
-  std::vector<std::unique_ptr<grpc::Service>> reflection_;
-  std::unique_ptr<prometheus::Exposer> exposer_;
-  std::vector<std::shared_ptr<prometheus::Collectable>> metrics_;
-  std::unique_ptr<grpc::Server> server_;
-  int port_ = 0;
+  std::unique_ptr<Port> main_;
+  std::unique_ptr<Port> admin_;
+  std::unique_ptr<MetricsServer> metrics_;
 };
 
 }  // namespace unwind

@@ -8,19 +8,20 @@
 #include <string>
 #include <vector>
 
-#include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "common/base/checked_flag.h"
 #include "common/metrics/code_names.h"
 #include "common/metrics/registry.h"
+#include "common/rpc/limits.h"
 #include "common/rpc/validate.h"
 #include "prometheus/counter.h"
 #include "prometheus/histogram.h"
 
-ABSL_FLAG(std::uint32_t, message_max_bytes, 256 * 1024,
-          "Largest request that is accepted, in bytes, at most 16777216 (16 MiB): beyond that gRPC itself answers "
-          "RESOURCE_EXHAUSTED, without details.");
+RANGED_FLAG(std::uint32_t, message_max_bytes, 256 << 10, 1, unwind::kTransportMaxBytes,
+            "Largest request that is accepted, in bytes; beyond a MiB gRPC itself answers RESOURCE_EXHAUSTED, without "
+            "details.");
 
 namespace unwind {
 namespace {

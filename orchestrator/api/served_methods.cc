@@ -13,6 +13,7 @@
 #include "common/rpc/deterministic.h"
 #include "common/rpc/error.h"
 #include "common/rpc/unary.h"
+#include "common/rpc/unimplemented.h"
 #include "orchestrator/api/served_call.h"
 #include "orchestrator/core/names.h"
 
@@ -31,15 +32,6 @@ absl::Time Deadline(const grpc::CallbackServerContext& context) {
   const bool none = deadline == std::chrono::system_clock::time_point::max();
   return none ? absl::InfiniteFuture() : absl::FromChrono(deadline);
 }
-
-class Unimplemented final : public grpc::ServerGenericBidiReactor {
- public:
-  explicit Unimplemented(const std::string& path) {
-    Finish(ToGrpc(MakeError(absl::StatusCode::kUnimplemented, absl::StrCat("no method ", path),
-                            {"METHOD_UNKNOWN", kSagaDomain, {}})));
-  }
-  void OnDone() override { delete this; }
-};
 
 }  // namespace
 
@@ -141,7 +133,7 @@ ServedMethods::ServedMethods(AcceptSaga accept, const DefinitionCatalog& catalog
 
 grpc::ServerGenericBidiReactor* ServedMethods::CreateReactor(grpc::GenericCallbackServerContext* context) {
   std::shared_ptr<const Definition> definition = catalog_.ServedBy(context->method());
-  if (definition == nullptr) return new Unimplemented(context->method());
+  if (definition == nullptr) return RefuseUnimplemented(context->method());
   return new Call(*this, std::move(definition), context);
 }
 

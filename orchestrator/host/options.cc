@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/base/checked_flag.h"
+#include "common/base/host_port.h"
 #include "common/base/status_macros.h"
 #include "common/db/dsn.h"
 #include "orchestrator/host/definition_files.h"
@@ -38,6 +39,10 @@ ABSL_FLAG(std::vector<std::string>, descriptors, {},
           "Descriptor sets (protoc --include_imports --descriptor_set_out) of your services, separated by commas. Each "
           "definition is resolved in the set that holds what it calls; unwind.protoset, beside the folder of this "
           "program, has the demo's shop and is used only where none of yours does.");
+CHECKED_FLAG(
+    std::string, admin_listen, "127.0.0.1:0", unwind::CheckListenAddressOrNone,
+    "Address to serve saga.v1.SagaService on, host:port; port 0: any free one; empty: not at all. Who reaches it "
+    "may read, cancel and resolve every saga: keep it from those who reach --listen.");
 ABSL_FLAG(std::string, participants, "", "Where each service is: package.Service=HOST:PORT,...");
 ABSL_FLAG(bool, enable_reset, false, "Serve reset.yaml too, which empties the shop. For tests only.");
 CHECKED_FLAG(std::string, store, "", CheckStoreKind,
@@ -92,6 +97,7 @@ absl::StatusOr<Options> OptionsFromFlags() {
   options.participants = absl::GetFlag(FLAGS_participants);
   options.database = absl::GetFlag(FLAGS_db);
   options.instance = absl::GetFlag(FLAGS_instance);
+  options.admin_listen = absl::GetFlag(FLAGS_admin_listen);
   options.driver = {.shards = static_cast<std::size_t>(absl::GetFlag(FLAGS_shards)),
                     .batch_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_batch_max)),
                     .in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_in_flight_max))};

@@ -21,6 +21,7 @@ struct Options {
   std::string participants;
   std::string database;
   std::string instance;
+  std::string admin_listen;  // empty: no admin port
   DriverOptions driver;
   GrpcParticipantsOptions calls;
   ServedMethodsOptions served;

@@ -83,7 +83,8 @@ order() { # REQUEST_ID PRODUCT QUANTITY
 
 start
 echo "Every service, by reflection alone:"
-describe_all orchestrator "$CHECKOUT" "$SAGAS"
+describe_all orchestrator "$CHECKOUT"
+describe_all orchestrator_admin "$SAGAS"
 describe_all order_svc shop.order.v1.OrderService
 describe_all stock_svc shop.stock.v1.StockService
 describe_all payment_svc shop.payment.v1.PaymentService
@@ -99,16 +100,16 @@ call order_svc shop.order.v1.OrderService/GetOrder "{\"order_id\":\"$id\"}" | ex
 call order_svc shop.order.v1.OrderService/ListOrders '{"member_id":"mina"}' | expect "\"orderId\": \"$id\"" "ListOrders"
 call payment_svc shop.payment.v1.PaymentService/GetPayment "{\"payment_id\":\"$id\"}" | expect '"state": "STATE_SUCCESS"' "GetPayment"
 call mock_pg pg.v1.PaymentGateway/ListTransactions '{}' | expect '"kind": "KIND_CAPTURE"' "the gateway's ledger"
-call orchestrator $SAGAS/GetSaga "{\"saga_id\":\"$id\"}" | expect '"state": "STATE_COMPLETED"' "GetSaga"
-call orchestrator $SAGAS/ListSagas '{"definition":"place-order","state":"STATE_COMPLETED"}' | expect "\"sagaId\": \"$id\"" "ListSagas"
-call orchestrator $SAGAS/GetHistory "{\"saga_id\":\"$id\"}" | expect '"step": "confirm_order"' "GetHistory"
+call orchestrator_admin $SAGAS/GetSaga "{\"saga_id\":\"$id\"}" | expect '"state": "STATE_COMPLETED"' "GetSaga"
+call orchestrator_admin $SAGAS/ListSagas '{"definition":"place-order","state":"STATE_COMPLETED"}' | expect "\"sagaId\": \"$id\"" "ListSagas"
+call orchestrator_admin $SAGAS/GetHistory "{\"saga_id\":\"$id\"}" | expect '"step": "confirm_order"' "GetHistory"
 
 cancelled="$(call orchestrator $CHECKOUT/CancelOrder "{\"request_id\":\"c1\",\"order_id\":\"$id\",\"member_id\":\"mina\"}")" ||
   fail "CancelOrder: $cancelled"
 expect '"state": "STATE_CANCELLED"' "CancelOrder" <<<"$cancelled"
 call stock_svc shop.stock.v1.StockService/GetProduct '{"product_id":"lamp"}' | expect '"available": "20"' "the lamps are back"
-call orchestrator $SAGAS/ListSagas '{"definition":"cancel-order"}' | expect '"definition": "cancel-order"' "its saga is listed"
-call orchestrator $SAGAS/CancelSaga "{\"saga_id\":\"$id\",\"actor\":\"interop\",\"reason\":\"too late\"}" |
+call orchestrator_admin $SAGAS/ListSagas '{"definition":"cancel-order"}' | expect '"definition": "cancel-order"' "its saga is listed"
+call orchestrator_admin $SAGAS/CancelSaga "{\"saga_id\":\"$id\",\"actor\":\"interop\",\"reason\":\"too late\"}" |
   expect '"state": "STATE_COMPLETED"' "CancelSaga of a saga that is over changes nothing"
 
 echo "Errors, with their details decoded:"

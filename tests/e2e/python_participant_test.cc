@@ -179,7 +179,7 @@ TEST_F(PythonParticipant, AParkedCompensationIsRetriedByAnOperator) {
   ASSERT_TRUE(Eventually(kPatience, is_parked)) << "a compensation that is refused again and again must park";
   EXPECT_FALSE(RoomOf("jisoo").contains("cancelled"));
 
-  const auto stub = saga::v1::SagaService::NewStub(cluster_->Channel(Node::kOrchestrator));
+  const auto stub = saga::v1::SagaService::NewStub(cluster_->AdminChannel(Node::kOrchestrator));
   saga::v1::RetryStepRequest request;
   request.set_saga_id(shop.SagaOfKey("book-trip", "trip-4")->saga_id());
   request.set_step("book_room");

@@ -34,9 +34,9 @@ The shop is open. Paste what you like into another terminal (grpcurl: ./run inte
     {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder
 
   # Its saga: ORDER_ID is the order_id of the answer
-  grpcurl -plaintext {orchestrator} saga.v1.SagaService/ListSagas
-  grpcurl -plaintext -d '{"saga_id":"ORDER_ID"}' {orchestrator} saga.v1.SagaService/GetSaga
-  grpcurl -plaintext -d '{"saga_id":"ORDER_ID"}' {orchestrator} saga.v1.SagaService/GetHistory
+  grpcurl -plaintext {orchestrator_admin} saga.v1.SagaService/ListSagas
+  grpcurl -plaintext -d '{"saga_id":"ORDER_ID"}' {orchestrator_admin} saga.v1.SagaService/GetSaga
+  grpcurl -plaintext -d '{"saga_id":"ORDER_ID"}' {orchestrator_admin} saga.v1.SagaService/GetHistory
 
   # Cancel the order: the money and the lamps go back
   grpcurl -plaintext -d '{"request_id":"c1","order_id":"ORDER_ID","member_id":"mina","reason":"changed my mind"}' \
@@ -74,10 +74,13 @@ int Main(const std::string& program) {
   Cluster& cluster = **started;
   std::string lines = kLines;
   std::string addresses;
+  const std::string& admin = cluster.AdminAddress(Node::kOrchestrator);
+  lines = absl::StrReplaceAll(lines, {{"{orchestrator_admin}", admin}});
   for (Node node : kNodes) {
     lines = absl::StrReplaceAll(lines, {{absl::StrCat("{", NodeName(node), "}"), cluster.Address(node)}});
     absl::StrAppend(&addresses, NodeName(node), "=", cluster.Address(node), "\n");
   }
+  absl::StrAppend(&addresses, "orchestrator_admin=", admin, "\n");
   std::printf("%s\nDatabases and logs: %s\n", addresses.c_str(), cluster.scratch().c_str());
   if (PostgresServer* const postgres = cluster.postgres(); postgres != nullptr) {
     std::printf("PostgreSQL: psql -h %s -p %d -U postgres orchestrator\n", postgres->folder().c_str(),

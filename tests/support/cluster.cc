@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,16 +23,17 @@ constexpr absl::Duration kStartPatience = absl::Seconds(30);
 constexpr absl::Duration kStopPatience = absl::Seconds(5);
 constexpr std::size_t kLogTailBytes = 2000;
 
-// One empty HealthCheckRequest; true if the answer is SERVING. Raw bytes: gRPC keeps the generated message to itself.
+// Whether the process says that callers should be sent to it. In raw bytes: gRPC keeps the generated message to itself.
 bool Serving(const std::shared_ptr<grpc::Channel>& channel) {
+  static constexpr char kRequest[] = "\x0a\x09readiness";
   static constexpr char kServing[] = "\x08\x01";
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
   grpc::GenericStub stub(channel);
   grpc::CompletionQueue queue;
   grpc::ByteBuffer request;
-  grpc::Slice nothing;
-  request = grpc::ByteBuffer(&nothing, 1);
+  const grpc::Slice name(kRequest);
+  request = grpc::ByteBuffer(&name, 1);
   auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
   call->StartCall();
   grpc::ByteBuffer reply;
@@ -114,6 +116,7 @@ std::string Cluster::Database(Node node) const {
 }
 std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
 const std::string& Cluster::Address(Node node) const { return seats_.at(node).address; }
+const std::string& Cluster::AdminAddress(Node node) const { return seats_.at(node).admin_address; }
 std::string Cluster::AddressForCallers(Node node) const {
   return options_.link ? options_.link(node, Address(node)) : Address(node);
 }
@@ -129,6 +132,7 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
       absl::StrCat("--listen=", again ? seat->second.address : "127.0.0.1:0"),
       absl::StrCat("--port_file=", Path(node, ".port")),
       absl::StrCat("--db=", Database(node)),
+      "--lame_duck=0s",  // nobody here reads health to find another process
   };
   if (node == Node::kPayment) arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));
   if (is_second) arguments.push_back(absl::StrCat("--instance=", NodeName(node)));
@@ -137,6 +141,7 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
                                       ",shop.stock.v1.StockService=", AddressForCallers(Node::kStock),
                                       ",shop.payment.v1.PaymentService=", AddressForCallers(Node::kPayment));
     if (!options_.participants.empty()) absl::StrAppend(&routes, ",", options_.participants);
+    if (again) arguments.push_back(absl::StrCat("--admin_listen=", seat->second.admin_address));
     arguments.push_back(absl::StrCat("--participants=", routes));
     arguments.push_back(absl::StrCat("--definitions=", options_.definitions));
   }
@@ -157,16 +162,21 @@ absl::Status Cluster::Spawn(Node node) {
 absl::Status Cluster::Launch(Node node) {
   RETURN_IF_ERROR(Spawn(node));
   Seat& seat = seats_.at(node);
-  std::string port;
+  std::string ports;
   const bool listens = Eventually(kStartPatience, [&] {
-    const std::string text = ContentsOf(Path(node, ".port"));  // a second line would be the port of the metrics
-    port = text.substr(0, text.find('\n'));
-    return !port.empty() || !seat.process->Running();
+    ports = ContentsOf(Path(node, ".port"));
+    return !ports.empty() || !seat.process->Running();
   });
-  if (!listens || port.empty()) {
+  if (!listens || ports.empty()) {
     return absl::UnavailableError(Obituary(node, listens ? "ended" : "wrote no port file"));
   }
+  std::istringstream lines(ports);
+  std::string port, name;
+  lines >> port;
   seat.address = absl::StrCat("127.0.0.1:", port);
+  while (lines >> name >> port) {
+    if (name == "admin") seat.admin_address = absl::StrCat("127.0.0.1:", port);
+  }
   const std::shared_ptr<grpc::Channel> channel = NewChannel(seat.address, 1 << 20);
   bool healthy = false;
   Eventually(kStartPatience, [&] {
@@ -222,6 +232,12 @@ int64_t Cluster::PeakKib(Node node) {
 std::shared_ptr<grpc::Channel> Cluster::Channel(Node node, int index) {
   auto& channel = channels_[{node, index}];
   if (channel == nullptr) channel = NewChannel(Address(node), index);
+  return channel;
+}
+
+std::shared_ptr<grpc::Channel> Cluster::AdminChannel(Node node) {
+  auto& channel = admin_channels_[node];
+  if (channel == nullptr) channel = NewChannel(AdminAddress(node));
   return channel;
 }
 

@@ -68,8 +68,10 @@ class Cluster {
 
   // host:port.
   const std::string& Address(Node node) const;
+  const std::string& AdminAddress(Node node) const;  // of an orchestrator: where its SagaService is
   // Channels with different `index` use different connections.
   std::shared_ptr<grpc::Channel> Channel(Node node, int index = 0);
+  std::shared_ptr<grpc::Channel> AdminChannel(Node node);
   std::string Database(Node node) const;  // what its --db takes
   std::string LogPath(Node node) const;
   // "stock_svc `what`; its log ends: ..."
@@ -86,6 +88,7 @@ class Cluster {
   struct Seat {
     std::unique_ptr<Process> process;
     std::string address;
+    std::string admin_address;
     int64_t peak_kib = 0;
   };
 
@@ -99,9 +102,10 @@ class Cluster {
   std::unique_ptr<PostgresServer> postgres_;
   std::map<Node, Seat> seats_;
   std::map<std::pair<Node, int>, std::shared_ptr<grpc::Channel>> channels_;
+  std::map<Node, std::shared_ptr<grpc::Channel>> admin_channels_;
 };
 
-// OK once grpc.health.v1.Health says SERVING for the whole process.
+// OK once grpc.health.v1.Health says that callers should be sent to the process.
 absl::Status WaitUntilHealthy(const std::shared_ptr<grpc::Channel>& channel, absl::Duration patience);
 
 }  // namespace unwind

@@ -120,7 +120,7 @@ absl::StatusOr<saga::v1::Saga> Shop::CancelSaga(const std::string& saga_id) {
   saga::v1::CancelSagaResponse response;
   grpc::ClientContext context;
   SetDeadline(context, absl::Seconds(30));
-  const auto stub = saga::v1::SagaService::NewStub(cluster_.Channel(door_));
+  const auto stub = saga::v1::SagaService::NewStub(cluster_.AdminChannel(door_));
   RETURN_IF_ERROR(FromGrpc(stub->CancelSaga(&context, request, &response)));
   return response.saga();
 }
@@ -186,7 +186,7 @@ absl::StatusOr<saga::v1::Saga> Shop::Saga(const std::string& saga_id) {
   grpc::ClientContext context;
   SetDeadline(context, kReadDeadline);
   RETURN_IF_ERROR(
-      FromGrpc(saga::v1::SagaService::NewStub(cluster_.Channel(door_))->GetSaga(&context, request, &response)));
+      FromGrpc(saga::v1::SagaService::NewStub(cluster_.AdminChannel(door_))->GetSaga(&context, request, &response)));
   return response.saga();
 }
 
@@ -198,7 +198,7 @@ absl::StatusOr<saga::v1::Saga> Shop::SagaOfKey(const std::string& definition, co
   grpc::ClientContext context;
   SetDeadline(context, kReadDeadline);
   RETURN_IF_ERROR(
-      FromGrpc(saga::v1::SagaService::NewStub(cluster_.Channel(door_))->ListSagas(&context, request, &response)));
+      FromGrpc(saga::v1::SagaService::NewStub(cluster_.AdminChannel(door_))->ListSagas(&context, request, &response)));
   for (const saga::v1::Saga& saga : response.sagas()) {
     if (saga.key() == key) return saga;
   }
@@ -209,7 +209,7 @@ absl::StatusOr<std::vector<saga::v1::HistoryEntry>> Shop::History(const std::str
   std::vector<saga::v1::HistoryEntry> entries;
   saga::v1::GetHistoryRequest request;
   request.set_saga_id(saga_id);
-  const auto stub = saga::v1::SagaService::NewStub(cluster_.Channel(door_));
+  const auto stub = saga::v1::SagaService::NewStub(cluster_.AdminChannel(door_));
   do {
     saga::v1::GetHistoryResponse response;
     grpc::ClientContext context;
@@ -263,7 +263,7 @@ absl::StatusOr<saga::v1::Saga> Shop::AwaitEnd(const std::string& saga_id, absl::
 
 absl::StatusOr<int> Shop::Unfinished() {
   int unfinished = 0;
-  const auto stub = saga::v1::SagaService::NewStub(cluster_.Channel(door_));
+  const auto stub = saga::v1::SagaService::NewStub(cluster_.AdminChannel(door_));
   for (const auto state :
        {saga::v1::Saga::STATE_RUNNING, saga::v1::Saga::STATE_COMPENSATING, saga::v1::Saga::STATE_PARKED}) {
     saga::v1::ListSagasRequest request;

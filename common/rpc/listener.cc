@@ -1,0 +1,183 @@
+#include "common/rpc/listener.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/base/host_port.h"
+#include "common/base/log.h"
+#include "common/base/status_macros.h"
+
+namespace unwind {
+namespace {
+
+constexpr absl::Duration kCountPause = absl::Milliseconds(50);  // counting open connections costs a system call each
+constexpr int kFullPauseMs = 10;                                // when a connection can be neither taken nor refused
+
+struct FreeAddresses {
+  void operator()(addrinfo* addresses) const { freeaddrinfo(addresses); }
+};
+using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
+
+absl::StatusOr<Addresses> Resolve(const HostPort& address) {
+  addrinfo hints = {};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (const int error = getaddrinfo(address.host.c_str(), nullptr, &hints, &found); error != 0) {
+    return absl::UnavailableError(absl::StrCat("the host ", address.host, " is not known: ", gai_strerror(error)));
+  }
+  return Addresses(found);
+}
+
+void SetPort(sockaddr* address, int port) {
+  const in_port_t number = htons(static_cast<std::uint16_t>(port));
+  if (address->sa_family == AF_INET6) {
+    reinterpret_cast<sockaddr_in6*>(address)->sin6_port = number;
+  } else {
+    reinterpret_cast<sockaddr_in*>(address)->sin_port = number;
+  }
+}
+
+int PortOf(int socket) {
+  sockaddr_storage address = {};
+  socklen_t size = sizeof(address);
+  getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port
+                                             : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+}
+
+// Not ok, and errno says why.
+FileDescriptor ListenAt(const addrinfo& address) {
+  FileDescriptor socket(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  // Connections inherit TCP_NODELAY. SO_REUSEADDR only ignores old connections: an address in use is still refused.
+  setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  const bool listens =
+      bind(socket.get(), address.ai_addr, address.ai_addrlen) == 0 && listen(socket.get(), SOMAXCONN) == 0;
+  return listens ? std::move(socket) : FileDescriptor();
+}
+
+FileDescriptor OpenSpare() { return FileDescriptor(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+bool NoneIsFree(int error) { return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM; }
+
+// 0 if there is none.
+ino_t InodeOf(int descriptor) {
+  struct stat status = {};
+  return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(const std::string& text) {
+  ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(text));
+  ASSIGN_OR_RETURN(const Addresses addresses, Resolve(address));
+  auto listener = std::unique_ptr<Listener>(new Listener);
+  listener->port_ = address.port;
+  int error = 0;
+  for (const addrinfo* each = addresses.get(); each != nullptr; each = each->ai_next) {
+    SetPort(each->ai_addr, listener->port_);
+    FileDescriptor socket = ListenAt(*each);
+    if (!socket.ok()) {
+      error = errno;
+      if (error == EADDRINUSE) break;
+      continue;  // such as the IPv6 address of localhost on a host without IPv6
+    }
+    listener->port_ = PortOf(socket.get());
+    listener->sockets_.push_back(std::move(socket));
+  }
+  if (error == EADDRINUSE || listener->sockets_.empty()) return absl::UnavailableError(std::strerror(error));
+  listener->stop_ = FileDescriptor(eventfd(0, EFD_CLOEXEC));
+  listener->spare_ = OpenSpare();
+  return listener;
+}
+
+Listener::~Listener() { Stop(); }
+
+void Listener::Start(std::size_t connections_max, std::function<void(int)> take) {
+  connections_max_ = connections_max;
+  take_ = std::move(take);
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Listener::Stop() {
+  if (thread_.joinable()) {
+    eventfd_write(stop_.get(), 1);
+    thread_.join();
+  }
+  sockets_.clear();
+}
+
+void Listener::Run() {
+  std::vector<pollfd> waits = {{.fd = stop_.get(), .events = POLLIN, .revents = 0}};
+  for (const FileDescriptor& socket : sockets_) waits.push_back({.fd = socket.get(), .events = POLLIN, .revents = 0});
+  for (;;) {
+    poll(waits.data(), waits.size(), -1);
+    if (waits.front().revents != 0) return;
+    for (std::size_t i = 1; i < waits.size(); ++i) {
+      if (waits[i].revents != 0) AcceptAll(waits[i].fd);
+    }
+  }
+}
+
+void Listener::AcceptAll(int socket) {
+  while (AcceptOne(socket)) continue;
+}
+
+// Whether there may be more.
+bool Listener::AcceptOne(int socket) {
+  FileDescriptor connection(accept4(socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!connection.ok()) {
+    const int error = errno;
+    return NoneIsFree(error) ? RefuseOne(socket) : error == EINTR || error == ECONNABORTED;
+  }
+  if (!HasRoom()) {
+    Log(Severity::kWarning, "a connection was refused: all that --connections_max allows are open",
+        {{"port", absl::StrCat(port_)}, {"connections_max", absl::StrCat(connections_max_)}});
+    return true;
+  }
+  connections_.push_back({connection.get(), InodeOf(connection.get())});
+  take_(connection.Release());
+  return true;
+}
+
+bool Listener::HasRoom() {
+  if (connections_.size() < connections_max_) return true;
+  if (absl::Now() - counted_ < kCountPause) return false;
+  counted_ = absl::Now();
+  std::erase_if(connections_, [](const Connection& each) { return InodeOf(each.descriptor) != each.inode; });
+  return connections_.size() < connections_max_;
+}
+
+// The peer learns at once that it is refused, and the backlog does not fill up with peers that gave up waiting. Whether
+// there was one: accept needs a descriptor to tell even that.
+bool Listener::RefuseOne(int socket) {
+  spare_.Close();
+  FileDescriptor refused(accept4(socket, nullptr, nullptr, SOCK_CLOEXEC));
+  const bool accepted = refused.ok();
+  refused.Close();
+  spare_ = OpenSpare();
+  if (accepted) {
+    Log(Severity::kWarning, "a connection was refused: no file descriptor is free", {{"port", absl::StrCat(port_)}});
+  }
+  if (!spare_.ok()) poll(nullptr, 0, kFullPauseMs);  // another thread took the descriptor
+  return accepted;
+}
+
+}  // namespace unwind

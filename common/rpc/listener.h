@@ -1,0 +1,65 @@
+// An address that is listened on, and the thread that accepts its connections. gRPC 1.51 would do this itself, but it
+// stops listening for good when one accept fails, and it binds only when it serves.
+#ifndef UNWIND_COMMON_RPC_LISTENER_H_
+#define UNWIND_COMMON_RPC_LISTENER_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/file_descriptor.h"
+
+namespace unwind {
+
+class Listener {
+ public:
+  // Binds to every address that `address` (HOST:PORT) stands for and listens; port 0: any free one, the same for all.
+  // Connections wait in the kernel's backlog until Start. INVALID_ARGUMENT, UNAVAILABLE: what is wrong with it.
+  static absl::StatusOr<std::unique_ptr<Listener>> Bind(const std::string& address);
+  ~Listener();
+
+  int port() const { return port_; }
+
+  // Hands over each new connection, a non-blocking socket that belongs to `take` from then on. While `connections_max`
+  // of them are open, and while this process has no free file descriptor, new ones are closed at once. Call once.
+  void Start(std::size_t connections_max, std::function<void(int connection)> take);
+
+  // Closes the address; connections that were handed over go on. Idempotent.
+  void Stop();
+
+ private:
+  Listener() = default;
+  void Run();
+  void AcceptAll(int socket);
+  bool AcceptOne(int socket);
+  bool HasRoom();
+  bool RefuseOne(int socket);
+
+  // A connection that was handed over. Whoever took it closes it, and its descriptor may then be another file's: the
+  // inode tells.
+  struct Connection {
+    int descriptor;
+    ino_t inode;
+  };
+
+  std::vector<FileDescriptor> sockets_;
+  FileDescriptor stop_;   // an eventfd
+  FileDescriptor spare_;  // given up to accept, and close, a connection when no descriptor is free
+  int port_ = 0;
+  std::size_t connections_max_ = 0;
+  std::function<void(int)> take_;
+  std::vector<Connection> connections_;  // of the thread
+  absl::Time counted_;                   // when the closed ones were last taken out of connections_
+  std::thread thread_;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_COMMON_RPC_LISTENER_H_

@@ -1,0 +1,99 @@
+#include "common/rpc/port.h"
+
+#include <utility>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "common/rpc/limits.h"
+#include "common/rpc/reflection.h"
+#include "google/rpc/error_details.pb.h"
+#include "grpc/health/v1/health.pb.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/security/server_credentials.h"
+
+ABSL_FLAG(bool, reflection, true, "Whether to serve reflection, so that grpcurl needs no proto files.");
+
+namespace unwind {
+namespace {
+
+// Linked in, so that reflection can describe them.
+void LinkErrorDetailsAndHealth() {
+  google::rpc::ErrorInfo::descriptor();
+  grpc::health::v1::HealthCheckRequest::descriptor();
+}
+
+ReflectionSource SourceOf(const PortServices& services, std::vector<std::string> names) {
+  ReflectionSource source;
+  source.pools = {google::protobuf::DescriptorPool::generated_pool()};
+  source.pools.insert(source.pools.end(), services.pools.begin(), services.pools.end());
+  source.services = std::move(names);
+  source.services.insert(source.services.end(), {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+                                                 "grpc.reflection.v1alpha.ServerReflection"});
+  return source;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Port>> Port::Listen(const std::string& address, absl::string_view flag) {
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Listener::Bind(address);
+  if (!listener.ok()) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", address, " (", listener.status().message(),
+                                               "); give another address with --", flag));
+  }
+  auto port = std::unique_ptr<Port>(new Port);
+  port->listener_ = *std::move(listener);
+  return port;
+}
+
+absl::Status Port::Serve(const PortServices& services, std::size_t connections_max) {
+  LinkErrorDetailsAndHealth();
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  for (const NamedService& named : services.services) {
+    builder.RegisterService(named.service);
+    served_.push_back(named.name);
+  }
+  served_.insert(served_.end(), services.generic_services.begin(), services.generic_services.end());
+  builder.RegisterCallbackGenericService(services.generic != nullptr ? services.generic : &unimplemented_);
+  if (absl::GetFlag(FLAGS_reflection)) {
+    reflection_ = NewReflectionServices(SourceOf(services, served_));
+    for (const auto& service : reflection_) builder.RegisterService(service.get());
+  }
+  SetLimits(builder);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(NewCallInterceptors(streams_));
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr) return absl::InternalError("gRPC did not start its server; its log says why");
+  SetServing(false);
+  listener_->Start(connections_max, [this](int connection) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+    parameters.fd = connection;
+    acceptor_->HandleNewConnection(&parameters);
+  });
+  return absl::OkStatus();
+}
+
+void Port::SetServing(bool serving) {
+  auto* const health = server_->GetHealthCheckService();
+  for (const std::string& name : served_) health->SetServingStatus(name, serving);
+  health->SetServingStatus(kReadiness, serving);
+}
+
+void Port::Announce() {
+  if (server_ != nullptr) server_->GetHealthCheckService()->SetServingStatus(false);
+}
+
+void Port::Drain(absl::Time deadline) {
+  listener_->Stop();
+  if (server_ == nullptr) return;
+  Announce();
+  streams_.EndAll();
+  server_->Shutdown(absl::ToChronoTime(deadline));
+  server_->Wait();
+  server_.reset();
+}
+
+}  // namespace unwind

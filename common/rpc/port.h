@@ -1,0 +1,77 @@
+// One port of a server: it listens first and serves later, with the limits, health and reflection that every port has.
+#ifndef UNWIND_COMMON_RPC_PORT_H_
+#define UNWIND_COMMON_RPC_PORT_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/rpc/call_interceptor.h"
+#include "common/rpc/listener.h"
+#include "common/rpc/unimplemented.h"
+#include "google/protobuf/descriptor.h"
+#include "grpcpp/generic/async_generic_service.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+
+namespace unwind {
+
+// A generated service and its full name (Service::service_full_name()).
+struct NamedService {
+  std::string name;
+  grpc::Service* service;
+};
+
+// What a port serves; all of it must outlive the port.
+struct PortServices {
+  std::vector<NamedService> services;
+  grpc::CallbackGenericService* generic = nullptr;             // gets every method that no service has
+  std::vector<std::string> generic_services;                   // what it serves, for health and reflection
+  std::vector<const google::protobuf::DescriptorPool*> pools;  // where those are described, if they are not compiled in
+};
+
+// The health service knows the process as "", which is SERVING from the first call on until the drain (liveness), and
+// each service and kReadiness, which are as SetServing says.
+inline constexpr char kReadiness[] = "readiness";
+
+class Port {
+ public:
+  // `flag` names the flag that says `address`. UNAVAILABLE: one sentence that names it.
+  static absl::StatusOr<std::unique_ptr<Port>> Listen(const std::string& address, absl::string_view flag);
+  ~Port() { Drain(absl::InfinitePast()); }
+
+  int number() const { return listener_->port(); }
+
+  // Answers calls, with at most `connections_max` connections open. Health is NOT_SERVING. Call once.
+  absl::Status Serve(const PortServices& services, std::size_t connections_max);
+
+  // Health of every service. Thread-safe.
+  void SetServing(bool serving);
+
+  // Health is NOT_SERVING, of the process too, while calls are still taken.
+  void Announce();
+
+  // Takes no new calls and waits until those under way have ended, or until `deadline`, when they are cancelled.
+  // Idempotent.
+  void Drain(absl::Time deadline);
+
+ private:
+  Port() = default;
+
+  std::unique_ptr<Listener> listener_;
+  std::vector<std::string> served_;
+  UnimplementedService unimplemented_;
+  std::vector<std::unique_ptr<grpc::Service>> reflection_;
+  EndlessStreams streams_;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_COMMON_RPC_PORT_H_

@@ -1,0 +1,159 @@
+#include "common/rpc/listener.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/file_descriptor.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/poll.h"
+
+namespace unwind {
+namespace {
+
+constexpr absl::Duration kPatience = absl::Seconds(20);
+
+FileDescriptor NewSocket() { return FileDescriptor(socket(AF_INET, SOCK_STREAM, 0)); }
+
+bool Connect(const FileDescriptor& socket, int port) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+}
+
+FileDescriptor Connected(int port) {
+  FileDescriptor socket = NewSocket();
+  EXPECT_TRUE(Connect(socket, port));
+  return socket;
+}
+
+// Whether the other side closed it, within the patience.
+bool IsClosed(const FileDescriptor& socket) {
+  return Eventually(kPatience, [&socket] {
+    char byte;
+    const ssize_t got = recv(socket.get(), &byte, 1, MSG_DONTWAIT);
+    return got == 0 || (got < 0 && errno == ECONNRESET);
+  });
+}
+
+class ListenerTest : public testing::Test {
+ protected:
+  ListenerTest() : listener_(*Listener::Bind("127.0.0.1:0")) {}
+  ~ListenerTest() override { listener_->Stop(); }
+
+  void Start(std::size_t connections_max) {
+    listener_->Start(connections_max, [this](int connection) {
+      std::lock_guard lock(mutex_);
+      taken_.emplace_back(connection);
+    });
+  }
+
+  bool TakesUpTo(std::size_t count) {
+    return Eventually(kPatience, [&] {
+      std::lock_guard lock(mutex_);
+      return taken_.size() == count;
+    });
+  }
+
+  void CloseOne() {
+    std::lock_guard lock(mutex_);
+    taken_.pop_back();
+  }
+
+  const std::unique_ptr<Listener> listener_;
+  std::mutex mutex_;
+  std::vector<FileDescriptor> taken_;
+};
+
+TEST_F(ListenerTest, HandsOverConnectionsAlsoThoseThatCameBeforeItStarted) {
+  const FileDescriptor early = Connected(listener_->port());
+  Start(10);
+  EXPECT_TRUE(TakesUpTo(1));
+  const FileDescriptor late = Connected(listener_->port());
+  EXPECT_TRUE(TakesUpTo(2));
+}
+
+TEST_F(ListenerTest, ClosesWhatIsOverItsNumberUntilOneIsGone) {
+  Start(2);
+  const FileDescriptor first = Connected(listener_->port()), second = Connected(listener_->port());
+  ASSERT_TRUE(TakesUpTo(2));
+  EXPECT_TRUE(IsClosed(Connected(listener_->port())));
+  CloseOne();
+  ASSERT_TRUE(TakesUpTo(1));
+  FileDescriptor again;
+  EXPECT_TRUE(Eventually(kPatience, [&] {
+    again = Connected(listener_->port());
+    std::lock_guard lock(mutex_);
+    return taken_.size() == 2;
+  }));
+}
+
+// Leaves this process no free file descriptor.
+class NoFreeFile {
+ public:
+  NoFreeFile() {
+    getrlimit(RLIMIT_NOFILE, &before_);
+    const FileDescriptor lowest_free(open("/dev/null", O_RDONLY));
+    rlimit none = before_;
+    none.rlim_cur = static_cast<rlim_t>(lowest_free.get());
+    setrlimit(RLIMIT_NOFILE, &none);
+  }
+  ~NoFreeFile() { setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_;
+};
+
+TEST_F(ListenerTest, RefusesAtOnceWithoutAFreeFileDescriptorAndGoesOnOnceThereIsOne) {
+  Start(100);
+  const FileDescriptor first = NewSocket(), second = NewSocket();
+  {
+    const NoFreeFile none;
+    ASSERT_TRUE(Connect(first, listener_->port()));
+    EXPECT_TRUE(IsClosed(first));
+    ASSERT_TRUE(Connect(second, listener_->port()));
+    EXPECT_TRUE(IsClosed(second));
+  }
+  FileDescriptor third;
+  EXPECT_TRUE(Eventually(kPatience, [&] {
+    third = Connected(listener_->port());
+    std::lock_guard lock(mutex_);
+    return !taken_.empty();
+  }));
+}
+
+TEST_F(ListenerTest, FreesItsAddressWhenItStops) {
+  Start(10);
+  const std::string address = absl::StrCat("127.0.0.1:", listener_->port());
+  EXPECT_EQ(Listener::Bind(address).status().message(), "Address already in use");
+  listener_->Stop();
+  EXPECT_TRUE(Listener::Bind(address).ok());
+}
+
+TEST(Listener, TakesOnePortForAllAddressesOfAName) {
+  const auto listener = Listener::Bind("localhost:0");
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  (*listener)->Start(1, [](int connection) { FileDescriptor closed(connection); });
+  EXPECT_TRUE(IsClosed(Connected((*listener)->port())));
+}
+
+TEST(Listener, SaysWhyItCannotListen) {
+  EXPECT_THAT(std::string(Listener::Bind("192.0.2.1:0").status().message()),
+              testing::HasSubstr("Cannot assign requested address"));
+  EXPECT_THAT(std::string(Listener::Bind("no-such-host.invalid:0").status().message()),
+              testing::HasSubstr("the host no-such-host.invalid is not known"));
+  EXPECT_THAT(std::string(Listener::Bind("localhost").status().message()), testing::HasSubstr("has no port"));
+}
+
+}  // namespace
+}  // namespace unwind
