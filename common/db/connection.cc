@@ -6,6 +6,11 @@
 #include "common/db/sqlite_connection.h"
 
 namespace unwind {
+namespace {
+
+constexpr int kRunsMax = 5;  // of a write that loses to other transactions
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& database) {
   if (LooksLikeDsn(database)) {
@@ -16,6 +21,12 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   if (!IsPostgres(database)) return OpenSqlite(database);
   ASSIGN_OR_RETURN(Dsn dsn, ParseDsn(database));
   return OpenPostgres(std::move(dsn));
+}
+
+absl::Status RetryOnConflict(absl::FunctionRef<absl::Status()> write) {
+  absl::Status status = write();
+  for (int i = 1; i < kRunsMax && LostToAnother(status); ++i) status = write();
+  return status;
 }
 
 }  // namespace unwind

@@ -37,11 +37,18 @@ class Connection {
 
   // Without a limit a call may wait for the server for as long as it takes, as a migration must. Limited at first.
   virtual void LimitCalls(bool) {}
+
+  // The same for a `body` of exactly one statement, as WriteOnce.
+  virtual absl::Status ReadOnce(absl::FunctionRef<absl::Status(soci::session&)> body) { return Read(body); }
 };
 
 // Whether a Write failed only because another transaction was in its way (deadlock, serialization), so that the same
 // body should be run again at once.
 bool LostToAnother(const absl::Status& status);
+
+// Runs `write`, which ends with the status of a Write, and again at once while it loses to another transaction: up to
+// five times in all.
+absl::Status RetryOnConflict(absl::FunctionRef<absl::Status()> write);
 
 }  // namespace unwind
 

@@ -98,6 +98,10 @@ class PgConnection final : public Connection {
 
   void LimitCalls(bool limited) override { limited_ = limited; }
 
+  absl::Status ReadOnce(absl::FunctionRef<absl::Status(soci::session&)> body) override {
+    return Run(nullptr, [&] { return body(*session_); });
+  }
+
  private:
   // A call under way ends with an error once the server has been silent for too long.
   class Limited {

@@ -169,17 +169,17 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
   ASSIGN_OR_RETURN(filter.before_id, ReadPageToken(kSagaDomain, filters, request.page_token()));
   const auto size = static_cast<int>(PageSize(request.page_size()));
   filter.definition = request.definition();
-  filter.limit = size + 1;  // one more tells whether there is a next page
+  filter.limit = size;
   if (request.state() != saga::v1::Saga::STATE_UNSPECIFIED) filter.state = static_cast<SagaState>(request.state());
-  const absl::StatusOr<std::vector<Saga>> sagas = store_.List(filter);
-  if (!sagas.ok()) return ToCaller(sagas.status(), "");
-  for (const Saga& saga : *sagas) {
-    if (response.sagas_size() == size) {
-      response.set_next_page_token(WritePageToken(filters, response.sagas(size - 1).saga_id()));
-      break;
-    }
-    *response.add_sagas() = Show(saga);
-  }
+  const absl::StatusOr<SagaPage> page = store_.List(filter);
+  if (!page.ok()) return ToCaller(page.status(), "");
+  for (const Saga& saga : page->sagas) *response.add_sagas() = Show(saga);
+  if (page->rows() < static_cast<std::size_t>(size)) return absl::OkStatus();
+  filter.before_id = page->last_id;
+  filter.limit = 1;
+  const absl::StatusOr<SagaPage> next = store_.List(filter);
+  if (!next.ok()) return ToCaller(next.status(), "");
+  if (next->rows() > 0) response.set_next_page_token(WritePageToken(filters, page->last_id));
   return absl::OkStatus();
 }
 

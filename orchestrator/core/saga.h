@@ -59,7 +59,8 @@ struct Saga {
   std::string id;
   std::string definition;
   int definition_version = 0;
-  std::string key;          // idempotency key, unique within the definition
+  std::string key_scope;    // whose key it is; empty: of callers that are not told apart
+  std::string key;          // idempotency key, unique within the definition and the scope
   std::string input_hash;   // of the accepted request
   std::string input;        // bytes of the accepted request
   std::string traceparent;  // W3C; empty: none

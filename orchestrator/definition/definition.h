@@ -78,6 +78,9 @@ class DefinitionCatalog {
   // ALREADY_EXISTS if the name and version is there with another hash.
   absl::Status Add(std::shared_ptr<const Definition> definition);
 
+  // Every name and version.
+  std::vector<std::pair<std::string, int>> Versions() const;
+
   // Null if unknown.
   std::shared_ptr<const Definition> Find(absl::string_view name, int version) const;
 

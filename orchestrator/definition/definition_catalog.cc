@@ -14,6 +14,12 @@ absl::Status DefinitionCatalog::Add(std::shared_ptr<const Definition> definition
       "uses changed; give it a new version"));
 }
 
+std::vector<std::pair<std::string, int>> DefinitionCatalog::Versions() const {
+  std::vector<std::pair<std::string, int>> versions;
+  for (const auto& [version, definition] : all_) versions.push_back(version);
+  return versions;
+}
+
 std::shared_ptr<const Definition> DefinitionCatalog::Find(absl::string_view name, int version) const {
   const auto it = all_.find({std::string(name), version});
   return it == all_.end() ? nullptr : it->second;

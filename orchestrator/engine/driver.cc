@@ -49,10 +49,10 @@ Shard& Driver::ShardOf(const std::string& saga_id) {
 absl::Status Driver::TakeUp() {
   std::string after;
   for (;;) {
-    ASSIGN_OR_RETURN(std::vector<Saga> page, context_->store.LoadOwned(context_->lease, after, kRecoveryPage));
-    if (page.empty()) return absl::OkStatus();
-    after = page.back().id;
-    for (Saga& saga : page) ShardOf(saga.id).mailbox().Post(RecoverMail{.saga = std::move(saga)});
+    ASSIGN_OR_RETURN(SagaPage page, context_->store.LoadOwned(context_->lease, after, kRecoveryPage));
+    if (page.rows() == 0) return absl::OkStatus();
+    after = page.last_id;
+    for (Saga& saga : page.sagas) ShardOf(saga.id).mailbox().Post(RecoverMail{.saga = std::move(saga)});
   }
 }
 
@@ -63,13 +63,15 @@ absl::StatusOr<int> Driver::Claim(int limit) {
       return status;
     }
   }
-  absl::StatusOr<std::vector<Saga>> claimed = context_->store.Claim(context_->lease, limit);
+  std::vector<DefinitionVersion> drivable;
+  for (auto& [name, version] : context_->catalog.Versions()) drivable.push_back({name, version});
+  absl::StatusOr<SagaPage> claimed = context_->store.Claim(context_->lease, drivable, limit);
   if (!claimed.ok()) {
     context_->owns_unknown = true;
     return claimed.status();
   }
-  for (Saga& saga : *claimed) ShardOf(saga.id).mailbox().Post(RecoverMail{.saga = std::move(saga)});
-  return static_cast<int>(claimed->size());
+  for (Saga& saga : claimed->sagas) ShardOf(saga.id).mailbox().Post(RecoverMail{.saga = std::move(saga)});
+  return static_cast<int>(claimed->sagas.size());
 }
 
 absl::Status Driver::Start() {

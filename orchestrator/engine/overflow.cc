@@ -40,7 +40,7 @@ void Overflow::Answer(std::vector<Caller> callers) {
       continue;
     }
     const absl::StatusOr<Saga> existing =
-        context_.store.LoadByKey(caller.saga.definition->plan().name, caller.saga.key);
+        context_.store.LoadByKey(caller.saga.definition->plan().name, /*key_scope=*/"", caller.saga.key);
     if (existing.ok()) {
       AttachToExisting(context_, *existing, caller.saga.input_hash, std::move(caller.waiter));
     } else if (absl::IsNotFound(existing.status())) {

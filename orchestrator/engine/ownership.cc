@@ -60,8 +60,9 @@ void Ownership::Reload(LiveSaga& live, absl::Time now) {
   live.stale = true;
   live_.SetTimer(live, absl::InfiniteFuture());
   const Saga& mine = live.saga;
-  const absl::StatusOr<Saga> stored =
-      live.key_taken ? context_.store.LoadByKey(mine.definition, mine.key) : context_.store.Load(mine.id);
+  const absl::StatusOr<Saga> stored = live.key_taken
+                                          ? context_.store.LoadByKey(mine.definition, mine.key_scope, mine.key)
+                                          : context_.store.Load(mine.id);
   if (stored.ok() || !IsTransient(stored.status())) return UseStored(live, stored, now);
   pending_.StoreFailed(now);
   mailbox_.Post(ReloadMail{.saga_id = mine.id});

@@ -3,6 +3,8 @@
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_SAGA_STORE_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_SAGA_STORE_H_
 
+#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -47,17 +49,45 @@ struct SagaWrite {
 enum class WriteResult : std::uint8_t {
   kStored,
   kConflict,   // the stored version is not seen_version, or another instance owns it: drop the copy and load again
-  kKeyExists,  // an insert whose (definition, key) is taken: load that one
+  kKeyExists,  // an insert whose (definition, key_scope, key), or (definition, '', key), is taken: load that one
 };
 
+// Which sagas a list has: those that every field lets through.
 struct SagaFilter {
-  std::string definition;  // empty: all
-  std::optional<SagaState> state;
-  std::string before_id;  // page: only ids below it; empty: from the newest
+  std::string definition = {};  // empty: all
+  std::string key = {};         // in every key scope; empty: all. REQUIRES: a definition
+  std::optional<SagaState> state = {};
+  absl::Time created_from = absl::InfinitePast();      // inclusive
+  absl::Time created_before = absl::InfiniteFuture();  // exclusive
+  std::string before_id = {};                          // page: only ids below it; empty: from the newest
   int limit = 50;
 };
 
-// A definition as it was accepted, with the descriptors it needs, for ever.
+// A row that this program cannot read: a newer version wrote it, or it is damaged.
+struct UnreadableSaga {
+  std::string id;
+  std::string why;
+
+  bool operator==(const UnreadableSaga&) const = default;
+};
+
+// Sagas in the order that was asked for. An unreadable row is named and left alone; it is no error of the others.
+struct SagaPage {
+  std::vector<Saga> sagas;
+  std::vector<UnreadableSaga> unreadable;
+  std::string last_id;  // of the last row, readable or not: the next page begins after it. Empty: there was no row
+
+  std::size_t rows() const { return sagas.size() + unreadable.size(); }
+};
+
+struct DefinitionVersion {
+  std::string name;
+  int version = 0;
+
+  auto operator<=>(const DefinitionVersion&) const = default;
+};
+
+// A definition as it was accepted, with the descriptors it needs.
 struct StoredDefinition {
   std::string name;
   int version = 0;
@@ -78,12 +108,17 @@ class SagaStore {
   // load to see.
   virtual absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) = 0;
 
-  // NOT_FOUND if there is none.
+  // NOT_FOUND if there is none; DATA_LOSS if it cannot be read.
   virtual absl::StatusOr<Saga> Load(absl::string_view saga_id) = 0;
-  virtual absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) = 0;
+  // Those of `ids` that there are, in one statement, in any order.
+  virtual absl::StatusOr<SagaPage> LoadMany(const std::vector<std::string>& ids) = 0;
+  // While sagas of scope '' are kept, from before callers were known, a key is looked up there too: of two sagas the
+  // one of `key_scope` is the answer.
+  virtual absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key_scope,
+                                         absl::string_view key) = 0;
 
   // Newest (highest id) first.
-  virtual absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) = 0;
+  virtual absl::StatusOr<SagaPage> List(const SagaFilter& filter) = 0;
 
   // Entries with seq > after_seq, ascending, at most `limit`. Empty also for a saga that does not exist.
   virtual absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq,
@@ -98,15 +133,17 @@ class SagaStore {
 
   // The unfinished sagas that `lease.instance` owns, ids above `after_id`, ascending: what a start has to take up
   // again.
-  virtual absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) = 0;
+  virtual absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) = 0;
 
   // Ends it, so that others may claim its sagas at once. OK also if it is over.
   virtual absl::Status Release(const Lease& lease) = 0;
 
-  // Makes at most `limit` unfinished sagas `lease.instance`'s own whose owner's lease is over, those that go back
-  // first; as they are now. What their owner still writes of them is a conflict. Nothing if `lease` is over.
+  // Makes at most `limit` unfinished sagas of the definitions `drivable` `lease.instance`'s own whose owner's lease is
+  // over, those that go back first; as they are now. An unreadable one keeps its owner (at most `limit` of these are
+  // named). What the former owner still writes of them is a conflict. Nothing if `lease` is over.
   // UNAVAILABLE: it may own more sagas than it knows; LoadOwned tells.
-  virtual absl::StatusOr<std::vector<Saga>> Claim(const Lease& lease, int limit) = 0;
+  virtual absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
+                                         int limit) = 0;
   // The same of one unfinished saga, whoever owns it. NOT_FOUND: there is no such saga, it is finished, or `lease` is
   // over.
   virtual absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view saga_id) = 0;
@@ -114,9 +151,17 @@ class SagaStore {
   // Removes finished sagas last updated before `before`, with their history and keys; at most `limit`. How many.
   virtual absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) = 0;
 
-  // Keeps a definition. ALREADY_EXISTS if the same name and version is stored with another hash; equal: OK.
+  // Keeps a definition, and notes the time. ALREADY_EXISTS if the same name and version is stored with another hash;
+  // equal: OK.
   virtual absl::Status PutDefinition(const StoredDefinition& definition) = 0;
   virtual absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() = 0;
+  // NOT_FOUND if it is not stored.
+  virtual absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) = 0;
+  // Those of unfinished sagas, whoever owns these, ascending. They need not be stored.
+  virtual absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() = 0;
+  // Removes the stored definitions of which there is no saga and that were last put longer than `unused_for` ago, by
+  // the database's clock; which. Who may start sagas of a definition must put it more often than that.
+  virtual absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) = 0;
 };
 
 }  // namespace unwind

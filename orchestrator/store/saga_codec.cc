@@ -239,6 +239,7 @@ SagaRow EncodeSaga(const Saga& saga) {
   row.id = EncodeText(saga.id);
   row.definition = EncodeText(saga.definition);
   row.definition_version = saga.definition_version;
+  row.key_scope = EncodeText(saga.key_scope);
   row.key = EncodeText(saga.key);
   row.input_hash = EncodeText(saga.input_hash);
   row.state = NumberOf(saga.state);
@@ -266,12 +267,22 @@ EventRow EncodeEvent(absl::string_view saga_id, const HistoryEvent& event) {
   return row;
 }
 
+WriteRows EncodeWrite(const Lease& lease, const SagaWrite& write) {
+  WriteRows rows{.saga = EncodeSaga(write.saga), .seen = write.seen_version, .events = {}};
+  rows.saga.owner = EncodeText(lease.instance);
+  rows.saga.next_run_at = EncodeTime(write.next_run_at);
+  rows.events.reserve(write.events.size());
+  for (const HistoryEvent& event : write.events) rows.events.push_back(EncodeEvent(write.saga.id, event));
+  return rows;
+}
+
 absl::StatusOr<Saga> DecodeSaga(const SagaRow& row) {
   return Decoded(absl::StrCat("saga ", row.id), [&] {
     Saga saga;
     saga.id = Text(row.id);
     saga.definition = Text(row.definition);
     saga.definition_version = static_cast<int>(row.definition_version);
+    saga.key_scope = Text(row.key_scope);
     saga.key = Text(row.key);
     saga.input_hash = Text(row.input_hash);
     saga.input = Bytes(row.input);

@@ -13,6 +13,7 @@
 #define UNWIND_ORCHESTRATOR_STORE_SAGA_CODEC_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -23,7 +24,7 @@ namespace unwind {
 
 // A row of table saga, in the types SQL exchanges.
 struct SagaRow {
-  std::string id, definition, key, input_hash, owner, traceparent, failure, steps, input;
+  std::string id, definition, key_scope, key, input_hash, owner, traceparent, failure, steps, input;
   long long definition_version = 0, state = 0, version = 0, cancel_requested = 0, backward = 0;
   long long next_run_at = 0, deadline = 0, create_time = 0, update_time = 0;
 };
@@ -34,11 +35,20 @@ struct EventRow {
   long long seq = 0, at = 0, state = 0;
 };
 
+// One write of a commit, made before any lock is taken.
+struct WriteRows {
+  SagaRow saga;
+  long long seen = 0;  // SagaWrite::seen_version
+  std::vector<EventRow> events;
+};
+
 long long EncodeTime(absl::Time time);
 
 // All but `owner` and `next_run_at`, which are the store's.
 SagaRow EncodeSaga(const Saga& saga);
 EventRow EncodeEvent(absl::string_view saga_id, const HistoryEvent& event);
+// All of it, owned by the instance of `lease`.
+WriteRows EncodeWrite(const Lease& lease, const SagaWrite& write);
 
 // DATA_LOSS, naming the saga, if the row is not one that Encode made.
 absl::StatusOr<Saga> DecodeSaga(const SagaRow& row);

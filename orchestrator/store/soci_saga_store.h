@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -12,6 +11,7 @@
 #include "common/db/connection.h"
 #include "common/db/statement.h"
 #include "orchestrator/engine/saga_store.h"
+#include "orchestrator/store/connection_pool.h"
 #include "soci/session.h"
 
 namespace unwind {
@@ -22,37 +22,38 @@ class SociSagaStore final : public SagaStore {
   // Opens `database` (see OpenDatabase) and brings its schema up to date. On PostgreSQL up to `writers` commits run at
   // once. An error is one sentence for a person.
   static absl::StatusOr<std::unique_ptr<SociSagaStore>> Open(const std::string& database, int writers = 1);
-  ~SociSagaStore() override;
 
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override;
   absl::StatusOr<Saga> Load(absl::string_view saga_id) override;
-  absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) override;
-  absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) override;
+  absl::StatusOr<SagaPage> LoadMany(const std::vector<std::string>& ids) override;
+  absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key_scope,
+                                 absl::string_view key) override;
+  absl::StatusOr<SagaPage> List(const SagaFilter& filter) override;
   absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq,
                                                     int limit) override;
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
-  absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
+  absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
   absl::Status Release(const Lease& lease) override;
-  absl::StatusOr<std::vector<Saga>> Claim(const Lease& lease, int limit) override;
+  absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
+                                 int limit) override;
   absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view saga_id) override;
   absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override;
   absl::Status PutDefinition(const StoredDefinition& definition) override;
   absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override;
+  absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override;
+  absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override;
+  absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override;
 
  private:
-  class Writer;
-  class WriterPool;
+  explicit SociSagaStore(Dialect dialect) : dialect_(dialect) {}
 
-  SociSagaStore(Dialect dialect, std::unique_ptr<WriterPool> writers, std::unique_ptr<Connection> reader);
-
+  absl::Status Read(absl::FunctionRef<absl::Status(soci::session&)> body);  // one statement
   absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body);
-  absl::Status Read(absl::FunctionRef<void(soci::session&)> body);
 
   const Dialect dialect_;
-  const std::unique_ptr<WriterPool> writers_;
-  std::mutex reader_mutex_;
-  std::unique_ptr<Connection> reader_;  // guarded by reader_mutex_
+  ConnectionPool writers_;
+  ConnectionPool readers_;
 };
 
 }  // namespace unwind

@@ -208,6 +208,7 @@ class SagaDice {
     saga.id = id;
     saga.definition = Text();
     saga.definition_version = static_cast<int>(Roll(1, std::numeric_limits<int>::max()));
+    saga.key_scope = Text();
     saga.key = id + Text();
     saga.input_hash = Text();
     saga.input = Bytes();

@@ -81,11 +81,11 @@ class SagaStoreContract : public testing::TestWithParam<MakeStoreHome> {
     return history.value_or(std::vector<HistoryEvent>());
   }
   std::vector<std::string> Listed(const SagaFilter& filter) { return Ids(store().List(filter)); }
-  static std::vector<std::string> Ids(const absl::StatusOr<std::vector<Saga>>& sagas) {
-    EXPECT_TRUE(sagas.ok()) << sagas.status();
+  static std::vector<std::string> Ids(const absl::StatusOr<SagaPage>& page) {
+    EXPECT_TRUE(page.ok()) << page.status();
     std::vector<std::string> ids;
-    if (sagas.ok()) {
-      for (const Saga& saga : *sagas) ids.push_back(saga.id);
+    if (page.ok()) {
+      for (const Saga& saga : page->sagas) ids.push_back(saga.id);
     }
     return ids;
   }
@@ -100,6 +100,7 @@ using testing::SizeIs;
 constexpr WriteResult kStored = WriteResult::kStored;
 constexpr WriteResult kConflict = WriteResult::kConflict;
 constexpr WriteResult kKeyExists = WriteResult::kKeyExists;
+const std::vector<DefinitionVersion> kAll = {{"place-order", 1}, {"cancel-order", 1}};  // of SampleSaga
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SagaStoreContract);
 
@@ -110,8 +111,18 @@ TEST_P(SagaStoreContract, AnInsertedSagaIsFoundByIdAndByKey) {
   const Saga saga = Stored(write);
   EXPECT_EQ(saga.owner, "orchestrator-1");
   EXPECT_EQ(Loaded("s1"), saga);
-  EXPECT_EQ(store().LoadByKey("place-order", "s1").value(), saga);
+  EXPECT_EQ(store().LoadByKey("place-order", "", "s1").value(), saga);
   EXPECT_EQ(HistoryOf("s1"), write.events);
+}
+
+TEST_P(SagaStoreContract, ManyAreLoadedAtOnceAndWhatIsNotThereIsLeftOut) {
+  const Saga a = Stored(InsertOf(SampleSaga("a"))), b = Stored(InsertOf(SampleSaga("b")));
+  Stored(InsertOf(SampleSaga("c")));
+  const SagaPage page = store().LoadMany({"b", "absent", "a", "b"}).value();
+  EXPECT_THAT(page.sagas, testing::UnorderedElementsAre(a, b));
+  EXPECT_THAT(page.unreadable, IsEmpty());
+  EXPECT_THAT(Ids(store().LoadMany({})), IsEmpty());
+  EXPECT_THAT(Ids(store().LoadMany({"absent"})), IsEmpty());
 }
 
 TEST_P(SagaStoreContract, WhatIsNotThereIsNotFound) {
@@ -119,9 +130,9 @@ TEST_P(SagaStoreContract, WhatIsNotThereIsNotFound) {
   EXPECT_EQ(store().Load("s2").status(), absl::NotFoundError("there is no saga s2"));
   EXPECT_EQ(store().Load("s").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(store().Load(std::string("s1\0", 3)).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(store().LoadByKey("place-order", "s2").status(),
+  EXPECT_EQ(store().LoadByKey("place-order", "", "s2").status(),
             absl::NotFoundError("there is no saga of definition place-order with key s2"));
-  EXPECT_EQ(store().LoadByKey("cancel-order", "s1").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store().LoadByKey("cancel-order", "", "s1").status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(HistoryOf("s2"), IsEmpty());
 }
 
@@ -132,10 +143,50 @@ TEST_P(SagaStoreContract, ATakenKeyChangesNothing) {
   EXPECT_EQ(Committed(InsertOf(second)), kKeyExists);
   EXPECT_EQ(store().Load("s2").status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(HistoryOf("s2"), IsEmpty());
-  EXPECT_EQ(store().LoadByKey("place-order", "s1").value(), first);
+  EXPECT_EQ(store().LoadByKey("place-order", "", "s1").value(), first);
 
   second.definition = "cancel-order";
   EXPECT_EQ(Committed(InsertOf(second)), kStored);
+}
+
+TEST_P(SagaStoreContract, OneKeyIsOneSagaOfEachScope) {
+  const auto scoped = [](const std::string& id, const std::string& scope) {
+    Saga saga = SampleSaga(id);
+    saga.key = "k";
+    saga.key_scope = scope;
+    return saga;
+  };
+  const Saga anns = Stored(InsertOf(scoped("s1", "ann"))), bobs = Stored(InsertOf(scoped("s2", "bob")));
+  EXPECT_EQ(anns.key_scope, "ann");
+  EXPECT_EQ(Committed(InsertOf(scoped("s3", "ann"))), kKeyExists);
+  EXPECT_EQ(store().LoadByKey("place-order", "ann", "k").value(), anns);
+  EXPECT_EQ(store().LoadByKey("place-order", "bob", "k").value(), bobs);
+  EXPECT_TRUE(absl::IsNotFound(store().LoadByKey("place-order", "", "k").status()));
+  EXPECT_TRUE(absl::IsNotFound(store().LoadByKey("place-order", "eve", "k").status()));
+}
+
+// So that nothing is started twice when callers begin to be told apart.
+TEST_P(SagaStoreContract, AKeyFromBeforeThereWereScopesIsFoundInEachScope) {
+  Saga first = SampleSaga("s1");
+  first.key = "k";
+  first = Stored(InsertOf(first));
+  Saga second = SampleSaga("s2");
+  second.key = "k";
+  second.key_scope = "ann";
+  EXPECT_EQ(Committed(InsertOf(second)), kKeyExists);
+  EXPECT_TRUE(absl::IsNotFound(store().Load("s2").status()));
+  EXPECT_THAT(HistoryOf("s2"), IsEmpty());
+  EXPECT_EQ(store().LoadByKey("place-order", "ann", "k").value(), first);
+}
+
+TEST_P(SagaStoreContract, TheKeyOfOnesOwnScopeIsFoundBeforeOneFromBeforeThereWereScopes) {
+  Saga ann = SampleSaga("s1"), nobody = SampleSaga("s2");
+  ann.key = nobody.key = "k";
+  ann.key_scope = "ann";
+  ann = Stored(InsertOf(ann));
+  nobody = Stored(InsertOf(nobody));
+  EXPECT_EQ(store().LoadByKey("place-order", "ann", "k").value(), ann);
+  EXPECT_EQ(store().LoadByKey("place-order", "", "k").value(), nobody);
 }
 
 TEST_P(SagaStoreContract, AnInsertThatIsRepeatedFindsItself) {
@@ -152,7 +203,7 @@ TEST_P(SagaStoreContract, ATakenIdUnderAnotherKeyIsAConflict) {
   Saga other = SampleSaga("s1");
   other.key = "other";
   EXPECT_EQ(Committed(InsertOf(other)), kConflict);
-  EXPECT_EQ(store().LoadByKey("place-order", "other").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store().LoadByKey("place-order", "", "other").status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(Loaded("s1"), saga);
   EXPECT_EQ(HistoryOf("s1"), write.events);
 }
@@ -192,7 +243,7 @@ TEST_P(SagaStoreContract, AnUpdateLeavesWhatWasAccepted) {
   update.saga.create_time += absl::Seconds(1);
   EXPECT_EQ(Committed(update), kStored);
   EXPECT_EQ(Loaded("s1"), expected);
-  EXPECT_EQ(store().LoadByKey("place-order", "s1").value(), expected);
+  EXPECT_EQ(store().LoadByKey("place-order", "", "s1").value(), expected);
 }
 
 TEST_P(SagaStoreContract, AStaleVersionIsAConflictAndChangesNothing) {
@@ -258,7 +309,7 @@ TEST_P(SagaStoreContract, ABatchMayBeEmptyOrLarge) {
   }
   EXPECT_EQ(Committed(lease_, inserts), std::vector<WriteResult>(1000, kStored));
   EXPECT_EQ(Committed(lease_, updates), std::vector<WriteResult>(1000, kStored));
-  EXPECT_THAT(Listed({.definition = "", .state = SagaState::kCompleted, .before_id = "", .limit = 2000}), SizeIs(1000));
+  EXPECT_THAT(Listed({.state = SagaState::kCompleted, .limit = 2000}), SizeIs(1000));
   for (const SagaWrite& update : updates) {
     ASSERT_EQ(Loaded(update.saga.id), Owned(update.saga));
     ASSERT_THAT(HistoryOf(update.saga.id), SizeIs(2));
@@ -327,33 +378,55 @@ TEST_P(SagaStoreContract, ListsAreFilteredAndPagedNewestFirst) {
   Stored(UpdateOf(Stored(InsertOf(SampleSaga("0", "place-order"))), SagaState::kParked));
 
   EXPECT_THAT(Listed({}), ElementsAre("d", "c", "b", "a", "0"));
-  EXPECT_EQ(store().List({.definition = "", .state = {}, .before_id = "", .limit = 1}).value(),
-            std::vector<Saga>{done});
-  EXPECT_THAT(Listed({.definition = "place-order", .state = {}, .before_id = "", .limit = 50}),
-              ElementsAre("d", "c", "a", "0"));
-  EXPECT_THAT(Listed({.definition = "", .state = SagaState::kCompleted, .before_id = "", .limit = 50}),
-              ElementsAre("d", "b", "a"));
-  EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kCompleted, .before_id = "", .limit = 50}),
-              ElementsAre("d", "a"));
-  EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kParked, .before_id = "", .limit = 50}),
-              ElementsAre("0"));
-  EXPECT_THAT(Listed({.definition = "cancel-order", .state = SagaState::kParked, .before_id = "", .limit = 50}),
-              IsEmpty());
-  EXPECT_THAT(Listed({.definition = "", .state = SagaState::kAborted, .before_id = "", .limit = 50}), IsEmpty());
-  EXPECT_THAT(Listed({.definition = "unknown", .state = {}, .before_id = "", .limit = 50}), IsEmpty());
+  EXPECT_EQ(store().List({.limit = 1}).value().sagas, std::vector<Saga>{done});
+  EXPECT_THAT(Listed({.definition = "place-order"}), ElementsAre("d", "c", "a", "0"));
+  EXPECT_THAT(Listed({.state = SagaState::kCompleted}), ElementsAre("d", "b", "a"));
+  EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kCompleted}), ElementsAre("d", "a"));
+  EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kParked}), ElementsAre("0"));
+  EXPECT_THAT(Listed({.definition = "cancel-order", .state = SagaState::kParked}), IsEmpty());
+  EXPECT_THAT(Listed({.state = SagaState::kAborted}), IsEmpty());
+  EXPECT_THAT(Listed({.definition = "unknown"}), IsEmpty());
 
-  EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "", .limit = 2}), ElementsAre("d", "c"));
-  EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "c", .limit = 2}), ElementsAre("b", "a"));
-  EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "bb", .limit = 2}), ElementsAre("b", "a"));
-  EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "0", .limit = 2}), IsEmpty());
-  EXPECT_THAT(Listed({.definition = "place-order", .state = {}, .before_id = "d", .limit = 50}),
-              ElementsAre("c", "a", "0"));
-  EXPECT_THAT(Listed({.definition = "", .state = SagaState::kCompleted, .before_id = "d", .limit = 1}),
-              ElementsAre("b"));
-  EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kCompleted, .before_id = "d", .limit = 50}),
+  EXPECT_THAT(Listed({.limit = 2}), ElementsAre("d", "c"));
+  EXPECT_THAT(Listed({.before_id = "c", .limit = 2}), ElementsAre("b", "a"));
+  EXPECT_THAT(Listed({.before_id = "bb", .limit = 2}), ElementsAre("b", "a"));
+  EXPECT_THAT(Listed({.before_id = "0", .limit = 2}), IsEmpty());
+  EXPECT_THAT(Listed({.definition = "place-order", .before_id = "d"}), ElementsAre("c", "a", "0"));
+  EXPECT_THAT(Listed({.state = SagaState::kCompleted, .before_id = "d", .limit = 1}), ElementsAre("b"));
+  EXPECT_THAT(Listed({.definition = "place-order", .state = SagaState::kCompleted, .before_id = "d"}),
               ElementsAre("a"));
-  EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "", .limit = 0}), IsEmpty());
-  EXPECT_THAT(Listed({.definition = "", .state = {}, .before_id = "", .limit = -1}), IsEmpty());
+  EXPECT_THAT(Listed({.limit = 0}), IsEmpty());
+  EXPECT_THAT(Listed({.limit = -1}), IsEmpty());
+}
+
+TEST_P(SagaStoreContract, ListsAreFilteredByKeyAndTime) {
+  for (const char* id : {"a", "b", "c", "d"}) {
+    Saga saga = SampleSaga(id);
+    saga.key = *id == 'd' ? "k" : id;
+    saga.create_time = kNoon + absl::Seconds(*id - 'a');
+    Stored(InsertOf(saga));
+  }
+  Saga scoped = SampleSaga("e");
+  scoped.key = "k";
+  scoped.key_scope = "ann";
+  scoped.create_time = kNoon + absl::Seconds(9);
+  scoped.definition = "cancel-order";
+  Stored(InsertOf(scoped));
+  EXPECT_THAT(Listed({.definition = "place-order", .key = "b"}), ElementsAre("b"));
+  EXPECT_THAT(Listed({.definition = "place-order", .key = "k"}), ElementsAre("d"));
+  EXPECT_THAT(Listed({.definition = "cancel-order", .key = "k"}), ElementsAre("e"));
+  EXPECT_THAT(Listed({.definition = "cancel-order", .key = "b"}), IsEmpty());
+  EXPECT_THAT(Listed({.definition = "place-order", .key = "b", .state = SagaState::kRunning}), ElementsAre("b"));
+  EXPECT_THAT(Listed({.definition = "place-order", .key = "b", .state = SagaState::kParked}), IsEmpty());
+
+  EXPECT_THAT(Listed({.created_from = kNoon + absl::Seconds(1)}), ElementsAre("e", "d", "c", "b"));
+  EXPECT_THAT(Listed({.created_before = kNoon + absl::Seconds(2)}), ElementsAre("b", "a"));
+  EXPECT_THAT(Listed({.definition = "place-order",
+                      .state = SagaState::kRunning,
+                      .created_from = kNoon + absl::Seconds(1),
+                      .created_before = kNoon + absl::Seconds(3),
+                      .limit = 1}),
+              ElementsAre("c"));
 }
 
 TEST_P(SagaStoreContract, OwnedUnfinishedSagasAreReadInPages) {
@@ -366,7 +439,8 @@ TEST_P(SagaStoreContract, OwnedUnfinishedSagasAreReadInPages) {
   Stored(UpdateOf(sagas[3], SagaState::kAborted));
   EXPECT_THAT(Committed(other, {InsertOf(SampleSaga("bb"))}), ElementsAre(kStored));
 
-  EXPECT_EQ(store().LoadOwned(lease_, "", 50).value(), (std::vector<Saga>{sagas[0], sagas[2], sagas[4], sagas[5]}));
+  EXPECT_EQ(store().LoadOwned(lease_, "", 50).value().sagas,
+            (std::vector<Saga>{sagas[0], sagas[2], sagas[4], sagas[5]}));
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "", 2)), ElementsAre("a", "c"));
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "c", 2)), ElementsAre("e", "f"));
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "f", 2)), IsEmpty());
@@ -384,18 +458,18 @@ TEST_P(SagaStoreContract, SagasOfALeaseThatIsOverAreClaimedOnceThoseThatGoBackFi
   Stored(UpdateOf(sagas[0], SagaState::kCompleted));
   sagas[1] = Stored(UpdateOf(sagas[1], SagaState::kParked));
   sagas[3] = Stored(UpdateOf(sagas[3], SagaState::kCompensating));
-  EXPECT_THAT(Ids(store().Claim(other, 10)), IsEmpty());
+  EXPECT_THAT(Ids(store().Claim(other, kAll, 10)), IsEmpty());
 
   ASSERT_TRUE(store().Release(lease_).ok());
-  EXPECT_THAT(Ids(store().Claim(other, 0)), IsEmpty());
-  const auto first = store().Claim(other, 1);
+  EXPECT_THAT(Ids(store().Claim(other, kAll, 0)), IsEmpty());
+  const auto first = store().Claim(other, kAll, 1);
   ASSERT_THAT(Ids(first), ElementsAre("d"));
-  EXPECT_EQ(first->front().owner, "orchestrator-2");
+  EXPECT_EQ(first->sagas.front().owner, "orchestrator-2");
   sagas[3].owner = "orchestrator-2";
-  EXPECT_EQ(first->front(), sagas[3]);
+  EXPECT_EQ(first->sagas.front(), sagas[3]);
   EXPECT_EQ(Loaded("d"), sagas[3]);
-  EXPECT_THAT(Ids(store().Claim(third, 10)), testing::UnorderedElementsAre("b", "c"));
-  EXPECT_THAT(Ids(store().Claim(other, 10)), IsEmpty());
+  EXPECT_THAT(Ids(store().Claim(third, kAll, 10)), testing::UnorderedElementsAre("b", "c"));
+  EXPECT_THAT(Ids(store().Claim(other, kAll, 10)), IsEmpty());
   EXPECT_THAT(Ids(store().LoadOwned(third, "", 10)), ElementsAre("b", "c"));
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "", 10)), IsEmpty());
 }
@@ -404,14 +478,29 @@ TEST_P(SagaStoreContract, ALeaseEndsByItselfUnlessItIsRenewed) {
   const Lease other = Acquired("orchestrator-2");
   Stored(InsertOf(SampleSaga("s1")));
   ASSERT_TRUE(store().Renew(lease_, absl::Hours(1)).ok());
-  EXPECT_THAT(Ids(store().Claim(other, 10)), IsEmpty());
+  EXPECT_THAT(Ids(store().Claim(other, kAll, 10)), IsEmpty());
   ASSERT_TRUE(store().Renew(lease_, absl::ZeroDuration()).ok());
-  absl::StatusOr<std::vector<Saga>> claimed;
+  absl::StatusOr<SagaPage> claimed;
   EXPECT_TRUE(Eventually(absl::Seconds(10), [&] {
-    claimed = store().Claim(other, 10);
-    return !claimed.ok() || !claimed->empty();
+    claimed = store().Claim(other, kAll, 10);
+    return !claimed.ok() || claimed->rows() > 0;
   }));
   EXPECT_THAT(Ids(claimed), ElementsAre("s1"));
+}
+
+TEST_P(SagaStoreContract, OnlySagasOfDrivableDefinitionsAreClaimed) {
+  const Lease other = Acquired("orchestrator-2");
+  Saga newer = SampleSaga("a");
+  newer.definition_version = 2;
+  Stored(InsertOf(newer));
+  Stored(InsertOf(SampleSaga("b", "cancel-order")));
+  Stored(InsertOf(SampleSaga("c")));
+  ASSERT_TRUE(store().Release(lease_).ok());
+  EXPECT_THAT(Ids(store().Claim(other, {}, 10)), IsEmpty());
+  EXPECT_THAT(Ids(store().Claim(other, {{"place-order", 1}, {"cancel-order", 2}}, 10)), ElementsAre("c"));
+  EXPECT_EQ(Loaded("a").owner, "orchestrator-1");
+  EXPECT_EQ(Loaded("b").owner, "orchestrator-1");
+  EXPECT_THAT(Ids(store().Claim(other, {{"place-order", 2}}, 10)), ElementsAre("a"));
 }
 
 TEST_P(SagaStoreContract, WhoLostASagaWritesNoMoreOfItAndWhoHasItMay) {
@@ -432,10 +521,10 @@ TEST_P(SagaStoreContract, AnOldEpochNeitherClaimsNorTakesNorReleases) {
   ASSERT_TRUE(store().Release(lease_).ok());
   const Lease next = Acquired("orchestrator-1");
   EXPECT_TRUE(store().Release(lease_).ok());
-  EXPECT_THAT(Ids(store().Claim(other, 10)), IsEmpty());  // `next` holds
+  EXPECT_THAT(Ids(store().Claim(other, kAll, 10)), IsEmpty());  // `next` holds
   ASSERT_TRUE(store().Release(next).ok());
   Acquired("orchestrator-2");
-  EXPECT_THAT(Ids(store().Claim(other, 10)), IsEmpty());
+  EXPECT_THAT(Ids(store().Claim(other, kAll, 10)), IsEmpty());
   EXPECT_TRUE(absl::IsNotFound(store().Take(other, "s1").status()));
   EXPECT_EQ(Loaded("s1").owner, "orchestrator-1");
 }
@@ -453,9 +542,9 @@ TEST_P(SagaStoreContract, NoSagaIsClaimedTwiceByManyAtOnce) {
   for (const Lease& lease : leases) {
     threads.emplace_back([&, lease] {
       for (int n = 1; n > 0;) {
-        const auto batch = store().Claim(lease, 7);
+        const auto batch = store().Claim(lease, kAll, 7);
         EXPECT_TRUE(batch.ok()) << batch.status();
-        n = batch.ok() ? static_cast<int>(batch->size()) : 0;
+        n = batch.ok() ? static_cast<int>(batch->sagas.size()) : 0;
         claimed += n;
       }
     });
@@ -466,7 +555,7 @@ TEST_P(SagaStoreContract, NoSagaIsClaimedTwiceByManyAtOnce) {
   EXPECT_EQ(claimed, static_cast<int>(owned));
   // Who found only rows that others were claiming at that moment has stopped early.
   EXPECT_LE(owned, static_cast<std::size_t>(kSagas));
-  while (!Ids(store().Claim(leases[0], kSagas)).empty()) continue;
+  while (!Ids(store().Claim(leases[0], kAll, kSagas)).empty()) continue;
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "", kSagas)), IsEmpty());
 }
 
@@ -491,7 +580,7 @@ TEST_P(SagaStoreContract, PurgeRemovesOldFinishedSagasWithHistoryAndKey) {
   EXPECT_THAT(Listed({}), ElementsAre("e", "d", "c"));
   for (const char* id : {"a", "b"}) {
     EXPECT_EQ(store().Load(id).status().code(), absl::StatusCode::kNotFound);
-    EXPECT_EQ(store().LoadByKey("place-order", id).status().code(), absl::StatusCode::kNotFound);
+    EXPECT_EQ(store().LoadByKey("place-order", "", id).status().code(), absl::StatusCode::kNotFound);
     EXPECT_THAT(HistoryOf(id), IsEmpty());
   }
   for (const char* id : {"c", "d"}) EXPECT_THAT(HistoryOf(id), SizeIs(2));
@@ -526,6 +615,48 @@ TEST_P(SagaStoreContract, DefinitionsAreKeptAndNeverReplaced) {
   EXPECT_THAT(store().LoadDefinitions().value(), ElementsAre(other, v1, v2));
 }
 
+TEST_P(SagaStoreContract, OneDefinitionIsLoadedByNameAndVersion) {
+  const StoredDefinition v1{.name = "place-order", .version = 1, .hash = "a", .yaml = "y1", .descriptors = "d1"};
+  StoredDefinition v2 = v1;
+  v2.version = 2;
+  v2.yaml = "y2";
+  ASSERT_TRUE(store().PutDefinition(v1).ok());
+  ASSERT_TRUE(store().PutDefinition(v2).ok());
+  EXPECT_EQ(store().LoadDefinition("place-order", 2).value(), v2);
+  EXPECT_EQ(store().LoadDefinition("place-order", 3).status(),
+            absl::NotFoundError("version 3 of definition place-order is not stored"));
+  EXPECT_TRUE(absl::IsNotFound(store().LoadDefinition("cancel-order", 1).status()));
+}
+
+TEST_P(SagaStoreContract, TheDefinitionsInUseAreThoseOfUnfinishedSagas) {
+  EXPECT_THAT(store().DefinitionsInUse().value(), IsEmpty());
+  Saga newer = SampleSaga("b");
+  newer.definition_version = 2;
+  Stored(InsertOf(newer));
+  Stored(UpdateOf(Stored(InsertOf(SampleSaga("a"))), SagaState::kParked));
+  Stored(FinishOf(Stored(InsertOf(SampleSaga("c", "cancel-order")))));
+  Stored(InsertOf(SampleSaga("d")));
+  EXPECT_THAT(store().DefinitionsInUse().value(),
+              ElementsAre(DefinitionVersion{"place-order", 1}, DefinitionVersion{"place-order", 2}));
+}
+
+TEST_P(SagaStoreContract, ADefinitionIsRemovedOnceNoSagaHasItAndNobodyPutItForLong) {
+  StoredDefinition definition{.name = "place-order", .version = 1, .hash = "a", .yaml = "y", .descriptors = "d"};
+  ASSERT_TRUE(store().PutDefinition(definition).ok());
+  definition.version = 2;
+  ASSERT_TRUE(store().PutDefinition(definition).ok());
+  Stored(FinishOf(Stored(InsertOf(SampleSaga("a")))));  // of version 1
+  EXPECT_THAT(store().PurgeDefinitions(absl::Hours(1)).value(), IsEmpty());
+  EXPECT_THAT(store().PurgeDefinitions(absl::InfiniteDuration()).value(), IsEmpty());
+  const absl::Duration any = -absl::Hours(1);  // also what was put just now
+  EXPECT_THAT(store().PurgeDefinitions(any).value(), ElementsAre(DefinitionVersion{"place-order", 2}));
+  EXPECT_TRUE(absl::IsNotFound(store().LoadDefinition("place-order", 2).status()));
+  EXPECT_TRUE(store().LoadDefinition("place-order", 1).ok());
+  ASSERT_EQ(store().Purge(lease_, absl::InfiniteFuture(), 10).value(), 1);
+  EXPECT_THAT(store().PurgeDefinitions(any).value(), ElementsAre(DefinitionVersion{"place-order", 1}));
+  EXPECT_THAT(store().LoadDefinitions().value(), IsEmpty());
+}
+
 // ---- exactness
 
 TEST_P(SagaStoreContract, OddTextsAreKeptByteForByte) {
@@ -539,6 +670,7 @@ TEST_P(SagaStoreContract, OddTextsAreKeptByteForByte) {
   for (const std::string& text : odd) {
     Saga saga = SampleSaga(absl::StrCat("id ", text), absl::StrCat("definition ", text));
     saga.key = text;
+    saga.key_scope = text;
     saga.input_hash = text;
     saga.input = text;
     saga.traceparent = text;
@@ -550,10 +682,9 @@ TEST_P(SagaStoreContract, OddTextsAreKeptByteForByte) {
     EXPECT_EQ(Committed(write), kStored);
     EXPECT_EQ(Committed(write), kKeyExists);
     EXPECT_EQ(Loaded(saga.id), Owned(saga));
-    EXPECT_EQ(store().LoadByKey(saga.definition, text).value(), Owned(saga));
+    EXPECT_EQ(store().LoadByKey(saga.definition, text, text).value(), Owned(saga));
     EXPECT_EQ(HistoryOf(saga.id), write.events);
-    EXPECT_THAT(Listed({.definition = saga.definition, .state = {}, .before_id = "", .limit = 50}),
-                ElementsAre(saga.id));
+    EXPECT_THAT(Listed({.definition = saga.definition}), ElementsAre(saga.id));
   }
   EXPECT_THAT(Listed({}), SizeIs(odd.size()));
   const Lease lease = Acquired(odd[0]);
@@ -590,7 +721,7 @@ TEST_P(SagaStoreContract, RandomRowsAndEventsComeBackExactly) {
   ASSERT_EQ(Committed(lease_, updates), std::vector<WriteResult>(kSagas, kStored));
   for (const SagaWrite& write : updates) {
     ASSERT_EQ(Loaded(write.saga.id), write.saga);
-    ASSERT_EQ(store().LoadByKey(write.saga.definition, write.saga.key).value(), write.saga);
+    ASSERT_EQ(store().LoadByKey(write.saga.definition, write.saga.key_scope, write.saga.key).value(), write.saga);
     ASSERT_EQ(HistoryOf(write.saga.id, 2), write.events);
   }
 }
@@ -717,7 +848,7 @@ TEST_P(SagaStoreContract, ARestartKeepsEverything) {
   if (!home_->Reopen()) GTEST_SKIP() << "it does not outlive its process";
 
   EXPECT_EQ(Loaded("s1"), saga);
-  EXPECT_EQ(store().LoadByKey("place-order", "s1").value(), saga);
+  EXPECT_EQ(store().LoadByKey("place-order", "", "s1").value(), saga);
   EXPECT_THAT(HistoryOf("s1"), ElementsAre(insert.events[0], update.events[0]));
   EXPECT_THAT(store().LoadDefinitions().value(), ElementsAre(definition));
   const Lease before = lease_;

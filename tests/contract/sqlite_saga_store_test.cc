@@ -145,6 +145,48 @@ TEST_F(SqliteSagaStore, ADamagedRowIsDataLossAndNamesTheSaga) {
             absl::DataLossError("the stored event 1 of saga s1 cannot be read: the event forgotten"));
 }
 
+// One that a newer version wrote, or that is damaged, is named; all others are loaded, listed and claimed.
+TEST_F(SqliteSagaStore, AnUnreadableRowIsNoErrorOfTheOthers) {
+  const std::vector<std::string> ids = {"s1", "s2", "s3", "s4"};
+  std::vector<SagaWrite> writes;
+  for (const std::string& id : ids) writes.push_back(InsertOf(SampleSaga(id)));
+  ASSERT_TRUE(store_->Commit(lease_, writes).ok());
+  Execute("UPDATE saga SET steps = '[{' WHERE id IN ('s2', 's4')");
+  const auto expect = [](const absl::StatusOr<SagaPage>& page, const std::vector<std::string>& readable,
+                         const std::vector<std::string>& unreadable) {
+    ASSERT_TRUE(page.ok()) << page.status();
+    std::vector<std::string> sagas, others;
+    for (const Saga& saga : page->sagas) sagas.push_back(saga.id);
+    for (const UnreadableSaga& saga : page->unreadable) {
+      others.push_back(saga.id);
+      EXPECT_THAT(saga.why, testing::StartsWith("the stored saga " + saga.id + " cannot be read: "));
+    }
+    EXPECT_EQ(sagas, readable);
+    EXPECT_EQ(others, unreadable);
+  };
+  expect(store_->LoadMany(ids), {"s1", "s3"}, {"s2", "s4"});
+  expect(store_->List({}), {"s3", "s1"}, {"s4", "s2"});
+  EXPECT_EQ(store_->List({})->last_id, "s1");
+  expect(store_->LoadOwned(lease_, "", 50), {"s1", "s3"}, {"s2", "s4"});
+  expect(store_->LoadOwned(lease_, "", 2), {"s1"}, {"s2"});
+  EXPECT_EQ(store_->LoadOwned(lease_, "", 2)->last_id, "s2");
+
+  const Lease other = store_->Acquire("orchestrator-2", "127.0.0.1:9", absl::Seconds(15)).value();
+  ASSERT_TRUE(store_->Release(lease_).ok());
+  expect(store_->Claim(other, kAll, 2), {"s1", "s3"}, {"s2"});
+  expect(store_->Claim(other, kAll, 2), {}, {"s2", "s4"});
+  EXPECT_EQ(store_->Take(other, "s4").status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Column("SELECT group_concat(owner, ' ') FROM saga ORDER BY id"),
+            "orchestrator-2 orchestrator-1 orchestrator-2 orchestrator-1");
+}
+
+TEST_F(SqliteSagaStore, AStateOfANewerVersionMakesARowUnreadable) {
+  ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
+  Execute("UPDATE saga SET state = 6");
+  EXPECT_EQ(store_->Load("s1").status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(store_->List({})->unreadable.size(), 1u);
+}
+
 TEST_F(SqliteSagaStore, ReadersDoNotWaitForACommit) {
   ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
   absl::StatusOr<std::vector<WriteResult>> committed;
@@ -223,7 +265,7 @@ TEST_F(SqliteSagaStore, ANewerDatabaseIsRefused) {
   const absl::Status status = SociSagaStore::Open(file_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(),
-            "the database's schema \"orchestrator\" is at version 999, but this program knows only 1; start "
+            "the database's schema \"orchestrator\" is at version 999, but this program knows only 2; start "
             "the newer program that made it");
 }
 

@@ -110,7 +110,7 @@ bool Invariants::IsSettled(const Request& request) const {
   if (definition == nullptr) return true;  // payment_svc's to the gateway
   const auto input = definition->NewInput();
   input->ParseFromString(request.bytes);
-  return store_.rows().LoadByKey(definition->plan().name, definition->Key(*input)).ok();
+  return store_.rows().LoadByKey(definition->plan().name, "", definition->Key(*input)).ok();
 }
 
 void Invariants::CheckBooks(const Books& books, int scarce) {
@@ -244,7 +244,7 @@ void Invariants::CheckOrphans(const Books& books) {
 // I17, I7: what callers were told is what is stored, of one body a key.
 void Invariants::CheckTold() {
   for (const auto& [id, told] : told_) {
-    const absl::StatusOr<Saga> saga = store_.rows().LoadByKey(told.definition, told.key);
+    const absl::StatusOr<Saga> saga = store_.rows().LoadByKey(told.definition, "", told.key);
     if (!saga.ok()) {
       if (!absl::StartsWith(told.answer, "INVALID_ARGUMENT")) {
         world_.Violate("I7", absl::StrCat("the caller of ", told.key, " was told ", told.answer, ", there is no saga"));

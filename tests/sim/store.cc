@@ -18,7 +18,7 @@ absl::Status Silent() { return absl::UnavailableError("the store does not answer
 std::vector<Saga> Store::All() {
   SagaFilter filter;
   filter.limit = kRowsMax;
-  return inner_.List(filter).value();
+  return inner_.List(filter).value().sagas;
 }
 
 std::vector<HistoryEvent> Store::WholeHistory(const std::string& saga_id) {
@@ -127,9 +127,15 @@ absl::StatusOr<Saga> Store::Load(absl::string_view id) {
   return inner_.Load(id);
 }
 
-absl::StatusOr<Saga> Store::LoadByKey(absl::string_view definition, absl::string_view key) {
+absl::StatusOr<SagaPage> Store::LoadMany(const std::vector<std::string>& ids) {
   if (LoadFails()) return Silent();
-  return inner_.LoadByKey(definition, key);
+  return inner_.LoadMany(ids);
+}
+
+absl::StatusOr<Saga> Store::LoadByKey(absl::string_view definition, absl::string_view key_scope,
+                                      absl::string_view key) {
+  if (LoadFails()) return Silent();
+  return inner_.LoadByKey(definition, key_scope, key);
 }
 
 absl::StatusOr<Lease> Store::Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) {
@@ -144,12 +150,12 @@ absl::Status Store::Renew(const Lease& lease, absl::Duration length) {
   return inner_.Renew(lease, length);
 }
 
-absl::StatusOr<std::vector<Saga>> Store::Claim(const Lease& lease, int limit) {
+absl::StatusOr<SagaPage> Store::Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable, int limit) {
   if (LoadFails()) return Silent();
-  absl::StatusOr<std::vector<Saga>> claimed = inner_.Claim(lease, limit);
-  if (!claimed.ok() || claimed->empty()) return claimed;
+  absl::StatusOr<SagaPage> claimed = inner_.Claim(lease, drivable, limit);
+  if (!claimed.ok() || claimed->rows() == 0) return claimed;
   faults_.tally().Count(Outcome::kClaimed);
-  world_.Tell("store", "gives ", claimed->size(), " sagas to ", lease.instance);
+  world_.Tell("store", "gives ", claimed->sagas.size(), " sagas to ", lease.instance);
   if (!faults_.Strikes(Fault::kTornDurable, 0.3)) return claimed;
   world_.Tell("store", "does not say so");
   return Silent();
@@ -166,7 +172,7 @@ absl::StatusOr<Saga> Store::Take(const Lease& lease, absl::string_view id) {
   return Silent();
 }
 
-absl::StatusOr<std::vector<Saga>> Store::LoadOwned(const Lease& lease, absl::string_view after, int limit) {
+absl::StatusOr<SagaPage> Store::LoadOwned(const Lease& lease, absl::string_view after, int limit) {
   if (LoadFails()) return Silent();
   return inner_.LoadOwned(lease, after, limit);
 }

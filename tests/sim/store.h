@@ -45,22 +45,32 @@ class Store final : public SagaStore {
 
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override;
   absl::StatusOr<Saga> Load(absl::string_view id) override;
-  absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) override;
-  absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) override { return inner_.List(filter); }
+  absl::StatusOr<SagaPage> LoadMany(const std::vector<std::string>& ids) override;
+  absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key_scope,
+                                 absl::string_view key) override;
+  absl::StatusOr<SagaPage> List(const SagaFilter& filter) override { return inner_.List(filter); }
   absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view id, std::int64_t after, int limit) override {
     return inner_.History(id, after, limit);
   }
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
-  absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after, int limit) override;
+  absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after, int limit) override;
   absl::Status Release(const Lease& lease) override { return inner_.Release(lease); }
-  absl::StatusOr<std::vector<Saga>> Claim(const Lease& lease, int limit) override;
+  absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
+                                 int limit) override;
   absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view id) override;
   absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override {
     return inner_.Purge(lease, before, limit);
   }
   absl::Status PutDefinition(const StoredDefinition& definition) override { return inner_.PutDefinition(definition); }
   absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override { return inner_.LoadDefinitions(); }
+  absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override {
+    return inner_.LoadDefinition(name, version);
+  }
+  absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override { return inner_.DefinitionsInUse(); }
+  absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override {
+    return inner_.PurgeDefinitions(unused_for);
+  }
 
  private:
   bool LoadFails();

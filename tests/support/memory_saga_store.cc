@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -10,6 +11,11 @@ namespace unwind {
 namespace {
 
 std::size_t Limit(int limit) { return static_cast<std::size_t>(std::max(limit, 0)); }
+
+void Append(SagaPage& page, const Saga& saga) {
+  page.last_id = saga.id;
+  page.sagas.push_back(saga);
+}
 
 }  // namespace
 
@@ -20,12 +26,12 @@ absl::Status MemorySagaStore::CheckLease(const Lease& lease) const {
 }
 
 WriteResult MemorySagaStore::Insert(const Lease& lease, const SagaWrite& write) {
-  const Key key(write.saga.definition, write.saga.key);
-  if (ids_.count(key) != 0) return WriteResult::kKeyExists;
-  if (sagas_.count(write.saga.id) != 0) return WriteResult::kConflict;
-  ids_[key] = write.saga.id;
-  Row& row = sagas_[write.saga.id];
-  row = {.saga = write.saga, .history = write.events};
+  const Saga& saga = write.saga;
+  if (FindKey(saga.definition, saga.key_scope, saga.key) != nullptr) return WriteResult::kKeyExists;
+  if (sagas_.count(saga.id) != 0) return WriteResult::kConflict;
+  ids_[Key(saga.definition, saga.key_scope, saga.key)] = saga.id;
+  Row& row = sagas_[saga.id];
+  row = {.saga = saga, .history = write.events};
   row.saga.owner = lease.instance;
   return WriteResult::kStored;
 }
@@ -65,24 +71,45 @@ absl::StatusOr<Saga> MemorySagaStore::Load(absl::string_view saga_id) {
   return row->second.saga;
 }
 
-absl::StatusOr<Saga> MemorySagaStore::LoadByKey(absl::string_view definition, absl::string_view key) {
+absl::StatusOr<SagaPage> MemorySagaStore::LoadMany(const std::vector<std::string>& ids) {
   std::lock_guard lock(mutex_);
-  const auto id = ids_.find(Key(definition, key));
-  if (id == ids_.end()) {
-    return absl::NotFoundError(absl::StrCat("there is no saga of definition ", definition, " with key ", key));
+  SagaPage page;
+  for (const std::string& id : std::set<std::string>(ids.begin(), ids.end())) {
+    if (const auto row = sagas_.find(id); row != sagas_.end()) Append(page, row->second.saga);
   }
-  return sagas_.find(id->second)->second.saga;
+  return page;
 }
 
-absl::StatusOr<std::vector<Saga>> MemorySagaStore::List(const SagaFilter& filter) {
+const std::string* MemorySagaStore::FindKey(absl::string_view definition, absl::string_view key_scope,
+                                            absl::string_view key) const {
+  for (const absl::string_view scope : {key_scope, absl::string_view()}) {
+    const auto id = ids_.find(Key(definition, scope, key));
+    if (id != ids_.end()) return &id->second;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<Saga> MemorySagaStore::LoadByKey(absl::string_view definition, absl::string_view key_scope,
+                                                absl::string_view key) {
   std::lock_guard lock(mutex_);
-  std::vector<Saga> page;
+  const std::string* const id = FindKey(definition, key_scope, key);
+  if (id == nullptr) {
+    return absl::NotFoundError(absl::StrCat("there is no saga of definition ", definition, " with key ", key));
+  }
+  return sagas_.find(*id)->second.saga;
+}
+
+absl::StatusOr<SagaPage> MemorySagaStore::List(const SagaFilter& filter) {
+  std::lock_guard lock(mutex_);
+  SagaPage page;
   auto row = filter.before_id.empty() ? sagas_.end() : sagas_.lower_bound(filter.before_id);
-  while (row != sagas_.begin() && page.size() < Limit(filter.limit)) {
+  while (row != sagas_.begin() && page.rows() < Limit(filter.limit)) {
     const Saga& saga = (--row)->second.saga;
     if (!filter.definition.empty() && saga.definition != filter.definition) continue;
+    if (!filter.key.empty() && saga.key != filter.key) continue;
     if (filter.state.has_value() && saga.state != *filter.state) continue;
-    page.push_back(saga);
+    if (saga.create_time < filter.created_from || saga.create_time >= filter.created_before) continue;
+    Append(page, saga);
   }
   return page;
 }
@@ -120,18 +147,23 @@ absl::Status MemorySagaStore::Release(const Lease& lease) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Saga>> MemorySagaStore::Claim(const Lease& lease, int limit) {
+absl::StatusOr<SagaPage> MemorySagaStore::Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
+                                                int limit) {
   std::lock_guard lock(mutex_);
-  std::vector<Saga> claimed;
+  SagaPage claimed;
   if (!CheckLease(lease).ok()) return claimed;
   const absl::Time now = clock_->Now();
   for (const bool goes_back : {true, false}) {
     for (auto& [id, row] : sagas_) {
       Saga& saga = row.saga;
       if (IsTerminal(saga.state) || (saga.state == SagaState::kCompensating) != goes_back) continue;
-      if (instances_[saga.owner].lease_until >= now || claimed.size() >= Limit(limit)) continue;
+      if (std::count(drivable.begin(), drivable.end(), DefinitionVersion{saga.definition, saga.definition_version}) ==
+          0) {
+        continue;
+      }
+      if (instances_[saga.owner].lease_until >= now || claimed.rows() >= Limit(limit)) continue;
       saga.owner = lease.instance;
-      claimed.push_back(saga);
+      Append(claimed, saga);
     }
   }
   return claimed;
@@ -147,13 +179,12 @@ absl::StatusOr<Saga> MemorySagaStore::Take(const Lease& lease, absl::string_view
   return row->second.saga;
 }
 
-absl::StatusOr<std::vector<Saga>> MemorySagaStore::LoadOwned(const Lease& lease, absl::string_view after_id,
-                                                             int limit) {
+absl::StatusOr<SagaPage> MemorySagaStore::LoadOwned(const Lease& lease, absl::string_view after_id, int limit) {
   std::lock_guard lock(mutex_);
-  std::vector<Saga> page;
-  for (auto row = sagas_.upper_bound(after_id); row != sagas_.end() && page.size() < Limit(limit); ++row) {
+  SagaPage page;
+  for (auto row = sagas_.upper_bound(after_id); row != sagas_.end() && page.rows() < Limit(limit); ++row) {
     const Saga& saga = row->second.saga;
-    if (saga.owner == lease.instance && !IsTerminal(saga.state)) page.push_back(saga);
+    if (saga.owner == lease.instance && !IsTerminal(saga.state)) Append(page, saga);
   }
   return page;
 }
@@ -168,7 +199,7 @@ absl::StatusOr<int> MemorySagaStore::Purge(const Lease& lease, absl::Time before
       ++row;
       continue;
     }
-    ids_.erase(Key(saga.definition, saga.key));
+    ids_.erase(Key(saga.definition, saga.key_scope, saga.key));
     row = sagas_.erase(row);
     ++purged;
   }
@@ -177,8 +208,12 @@ absl::StatusOr<int> MemorySagaStore::Purge(const Lease& lease, absl::Time before
 
 absl::Status MemorySagaStore::PutDefinition(const StoredDefinition& definition) {
   std::lock_guard lock(mutex_);
-  const auto [stored, inserted] = definitions_.try_emplace({definition.name, definition.version}, definition);
-  if (inserted || stored->second.hash == definition.hash) return absl::OkStatus();
+  const DefinitionVersion id{definition.name, definition.version};
+  Definition& kept = definitions_.try_emplace(id, Definition{definition, clock_->Now()}).first->second;
+  if (kept.stored.hash == definition.hash) {
+    kept.put_time = clock_->Now();
+    return absl::OkStatus();
+  }
   return absl::AlreadyExistsError(absl::StrCat("version ", definition.version, " of definition ", definition.name,
                                                " is stored with other content; give the changed one a new version"));
 }
@@ -186,8 +221,41 @@ absl::Status MemorySagaStore::PutDefinition(const StoredDefinition& definition) 
 absl::StatusOr<std::vector<StoredDefinition>> MemorySagaStore::LoadDefinitions() {
   std::lock_guard lock(mutex_);
   std::vector<StoredDefinition> all;
-  for (const auto& [id, definition] : definitions_) all.push_back(definition);
+  for (const auto& [id, definition] : definitions_) all.push_back(definition.stored);
   return all;
+}
+
+absl::StatusOr<StoredDefinition> MemorySagaStore::LoadDefinition(absl::string_view name, int version) {
+  std::lock_guard lock(mutex_);
+  const auto found = definitions_.find({std::string(name), version});
+  if (found != definitions_.end()) return found->second.stored;
+  return absl::NotFoundError(absl::StrCat("version ", version, " of definition ", name, " is not stored"));
+}
+
+absl::StatusOr<std::vector<DefinitionVersion>> MemorySagaStore::DefinitionsInUse() {
+  std::lock_guard lock(mutex_);
+  std::set<DefinitionVersion> used;
+  for (const auto& [id, row] : sagas_) {
+    if (!IsTerminal(row.saga.state)) used.insert({row.saga.definition, row.saga.definition_version});
+  }
+  return std::vector<DefinitionVersion>(used.begin(), used.end());
+}
+
+absl::StatusOr<std::vector<DefinitionVersion>> MemorySagaStore::PurgeDefinitions(absl::Duration unused_for) {
+  std::lock_guard lock(mutex_);
+  std::set<DefinitionVersion> used;
+  for (const auto& [id, row] : sagas_) used.insert({row.saga.definition, row.saga.definition_version});
+  const absl::Time before = clock_->Now() - unused_for;
+  std::vector<DefinitionVersion> purged;
+  for (auto each = definitions_.begin(); each != definitions_.end();) {
+    if (used.count(each->first) > 0 || each->second.put_time >= before) {
+      ++each;
+    } else {
+      purged.push_back(each->first);
+      each = definitions_.erase(each);
+    }
+  }
+  return purged;
 }
 
 }  // namespace unwind

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -25,19 +26,25 @@ class MemorySagaStore final : public SagaStore {
 
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override;
   absl::StatusOr<Saga> Load(absl::string_view saga_id) override;
-  absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) override;
-  absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) override;
+  absl::StatusOr<SagaPage> LoadMany(const std::vector<std::string>& ids) override;
+  absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key_scope,
+                                 absl::string_view key) override;
+  absl::StatusOr<SagaPage> List(const SagaFilter& filter) override;
   absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq,
                                                     int limit) override;
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
-  absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
+  absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
   absl::Status Release(const Lease& lease) override;
-  absl::StatusOr<std::vector<Saga>> Claim(const Lease& lease, int limit) override;
+  absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
+                                 int limit) override;
   absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view saga_id) override;
   absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override;
   absl::Status PutDefinition(const StoredDefinition& definition) override;
   absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override;
+  absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override;
+  absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override;
+  absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override;
 
  private:
   struct Row {
@@ -48,19 +55,24 @@ class MemorySagaStore final : public SagaStore {
     std::int64_t epoch = 0;
     absl::Time lease_until;
   };
-  using Key = std::pair<std::string, std::string>;  // (definition, key)
+  struct Definition {
+    StoredDefinition stored;
+    absl::Time put_time;
+  };
+  using Key = std::tuple<std::string, std::string, std::string>;  // (definition, key scope, key)
 
   // All with mutex_ held.
   absl::Status CheckLease(const Lease& lease) const;
   WriteResult Store(const Lease& lease, const SagaWrite& write);
   WriteResult Insert(const Lease& lease, const SagaWrite& write);
+  const std::string* FindKey(absl::string_view definition, absl::string_view key_scope, absl::string_view key) const;
 
   const std::shared_ptr<const Clock> clock_;
   std::mutex mutex_;
   std::map<std::string, Row, std::less<>> sagas_;  // by id
   std::map<Key, std::string> ids_;
   std::map<std::string, Instance> instances_;
-  std::map<std::pair<std::string, int>, StoredDefinition> definitions_;
+  std::map<DefinitionVersion, Definition> definitions_;
 };
 
 }  // namespace unwind

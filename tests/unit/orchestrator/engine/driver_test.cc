@@ -127,7 +127,7 @@ TEST_F(DriverTest, ASendThatIsAbandonedInTheSameTurnIsNotSent) {
   Answers answers, cancelled;
   Accept(driver, "k", answers);
   driver.Turn();  // sends a, whose answer waits for the next turn, in which it comes before the cancel
-  driver.Ask(store_.List({}).value().at(0).id, CancelRequested{"ann", "changed her mind"}, 0, cancelled.Taker());
+  driver.Ask(store_.List({}).value().sagas.at(0).id, CancelRequested{"ann", "changed her mind"}, 0, cancelled.Taker());
   while (driver.Turn()) continue;
   EXPECT_THAT(participants.paths(), ElementsAre("/test/a.action", "/test/b.compensation", "/test/a.compensation"));
   EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kAborted);
@@ -218,7 +218,7 @@ TEST_F(DriverTest, ARowThatMovedIsLoadedAgainBeforeAnythingIsDecidedOnIt) {
   const auto behave = [this](const Call& call) {
     if (call.method != "/test/b.action") return OkResult();
     // As another instance's cancel would: the version moves, the owner does not.
-    Saga saga = *store_.LoadByKey("shape", "k");
+    Saga saga = *store_.LoadByKey("shape", "", "k");
     const std::int64_t seen = saga.version++;
     saga.cancel_requested = true;
     EXPECT_EQ(
@@ -247,8 +247,8 @@ TEST_F(DriverTest, ACallerThatWaitsToBeHeardWhileTheStoreIsAwayIsAnsweredAndStar
   EXPECT_EQ(GetErrorInfo(queued.Await(1)[0].status).reason, "STORE_UNAVAILABLE");
   store_.SetAway(false);
   EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return life.driver.in_flight() == 0; }));
-  EXPECT_TRUE(absl::IsNotFound(store_.LoadByKey("shape", "queued").status()));
-  EXPECT_TRUE(store_.LoadByKey("shape", "k").ok());
+  EXPECT_TRUE(absl::IsNotFound(store_.LoadByKey("shape", "", "queued").status()));
+  EXPECT_TRUE(store_.LoadByKey("shape", "", "k").ok());
 }
 
 TEST_F(DriverTest, AnAnswerThatDoesNotParseIsUnknownAndNeverStored) {
@@ -341,9 +341,9 @@ TEST_F(DriverTest, AParkedSagaTakesNoRoomFromNewOnes) {
   Answers parked, next;
   Accept(life.driver, "k1", parked);
   EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return life.driver.in_flight() == 0; }));
-  EXPECT_EQ(store_.LoadByKey("shape", "k1")->state, SagaState::kParked);
+  EXPECT_EQ(store_.LoadByKey("shape", "", "k1")->state, SagaState::kParked);
   Accept(life.driver, "k2", next);
-  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return store_.LoadByKey("shape", "k2").ok(); }));
+  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return store_.LoadByKey("shape", "", "k2").ok(); }));
 }
 
 TEST_F(DriverTest, ANewLifeSendsAgainWhatTheOldOneAwaited) {
@@ -377,7 +377,7 @@ TEST_F(DriverTest, AnOldLifeIsFencedByANewEpoch) {
   Accept(old.driver, "k", answers);
   while (!old.driver.lease_lost()) std::this_thread::yield();
   EXPECT_TRUE(old.participants.paths().empty());
-  EXPECT_TRUE(absl::IsNotFound(store_.LoadByKey("shape", "k").status()));
+  EXPECT_TRUE(absl::IsNotFound(store_.LoadByKey("shape", "", "k").status()));
 }
 
 TEST_F(DriverTest, UnknownOutcomesAreRetriedByTheClock) {
@@ -439,7 +439,7 @@ TEST_F(DriverTest, ACancelGoesBackAndIsAnsweredWithTheSagaAsItStands) {
 // The id of the one saga there is, once it waits for the answer of its first call.
 std::string AwaitCall(SagaStore& store, const ScriptedParticipants& participants) {
   EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return !participants.paths().empty(); }));
-  return store.List({}).value().at(0).id;
+  return store.List({}).value().sagas.at(0).id;
 }
 
 TEST_F(DriverTest, ACallerIsAnsweredByAnyInstanceAndASagaIsFinishedByWhoClaimsIt) {
@@ -484,7 +484,7 @@ TEST_F(DriverTest, WhoWaitsAtAnotherInstanceIsToldWhenTheOwnerFinishes) {
       clock_);
   Answers at_one, at_two;
   Accept(one.driver, "k", at_one);
-  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return !store_.List({}).value().empty(); }));
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return store_.List({}).value().rows() > 0; }));
   instance_ = "two";
   Life two(
       *this, [](const Call&) { return std::nullopt; }, clock_);
@@ -554,10 +554,10 @@ TEST_F(DriverTest, AVerbIsOnlyForTheVersionThatThePersonSaw) {
   Answers answers, of_an_older, of_this;
   Accept(life.driver, "k", answers);
   ASSERT_TRUE(Eventually(absl::Seconds(30), [&] {
-    const auto saga = store_.LoadByKey("shape", "k");
+    const auto saga = store_.LoadByKey("shape", "", "k");
     return saga.ok() && saga->state == SagaState::kParked;
   }));
-  const Saga parked = *store_.LoadByKey("shape", "k");
+  const Saga parked = *store_.LoadByKey("shape", "", "k");
   const Operated verb{Verb::kRetry, 0, "", "ann", "mended"};
   ASSERT_GT(parked.version, 1);
   life.driver.Ask(parked.id, verb, parked.version - 1, of_an_older.Taker());
@@ -581,7 +581,7 @@ TEST_F(DriverTest, ASagaThatWasLostAndComesBackUnnoticedIsDrivenAsItIsStored) {
   Answers at_one, at_two;
   Accept(one.driver, "k", at_one);
   EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return observer_.parked > 0; }));
-  const std::string id = store_.List({}).value().at(0).id;
+  const std::string id = store_.List({}).value().sagas.at(0).id;
   EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return store_.Load(id)->state == SagaState::kParked; }));
 
   instance_ = "two";

@@ -105,11 +105,16 @@ class FaultyStore final : public SagaStore {
     if (away_) return Away();
     return store_.Load(id);
   }
-  absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key) override {
+  absl::StatusOr<SagaPage> LoadMany(const std::vector<std::string>& ids) override {
     if (away_) return Away();
-    return store_.LoadByKey(definition, key);
+    return store_.LoadMany(ids);
   }
-  absl::StatusOr<std::vector<Saga>> List(const SagaFilter& filter) override { return store_.List(filter); }
+  absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key_scope,
+                                 absl::string_view key) override {
+    if (away_) return Away();
+    return store_.LoadByKey(definition, key_scope, key);
+  }
+  absl::StatusOr<SagaPage> List(const SagaFilter& filter) override { return store_.List(filter); }
   absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view id, std::int64_t after, int limit) override {
     return store_.History(id, after, limit);
   }
@@ -117,13 +122,14 @@ class FaultyStore final : public SagaStore {
     return store_.Acquire(instance, address, length);
   }
   absl::Status Renew(const Lease& lease, absl::Duration length) override { return store_.Renew(lease, length); }
-  absl::StatusOr<std::vector<Saga>> LoadOwned(const Lease& lease, absl::string_view after, int limit) override {
+  absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after, int limit) override {
     return store_.LoadOwned(lease, after, limit);
   }
   absl::Status Release(const Lease& lease) override { return store_.Release(lease); }
-  absl::StatusOr<std::vector<Saga>> Claim(const Lease& lease, int limit) override {
+  absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
+                                 int limit) override {
     if (away_) return Away();
-    auto claimed = store_.Claim(lease, limit);
+    auto claimed = store_.Claim(lease, drivable, limit);
     if (claims_are_silent_) return Away();
     return claimed;
   }
@@ -136,6 +142,13 @@ class FaultyStore final : public SagaStore {
   }
   absl::Status PutDefinition(const StoredDefinition& definition) override { return store_.PutDefinition(definition); }
   absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override { return store_.LoadDefinitions(); }
+  absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override {
+    return store_.LoadDefinition(name, version);
+  }
+  absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override { return store_.DefinitionsInUse(); }
+  absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override {
+    return store_.PurgeDefinitions(unused_for);
+  }
 
  private:
   static absl::Status Away() { return absl::UnavailableError("the store is away"); }

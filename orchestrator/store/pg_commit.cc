@@ -1,4 +1,4 @@
-#include "orchestrator/store/pg_turn.h"
+#include "orchestrator/store/pg_commit.h"
 
 #include <array>
 #include <map>
@@ -8,6 +8,7 @@
 #include "common/base/check.h"
 #include "common/base/status_macros.h"
 #include "common/db/statement.h"
+#include "orchestrator/store/instance_rows.h"
 #include "orchestrator/store/pg_array.h"
 #include "orchestrator/store/stored_text.h"
 #include "soci/soci.h"
@@ -18,9 +19,7 @@ namespace {
 using soci::into;
 using soci::use;
 
-constexpr int kRunsMax = 5;  // of a turn that lost to another transaction
-
-// Locked against Acquire, which waits for the turn; not against Renew.
+// Locked against Acquire, which waits for the commit; not against Renew.
 #define HELD                                                                                                  \
   "WITH held AS MATERIALIZED (SELECT 1 FROM instance WHERE id = :instance AND epoch = CAST(:epoch AS bigint)" \
   " FOR KEY SHARE)"
@@ -28,7 +27,7 @@ constexpr int kRunsMax = 5;  // of a turn that lost to another transaction
 // The columns of an update bring the last event of its history with them, so that no join is needed to know whether it
 // is to be stored; the events of an insert, and the others of an update with several, are looked up. The first row that
 // comes back says that the lease is held, each further one is the id of what was stored.
-constexpr char kTurn[] = HELD
+constexpr char kCommit[] = HELD
     ", updated AS (UPDATE saga AS s SET state = u.state, version = u.version, cancel_requested = u.cancel_requested,"
     " backward = u.backward, next_run_at = u.next_run_at, deadline = u.deadline, update_time = u.update_time,"
     " failure = u.failure, steps = u.steps"
@@ -40,18 +39,19 @@ constexpr char kTurn[] = HELD
     " what, seq, at, state_then, detail)"
     " WHERE s.id = u.id AND s.version = u.seen AND s.owner = CAST(:owner AS text) AND EXISTS (SELECT 1 FROM held)"
     " RETURNING s.id, u.seq, u.what, u.at, u.state_then, u.detail)"
-    ", inserted AS (INSERT INTO saga (id, definition, definition_version, key, input_hash, state, version, owner,"
-    " cancel_requested, backward, next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input)"
-    " SELECT n.id, n.definition, n.definition_version, n.key, n.input_hash, n.state, n.version, CAST(:owner2 AS text),"
-    " n.cancel_requested, n.backward, n.next_run_at, n.deadline, n.create_time, n.update_time, n.traceparent,"
-    " n.failure, n.steps, n.input"
+    ", inserted AS (INSERT INTO saga (id, definition, definition_version, key_scope, key, input_hash, state, version,"
+    " owner, cancel_requested, backward, next_run_at, deadline, create_time, update_time, traceparent, failure, steps,"
+    " input) SELECT n.id, n.definition, n.definition_version, n.key_scope, n.key, n.input_hash, n.state, n.version,"
+    " CAST(:owner2 AS text), n.cancel_requested, n.backward, n.next_run_at, n.deadline, n.create_time, n.update_time,"
+    " n.traceparent, n.failure, n.steps, n.input"
     " FROM unnest(CAST(:n0 AS text[]), CAST(:n1 AS text[]), CAST(:n2 AS bigint[]), CAST(:n3 AS text[]),"
-    " CAST(:n4 AS text[]), CAST(:n5 AS bigint[]), CAST(:n6 AS bigint[]), CAST(:n7 AS bigint[]),"
-    " CAST(:n8 AS bigint[]), CAST(:n9 AS bigint[]), CAST(:n10 AS bigint[]), CAST(:n11 AS bigint[]),"
-    " CAST(:n12 AS bigint[]), CAST(:n13 AS text[]), CAST(:n14 AS text[]), CAST(:n15 AS text[]), CAST(:n16 AS text[]))"
-    " AS n(id, definition, definition_version, key, input_hash, state, version, cancel_requested, backward,"
+    " CAST(:n4 AS text[]), CAST(:n5 AS text[]), CAST(:n6 AS bigint[]), CAST(:n7 AS bigint[]), CAST(:n8 AS bigint[]),"
+    " CAST(:n9 AS bigint[]), CAST(:n10 AS bigint[]), CAST(:n11 AS bigint[]), CAST(:n12 AS bigint[]),"
+    " CAST(:n13 AS bigint[]), CAST(:n14 AS text[]), CAST(:n15 AS text[]), CAST(:n16 AS text[]), CAST(:n17 AS text[]))"
+    " AS n(id, definition, definition_version, key_scope, key, input_hash, state, version, cancel_requested, backward,"
     " next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input)"
-    " WHERE EXISTS (SELECT 1 FROM held) ON CONFLICT DO NOTHING RETURNING id)"
+    " WHERE EXISTS (SELECT 1 FROM held) AND NOT EXISTS (SELECT 1 FROM saga AS o WHERE o.definition = n.definition"
+    " AND o.key = n.key AND o.key_scope = '') ON CONFLICT DO NOTHING RETURNING id)"
     ", last_events AS (INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
     " SELECT id, seq, what, at, state_then, detail FROM updated)"
     ", other_events AS (INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
@@ -62,18 +62,9 @@ constexpr char kTurn[] = HELD
     " SELECT '' FROM held UNION ALL SELECT id FROM updated UNION ALL SELECT id FROM inserted";
 
 constexpr char kTakenKeys[] =
-    "SELECT n.id FROM unnest(CAST(:ids AS text[]), CAST(:definitions AS text[]), CAST(:keys AS text[]))"
-    " AS n(id, definition, key) JOIN saga AS s ON s.definition = n.definition AND s.key = n.key";
-
-// By the database's clock, in nanoseconds.
-#define LEASE_UNTIL "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) * 1000 + CAST(:length AS bigint)"
-
-constexpr char kAwaitTurns[] = "SELECT epoch FROM instance WHERE id = :id FOR UPDATE";
-constexpr char kAcquire[] =
-    "INSERT INTO instance (id, address, epoch, lease_until) VALUES (:id, :address, 1, " LEASE_UNTIL
-    ")"
-    " ON CONFLICT (id) DO UPDATE SET address = excluded.address, epoch = instance.epoch + 1,"
-    " lease_until = excluded.lease_until RETURNING epoch";
+    "SELECT n.id FROM unnest(CAST(:ids AS text[]), CAST(:definitions AS text[]), CAST(:keys AS text[]),"
+    " CAST(:scopes AS text[])) AS n(id, definition, key, key_scope)"
+    " JOIN saga AS s ON s.definition = n.definition AND s.key = n.key AND s.key_scope IN (n.key_scope, '')";
 
 constexpr char kPurge[] = HELD
     ", gone AS (DELETE FROM saga WHERE EXISTS (SELECT 1 FROM held) AND id IN (SELECT id FROM saga"
@@ -83,7 +74,6 @@ constexpr char kPurge[] = HELD
     " SELECT (SELECT count(*) FROM held), (SELECT count(*) FROM gone)";
 
 #undef HELD
-#undef LEASE_UNTIL
 
 // Writes of which no two are of one saga.
 using Round = std::vector<const WriteRows*>;
@@ -116,14 +106,14 @@ struct Columns {
   std::array<PgArray, kCount> arrays;
 };
 
-// The parameters of kTurn.
-struct TurnRows {
-  explicit TurnRows(const Round& round) {
+// The parameters of kCommit.
+struct CommitRows {
+  explicit CommitRows(const Round& round) {
     for (const WriteRows* write : round) {
       const SagaRow& s = write->saga;
       std::size_t others = write->events.size();
       if (write->seen == 0) {
-        inserts.Add(s.id, s.definition, s.definition_version, s.key, s.input_hash, s.state, s.version,
+        inserts.Add(s.id, s.definition, s.definition_version, s.key_scope, s.key, s.input_hash, s.state, s.version,
                     s.cancel_requested, s.backward, s.next_run_at, s.deadline, s.create_time, s.update_time,
                     s.traceparent, s.failure, s.steps, s.input);
       } else {
@@ -144,24 +134,24 @@ struct TurnRows {
   }
 
   Columns<16> updates;
-  Columns<17> inserts;
+  Columns<18> inserts;
   Columns<6> events;
 };
 
 // Adds the ids of what was stored to `stored`; false if the lease is not held.
-bool StoreRound(soci::session& sql, const std::string& instance, long long epoch, const TurnRows& rows,
+bool StoreRound(soci::session& sql, const std::string& instance, long long epoch, const CommitRows& rows,
                 std::set<std::string>& stored) {
   const auto& [u, n, e] = rows;
   std::string id;
-  Statement turn(sql, kTurn, use(instance), use(epoch), use(u[0]), use(u[1]), use(u[2]), use(u[3]), use(u[4]),
-                 use(u[5]), use(u[6]), use(u[7]), use(u[8]), use(u[9]), use(u[10]), use(u[11]), use(u[12]), use(u[13]),
-                 use(u[14]), use(u[15]), use(instance), use(instance), use(n[0]), use(n[1]), use(n[2]), use(n[3]),
-                 use(n[4]), use(n[5]), use(n[6]), use(n[7]), use(n[8]), use(n[9]), use(n[10]), use(n[11]), use(n[12]),
-                 use(n[13]), use(n[14]), use(n[15]), use(n[16]), use(e[0]), use(e[1]), use(e[2]), use(e[3]), use(e[4]),
-                 use(e[5]), into(id));
+  Statement commit(sql, kCommit, use(instance), use(epoch), use(u[0]), use(u[1]), use(u[2]), use(u[3]), use(u[4]),
+                   use(u[5]), use(u[6]), use(u[7]), use(u[8]), use(u[9]), use(u[10]), use(u[11]), use(u[12]),
+                   use(u[13]), use(u[14]), use(u[15]), use(instance), use(instance), use(n[0]), use(n[1]), use(n[2]),
+                   use(n[3]), use(n[4]), use(n[5]), use(n[6]), use(n[7]), use(n[8]), use(n[9]), use(n[10]), use(n[11]),
+                   use(n[12]), use(n[13]), use(n[14]), use(n[15]), use(n[16]), use(n[17]), use(e[0]), use(e[1]),
+                   use(e[2]), use(e[3]), use(e[4]), use(e[5]), into(id));
   bool held = false;
-  turn.Execute();
-  while (turn.Fetch()) {
+  commit.Execute();
+  while (commit.Fetch()) {
     if (held) stored.insert(id);
     held = true;
   }
@@ -170,23 +160,17 @@ bool StoreRound(soci::session& sql, const std::string& instance, long long epoch
 
 // The ids of those inserts among `refused` whose key another saga has.
 std::set<std::string> TakenKeys(soci::session& sql, const Round& refused) {
-  Columns<3> rows;
-  for (const WriteRows* write : refused) rows.Add(write->saga.id, write->saga.definition, write->saga.key);
+  Columns<4> rows;
+  for (const WriteRows* write : refused) {
+    rows.Add(write->saga.id, write->saga.definition, write->saga.key, write->saga.key_scope);
+  }
   rows.Close();
   std::set<std::string> taken;
   std::string id;
-  Statement select(sql, kTakenKeys, use(rows[0]), use(rows[1]), use(rows[2]), into(id));
+  Statement select(sql, kTakenKeys, use(rows[0]), use(rows[1]), use(rows[2]), use(rows[3]), into(id));
   select.Execute();
   while (select.Fetch()) taken.insert(id);
   return taken;
-}
-
-// Runs `turn` again as long as it loses to another transaction.
-template <class Turn>
-absl::Status Insist(Turn turn) {
-  absl::Status status = turn();
-  for (int i = 1; i < kRunsMax && LostToAnother(status); ++i) status = turn();
-  return status;
 }
 
 }  // namespace
@@ -197,7 +181,7 @@ absl::StatusOr<std::vector<WriteResult>> CommitOnPostgres(Connection& connection
   const long long epoch = lease.epoch;
   std::vector<Round> rounds = RoundsOf(writes);
   if (rounds.empty()) rounds.emplace_back();  // asks for the lease only
-  std::vector<TurnRows> rows;
+  std::vector<CommitRows> rows;
   rows.reserve(rounds.size());
   for (const Round& round : rounds) rows.emplace_back(round);
 
@@ -217,7 +201,8 @@ absl::StatusOr<std::vector<WriteResult>> CommitOnPostgres(Connection& connection
     }
     return absl::OkStatus();
   };
-  RETURN_IF_ERROR(Insist([&] { return rounds.size() == 1 ? connection.WriteOnce(store) : connection.Write(store); }));
+  RETURN_IF_ERROR(
+      RetryOnConflict([&] { return rounds.size() == 1 ? connection.WriteOnce(store) : connection.Write(store); }));
 
   if (!refused.empty()) {
     std::set<std::string> taken;
@@ -233,20 +218,6 @@ absl::StatusOr<std::vector<WriteResult>> CommitOnPostgres(Connection& connection
   in_order.reserve(writes.size());
   for (const WriteRows& write : writes) in_order.push_back(results.at(&write));
   return in_order;
-}
-
-absl::StatusOr<Lease> AcquireOnPostgres(Connection& connection, const std::string& instance, const std::string& address,
-                                        long long length_ns) {
-  const std::string id = EncodeText(instance), at = EncodeText(address);
-  long long epoch = 0;
-  RETURN_IF_ERROR(Insist([&] {
-    return connection.Write([&](soci::session& sql) {
-      RunOnce(sql, kAwaitTurns, use(id), into(epoch));
-      RunOnce(sql, kAcquire, use(id), use(at), use(length_ns), into(epoch));
-      return absl::OkStatus();
-    });
-  }));
-  return Lease{.instance = instance, .epoch = epoch};
 }
 
 absl::StatusOr<int> PurgeOnPostgres(Connection& connection, const Lease& lease, long long before, int limit) {

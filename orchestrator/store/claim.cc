@@ -1,0 +1,136 @@
+#include "orchestrator/store/claim.h"
+
+#include <cstddef>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
+#include "common/db/row_list.h"
+#include "common/db/statement.h"
+#include "orchestrator/store/instance_rows.h"
+#include "orchestrator/store/saga_rows.h"
+#include "orchestrator/store/stored_text.h"
+#include "soci/soci.h"
+
+namespace unwind {
+namespace {
+
+using soci::into;
+using soci::use;
+
+// The words of the indexes saga_going_back and saga_unfinished.
+constexpr char kGoingBack[] = "state = 2";
+constexpr char kUnfinished[] = "state IN (1, 2, 5)";
+
+constexpr char kOwn[] = "UPDATE saga SET owner = CAST(:owner AS text) WHERE ";
+constexpr char kIfHeld[] =
+    " AND EXISTS (SELECT 1 FROM instance AS holder WHERE holder.id = :instance AND holder.epoch = CAST(:epoch AS "
+    "bigint))";
+
+// Each owner's sagas are read along an index, so that a large takeover sorts nothing.
+std::string LapsedSagas(Dialect dialect, absl::string_view which) {
+  return absl::StrCat("WHERE owner = :owner AND ", which,
+                      " AND id > :after AND EXISTS (SELECT 1 FROM instance AS i WHERE i.id = saga.owner AND"
+                      " i.lease_until < ",
+                      NowIn(dialect),
+                      ") AND EXISTS (SELECT 1 FROM ROWS(:drivable) AS d WHERE d.value ->> 0 = saga.definition AND"
+                      " CAST(d.value ->> 1 AS bigint) = saga.definition_version)"
+                      " ORDER BY id LIMIT CAST(:limit AS bigint) FOR UPDATE SKIP LOCKED");
+}
+
+// One Claim: finds sagas until it has `limit`, then owns those that it could read.
+class Claiming {
+ public:
+  Claiming(soci::session& sql, const std::vector<DefinitionVersion>& drivable, int limit)
+      : sql_(sql), limit_(static_cast<std::size_t>(Limit(limit))) {
+    RowList rows;
+    for (const DefinitionVersion& each : drivable) rows.Add(EncodeText(each.name), each.version);
+    drivable_ = rows.json();
+  }
+
+  void Find(const std::string& owner, absl::string_view which) {
+    const std::string query = LapsedSagas(DialectOf(sql_), which);
+    std::string after;
+    while (found_.sagas.size() < limit_) {
+      const auto missing = static_cast<long long>(limit_ - found_.sagas.size());
+      const std::vector<SagaRow> rows = SelectSagas(sql_, query, owner, after, drivable_, missing);
+      for (const SagaRow& row : rows) Add(row);
+      if (static_cast<long long>(rows.size()) < missing) return;
+      after = rows.back().id;
+    }
+  }
+
+  // Empty if `lease` is over.
+  SagaPage Own(const Lease& lease) {
+    if (ids_.empty()) return std::move(found_);
+    const std::string instance = EncodeText(lease.instance), ids = ids_.json();
+    const long long epoch = lease.epoch;
+    const std::string own = absl::StrCat(kOwn, "id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)", kIfHeld);
+    if (Statement(sql_, own, use(instance), use(ids), use(instance), use(epoch)).CountChanges() == 0) return {};
+    for (Saga& saga : found_.sagas) saga.owner = lease.instance;
+    return std::move(found_);
+  }
+
+ private:
+  // A saga that goes back is found among all that are unfinished once more, as its owner is not changed yet.
+  void Add(const SagaRow& row) {
+    if (!seen_.insert(row.id).second) return;
+    const std::size_t readable = found_.sagas.size();
+    Append(found_, row);
+    if (found_.sagas.size() > readable) ids_.Add(row.id);
+    if (found_.unreadable.size() > limit_) found_.unreadable.pop_back();
+  }
+
+  soci::session& sql_;
+  const std::size_t limit_;
+  std::string drivable_;
+  SagaPage found_;
+  RowList ids_;  // of found_.sagas
+  std::set<std::string> seen_;
+};
+
+}  // namespace
+
+std::vector<std::string> LapsedOwners(soci::session& sql) {
+  const std::string query =
+      absl::StrCat("SELECT id FROM instance WHERE lease_until < ", NowIn(DialectOf(sql)),
+                   " AND EXISTS (SELECT 1 FROM saga AS s WHERE s.owner = instance.id AND s.state IN (1, 2, 5))"
+                   " ORDER BY id");
+  std::vector<std::string> owners;
+  std::string id;
+  Statement select(sql, query, into(id));
+  select.Execute();
+  while (select.Fetch()) owners.push_back(id);
+  return owners;
+}
+
+absl::StatusOr<SagaPage> ClaimSagas(Connection& connection, const Lease& lease, const std::vector<std::string>& owners,
+                                    const std::vector<DefinitionVersion>& drivable, int limit) {
+  SagaPage claimed;
+  RETURN_IF_ERROR(connection.Write([&](soci::session& sql) {
+    Claiming claiming(sql, drivable, limit);
+    for (const char* const which : {kGoingBack, kUnfinished}) {
+      for (const std::string& owner : owners) claiming.Find(owner, which);
+    }
+    claimed = claiming.Own(lease);
+    return absl::OkStatus();
+  }));
+  return claimed;
+}
+
+absl::StatusOr<Saga> TakeSaga(Connection& connection, const Lease& lease, absl::string_view saga_id) {
+  const std::string query = absl::StrCat(kOwn, "id = :id AND state IN (1, 2, 5)", kIfHeld, " RETURNING ", kSagaColumns);
+  const std::string id = EncodeText(saga_id), instance = EncodeText(lease.instance);
+  const long long epoch = lease.epoch;
+  absl::StatusOr<Saga> taken;
+  RETURN_IF_ERROR(connection.Write([&](soci::session& sql) {
+    const std::vector<SagaRow> rows = SagasOf(sql, query, instance, id, instance, epoch);
+    if (rows.empty()) return absl::NotFoundError(absl::StrCat("there is no unfinished saga ", saga_id));
+    taken = DecodeSaga(rows.front());
+    return taken.status();
+  }));
+  return taken;
+}
+
+}  // namespace unwind

@@ -1,0 +1,53 @@
+// Rows of table saga, read and decoded.
+#ifndef UNWIND_ORCHESTRATOR_STORE_SAGA_ROWS_H_
+#define UNWIND_ORCHESTRATOR_STORE_SAGA_ROWS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "common/db/statement.h"
+#include "orchestrator/engine/saga_store.h"
+#include "orchestrator/store/saga_codec.h"
+#include "soci/soci.h"
+
+namespace unwind {
+
+inline constexpr char kSagaColumns[] =
+    "id, definition, definition_version, key_scope, key, input_hash, state, version, owner, cancel_requested, backward,"
+    " next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input";
+
+// The rows of `query`, which gives kSagaColumns; `uses` in the order of its parameters.
+template <class... Uses>
+std::vector<SagaRow> SagasOf(soci::session& sql, absl::string_view query, const Uses&... uses) {
+  SagaRow row;
+  Statement select(sql, query, soci::into(row.id), soci::into(row.definition), soci::into(row.definition_version),
+                   soci::into(row.key_scope), soci::into(row.key), soci::into(row.input_hash), soci::into(row.state),
+                   soci::into(row.version), soci::into(row.owner), soci::into(row.cancel_requested),
+                   soci::into(row.backward), soci::into(row.next_run_at), soci::into(row.deadline),
+                   soci::into(row.create_time), soci::into(row.update_time), soci::into(row.traceparent),
+                   soci::into(row.failure), soci::into(row.steps), soci::into(row.input), soci::use(uses)...);
+  std::vector<SagaRow> rows;
+  select.Execute();
+  while (select.Fetch()) rows.push_back(row);
+  return rows;
+}
+
+// `where`: the rest of the statement.
+template <class... Uses>
+std::vector<SagaRow> SelectSagas(soci::session& sql, absl::string_view where, const Uses&... uses) {
+  return SagasOf(sql, absl::StrCat("SELECT ", kSagaColumns, " FROM saga ", where), uses...);
+}
+
+// Adds the saga of `row`, or that it cannot be read, to `page`.
+void Append(SagaPage& page, const SagaRow& row);
+
+SagaPage PageOf(const std::vector<SagaRow>& rows);
+
+// To SQLite a negative limit is none.
+inline int Limit(int limit) { return limit < 0 ? 0 : limit; }
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_STORE_SAGA_ROWS_H_

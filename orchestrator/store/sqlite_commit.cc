@@ -1,0 +1,152 @@
+#include "orchestrator/store/sqlite_commit.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/base/crash_point.h"
+#include "common/base/status_macros.h"
+#include "common/db/statement.h"
+#include "orchestrator/core/names.h"
+#include "orchestrator/store/instance_rows.h"
+#include "orchestrator/store/stored_text.h"
+#include "soci/soci.h"
+
+namespace unwind {
+namespace {
+
+using soci::into;
+using soci::use;
+
+constexpr char kCountLease[] = "SELECT COUNT(*) FROM instance WHERE id = :id AND epoch = :epoch";
+
+constexpr char kInsertSaga[] =
+    "INSERT INTO saga (id, definition, definition_version, key_scope, key, input_hash, state, version, owner,"
+    " cancel_requested, backward, next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input)"
+    " SELECT :id, :definition, :definition_version, :key_scope, :key, :input_hash, :state, :version, :owner,"
+    " :cancel_requested, :backward, :next_run_at, :deadline, :create_time, :update_time, :traceparent, :failure,"
+    " :steps, :input WHERE NOT EXISTS (SELECT 1 FROM saga WHERE definition = :definition2 AND key = :key2 AND"
+    " key_scope = '') ON CONFLICT DO NOTHING";
+
+// What was accepted never changes, so only the rest is written. The fence stands in the statement itself (S9).
+#define PROGRESS                                                                                    \
+  "UPDATE saga SET version = :version, cancel_requested = :cancel_requested, backward = :backward," \
+  " next_run_at = :next_run_at, deadline = :deadline, update_time = :update_time, failure = :failure, steps = :steps"
+#define FENCE " id = :id AND version = :seen AND owner = :owner"
+constexpr char kUpdateSaga[] = PROGRESS ", state = :state WHERE" FENCE;
+// Most transitions leave the state as it is. An UPDATE that named it would write every index that has it all the same.
+constexpr char kUpdateSagaInState[] = PROGRESS " WHERE state = :state AND" FENCE;
+#undef PROGRESS
+#undef FENCE
+
+constexpr char kInsertEvent[] =
+    "INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
+    " VALUES (:saga_id, :seq, :what, :at, :state, :detail)";
+
+constexpr char kCountKey[] =
+    "SELECT COUNT(*) FROM saga WHERE definition = :definition AND key = :key AND key_scope IN (:key_scope, '')";
+
+// Both choose the same sagas, by the index saga_finished.
+constexpr char kPurgeEvents[] =
+    "DELETE FROM saga_event WHERE saga_id IN (SELECT id FROM saga WHERE +state IN (3, 4) AND create_time < :before"
+    " AND update_time < :before2 ORDER BY create_time, id LIMIT :limit)";
+constexpr char kPurgeSagas[] =
+    "DELETE FROM saga WHERE id IN (SELECT id FROM saga WHERE +state IN (3, 4) AND create_time < :before"
+    " AND update_time < :before2 ORDER BY create_time, id LIMIT :limit)";
+
+absl::Status CheckLease(soci::session& sql, const Lease& lease) {
+  const std::string instance = EncodeText(lease.instance);
+  const long long epoch = lease.epoch;
+  long long count = 0;
+  RunOnce(sql, kCountLease, into(count), use(instance), use(epoch));
+  return count == 1 ? absl::OkStatus() : LeaseIsOver(lease);
+}
+
+// The statements of one transaction, each bound once to the members that it reads. One row at a time: in SQLite that is
+// faster than one set-based statement over a JSON parameter.
+class SqliteCommit {
+ public:
+  explicit SqliteCommit(soci::session& sql)
+      : sql_(sql),
+        insert_saga_(sql, kInsertSaga, use(saga_.id), use(saga_.definition), use(saga_.definition_version),
+                     use(saga_.key_scope), use(saga_.key), use(saga_.input_hash), use(saga_.state), use(saga_.version),
+                     use(saga_.owner), use(saga_.cancel_requested), use(saga_.backward), use(saga_.next_run_at),
+                     use(saga_.deadline), use(saga_.create_time), use(saga_.update_time), use(saga_.traceparent),
+                     use(saga_.failure), use(saga_.steps), use(saga_.input), use(saga_.definition), use(saga_.key)),
+        update_saga_(sql, kUpdateSaga, use(saga_.version), use(saga_.cancel_requested), use(saga_.backward),
+                     use(saga_.next_run_at), use(saga_.deadline), use(saga_.update_time), use(saga_.failure),
+                     use(saga_.steps), use(saga_.state), use(saga_.id), use(seen_), use(saga_.owner)),
+        update_saga_in_state_(sql, kUpdateSagaInState, use(saga_.version), use(saga_.cancel_requested),
+                              use(saga_.backward), use(saga_.next_run_at), use(saga_.deadline), use(saga_.update_time),
+                              use(saga_.failure), use(saga_.steps), use(saga_.state), use(saga_.id), use(seen_),
+                              use(saga_.owner)),
+        insert_event_(sql, kInsertEvent, use(event_.saga_id), use(event_.seq), use(event_.what), use(event_.at),
+                      use(event_.state), use(event_.detail)) {}
+
+  WriteResult Store(const WriteRows& rows) {
+    saga_ = rows.saga;
+    seen_ = rows.seen;
+    if (seen_ == 0) {
+      if (insert_saga_.CountChanges() == 0) return WhyNotInserted();
+    } else if (update_saga_in_state_.CountChanges() == 0 && update_saga_.CountChanges() == 0) {
+      return WriteResult::kConflict;
+    }
+    for (const EventRow& event : rows.events) {
+      event_ = event;
+      insert_event_.CountChanges();
+    }
+    return WriteResult::kStored;
+  }
+
+ private:
+  WriteResult WhyNotInserted() {
+    long long count = 0;
+    RunOnce(sql_, kCountKey, into(count), use(saga_.definition), use(saga_.key), use(saga_.key_scope));
+    return count > 0 ? WriteResult::kKeyExists : WriteResult::kConflict;
+  }
+
+  soci::session& sql_;
+  SagaRow saga_;
+  EventRow event_;
+  long long seen_ = 0;
+  Statement insert_saga_, update_saga_, update_saga_in_state_, insert_event_;
+};
+
+// Which call a crash point is about, such as 2/resolve: the store does not know the names of steps.
+std::string CallOf(const Event& event) {
+  const auto* const reply = std::get_if<Replied>(&event);
+  return reply == nullptr ? NameOf(event) : absl::StrCat(reply->step, "/", NameOf(reply->phase));
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<WriteResult>> CommitOnSqlite(Connection& connection, const Lease& lease,
+                                                        const std::vector<SagaWrite>& writes,
+                                                        const std::vector<WriteRows>& rows) {
+  std::vector<WriteResult> results;
+  results.reserve(rows.size());
+  const auto store = [&](soci::session& sql) -> absl::Status {
+    RETURN_IF_ERROR(CheckLease(sql, lease));
+    SqliteCommit commit(sql);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      results.push_back(commit.Store(rows[i]));
+      for (const HistoryEvent& each : writes[i].events) CRASH_POINT("orchestrator.in_commit", CallOf(each.event));
+    }
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(connection.Write(store));
+  return results;
+}
+
+absl::StatusOr<int> PurgeOnSqlite(Connection& connection, const Lease& lease, long long before, int limit) {
+  int purged = 0;
+  const auto purge = [&](soci::session& sql) -> absl::Status {
+    RETURN_IF_ERROR(CheckLease(sql, lease));
+    RunOnce(sql, kPurgeEvents, use(before), use(before), use(limit));
+    purged = static_cast<int>(Statement(sql, kPurgeSagas, use(before), use(before), use(limit)).CountChanges());
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(connection.Write(purge));
+  return purged;
+}
+
+}  // namespace unwind

@@ -1,0 +1,25 @@
+// The hot path of the SQL store on SQLite.
+#ifndef UNWIND_ORCHESTRATOR_STORE_SQLITE_COMMIT_H_
+#define UNWIND_ORCHESTRATOR_STORE_SQLITE_COMMIT_H_
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/db/connection.h"
+#include "orchestrator/engine/saga_store.h"
+#include "orchestrator/store/saga_codec.h"
+
+namespace unwind {
+
+// As SagaStore::Commit; `rows` are `writes`, encoded.
+absl::StatusOr<std::vector<WriteResult>> CommitOnSqlite(Connection& connection, const Lease& lease,
+                                                        const std::vector<SagaWrite>& writes,
+                                                        const std::vector<WriteRows>& rows);
+
+// As SagaStore::Purge.
+absl::StatusOr<int> PurgeOnSqlite(Connection& connection, const Lease& lease, long long before, int limit);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_STORE_SQLITE_COMMIT_H_
