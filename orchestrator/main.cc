@@ -73,10 +73,9 @@ ServerSetup ServerFor(const Definitions& definitions, const DescriptorSets& desc
   return setup;
 }
 
-// Fenced, or the database is broken: no pending caller can be answered correctly, so exit without draining.
+// Fenced: no pending caller can be answered correctly, so exit without draining.
 [[noreturn]] void LeaveAtOnce(const std::string& instance) {
-  Log(Severity::kError,
-      "the store takes no more writes of this instance: another process runs under its name, or the database is broken",
+  Log(Severity::kError, "the store takes no more writes of this instance: another process runs under its name",
       {{"instance", instance}});
   std::_Exit(1);
 }

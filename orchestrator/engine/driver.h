@@ -27,10 +27,11 @@ class Overflow;
 class Shard;
 
 struct DriverOptions {
-  std::size_t shards = 1;             // threads that decide and commit, by saga id
-  std::size_t batch_max = 256;        // events in one turn
-  std::size_t in_flight_max = 20000;  // accepted and unfinished sagas; more are refused at the door
-  std::uint64_t seed = 0;             // of jitter and ids; 0: from the system
+  std::size_t shards = 1;                // threads that decide and commit, by saga id
+  std::size_t batch_max = 256;           // events in one turn
+  std::size_t in_flight_max = 20000;     // accepted and unfinished sagas; more are refused at the door
+  std::size_t turn_bytes_max = 4 << 20;  // of rows and events in one transaction, unless one saga has more
+  std::uint64_t seed = 0;                // of jitter and ids; 0: from the system
 };
 
 // A request of a served method, checked and not yet accepted.
@@ -56,6 +57,8 @@ class DriverObserver {
   virtual void OnFinished(const Saga& saga) = 0;
   virtual void OnReplied(const Plan& plan, const Replied& reply, bool stale) = 0;
   virtual void OnParked(const Saga& saga, const std::string& step) = 0;
+  // The store refuses what was decided for the saga, and takes others: it stands still.
+  virtual void OnQuarantined(const Saga& saga) = 0;
   virtual void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) = 0;
 };
 
@@ -98,7 +101,7 @@ class Driver {
   // Accepted and unfinished sagas.
   std::size_t in_flight() const;
 
-  // The store refused this instance's lease (or is broken): nothing is driven any more and the process should exit.
+  // The store refused this instance's lease: nothing is driven any more and the process should exit.
   bool lease_lost() const;
 
   // Stops taking events, waits for the turn at hand. Unfinished sagas stay owned and are taken up by the next start.

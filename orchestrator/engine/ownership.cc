@@ -38,6 +38,7 @@ LiveSaga* Ownership::Insert(Saga saga) {
 }
 
 LiveSaga* Ownership::Recover(Saga stored) {
+  if (quarantined_.count(stored.id) != 0) return nullptr;
   LiveSaga* live = live_.Find(stored.id);
   if (live != nullptr && !live->stale) {
     // Driven already; or lost, moved by another and come back unnoticed. What is decided on such a copy will not be
@@ -64,7 +65,7 @@ void Ownership::Reload(LiveSaga& live, absl::Time now) {
                                           ? context_.store.LoadByKey(mine.definition, mine.key_scope, mine.key)
                                           : context_.store.Load(mine.id);
   if (stored.ok() || !IsTransient(stored.status())) return UseStored(live, stored, now);
-  pending_.StoreFailed(now);
+  pending_.StoreFailed();
   mailbox_.Post(ReloadMail{.saga_id = mine.id});
 }
 
@@ -98,6 +99,9 @@ void Ownership::Attach(AttachMail mail, absl::Time now) {
     if (mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
     return live_.AddWaiter(*live, std::move(mail.waiter));
   }
+  if (quarantined_.count(mail.saga_id) != 0) {
+    return mail.waiter.answered({.status = Quarantined(mail.saga_id), .saga = {}});
+  }
   absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
   if (stored.ok() && mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
   if (stored.ok() && !IsTerminal(stored->state)) {
@@ -110,13 +114,35 @@ void Ownership::Attach(AttachMail mail, absl::Time now) {
   mail.waiter.answered({.status = status, .saga = stored.ok() ? *std::move(stored) : Saga()});
 }
 
+void Ownership::Quarantine(LiveSaga& live, const Landed& refused) {
+  const std::string saga_id = live.saga.id;
+  const bool is_stored = refused.write.seen_version != 0;
+  const absl::Status told = is_stored ? Quarantined(saga_id) : LoadFailure(refused.result.status(), saga_id);
+  if (is_stored) {
+    Log(Severity::kError,
+        "the store refuses what was decided for a saga, which stands still: mend the cause, then an"
+        " operator's request (RetryStep, CancelSaga, ...) or a restart moves it",
+        {{"saga_id", saga_id}, {"error", refused.result.status().message()}});
+    quarantined_.insert(saga_id);
+    context_.observer.OnQuarantined(live.saga);
+  } else {
+    Log(Severity::kError, "the store refuses a new saga",
+        {{"saga_id", saga_id}, {"error", refused.result.status().message()}});
+  }
+  for (const AskMail& ask : refused.write.asks) ask.waiter.answered({.status = told, .saga = {}});
+  for (const Waiter& waiter : live_.Remove(live)) waiter.answered({.status = told, .saga = {}});
+}
+
 absl::StatusOr<Saga> Ownership::Take(const std::string& saga_id) {
   absl::StatusOr<Saga> saga = context_.store.Load(saga_id);
   if (!saga.ok()) return LoadFailure(saga.status(), saga_id);
   if (IsTerminal(saga->state)) return saga;
   if (context_.catalog.Find(saga->definition, saga->definition_version) == nullptr) return NotHeld(*saga);
   saga = context_.store.Take(context_.lease, saga_id);
-  if (saga.ok()) return saga;
+  if (saga.ok()) {
+    quarantined_.erase(saga_id);
+    return saga;
+  }
   if (absl::IsNotFound(saga.status())) return MovedMeanwhile();
   context_.owns_unknown = true;
   return LoadFailure(saga.status(), saga_id);

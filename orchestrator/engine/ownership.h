@@ -26,6 +26,10 @@ class Ownership {
   // Lets a caller wait for a saga, whoever drives it.
   void Attach(AttachMail mail, absl::Time now);
 
+  // The store refuses what was decided for the saga: it stands as it is stored, this instance's own and driven by
+  // nobody, until an operator asks something of it or the process starts again. Everybody who waits is told.
+  void Quarantine(LiveSaga& live, const Landed& refused);
+
   // Makes a saga that is not driven here this instance's own; its previous owner sees a conflict at its next write. The
   // row, also if it is terminal and so nobody's; or the error for the operator.
   absl::StatusOr<Saga> Take(const std::string& saga_id);
@@ -39,6 +43,7 @@ class Ownership {
   Mailbox& mailbox_;
   LiveSagas& live_;
   PendingCommit& pending_;
+  std::set<std::string> quarantined_;  // saga ids
 };
 
 }  // namespace unwind

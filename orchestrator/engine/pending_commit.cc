@@ -12,6 +12,28 @@ namespace {
 
 constexpr absl::Duration kStorePauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kStorePauseMax = absl::Seconds(2);
+constexpr std::size_t kRowBytes = 512;   // of a saga or an event, besides what its participants and callers chose
+constexpr std::size_t kStepBytes = 128;  // of a step, likewise
+
+std::size_t BytesOf(const Failure& failure) {
+  std::size_t bytes = failure.message.size();
+  for (const auto& [name, value] : failure.metadata) bytes += name.size() + value.size();
+  return bytes;
+}
+
+// About as much as the write puts into a transaction.
+std::size_t BytesOf(const SagaWrite& write) {
+  std::size_t bytes = kRowBytes + write.saga.input.size() + BytesOf(write.saga.failure);
+  for (const Step& step : write.saga.steps) bytes += kStepBytes + step.reply.size() + BytesOf(step.last_failure);
+  for (const HistoryEvent& event : write.events) {
+    const auto* const reply = std::get_if<Replied>(&event.event);
+    bytes += kRowBytes + (reply == nullptr ? 0 : reply->reply.size() + BytesOf(reply->failure));
+  }
+  return bytes;
+}
+
+// Of what was to be written: neither is the store away nor the lease lost.
+bool IsRefusal(const absl::Status& status) { return !status.ok() && !IsTransient(status) && !absl::IsAborted(status); }
 
 }  // namespace
 
@@ -23,29 +45,43 @@ PendingWrite& PendingCommit::Of(const LiveSaga& live) {
   return it->second;
 }
 
-std::vector<Landed> PendingCommit::Commit(absl::Time now) {
+// A part that the store refuses is halved until the write that it refuses stands alone; then parts grow again.
+std::vector<Landed> PendingCommit::Commit() {
   std::vector<Landed> landed;
   if (writes_.empty()) Prepare();
   if (std::exchange(outcome_unknown_, false)) TakeStored(landed);
-  if (writes_.empty()) return landed;
-  const absl::Time before = context_.clock.Now();
-  const absl::StatusOr<std::vector<WriteResult>> results = context_.store.Commit(context_.lease, writes_);
-  if (!results.ok()) {
-    Log(Severity::kError, "the turn's commit failed",
-        {{"error", results.status().message()}, {"sagas", absl::StrCat(writes_.size())}});
-    // ABORTED: fenced. Anything else is a bug or a broken database: drive nothing on it.
-    if (!IsTransient(results.status())) context_.lease_lost = true;
-    outcome_unknown_ = true;
-    StoreFailed(now);
-    return landed;
+  std::size_t writes_max = writes_.size();
+  while (!writes_.empty()) {
+    std::vector<SagaWrite> part = TakePart(writes_max);
+    absl::Status status = CommitPart(part, landed);
+    if (status.ok()) {
+      writes_max = std::max(writes_max, 2 * part.size());
+      continue;
+    }
+    if (IsRefusal(status) && part.size() == 1) {
+      const absl::Status of_any = context_.store.Commit(context_.lease, {}).status();
+      if (of_any.ok()) {
+        landed.push_back(Take(part[0].saga.id, std::move(status)));
+        continue;
+      }
+      status = of_any;
+    }
+    writes_.insert(writes_.begin(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+    if (!IsRefusal(status) || part.size() == 1) {
+      CommitFailed(status);
+      break;
+    }
+    writes_max = part.size() / 2;
   }
-  pause_ = absl::ZeroDuration();
-  std::size_t events = 0;
-  for (const SagaWrite& write : writes_) events += write.events.size();
-  context_.observer.OnTurn(events, writes_.size(), context_.clock.Now() - before);
-  for (std::size_t i = 0; i < writes_.size(); ++i) landed.push_back(Take(writes_[i].saga.id, (*results)[i]));
-  writes_.clear();
   return landed;
+}
+
+void PendingCommit::CommitFailed(const absl::Status& status) {
+  Log(Severity::kError, "the turn's commit failed",
+      {{"error", status.message()}, {"sagas", absl::StrCat(writes_.size())}});
+  if (absl::IsAborted(status)) context_.lease_lost = true;
+  outcome_unknown_ = true;
+  StoreFailed();
 }
 
 void PendingCommit::Prepare() {
@@ -69,13 +105,38 @@ void PendingCommit::TakeStored(std::vector<Landed>& landed) {
   });
 }
 
-Landed PendingCommit::Take(const std::string& saga_id, WriteResult result) {
-  return {saga_id, result, std::move(pending_.extract(saga_id).mapped())};
+std::vector<SagaWrite> PendingCommit::TakePart(std::size_t writes_max) {
+  std::size_t size = 0;
+  for (std::size_t bytes = 0; size < std::min(writes_max, writes_.size()); ++size) {
+    bytes += BytesOf(writes_[size]);
+    if (size > 0 && bytes > context_.options.turn_bytes_max) break;
+  }
+  if (size == writes_.size()) return std::exchange(writes_, {});
+  const auto end = writes_.begin() + static_cast<std::ptrdiff_t>(size);
+  std::vector<SagaWrite> part(std::make_move_iterator(writes_.begin()), std::make_move_iterator(end));
+  writes_.erase(writes_.begin(), end);
+  return part;
 }
 
-void PendingCommit::StoreFailed(absl::Time now) {
+absl::Status PendingCommit::CommitPart(const std::vector<SagaWrite>& part, std::vector<Landed>& landed) {
+  const absl::Time before = context_.clock.Now();
+  const absl::StatusOr<std::vector<WriteResult>> results = context_.store.Commit(context_.lease, part);
+  if (!results.ok()) return results.status();
+  pause_ = absl::ZeroDuration();
+  std::size_t events = 0;
+  for (const SagaWrite& write : part) events += write.events.size();
+  context_.observer.OnTurn(events, part.size(), context_.clock.Now() - before);
+  for (std::size_t i = 0; i < part.size(); ++i) landed.push_back(Take(part[i].saga.id, (*results)[i]));
+  return absl::OkStatus();
+}
+
+Landed PendingCommit::Take(const std::string& saga_id, absl::StatusOr<WriteResult> result) {
+  return {saga_id, std::move(result), std::move(pending_.extract(saga_id).mapped())};
+}
+
+void PendingCommit::StoreFailed() {
   pause_ = std::clamp(pause_ * 2, kStorePauseMin, kStorePauseMax);
-  retry_at_ = now + pause_;
+  retry_at_ = context_.clock.Now() + pause_;
 }
 
 bool PendingCommit::StoreIsDown(absl::Time now) const {

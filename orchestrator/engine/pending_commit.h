@@ -1,5 +1,5 @@
 // What was decided and is not known to be stored. Nothing of it is acted on before, and nothing else is decided
-// meanwhile.
+// meanwhile. A write that the store refuses for good fails alone.
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_PENDING_COMMIT_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_PENDING_COMMIT_H_
 
@@ -18,10 +18,10 @@ struct PendingWrite {
   std::vector<AskMail> asks;  // answered once it is stored
 };
 
-// A write whose result is known: it is pending no more.
+// A write whose result is known: it is pending no more. An error: the store takes it never, and takes others.
 struct Landed {
   std::string saga_id;
-  WriteResult result = WriteResult::kStored;
+  absl::StatusOr<WriteResult> result;
   PendingWrite write;
 };
 
@@ -35,11 +35,12 @@ class PendingCommit {
   // Of a saga for which something was decided, or is now.
   PendingWrite& Of(const LiveSaga& live);
 
-  // Commits all of it. What failed stays pending, and is repeated by a later call.
-  std::vector<Landed> Commit(absl::Time now);
+  // Commits all of it, in one transaction if that has at most turn_bytes_max. What failed because the store is away
+  // stays pending, and is repeated by a later call.
+  std::vector<Landed> Commit();
 
-  // After a failure the store is asked nothing for a while, which grows from failure to failure.
-  void StoreFailed(absl::Time now);
+  // From now on the store is asked nothing for a while, which grows from failure to failure.
+  void StoreFailed();
   bool StoreIsDown(absl::Time now) const;
   absl::Time retry_at() const { return retry_at_; }
 
@@ -49,7 +50,10 @@ class PendingCommit {
  private:
   void Prepare();
   void TakeStored(std::vector<Landed>& landed);
-  Landed Take(const std::string& saga_id, WriteResult result);
+  std::vector<SagaWrite> TakePart(std::size_t writes_max);
+  absl::Status CommitPart(const std::vector<SagaWrite>& part, std::vector<Landed>& landed);
+  void CommitFailed(const absl::Status& status);
+  Landed Take(const std::string& saga_id, absl::StatusOr<WriteResult> result);
 
   DriverContext& context_;
   LiveSagas& live_;

@@ -50,6 +50,13 @@ absl::Status NotHeld(const Saga& saga) {
       absl::Seconds(1));
 }
 
+absl::Status Quarantined(const std::string& saga_id) {
+  return MakeError(absl::StatusCode::kInternal,
+                   absl::StrCat("saga ", saga_id,
+                                " stands still, since the store refuses its next step; an operator must look at it"),
+                   {.reason = "SAGA_QUARANTINED", .domain = kSagaDomain, .metadata = {{"saga_id", saga_id}}});
+}
+
 absl::Status LoadFailure(const absl::Status& status, const std::string& saga_id) {
   if (status.ok()) return status;
   if (absl::IsNotFound(status)) return NotFound(saga_id);

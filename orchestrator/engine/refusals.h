@@ -26,6 +26,9 @@ absl::Status StoreSilent();
 // UNAVAILABLE SAGA_NOT_HELD. Nothing was noted: only who knows a saga's definition can act on it.
 absl::Status NotHeld(const Saga& saga);
 
+// INTERNAL SAGA_QUARANTINED: the store refuses what was decided for the saga.
+absl::Status Quarantined(const std::string& saga_id);
+
 // Of a load that failed with `status`: NOT_FOUND SAGA_NOT_FOUND, StoreSilent or INTERNAL STORE_FAILED, never the
 // database's words. OK if it did not fail.
 absl::Status LoadFailure(const absl::Status& status, const std::string& saga_id);

@@ -88,7 +88,7 @@ bool Shard::Turn() {
   }
   const bool worked = !mails.empty() || !pending_.empty();
   if (!pending_.empty() && !pending_.StoreIsDown(now_)) {
-    for (Landed& landed : pending_.Commit(now_)) Act(std::move(landed));
+    for (Landed& landed : pending_.Commit()) Act(std::move(landed));
   }
   AnswerExpiredWaiters();
   if (!pending_.empty() || pending_.StoreIsDown(now_)) AnswerExpiredCallers();
@@ -203,8 +203,9 @@ void Shard::TickWhatIsDue() {
 void Shard::Act(Landed landed) {
   LiveSaga& live = *live_.Find(landed.saga_id);
   PendingWrite& done = landed.write;
-  if (landed.result != WriteResult::kStored) {
-    live.key_taken = landed.result == WriteResult::kKeyExists;
+  if (!landed.result.ok()) return ownership_.Quarantine(live, landed);
+  if (*landed.result != WriteResult::kStored) {
+    live.key_taken = *landed.result == WriteResult::kKeyExists;
     ownership_.Reload(live, now_);
     for (AskMail& ask : done.asks) AskAgain(std::move(ask));
     return;

@@ -59,6 +59,9 @@ SagaMetrics::OfSaga SagaMetrics::MakeSaga(prometheus::Registry& registry, const 
   };
   OfSaga saga;
   saga.started = &MakeCounter(registry, "saga_started_total", "Sagas that were accepted.", {{"saga", name}});
+  saga.quarantined =
+      &MakeCounter(registry, "saga_quarantined_total",
+                   "Sagas that stand still because the store refuses what was decided for them.", {{"saga", name}});
   saga.completed = end(SagaState::kCompleted);
   saga.aborted = end(SagaState::kAborted);
   return saga;
@@ -112,6 +115,11 @@ void SagaMetrics::OnParked(const Saga& saga, const std::string& step) {
   if (it == sagas_.end()) return;
   if (const auto series = it->second.steps.find(step); series != it->second.steps.end())
     series->second.parked->Increment();
+}
+
+void SagaMetrics::OnQuarantined(const Saga& saga) {
+  const auto it = sagas_.find(saga.definition);
+  if (it != sagas_.end()) it->second.quarantined->Increment();
 }
 
 void SagaMetrics::OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) {

@@ -29,6 +29,7 @@ class SagaMetrics final : public DriverObserver {
   void OnFinished(const Saga& saga) override;
   void OnReplied(const Plan& plan, const Replied& reply, bool stale) override;
   void OnParked(const Saga& saga, const std::string& step) override;
+  void OnQuarantined(const Saga& saga) override;
   void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) override;
 
  private:
@@ -47,6 +48,7 @@ class SagaMetrics final : public DriverObserver {
   };
   struct OfSaga {
     prometheus::Counter* started = nullptr;
+    prometheus::Counter* quarantined = nullptr;
     OfEnd completed;
     OfEnd aborted;
     std::map<std::string, OfStep> steps;

@@ -83,6 +83,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
     if (reply.outcome == unwind::Outcome::kFenced) home_.faults_.tally().Count(Outcome::kFenced);
   }
   void OnParked(const Saga&, const std::string&) override {}
+  void OnQuarantined(const Saga& saga) override { home_.world_.Violate("I16", "saga " + saga.id + " is quarantined"); }
   void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
 
   std::weak_ptr<Process> self;

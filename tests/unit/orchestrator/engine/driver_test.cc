@@ -646,6 +646,53 @@ TEST_F(DriverTest, ARefusalWaitsForNoCommit) {
   store_.SetCommitsWait(false);
 }
 
+TEST_F(DriverTest, ASagaWhoseWriteIsRefusedStandsStillAndAllOthersGoOn) {
+  Know(Sequence());
+  std::atomic<bool> is_refused = false;
+  Life life(
+      *this,
+      [&](const Call& call) {
+        if (call.step == "b" && store_.Load(call.saga_id)->key == "bad" && !is_refused.exchange(true)) {
+          store_.Refuse(call.saga_id);
+        }
+        return OkResult();
+      },
+      clock_);
+  Answers bad, good, again, verb, cancelled;
+  Accept(life.driver, "bad", bad);
+  for (int i = 0; i < 50; ++i) Accept(life.driver, absl::StrCat("k", i), good);
+  for (const Progress& progress : good.Await(50)) EXPECT_EQ(progress.saga.state, SagaState::kCompleted);
+  EXPECT_EQ(GetErrorInfo(bad.Await(1)[0].status).reason, "SAGA_QUARANTINED");
+  EXPECT_EQ(observer_.quarantined, 1);
+  EXPECT_FALSE(life.driver.lease_lost());
+  EXPECT_EQ(life.driver.in_flight(), 0u);
+  const Saga stored = *store_.LoadByKey("shape", "bad");
+  EXPECT_EQ(stored.owner, "one");
+
+  Accept(life.driver, "bad", again);
+  EXPECT_EQ(GetErrorInfo(again.Await(1)[0].status).reason, "SAGA_QUARANTINED");
+  life.driver.Ask(stored.id, CancelRequested{"ann", "stuck"}, 0, verb.Taker());
+  EXPECT_EQ(GetErrorInfo(verb.Await(1)[0].status).reason, "SAGA_QUARANTINED");
+  EXPECT_EQ(*store_.Load(stored.id), stored);
+
+  store_.Refuse("none");  // the cause is mended
+  life.driver.Ask(stored.id, CancelRequested{"ann", "stuck"}, 0, cancelled.Taker());
+  EXPECT_TRUE(cancelled.Await(1)[0].status.ok());
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return IsTerminal(store_.Load(stored.id)->state); }));
+}
+
+TEST_F(DriverTest, ANewSagaThatTheStoreRefusesIsRefused) {
+  Know(Sequence());
+  Life life(
+      *this, [](const Call&) { return OkResult(); }, clock_);
+  store_.Refuse("bad");
+  Answers bad;
+  Accept(life.driver, "bad", bad);
+  EXPECT_EQ(GetErrorInfo(bad.Await(1)[0].status).reason, "STORE_FAILED");
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return life.driver.in_flight() == 0; }));
+  EXPECT_EQ(observer_.quarantined, 0);
+}
+
 TEST_F(DriverTest, AThousandSagasOnFourShardsAllEnd) {
   Plan plan = DiamondBeforePivot();
   plan.refusals_max = 100;  // so that none parks

@@ -26,7 +26,7 @@ class OwnershipTest : public PartsTest {
   LiveSaga& Stored(const std::string& id) {
     LiveSaga& live = Start(id);
     live_.Count(live, true);
-    pending_.Commit(clock_.Now());
+    pending_.Commit();
     return live;
   }
   // Stores `saga` as another writer, under the lease of whoever owns it.
@@ -121,6 +121,23 @@ TEST_F(OwnershipTest, AnAttachedCallerIsToldOfAFinishedSagaAndWaitsForAnUnfinish
   ownership_.Attach({.saga_id = "nobody", .waiter = NewWaiter()}, clock_.Now());
   ASSERT_THAT(answers_, SizeIs(1));
   EXPECT_EQ(GetErrorInfo(answers_[0].status).reason, "SAGA_NOT_FOUND");
+}
+
+TEST_F(OwnershipTest, AQuarantinedSagaStandsStillUntilAnOperatorTakesIt) {
+  LiveSaga& live = Stored("a");
+  live_.AddWaiter(live, NewWaiter());
+  Move(live, CancelRequested{});
+  store_.Refuse("a");
+  const std::vector<Landed> landed = pending_.Commit();
+  ASSERT_THAT(landed, SizeIs(1));
+  ownership_.Quarantine(live, landed[0]);
+  EXPECT_EQ(live_.Find("a"), nullptr);
+  EXPECT_EQ(context_.in_flight, 0u);
+  ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()}, clock_.Now());
+  ASSERT_THAT(answers_, SizeIs(2));
+  for (const Progress& told : answers_) EXPECT_EQ(GetErrorInfo(told.status).reason, "SAGA_QUARANTINED");
+  EXPECT_EQ(ownership_.Recover(*store_.Load("a")), nullptr);
+  EXPECT_NE(ownership_.Recover(*ownership_.Take("a")), nullptr);
 }
 
 TEST_F(OwnershipTest, AnOperatorTakesASagaFromItsOwner) {

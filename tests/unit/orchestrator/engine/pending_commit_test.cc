@@ -11,6 +11,7 @@
 namespace unwind {
 namespace {
 
+using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -28,10 +29,10 @@ TEST_F(PendingCommitTest, WhatIsStoredIsPendingNoMore) {
   Move(Start("a"), CancelRequested{});
   Start("b");
   EXPECT_TRUE(pending_.Has("a"));
-  const std::vector<Landed> landed = pending_.Commit(clock_.Now());
+  const std::vector<Landed> landed = pending_.Commit();
   ASSERT_THAT(landed, SizeIs(2));
   EXPECT_EQ(landed[0].saga_id, "a");
-  EXPECT_EQ(landed[0].result, WriteResult::kStored);
+  EXPECT_EQ(*landed[0].result, WriteResult::kStored);
   EXPECT_EQ(landed[0].write.seen_version, 0);
   EXPECT_THAT(landed[0].write.events, SizeIs(2));
   EXPECT_TRUE(pending_.empty());
@@ -40,32 +41,32 @@ TEST_F(PendingCommitTest, WhatIsStoredIsPendingNoMore) {
 
 TEST_F(PendingCommitTest, WhatTheStoreRefusesIsSaidForEachWrite) {
   Start("a");
-  pending_.Commit(clock_.Now());
+  pending_.Commit();
   live_.Find("a")->saga.version = 7;  // a copy that is not what is stored
   Move(*live_.Find("a"), CancelRequested{});
   Start("b").saga.key = "a";
-  const std::vector<Landed> landed = pending_.Commit(clock_.Now());
+  const std::vector<Landed> landed = pending_.Commit();
   ASSERT_THAT(landed, SizeIs(2));
-  EXPECT_EQ(landed[0].result, WriteResult::kConflict);
-  EXPECT_EQ(landed[1].result, WriteResult::kKeyExists);
+  EXPECT_EQ(*landed[0].result, WriteResult::kConflict);
+  EXPECT_EQ(*landed[1].result, WriteResult::kKeyExists);
 }
 
 TEST_F(PendingCommitTest, WhatFailedStaysPendingAndIsRepeated) {
   store_.FailNextCommit(FaultyStore::Fault::kNotStored);
   Start("a");
-  EXPECT_THAT(pending_.Commit(clock_.Now()), IsEmpty());
+  EXPECT_THAT(pending_.Commit(), IsEmpty());
   EXPECT_TRUE(pending_.Has("a"));
-  EXPECT_THAT(pending_.Commit(clock_.Now()), SizeIs(1));
+  EXPECT_THAT(pending_.Commit(), SizeIs(1));
   EXPECT_TRUE(store_.Load("a").ok());
 }
 
 TEST_F(PendingCommitTest, WhatLandedUnseenIsNotWrittenAgain) {
   store_.FailNextCommit(FaultyStore::Fault::kStoredButUnknown);
   Start("a");
-  EXPECT_THAT(pending_.Commit(clock_.Now()), IsEmpty());
-  const std::vector<Landed> landed = pending_.Commit(clock_.Now());
+  EXPECT_THAT(pending_.Commit(), IsEmpty());
+  const std::vector<Landed> landed = pending_.Commit();
   ASSERT_THAT(landed, SizeIs(1));
-  EXPECT_EQ(landed[0].result, WriteResult::kStored);  // written again it would be a conflict
+  EXPECT_EQ(*landed[0].result, WriteResult::kStored);  // written again it would be a conflict
 }
 
 TEST_F(PendingCommitTest, TheStoreIsAskedLessOftenTheLongerItIsAway) {
@@ -73,7 +74,7 @@ TEST_F(PendingCommitTest, TheStoreIsAskedLessOftenTheLongerItIsAway) {
   Start("a");
   absl::Duration before;
   for (int i = 0; i < 10; ++i) {
-    pending_.Commit(clock_.Now());
+    pending_.Commit();
     EXPECT_TRUE(pending_.StoreIsDown(clock_.Now()));
     const absl::Duration pause = pending_.retry_at() - clock_.Now();
     EXPECT_GE(pause, before);
@@ -89,9 +90,44 @@ TEST_F(PendingCommitTest, TheStoreIsAskedLessOftenTheLongerItIsAway) {
 TEST_F(PendingCommitTest, AFencedCommitEndsTheLease) {
   Start("a");
   ASSERT_TRUE(store_.Acquire("one", "", absl::Seconds(15)).ok());
-  EXPECT_THAT(pending_.Commit(clock_.Now()), IsEmpty());
+  EXPECT_THAT(pending_.Commit(), IsEmpty());
   EXPECT_TRUE(context_.lease_lost);
   EXPECT_TRUE(absl::IsNotFound(store_.Load("a").status()));
+}
+
+TEST_F(PendingCommitTest, AWriteThatTheStoreRefusesFailsAlone) {
+  for (const char* id : {"a", "b", "c", "d", "e", "f", "g", "h", "i"}) Start(id);
+  store_.Refuse("c");
+  int stored = 0;
+  for (const Landed& landed : pending_.Commit()) {
+    EXPECT_EQ(landed.result.ok(), landed.saga_id != "c");
+    stored += landed.result.ok();
+  }
+  EXPECT_EQ(stored, 8);
+  EXPECT_TRUE(pending_.empty());
+  EXPECT_FALSE(context_.lease_lost);
+  EXPECT_FALSE(pending_.StoreIsDown(clock_.Now()));
+  EXPECT_TRUE(absl::IsNotFound(store_.Load("c").status()));
+}
+
+TEST_F(PendingCommitTest, AStoreThatRefusesEverythingIsAwayAndNoSagaIsAtFault) {
+  store_.SetBroken(true);
+  for (const char* id : {"a", "b", "c"}) Start(id);
+  EXPECT_THAT(pending_.Commit(), IsEmpty());
+  EXPECT_TRUE(pending_.StoreIsDown(clock_.Now()));
+  EXPECT_FALSE(context_.lease_lost);
+  store_.SetBroken(false);
+  EXPECT_THAT(pending_.Commit(), SizeIs(3));
+}
+
+TEST_F(PendingCommitTest, WhatIsTooMuchForOneTransactionIsCommittedInParts) {
+  const std::string half(context_.options.turn_bytes_max * 6 / 10, 'x');
+  for (const char* id : {"a", "b", "c", "d", "e"}) Start(id);
+  live_.Find("a")->saga.input = half + half;
+  live_.Find("b")->saga.steps[0].reply = half;
+  live_.Find("c")->saga.failure.message = half;
+  EXPECT_THAT(pending_.Commit(), SizeIs(5));
+  EXPECT_THAT(store_.parts(), ElementsAre(1, 1, 3));
 }
 
 TEST_F(PendingCommitTest, OnlyAsksWhoseTimeIsUpAreTaken) {

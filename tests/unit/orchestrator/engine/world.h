@@ -82,15 +82,34 @@ class FaultyStore final : public SagaStore {
   // Commits wait until it is false again.
   void SetCommitsWait(bool wait) { commits_wait_ = wait; }
 
+  // It refuses everything, for good.
+  void SetBroken(bool broken) { broken_ = broken; }
+
+  // It stores nothing of the saga with this id or key any more, for good.
+  void Refuse(const std::string& id_or_key) {
+    std::lock_guard lock(mutex_);
+    refused_ = id_or_key;
+  }
+  // Writes in the transactions that were stored.
+  std::vector<std::size_t> parts() {
+    std::lock_guard lock(mutex_);
+    return parts_;
+  }
+
   // While away it neither stores nor finds anything.
   void SetAway(bool away) { away_ = away; }
 
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override {
     while (commits_wait_) std::this_thread::yield();
     if (away_) return Away();
+    if (broken_) return absl::InternalError("there is no such table");
     std::optional<Fault> fault;
     {
       std::lock_guard lock(mutex_);
+      for (const SagaWrite& write : writes) {
+        if (write.saga.id == refused_ || write.saga.key == refused_) return absl::InternalError("value out of range");
+      }
+      parts_.push_back(writes.size());
       if (!faults_.empty()) {
         fault = faults_.front();
         faults_.pop_front();
@@ -154,10 +173,12 @@ class FaultyStore final : public SagaStore {
   static absl::Status Away() { return absl::UnavailableError("the store is away"); }
 
   MemorySagaStore store_;
-  std::atomic<bool> away_ = false, claims_are_silent_ = false;
+  std::atomic<bool> away_ = false, broken_ = false, claims_are_silent_ = false;
   std::atomic<bool> commits_wait_ = false;
   std::mutex mutex_;
   std::deque<Fault> faults_;
+  std::string refused_ = "none";
+  std::vector<std::size_t> parts_;
 };
 
 // Answers every call by `behave`, at once, on the caller's thread; keeps what was called. A call without an answer is
@@ -208,8 +229,10 @@ class CountingObserver final : public DriverObserver {
   void OnFinished(const Saga&) override { ++finished; }
   void OnReplied(const Plan&, const Replied&, bool is_stale) override { stale += is_stale; }
   void OnParked(const Saga&, const std::string&) override { ++parked; }
+  void OnQuarantined(const Saga&) override { ++quarantined; }
   void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
 
+  std::atomic<int> quarantined = 0;
   std::atomic<int> started = 0;
   std::atomic<int> finished = 0;
   std::atomic<int> stale = 0;
