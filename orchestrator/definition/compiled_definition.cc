@@ -67,6 +67,7 @@ class CompiledDefinition final : public Definition {
     return MakeError(CodeOf(failure), message, info);
   }
 
+  std::vector<std::string> warnings() const override { return parts_.warnings; }
   const std::string& yaml() const override { return parts_.yaml; }
   const std::string& descriptors() const override { return parts_.descriptors; }
   const std::string& hash() const override { return parts_.hash; }

@@ -30,6 +30,7 @@ struct DefinitionParts {
   std::vector<CompiledStep> steps;
   std::shared_ptr<const Mapping> response;
   std::map<std::string, int> errors;  // google.rpc.Code by reason
+  std::vector<std::string> warnings;
   std::string yaml;
   std::string descriptors;
   std::string hash;

@@ -61,16 +61,26 @@ class Definition {
   virtual absl::StatusOr<std::string> Response(const Saga& saga) const = 0;
   virtual absl::Status Error(const Saga& saga) const = 0;
 
+  // What is likely not what was meant, each "file:line: warning: what it is; what to do".
+  virtual std::vector<std::string> warnings() const { return {}; }
+
   // What is stored: the file's bytes, the FileDescriptorSet it needs, and the fingerprint of what it uses of both.
   virtual const std::string& yaml() const = 0;
   virtual const std::string& descriptors() const = 0;
   virtual const std::string& hash() const = 0;
 };
 
-// Parses and checks one definition file. On error: INVALID_ARGUMENT, message = every error, one a line, each
-// "file:line: what is wrong; what to do". `descriptors` is kept alive by the result.
+inline constexpr std::size_t kDefinitionBytesMax = 1 << 20;  // of a file
+
+// A stored definition was accepted by this release or an earlier one, and sagas may be running on it: what was not
+// refused then, and can still be run, is a warning.
+enum class Origin { kFile, kStored };
+
+// Parses and checks one definition file. On error: INVALID_ARGUMENT, message = every error and warning (the first 100
+// of each), one a line, each "file:line: what is wrong; what to do". `descriptors` is kept alive by the result.
 absl::StatusOr<std::shared_ptr<const Definition>> LoadDefinition(const std::string& file, absl::string_view yaml,
-                                                                 std::shared_ptr<const DescriptorSource> descriptors);
+                                                                 std::shared_ptr<const DescriptorSource> descriptors,
+                                                                 Origin origin = Origin::kFile);
 
 // Every definition the process knows, by name and version; thread-safe once filled.
 class DefinitionCatalog {

@@ -11,9 +11,10 @@
 namespace unwind {
 namespace {
 
-constexpr std::size_t kFileBytesMax = 1 << 20;
 constexpr int kMessageDepthMax = 16;  // of nested maps; also ends an alias that contains itself
-constexpr int kFieldsMax = 10000;     // mapped in one file; also ends aliases of aliases of aliases
+// Of one file with every alias written out, so that a small file cannot be a large definition.
+constexpr int kEntriesMax = 20'000;  // of maps and lists
+constexpr std::size_t kTextBytesMax = 4 * kDefinitionBytesMax;
 
 class Reader {
  public:
@@ -34,6 +35,9 @@ class Reader {
   ReadValue Into(MappingText& mapping, std::string what);
   ReadValue Into(std::vector<std::pair<Text, Text>>& table, std::string what);
 
+  // Whether another entry may be read; past the bounds everything else is left out, with one finding.
+  bool MayRead(int line);
+
   Text ReadText(const YAML::Node& node, int line, const std::string& what);
   std::vector<Text> ReadTexts(const YAML::Node& node, int line, const std::string& what);
   std::vector<FieldText> ReadFields(const YAML::Node& node, int line, const std::string& what, int depth);
@@ -45,12 +49,24 @@ class Reader {
                absl::string_view example);
 
   Findings& findings_;
-  int fields_ = 0;
+  int entries_ = 0;
+  std::size_t text_bytes_ = 0;
 };
 
 int LineOf(const YAML::Node& node, int otherwise) {
   const YAML::Mark mark = node.Mark();
   return node.IsNull() || mark.is_null() ? otherwise : mark.line + 1;
+}
+
+bool Reader::MayRead(int line) {
+  if (entries_ > kEntriesMax) return false;
+  if (++entries_ <= kEntriesMax && text_bytes_ <= kTextBytesMax) return true;
+  entries_ = kEntriesMax + 1;
+  findings_.Add(line,
+                absl::StrCat("with its aliases written out the file has more than ", kEntriesMax, " entries or ",
+                             kTextBytesMax, " bytes"),
+                "make it smaller; nothing from here on was read");
+  return false;
 }
 
 bool Reader::EachEntry(const YAML::Node& node, int line, const std::string& what,
@@ -61,6 +77,7 @@ bool Reader::EachEntry(const YAML::Node& node, int line, const std::string& what
   }
   std::set<std::string> seen;
   for (const auto& pair : node) {
+    if (!MayRead(LineOf(pair.first, line))) return false;
     const Text key = ReadText(pair.first, line, absl::StrCat("a key of ", what));
     if (!key.given()) continue;
     if (!seen.insert(key.value).second) {
@@ -80,7 +97,7 @@ void Reader::ReadMap(const YAML::Node& node, int line, const std::string& what, 
       known.push_back(name);
     }
     findings_.Add(key.line, absl::StrCat(what, " has no key '", key.value, "'"),
-                  Suggest(key.value, known, absl::StrCat("its keys are ", absl::StrJoin(known, ", "))));
+                  findings_.Suggest(key.value, known, absl::StrCat("its keys are ", absl::StrJoin(known, ", "))));
   });
 }
 
@@ -114,6 +131,7 @@ Text Reader::ReadText(const YAML::Node& node, int line, const std::string& what)
     return {};
   }
   // yaml-cpp tags quoted and block scalars "!", plain ones "?".
+  text_bytes_ += node.Scalar().size();
   return {node.Scalar(), LineOf(node, line), node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str"};
 }
 
@@ -124,6 +142,7 @@ std::vector<Text> Reader::ReadTexts(const YAML::Node& node, int line, const std:
   }
   std::vector<Text> texts;
   for (const YAML::Node& element : node) {
+    if (!MayRead(line)) break;
     Text text = ReadText(element, line, absl::StrCat("an element of ", what));
     if (text.given()) texts.push_back(std::move(text));
   }
@@ -138,7 +157,6 @@ std::vector<FieldText> Reader::ReadFields(const YAML::Node& node, int line, cons
     return fields;
   }
   EachEntry(node, line, what, [&](const Text& key, const YAML::Node& value) {
-    if (++fields_ > kFieldsMax) return;
     fields.push_back({key, ReadValueText(value, key, what, depth)});
   });
   return fields;
@@ -221,6 +239,7 @@ DefinitionFile Reader::ReadFile(const YAML::Node& root) {
               }
               if (value.size() == 0) findings_.Add(line, "steps is empty", "give at least one step");
               for (const YAML::Node& step : value) {
+                if (!MayRead(line)) break;
                 if (step.IsMap()) {
                   file.steps.push_back(ReadStep(step, line));
                 } else {
@@ -239,9 +258,6 @@ DefinitionFile Reader::ReadFile(const YAML::Node& root) {
   Require(root, 1, "version", "a definition", "version: 1");
   Require(root, 1, "serves", "a definition", "serves: shop.checkout.v1.CheckoutService/PlaceOrder");
   Require(root, 1, "steps", "a definition", "steps:");
-  if (fields_ > kFieldsMax) {
-    findings_.Add(1, absl::StrCat("more than ", kFieldsMax, " fields are mapped"), "split the saga");
-  }
   return file;
 }
 
@@ -254,11 +270,6 @@ void Reader::Require(const YAML::Node& node, int line, const std::string& key, a
 }  // namespace
 
 DefinitionFile ReadDefinitionFile(absl::string_view yaml, Findings& findings) {
-  if (yaml.size() > kFileBytesMax) {
-    findings.Add(1, absl::StrCat("the file has ", yaml.size(), " bytes"),
-                 absl::StrCat("at most ", kFileBytesMax, " are read"));
-    return {};
-  }
   try {
     const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(yaml));
     if (documents.size() != 1) {

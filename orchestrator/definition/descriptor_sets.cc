@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "orchestrator/definition/definition_file.h"
+#include "orchestrator/definition/definition_text.h"
 #include "orchestrator/definition/findings.h"
 
 namespace unwind {
@@ -43,9 +44,10 @@ std::string NamesOf(const std::vector<Set>& sets) {
 // One definition's way to its types.
 class Resolver {
  public:
-  Resolver(std::string file, absl::string_view yaml) : file_(std::move(file)), yaml_(yaml), findings_(file_) {
-    Findings reported_when_loaded(file_);
-    text_ = ReadDefinitionFile(yaml_, reported_when_loaded);
+  Resolver(std::string file, absl::string_view yaml)
+      : file_(std::move(file)), yaml_(yaml), findings_(file_, Origin::kFile) {
+    Findings reported_when_loaded(file_, Origin::kFile);
+    if (CheckText(yaml_, reported_when_loaded)) text_ = ReadDefinitionFile(yaml_, reported_when_loaded);
     services_ = ServicesOf(text_);
   }
 
@@ -77,7 +79,7 @@ class Resolver {
       std::vector<std::string> loaded;
       for (const Set& set : sets) loaded.push_back(FileNameOf(set));
       findings_.Add(name.line, absl::StrCat("no descriptor set '", name.value, "' is loaded"),
-                    Suggest(name.value, loaded, absl::StrCat("loaded are ", absl::StrJoin(loaded, ", "))));
+                    findings_.Suggest(name.value, loaded, absl::StrCat("loaded are ", absl::StrJoin(loaded, ", "))));
     }
     RETURN_IF_ERROR(findings_.ToStatus());
     return named;

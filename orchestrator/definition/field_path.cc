@@ -4,7 +4,6 @@
 #include "absl/strings/str_join.h"
 #include "common/base/check.h"
 #include "google/protobuf/descriptor.pb.h"
-#include "orchestrator/definition/findings.h"
 
 namespace unwind {
 namespace {
@@ -109,11 +108,11 @@ std::string ElementTypeName(const FieldDescriptor& field) {
 
 }  // namespace
 
-std::string SuggestField(const Descriptor& message, const std::string& name) {
+std::string SuggestField(const Descriptor& message, const std::string& name, const Findings& findings) {
   std::vector<std::string> names;
   for (int i = 0; i < message.field_count(); ++i) names.push_back(message.field(i)->name());
   if (names.empty()) return "it has no fields at all";
-  return Suggest(name, names, absl::StrCat("its fields are ", absl::StrJoin(names, ", ")));
+  return findings.Suggest(name, names, absl::StrCat("its fields are ", absl::StrJoin(names, ", ")));
 }
 
 const Message* Holder(const Message& message, const FieldPath& path) {

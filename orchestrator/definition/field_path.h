@@ -7,6 +7,7 @@
 
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+#include "orchestrator/definition/findings.h"
 
 namespace unwind {
 
@@ -14,7 +15,8 @@ namespace unwind {
 using FieldPath = std::vector<const google::protobuf::FieldDescriptor*>;
 
 // What to say of a field that the message does not have.
-std::string SuggestField(const google::protobuf::Descriptor& message, const std::string& name);
+std::string SuggestField(const google::protobuf::Descriptor& message, const std::string& name,
+                         const Findings& findings);
 
 // The message that holds the path's last field; null if one on the way is not set. REQUIRES: path is not empty.
 const google::protobuf::Message* Holder(const google::protobuf::Message& message, const FieldPath& path);

@@ -3,33 +3,59 @@
 #define UNWIND_ORCHESTRATOR_DEFINITION_FINDINGS_H_
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "orchestrator/definition/definition.h"
 
 namespace unwind {
 
+// Lines count from 1. Each finding reads as one sentence: "file:line: <what>; <todo>". Words of the file that appear in
+// one may be of any length and hold any byte: control characters are escaped and long texts cut in the middle. The
+// first 100 errors and the first 100 warnings are kept, the others are counted.
 class Findings {
  public:
-  explicit Findings(std::string file) : file_(std::move(file)) {}
+  Findings(const std::string& file, Origin origin);
 
-  // `line` counts from 1. Read as one sentence: "file:line: <what>; <todo>".
+  // An error: there is no definition.
   void Add(int line, absl::string_view what, absl::string_view todo);
 
-  bool empty() const { return found_.empty(); }
+  // An error in a file; a warning in a stored definition, which an earlier release accepted and sagas run on.
+  void Refuse(int line, absl::string_view what, absl::string_view todo);
 
-  // OK, or INVALID_ARGUMENT with all findings by line, one a line of the message.
+  // It can run, but is likely not what was meant.
+  void Warn(int line, absl::string_view what, absl::string_view todo);
+
+  // "did you mean 'x'?" with the candidate closest to `word`, or `otherwise` if none is close.
+  std::string Suggest(absl::string_view word, const std::vector<std::string>& candidates,
+                      absl::string_view otherwise) const;
+
+  bool has_errors() const { return !errors_.kept.empty(); }
+
+  // OK if there are no errors, else INVALID_ARGUMENT with errors and warnings in the order of their lines, one a line.
   absl::Status ToStatus() const;
 
- private:
-  std::string file_;
-  std::vector<std::pair<int, std::string>> found_;
-};
+  std::vector<std::string> warnings() const;
 
-// "did you mean 'x'?" with the candidate closest to `word`, or `otherwise` if none is close.
-std::string Suggest(absl::string_view word, const std::vector<std::string>& candidates, absl::string_view otherwise);
+ private:
+  struct Finding {
+    int line = 0;
+    std::string text;
+  };
+  struct List {
+    std::vector<Finding> kept;
+    int left_out = 0;
+  };
+
+  void Keep(List& list, int line, absl::string_view severity, absl::string_view what, absl::string_view todo) const;
+  static std::vector<std::string> Sorted(std::vector<Finding> findings);
+
+  const std::string file_;
+  const Origin origin_;
+  List errors_;
+  List warnings_;
+};
 
 }  // namespace unwind
 

@@ -5,10 +5,12 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
 #include "google/protobuf/arena.h"
 #include "orchestrator/definition/compiled_definition.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/definition/definition_file.h"
+#include "orchestrator/definition/definition_text.h"
 #include "orchestrator/definition/findings.h"
 #include "orchestrator/definition/fingerprint.h"
 #include "orchestrator/definition/mapping_compiler.h"
@@ -33,17 +35,19 @@ constexpr int kRefusalsMax = 1000;
 // Loads one file, top to bottom. Goes on after a fault, so that all of them are found at once.
 class Loader {
  public:
-  Loader(const std::string& file, absl::string_view yaml, std::shared_ptr<const DescriptorSource> descriptors)
-      : findings_(file), types_(std::make_shared<MessageTypes>(std::move(descriptors))) {
+  Loader(const std::string& file, absl::string_view yaml, std::shared_ptr<const DescriptorSource> descriptors,
+         Origin origin)
+      : origin_(origin), findings_(file, origin), types_(std::make_shared<MessageTypes>(std::move(descriptors))) {
     parts_.types = types_;
     parts_.yaml = std::string(yaml);
   }
 
   absl::StatusOr<std::shared_ptr<const Definition>> Load() {
+    if (origin_ == Origin::kFile && !CheckText(parts_.yaml, findings_)) return findings_.ToStatus();
     file_ = ReadDefinitionFile(parts_.yaml, findings_);
     if (file_.steps.size() > kStepsMax) {
       findings_.Add(file_.steps[kStepsMax].line, absl::StrCat("the saga has ", file_.steps.size(), " steps"),
-                    absl::StrCat("at most ", kStepsMax, " are allowed: let a step call another saga"));
+                    absl::StrCat("at most ", kStepsMax, " are allowed: let one call do what several do"));
       return findings_.ToStatus();
     }
     ReadHead();
@@ -52,7 +56,7 @@ class Loader {
     ReadSteps();
     for (std::size_t i = 0; i < steps_.size(); ++i) CompileStep(i);
     CompileResponse();
-    if (!findings_.empty()) return findings_.ToStatus();
+    RETURN_IF_ERROR(findings_.ToStatus());
     return Finish();
   }
 
@@ -241,11 +245,13 @@ class Loader {
       }
       parts_.plan.steps.push_back(std::move(step.plan));
     }
+    parts_.warnings = findings_.warnings();
     parts_.descriptors = MinimalDescriptorSet(methods);
     parts_.hash = Fingerprint(parts_.yaml, methods);
     return MakeDefinition(std::move(parts_));
   }
 
+  const Origin origin_;
   Findings findings_;
   std::shared_ptr<MessageTypes> types_;
   DefinitionFile file_;
@@ -257,8 +263,9 @@ class Loader {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Definition>> LoadDefinition(const std::string& file, absl::string_view yaml,
-                                                                 std::shared_ptr<const DescriptorSource> descriptors) {
-  return Loader(file, yaml, std::move(descriptors)).Load();
+                                                                 std::shared_ptr<const DescriptorSource> descriptors,
+                                                                 Origin origin) {
+  return Loader(file, yaml, std::move(descriptors), origin).Load();
 }
 
 }  // namespace unwind

@@ -68,7 +68,7 @@ class Compiler {
       const FieldDescriptor* field = type.FindFieldByName(text.name.value);
       if (field == nullptr) {
         findings_.Add(text.name.line, absl::StrCat(type.full_name(), " has no field '", text.name.value, "'"),
-                      SuggestField(type, text.name.value));
+                      SuggestField(type, text.name.value, findings_));
         continue;
       }
       given.insert(field);
@@ -190,11 +190,11 @@ class Compiler {
     const bool is_text = field.cpp_type() == FieldDescriptor::CPPTYPE_STRING;
     if (field.is_repeated() || field.message_type() != nullptr) {
       findings_.Add(text.line, absl::StrCat("'", text.value, "' is not a path, and no literal is ", TypeName(field)),
-                    Suggest(text.value, RootNames(scope_), "give it a path, such as input.<field>"));
+                    findings_.Suggest(text.value, RootNames(scope_), "give it a path, such as input.<field>"));
     } else if (is_text && !text.quoted && LooksLikePath(text.value)) {
       const std::string first = text.value.substr(0, text.value.find('.'));
       findings_.Add(text.line, absl::StrCat("'", text.value, "' looks like a path, but there is no step '", first, "'"),
-                    Suggest(first, RootNames(scope_), "quote it if it is a text"));
+                    findings_.Suggest(first, RootNames(scope_), "quote it if it is a text"));
     } else if (!SetLiteral(base, field, text.value)) {
       findings_.Add(text.line,
                     absl::StrCat("'", text.value, "' is no value of '", field.name(), "' (", TypeName(field), ")"),
@@ -207,7 +207,7 @@ class Compiler {
     std::vector<std::string> names;
     const EnumDescriptor& type = *field.enum_type();
     for (int i = 0; i < type.value_count(); ++i) names.push_back(ShortName(*type.value(i)));
-    return Suggest(text.value, names, absl::StrCat("its values are ", absl::StrJoin(names, ", ")));
+    return findings_.Suggest(text.value, names, absl::StrCat("its values are ", absl::StrJoin(names, ", ")));
   }
 
   void ReportMismatch(const Text& text, absl::string_view type, const FieldDescriptor& field) {

@@ -38,8 +38,8 @@ const MethodDescriptor* FindUnaryMethod(const google::protobuf::DescriptorPool& 
   const MethodDescriptor* method = service->FindMethodByName(parts[1]);
   if (method == nullptr) {
     findings.Add(name.line, absl::StrCat("service '", parts[0], "' has no method '", parts[1], "'"),
-                 Suggest(parts[1], MethodsOf(*service),
-                         absl::StrCat("its methods are ", absl::StrJoin(MethodsOf(*service), ", "))));
+                 findings.Suggest(parts[1], MethodsOf(*service),
+                                  absl::StrCat("its methods are ", absl::StrJoin(MethodsOf(*service), ", "))));
     return nullptr;
   }
   if (method->client_streaming() || method->server_streaming()) {

@@ -29,7 +29,7 @@ std::optional<ResolvedPath> ResolveSaga(const Text& text, const Scope& scope, Fi
     std::vector<std::string> names;
     for (const auto& [name, field] : kFields) names.push_back(name);
     findings.Add(text.line, absl::StrCat("there is no '", text.value, "'"),
-                 Suggest(text.value, names, absl::StrCat("a saga has ", absl::StrJoin(names, ", "))));
+                 findings.Suggest(text.value, names, absl::StrCat("a saga has ", absl::StrJoin(names, ", "))));
     return std::nullopt;
   }
   const bool of_failure = it->second != SagaField::kId && it->second != SagaField::kKey;
@@ -65,7 +65,7 @@ std::optional<FieldPath> ResolveFields(const Text& text, const Segments& segment
     if (field == nullptr) {
       findings.Add(text.line,
                    absl::StrCat("'", text.value, "': ", message->full_name(), " has no field '", segments[i], "'"),
-                   SuggestField(*message, segments[i]));
+                   SuggestField(*message, segments[i], findings));
       return std::nullopt;
     }
     path.push_back(field);
@@ -105,7 +105,7 @@ std::optional<ResolvedPath> ResolvePath(const Text& text, const Scope& scope, Fi
     path.step = IndexOf(segments[0], scope);
     if (path.step == kInputRoot) {
       findings.Add(text.line, absl::StrCat("'", text.value, "' begins with neither input nor saga nor a step's name"),
-                   Suggest(segments[0], RootNames(scope), "write input.<field> or <step>.<field>"));
+                   findings.Suggest(segments[0], RootNames(scope), "write input.<field> or <step>.<field>"));
       return std::nullopt;
     }
     const auto step = static_cast<std::size_t>(path.step);

@@ -47,7 +47,7 @@ class OrderCheck {
     }
     order_.sound = false;
     findings_.Add(name.line, absl::StrCat("'after' names '", name.value, "', which is not a step"),
-                  Suggest(name.value, names, absl::StrCat("the steps are ", absl::StrJoin(names, ", "))));
+                  findings_.Suggest(name.value, names, absl::StrCat("the steps are ", absl::StrJoin(names, ", "))));
     return -1;
   }
 

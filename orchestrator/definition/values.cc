@@ -72,16 +72,17 @@ StepKind ReadKind(const Text& text, Findings& findings) {
   if (text.value == "pivot") return StepKind::kPivot;
   if (text.value == "retriable") return StepKind::kRetriable;
   findings.Add(text.line, absl::StrCat("there is no kind '", text.value, "'"),
-               Suggest(text.value, {"compensatable", "pivot", "retriable"},
-                       "write compensatable (the default), pivot or retriable"));
+               findings.Suggest(text.value, {"compensatable", "pivot", "retriable"},
+                                "write compensatable (the default), pivot or retriable"));
   return StepKind::kCompensatable;
 }
 
 std::optional<int> ReadErrorCode(const Text& text, Findings& findings) {
   google::rpc::Code code = google::rpc::OK;
   if (google::rpc::Code_Parse(text.value, &code) && code != google::rpc::OK) return code;
-  findings.Add(text.line, absl::StrCat("'", text.value, "' is not the code of an error"),
-               Suggest(text.value, ErrorCodeNames(), "use a name of google.rpc.Code other than OK, such as ABORTED"));
+  findings.Add(
+      text.line, absl::StrCat("'", text.value, "' is not the code of an error"),
+      findings.Suggest(text.value, ErrorCodeNames(), "use a name of google.rpc.Code other than OK, such as ABORTED"));
   return std::nullopt;
 }
 

@@ -46,7 +46,7 @@ absl::StatusOr<std::shared_ptr<const Definition>> LoadFile(const std::string& fi
 absl::StatusOr<std::shared_ptr<const Definition>> LoadStored(const StoredDefinition& stored) {
   const std::string name = absl::StrCat("stored saga ", stored.name, " version ", stored.version);
   ASSIGN_OR_RETURN(const auto descriptors, DescriptorSource::Build(name, stored.descriptors));
-  return LoadDefinition(name, stored.yaml, descriptors);
+  return LoadDefinition(name, stored.yaml, descriptors, Origin::kStored);
 }
 
 // Whether what is stored under another hash, which an older program computed, means the same.
