@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/core/reading.h"
 
 namespace unwind {
 namespace {
@@ -91,9 +92,11 @@ saga::v1::Saga ToProto(const Saga& saga, const Plan* plan) {
     saga::v1::Step& shown = *proto.add_steps();
     shown.set_name(StepName(plan, static_cast<int>(i)));
     shown.set_state(static_cast<saga::v1::Step::State>(step.state));
-    shown.set_phase(ToProto(step.phase));
+    if (step.parked || step.sends != Step().sends) shown.set_phase(ToProto(step.phase));
     shown.set_attempt(step.attempt());
     shown.set_parked(step.parked);
+    if (plan != nullptr && i < plan->steps.size()) shown.set_stuck(IsStuck(*plan, saga, i, saga.update_time));
+    if (HasFailed(step.last_failure)) *shown.mutable_last_failure() = ToProto(step.last_failure);
     if (step.wake_at != absl::InfiniteFuture()) *shown.mutable_next_attempt_time() = ToProto(step.wake_at);
   }
   if (HasFailed(saga.failure)) *proto.mutable_failure() = ToProto(saga.failure);

@@ -8,6 +8,7 @@
 #include "common/rpc/error.h"
 #include "google/protobuf/dynamic_message.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/core/reading.h"
 
 namespace unwind {
 namespace {
@@ -30,10 +31,10 @@ absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga
                      {"STEP_NOT_FOUND", kSagaDomain, {{"saga_id", saga.id}, {"step", step}}});
   }
   const auto index = found - steps.begin();
-  if (!saga.steps[static_cast<std::size_t>(index)].parked) {
+  if (!TakesVerb(definition.plan(), saga, static_cast<std::size_t>(index))) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      absl::StrCat("step ", step, " of saga ", saga.id, " (", NameOf(saga.state),
-                                  ") does not wait for a person; see `parked` in GetSaga"),
+                                  ") is neither parked nor repeated; see `parked` and `last_failure` in GetSaga"),
                      {"STEP_NOT_PARKED", kSagaDomain, {{"saga_id", saga.id}, {"step", step}}});
   }
   return Operated{.verb = verb, .step = static_cast<int>(index), .reply = {}, .actor = {}, .reason = {}};
@@ -43,7 +44,7 @@ absl::StatusOr<std::string> ReadKnownReply(const Definition& definition, const S
                                            const google::protobuf::Any* reply) {
   if (saga.steps[static_cast<std::size_t>(step)].phase == Phase::kCompensation) {
     if (reply == nullptr) return std::string();
-    return BadReply("must be unset: the step's compensation is parked, and its reply is not kept");
+    return BadReply("must be unset: it is the step's compensation that is repeated, and its reply is not kept");
   }
   const google::protobuf::Descriptor* const type = ResponseType(definition, step);
   std::string name;

@@ -7,12 +7,13 @@
 #include "absl/status/status.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/core/outcome.h"
+#include "orchestrator/core/reading.h"
 
 namespace unwind {
 namespace {
 
 // A transition in the making: the row as it becomes, and what is to be sent.
-struct Turn {
+struct Draft {
   const Plan& plan;
   const Moment& moment;
   Saga saga;
@@ -21,72 +22,6 @@ struct Turn {
   const StepPlan& plan_of(std::size_t i) const { return plan.steps[i]; }
   Step& step(std::size_t i) { return saga.steps[i]; }
 };
-
-// ---- reading the row
-
-bool Done(const Step& step) { return step.state == StepState::kSucceeded || step.state == StepState::kSkipped; }
-
-// Nothing of the step is left to undo.
-bool Undone(const Step& step) {
-  return step.state == StepState::kPending || step.state == StepState::kSkipped || step.state == StepState::kRefused ||
-         step.state == StepState::kCompensated;
-}
-
-// No cancel or deadline can turn the saga back any more (S5): its pivot was sent or skipped, or no step can be undone.
-bool Committed(const Plan& plan, const Saga& saga) {
-  bool has_compensatable = false;
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    if (plan.steps[i].kind == StepKind::kPivot) return saga.steps[i].state != StepState::kPending;
-    has_compensatable |= plan.steps[i].kind == StepKind::kCompensatable;
-  }
-  return !has_compensatable;
-}
-
-// The pivot is out under its action, and asking `resolve` could end that sooner. Its index, or steps.size().
-std::size_t ResolvablePivot(const Plan& plan, const Saga& saga) {
-  std::size_t i = 0;
-  for (; i < plan.steps.size(); ++i) {
-    const Step& step = saga.steps[i];
-    if (plan.steps[i].kind == StepKind::kPivot && plan.steps[i].has_resolve && step.state == StepState::kInFlight &&
-        step.phase == Phase::kAction && !step.parked) {
-      break;
-    }
-  }
-  return i;
-}
-
-bool Ready(const Plan& plan, const Saga& saga, std::size_t i) {
-  for (const int before : plan.steps[i].after) {
-    if (!Done(saga.steps[static_cast<std::size_t>(before)])) return false;
-  }
-  return true;
-}
-
-// Whether nothing that depends on step `i`, directly or through others, is left to undo.
-bool DependentsUndone(const Plan& plan, const Saga& saga, std::size_t i) {
-  std::vector<bool> needed(plan.steps.size());  // by a step that is not undone
-  std::vector<std::size_t> open;
-  for (std::size_t j = 0; j < plan.steps.size(); ++j) {
-    if (!Undone(saga.steps[j])) open.push_back(j);
-  }
-  while (!open.empty()) {
-    const std::size_t j = open.back();
-    open.pop_back();
-    for (const int before : plan.steps[j].after) {
-      const auto b = static_cast<std::size_t>(before);
-      if (!needed[b]) open.push_back(b);
-      needed[b] = true;
-    }
-  }
-  return !needed[i];
-}
-
-// The saga goes back and this step's turn may come: it succeeded, or was sent and may have happened. A step whose
-// compensation needs its own reply is first repeated until that is known (S3); a parked one waits for its person.
-bool WantsCompensation(const StepPlan& plan, const Step& step) {
-  if (step.state == StepState::kSucceeded) return true;
-  return step.state == StepState::kInFlight && !step.parked && !plan.compensation_reads_own_reply;
-}
 
 // ---- changing a step
 
@@ -101,10 +36,10 @@ void End(Step& step, StepState state) {
   step.state = state;
 }
 
-void Park(Turn& turn, std::size_t i, const Failure& why) {
-  Rest(turn.step(i));
-  turn.step(i).parked = true;
-  if (turn.saga.failure.reason.empty()) turn.saga.failure = why;
+void Park(Draft& draft, std::size_t i, const Failure& why) {
+  Rest(draft.step(i));
+  draft.step(i).parked = true;
+  if (draft.saga.failure.reason.empty()) draft.saga.failure = why;
 }
 
 Failure MakeFailure(absl::StatusCode code, const char* reason, const char* message, const std::string& step) {
@@ -125,24 +60,27 @@ void EnterPhase(Step& step, Phase phase) {
   step.first_send_time = absl::InfiniteFuture();
 }
 
-void SendNow(Turn& turn, std::size_t i, Phase phase) {
-  Step& step = turn.step(i);
+void SendNow(Draft& draft, std::size_t i, Phase phase) {
+  Step& step = draft.step(i);
   EnterPhase(step, phase);
   Rest(step);
   step.awaiting = true;
-  if (step.first_send_time == absl::InfiniteFuture()) step.first_send_time = turn.moment.now;
+  if (step.first_send_time == absl::InfiniteFuture()) step.first_send_time = draft.moment.now;
   const int attempt = ++step.sends[static_cast<std::size_t>(phase)];
-  turn.sends.push_back({static_cast<int>(i), phase, attempt});
+  draft.sends.push_back({static_cast<int>(i), phase, attempt});
 }
 
 // The same, unless the saga is older than participants remember keys: then a person decides.
-void SendUnlessTooOld(Turn& turn, std::size_t i, Phase phase) {
-  if (turn.moment.now - turn.saga.create_time <= turn.plan.age_max) return SendNow(turn, i, phase);
-  EnterPhase(turn.step(i), phase);
-  Park(turn, i,
+void SendUnlessTooOld(Draft& draft, std::size_t i, Phase phase) {
+  if (draft.moment.now - draft.saga.create_time <= draft.plan.age_max) return SendNow(draft, i, phase);
+  EnterPhase(draft.step(i), phase);
+  Park(draft, i,
        MakeFailure(absl::StatusCode::kDeadlineExceeded, "SAGA_TOO_OLD",
-                   "the saga is older than its participants remember idempotency keys", turn.plan_of(i).name));
+                   "the saga is older than its participants remember idempotency keys", draft.plan_of(i).name));
 }
+
+// A participant may ask for a longer pause than a step's own cap, up to this.
+constexpr absl::Duration kRetryAfterMax = absl::Minutes(1);
 
 // Full jitter: an even draw from [0, min(cap, backoff * 2^(n-1))], in whole microseconds so that it is stored exactly.
 absl::Duration Pause(const RetryPolicy& policy, int sends, double jitter) {
@@ -151,27 +89,30 @@ absl::Duration Pause(const RetryPolicy& policy, int sends, double jitter) {
   return absl::Trunc(std::min(ceiling, policy.cap) * jitter, absl::Microseconds(1));
 }
 
-void SendLater(Turn& turn, std::size_t i) {
-  Step& step = turn.step(i);
+// Not sooner than the participant asks for, as far as that is heeded. A deadline does not wait for it.
+void SendLater(Draft& draft, std::size_t i, const Replied& reply) {
+  Step& step = draft.step(i);
+  const RetryPolicy& policy = draft.plan_of(i).retry;
+  const absl::Duration asked = std::min(reply.retry_after, std::max(policy.cap, kRetryAfterMax));
   Rest(step);
-  step.wake_at = turn.moment.now + Pause(turn.plan_of(i).retry, step.attempt(), turn.moment.jitter);
+  step.wake_at = draft.moment.now + std::max(asked, Pause(policy, step.attempt(), draft.moment.jitter));
 }
 
-void RefusedAgain(Turn& turn, std::size_t i, const Failure& why) {
-  if (++turn.step(i).refusals >= turn.plan.refusals_max) return Park(turn, i, why);
-  SendLater(turn, i);
+void RefusedAgain(Draft& draft, std::size_t i, const Replied& reply) {
+  if (++draft.step(i).refusals >= draft.plan.refusals_max) return Park(draft, i, reply.failure);
+  SendLater(draft, i, reply);
 }
 
 // The first cause counts, and not what parked a step before and was mended.
-void GoBack(Turn& turn, const Failure& why) {
-  if (!turn.saga.backward) turn.saga.failure = why;
-  turn.saga.backward = true;
+void GoBack(Draft& draft, const Failure& why) {
+  if (!draft.saga.backward) draft.saga.failure = why;
+  draft.saga.backward = true;
 }
 
 // ---- the answers of a call (S3, S6, S7)
 
-void Succeed(Turn& turn, std::size_t i, const std::string& reply) {
-  Step& step = turn.step(i);
+void Succeed(Draft& draft, std::size_t i, const std::string& reply) {
+  Step& step = draft.step(i);
   step.last_failure = {};
   if (step.phase == Phase::kCompensation) return End(step, StepState::kCompensated);
   End(step, StepState::kSucceeded);
@@ -180,184 +121,183 @@ void Succeed(Turn& turn, std::size_t i, const std::string& reply) {
 
 // A compensatable action that may or may not have happened, with no further send that could tell. Settle compensates
 // it.
-void GiveUpAction(Turn& turn, std::size_t i, const Failure& why) {
-  GoBack(turn, why);
-  Rest(turn.step(i));
-  if (turn.plan_of(i).compensation_reads_own_reply) SendLater(turn, i);
+void GiveUpAction(Draft& draft, std::size_t i, const Replied& reply) {
+  GoBack(draft, reply.failure);
+  Rest(draft.step(i));
+  if (draft.plan_of(i).compensation_reads_own_reply) SendLater(draft, i, reply);
 }
 
-void CompensatableNotOk(Turn& turn, std::size_t i, const Replied& reply) {
-  const StepPlan& plan = turn.plan_of(i);
+void CompensatableNotOk(Draft& draft, std::size_t i, const Replied& reply) {
+  const StepPlan& plan = draft.plan_of(i);
   switch (reply.outcome) {
     case Outcome::kOk:
       return;
     case Outcome::kUnknown:
-      if (turn.step(i).unknowns < plan.retry.attempts) return SendLater(turn, i);
-      return GiveUpAction(turn, i, reply.failure);
+      if (draft.step(i).unknowns < plan.retry.attempts) return SendLater(draft, i, reply);
+      return GiveUpAction(draft, i, reply);
     case Outcome::kFenced:
-      GoBack(turn, reply.failure);
-      if (plan.compensation_reads_own_reply) return RefusedAgain(turn, i, reply.failure);
-      return GiveUpAction(turn, i, reply.failure);
+      GoBack(draft, reply.failure);
+      if (plan.compensation_reads_own_reply) return RefusedAgain(draft, i, reply);
+      return GiveUpAction(draft, i, reply);
     case Outcome::kRefused:
-      GoBack(turn, reply.failure);
-      if (reply.effect_free) return End(turn.step(i), StepState::kRefused);
-      if (plan.compensation_reads_own_reply) return Park(turn, i, reply.failure);
-      return GiveUpAction(turn, i, reply.failure);
+      GoBack(draft, reply.failure);
+      if (reply.effect_free) return End(draft.step(i), StepState::kRefused);
+      if (plan.compensation_reads_own_reply) return Park(draft, i, reply.failure);
+      return GiveUpAction(draft, i, reply);
   }
 }
 
-void PivotNotOk(Turn& turn, std::size_t i, const Replied& reply) {
-  const bool only_copy = turn.step(i).attempt() == 1;
-  if (reply.outcome == Outcome::kRefused && reply.effect_free && only_copy) {
-    End(turn.step(i), StepState::kRefused);
-    return GoBack(turn, reply.failure);
+void PivotNotOk(Draft& draft, std::size_t i, const Replied& reply) {
+  if (reply.outcome == Outcome::kRefused && reply.effect_free) {
+    End(draft.step(i), StepState::kRefused);
+    return GoBack(draft, reply.failure);
   }
   // What ended the connection may have been another call's fault: sent once more before it is asked about (S6).
-  if (reply.by_transport && only_copy) return SendLater(turn, i);
-  if (turn.plan_of(i).has_resolve) return SendUnlessTooOld(turn, i, Phase::kResolve);
-  if (reply.outcome == Outcome::kRefused) return RefusedAgain(turn, i, reply.failure);
-  SendLater(turn, i);
+  if (reply.by_transport && draft.step(i).attempt() == 1) return SendLater(draft, i, reply);
+  if (draft.plan_of(i).has_resolve) return SendUnlessTooOld(draft, i, Phase::kResolve);
+  if (reply.outcome == Outcome::kRefused) return RefusedAgain(draft, i, reply);
+  SendLater(draft, i, reply);
 }
 
-void ResolveNotOk(Turn& turn, std::size_t i, const Replied& reply) {
-  if (reply.outcome != Outcome::kRefused) return SendLater(turn, i);
+void ResolveNotOk(Draft& draft, std::size_t i, const Replied& reply) {
+  if (reply.outcome != Outcome::kRefused) return SendLater(draft, i, reply);
   Failure why = reply.failure;
   if (const auto cause = why.metadata.find("cause"); cause != why.metadata.end() && !cause->second.empty()) {
     why.reason = cause->second;
     why.metadata.erase(cause);
   }
-  End(turn.step(i), StepState::kRefused);
-  GoBack(turn, why);
+  End(draft.step(i), StepState::kRefused);
+  GoBack(draft, why);
 }
 
 // A compensation or a retriable action: it must succeed in the end.
-void MustSucceedNotOk(Turn& turn, std::size_t i, const Replied& reply) {
-  if (reply.outcome == Outcome::kRefused) return RefusedAgain(turn, i, reply.failure);
-  SendLater(turn, i);
+void MustSucceedNotOk(Draft& draft, std::size_t i, const Replied& reply) {
+  if (reply.outcome == Outcome::kRefused) return RefusedAgain(draft, i, reply);
+  SendLater(draft, i, reply);
 }
 
-void NotOk(Turn& turn, std::size_t i, const Replied& reply) {
-  if (reply.phase == Phase::kResolve) return ResolveNotOk(turn, i, reply);
-  if (reply.failure.reason == kReasonKeyReused) return Park(turn, i, reply.failure);
-  if (reply.phase == Phase::kCompensation) return MustSucceedNotOk(turn, i, reply);
-  switch (turn.plan_of(i).kind) {
+void NotOk(Draft& draft, std::size_t i, const Replied& reply) {
+  if (reply.phase == Phase::kResolve) return ResolveNotOk(draft, i, reply);
+  if (reply.failure.reason == kReasonKeyReused) return Park(draft, i, reply.failure);
+  if (reply.phase == Phase::kCompensation) return MustSucceedNotOk(draft, i, reply);
+  switch (draft.plan_of(i).kind) {
     case StepKind::kCompensatable:
-      return CompensatableNotOk(turn, i, reply);
+      return CompensatableNotOk(draft, i, reply);
     case StepKind::kPivot:
-      return PivotNotOk(turn, i, reply);
+      return PivotNotOk(draft, i, reply);
     case StepKind::kRetriable:
-      return MustSucceedNotOk(turn, i, reply);
+      return MustSucceedNotOk(draft, i, reply);
   }
 }
 
 // ---- the events
 
-void Apply(Turn& turn, const Started&) {
-  turn.saga.create_time = turn.moment.now;
-  turn.saga.deadline = turn.moment.now + turn.plan.deadline;
+void Apply(Draft& draft, const Started&) {
+  draft.saga.create_time = draft.moment.now;
+  draft.saga.deadline = draft.moment.now + draft.plan.deadline;
 }
 
-void Apply(Turn& turn, const Replied& reply) {
-  if (reply.step < 0 || static_cast<std::size_t>(reply.step) >= turn.saga.steps.size()) return;
+void Apply(Draft& draft, const Replied& reply) {
+  if (reply.step < 0 || static_cast<std::size_t>(reply.step) >= draft.saga.steps.size()) return;
   const auto i = static_cast<std::size_t>(reply.step);
-  const Step& step = turn.step(i);
+  const Step& step = draft.step(i);
   if (!step.awaiting || step.phase != reply.phase || step.attempt() != reply.attempt) return;  // stale (S8)
-  if (reply.outcome == Outcome::kOk) return Succeed(turn, i, reply.reply);
+  if (reply.outcome == Outcome::kOk) return Succeed(draft, i, reply.reply);
   Replied failed = reply;
-  failed.failure.step = turn.plan_of(i).name;
+  failed.failure.step = draft.plan_of(i).name;
   if (failed.failure.reason.empty()) {
     failed.failure.reason = reply.outcome == Outcome::kRefused ? "STEP_REFUSED" : "OUTCOME_UNKNOWN";
     failed.failure.domain = kSagaDomain;
   }
-  if (reply.outcome == Outcome::kUnknown && !reply.by_transport) ++turn.step(i).unknowns;
-  turn.step(i).last_failure = failed.failure;
-  NotOk(turn, i, failed);
+  if (reply.outcome == Outcome::kUnknown && !reply.by_transport) ++draft.step(i).unknowns;
+  draft.step(i).last_failure = failed.failure;
+  NotOk(draft, i, failed);
 }
 
-void Apply(Turn& turn, const Ticked&) {
-  for (std::size_t i = 0; i < turn.saga.steps.size(); ++i) {
-    if (turn.step(i).wake_at <= turn.moment.now) SendUnlessTooOld(turn, i, turn.step(i).phase);
+void Apply(Draft& draft, const Ticked&) {
+  for (std::size_t i = 0; i < draft.saga.steps.size(); ++i) {
+    if (draft.step(i).wake_at <= draft.moment.now) SendUnlessTooOld(draft, i, draft.step(i).phase);
   }
 }
 
-void Apply(Turn& turn, const CancelRequested&) { turn.saga.cancel_requested = true; }
+void Apply(Draft& draft, const CancelRequested&) { draft.saga.cancel_requested = true; }
 
-void Apply(Turn& turn, const TakenOver&) {
-  for (std::size_t i = 0; i < turn.saga.steps.size(); ++i) {
-    if (turn.step(i).awaiting) SendUnlessTooOld(turn, i, turn.step(i).phase);
+void Apply(Draft& draft, const TakenOver&) {
+  for (std::size_t i = 0; i < draft.saga.steps.size(); ++i) {
+    if (draft.step(i).awaiting) SendUnlessTooOld(draft, i, draft.step(i).phase);
   }
 }
 
 // A skipped compensation is taken as done, a skipped retriable step as not needed, any other as never happened.
-void Skip(Turn& turn, std::size_t i) {
-  Step& step = turn.step(i);
-  if (turn.saga.backward) return End(step, StepState::kCompensated);
-  if (turn.plan_of(i).kind == StepKind::kRetriable) return End(step, StepState::kSkipped);
+void Skip(Draft& draft, std::size_t i) {
+  Step& step = draft.step(i);
+  if (draft.saga.backward) return End(step, StepState::kCompensated);
+  if (draft.plan_of(i).kind == StepKind::kRetriable) return End(step, StepState::kSkipped);
   End(step, StepState::kRefused);
-  GoBack(turn, MakeFailure(absl::StatusCode::kAborted, "STEP_SKIPPED", "an operator took the step as never happened",
-                           turn.plan_of(i).name));
+  GoBack(draft, MakeFailure(absl::StatusCode::kAborted, "STEP_SKIPPED", "an operator took the step as never happened",
+                            draft.plan_of(i).name));
 }
 
-void Apply(Turn& turn, const Operated& operated) {
-  if (operated.step < 0 || static_cast<std::size_t>(operated.step) >= turn.saga.steps.size()) return;
+void Apply(Draft& draft, const Operated& operated) {
+  if (operated.step < 0 || static_cast<std::size_t>(operated.step) >= draft.saga.steps.size()) return;
   const auto i = static_cast<std::size_t>(operated.step);
-  if (!turn.step(i).parked) return;
+  if (!TakesVerb(draft.plan, draft.saga, i)) return;
   switch (operated.verb) {
     case Verb::kRetry:
-      turn.step(i).refusals = 0;
-      return SendNow(turn, i, turn.step(i).phase);
+      draft.step(i).refusals = 0;
+      return SendNow(draft, i, draft.step(i).phase);
     case Verb::kSkip:
-      return Skip(turn, i);
+      return Skip(draft, i);
     case Verb::kResolve:
-      return Succeed(turn, i, operated.reply);
+      return Succeed(draft, i, operated.reply);
   }
 }
 
 // ---- what follows from the row, whatever happened
 
-void HeedCancelAndDeadline(Turn& turn) {
-  const bool late = turn.moment.now >= turn.saga.deadline;
-  if (turn.saga.backward || !(turn.saga.cancel_requested || late)) return;
-  if (!Committed(turn.plan, turn.saga)) {
-    GoBack(turn, turn.saga.cancel_requested
-                     ? MakeFailure(absl::StatusCode::kCancelled, "SAGA_CANCELLED", "the saga was cancelled", "")
-                     : MakeFailure(absl::StatusCode::kAborted, "SAGA_DEADLINE", "the saga's deadline passed", ""));
-  } else if (const std::size_t i = ResolvablePivot(turn.plan, turn.saga); i < turn.saga.steps.size()) {
-    SendUnlessTooOld(turn, i, Phase::kResolve);
+void HeedCancelAndDeadline(Draft& draft) {
+  const bool late = draft.moment.now >= draft.saga.deadline;
+  if (draft.saga.backward || !(draft.saga.cancel_requested || late)) return;
+  if (!PastPivot(draft.plan, draft.saga)) {
+    GoBack(draft, draft.saga.cancel_requested
+                      ? MakeFailure(absl::StatusCode::kCancelled, "SAGA_CANCELLED", "the saga was cancelled", "")
+                      : MakeFailure(absl::StatusCode::kAborted, "SAGA_DEADLINE", "the saga's deadline passed", ""));
+  } else if (const std::size_t i = ResolvablePivot(draft.plan, draft.saga); i < draft.saga.steps.size()) {
+    SendUnlessTooOld(draft, i, Phase::kResolve);
   }
 }
 
-void StartReadySteps(Turn& turn) {
+void StartReadySteps(Draft& draft) {
   for (bool changed = true; changed;) {
     changed = false;
-    for (std::size_t i = 0; i < turn.saga.steps.size(); ++i) {
-      Step& step = turn.step(i);
-      if (step.state != StepState::kPending || !Ready(turn.plan, turn.saga, i)) continue;
+    for (std::size_t i = 0; i < draft.saga.steps.size(); ++i) {
+      Step& step = draft.step(i);
+      if (step.state != StepState::kPending || !Ready(draft.plan, draft.saga, i)) continue;
       changed = true;
-      const StepPlan& plan = turn.plan_of(i);
-      if (plan.when && !plan.when(turn.saga)) {
+      const StepPlan& plan = draft.plan_of(i);
+      if (plan.when && !plan.when(draft.saga)) {
         step.state = StepState::kSkipped;
         continue;
       }
       step.state = StepState::kInFlight;
-      SendUnlessTooOld(turn, i, Phase::kAction);
+      SendUnlessTooOld(draft, i, Phase::kAction);
     }
   }
 }
 
-void StartReadyCompensations(Turn& turn) {
+void StartReadyCompensations(Draft& draft) {
   for (bool changed = true; changed;) {
     changed = false;
-    for (std::size_t i = turn.saga.steps.size(); i-- > 0;) {
-      Step& step = turn.step(i);
-      const StepPlan& plan = turn.plan_of(i);
+    for (std::size_t i = draft.saga.steps.size(); i-- > 0;) {
+      Step& step = draft.step(i);
+      const StepPlan& plan = draft.plan_of(i);
       if (!plan.has_compensation && (step.state == StepState::kInFlight || step.state == StepState::kSucceeded)) {
         End(step, StepState::kCompensated);  // without effects: nothing to wait for and nothing to undo
         changed = true;
       }
-      if (!WantsCompensation(plan, step) || !DependentsUndone(turn.plan, turn.saga, i)) continue;
+      if (!WantsCompensation(plan, step) || !DependentsUndone(draft.plan, draft.saga, i)) continue;
       step.state = StepState::kCompensating;
-      SendUnlessTooOld(turn, i, Phase::kCompensation);
+      SendUnlessTooOld(draft, i, Phase::kCompensation);
       changed = true;
     }
   }
@@ -370,13 +310,13 @@ SagaState StateOf(const Saga& saga) {
   return saga.backward ? SagaState::kCompensating : SagaState::kRunning;
 }
 
-void Settle(Turn& turn) {
-  HeedCancelAndDeadline(turn);
-  turn.saga.backward ? StartReadyCompensations(turn) : StartReadySteps(turn);
-  turn.saga.state = StateOf(turn.saga);
+void Settle(Draft& draft) {
+  HeedCancelAndDeadline(draft);
+  draft.saga.backward ? StartReadyCompensations(draft) : StartReadySteps(draft);
+  draft.saga.state = StateOf(draft.saga);
   // What was resent and then abandoned, as by a deadline found passed at a takeover, is not sent at all.
-  const std::vector<Send> outstanding = Outstanding(turn.saga);
-  std::erase_if(turn.sends, [&outstanding](const Send& send) {
+  const std::vector<Send> outstanding = Outstanding(draft.saga);
+  std::erase_if(draft.sends, [&outstanding](const Send& send) {
     return std::find(outstanding.begin(), outstanding.end(), send) == outstanding.end();
   });
 }
@@ -387,13 +327,13 @@ Decision Advance(const Plan& plan, const Saga& saga, const Event& event, const M
   const auto stale = [&saga] { return Decision{.stale = true, .next = saga, .sends = {}}; };
   if (IsTerminal(saga.state)) return stale();
   if ((saga.version == 0) != std::holds_alternative<Started>(event)) return stale();
-  Turn turn{.plan = plan, .moment = moment, .saga = saga, .sends = {}};
-  std::visit([&turn](const auto& what) { Apply(turn, what); }, event);
-  Settle(turn);
-  if (turn.saga == saga) return stale();
-  ++turn.saga.version;
-  turn.saga.update_time = moment.now;
-  return {.stale = false, .next = std::move(turn.saga), .sends = std::move(turn.sends)};
+  Draft draft{.plan = plan, .moment = moment, .saga = saga, .sends = {}};
+  std::visit([&draft](const auto& what) { Apply(draft, what); }, event);
+  Settle(draft);
+  if (draft.saga == saga) return stale();
+  ++draft.saga.version;
+  draft.saga.update_time = moment.now;
+  return {.stale = false, .next = std::move(draft.saga), .sends = std::move(draft.sends)};
 }
 
 std::vector<Send> Outstanding(const Saga& saga) {
@@ -410,7 +350,7 @@ absl::Time NextRunAt(const Plan& plan, const Saga& saga) {
   absl::Time next = absl::InfiniteFuture();
   for (const Step& step : saga.steps) next = std::min(next, step.wake_at);
   if (saga.backward) return next;
-  const bool heeds_deadline = !Committed(plan, saga) || ResolvablePivot(plan, saga) < saga.steps.size();
+  const bool heeds_deadline = !PastPivot(plan, saga) || ResolvablePivot(plan, saga) < saga.steps.size();
   return heeds_deadline ? std::min(next, saga.deadline) : next;
 }
 

@@ -35,6 +35,10 @@ Outcome DefaultOutcome(absl::StatusCode code, absl::string_view reason) {
 
 }  // namespace
 
+bool IsFinalRefusal(Phase phase, int code, absl::string_view reason, bool says_refused) {
+  return says_refused && phase != Phase::kResolve && code != 0 && reason != kReasonFenced && reason != kReasonKeyReused;
+}
+
 Outcome ReadOutcome(Phase phase, int code, absl::string_view reason, const OutcomeOverrides& overrides) {
   const auto status_code = static_cast<absl::StatusCode>(code);
   if (phase == Phase::kResolve) {
@@ -43,7 +47,7 @@ Outcome ReadOutcome(Phase phase, int code, absl::string_view reason, const Outco
     return never ? Outcome::kRefused : Outcome::kUnknown;
   }
   const Outcome outcome = DefaultOutcome(status_code, reason);
-  if (outcome == Outcome::kOk || outcome == Outcome::kFenced) return outcome;
+  if (phase != Phase::kAction || outcome == Outcome::kOk || outcome == Outcome::kFenced) return outcome;
   const auto it = overrides.find(code);
   return it == overrides.end() ? outcome : it->second;
 }

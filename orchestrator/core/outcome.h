@@ -13,8 +13,13 @@ inline constexpr char kReasonFenced[] = "FENCED";
 inline constexpr char kReasonKeyReused[] = "KEY_REUSED";
 inline constexpr char kReasonNeverHappened[] = "NEVER_HAPPENED";
 
-// A step's own table, by google.rpc.Code; codes not in it keep the default. FENCED and OK cannot be overridden.
+// A step's own table for its action, by google.rpc.Code; codes not in it keep the default. FENCED and OK cannot be
+// overridden, and neither can a final refusal.
 using OutcomeOverrides = std::map<int, Outcome>;
+
+// The answer of an action or a compensation is a refusal for good: the participant stored it, so nothing happened, and
+// under this key nothing ever will. `says_refused`: it carried the trailer `saga-outcome: refused`.
+bool IsFinalRefusal(Phase phase, int code, absl::string_view reason, bool says_refused);
 
 // `code` is a google.rpc.Code, `reason` the ErrorInfo reason or empty. Codes outside 0..16 are unknown.
 // For Phase::kResolve, only OK and FAILED_PRECONDITION with reason NEVER_HAPPENED (kRefused) are answers (S6).

@@ -48,7 +48,9 @@ struct Plan {
   absl::Duration deadline = absl::InfiniteDuration();  // until the pivot is sent
   bool answer_at_decided = false;  // a saga that goes back answers its callers once its failure is committed
   int refusals_max = 5;            // of a compensation or retriable step before it parks (S7)
-  absl::Duration age_max = absl::Hours(24 * 25);  // past it nothing is sent: the step parks (design section 6)
+  int stuck_unknowns = 20;         // unknown answers after which a step is stuck (reading.h)
+  absl::Duration stuck_after = absl::Minutes(10);  // since the phase's first send: so is one repeated that long
+  absl::Duration age_max = absl::Hours(24 * 25);   // past it nothing is sent: the step parks (design section 6)
   std::vector<StepPlan> steps;
 };
 

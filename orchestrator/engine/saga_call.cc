@@ -23,16 +23,30 @@ absl::StatusOr<Call> MakeCall(const Definition& definition, const Saga& saga, co
   return call;
 }
 
+namespace {
+
+// What ended the connection is no answer of the participant's: the step's own table does not speak of it.
+Outcome OutcomeOf(const Definition& definition, const Send& send, const CallResult& result, bool refused_for_good) {
+  if (result.by_transport) return Outcome::kUnknown;
+  if (refused_for_good) return Outcome::kRefused;
+  return ReadOutcome(send.phase, result.failure.code, result.failure.reason, definition.methods(send.step).overrides);
+}
+
+}  // namespace
+
 Replied ReadReply(const Definition& definition, const Send& send, CallResult result, absl::Duration elapsed) {
+  const bool refused_for_good =
+      IsFinalRefusal(send.phase, result.failure.code, result.failure.reason, result.effect_free);
   Replied replied{.step = send.step,
                   .phase = send.phase,
                   .attempt = send.attempt,
-                  .outcome = ReadOutcome(send.phase, result.failure.code, result.failure.reason,
-                                         definition.methods(send.step).overrides),
-                  .effect_free = false,
+                  .outcome = OutcomeOf(definition, send, result, refused_for_good),
+                  .effect_free = refused_for_good,
                   .reply = {},
                   .failure = {},
-                  .elapsed = elapsed};
+                  .elapsed = elapsed,
+                  .by_transport = result.by_transport,
+                  .retry_after = result.retry_after};
   const bool keeps_reply = replied.outcome == Outcome::kOk && send.phase != Phase::kCompensation;
   if (keeps_reply && !definition.ReplyParses(send.step, result.reply)) {
     replied.outcome = Outcome::kUnknown;
@@ -45,7 +59,6 @@ Replied ReadReply(const Definition& definition, const Send& send, CallResult res
   } else if (replied.outcome == Outcome::kOk) {
     replied.reply = std::move(result.reply);
   } else {
-    replied.effect_free = result.effect_free;
     replied.failure = std::move(result.failure);
   }
   return replied;

@@ -183,7 +183,10 @@ std::vector<SeededBug> SeededBugs() {
           {With(Compensatable(), Bug::kTombstoneCollected, "a tombstone is collected too early"), 5},
           {With(TwoTransactions(), Bug::kUnknownPaymentFailed, "an unknown payment is taken as failed"), 7},
           {With(Sequence(), Bug::kSendBeforeCommit, "a call is sent before the commit"), 8},
-          {With(Sequence(), Bug::kTimerForgotten, "a timer is forgotten"), 2}};
+          {With(Sequence(), Bug::kTimerForgotten, "a timer is forgotten"), 2},
+          {With(Sequence(), Bug::kEndedConnectionFailed, "a pivot whose connection ended is taken as failed"), 6},
+          {With(Sequence(), Bug::kAnyRefusalFinal, "a refusal without the trailer is taken as final"), 6},
+          {With(Sequence(), Bug::kSkippedUnread, "a step is skipped that may have happened"), 7}};
 }
 
 std::string Judge(const Configuration& configuration, const Found& found) {

@@ -8,6 +8,7 @@
 #include "orchestrator/core/advance.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/core/outcome.h"
+#include "orchestrator/core/reading.h"
 
 namespace unwind::model {
 namespace {
@@ -35,12 +36,12 @@ bool Contains(const std::vector<Send>& sends, const Send& send) {
   return std::find(sends.begin(), sends.end(), send) != sends.end();
 }
 
-// Nothing of the pivot can come any more: resolve says so, or the only copy there is of it was refused for good (S6).
+// Nothing of the pivot can come any more: resolve says so, or it was refused for good (S6).
 bool EndsThePivot(const Model& model, const Event& event) {
   const auto* reply = std::get_if<Replied>(&event);
   return reply != nullptr && reply->outcome == Outcome::kRefused &&
          model.is_pivot(static_cast<std::size_t>(reply->step)) &&
-         (reply->phase == Phase::kResolve || (reply->effect_free && reply->attempt == 1));
+         (reply->phase == Phase::kResolve || reply->effect_free);
 }
 
 class Laws {
@@ -83,7 +84,8 @@ class Laws {
     for (const Verb verb : {Verb::kRetry, Verb::kSkip, Verb::kResolve}) {
       const Operated operated{
           .verb = verb, .step = static_cast<int>(i), .reply = "by a person", .actor = {}, .reason = {}};
-      Add(absl::StrCat("verb ", static_cast<int>(verb), " on ", NameOfStep(i)), operated, !saga_.steps[i].parked);
+      Add(absl::StrCat("verb ", static_cast<int>(verb), " on ", NameOfStep(i)), operated,
+          !TakesVerb(model_.plan, saga_, i));
     }
   }
 
@@ -161,6 +163,10 @@ class Laws {
     if (trial.idle || reply == nullptr || reply->phase != Phase::kAction) return nullptr;
     const auto i = static_cast<std::size_t>(reply->step);
     const StepPlan& plan = model_.plan.steps[i];
+    const bool asks = plan.kind == StepKind::kPivot && plan.has_resolve && reply->outcome == Outcome::kUnknown;
+    if (asks && next.steps[i].phase != Phase::kResolve && !(reply->by_transport && reply->attempt == 1)) {
+      return "a pivot of unknown outcome is not asked about";
+    }
     if (plan.kind != StepKind::kCompensatable) return nullptr;
     if (reply->effect_free && next.steps[i].state != StepState::kRefused) return "what had no effect is to be undone";
     if (next.backward || reply->outcome == Outcome::kOk || reply->failure.reason == kReasonKeyReused) return nullptr;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "orchestrator/core/advance.h"
 #include "orchestrator/core/outcome.h"
+#include "orchestrator/core/reading.h"
 
 namespace unwind::model {
 namespace {
@@ -71,22 +72,25 @@ class Mind {
     if (!forgets && NextRunAt(model_.plan, saga) <= Now(world_)) Decide(Ticked{}, "finds a timer due");
     if (model_.cancel && !saga.cancel_requested) Decide(CancelRequested{}, "is asked to cancel");
     for (std::size_t i = 0; i < model_.size(); ++i) {
-      if (saga.steps[i].parked) Operate(i, saga.steps[i]);
+      if (TakesVerb(model_.plan, saga, i)) Operate(i, saga.steps[i]);
       if (saga.steps[i].awaiting) Hear(i, saga.steps[i]);
     }
   }
 
-  // A person retries; or acts on the service's own books: skips an action that was refused for good, takes one that
-  // is there as done, and a compensation as done once the action is undone or can never happen.
+  // A person retries; or acts on the service's own books: skips an action that was refused for good or can never happen
+  // any more, takes one that is there as done, and a compensation as done once the action is undone or can never
+  // happen.
   void Operate(std::size_t i, const Step& step) {
     Decide(Operated{Verb::kRetry, static_cast<int>(i), "", "", ""}, "is told to retry");
     const Service& books = world_.services[i];
-    const bool acts = step.phase == Phase::kAction;
-    if (acts && books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kRefused)) {
+    const bool acts = step.phase != Phase::kCompensation;
+    const bool never = books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kRefused) ||
+                       books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kTombstone);
+    if (acts && (never || model_.bug == Bug::kSkippedUnread)) {
       Decide(Operated{Verb::kSkip, static_cast<int>(i), "", "", ""}, "is told to skip");
     }
     const bool undone = books.rows[Index(Phase::kCompensation)] != 0;
-    if (acts ? books.effect == Effect::kDone : step.phase == Phase::kCompensation && undone) {
+    if (acts ? books.effect == Effect::kDone : undone) {
       Decide(Operated{Verb::kResolve, static_cast<int>(i), "reply", "", ""}, "is told that it is done");
     }
   }
@@ -114,7 +118,8 @@ class Mind {
     };
     hear(kSaidOk, Outcome::kOk, false, "hears OK");
     hear(kSaidRefusedFree, Outcome::kRefused, true, "hears REFUSED, nothing done");
-    hear(kSaidRefused, Outcome::kRefused, false, "hears REFUSED");
+    const bool as_final = model_.bug == Bug::kAnyRefusalFinal && model_.is_pivot(i);
+    hear(kSaidRefused, Outcome::kRefused, as_final, "hears REFUSED");
     hear(kSaidFenced, Outcome::kFenced, false, "hears FENCED");
     hear(kSaidKeyReused, Outcome::kRefused, false, "hears KEY_REUSED");
     hear(kSaidNever, Outcome::kRefused, true, "hears NEVER_HAPPENED");
@@ -122,6 +127,10 @@ class Mind {
 
   void HearCut(Replied reply) {
     reply.by_transport = true;
+    if (model_.bug == Bug::kEndedConnectionFailed && model_.is_pivot(static_cast<std::size_t>(reply.step))) {
+      reply.outcome = Outcome::kRefused;
+      reply.effect_free = true;
+    }
     Decide(reply, "hears that the connection ended");
   }
 

@@ -20,7 +20,10 @@ enum class Bug : std::uint8_t {
   kTombstoneCollected,          // while messages are still out
   kUnknownPaymentFailed,        // a pivot's unknown outcome: taken as refused
   kSendBeforeCommit,
-  kTimerForgotten,  // what waits to be sent again is not
+  kTimerForgotten,         // what waits to be sent again is not
+  kEndedConnectionFailed,  // a pivot whose connection ended: taken as refused for good
+  kAnyRefusalFinal,        // a pivot's refusal without the trailer: taken as one with it
+  kSkippedUnread,          // a person skips what is asked about again and again, without a look at the service's books
 };
 
 struct Model {

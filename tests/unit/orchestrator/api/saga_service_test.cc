@@ -75,6 +75,21 @@ class SagaServiceTest : public testing::Test {
     return saga;
   }
 
+  // Its compensation failed and waits to be sent again.
+  static Saga Repeated(const std::string& id) {
+    Saga saga = Aborted(id);
+    saga.state = SagaState::kCompensating;
+    saga.backward = true;
+    Step& step = saga.steps[0];
+    step.state = StepState::kCompensating;
+    step.phase = Phase::kCompensation;
+    step.sends[2] = 1;
+    step.first_send_time = kStart;
+    step.wake_at = kStart + absl::Seconds(1);
+    step.last_failure = {"DISK_FULL", "d", 13, "no room", "create_order", {}};
+    return saga;
+  }
+
   void Store(const Saga& saga) {
     SagaWrite write;
     write.saga = saga;
@@ -148,6 +163,31 @@ TEST_F(SagaServiceTest, GetShowsTheWholeSaga) {
   EXPECT_EQ(saga.steps(0).attempt(), 1);
   EXPECT_EQ(saga.failure().reason(), "STOCK_NOT_ENOUGH");
   EXPECT_EQ(saga.failure().metadata().at("left"), "3");
+}
+
+TEST_F(SagaServiceTest, GetShowsWhyAStepIsRepeatedAndThatItIsStuck) {
+  Saga saga = Repeated("s-1");
+  saga.steps[0].unknowns = 19;
+  Store(saga);
+  saga::v1::GetSagaResponse response;
+  ASSERT_TRUE(Get("s-1", &response).ok());
+  EXPECT_EQ(response.saga().steps(0).last_failure().reason(), "DISK_FULL");
+  EXPECT_FALSE(response.saga().steps(0).stuck());
+  saga.id = saga.key = "s-2";
+  saga.steps[0].unknowns = 20;
+  Store(saga);
+  ASSERT_TRUE(Get("s-2", &response).ok());
+  EXPECT_TRUE(response.saga().steps(0).stuck());
+}
+
+TEST_F(SagaServiceTest, AStepThatWasNotSentHasNoPhase) {
+  Saga saga = Aborted("s-1");
+  saga.steps[0] = Step();
+  Store(saga);
+  saga::v1::GetSagaResponse response;
+  ASSERT_TRUE(Get("s-1", &response).ok());
+  EXPECT_EQ(response.saga().steps(0).phase(), saga::v1::PHASE_UNSPECIFIED);
+  EXPECT_FALSE(response.saga().steps(0).has_last_failure());
 }
 
 TEST_F(SagaServiceTest, ASagaThatIsNotThereIsNotFound) {
@@ -270,6 +310,18 @@ TEST_F(SagaServiceTest, AnOperatorMovesAParkedStep) {
   };
   EXPECT_THAT(asked_, testing::ElementsAre(operated(Verb::kRetry, ""), operated(Verb::kSkip, ""),
                                            operated(Verb::kResolve, reply.SerializeAsString())));
+}
+
+TEST_F(SagaServiceTest, AnOperatorMovesAStepThatIsRepeated) {
+  Store(Repeated("s-1"));
+  saga::v1::SkipStepRequest request;
+  request.set_saga_id("s-1");
+  request.set_step("create_order");
+  request.set_actor("kim");
+  request.set_reason("undone by hand");
+  saga::v1::SkipStepResponse response;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::SkipStep, request, &response).ok());
+  EXPECT_EQ(asked_.size(), 1u);
 }
 
 TEST_F(SagaServiceTest, AnOperatorIsToldWhatIsWrong) {

@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "orchestrator/core/advance.h"
 #include "orchestrator/core/outcome.h"
+#include "orchestrator/core/reading.h"
 #include "tests/unit/orchestrator/core/shapes.h"
 
 namespace unwind {
@@ -46,6 +47,11 @@ class Tale {
     Replied cut = Answer(step, phase, attempt, Outcome::kUnknown, false, {.reason = "UNAVAILABLE", .code = 14});
     cut.by_transport = true;
     return Happens(cut);
+  }
+  std::vector<Send> AskedToWait(int step, Phase phase, int attempt, absl::Duration pause) {
+    Replied busy = Answer(step, phase, attempt, Outcome::kUnknown, false, {.reason = "BUSY", .code = 8});
+    busy.retry_after = pause;
+    return Happens(busy);
   }
   std::vector<Send> Refused(int step, Phase phase, int attempt, bool effect_free,
                             Failure why = {.reason = "NO", .code = 9}) {
@@ -162,17 +168,131 @@ TEST(AdvanceStory, AnUnknownPivotIsResolvedAndNeverHappened) {
   EXPECT_THAT(tale.saga().failure.metadata, IsEmpty());
 }
 
-TEST(AdvanceStory, ThePivotsFirstRefusalGoesBackAtOnceASecondCopysIsResolved) {
-  Tale first(PivotInTheMiddle(true));
-  first.Starts();
-  first.Ok(0, kAction);
-  EXPECT_THAT(first.Refused(1, kAction, 1, true), ElementsAre(Send{0, kCompensation, 1}));
+TEST(AdvanceStory, APivotsFinalRefusalGoesBackAtOnceHoweverManyCopiesAreOut) {
+  for (const bool resolvable : {true, false}) {
+    Tale first(PivotInTheMiddle(resolvable));
+    first.Starts();
+    first.Ok(0, kAction);
+    EXPECT_THAT(first.Refused(1, kAction, 1, true), ElementsAre(Send{0, kCompensation, 1}));
 
-  Tale second(PivotInTheMiddle(true));
-  second.Starts();
-  second.Ok(0, kAction);
-  EXPECT_THAT(second.Happens(TakenOver{}), ElementsAre(Send{1, kAction, 2}));
-  EXPECT_THAT(second.Refused(1, kAction, 2, true), ElementsAre(Send{1, kResolve, 1}));
+    Tale second(PivotInTheMiddle(resolvable));
+    second.Starts();
+    second.Ok(0, kAction);
+    EXPECT_THAT(second.Happens(TakenOver{}), ElementsAre(Send{1, kAction, 2}));
+    EXPECT_THAT(second.Refused(1, kAction, 2, true), ElementsAre(Send{0, kCompensation, 1}));
+  }
+}
+
+TEST(AdvanceStory, APivotsRefusalWithoutTheTrailerIsResolved) {
+  Tale tale(PivotInTheMiddle(true));
+  tale.Starts();
+  tale.Ok(0, kAction);
+  EXPECT_THAT(tale.Refused(1, kAction, 1, false), ElementsAre(Send{1, kResolve, 1}));
+}
+
+TEST(AdvanceStory, AParticipantThatAsksForALongerPauseGetsItWithinLimits) {
+  const auto pause_after = [](const Plan& plan, absl::Duration asked) {
+    Tale tale(plan);
+    tale.Starts();
+    tale.AskedToWait(0, kAction, 1, asked);
+    return tale.step(0).wake_at - tale.now();
+  };
+  EXPECT_EQ(pause_after(Sequence(), absl::Milliseconds(1)), absl::Milliseconds(50));  // half of the first 100 ms
+  EXPECT_EQ(pause_after(Sequence(), absl::Seconds(3)), absl::Seconds(3));
+  EXPECT_EQ(pause_after(Sequence(), absl::Hours(1)), absl::Minutes(1));
+  Plan patient = Sequence();
+  patient.steps[0].retry.cap = absl::Minutes(5);
+  EXPECT_EQ(pause_after(patient, absl::Hours(1)), absl::Minutes(5));
+}
+
+TEST(AdvanceStory, ADeadlineDoesNotWaitForThePauseThatAParticipantAsksFor) {
+  Tale tale(Sequence());
+  tale.Starts();
+  tale.AskedToWait(0, kAction, 1, absl::Minutes(1));
+  EXPECT_EQ(tale.next_run(), tale.saga().deadline);
+  EXPECT_THAT(tale.Waits(absl::Seconds(30)), ElementsAre(Send{0, kCompensation, 1}));
+}
+
+TEST(AdvanceStory, AStepThatIsRepeatedTakesAnOperatorsVerbAndItsLateAnswerIsStale) {
+  const auto told = [](Verb verb) {
+    return Operated{.verb = verb, .step = 0, .reply = {}, .actor = "ann", .reason = "x"};
+  };
+  Tale tale(Sequence());
+  tale.Starts();
+  tale.Unknown(0, kAction);
+  EXPECT_THAT(tale.Happens(told(Verb::kRetry)), IsEmpty());  // its attempts end by themselves
+  EXPECT_TRUE(tale.stale());
+  tale.Waits(absl::Seconds(1));
+  EXPECT_THAT(tale.Unknown(0, kAction, 2), ElementsAre(Send{0, kCompensation, 1}));
+  EXPECT_THAT(tale.Happens(told(Verb::kSkip)), IsEmpty());  // it has not failed yet
+  EXPECT_TRUE(tale.stale());
+  tale.Unknown(0, kCompensation, 1);
+  EXPECT_THAT(tale.Happens(told(Verb::kRetry)), ElementsAre(Send{0, kCompensation, 2}));  // at once
+  EXPECT_THAT(tale.Happens(told(Verb::kRetry)), ElementsAre(Send{0, kCompensation, 3}));  // though one is out
+  tale.Ok(0, kCompensation, 2);
+  EXPECT_TRUE(tale.stale());
+  tale.Happens(told(Verb::kSkip));
+  EXPECT_EQ(tale.saga().state, SagaState::kAborted);
+  tale.Ok(0, kCompensation, 3);
+  EXPECT_TRUE(tale.stale());
+}
+
+TEST(AdvanceStory, AResolveThatNobodyAnswersIsEndedByAPersonEitherWay) {
+  for (const Verb verb : {Verb::kResolve, Verb::kSkip}) {
+    Tale tale(PivotInTheMiddle(true));
+    tale.Starts();
+    tale.Ok(0, kAction);
+    tale.Unknown(1, kAction);
+    tale.Unknown(1, kResolve, 1);
+    tale.Waits(absl::Seconds(1));  // the second is out
+    const auto sends = tale.Happens(Operated{.verb = verb, .step = 1, .reply = "paid", .actor = {}, .reason = {}});
+    const bool forward = verb == Verb::kResolve;
+    EXPECT_THAT(sends, ElementsAre(forward ? Send{2, kAction, 1} : Send{0, kCompensation, 1}));
+    EXPECT_EQ(tale.step(1).reply, forward ? "paid" : "");
+    tale.Refused(1, kResolve, 2, false);
+    EXPECT_TRUE(tale.stale());
+  }
+}
+
+TEST(AdvanceStory, AStepThatIsRepeatedForLongIsStuckAndTakesNoRoomFromNewSagas) {
+  const Plan plan = Sequence();
+  const auto compensating = [&plan] {
+    Tale tale(plan);
+    tale.Starts();
+    tale.Ok(0, kAction);
+    tale.Refused(1, kAction, 1, true);
+    return tale;
+  };
+  Tale often = compensating();
+  for (int n = 1; n <= plan.stuck_unknowns; ++n) {
+    EXPECT_FALSE(IsStuck(plan, often.saga(), 0, often.now())) << n;
+    EXPECT_TRUE(CountsAgainstAdmission(plan, often.saga())) << n;
+    often.Unknown(0, kCompensation, n);
+    often.Waits(absl::Seconds(5));
+  }
+  EXPECT_TRUE(IsStuck(plan, often.saga(), 0, often.now()));
+  EXPECT_FALSE(CountsAgainstAdmission(plan, often.saga()));
+  EXPECT_EQ(often.saga().state, SagaState::kCompensating);  // and is still repeated
+
+  Tale slowly = compensating();
+  slowly.Unknown(0, kCompensation, 1);
+  EXPECT_FALSE(IsStuck(plan, slowly.saga(), 0, slowly.now() + plan.stuck_after - absl::Seconds(1)));
+  EXPECT_TRUE(IsStuck(plan, slowly.saga(), 0, slowly.now() + plan.stuck_after));
+  slowly.Ok(0, kCompensation, 1);
+  slowly.Waits(plan.stuck_after);
+  slowly.Ok(0, kCompensation, 2);
+  EXPECT_FALSE(IsStuck(plan, slowly.saga(), 0, slowly.now()));
+  EXPECT_FALSE(CountsAgainstAdmission(plan, slowly.saga()));  // it is over
+}
+
+TEST(AdvanceStory, AStepThatIsParkedOrOutForTheFirstTimeIsNotStuck) {
+  const Plan plan = Sequence();
+  Tale tale(plan);
+  tale.Starts();
+  EXPECT_FALSE(IsStuck(plan, tale.saga(), 0, tale.now() + absl::Hours(1)));
+  tale.Refused(0, kAction, 1, false, {.reason = kReasonKeyReused, .code = 3});
+  EXPECT_FALSE(IsStuck(plan, tale.saga(), 0, tale.now() + absl::Hours(1)));
+  EXPECT_FALSE(CountsAgainstAdmission(plan, tale.saga()));
 }
 
 TEST(AdvanceStory, AConnectionThatEndsSpendsNoAttemptAndTheDeadlineStillCounts) {

@@ -13,6 +13,7 @@
 #include "orchestrator/core/advance.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/core/outcome.h"
+#include "orchestrator/core/reading.h"
 #include "tests/unit/orchestrator/core/shapes.h"
 
 namespace unwind {
@@ -80,7 +81,7 @@ Replied Reply(const Send& send, Outcome outcome, bool effect_free, const char* r
   return reply;
 }
 
-std::vector<Event> LiveEvents(const Saga& saga) {
+std::vector<Event> LiveEvents(const Plan& plan, const Saga& saga) {
   if (saga.version == 0) return {Started{}};
   std::vector<Event> events = {Ticked{}, CancelRequested{}, TakenOver{}};
   for (const Send& send : Outstanding(saga)) {
@@ -95,7 +96,7 @@ std::vector<Event> LiveEvents(const Saga& saga) {
     events.push_back(Reply(send, Outcome::kRefused, false, kReasonKeyReused));
   }
   for (int i = 0; i < static_cast<int>(saga.steps.size()); ++i) {
-    if (!saga.steps[static_cast<std::size_t>(i)].parked) continue;
+    if (!TakesVerb(plan, saga, static_cast<std::size_t>(i))) continue;
     for (const Verb verb : {Verb::kRetry, Verb::kSkip, Verb::kResolve}) {
       events.push_back(Operated{.verb = verb, .step = i, .reply = "told", .actor = {}, .reason = {}});
     }
@@ -104,13 +105,13 @@ std::vector<Event> LiveEvents(const Saga& saga) {
 }
 
 // Events that must change nothing in this row.
-std::vector<Event> StaleEvents(const Saga& saga) {
+std::vector<Event> StaleEvents(const Plan& plan, const Saga& saga) {
   std::vector<Event> events;
   if (saga.version > 0) events.push_back(Started{});
   for (int i = -1; i <= static_cast<int>(saga.steps.size()); ++i) {
     const bool inside = i >= 0 && i < static_cast<int>(saga.steps.size());
     const Step step = inside ? saga.steps[static_cast<std::size_t>(i)] : Step();
-    if (!step.parked)
+    if (!inside || !TakesVerb(plan, saga, static_cast<std::size_t>(i)))
       events.push_back(Operated{.verb = Verb::kSkip, .step = i, .reply = {}, .actor = {}, .reason = {}});
     for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
       for (int attempt = step.attempt() - 1; attempt <= step.attempt() + 1; ++attempt) {
@@ -271,7 +272,7 @@ Walk WalkAll(const Plan& plan, const std::string& input) {
   visit(first, false);
   for (std::size_t n = 0; n < walk.nodes.size(); ++n) {
     const Saga saga = walk.nodes[n].saga;
-    for (const Event& event : StaleEvents(saga)) {
+    for (const Event& event : StaleEvents(plan, saga)) {
       const Decision decision = Advance(plan, saga, event, {.now = kEarly, .jitter = 0});
       if (!decision.stale || decision.next != saga || !decision.sends.empty()) {
         walk.broken = Story(saga, event, "a stale event changed something");
@@ -280,7 +281,7 @@ Walk WalkAll(const Plan& plan, const std::string& input) {
     }
     for (const bool late : {false, true}) {
       if (late < walk.nodes[n].late) continue;
-      for (const Event& event : LiveEvents(saga)) {
+      for (const Event& event : LiveEvents(plan, saga)) {
         const Decision decision = Advance(plan, saga, event, {.now = late ? kLate : kEarly, .jitter = 0});
         ++walk.transitions;
         if (std::string broken = BrokenByTransition(plan, saga, event, decision); !broken.empty()) {

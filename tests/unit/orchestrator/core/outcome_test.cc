@@ -34,6 +34,8 @@ TEST(OutcomeTest, ReadsAllSeventeenCodesByTheTable) {
   for (const auto& [code, outcome] : kTable) {
     EXPECT_EQ(ReadOutcome(Phase::kAction, code, "ANY", {}), outcome) << "code " << code;
     EXPECT_EQ(ReadOutcome(Phase::kCompensation, code, "ANY", {}), outcome) << "code " << code;
+    EXPECT_EQ(ReadOutcome(Phase::kCompensation, code, "ANY", {{code, Outcome::kFenced}}), outcome)
+        << "code " << code << ": a step's own table is its action's";
   }
 }
 
@@ -68,6 +70,20 @@ TEST(OutcomeTest, AResolveKnowsOnlyItHappenedAndItNeverWill) {
           << code << " " << reason;
     }
   }
+}
+
+TEST(OutcomeTest, AStoredRefusalIsFinalWhateverItsCodeUnlessTheBarrierItselfRefused) {
+  for (const Phase phase : {Phase::kAction, Phase::kCompensation}) {
+    for (int code = 1; code <= 16; ++code) {
+      EXPECT_TRUE(IsFinalRefusal(phase, code, "CARD_DECLINED", true)) << code;
+      EXPECT_TRUE(IsFinalRefusal(phase, code, "", true)) << code;
+      EXPECT_FALSE(IsFinalRefusal(phase, code, "CARD_DECLINED", false)) << code;
+      EXPECT_FALSE(IsFinalRefusal(phase, code, kReasonFenced, true)) << code;
+      EXPECT_FALSE(IsFinalRefusal(phase, code, kReasonKeyReused, true)) << code;
+    }
+    EXPECT_FALSE(IsFinalRefusal(phase, 0, "", true));
+  }
+  EXPECT_FALSE(IsFinalRefusal(Phase::kResolve, 9, "CARD_DECLINED", true));
 }
 
 }  // namespace

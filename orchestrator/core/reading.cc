@@ -1,0 +1,99 @@
+#include "orchestrator/core/reading.h"
+
+#include <vector>
+
+namespace unwind {
+
+bool Done(const Step& step) { return step.state == StepState::kSucceeded || step.state == StepState::kSkipped; }
+
+bool Undone(const Step& step) {
+  return step.state == StepState::kPending || step.state == StepState::kSkipped || step.state == StepState::kRefused ||
+         step.state == StepState::kCompensated;
+}
+
+bool PastPivot(const Plan& plan, const Saga& saga) {
+  bool has_compensatable = false;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    if (plan.steps[i].kind == StepKind::kPivot) return saga.steps[i].state != StepState::kPending;
+    has_compensatable |= plan.steps[i].kind == StepKind::kCompensatable;
+  }
+  return !has_compensatable;
+}
+
+std::size_t ResolvablePivot(const Plan& plan, const Saga& saga) {
+  std::size_t i = 0;
+  for (; i < plan.steps.size(); ++i) {
+    const Step& step = saga.steps[i];
+    if (plan.steps[i].kind == StepKind::kPivot && plan.steps[i].has_resolve && step.state == StepState::kInFlight &&
+        step.phase == Phase::kAction && !step.parked) {
+      break;
+    }
+  }
+  return i;
+}
+
+bool Ready(const Plan& plan, const Saga& saga, std::size_t i) {
+  for (const int before : plan.steps[i].after) {
+    if (!Done(saga.steps[static_cast<std::size_t>(before)])) return false;
+  }
+  return true;
+}
+
+bool DependentsUndone(const Plan& plan, const Saga& saga, std::size_t i) {
+  std::vector<bool> needed(plan.steps.size());  // by a step that is not undone
+  std::vector<std::size_t> open;
+  for (std::size_t j = 0; j < plan.steps.size(); ++j) {
+    if (!Undone(saga.steps[j])) open.push_back(j);
+  }
+  while (!open.empty()) {
+    const std::size_t j = open.back();
+    open.pop_back();
+    for (const int before : plan.steps[j].after) {
+      const auto b = static_cast<std::size_t>(before);
+      if (!needed[b]) open.push_back(b);
+      needed[b] = true;
+    }
+  }
+  return !needed[i];
+}
+
+bool WantsCompensation(const StepPlan& plan, const Step& step) {
+  if (step.state == StepState::kSucceeded) return true;
+  return step.state == StepState::kInFlight && !step.parked && !plan.compensation_reads_own_reply;
+}
+
+namespace {
+
+bool Open(const Step& step) { return step.state == StepState::kInFlight || step.state == StepState::kCompensating; }
+
+// Only its answer, or a person, ends it: no count of attempts does.
+bool MustSucceed(const StepPlan& plan, const Saga& saga, const Step& step) {
+  return step.phase != Phase::kAction || plan.kind != StepKind::kCompensatable || saga.backward;
+}
+
+bool Repeats(const StepPlan& plan, const Saga& saga, const Step& step) {
+  const bool sent_again = step.wake_at != absl::InfiniteFuture() || (step.awaiting && step.attempt() > 1);
+  return Open(step) && sent_again && MustSucceed(plan, saga, step);
+}
+
+}  // namespace
+
+bool TakesVerb(const Plan& plan, const Saga& saga, std::size_t i) {
+  return saga.steps[i].parked || Repeats(plan.steps[i], saga, saga.steps[i]);
+}
+
+bool IsStuck(const Plan& plan, const Saga& saga, std::size_t i, absl::Time now) {
+  const Step& step = saga.steps[i];
+  const bool long_enough = step.unknowns >= plan.stuck_unknowns || now - step.first_send_time >= plan.stuck_after;
+  return long_enough && Repeats(plan.steps[i], saga, step);
+}
+
+bool CountsAgainstAdmission(const Plan& plan, const Saga& saga) {
+  for (std::size_t i = 0; i < saga.steps.size(); ++i) {
+    const Step& step = saga.steps[i];
+    if (Open(step) && !step.parked && !IsStuck(plan, saga, i, saga.update_time)) return true;
+  }
+  return false;
+}
+
+}  // namespace unwind

@@ -1,0 +1,51 @@
+// What a saga's row says: the questions that Advance, the engine and the API ask of it. Pure, like Advance.
+#ifndef UNWIND_ORCHESTRATOR_CORE_READING_H_
+#define UNWIND_ORCHESTRATOR_CORE_READING_H_
+
+#include <cstddef>
+
+#include "absl/time/time.h"
+#include "orchestrator/core/plan.h"
+#include "orchestrator/core/saga.h"
+
+namespace unwind {
+
+// REQUIRES of all of these: saga.steps.size() == plan.steps.size(), and i is below that.
+
+// It succeeded or was skipped: what depends on it may start.
+bool Done(const Step& step);
+
+// Nothing of the step is left to undo.
+bool Undone(const Step& step);
+
+// No cancel or deadline can turn the saga back any more (S5): its pivot was sent or skipped, or no step can be undone.
+bool PastPivot(const Plan& plan, const Saga& saga);
+
+// The pivot is out under its action, and asking `resolve` could end that sooner. Its index, or steps.size().
+std::size_t ResolvablePivot(const Plan& plan, const Saga& saga);
+
+// Everything that step `i` directly depends on is done.
+bool Ready(const Plan& plan, const Saga& saga, std::size_t i);
+
+// Nothing that depends on step `i`, directly or through others, is left to undo.
+bool DependentsUndone(const Plan& plan, const Saga& saga, std::size_t i);
+
+// In a saga that goes back: the step succeeded, or was sent and may have happened. A step whose compensation needs its
+// own reply is first repeated until that is known (S3); a parked one waits for its person.
+bool WantsCompensation(const StepPlan& plan, const Step& step);
+
+// An operator's verb may move the step (S7): it is parked, or its call was sent and failed, must succeed in the end,
+// and is out or waits to be sent again.
+bool TakesVerb(const Plan& plan, const Saga& saga, std::size_t i);
+
+// The step has been repeated for so long (plan.stuck_unknowns, plan.stuck_after) that only a person or its
+// participant's repair will end it. It is still repeated. A parked step is not stuck.
+bool IsStuck(const Plan& plan, const Saga& saga, std::size_t i, absl::Time now);
+
+// The saga takes room from new ones: a step of it is out, or will be sent again, and is neither parked nor was stuck at
+// the saga's last transition.
+bool CountsAgainstAdmission(const Plan& plan, const Saga& saga);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_CORE_READING_H_

@@ -1,0 +1,76 @@
+// How the answer of a call becomes the event that is decided on.
+#include "orchestrator/engine/saga_call.h"
+
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "orchestrator/core/outcome.h"
+#include "tests/unit/orchestrator/fake_definition.h"
+
+namespace unwind {
+namespace {
+
+constexpr int kFailedPrecondition = 9, kInternal = 13, kUnavailable = 14;
+
+CallResult Failed(int code, std::string reason) {
+  CallResult result;
+  result.failure = {
+      .reason = std::move(reason), .domain = "d", .code = code, .message = "m", .step = {}, .metadata = {}};
+  return result;
+}
+
+class SagaCallTest : public testing::Test {
+ protected:
+  Replied Read(Phase phase, CallResult result) {
+    return ReadReply(definition_, {.step = 0, .phase = phase, .attempt = 1}, std::move(result), absl::Milliseconds(3));
+  }
+
+  FakeDefinition definition_;
+};
+
+TEST_F(SagaCallTest, TheTrailerMakesARefusalFinalWhateverItsCodeAndTheStepsOwnTable) {
+  definition_.methods_.overrides = {{kUnavailable, Outcome::kUnknown}, {kFailedPrecondition, Outcome::kUnknown}};
+  for (const int code : {kFailedPrecondition, kInternal, kUnavailable}) {
+    CallResult declined = Failed(code, "CARD_DECLINED");
+    declined.effect_free = true;
+    for (const Phase phase : {Phase::kAction, Phase::kCompensation}) {
+      const Replied reply = Read(phase, declined);
+      EXPECT_EQ(reply.outcome, Outcome::kRefused) << code;
+      EXPECT_TRUE(reply.effect_free) << code;
+    }
+    EXPECT_EQ(Read(Phase::kResolve, declined).outcome, Outcome::kUnknown) << code;
+  }
+}
+
+TEST_F(SagaCallTest, WhatTheBarrierRefusesIsNotFinal) {
+  for (const char* const reason : {kReasonFenced, kReasonKeyReused}) {
+    CallResult refused = Failed(kFailedPrecondition, reason);
+    refused.effect_free = true;
+    EXPECT_FALSE(Read(Phase::kAction, refused).effect_free) << reason;
+  }
+}
+
+TEST_F(SagaCallTest, AStepsOwnTableIsItsActions) {
+  definition_.methods_.overrides = {{kInternal, Outcome::kRefused}};
+  EXPECT_EQ(Read(Phase::kAction, Failed(kInternal, "")).outcome, Outcome::kRefused);
+  EXPECT_EQ(Read(Phase::kCompensation, Failed(kInternal, "")).outcome, Outcome::kUnknown);
+}
+
+TEST_F(SagaCallTest, AConnectionsEndIsNoAnswer) {
+  definition_.methods_.overrides = {{kUnavailable, Outcome::kRefused}};
+  CallResult ended = Failed(kUnavailable, "");
+  ended.by_transport = true;
+  const Replied reply = Read(Phase::kAction, ended);
+  EXPECT_EQ(reply.outcome, Outcome::kUnknown);
+  EXPECT_TRUE(reply.by_transport);
+}
+
+TEST_F(SagaCallTest, ThePauseThatIsAskedForIsKept) {
+  CallResult busy = Failed(kUnavailable, "BUSY");
+  busy.retry_after = absl::Seconds(3);
+  EXPECT_EQ(Read(Phase::kAction, busy).retry_after, absl::Seconds(3));
+}
+
+}  // namespace
+}  // namespace unwind
