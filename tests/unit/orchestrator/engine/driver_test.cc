@@ -666,7 +666,7 @@ TEST_F(DriverTest, ASagaWhoseWriteIsRefusedStandsStillAndAllOthersGoOn) {
   EXPECT_EQ(observer_.quarantined, 1);
   EXPECT_FALSE(life.driver.lease_lost());
   EXPECT_EQ(life.driver.in_flight(), 0u);
-  const Saga stored = *store_.LoadByKey("shape", "bad");
+  const Saga stored = *store_.LoadByKey("shape", "", "bad");
   EXPECT_EQ(stored.owner, "one");
 
   Accept(life.driver, "bad", again);
