@@ -11,7 +11,7 @@
 #include "common/base/log.h"
 #include "grpcpp/resource_quota.h"
 
-RANGED_FLAG(int, connections_max, 4096, 1, 1000000,
+RANGED_FLAG(int, connections_max, 256, 1, 1000000,
             "Connections that are open on one port; more are closed as soon as they come.");
 RANGED_FLAG(int, streams_max, 1000, 1, 100000, "Calls at a time on one connection; a client holds back the rest.");
 RANGED_FLAG(
@@ -27,7 +27,6 @@ RANGED_FLAG(absl::Duration, connection_age_max, absl::Hours(1), absl::Seconds(1)
 namespace unwind {
 namespace {
 
-constexpr int kMetadataMaxBytes = 16 << 10;
 constexpr absl::Duration kHandshakeMax = absl::Seconds(10);  // from a connection's start to its first settings
 constexpr absl::Duration kAgeGrace = absl::Minutes(11);      // longer than any call may wait for its saga
 constexpr absl::Duration kKeepaliveTime = absl::Minutes(1);
@@ -56,7 +55,7 @@ void SetLimits(grpc::ServerBuilder& builder) {
     builder.SetCompressionAlgorithmSupportStatus(each, false);
   }
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataMaxBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(kTransportMetadataMaxBytes));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, absl::GetFlag(FLAGS_streams_max));
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(kHandshakeMax));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(absl::GetFlag(FLAGS_connection_idle_max)));

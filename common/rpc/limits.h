@@ -12,6 +12,11 @@ namespace unwind {
 // Of a message that is read at all; --message_max_bytes, which is answered with details, may be as much.
 constexpr std::uint32_t kTransportMaxBytes = 1 << 20;
 
+// Of a call's metadata: one with more is refused alone, while gRPC 1.51 ends the whole connection, and so every call
+// that shares it, at kTransportMetadataMaxBytes. A proxy lets less through (Envoy: 60 KiB).
+constexpr std::size_t kMetadataMaxBytes = 16 << 10;
+constexpr std::size_t kTransportMetadataMaxBytes = 64 << 10;
+
 // Sets the limits on connections that are open, and on their streams and messages, by this process's flags.
 void SetLimits(grpc::ServerBuilder& builder);
 

@@ -65,6 +65,12 @@ struct CallCounter::Method {
 
 namespace {
 
+std::size_t MetadataBytes(const grpc::CallbackServerContext& context) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : context.client_metadata()) bytes += name.size() + value.size();
+  return bytes;
+}
+
 CallCounter::Method* MethodOf(absl::string_view path) {
   static auto* const mutex = new std::mutex;
   static auto* const methods = new std::map<std::string, std::unique_ptr<CallCounter::Method>, std::less<>>;
@@ -98,6 +104,14 @@ absl::Status CheckCall(const grpc::CallbackServerContext& context, const google:
     return MakeError(absl::StatusCode::kDeadlineExceeded,
                      "the call's deadline had passed when it arrived; nothing was done",
                      {.reason = "DEADLINE_PASSED", .domain = std::string(domain), .metadata = {}});
+  }
+  if (const std::size_t size = MetadataBytes(context); size > kMetadataMaxBytes) {
+    return MakeError(
+        absl::StatusCode::kInvalidArgument,
+        absl::StrCat("the call has ", size, " bytes of metadata; at most ", kMetadataMaxBytes, " are accepted"),
+        {.reason = "METADATA_TOO_LARGE",
+         .domain = std::string(domain),
+         .metadata = {{"bytes", absl::StrCat(size)}, {"bytes_max", absl::StrCat(kMetadataMaxBytes)}}});
   }
   const std::size_t limit = absl::GetFlag(FLAGS_message_max_bytes);
   if (const std::size_t size = request.ByteSizeLong(); size > limit) {

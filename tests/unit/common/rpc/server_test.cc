@@ -31,8 +31,13 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "gtest/gtest.h"
 #include "prometheus/text_serializer.h"
+#include "tests/support/poll.h"
 #include "tests/unit/common/rpc/live_server.h"
 
+ABSL_DECLARE_FLAG(int, connections_max);
+ABSL_DECLARE_FLAG(int, streams_max);
+ABSL_DECLARE_FLAG(absl::Duration, connection_idle_max);
+ABSL_DECLARE_FLAG(absl::Duration, connection_age_max);
 ABSL_DECLARE_FLAG(absl::Duration, drain);
 ABSL_DECLARE_FLAG(absl::Duration, lame_duck);
 ABSL_DECLARE_FLAG(std::string, listen);
@@ -101,6 +106,42 @@ ServerSetup Only(grpc::Service& service) {
   return setup;
 }
 
+// Keeps the calls it gets until they are released.
+class HoldingStock final : public stock::StockService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* Reserve(grpc::CallbackServerContext* context, const stock::ReserveRequest* request,
+                                    stock::ReserveResponse* response) override {
+    return Serve(context, request, response, "stock.shop.unwind", [this](Done done) {
+      std::lock_guard lock(mutex_);
+      held_.push_back(std::move(done));
+    });
+  }
+
+  std::size_t held() {
+    std::lock_guard lock(mutex_);
+    return held_.size();
+  }
+
+  bool AwaitHeld(std::size_t calls) {
+    const absl::Time end = absl::Now() + absl::FromChrono(kPatience);
+    while (held() < calls && absl::Now() < end) std::this_thread::yield();
+    return held() == calls;
+  }
+
+  void LetGo() {
+    std::vector<Done> held;
+    {
+      std::lock_guard lock(mutex_);
+      held.swap(held_);
+    }
+    for (Done& done : held) std::move(done)(absl::OkStatus());
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Done> held_;
+};
+
 std::string Metrics() { return prometheus::TextSerializer().Serialize(ProcessRegistry()->Collect()); }
 
 TEST(Server, ServesGeneratedServices) {
@@ -158,17 +199,54 @@ TEST(Server, TakesMetadataUpTo16KiB) {
   EXPECT_TRUE(stub->Reserve(&call.context, GoodRequest(), &call.response).ok());
 }
 
-TEST(Server, StopsHugeMetadata) {
+TEST(Server, ExplainsMetadataThatAreTooLargeAndSparesTheOthersOfTheConnection) {
+  HoldingStock service;
+  const auto server = *Server::Start(Only(service));
+  const auto stub = stock::StockService::NewStub(NewChannel(absl::StrCat("127.0.0.1:", server->port())));
+  Call neighbour;
+  neighbour.request = GoodRequest();
+  stub->async()->Reserve(&neighbour.context, &neighbour.request, &neighbour.response,
+                         [&neighbour](grpc::Status status) { neighbour.ended.set_value(std::move(status)); });
+  ASSERT_TRUE(service.AwaitHeld(1));
+  for (const int kib : {17, 60}) {
+    Call big;
+    big.context.AddMetadata("big", std::string(static_cast<std::size_t>(kib) << 10, 'x'));
+    const absl::Status status = FromGrpc(stub->Reserve(&big.context, GoodRequest(), &big.response));
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_EQ(GetErrorInfo(status).reason, "METADATA_TOO_LARGE");
+    EXPECT_EQ(GetErrorInfo(status).metadata.at("bytes_max"), "16384");
+  }
+  service.LetGo();
+  EXPECT_TRUE(neighbour.ended.get_future().get().ok());
+}
+
+// Here gRPC 1.51 gives up the connection, but not the server.
+TEST(Server, OutlivesMetadataThatTheTransportRefuses) {
   LiveServer live;
   Call call;
-  call.context.AddMetadata("big", std::string(20 * 1024, 'x'));
+  call.context.AddMetadata("big", std::string(100 * 1024, 'x'));
   const grpc::Status status =
       stock::StockService::NewStub(live.channel())->Reserve(&call.context, GoodRequest(), &call.response);
   EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
-  // gRPC may give up the connection, but not the server.
   Call other;
   const auto stub = stock::StockService::NewStub(NewChannel(live.target(), 1));
   EXPECT_TRUE(stub->Reserve(&other.context, GoodRequest(), &other.response).ok());
+}
+
+// 100 KiB of gzip would be 100 MiB in memory.
+TEST(Server, RefusesCompressedMessagesUnread) {
+  LiveServer live;
+  stock::ReserveRequest request = GoodRequest();
+  request.set_reservation_id(std::string(1 << 20, 'x'));
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    Call call;
+    call.context.set_compression_algorithm(algorithm);
+    const grpc::Status status =
+        stock::StockService::NewStub(live.channel())->Reserve(&call.context, request, &call.response);
+    EXPECT_EQ(status.error_code(), StatusCode::UNIMPLEMENTED) << status.error_message();
+    EXPECT_THAT(status.error_message(), HasSubstr("is disabled"));
+  }
+  EXPECT_TRUE(Reserve(live, GoodRequest()).ok());
 }
 
 // gRPC itself would say UNIMPLEMENTED, as if the method did not exist.
@@ -213,14 +291,14 @@ TEST(Server, CountsCallsByTheirCode) {
   EXPECT_THAT(metrics, Not(HasSubstr("DepotService")));  // a generic handler counts its own calls
 }
 
-// SERVICE_UNKNOWN if the service is not known.
+// SERVICE_UNKNOWN if the service is not known. On a connection of its own.
 HealthCheckResponse::ServingStatus HealthOf(int port, const std::string& service) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + kPatience);
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(service);
   HealthCheckResponse response;
-  const auto stub = grpc::health::v1::Health::NewStub(NewChannel(absl::StrCat("127.0.0.1:", port)));
+  const auto stub = grpc::health::v1::Health::NewStub(NewChannel(absl::StrCat("127.0.0.1:", port), 9));
   const grpc::Status status = stub->Check(&context, request, &response);
   EXPECT_TRUE(status.ok() || status.error_code() == StatusCode::NOT_FOUND) << status.error_message();
   return status.ok() ? response.status() : HealthCheckResponse::SERVICE_UNKNOWN;
@@ -361,36 +439,6 @@ TEST(Server, WritesItsPortsAndServesMetrics) {
                     HasSubstr("build_info{version=\"0.1.0\"} 1"), HasSubstr("grpc_server_started_total{")));
 }
 
-// Keeps the calls it gets until they are released.
-class HoldingStock final : public stock::StockService::CallbackService {
- public:
-  grpc::ServerUnaryReactor* Reserve(grpc::CallbackServerContext* context, const stock::ReserveRequest* request,
-                                    stock::ReserveResponse* response) override {
-    return Serve(context, request, response, "stock.shop.unwind", [this](Done done) {
-      std::lock_guard lock(mutex_);
-      held_.push_back(std::move(done));
-    });
-  }
-
-  std::size_t held() {
-    std::lock_guard lock(mutex_);
-    return held_.size();
-  }
-
-  void LetGo() {
-    std::vector<Done> held;
-    {
-      std::lock_guard lock(mutex_);
-      held.swap(held_);
-    }
-    for (Done& done : held) std::move(done)(absl::OkStatus());
-  }
-
- private:
-  std::mutex mutex_;
-  std::vector<Done> held_;
-};
-
 class HoldingServerTest : public testing::Test {
  protected:
   HoldingServerTest()
@@ -408,11 +456,7 @@ class HoldingServerTest : public testing::Test {
     }
   }
 
-  void AwaitHeld(std::size_t calls) {
-    const absl::Time end = absl::Now() + absl::FromChrono(kPatience);
-    while (service_.held() < calls && absl::Now() < end) std::this_thread::yield();
-    ASSERT_EQ(service_.held(), calls);
-  }
+  void AwaitHeld(std::size_t calls) { ASSERT_TRUE(service_.AwaitHeld(calls)) << service_.held(); }
 
   HoldingStock service_;
   std::unique_ptr<Server> server_;
@@ -458,6 +502,96 @@ TEST_F(HoldingServerTest, LetsCallsUnderWayEndWhenItDrains) {
   service_.LetGo();
   EXPECT_TRUE(first.get().ok());
   drain.join();
+}
+
+// A flag with another value while this lives.
+template <class T>
+class WithFlag {
+ public:
+  WithFlag(absl::Flag<T>& flag, const T& value) : flag_(flag), before_(absl::GetFlag(flag)) {
+    absl::SetFlag(&flag, value);
+  }
+  ~WithFlag() { absl::SetFlag(&flag_, before_); }
+
+ private:
+  absl::Flag<T>& flag_;
+  const T before_;
+};
+
+class LimitedServerTest : public testing::Test {
+ protected:
+  ~LimitedServerTest() override { service_.LetGo(); }
+
+  void Start() {
+    server_ = *Server::Start(Only(service_));
+    channel_ = NewChannel(absl::StrCat("127.0.0.1:", server_->port()));
+    stub_ = stock::StockService::NewStub(channel_);
+  }
+
+  void Send(Call& call) {
+    call.request = GoodRequest();
+    stub_->async()->Reserve(&call.context, &call.request, &call.response,
+                            [&call](grpc::Status status) { call.ended.set_value(std::move(status)); });
+  }
+
+  // Whether the server asks the client to leave its connection.
+  bool IsToldToLeave() {
+    return Eventually(absl::FromChrono(kPatience), [this] { return channel_->GetState(false) == GRPC_CHANNEL_IDLE; });
+  }
+
+  HoldingStock service_;
+  std::unique_ptr<Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<stock::StockService::Stub> stub_;
+};
+
+TEST_F(LimitedServerTest, HoldsBackCallsOverTheNumberOfAConnection) {
+  const WithFlag streams(FLAGS_streams_max, 2);
+  Start();
+  Call first, second, third;
+  for (Call* const call : {&first, &second, &third}) Send(*call);
+  ASSERT_TRUE(service_.AwaitHeld(2));
+  EXPECT_EQ(HealthOf(server_->port(), ""), HealthCheckResponse::SERVING);  // time for a third to come
+  EXPECT_EQ(service_.held(), 2U);
+  service_.LetGo();
+  EXPECT_TRUE(service_.AwaitHeld(1));
+  service_.LetGo();
+  for (Call* const call : {&first, &second, &third}) EXPECT_TRUE(call->ended.get_future().get().ok());
+}
+
+TEST_F(LimitedServerTest, RefusesConnectionsOverTheirNumber) {
+  const WithFlag connections(FLAGS_connections_max, 1);
+  Start();
+  Call first;
+  Send(first);
+  ASSERT_TRUE(service_.AwaitHeld(1));
+  Call second;
+  const auto other = stock::StockService::NewStub(NewChannel(absl::StrCat("127.0.0.1:", server_->port()), 1));
+  EXPECT_EQ(other->Reserve(&second.context, GoodRequest(), &second.response).error_code(), StatusCode::UNAVAILABLE);
+  service_.LetGo();
+  EXPECT_TRUE(first.ended.get_future().get().ok());
+}
+
+TEST_F(LimitedServerTest, ClosesAnIdleConnection) {
+  const WithFlag idle(FLAGS_connection_idle_max, absl::Seconds(1));
+  Start();
+  Call call;
+  Send(call);
+  ASSERT_TRUE(service_.AwaitHeld(1));
+  service_.LetGo();
+  EXPECT_TRUE(call.ended.get_future().get().ok());
+  EXPECT_TRUE(IsToldToLeave());
+}
+
+TEST_F(LimitedServerTest, ClosesAnOldConnectionOnceItsCallsHaveEnded) {
+  const WithFlag age(FLAGS_connection_age_max, absl::Seconds(1));
+  Start();
+  Call call;
+  Send(call);
+  ASSERT_TRUE(service_.AwaitHeld(1));
+  EXPECT_TRUE(IsToldToLeave());
+  service_.LetGo();
+  EXPECT_TRUE(call.ended.get_future().get().ok());
 }
 
 // Checks its call only when the call's deadline has passed, as a queue that is too long would.
