@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "grpc/byte_buffer.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/slice.h"
 
@@ -22,6 +23,14 @@ inline std::string ToBytes(const grpc::ByteBuffer& buffer) {
   bytes.reserve(buffer.Length());
   for (const grpc::Slice& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
   return bytes;
+}
+
+// Whether the message came compressed and was not unpacked, as channels of NewChannel leave it. gRPC tells only in the
+// buffer that it wraps, of which it asserts that it has the same representation.
+inline bool IsCompressed(const grpc::ByteBuffer& buffer) {
+  static_assert(sizeof(grpc::ByteBuffer) == sizeof(grpc_byte_buffer*));
+  const grpc_byte_buffer* const raw = *reinterpret_cast<grpc_byte_buffer* const*>(&buffer);
+  return raw != nullptr && raw->data.raw.compression != GRPC_COMPRESS_NONE;
 }
 
 }  // namespace unwind

@@ -34,6 +34,15 @@ void SetDetail(absl::Status& status, const Detail& detail) {
   status.SetPayload(TypeUrl<Detail>(), absl::Cord(DeterministicBytes(detail)));
 }
 
+// Empty if there is none that parses.
+template <class Detail>
+Detail DetailOf(const absl::Status& status) {
+  const auto payload = status.GetPayload(TypeUrl<Detail>());  // an absl::optional, which is not the std one
+  Detail detail;
+  if (!payload.has_value() || !detail.ParseFromString(std::string(*payload))) detail.Clear();
+  return detail;
+}
+
 // Cuts between characters. What was cut once is not cut again.
 std::string Shorten(absl::string_view text) {
   constexpr absl::string_view kCut = "...";
@@ -107,10 +116,15 @@ absl::Status WithRetryAfter(absl::Status status, absl::Duration delay) {
   return status;
 }
 
+absl::Duration GetRetryAfter(const absl::Status& status) {
+  const auto detail = DetailOf<google::rpc::RetryInfo>(status);
+  const absl::Duration delay =
+      absl::Seconds(detail.retry_delay().seconds()) + absl::Nanoseconds(detail.retry_delay().nanos());
+  return std::max(delay, absl::ZeroDuration());
+}
+
 ErrorInfo GetErrorInfo(const absl::Status& status) {
-  const auto payload = status.GetPayload(TypeUrl<google::rpc::ErrorInfo>());
-  google::rpc::ErrorInfo detail;
-  if (!payload.has_value() || !detail.ParseFromString(std::string(*payload))) return {};
+  const auto detail = DetailOf<google::rpc::ErrorInfo>(status);
   return {detail.reason(), detail.domain(), {detail.metadata().begin(), detail.metadata().end()}};
 }
 

@@ -38,6 +38,9 @@ absl::Status MakeBadRequest(absl::string_view domain, const std::vector<FieldVio
 // Adds a RetryInfo to `status`.
 absl::Status WithRetryAfter(absl::Status status, absl::Duration delay);
 
+// What the RetryInfo of `status` asks for, never negative; zero if it carries none.
+absl::Duration GetRetryAfter(const absl::Status& status);
+
 // The ErrorInfo that `status` carries; empty fields if none.
 ErrorInfo GetErrorInfo(const absl::Status& status);
 

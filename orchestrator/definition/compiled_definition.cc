@@ -47,9 +47,11 @@ class CompiledDefinition final : public Definition {
     return mapping->Build(saga);
   }
 
-  bool ReplyParses(int step, const std::string& bytes) const override {
+  bool ReplyParses(int step, Phase phase, const std::string& bytes) const override {
+    const CompiledStep& compiled = At(step);
     google::protobuf::Arena arena;
-    return At(step).reply->New(&arena)->ParseFromString(bytes);
+    const Message* const prototype = phase == Phase::kCompensation ? compiled.compensation_reply : compiled.reply;
+    return prototype->New(&arena)->ParseFromString(bytes);
   }
 
   absl::StatusOr<std::string> Response(const Saga& saga) const override {

@@ -18,7 +18,8 @@ struct CompiledStep {
   std::shared_ptr<const Mapping> action;
   std::shared_ptr<const Mapping> compensation;       // null: none
   std::shared_ptr<const Mapping> resolve;            // null: none
-  const google::protobuf::Message* reply = nullptr;  // the prototype of the action's answer
+  const google::protobuf::Message* reply = nullptr;  // the prototype of the action's and the resolve's answer
+  const google::protobuf::Message* compensation_reply = nullptr;  // null: no compensation
 };
 
 struct DefinitionParts {

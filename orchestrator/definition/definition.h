@@ -54,8 +54,8 @@ class Definition {
   // For Phase::kResolve the resolve request. REQUIRES: what it reads has been stored (the checks at load see to it).
   virtual absl::StatusOr<std::string> Request(const Saga& saga, int step, Phase phase) const = 0;
 
-  // Whether these bytes are an answer of the step's action. What is not must never be stored as one.
-  virtual bool ReplyParses(int step, const std::string& bytes) const = 0;
+  // Whether these bytes are an answer of the step's call in `phase`. What is not must never be stored as one.
+  virtual bool ReplyParses(int step, Phase phase, const std::string& bytes) const = 0;
 
   // The served method's answer: of a COMPLETED saga its response, of an ABORTED one the error by the `errors:` table.
   virtual absl::StatusOr<std::string> Response(const Saga& saga) const = 0;

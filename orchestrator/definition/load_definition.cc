@@ -179,6 +179,7 @@ class Loader {
       scope.failure_known = true;
       compiled.methods.compensation = GrpcPath(*step.compensation);
       compiled.compensation = CompileRequest(text.compensation_request, i, *step.compensation, scope);
+      compiled.compensation_reply = types_->Prototype(*step.compensation->output_type());
     }
     if (step.resolve != nullptr) {
       compiled.methods.resolve = GrpcPath(*step.resolve);

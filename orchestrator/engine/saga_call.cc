@@ -47,8 +47,7 @@ Replied ReadReply(const Definition& definition, const Send& send, CallResult res
                   .elapsed = elapsed,
                   .by_transport = result.by_transport,
                   .retry_after = result.retry_after};
-  const bool keeps_reply = replied.outcome == Outcome::kOk && send.phase != Phase::kCompensation;
-  if (keeps_reply && !definition.ReplyParses(send.step, result.reply)) {
+  if (replied.outcome == Outcome::kOk && !definition.ReplyParses(send.step, send.phase, result.reply)) {
     replied.outcome = Outcome::kUnknown;
     replied.failure = {.reason = "REPLY_NOT_READABLE",
                        .domain = kSagaDomain,

@@ -65,6 +65,8 @@ RANGED_FLAG(int, in_flight_max, 20000, 1, 1000000,
             "Accepted and unfinished sagas; more are refused with RESOURCE_EXHAUSTED.");
 RANGED_FLAG(int, target_calls_max, 256, 1, 100000, "Calls out to one participant at a time; more wait.");
 RANGED_FLAG(int, target_connections, 1, 1, 16, "HTTP/2 connections to one participant.");
+RANGED_FLAG(int, reply_max_bytes, 256 << 10, 1 << 10, 4 << 20,
+            "A participant's reply; a larger one is no answer: the call is repeated, a pivot resolved.");
 RANGED_FLAG(absl::Duration, call_wait_max, absl::Seconds(30), absl::Milliseconds(1), absl::Minutes(10),
             "How long a call without a deadline waits for its saga.");
 
@@ -102,7 +104,8 @@ absl::StatusOr<Options> OptionsFromFlags() {
                     .batch_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_batch_max)),
                     .in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_in_flight_max))};
   options.calls = {.in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_target_calls_max)),
-                   .channels = absl::GetFlag(FLAGS_target_connections)};
+                   .channels = absl::GetFlag(FLAGS_target_connections),
+                   .reply_bytes_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_reply_max_bytes))};
   options.served = {.wait_max = absl::GetFlag(FLAGS_call_wait_max)};
   options.maintenance = {.lease = absl::GetFlag(FLAGS_lease), .retention = absl::GetFlag(FLAGS_retention)};
   return options;

@@ -21,6 +21,8 @@ constexpr std::size_t kMetadataBytesMax = 2048;  // in base64 and twice in the t
 constexpr std::size_t kMetadataKeyBytesMax = 64;
 constexpr std::size_t kMetadataValueBytesMax = 512;
 
+constexpr int kCodeMax = grpc::StatusCode::UNAUTHENTICATED;
+
 constexpr char kBadRequestUrl[] = "type.googleapis.com/google.rpc.BadRequest";
 
 // "field: what is wrong; ..." of the BadRequest, empty if there is none.
@@ -40,13 +42,16 @@ std::string FieldViolations(const absl::Status& status) {
 
 Failure ReadFailure(const grpc::Status& status) {
   Failure failure;
-  failure.code = status.error_code();
   if (status.ok()) return failure;
+  const bool is_known = status.error_code() > 0 && status.error_code() <= kCodeMax;
+  failure.code = is_known ? status.error_code() : grpc::StatusCode::UNKNOWN;
   const absl::Status detailed = FromGrpc(status);
   const ErrorInfo info = GetErrorInfo(detailed);
   failure.reason = CleanText(info.reason, kReasonBytesMax);
   failure.domain = CleanText(info.domain, kDomainBytesMax);
   failure.message = CleanText(status.error_message(), kMessageBytesMax);
+  if (!is_known)
+    failure.message = absl::StrCat("grpc-status ", static_cast<int>(status.error_code()), ": ", failure.message);
   if (const std::string violations = FieldViolations(detailed); !violations.empty()) {
     failure.metadata["field_violations"] = CleanText(violations, kMetadataValueBytesMax);
   }

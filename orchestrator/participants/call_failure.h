@@ -7,8 +7,9 @@
 
 namespace unwind {
 
-// The code, the ErrorInfo, and the field violations of a BadRequest as metadata `field_violations`. Texts are cut to a
-// length that may be stored with the saga and made valid UTF-8. Details that do not parse count as none.
+// The code (UNKNOWN if gRPC has no such code), the ErrorInfo, and the field violations of a BadRequest as metadata
+// `field_violations`. Texts are cut to a length that may be stored with the saga and made valid UTF-8. Details that do
+// not parse count as none.
 Failure ReadFailure(const grpc::Status& status);
 
 }  // namespace unwind

@@ -16,14 +16,12 @@
 #include "grpcpp/client_context.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
-#include "orchestrator/participants/call_failure.h"
 #include "orchestrator/participants/call_queue.h"
+#include "orchestrator/participants/call_result.h"
 
 namespace unwind {
 namespace {
 
-constexpr char kOutcomeTrailer[] = "saga-outcome";
-constexpr char kEffectFree[] = "refused";
 constexpr char kStopping[] = "the orchestrator is stopping";
 
 // gRPC aborts the process for a header that may not be sent, so such a one is left out.
@@ -36,12 +34,6 @@ CallResult NotSent(grpc::StatusCode code, std::string message) {
   result.failure.code = code;
   result.failure.message = std::move(message);
   return result;
-}
-
-bool SaysEffectFree(const grpc::ClientContext& context) {
-  const auto& trailers = context.GetServerTrailingMetadata();
-  const auto it = trailers.find(kOutcomeTrailer);
-  return it != trailers.end() && it->second == kEffectFree;
 }
 
 // Whether the participant itself spoke: else it is down, drowning or lost on the way.
@@ -65,9 +57,10 @@ bool IsAlive(const CallResult& result) {
 class GrpcParticipants::Target {
  public:
   Target(const std::string& address, const GrpcParticipantsOptions& options, ClientMetrics& metrics)
-      : metrics_(metrics), queue_(options.in_flight_max) {
-    for (int i = 0; i < options.channels; ++i)
-      stubs_.push_back(std::make_unique<grpc::GenericStub>(NewChannel(address, i)));
+      : metrics_(metrics), reply_bytes_max_(options.reply_bytes_max), queue_(options.in_flight_max) {
+    for (int i = 0; i < options.channels; ++i) {
+      stubs_.push_back(std::make_unique<grpc::GenericStub>(NewChannel(address, i, static_cast<int>(reply_bytes_max_))));
+    }
   }
 
   void Invoke(Waiting waiting);
@@ -93,6 +86,7 @@ class GrpcParticipants::Target {
   void Undone(std::size_t calls);
 
   ClientMetrics& metrics_;
+  const std::size_t reply_bytes_max_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
 
   std::mutex mutex_;
@@ -188,10 +182,11 @@ void GrpcParticipants::Target::Send(CallQueue::Next next) {
 }
 
 void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
-  CallResult result;
-  result.failure = ReadFailure(status);
-  result.effect_free = !status.ok() && SaysEffectFree(out.context);
-  if (status.ok()) result.reply = ToBytes(out.response);
+  CallResult result = ReadResult({.status = status,
+                                  .response = out.response,
+                                  .trailers = out.context.GetServerTrailingMetadata(),
+                                  .request_bytes = out.request.Length(),
+                                  .reply_bytes_max = reply_bytes_max_});
   out.series->Finish(result.failure.code, absl::Now() - out.sent);
   const std::function<void(CallResult)> done = std::move(out.done);
   {

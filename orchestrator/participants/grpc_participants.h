@@ -15,8 +15,9 @@
 namespace unwind {
 
 struct GrpcParticipantsOptions {
-  std::size_t in_flight_max = 256;  // calls out to one target; more wait here, see CallQueue
-  int channels = 1;                 // HTTP/2 connections to one target
+  std::size_t in_flight_max = 256;          // calls out to one target; more wait here, see CallQueue
+  int channels = 1;                         // HTTP/2 connections to one target
+  std::size_t reply_bytes_max = 256 << 10;  // 1 KiB to 4 MiB; a larger reply is no answer
 };
 
 // Thread-safe. Every call has an explicit deadline and fails fast: a participant that is down is UNAVAILABLE at once,

@@ -40,7 +40,7 @@ class FakeDefinition final : public Definition {
     return static_cast<const shop::checkout::v1::PlaceOrderRequest&>(input).request_id();
   }
   absl::StatusOr<std::string> Request(const Saga&, int, Phase) const override { return absl::UnimplementedError(""); }
-  bool ReplyParses(int, const std::string& bytes) const override { return bytes != "not a reply"; }
+  bool ReplyParses(int, Phase, const std::string& bytes) const override { return bytes != "not a reply"; }
   absl::StatusOr<std::string> Response(const Saga& saga) const override {
     shop::checkout::v1::PlaceOrderResponse response;
     response.set_order_id(saga.id);

@@ -270,6 +270,24 @@ TEST_F(DriverTest, AnAnswerThatDoesNotParseIsUnknownAndNeverStored) {
   EXPECT_NE(saga.steps[0].reply, "not a reply");
 }
 
+TEST_F(DriverTest, ACompensationsAnswerThatDoesNotParseIsNoAnswer) {
+  Know(Sequence());
+  std::atomic<int> undone = 0;
+  Life life(
+      *this,
+      [&](const Call& call) {
+        if (call.method == "/test/b.action") return RefusedResult();
+        CallResult result = OkResult();
+        if (call.method == "/test/a.compensation" && ++undone == 1) result.reply = "not a reply";
+        return result;
+      },
+      clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  EXPECT_EQ(answers.Await(1)[0].saga.state, SagaState::kAborted);
+  EXPECT_EQ(undone, 2);
+}
+
 TEST_F(DriverTest, AResolvesAnswerThatDoesNotParseIsNotThePivotsReply) {
   Know(PivotInTheMiddle(true));
   std::atomic<int> asked = 0;

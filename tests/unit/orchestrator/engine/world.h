@@ -52,7 +52,7 @@ class PlainDefinition final : public Definition {
     if (phase == unbuildable_) return absl::InternalError("a stored reply does not parse");
     return absl::StrCat(saga.id, "/", step, "/", static_cast<int>(phase));
   }
-  bool ReplyParses(int, const std::string& bytes) const override { return bytes != "not a reply"; }
+  bool ReplyParses(int, Phase, const std::string& bytes) const override { return bytes != "not a reply"; }
   absl::StatusOr<std::string> Response(const Saga&) const override { return "done"; }
   absl::Status Error(const Saga& saga) const override { return absl::AbortedError(saga.failure.reason); }
   const std::string& yaml() const override { return nothing_; }

@@ -24,6 +24,8 @@ constexpr int kTokens = 100;  // of CallQueue, at most
 
 // Answers every method as it is told; a method named Held waits until it is released.
 class Peer final : public grpc::CallbackGenericService {
+  class Handler;
+
  public:
   struct Seen {
     std::string method;
@@ -60,13 +62,13 @@ class Peer final : public grpc::CallbackGenericService {
 
   // Lets the held calls go, in the order they came, and those that come later.
   void Release() {
-    std::vector<grpc::ServerGenericBidiReactor*> held;
+    std::vector<Handler*> held;
     {
       std::lock_guard lock(mutex_);
       holding_ = false;
       held.swap(held_);
     }
-    for (auto* reactor : held) reactor->Finish(grpc::Status::OK);
+    for (Handler* handler : held) handler->AnswerOk();
   }
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
@@ -93,6 +95,9 @@ class Peer final : public grpc::CallbackGenericService {
       }
       if (peer_.effect_free_) context_->AddTrailingMetadata("saga-outcome", "refused");
       if (!peer_.status_.ok()) return Finish(peer_.status_);
+      AnswerOk();
+    }
+    void AnswerOk() {
       buffer_ = ToBuffer(peer_.reply_);
       StartWriteAndFinish(&buffer_, grpc::WriteOptions(), grpc::Status::OK);
     }
@@ -120,7 +125,7 @@ class Peer final : public grpc::CallbackGenericService {
   bool effect_free_ = false;
   bool holding_ = true;
   std::vector<Seen> seen_;
-  std::vector<grpc::ServerGenericBidiReactor*> held_;
+  std::vector<Handler*> held_;
 };
 
 class GrpcParticipantsTest : public testing::Test {
@@ -219,6 +224,19 @@ TEST_F(GrpcParticipantsTest, ReadsTheErrorInfoAndTheTrailer) {
   EXPECT_TRUE(result.effect_free);
   const Failure expected{"STOCK_NOT_ENOUGH", "stock.shop.unwind", 9, "3 left", "", {{"left", "3"}}};
   EXPECT_EQ(result.failure, expected);
+}
+
+TEST_F(GrpcParticipantsTest, ReadsThePauseOfARetryInfo) {
+  Connect();
+  const auto asked = [this](absl::Duration delay) {
+    peer_.AnswerWith(ToGrpc(WithRetryAfter(absl::UnavailableError("busy"), delay)));
+    return Invoke("/a.B/C").retry_after;
+  };
+  EXPECT_EQ(asked(absl::Milliseconds(3200)), absl::Milliseconds(3200));
+  EXPECT_EQ(asked(absl::Seconds(-5)), absl::ZeroDuration());
+  EXPECT_EQ(asked(absl::Hours(99999)), absl::Hours(1));
+  peer_.AnswerWith(grpc::Status(grpc::StatusCode::UNAVAILABLE, "busy"));
+  EXPECT_EQ(Invoke("/a.B/C").retry_after, absl::ZeroDuration());
 }
 
 TEST_F(GrpcParticipantsTest, KeepsTheFieldViolations) {

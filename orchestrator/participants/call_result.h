@@ -1,0 +1,31 @@
+// How a call over gRPC ended.
+#ifndef UNWIND_ORCHESTRATOR_PARTICIPANTS_CALL_RESULT_H_
+#define UNWIND_ORCHESTRATOR_PARTICIPANTS_CALL_RESULT_H_
+
+#include <cstddef>
+#include <map>
+
+#include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/status.h"
+#include "grpcpp/support/string_ref.h"
+#include "orchestrator/engine/participants.h"
+
+namespace unwind {
+
+// What gRPC hands over when a call is over.
+struct CallEnd {
+  const grpc::Status& status;
+  const grpc::ByteBuffer& response;
+  const std::multimap<grpc::string_ref, grpc::string_ref>& trailers;
+  std::size_t request_bytes = 0;
+  std::size_t reply_bytes_max = 0;  // the channel's limit
+};
+
+// OK only with a whole message: without one it is INTERNAL, reason ANSWER_WITHOUT_MESSAGE. A message of no bytes is
+// one. A reply above the limit is reason REPLY_TOO_LARGE, a compressed one REPLY_COMPRESSED. None of these says what
+// the participant did. Everything kept of an error is bounded, see ReadFailure.
+CallResult ReadResult(const CallEnd& end);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_PARTICIPANTS_CALL_RESULT_H_
