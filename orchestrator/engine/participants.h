@@ -13,6 +13,9 @@
 
 namespace unwind {
 
+// Failure reason: nothing says what became of the call, for its connection ended.
+inline constexpr char kReasonConnectionEnded[] = "CONNECTION_ENDED";
+
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 struct Call {
@@ -29,6 +32,7 @@ struct Call {
   absl::Time issued_at;     // when it is sent; one that waited before is given its time anew
   std::string traceparent;  // W3C; empty: none
   Metadata metadata;        // what the definition adds
+  bool alone = false;       // on a connection that no other call uses meanwhile
 };
 
 // The step that `call` belongs to, the same for all its phases and attempts: "saga/step".
@@ -40,7 +44,8 @@ Metadata MetadataOf(const Call& call);
 // How the call ended, before rule S1 reads it.
 struct CallResult {
   bool effect_free = false;  // it carried the trailer `saga-outcome: refused`
-  // The connection ended under it, and for no fault of this call: nothing says what became of it.
+  // The connection ended under it and others may have used it: so which call is at fault is not known, and the next
+  // attempt goes alone. One that was alone is at fault itself.
   bool by_transport = false;
   std::string reply;                                  // bytes, if failure.code is 0
   Failure failure;                                    // code 0 (OK), or the error; `step` is left empty

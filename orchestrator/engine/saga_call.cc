@@ -20,6 +20,8 @@ absl::StatusOr<Call> MakeCall(const Definition& definition, const Saga& saga, co
   call.attempt = send.attempt;
   call.issued_at = now;
   call.traceparent = saga.traceparent;
+  const Step& row = saga.steps[static_cast<std::size_t>(send.step)];
+  call.alone = row.last_failure.reason == kReasonConnectionEnded;
   return call;
 }
 

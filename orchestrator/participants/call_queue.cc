@@ -19,6 +19,7 @@ CallQueue::CallQueue(std::size_t out_max)
     : out_max_(out_max), actions_max_(out_max - out_max / 8), tokens_(kTokensMax) {}
 
 CallQueue::Lane CallQueue::LaneOf(const Call& call) {
+  if (call.alone) return kAlone;
   const bool repeats = call.attempt > 1;
   if (call.phase == Phase::kAction) return repeats ? kActionAgain : kAction;
   return repeats ? kBackAgain : kBack;
@@ -37,12 +38,27 @@ std::optional<Waiting> CallQueue::Push(Waiting waiting) {
   return overtaken;
 }
 
+bool CallQueue::is_held_back() const { return failures_ >= kFailuresMax; }
+
 bool CallQueue::NeedsToken(Lane lane) const {
-  return lane == kBackAgain || lane == kActionAgain || failures_ >= kFailuresMax;
+  return lane == kBackAgain || lane == kAlone || lane == kActionAgain || is_held_back();
 }
 
 bool CallQueue::HasRoom(Lane lane) const {
-  return out_ < out_max_ && (lane == kBack || lane == kBackAgain || actions_out_ < actions_max_);
+  if (out_ >= out_max_) return false;
+  switch (lane) {
+    case kBack:
+    case kBackAgain:
+      return true;
+    case kAlone:
+      return alone_out_ < kAloneMax;
+    case kAction:
+    case kActionAgain:
+      return actions_out_ < actions_max_;
+    case kLanes:
+      break;
+  }
+  return false;
 }
 
 std::optional<CallQueue::Next> CallQueue::Pop(absl::Time now) {
@@ -55,23 +71,29 @@ std::optional<CallQueue::Next> CallQueue::Pop(absl::Time now) {
   for (std::size_t i = 0; i < kLanes; ++i) {
     const Lane lane = static_cast<Lane>(i);
     if (lanes_[lane].empty() || !HasRoom(lane) || (NeedsToken(lane) && tokens_ < 1)) continue;
-    const Ticket ticket{.is_action = lane == kAction || lane == kActionAgain, .needed_token = NeedsToken(lane)};
+    const Ticket ticket{.is_action = lane == kAction || lane == kActionAgain,
+                        .alone = lane == kAlone,
+                        .needed_token = NeedsToken(lane)};
     Next next{std::move(lanes_[lane].front()), ticket};
     places_.erase(StepOf(next.waiting.call));
     lanes_[lane].pop_front();
     ++out_;
     if (next.ticket.is_action) ++actions_out_;
+    if (next.ticket.alone) ++alone_out_;
     if (next.ticket.needed_token) tokens_ -= 1;
     return next;
   }
   return std::nullopt;
 }
 
-void CallQueue::OnDone(const Ticket& ticket, bool alive) {
+void CallQueue::OnDone(const Ticket& ticket, End end) {
   --out_;
   if (ticket.is_action) --actions_out_;
-  failures_ = alive ? 0 : failures_ + 1;
-  if (alive) tokens_ = std::min(kTokensMax, tokens_ + (ticket.needed_token ? kEarnedByNeedy : kEarnedByFirst));
+  if (ticket.alone) --alone_out_;
+  if (end == End::kFailed) ++failures_;
+  if (end != End::kAnswered) return;
+  failures_ = 0;
+  tokens_ = std::min(kTokensMax, tokens_ + (ticket.needed_token ? kEarnedByNeedy : kEarnedByFirst));
 }
 
 absl::Time CallQueue::AskAgainAt() const {

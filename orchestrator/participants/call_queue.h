@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <optional>
@@ -25,7 +26,9 @@ struct Waiting {
 // No I/O, no clock; not thread-safe. Nothing is refused here, only kept waiting:
 //   * Of one step at most one call waits. A newer one of any phase takes the older one out, whose answer nobody waits
 //     for any more: a participant that does not fence must not see it after what undoes it.
-//   * At most `out_max` calls are out, and an eighth of that room is kept from actions.
+//   * At most `out_max` calls are out, and an eighth of that room is kept from actions. Of the calls that go alone,
+//   each
+//     on a connection of its own, `kAloneMax` are out at once.
 //   * Compensations and resolves go before actions, for going back frees what others wait for, and first attempts
 //     before repeats.
 //   * A repeat needs a token, and after a row of failures every call does. Answers earn them: a tenth for a first
@@ -34,9 +37,17 @@ struct Waiting {
 //     the retry throttling of gRPC (gRFC A6), which drops what it holds back.
 class CallQueue {
  public:
+  static constexpr std::size_t kAloneMax = 8;
+
   struct Ticket {
-    bool is_action = false;
+    bool is_action = false;  // of those that do not go alone
+    bool alone = false;
     bool needed_token = false;
+  };
+  enum class End : std::uint8_t {
+    kAnswered,  // the participant answered, whatever it said
+    kFailed,    // it is down, drowning or lost on the way
+    kCut,       // the connection ended, which another call may have caused
   };
   struct Next {
     Waiting waiting;
@@ -51,8 +62,12 @@ class CallQueue {
   // The call that goes out now, if one may.
   std::optional<Next> Pop(absl::Time now);
 
-  // A call that went out is over. `alive`: the participant answered, whatever it said.
-  void OnDone(const Ticket& ticket, bool alive);
+  // A call that went out is over.
+  void OnDone(const Ticket& ticket, End end);
+
+  // Whether every call needs a token, because so many in a row failed.
+  bool is_held_back() const;
+  std::size_t waiting() const { return places_.size(); }
 
   // When Pop is to be asked again though no call ends; InfiniteFuture: need not be.
   absl::Time AskAgainAt() const;
@@ -62,7 +77,7 @@ class CallQueue {
 
  private:
   // In the order in which they go.
-  enum Lane : std::size_t { kBack, kBackAgain, kAction, kActionAgain, kLanes };
+  enum Lane : std::size_t { kBack, kBackAgain, kAlone, kAction, kActionAgain, kLanes };
 
   struct Place {
     Lane lane;
@@ -77,6 +92,7 @@ class CallQueue {
   const std::size_t actions_max_;
   std::size_t out_ = 0;
   std::size_t actions_out_ = 0;
+  std::size_t alone_out_ = 0;
   std::size_t failures_ = 0;  // in a row
   double tokens_;
   absl::Time filled_at_ = absl::InfinitePast();

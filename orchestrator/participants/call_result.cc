@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -46,6 +47,34 @@ bool IsReplyCompressed(const CallEnd& end) {
          absl::EndsWith(end.status.error_message(), "' is disabled.");
 }
 
+struct Words {
+  grpc::StatusCode code;
+  const char* begin;  // of the message
+};
+
+// What gRPC 1.51 says to every call of a connection that ended; BadAnswersTest holds it to that. It is all there is to
+// go by: the status looks as if the peer had sent it, and the channel's state may still say READY. A peer may send such
+// words too, and gRPC says the second ones to a single call as well. Then the call goes alone for nothing.
+constexpr Words kConnectionEnds[] = {
+    {grpc::StatusCode::UNAVAILABLE, "Socket closed"},
+    {grpc::StatusCode::UNKNOWN, "Stream removed"},  // what came is no HTTP/2, or has headers that cannot be read
+    {grpc::StatusCode::UNAVAILABLE, "GOAWAY received"},
+    {grpc::StatusCode::UNAVAILABLE, "recvmsg:"},
+    {grpc::StatusCode::UNAVAILABLE, "sendmsg:"},
+    {grpc::StatusCode::UNAVAILABLE, "Transport closed"},
+    {grpc::StatusCode::UNAVAILABLE, "keepalive watchdog timeout"},
+    {grpc::StatusCode::RESOURCE_EXHAUSTED, "received initial metadata size exceeds limit"},
+    {grpc::StatusCode::INTERNAL, "Trying to connect an http1.x server"},
+    {grpc::StatusCode::INTERNAL, "frame of size "},  // above the window
+};
+
+bool IsConnectionEnd(const CallEnd& end) {
+  return end.status.error_details().empty() && end.trailers.empty() &&
+         std::any_of(std::begin(kConnectionEnds), std::end(kConnectionEnds), [&end](const Words& words) {
+           return end.status.error_code() == words.code && absl::StartsWith(end.status.error_message(), words.begin);
+         });
+}
+
 Failure FailureOf(const CallEnd& end) {
   if (end.status.ok() && !end.response.Valid()) {
     return MadeHere("ANSWER_WITHOUT_MESSAGE", "the participant answered OK without a whole message");
@@ -76,6 +105,13 @@ absl::Duration RetryAfter(const CallEnd& end) {
 
 CallResult ReadResult(const CallEnd& end) {
   CallResult result;
+  if (IsConnectionEnd(end)) {
+    result.by_transport = true;
+    result.failure =
+        MadeHere(kReasonConnectionEnded, absl::StrCat("the connection ended: ", end.status.error_message()));
+    result.failure.code = grpc::StatusCode::UNAVAILABLE;
+    return result;
+  }
   result.failure = FailureOf(end);
   if (result.failure.code == grpc::StatusCode::OK) {
     result.reply = ToBytes(end.response);

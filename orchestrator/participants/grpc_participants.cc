@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -23,6 +24,7 @@ namespace unwind {
 namespace {
 
 constexpr char kStopping[] = "the orchestrator is stopping";
+constexpr absl::Duration kSettled = absl::Milliseconds(50);  // by then a channel knows that its connection ended
 
 // gRPC aborts the process for a header that may not be sent, so such a one is left out.
 bool IsLegalValue(absl::string_view value) {
@@ -36,8 +38,9 @@ CallResult NotSent(grpc::StatusCode code, std::string message) {
   return result;
 }
 
-// Whether the participant itself spoke: else it is down, drowning or lost on the way.
-bool IsAlive(const CallResult& result) {
+CallQueue::End EndOf(const CallResult& result) {
+  using End = CallQueue::End;
+  if (result.by_transport) return End::kCut;
   switch (result.failure.code) {
     case grpc::StatusCode::CANCELLED:
     case grpc::StatusCode::UNKNOWN:
@@ -45,9 +48,9 @@ bool IsAlive(const CallResult& result) {
     case grpc::StatusCode::RESOURCE_EXHAUSTED:
     case grpc::StatusCode::INTERNAL:
     case grpc::StatusCode::UNAVAILABLE:
-      return result.effect_free;
+      return result.effect_free ? End::kAnswered : End::kFailed;
     default:
-      return true;
+      return End::kAnswered;
   }
 }
 
@@ -57,16 +60,19 @@ bool IsAlive(const CallResult& result) {
 class GrpcParticipants::Target {
  public:
   Target(const std::string& address, const GrpcParticipantsOptions& options, ClientMetrics& metrics)
-      : metrics_(metrics), reply_bytes_max_(options.reply_bytes_max), queue_(options.in_flight_max) {
-    for (int i = 0; i < options.channels; ++i) {
-      stubs_.push_back(std::make_unique<grpc::GenericStub>(NewChannel(address, i, static_cast<int>(reply_bytes_max_))));
-    }
+      : address_(address), reply_bytes_max_(options.reply_bytes_max), metrics_(metrics), queue_(options.in_flight_max) {
+    for (int i = 0; i < options.channels; ++i) shared_.push_back(NewConnection());
   }
 
   void Invoke(Waiting waiting);
   void Stop();
 
  private:
+  struct Connection {
+    explicit Connection(const std::shared_ptr<grpc::Channel>& channel) : stub(channel) {}
+    grpc::GenericStub stub;
+    absl::Time cut_at = absl::InfinitePast();  // when a call's end said last that it ended
+  };
   struct Out {
     std::function<void(CallResult)> done;
     grpc::ClientContext context;
@@ -74,26 +80,34 @@ class GrpcParticipants::Target {
     grpc::ByteBuffer response;
     const ClientMetrics::Series* series = nullptr;
     absl::Time sent;
+    Connection* connection = nullptr;
     CallQueue::Ticket ticket;
     std::list<Out>::iterator self;
   };
 
+  std::unique_ptr<Connection> NewConnection();
+  Connection& PickLocked(bool alone);
   void SendWhatMay();
   void Send(CallQueue::Next next);
   void OnDone(Out& out, const grpc::Status& status);
+  bool IsAtFaultLocked(const Out& out) const;
   void OnAlarm();
   void SetAlarmLocked();
   void Undone(std::size_t calls);
 
-  ClientMetrics& metrics_;
+  const std::string address_;
   const std::size_t reply_bytes_max_;
-  std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
+  ClientMetrics& metrics_;
 
   std::mutex mutex_;
+  std::vector<std::unique_ptr<Connection>> shared_;
+  std::vector<std::unique_ptr<Connection>> private_;  // each for one call at a time, made when first needed
+  std::deque<Connection*> free_;                      // of private_, the one that rested longest first
+  int made_ = 0;                                      // connections
   std::condition_variable idle_;
   bool stopping_ = false;
   std::size_t undone_ = 0;  // calls whose `done` has not returned, and the alarm
-  std::size_t turn_ = 0;    // which stub is next
+  std::size_t turn_ = 0;    // which of shared_ is next
   CallQueue queue_;
   std::list<Out> out_;
   std::unique_ptr<grpc::Alarm> alarm_;  // null: none is set
@@ -169,16 +183,35 @@ void GrpcParticipants::Target::Send(CallQueue::Next next) {
   for (const auto& [key, value] : MetadataOf(call)) {
     if (IsLegalValue(value)) out.context.AddMetadata(key, value);
   }
-  grpc::GenericStub* stub = nullptr;
   {
     std::lock_guard lock(mutex_);
-    stub = stubs_[turn_++ % stubs_.size()].get();
+    out.connection = &PickLocked(out.ticket.alone);
     out_.splice(out_.end(), node);
     if (stopping_) out.context.TryCancel();
   }
   out.series->started->Increment();
-  stub->UnaryCall(&out.context, call.method, grpc::StubOptions(), &out.request, &out.response,
-                  [this, &out](const grpc::Status& status) { OnDone(out, status); });
+  out.connection->stub.UnaryCall(&out.context, call.method, grpc::StubOptions(), &out.request, &out.response,
+                                 [this, &out](const grpc::Status& status) { OnDone(out, status); });
+}
+
+std::unique_ptr<GrpcParticipants::Target::Connection> GrpcParticipants::Target::NewConnection() {
+  return std::make_unique<Connection>(NewChannel(address_, made_++, static_cast<int>(reply_bytes_max_)));
+}
+
+GrpcParticipants::Target::Connection& GrpcParticipants::Target::PickLocked(bool alone) {
+  if (!alone) return *shared_[turn_++ % shared_.size()];
+  if (free_.empty()) {
+    private_.push_back(NewConnection());
+    return *private_.back();
+  }
+  Connection& longest_at_rest = *free_.front();
+  free_.pop_front();
+  return longest_at_rest;
+}
+
+// One that was alone, unless it may have got the connection that the call before it had ended.
+bool GrpcParticipants::Target::IsAtFaultLocked(const Out& out) const {
+  return out.ticket.alone && out.sent - out.connection->cut_at > kSettled;
 }
 
 void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
@@ -194,7 +227,12 @@ void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
     // holder of a channel lets go on gRPC's own thread. Once undone_ is 0 that would be this one.
     std::list<Out> node;
     std::lock_guard lock(mutex_);
-    queue_.OnDone(out.ticket, IsAlive(result));
+    queue_.OnDone(out.ticket, EndOf(result));
+    if (result.by_transport) {
+      result.by_transport = !IsAtFaultLocked(out);
+      out.connection->cut_at = absl::Now();
+    }
+    if (out.ticket.alone) free_.push_back(out.connection);
     node.splice(node.end(), out_, out.self);
   }
   SendWhatMay();

@@ -288,6 +288,31 @@ TEST_F(DriverTest, ACompensationsAnswerThatDoesNotParseIsNoAnswer) {
   EXPECT_EQ(undone, 2);
 }
 
+TEST_F(DriverTest, ACallWhoseConnectionEndedGoesAloneWithoutSpendingAnAttempt) {
+  Know(Sequence());
+  std::mutex mutex;
+  std::vector<bool> alone;
+  Life life(
+      *this,
+      [&](const Call& call) {
+        if (call.method != "/test/a.action") return OkResult();
+        std::lock_guard lock(mutex);
+        alone.push_back(call.alone);
+        if (alone.size() > 1) return OkResult();
+        CallResult cut = UnavailableResult();
+        cut.failure.reason = kReasonConnectionEnded;
+        cut.by_transport = true;
+        return cut;
+      },
+      clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  const Saga saga = answers.Await(1)[0].saga;
+  EXPECT_EQ(saga.state, SagaState::kCompleted);
+  EXPECT_EQ(saga.steps[0].unknowns, 0);
+  EXPECT_THAT(alone, ElementsAre(false, true));
+}
+
 TEST_F(DriverTest, AResolvesAnswerThatDoesNotParseIsNotThePivotsReply) {
   Know(PivotInTheMiddle(true));
   std::atomic<int> asked = 0;

@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "orchestrator/participants/grpc_participants.h"
+#include "tests/support/poll.h"
 #include "tests/support/raw_peer.h"
 
 namespace unwind {
@@ -44,18 +45,28 @@ void PrintTo(const BadAnswer& answer, std::ostream* out) { *out << answer.name; 
 
 class BadAnswersTest : public testing::TestWithParam<BadAnswer> {
  protected:
-  CallResult Invoke(const std::string& request, absl::Duration timeout = absl::Seconds(20)) {
-    std::promise<CallResult> promise;
+  std::future<CallResult> Start(const std::string& request, bool alone = false,
+                                absl::Duration timeout = absl::Seconds(20)) {
+    auto promise = std::make_shared<std::promise<CallResult>>();
     Call call;
     call.method = "/a.B/C";
     call.request = request;
     call.timeout = timeout;
-    participants_.Invoke(std::move(call), [&](CallResult result) { promise.set_value(std::move(result)); });
-    return promise.get_future().get();
+    call.step = absl::StrCat("step-", ++steps_);
+    call.alone = alone;
+    participants_.Invoke(std::move(call), [promise](CallResult result) { promise->set_value(std::move(result)); });
+    return promise->get_future();
+  }
+  CallResult Invoke(const std::string& request, bool alone = false, absl::Duration timeout = absl::Seconds(20)) {
+    return Start(request, alone, timeout).get();
   }
 
-  RawPeer peer_{[this](std::uint32_t stream, const std::string& request) {
-    return request == "bad" ? acts_(stream) : Answer(stream, h2::Message("fine"));
+  int steps_ = 0;
+  RawPeer peer_{[this](std::uint32_t stream, const std::string& request) -> std::vector<RawPeer::Act> {
+    if (request == "bad") return acts_(stream);
+    std::vector<RawPeer::Act> acts = Answer(stream, h2::Message("fine"));
+    if (request == "held") acts.front().after = absl::Seconds(20);
+    return acts;
   }};
   std::function<std::vector<RawPeer::Act>(std::uint32_t stream)> acts_;  // of the call "bad"
   prometheus::Registry registry_;
@@ -132,6 +143,62 @@ INSTANTIATE_TEST_SUITE_P(
     }),
     [](const auto& test) { return test.param.name; });
 
+class ConnectionEndsTest : public BadAnswersTest {};
+
+// Which call of a shared connection is at fault is not known; the one that was alone is.
+TEST_P(ConnectionEndsTest, CutsTheOthersOnceAndThenOnlyItself) {
+  acts_ = GetParam().acts;
+  ASSERT_EQ(Invoke("good").reply, "fine");
+  std::future<CallResult> cut = Start("held");
+  const CallResult first = Invoke("bad");
+  for (const CallResult& result : {first, cut.get()}) {
+    EXPECT_TRUE(result.by_transport) << result.failure.code << " " << result.failure.message;
+    EXPECT_EQ(result.failure.reason, kReasonConnectionEnded);
+    EXPECT_EQ(result.failure.code, 14);
+  }
+  // A channel learns a little later than its calls that the connection ended, and gives it to the next ones till then.
+  ASSERT_TRUE(Eventually(absl::Seconds(20), [this] { return Invoke("good").reply == "fine"; }));
+  ASSERT_EQ(Invoke("good", true).reply, "fine");
+  std::future<CallResult> held = Start("held");
+  const CallResult again = Invoke("bad", true);
+  EXPECT_FALSE(again.by_transport);
+  EXPECT_EQ(again.failure.reason, kReasonConnectionEnded);
+  EXPECT_EQ(Invoke("good").reply, "fine");
+  EXPECT_EQ(held.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Connections, ConnectionEndsTest,
+    testing::ValuesIn(std::vector<BadAnswer>{
+        {"Close", [](auto) { return std::vector{RawPeer::Act{.kind = Kind::kClose}}; }, 14},
+        {"CloseAfterHeaders",
+         [](auto s) {
+           return std::vector{Send(h2::Begin(s)), RawPeer::Act{.kind = Kind::kClose, .after = absl::Milliseconds(5)}};
+         },
+         14},
+        {"TcpReset", [](auto) { return std::vector{RawPeer::Act{.kind = Kind::kReset}}; }, 14},
+        {"GoAway",
+         [](auto) {
+           return std::vector{Send(h2::GoAway(0, 2)), RawPeer::Act{.kind = Kind::kClose}};
+         },
+         14},
+        {"Garbage", [](auto) { return std::vector{Send(std::string(100, '\xff'))}; }, 14},
+        {"Http1", [](auto) { return std::vector{Send("HTTP/1.1 400 Bad Request\r\n\r\n")}; }, 14},
+        {"DetailsThatAreNotBase64",
+         [](auto s) {
+           return Refuse(s, {{"grpc-status", "9"}, {"grpc-status-details-bin", "!!!! not base64"}});
+         },
+         14},
+        {"TrailersOf300KB",
+         [](auto s) {
+           return Refuse(s, {{"grpc-status", "9"}, {"grpc-message", std::string(300000, 'm')}});
+         },
+         14},
+        {"FrameAboveTheMaximum",
+         [](auto s) { return std::vector{Send(h2::Begin(s) + h2::Data(s, std::string(5 << 20, 'x'), false))}; }, 14},
+    }),
+    [](const auto& test) { return test.param.name; });
+
 TEST_F(BadAnswersTest, AMessageOfNoBytesIsAMessage) {
   acts_ = [](std::uint32_t stream) { return Answer(stream, h2::Message("")); };
   const CallResult result = Invoke("bad");
@@ -171,7 +238,7 @@ TEST_F(BadAnswersTest, AReplyThatTricklesForEverEndsWithTheCallsTimeout) {
     for (int i = 0; i < 5000; ++i) acts.push_back({Kind::kSend, h2::Data(stream, "x", false), absl::Milliseconds(20)});
     return acts;
   };
-  EXPECT_EQ(Invoke("bad", absl::Milliseconds(200)).failure.code, 4);
+  EXPECT_EQ(Invoke("bad", false, absl::Milliseconds(200)).failure.code, 4);
   EXPECT_EQ(Invoke("good").reply, "fine");
 }
 

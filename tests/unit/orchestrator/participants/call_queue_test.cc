@@ -11,17 +11,20 @@ namespace {
 constexpr int kTokens = 100;      // at most
 constexpr int kFailuresMax = 20;  // in a row
 
+using End = CallQueue::End;
+
 class CallQueueTest : public testing::Test {
  protected:
   // The method's name is what Pop gives back. Without a name the step is one of its own.
   std::optional<Waiting> Push(const std::string& name, Phase phase = Phase::kAction, int attempt = 1,
-                              const std::string& step = "") {
+                              const std::string& step = "", bool alone = false) {
     Call call;
     call.method = name;
     call.saga_id = "s";
     call.step = step.empty() ? absl::StrCat("step-", ++steps_) : step;
     call.phase = phase;
     call.attempt = attempt;
+    call.alone = alone;
     return queue_.Push({.call = std::move(call), .done = nullptr});
   }
 
@@ -37,7 +40,7 @@ class CallQueueTest : public testing::Test {
   bool Play(Phase phase, int attempt, bool alive) {
     Push("call", phase, attempt);
     if (Pop().empty()) return false;
-    queue_.OnDone(last_, alive);
+    queue_.OnDone(last_, alive ? End::kAnswered : End::kFailed);
     return true;
   }
 
@@ -66,7 +69,7 @@ TEST_F(CallQueueTest, AnEighthOfTheRoomIsKeptFromActions) {
   EXPECT_EQ(Pop(), "undo");
   EXPECT_EQ(Pop(), "ask");
   EXPECT_EQ(Pop(), "");  // 16 are out
-  queue_.OnDone(last_, true);
+  queue_.OnDone(last_, End::kAnswered);
   EXPECT_EQ(Pop(), "undo too");
 }
 
@@ -95,6 +98,33 @@ TEST_F(CallQueueTest, OfOneStepOnlyTheNewestCallWaits) {
   for (const char* name : {"undo again", ""}) EXPECT_EQ(Pop(), name);
 }
 
+TEST_F(CallQueueTest, CallsThatGoAloneAreFewAtOnceAndHoldUpNoOther) {
+  const std::size_t calls = CallQueue::kAloneMax + 1;
+  for (std::size_t i = 0; i < calls; ++i) Push("alone", Phase::kAction, 2, absl::StrCat("one-", i), true);
+  Push("action");
+  CallQueue::Ticket alone;
+  for (std::size_t i = 0; i < CallQueue::kAloneMax; ++i) {
+    EXPECT_EQ(Pop(), "alone");
+    EXPECT_TRUE(last_.alone);
+    alone = last_;
+  }
+  EXPECT_EQ(Pop(), "action");
+  EXPECT_FALSE(last_.alone);
+  EXPECT_EQ(Pop(), "");
+  queue_.OnDone(alone, End::kFailed);
+  EXPECT_EQ(Pop(), "alone");
+}
+
+// Else one call that ends the connection of twenty others makes the participant look down.
+TEST_F(CallQueueTest, AConnectionsEndSaysNothingOfTheParticipant) {
+  for (int i = 0; i < 2 * kFailuresMax; ++i) {
+    Push("first");
+    ASSERT_EQ(Pop(), "first");
+    queue_.OnDone(last_, End::kCut);
+  }
+  EXPECT_FALSE(queue_.is_held_back());
+}
+
 TEST_F(CallQueueTest, RepeatsThatFailAreATenthOfTheCalls) {
   Pop();  // the clock begins
   int first = 0, repeats = 0;
@@ -104,7 +134,7 @@ TEST_F(CallQueueTest, RepeatsThatFailAreATenthOfTheCalls) {
     Push("again", Phase::kAction, 2);
     if (Pop() == "again") {
       ++repeats;
-      queue_.OnDone(last_, false);
+      queue_.OnDone(last_, End::kFailed);
     }
   }
   EXPECT_NEAR(repeats, kTokens + 0.1 * first, 2);
@@ -131,7 +161,7 @@ TEST_F(CallQueueTest, AfterARowOfFailuresFirstAttemptsWaitTooAndOneAnswerLetsThe
   now_ = queue_.AskAgainAt();
   EXPECT_EQ(Pop(), "first");
   EXPECT_EQ(Pop(), "");
-  queue_.OnDone(last_, true);
+  queue_.OnDone(last_, End::kAnswered);
   EXPECT_EQ(Pop(), "second");
 }
 
@@ -146,7 +176,7 @@ TEST_F(CallQueueTest, AParticipantThatComesBackIsSoonAtFullSpeed) {
     std::vector<CallQueue::Ticket> out;
     while (Pop() == "again") out.push_back(last_);
     sent += out.size();
-    for (const CallQueue::Ticket& ticket : out) queue_.OnDone(ticket, true);
+    for (const CallQueue::Ticket& ticket : out) queue_.OnDone(ticket, End::kAnswered);
   }
   EXPECT_EQ(sent, 1000u);
 }
