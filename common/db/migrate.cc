@@ -123,7 +123,8 @@ absl::StatusOr<Schema> ReadSchema(Connection& connection, const std::string& com
 
 }  // namespace
 
-absl::Status Migrate(Connection& connection, absl::string_view component, const Migrations& migrations) {
+absl::Status Migrate(Connection& connection, absl::string_view component, const Migrations& migrations,
+                     const std::vector<MigrationStep>& steps) {
   const std::string name(component);
   ASSIGN_OR_RETURN(const Schema schema, ReadSchema(connection, name));
   const Migrations files = FilesFor(schema.dialect, migrations);
@@ -141,11 +142,15 @@ absl::Status Migrate(Connection& connection, absl::string_view component, const 
   const absl::Cleanup limit = [&connection] { connection.LimitCalls(true); };
   for (long long next = schema.version + 1; next <= last; ++next) {
     const auto& [file, script] = files[static_cast<std::size_t>(next - 1)];
-    const absl::Status status = connection.Write([&, &text = script](soci::session& session) {
+    const absl::Status status = connection.Write([&, &text = script](soci::session& session) -> absl::Status {
       if (schema.dialect == Dialect::kPostgres) RunScript(session, kTakeYourTime);
       long long written = 0;
       session << kInsertVersion, soci::into(written), soci::use(name), soci::use(next);
-      if (session.got_data()) RunScript(session, text);  // else another process was faster
+      if (!session.got_data()) return absl::OkStatus();  // another process was faster
+      RunScript(session, text);
+      for (const MigrationStep& step : steps) {
+        if (step.number == next) RETURN_IF_ERROR(step.run(session));
+      }
       return absl::OkStatus();
     });
     if (status.ok()) continue;

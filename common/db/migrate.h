@@ -4,6 +4,7 @@
 #ifndef UNWIND_COMMON_DB_MIGRATE_H_
 #define UNWIND_COMMON_DB_MIGRATE_H_
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "common/db/connection.h"
+#include "soci/session.h"
 
 namespace unwind {
 
@@ -21,9 +23,16 @@ using Migrations = std::vector<std::pair<std::string, std::string>>;
 // The one component that may stand in the database of any other: a participant keeps its barrier beside its business.
 inline constexpr char kBarrierComponent[] = "barrier";
 
+// What SQL alone cannot do, such as reading a format: runs right after the file of that number, in its transaction.
+struct MigrationStep {
+  long long number = 0;
+  std::function<absl::Status(soci::session&)> run;
+};
+
 // Brings `component`'s schema to the last of `migrations`. FAILED_PRECONDITION, one sentence, if the database is newer
 // than this program, or holds another component; UNAVAILABLE if it may be tried again.
-absl::Status Migrate(Connection& connection, absl::string_view component, const Migrations& migrations);
+absl::Status Migrate(Connection& connection, absl::string_view component, const Migrations& migrations,
+                     const std::vector<MigrationStep>& steps = {});
 
 }  // namespace unwind
 

@@ -10,7 +10,6 @@
 #include "common/db/statement.h"
 #include "orchestrator/store/instance_rows.h"
 #include "orchestrator/store/saga_rows.h"
-#include "orchestrator/store/stored_text.h"
 #include "soci/soci.h"
 
 namespace unwind {
@@ -45,7 +44,7 @@ class Claiming {
   Claiming(soci::session& sql, const std::vector<DefinitionVersion>& drivable, int limit)
       : sql_(sql), limit_(static_cast<std::size_t>(Limit(limit))) {
     RowList rows;
-    for (const DefinitionVersion& each : drivable) rows.Add(EncodeText(each.name), each.version);
+    for (const DefinitionVersion& each : drivable) rows.Add(each.name, each.version);
     drivable_ = rows.json();
   }
 
@@ -64,10 +63,11 @@ class Claiming {
   // Empty if `lease` is over.
   SagaPage Own(const Lease& lease) {
     if (ids_.empty()) return std::move(found_);
-    const std::string instance = EncodeText(lease.instance), ids = ids_.json();
+    const std::string ids = ids_.json();
     const long long epoch = lease.epoch;
     const std::string own = absl::StrCat(kOwn, "id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)", kIfHeld);
-    if (Statement(sql_, own, use(instance), use(ids), use(instance), use(epoch)).CountChanges() == 0) return {};
+    if (Statement(sql_, own, use(lease.instance), use(ids), use(lease.instance), use(epoch)).CountChanges() == 0)
+      return {};
     for (Saga& saga : found_.sagas) saga.owner = lease.instance;
     return std::move(found_);
   }
@@ -121,11 +121,11 @@ absl::StatusOr<SagaPage> ClaimSagas(Connection& connection, const Lease& lease, 
 
 absl::StatusOr<Saga> TakeSaga(Connection& connection, const Lease& lease, absl::string_view saga_id) {
   const std::string query = absl::StrCat(kOwn, "id = :id AND state IN (1, 2, 5)", kIfHeld, " RETURNING ", kSagaColumns);
-  const std::string id = EncodeText(saga_id), instance = EncodeText(lease.instance);
+  const std::string id(saga_id);
   const long long epoch = lease.epoch;
   absl::StatusOr<Saga> taken;
   RETURN_IF_ERROR(connection.Write([&](soci::session& sql) {
-    const std::vector<SagaRow> rows = SagasOf(sql, query, instance, id, instance, epoch);
+    const std::vector<SagaRow> rows = SagasOf(sql, query, lease.instance, id, lease.instance, epoch);
     if (rows.empty()) return absl::NotFoundError(absl::StrCat("there is no unfinished saga ", saga_id));
     taken = DecodeSaga(rows.front());
     return taken.status();

@@ -14,7 +14,7 @@
 
 namespace unwind {
 
-// The instances whose lease is over and that own unfinished sagas, as they are stored.
+// The instances whose lease is over and that own unfinished sagas.
 std::vector<std::string> LapsedOwners(soci::session& sql);
 
 // As SagaStore::Claim, of the sagas of `owners`.

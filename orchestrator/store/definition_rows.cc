@@ -1,16 +1,16 @@
 #include "orchestrator/store/definition_rows.h"
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/db/statement.h"
 #include "orchestrator/store/instance_rows.h"
-#include "orchestrator/store/stored_text.h"
+#include "orchestrator/store/pg_array.h"
+#include "orchestrator/store/saga_rows.h"
+#include "saga/stored/v1/rows.pb.h"
 #include "soci/soci.h"
 
 namespace unwind {
@@ -19,7 +19,7 @@ namespace {
 using soci::into;
 using soci::use;
 
-constexpr char kSelect[] = "SELECT name, version, hash, yaml, descriptors FROM definition ";
+constexpr char kSelect[] = "SELECT name, version, hash, content FROM definition ";
 constexpr char kOne[] = "WHERE name = :name AND version = :version";
 constexpr char kAll[] = "ORDER BY name, version";
 constexpr char kSelectInUse[] =
@@ -35,61 +35,54 @@ std::string IsOld(Dialect dialect) {
 
 long long NanosOf(absl::Duration unused_for) { return absl::ToInt64Nanoseconds(std::min(unused_for, kUnusedMax)); }
 
-// Makes the texts and bytes of `row` what they were, in place.
-absl::Status Decode(StoredDefinition& row) {
-  std::optional<std::string> name = DecodeText(row.name), hash = DecodeText(row.hash), yaml = DecodeText(row.yaml);
-  std::string descriptors;
-  if (!name || !hash || !yaml || !absl::Base64Unescape(row.descriptors, &descriptors)) {
-    return absl::DataLossError(absl::StrCat("the stored definition ", row.name, " cannot be read"));
-  }
-  row = {.name = *std::move(name),
-         .version = row.version,
-         .hash = *std::move(hash),
-         .yaml = *std::move(yaml),
-         .descriptors = std::move(descriptors)};
-  return absl::OkStatus();
-}
-
 template <class... Uses>
 absl::StatusOr<std::vector<StoredDefinition>> Select(soci::session& sql, const char* which, const Uses&... uses) {
-  std::vector<StoredDefinition> rows;
+  std::vector<StoredDefinition> definitions;
   StoredDefinition row;
-  Statement select(sql, absl::StrCat(kSelect, which), into(row.name), into(row.version), into(row.hash), into(row.yaml),
-                   into(row.descriptors), use(uses)...);
+  std::string column;
+  Statement select(sql, absl::StrCat(kSelect, which), into(row.name), into(row.version), into(row.hash), into(column),
+                   use(uses)...);
   select.Execute();
-  while (select.Fetch()) rows.push_back(row);
-  for (StoredDefinition& each : rows) RETURN_IF_ERROR(Decode(each));
-  return rows;
+  while (select.Fetch()) {
+    saga::stored::v1::Definition content;
+    if (!content.ParseFromString(BytesOf(sql, column))) {
+      return absl::DataLossError(
+          absl::StrCat("version ", row.version, " of the stored definition ", row.name, " cannot be read"));
+    }
+    row.yaml = content.yaml();
+    row.descriptors = content.descriptors();
+    definitions.push_back(row);
+  }
+  return definitions;
 }
 
 template <class... Uses>
-absl::StatusOr<std::vector<DefinitionVersion>> SelectVersions(soci::session& sql, const std::string& query,
-                                                              const Uses&... uses) {
+std::vector<DefinitionVersion> SelectVersions(soci::session& sql, const std::string& query, const Uses&... uses) {
   std::vector<DefinitionVersion> versions;
   DefinitionVersion row;
   Statement select(sql, query, into(row.name), into(row.version), use(uses)...);
   select.Execute();
-  while (select.Fetch()) {
-    std::optional<std::string> name = DecodeText(row.name);
-    if (!name) return absl::DataLossError(absl::StrCat("the name of a definition, ", row.name, ", cannot be read"));
-    versions.push_back({*std::move(name), row.version});
-  }
+  while (select.Fetch()) versions.push_back(row);
   return versions;
 }
 
 }  // namespace
 
 absl::Status PutDefinitionRow(soci::session& sql, const StoredDefinition& definition) {
+  const bool postgres = DialectOf(sql) == Dialect::kPostgres;
   const std::string query = absl::StrCat(
-      "INSERT INTO definition (name, version, hash, yaml, descriptors, put_time)"
-      " VALUES (:name, :version, :hash, :yaml, :descriptors, ",
-      NowIn(DialectOf(sql)),
+      "INSERT INTO definition (name, version, hash, content, put_time)"
+      " VALUES (:name, :version, :hash, CAST(:content AS ",
+      postgres ? "bytea" : "blob", "), ", NowIn(DialectOf(sql)),
       ") ON CONFLICT (name, version) DO UPDATE SET put_time = excluded.put_time"
       " WHERE definition.hash = excluded.hash");
-  const std::string name = EncodeText(definition.name), hash = EncodeText(definition.hash),
-                    yaml = EncodeText(definition.yaml), descriptors = absl::Base64Escape(definition.descriptors);
+  saga::stored::v1::Definition message;
+  message.set_yaml(definition.yaml);
+  message.set_descriptors(definition.descriptors);
+  const std::string bytes = message.SerializeAsString(), content = postgres ? ToPgText(PgBytes{bytes}) : bytes;
   const long long put =
-      Statement(sql, query, use(name), use(definition.version), use(hash), use(yaml), use(descriptors)).CountChanges();
+      Statement(sql, query, use(definition.name), use(definition.version), use(definition.hash), use(content))
+          .CountChanges();
   if (put == 1) return absl::OkStatus();
   return absl::AlreadyExistsError(absl::StrCat("version ", definition.version, " of definition ", definition.name,
                                                " is stored with other content; give the changed one a new version"));
@@ -98,17 +91,15 @@ absl::Status PutDefinitionRow(soci::session& sql, const StoredDefinition& defini
 absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitionRows(soci::session& sql) { return Select(sql, kAll); }
 
 absl::StatusOr<StoredDefinition> LoadDefinitionRow(soci::session& sql, absl::string_view name, int version) {
-  const std::string stored_name = EncodeText(name);
-  ASSIGN_OR_RETURN(std::vector<StoredDefinition> found, Select(sql, kOne, stored_name, version));
+  const std::string of(name);
+  ASSIGN_OR_RETURN(std::vector<StoredDefinition> found, Select(sql, kOne, of, version));
   if (!found.empty()) return std::move(found.front());
   return absl::NotFoundError(absl::StrCat("version ", version, " of definition ", name, " is not stored"));
 }
 
-absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsOfUnfinished(soci::session& sql) {
-  return SelectVersions(sql, kSelectInUse);
-}
+std::vector<DefinitionVersion> DefinitionsOfUnfinished(soci::session& sql) { return SelectVersions(sql, kSelectInUse); }
 
-absl::StatusOr<std::vector<DefinitionVersion>> UnusedDefinitions(soci::session& sql, absl::Duration unused_for) {
+std::vector<DefinitionVersion> UnusedDefinitions(soci::session& sql, absl::Duration unused_for) {
   const std::string query =
       absl::StrCat("SELECT name, version FROM definition WHERE ", IsOld(DialectOf(sql)),
                    " AND NOT EXISTS (SELECT 1 FROM saga WHERE saga.definition = definition.name AND"
@@ -122,8 +113,7 @@ void RemoveDefinitions(soci::session& sql, absl::Duration unused_for, std::vecto
   const long long nanos = NanosOf(unused_for);
   std::vector<DefinitionVersion> removed;
   for (DefinitionVersion& each : unused) {
-    const std::string name = EncodeText(each.name);
-    if (Statement(sql, query, use(name), use(each.version), use(nanos)).CountChanges() == 1) {
+    if (Statement(sql, query, use(each.name), use(each.version), use(nanos)).CountChanges() == 1) {
       removed.push_back(std::move(each));
     }
   }

@@ -17,11 +17,11 @@ namespace unwind {
 absl::Status PutDefinitionRow(soci::session& sql, const StoredDefinition& definition);
 absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitionRows(soci::session& sql);
 absl::StatusOr<StoredDefinition> LoadDefinitionRow(soci::session& sql, absl::string_view name, int version);
-absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsOfUnfinished(soci::session& sql);
+std::vector<DefinitionVersion> DefinitionsOfUnfinished(soci::session& sql);
 
 // The two halves of PurgeDefinitions: the first reads all sagas of a definition, which no writer should wait for. Who
 // may start a saga between the two has put the definition, which the second sees.
-absl::StatusOr<std::vector<DefinitionVersion>> UnusedDefinitions(soci::session& sql, absl::Duration unused_for);
+std::vector<DefinitionVersion> UnusedDefinitions(soci::session& sql, absl::Duration unused_for);
 void RemoveDefinitions(soci::session& sql, absl::Duration unused_for, std::vector<DefinitionVersion>& unused);
 
 }  // namespace unwind

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
-#include "orchestrator/store/stored_text.h"
 #include "soci/soci.h"
 
 namespace unwind {
@@ -47,14 +46,13 @@ absl::Status LeaseIsOver(const Lease& lease) {
 
 absl::StatusOr<Lease> AcquireLease(Connection& connection, const std::string& instance, const std::string& address,
                                    absl::Duration length) {
-  const std::string id = EncodeText(instance), at = EncodeText(address);
   const long long nanos = LeaseNanos(length);
   long long epoch = 0;
   RETURN_IF_ERROR(RetryOnConflict([&] {
     return connection.Write([&](soci::session& sql) {
       const bool postgres = DialectOf(sql) == Dialect::kPostgres;
-      if (postgres) RunOnce(sql, kAwaitCommits, use(id), into(epoch));
-      RunOnce(sql, postgres ? kAcquireOnPostgres : kAcquire, use(id), use(at), use(nanos), into(epoch));
+      if (postgres) RunOnce(sql, kAwaitCommits, use(instance), into(epoch));
+      RunOnce(sql, postgres ? kAcquireOnPostgres : kAcquire, use(instance), use(address), use(nanos), into(epoch));
       return absl::OkStatus();
     });
   }));
@@ -62,21 +60,19 @@ absl::StatusOr<Lease> AcquireLease(Connection& connection, const std::string& in
 }
 
 absl::Status RenewLease(Connection& connection, const Lease& lease, absl::Duration length) {
-  const std::string id = EncodeText(lease.instance);
   const long long epoch = lease.epoch;
   const long long nanos = LeaseNanos(length);
   return connection.WriteOnce([&](soci::session& sql) {
     const char* const renew = DialectOf(sql) == Dialect::kPostgres ? kRenewOnPostgres : kRenew;
-    return Statement(sql, renew, use(nanos), use(id), use(epoch)).CountChanges() == 1 ? absl::OkStatus()
-                                                                                      : LeaseIsOver(lease);
+    return Statement(sql, renew, use(nanos), use(lease.instance), use(epoch)).CountChanges() == 1 ? absl::OkStatus()
+                                                                                                  : LeaseIsOver(lease);
   });
 }
 
 absl::Status ReleaseLease(Connection& connection, const Lease& lease) {
-  const std::string id = EncodeText(lease.instance);
   const long long epoch = lease.epoch;
   return connection.WriteOnce([&](soci::session& sql) {
-    Statement(sql, kRelease, use(id), use(epoch)).CountChanges();
+    Statement(sql, kRelease, use(lease.instance), use(epoch)).CountChanges();
     return absl::OkStatus();
   });
 }

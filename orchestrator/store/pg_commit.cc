@@ -1,6 +1,5 @@
 #include "orchestrator/store/pg_commit.h"
 
-#include <array>
 #include <map>
 #include <set>
 #include <string>
@@ -10,7 +9,6 @@
 #include "common/db/statement.h"
 #include "orchestrator/store/instance_rows.h"
 #include "orchestrator/store/pg_array.h"
-#include "orchestrator/store/stored_text.h"
 #include "soci/soci.h"
 
 namespace unwind {
@@ -28,28 +26,23 @@ using soci::use;
 // is to be stored; the events of an insert, and the others of an update with several, are looked up. The first row that
 // comes back says that the lease is held, each further one is the id of what was stored.
 constexpr char kCommit[] = HELD
-    ", updated AS (UPDATE saga AS s SET state = u.state, version = u.version, cancel_requested = u.cancel_requested,"
-    " backward = u.backward, next_run_at = u.next_run_at, deadline = u.deadline, update_time = u.update_time,"
-    " failure = u.failure, steps = u.steps"
+    ", updated AS (UPDATE saga AS s SET state = u.state, version = u.version, next_run_at = u.next_run_at,"
+    " update_time = u.update_time, progress = u.progress"
     " FROM unnest(CAST(:u0 AS text[]), CAST(:u1 AS bigint[]), CAST(:u2 AS bigint[]), CAST(:u3 AS bigint[]),"
-    " CAST(:u4 AS bigint[]), CAST(:u5 AS bigint[]), CAST(:u6 AS bigint[]), CAST(:u7 AS bigint[]),"
-    " CAST(:u8 AS bigint[]), CAST(:u9 AS text[]), CAST(:u10 AS text[]), CAST(:u11 AS text[]), CAST(:u12 AS bigint[]),"
-    " CAST(:u13 AS bigint[]), CAST(:u14 AS bigint[]), CAST(:u15 AS text[]))"
-    " AS u(id, seen, version, state, cancel_requested, backward, next_run_at, deadline, update_time, failure, steps,"
-    " what, seq, at, state_then, detail)"
+    " CAST(:u4 AS bigint[]), CAST(:u5 AS bigint[]), CAST(:u6 AS bytea[]), CAST(:u7 AS text[]), CAST(:u8 AS bigint[]),"
+    " CAST(:u9 AS bigint[]), CAST(:u10 AS bigint[]), CAST(:u11 AS bytea[]))"
+    " AS u(id, seen, version, state, next_run_at, update_time, progress, what, seq, at, state_then, detail)"
     " WHERE s.id = u.id AND s.version = u.seen AND s.owner = CAST(:owner AS text) AND EXISTS (SELECT 1 FROM held)"
     " RETURNING s.id, u.seq, u.what, u.at, u.state_then, u.detail)"
-    ", inserted AS (INSERT INTO saga (id, definition, definition_version, key_scope, key, input_hash, state, version,"
-    " owner, cancel_requested, backward, next_run_at, deadline, create_time, update_time, traceparent, failure, steps,"
-    " input) SELECT n.id, n.definition, n.definition_version, n.key_scope, n.key, n.input_hash, n.state, n.version,"
-    " CAST(:owner2 AS text), n.cancel_requested, n.backward, n.next_run_at, n.deadline, n.create_time, n.update_time,"
-    " n.traceparent, n.failure, n.steps, n.input"
+    ", inserted AS (INSERT INTO saga (id, definition, definition_version, key_scope, key, state, version, owner,"
+    " next_run_at, create_time, update_time, accepted, progress)"
+    " SELECT n.id, n.definition, n.definition_version, n.key_scope, n.key, n.state, n.version, CAST(:owner2 AS text),"
+    " n.next_run_at, n.create_time, n.update_time, n.accepted, n.progress"
     " FROM unnest(CAST(:n0 AS text[]), CAST(:n1 AS text[]), CAST(:n2 AS bigint[]), CAST(:n3 AS text[]),"
-    " CAST(:n4 AS text[]), CAST(:n5 AS text[]), CAST(:n6 AS bigint[]), CAST(:n7 AS bigint[]), CAST(:n8 AS bigint[]),"
-    " CAST(:n9 AS bigint[]), CAST(:n10 AS bigint[]), CAST(:n11 AS bigint[]), CAST(:n12 AS bigint[]),"
-    " CAST(:n13 AS bigint[]), CAST(:n14 AS text[]), CAST(:n15 AS text[]), CAST(:n16 AS text[]), CAST(:n17 AS text[]))"
-    " AS n(id, definition, definition_version, key_scope, key, input_hash, state, version, cancel_requested, backward,"
-    " next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input)"
+    " CAST(:n4 AS text[]), CAST(:n5 AS bigint[]), CAST(:n6 AS bigint[]), CAST(:n7 AS bigint[]),"
+    " CAST(:n8 AS bigint[]), CAST(:n9 AS bigint[]), CAST(:n10 AS bytea[]), CAST(:n11 AS bytea[]))"
+    " AS n(id, definition, definition_version, key_scope, key, state, version, next_run_at, create_time, update_time,"
+    " accepted, progress)"
     " WHERE EXISTS (SELECT 1 FROM held) AND NOT EXISTS (SELECT 1 FROM saga AS o WHERE o.definition = n.definition"
     " AND o.key = n.key AND o.key_scope = '') ON CONFLICT DO NOTHING RETURNING id)"
     ", last_events AS (INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
@@ -57,7 +50,7 @@ constexpr char kCommit[] = HELD
     ", other_events AS (INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
     " SELECT e.saga_id, e.seq, e.what, e.at, e.state, e.detail"
     " FROM unnest(CAST(:e0 AS text[]), CAST(:e1 AS bigint[]), CAST(:e2 AS text[]), CAST(:e3 AS bigint[]),"
-    " CAST(:e4 AS bigint[]), CAST(:e5 AS text[])) AS e(saga_id, seq, what, at, state, detail)"
+    " CAST(:e4 AS bigint[]), CAST(:e5 AS bytea[])) AS e(saga_id, seq, what, at, state, detail)"
     " WHERE e.saga_id IN (SELECT id FROM inserted UNION ALL SELECT id FROM updated))"
     " SELECT '' FROM held UNION ALL SELECT id FROM updated UNION ALL SELECT id FROM inserted";
 
@@ -90,22 +83,6 @@ std::vector<Round> RoundsOf(const std::vector<WriteRows>& writes) {
   return rounds;
 }
 
-template <std::size_t kCount>
-struct Columns {
-  template <class... Values>
-  void Add(const Values&... values) {
-    static_assert(sizeof...(values) == kCount);
-    std::size_t column = 0;
-    (arrays[column++].Add(values), ...);
-  }
-  void Close() {
-    for (PgArray& array : arrays) array.Close();
-  }
-  const std::string& operator[](std::size_t column) const { return arrays[column].text(); }
-
-  std::array<PgArray, kCount> arrays;
-};
-
 // The parameters of kCommit.
 struct CommitRows {
   explicit CommitRows(const Round& round) {
@@ -113,19 +90,18 @@ struct CommitRows {
       const SagaRow& s = write->saga;
       std::size_t others = write->events.size();
       if (write->seen == 0) {
-        inserts.Add(s.id, s.definition, s.definition_version, s.key_scope, s.key, s.input_hash, s.state, s.version,
-                    s.cancel_requested, s.backward, s.next_run_at, s.deadline, s.create_time, s.update_time,
-                    s.traceparent, s.failure, s.steps, s.input);
+        inserts.Add(s.id, s.definition, s.definition_version, s.key_scope, s.key, s.state, s.version, s.next_run_at,
+                    s.create_time, s.update_time, PgBytes{s.accepted}, PgBytes{s.progress});
       } else {
         CHECK(!write->events.empty());
         const EventRow& last = write->events.back();
-        updates.Add(s.id, write->seen, s.version, s.state, s.cancel_requested, s.backward, s.next_run_at, s.deadline,
-                    s.update_time, s.failure, s.steps, last.what, last.seq, last.at, last.state, last.detail);
+        updates.Add(s.id, write->seen, s.version, s.state, s.next_run_at, s.update_time, PgBytes{s.progress}, last.what,
+                    last.seq, last.at, last.state, PgBytes{last.detail});
         --others;
       }
       for (std::size_t i = 0; i < others; ++i) {
         const EventRow& e = write->events[i];
-        events.Add(e.saga_id, e.seq, e.what, e.at, e.state, e.detail);
+        events.Add(e.saga_id, e.seq, e.what, e.at, e.state, PgBytes{e.detail});
       }
     }
     updates.Close();
@@ -133,9 +109,9 @@ struct CommitRows {
     events.Close();
   }
 
-  Columns<16> updates;
-  Columns<18> inserts;
-  Columns<6> events;
+  PgColumns<12> updates;
+  PgColumns<12> inserts;
+  PgColumns<6> events;
 };
 
 // Adds the ids of what was stored to `stored`; false if the lease is not held.
@@ -144,11 +120,10 @@ bool StoreRound(soci::session& sql, const std::string& instance, long long epoch
   const auto& [u, n, e] = rows;
   std::string id;
   Statement commit(sql, kCommit, use(instance), use(epoch), use(u[0]), use(u[1]), use(u[2]), use(u[3]), use(u[4]),
-                   use(u[5]), use(u[6]), use(u[7]), use(u[8]), use(u[9]), use(u[10]), use(u[11]), use(u[12]),
-                   use(u[13]), use(u[14]), use(u[15]), use(instance), use(instance), use(n[0]), use(n[1]), use(n[2]),
-                   use(n[3]), use(n[4]), use(n[5]), use(n[6]), use(n[7]), use(n[8]), use(n[9]), use(n[10]), use(n[11]),
-                   use(n[12]), use(n[13]), use(n[14]), use(n[15]), use(n[16]), use(n[17]), use(e[0]), use(e[1]),
-                   use(e[2]), use(e[3]), use(e[4]), use(e[5]), into(id));
+                   use(u[5]), use(u[6]), use(u[7]), use(u[8]), use(u[9]), use(u[10]), use(u[11]), use(instance),
+                   use(instance), use(n[0]), use(n[1]), use(n[2]), use(n[3]), use(n[4]), use(n[5]), use(n[6]),
+                   use(n[7]), use(n[8]), use(n[9]), use(n[10]), use(n[11]), use(e[0]), use(e[1]), use(e[2]), use(e[3]),
+                   use(e[4]), use(e[5]), into(id));
   bool held = false;
   commit.Execute();
   while (commit.Fetch()) {
@@ -160,7 +135,7 @@ bool StoreRound(soci::session& sql, const std::string& instance, long long epoch
 
 // The ids of those inserts among `refused` whose key another saga has.
 std::set<std::string> TakenKeys(soci::session& sql, const Round& refused) {
-  Columns<4> rows;
+  PgColumns<4> rows;
   for (const WriteRows* write : refused) {
     rows.Add(write->saga.id, write->saga.definition, write->saga.key, write->saga.key_scope);
   }
@@ -177,7 +152,7 @@ std::set<std::string> TakenKeys(soci::session& sql, const Round& refused) {
 
 absl::StatusOr<std::vector<WriteResult>> CommitOnPostgres(Connection& connection, const Lease& lease,
                                                           const std::vector<WriteRows>& writes) {
-  const std::string instance = EncodeText(lease.instance);
+  const std::string& instance = lease.instance;
   const long long epoch = lease.epoch;
   std::vector<Round> rounds = RoundsOf(writes);
   if (rounds.empty()) rounds.emplace_back();  // asks for the lease only
@@ -221,7 +196,7 @@ absl::StatusOr<std::vector<WriteResult>> CommitOnPostgres(Connection& connection
 }
 
 absl::StatusOr<int> PurgeOnPostgres(Connection& connection, const Lease& lease, long long before, int limit) {
-  const std::string instance = EncodeText(lease.instance);
+  const std::string& instance = lease.instance;
   const long long epoch = lease.epoch;
   long long held = 0, gone = 0;
   RETURN_IF_ERROR(connection.WriteOnce([&](soci::session& sql) {

@@ -1,229 +1,261 @@
 #include "orchestrator/store/saga_codec.h"
 
-#include <array>
-#include <exception>
+#include <algorithm>
+#include <cstddef>
 #include <limits>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 #include <variant>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "nlohmann/json.hpp"
+#include "absl/strings/string_view.h"
+#include "common/base/status_macros.h"
 #include "orchestrator/core/names.h"
-#include "orchestrator/store/json_writer.h"
-#include "orchestrator/store/stored_text.h"
+#include "saga/stored/v1/rows.pb.h"
 
 namespace unwind {
 namespace {
 
-using Json = nlohmann::json;
+namespace stored = saga::stored::v1;
 
 constexpr long long kNever = std::numeric_limits<long long>::max();
 constexpr long long kEver = std::numeric_limits<long long>::min();
 
-// Thrown by the decoders below for a column that Encode did not make; like the parser's own exceptions it goes no
-// farther than Decoded().
-class Unreadable : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-// ---- text, bytes, times
-
-std::string Text(absl::string_view stored) {
-  std::optional<std::string> text = DecodeText(stored);
-  if (!text.has_value()) throw Unreadable("an unknown escape in a text");
-  return *std::move(text);
-}
-
-std::string Bytes(const std::string& stored) {
-  std::string bytes;
-  if (!absl::Base64Unescape(stored, &bytes)) throw Unreadable("bytes that are not Base64");
-  return bytes;
-}
-
-absl::Time Time(long long stored) {
+absl::Time TimeOf(long long stored) {
   if (stored == kNever) return absl::InfiniteFuture();
   if (stored == kEver) return absl::InfinitePast();
   return absl::FromUnixNanos(stored);
 }
 
-absl::Duration Elapsed(long long stored) { return Time(stored) - absl::UnixEpoch(); }
+long long EncodeDuration(absl::Duration duration) { return EncodeTime(absl::UnixEpoch() + duration); }
+absl::Duration DurationOf(long long stored) { return TimeOf(stored) - absl::UnixEpoch(); }
 
-// `last` is the enum's highest number; all of ours begin with 1.
+// Takes the number of an enum whose highest is `last`; all of ours begin with 1. Others are a newer version's.
 template <class Enum>
-Enum Number(long long stored, Enum last) {
-  if (stored < 1 || stored > static_cast<long long>(last)) throw Unreadable(absl::StrCat("the enum number ", stored));
-  return static_cast<Enum>(stored);
+absl::Status Read(long long stored, Enum last, Enum& value) {
+  if (stored < 1 || stored > static_cast<long long>(last)) {
+    return absl::DataLossError(absl::StrCat("the number ", stored, " of an enum is not known"));
+  }
+  value = static_cast<Enum>(stored);
+  return absl::OkStatus();
 }
 
-template <class Enum>
-int NumberOf(Enum value) {
-  return static_cast<int>(value);
-}
+// ---- failures and steps
 
-// ---- JSON: a field that has its default is not written, and one that is not there has its default
-
-long long Int(const Json& object, const char* field) { return object.value(field, 0LL); }
-int SmallInt(const Json& object, const char* field) { return object.value(field, 0); }
-bool Flag(const Json& object, const char* field) { return object.value(field, false); }
-std::string TextOf(const Json& object, const char* field) { return Text(object.value(field, std::string())); }
-std::string BytesOf(const Json& object, const char* field) { return Bytes(object.value(field, std::string())); }
-
-void AppendFailure(std::string& out, const Failure& failure) {
-  JsonObjectWriter object(out);
-  object.Text("reason", failure.reason);
-  object.Text("domain", failure.domain);
-  object.Count("code", failure.code);
-  object.Text("message", failure.message);
-  object.Text("step", failure.step);
-  if (failure.metadata.empty()) return;
-  std::string& to = object.Field("metadata");
-  to += '{';
+void Write(const Failure& failure, stored::Failure& to) {
+  to.set_reason(failure.reason);
+  to.set_domain(failure.domain);
+  to.set_code(failure.code);
+  to.set_message(failure.message);
+  to.set_step(failure.step);
   for (const auto& [name, value] : failure.metadata) {
-    if (to.back() != '{') to += ',';
-    AppendJsonText(to, name);
-    to += ':';
-    AppendJsonText(to, value);
+    stored::Pair& pair = *to.add_metadata();
+    pair.set_name(name);
+    pair.set_value(value);
   }
-  to += '}';
 }
 
-Failure FailureOf(const Json& json) {
-  Failure failure{.reason = TextOf(json, "reason"),
-                  .domain = TextOf(json, "domain"),
-                  .code = SmallInt(json, "code"),
-                  .message = TextOf(json, "message"),
-                  .step = TextOf(json, "step"),
+Failure FailureOf(const stored::Failure& from) {
+  Failure failure{.reason = from.reason(),
+                  .domain = from.domain(),
+                  .code = from.code(),
+                  .message = from.message(),
+                  .step = from.step(),
                   .metadata = {}};
-  if (const auto metadata = json.find("metadata"); metadata != json.end()) {
-    for (const auto& [name, value] : metadata->items()) failure.metadata[Text(name)] = Text(value.get<std::string>());
-  }
+  for (const stored::Pair& pair : from.metadata()) failure.metadata[pair.name()] = pair.value();
   return failure;
 }
 
-void AppendStep(std::string& out, const Step& step) {
-  JsonObjectWriter object(out);
-  object.Number("state", NumberOf(step.state));
-  object.Number("phase", NumberOf(step.phase));
-  AppendJsonArray(object.Field("sends"), step.sends, [](std::string& to, int sends) { absl::StrAppend(&to, sends); });
-  object.Count("refusals", step.refusals);
-  object.Count("unknowns", step.unknowns);
-  object.Flag("awaiting", step.awaiting);
-  object.Flag("parked", step.parked);
-  if (step.wake_at != absl::InfiniteFuture()) object.Number("wake_at", EncodeTime(step.wake_at));
-  if (step.first_send_time != absl::InfiniteFuture())
-    object.Number("first_send_time", EncodeTime(step.first_send_time));
-  object.Bytes("reply", step.reply);
-  if (!(step.last_failure == Failure())) AppendFailure(object.Field("last_failure"), step.last_failure);
+void Write(const Step& step, stored::Step& to) {
+  to.set_state(static_cast<saga::v1::Step::State>(step.state));
+  to.set_phase(static_cast<saga::v1::Phase>(step.phase));
+  to.mutable_sends()->Add(step.sends.begin(), step.sends.end());
+  to.set_refusals(step.refusals);
+  to.set_unknowns(step.unknowns);
+  to.set_awaiting(step.awaiting);
+  to.set_parked(step.parked);
+  if (step.wake_at != absl::InfiniteFuture()) to.set_wake_at(EncodeTime(step.wake_at));
+  if (step.first_send_time != absl::InfiniteFuture()) to.set_first_send_time(EncodeTime(step.first_send_time));
+  to.set_reply(step.reply);
+  if (!(step.last_failure == Failure())) Write(step.last_failure, *to.mutable_last_failure());
 }
 
-Step StepOf(const Json& json) {
-  return {.state = Number(Int(json, "state"), StepState::kCompensated),
-          .phase = Number(Int(json, "phase"), Phase::kResolve),
-          .sends = json.at("sends").get<std::array<int, 4>>(),
-          .refusals = SmallInt(json, "refusals"),
-          .unknowns = SmallInt(json, "unknowns"),
-          .awaiting = Flag(json, "awaiting"),
-          .parked = Flag(json, "parked"),
-          .wake_at = Time(json.value("wake_at", kNever)),
-          .first_send_time = Time(json.value("first_send_time", kNever)),
-          .reply = BytesOf(json, "reply"),
-          .last_failure = FailureOf(json.value("last_failure", Json::object()))};
+absl::Status Read(const stored::Step& from, Step& step) {
+  RETURN_IF_ERROR(Read(from.state(), StepState::kCompensated, step.state));
+  RETURN_IF_ERROR(Read(from.phase(), Phase::kResolve, step.phase));
+  if (from.sends_size() != static_cast<int>(step.sends.size())) {
+    return absl::DataLossError(absl::StrCat("a step has ", from.sends_size(), " counts of sends"));
+  }
+  std::copy(from.sends().begin(), from.sends().end(), step.sends.begin());
+  step.refusals = from.refusals();
+  step.unknowns = from.unknowns();
+  step.awaiting = from.awaiting();
+  step.parked = from.parked();
+  step.wake_at = TimeOf(from.has_wake_at() ? from.wake_at() : kNever);
+  step.first_send_time = TimeOf(from.has_first_send_time() ? from.first_send_time() : kNever);
+  step.reply = from.reply();
+  step.last_failure = FailureOf(from.last_failure());
+  return absl::OkStatus();
 }
 
 // ---- events
 
-void AppendSend(std::string& out, const Send& send) {
-  JsonObjectWriter object(out);
-  object.Number("step", send.step);
-  object.Number("phase", NumberOf(send.phase));
-  object.Number("attempt", send.attempt);
+// The reply of `step` in the row; null if there is no such step.
+const std::string* ReplyIn(const Saga& saga, int step) {
+  const auto index = static_cast<std::size_t>(step);
+  return index < saga.steps.size() ? &saga.steps[index].reply : nullptr;
 }
 
-struct WriteEvent {
-  JsonObjectWriter& object;
+// Into the event's `reply`, or as one that stands in the row.
+template <class Message>
+void WriteReply(const Saga& saga, int step, const std::string& reply, Message& to) {
+  if (reply.empty()) return;
+  const std::string* const in_row = ReplyIn(saga, step);
+  if (in_row != nullptr && *in_row == reply) {
+    to.mutable_in_step();
+  } else {
+    to.set_reply(reply);
+  }
+}
 
-  void operator()(const Started&) const {}
-  void operator()(const Ticked&) const {}
-  void operator()(const TakenOver&) const {}
-  void operator()(const Replied& replied) const {
-    object.Number("step", replied.step);
-    object.Number("phase", NumberOf(replied.phase));
-    object.Number("attempt", replied.attempt);
-    object.Number("outcome", NumberOf(replied.outcome));
-    object.Flag("effect_free", replied.effect_free);
-    object.Bytes("reply", replied.reply);
-    if (!(replied.failure == Failure())) AppendFailure(object.Field("failure"), replied.failure);
-    object.Count("elapsed", EncodeTime(absl::UnixEpoch() + replied.elapsed));
-    object.Flag("by_transport", replied.by_transport);
-    object.Count("retry_after", EncodeTime(absl::UnixEpoch() + replied.retry_after));
+template <class Message>
+absl::Status ReadReply(const Saga& saga, const Message& from, std::string& reply) {
+  reply = from.reply();
+  if (!from.has_in_step()) return absl::OkStatus();
+  const std::string* const in_row = ReplyIn(saga, from.step());
+  if (in_row == nullptr) return absl::DataLossError(absl::StrCat("it has no step ", from.step()));
+  reply = *in_row;
+  return absl::OkStatus();
+}
+
+// The fields of an event.
+struct WriteEvent {
+  const Saga& saga;
+  stored::Detail& to;
+
+  void operator()(const Started&) const { to.mutable_started(); }
+  void operator()(const Ticked&) const { to.mutable_ticked(); }
+  void operator()(const TakenOver&) const { to.mutable_taken_over(); }
+  void operator()(const Replied& event) const {
+    stored::Replied& replied = *to.mutable_replied();
+    replied.set_step(event.step);
+    replied.set_phase(static_cast<saga::v1::Phase>(event.phase));
+    replied.set_attempt(event.attempt);
+    replied.set_outcome(static_cast<saga::v1::Outcome>(event.outcome));
+    replied.set_effect_free(event.effect_free);
+    WriteReply(saga, event.step, event.reply, replied);
+    if (!(event.failure == Failure())) Write(event.failure, *replied.mutable_failure());
+    replied.set_elapsed(EncodeDuration(event.elapsed));
+    replied.set_by_transport(event.by_transport);
+    replied.set_retry_after(EncodeDuration(event.retry_after));
   }
-  void operator()(const CancelRequested& cancel) const {
-    object.Text("actor", cancel.actor);
-    object.Text("reason", cancel.reason);
+  void operator()(const CancelRequested& event) const {
+    to.mutable_cancel_requested()->set_actor(event.actor);
+    to.mutable_cancel_requested()->set_reason(event.reason);
   }
-  void operator()(const Operated& operated) const {
-    object.Number("step", operated.step);
-    object.Bytes("reply", operated.reply);
-    object.Text("actor", operated.actor);
-    object.Text("reason", operated.reason);
+  void operator()(const Operated& event) const {
+    stored::Operated& operated = *to.mutable_operated();
+    operated.set_verb(static_cast<stored::Verb>(event.verb));
+    operated.set_step(event.step);
+    WriteReply(saga, event.step, event.reply, operated);
+    operated.set_actor(event.actor);
+    operated.set_reason(event.reason);
   }
 };
 
-void AppendDetail(std::string& out, const HistoryEvent& event) {
-  JsonObjectWriter object(out);
-  std::visit(WriteEvent{object}, event.event);
-  if (event.moment.jitter != 0) AppendJsonReal(object.Field("jitter"), event.moment.jitter);
-  if (!event.sends.empty()) AppendJsonArray(object.Field("sends"), event.sends, AppendSend);
+absl::StatusOr<Event> RepliedOf(const Saga& saga, const stored::Replied& from) {
+  Replied replied{.step = from.step(),
+                  .phase = {},
+                  .attempt = from.attempt(),
+                  .outcome = {},
+                  .effect_free = from.effect_free(),
+                  .reply = {},
+                  .failure = FailureOf(from.failure()),
+                  .elapsed = DurationOf(from.elapsed()),
+                  .by_transport = from.by_transport(),
+                  .retry_after = DurationOf(from.retry_after())};
+  RETURN_IF_ERROR(Read(from.phase(), Phase::kResolve, replied.phase));
+  RETURN_IF_ERROR(Read(from.outcome(), Outcome::kFenced, replied.outcome));
+  RETURN_IF_ERROR(ReadReply(saga, from, replied.reply));
+  return replied;
 }
 
-Replied RepliedOf(const Json& json) {
-  return {.step = SmallInt(json, "step"),
-          .phase = Number(Int(json, "phase"), Phase::kResolve),
-          .attempt = SmallInt(json, "attempt"),
-          .outcome = Number(Int(json, "outcome"), Outcome::kFenced),
-          .effect_free = Flag(json, "effect_free"),
-          .reply = BytesOf(json, "reply"),
-          .failure = FailureOf(json.value("failure", Json::object())),
-          .elapsed = Elapsed(Int(json, "elapsed")),
-          .by_transport = Flag(json, "by_transport"),
-          .retry_after = Elapsed(Int(json, "retry_after"))};
+absl::StatusOr<Event> OperatedOf(const Saga& saga, const stored::Operated& from) {
+  Operated operated{.verb = {}, .step = from.step(), .reply = {}, .actor = from.actor(), .reason = from.reason()};
+  RETURN_IF_ERROR(Read(from.verb(), Verb::kResolve, operated.verb));
+  RETURN_IF_ERROR(ReadReply(saga, from, operated.reply));
+  return operated;
 }
 
-Operated OperatedOf(Verb verb, const Json& json) {
-  return {.verb = verb,
-          .step = SmallInt(json, "step"),
-          .reply = BytesOf(json, "reply"),
-          .actor = TextOf(json, "actor"),
-          .reason = TextOf(json, "reason")};
-}
-
-// The words are NameOf(Event)'s.
-Event EventOf(const std::string& what, const Json& json) {
-  if (what == "started") return Started{};
-  if (what == "replied") return RepliedOf(json);
-  if (what == "ticked") return Ticked{};
-  if (what == "cancel_requested") return CancelRequested{TextOf(json, "actor"), TextOf(json, "reason")};
-  if (what == "taken_over") return TakenOver{};
-  if (what == "retried") return OperatedOf(Verb::kRetry, json);
-  if (what == "skipped") return OperatedOf(Verb::kSkip, json);
-  if (what == "resolved") return OperatedOf(Verb::kResolve, json);
-  throw Unreadable(absl::StrCat("the event ", what));
-}
-
-// Runs a decoder; what it throws becomes a status.
-template <class Decoder>
-auto Decoded(absl::string_view what, const Decoder& decode) -> absl::StatusOr<decltype(decode())> {
-  try {
-    return decode();
-  } catch (const std::exception& error) {
-    return absl::DataLossError(absl::StrCat("the stored ", what, " cannot be read: ", error.what()));
+absl::StatusOr<Event> EventOf(const Saga& saga, const stored::Detail& from) {
+  switch (from.event_case()) {
+    case stored::Detail::kStarted:
+      return Started{};
+    case stored::Detail::kReplied:
+      return RepliedOf(saga, from.replied());
+    case stored::Detail::kTicked:
+      return Ticked{};
+    case stored::Detail::kCancelRequested:
+      return CancelRequested{from.cancel_requested().actor(), from.cancel_requested().reason()};
+    case stored::Detail::kTakenOver:
+      return TakenOver{};
+    case stored::Detail::kOperated:
+      return OperatedOf(saga, from.operated());
+    case stored::Detail::EVENT_NOT_SET:
+      break;
   }
+  return absl::DataLossError("it is of no known kind");
+}
+
+// ---- rows
+
+absl::Status Read(const SagaRow& row, Saga& saga) {
+  stored::Accepted accepted;
+  stored::Progress progress;
+  if (!accepted.ParseFromString(row.accepted)) return absl::DataLossError("`accepted` is not a message");
+  if (!progress.ParseFromString(row.progress)) return absl::DataLossError("`progress` is not a message");
+  saga.id = row.id;
+  saga.definition = row.definition;
+  saga.definition_version = static_cast<int>(row.definition_version);
+  saga.key_scope = row.key_scope;
+  saga.key = row.key;
+  saga.input_hash = accepted.input_hash();
+  saga.input = accepted.input();
+  saga.traceparent = accepted.traceparent();
+  saga.owner = row.owner;
+  saga.create_time = TimeOf(row.create_time);
+  saga.update_time = TimeOf(row.update_time);
+  saga.deadline = TimeOf(progress.has_deadline() ? progress.deadline() : kNever);
+  RETURN_IF_ERROR(Read(row.state, SagaState::kParked, saga.state));
+  saga.version = row.version;
+  saga.cancel_requested = progress.cancel_requested();
+  saga.backward = progress.backward();
+  saga.steps.resize(static_cast<std::size_t>(progress.steps_size()));
+  for (int i = 0; i < progress.steps_size(); ++i) {
+    RETURN_IF_ERROR(Read(progress.steps(i), saga.steps[static_cast<std::size_t>(i)]));
+  }
+  saga.failure = FailureOf(progress.failure());
+  return absl::OkStatus();
+}
+
+absl::Status Read(const Saga& saga, const EventRow& row, HistoryEvent& event) {
+  stored::Detail detail;
+  if (!detail.ParseFromString(row.detail)) return absl::DataLossError("`detail` is not a message");
+  event.seq = row.seq;
+  event.moment = {.now = TimeOf(row.at), .jitter = detail.jitter()};
+  ASSIGN_OR_RETURN(event.event, EventOf(saga, detail));
+  RETURN_IF_ERROR(Read(row.state, SagaState::kParked, event.state));
+  for (const stored::Send& from : detail.sends()) {
+    Send& send = event.sends.emplace_back();
+    send = {.step = from.step(), .phase = {}, .attempt = from.attempt()};
+    RETURN_IF_ERROR(Read(from.phase(), Phase::kResolve, send.phase));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Unreadable(absl::string_view what, const absl::Status& why) {
+  return absl::DataLossError(absl::StrCat("the stored ", what, " cannot be read: ", why.message()));
 }
 
 }  // namespace
@@ -234,88 +266,82 @@ long long EncodeTime(absl::Time time) {
   return absl::ToUnixNanos(time);
 }
 
-SagaRow EncodeSaga(const Saga& saga) {
-  SagaRow row;
-  row.id = EncodeText(saga.id);
-  row.definition = EncodeText(saga.definition);
-  row.definition_version = saga.definition_version;
-  row.key_scope = EncodeText(saga.key_scope);
-  row.key = EncodeText(saga.key);
-  row.input_hash = EncodeText(saga.input_hash);
-  row.state = NumberOf(saga.state);
-  row.version = saga.version;
-  row.cancel_requested = saga.cancel_requested ? 1 : 0;
-  row.backward = saga.backward ? 1 : 0;
-  row.deadline = EncodeTime(saga.deadline);
-  row.create_time = EncodeTime(saga.create_time);
-  row.update_time = EncodeTime(saga.update_time);
-  row.traceparent = EncodeText(saga.traceparent);
-  AppendFailure(row.failure, saga.failure);
-  AppendJsonArray(row.steps, saga.steps, AppendStep);
-  row.input = absl::Base64Escape(saga.input);
-  return row;
+namespace {
+
+std::string EncodeAccepted(const Saga& saga) {
+  stored::Accepted accepted;
+  accepted.set_input(saga.input);
+  accepted.set_input_hash(saga.input_hash);
+  accepted.set_traceparent(saga.traceparent);
+  return accepted.SerializeAsString();
 }
 
-EventRow EncodeEvent(absl::string_view saga_id, const HistoryEvent& event) {
-  EventRow row;
-  row.saga_id = EncodeText(saga_id);
-  row.seq = event.seq;
-  row.what = NameOf(event.event);
-  row.at = EncodeTime(event.moment.now);
-  row.state = NumberOf(event.state);
-  AppendDetail(row.detail, event);
-  return row;
+std::string EncodeProgress(const Saga& saga) {
+  stored::Progress progress;
+  if (saga.deadline != absl::InfiniteFuture()) progress.set_deadline(EncodeTime(saga.deadline));
+  progress.set_cancel_requested(saga.cancel_requested);
+  progress.set_backward(saga.backward);
+  for (const Step& step : saga.steps) Write(step, *progress.add_steps());
+  if (!(saga.failure == Failure())) Write(saga.failure, *progress.mutable_failure());
+  return progress.SerializeAsString();
+}
+
+SagaRow EncodeSaga(const SagaWrite& write, const std::string& owner) {
+  const Saga& saga = write.saga;
+  return {.id = saga.id,
+          .definition = saga.definition,
+          .key_scope = saga.key_scope,
+          .key = saga.key,
+          .owner = owner,
+          .definition_version = saga.definition_version,
+          .state = static_cast<long long>(saga.state),
+          .version = saga.version,
+          .next_run_at = EncodeTime(write.next_run_at),
+          .create_time = EncodeTime(saga.create_time),
+          .update_time = EncodeTime(saga.update_time),
+          .accepted = write.seen_version == 0 ? EncodeAccepted(saga) : "",
+          .progress = EncodeProgress(saga)};
+}
+
+}  // namespace
+
+EventRow EncodeEvent(const Saga& saga, const HistoryEvent& event) {
+  stored::Detail detail;
+  std::visit(WriteEvent{saga, detail}, event.event);
+  detail.set_jitter(event.moment.jitter);
+  for (const Send& send : event.sends) {
+    stored::Send& to = *detail.add_sends();
+    to.set_step(send.step);
+    to.set_phase(static_cast<saga::v1::Phase>(send.phase));
+    to.set_attempt(send.attempt);
+  }
+  return {.saga_id = saga.id,
+          .what = NameOf(event.event),
+          .seq = event.seq,
+          .at = EncodeTime(event.moment.now),
+          .state = static_cast<long long>(event.state),
+          .detail = detail.SerializeAsString()};
 }
 
 WriteRows EncodeWrite(const Lease& lease, const SagaWrite& write) {
-  WriteRows rows{.saga = EncodeSaga(write.saga), .seen = write.seen_version, .events = {}};
-  rows.saga.owner = EncodeText(lease.instance);
-  rows.saga.next_run_at = EncodeTime(write.next_run_at);
+  WriteRows rows{.saga = EncodeSaga(write, lease.instance), .seen = write.seen_version, .events = {}};
   rows.events.reserve(write.events.size());
-  for (const HistoryEvent& event : write.events) rows.events.push_back(EncodeEvent(write.saga.id, event));
+  for (const HistoryEvent& event : write.events) rows.events.push_back(EncodeEvent(write.saga, event));
   return rows;
 }
 
 absl::StatusOr<Saga> DecodeSaga(const SagaRow& row) {
-  return Decoded(absl::StrCat("saga ", row.id), [&] {
-    Saga saga;
-    saga.id = Text(row.id);
-    saga.definition = Text(row.definition);
-    saga.definition_version = static_cast<int>(row.definition_version);
-    saga.key_scope = Text(row.key_scope);
-    saga.key = Text(row.key);
-    saga.input_hash = Text(row.input_hash);
-    saga.input = Bytes(row.input);
-    saga.traceparent = Text(row.traceparent);
-    saga.owner = Text(row.owner);
-    saga.create_time = Time(row.create_time);
-    saga.update_time = Time(row.update_time);
-    saga.deadline = Time(row.deadline);
-    saga.state = Number(row.state, SagaState::kParked);
-    saga.version = row.version;
-    saga.cancel_requested = row.cancel_requested != 0;
-    saga.backward = row.backward != 0;
-    for (const Json& step : Json::parse(row.steps)) saga.steps.push_back(StepOf(step));
-    saga.failure = FailureOf(Json::parse(row.failure));
-    return saga;
-  });
+  Saga saga;
+  if (const absl::Status read = Read(row, saga); !read.ok()) return Unreadable(absl::StrCat("saga ", row.id), read);
+  return saga;
 }
 
-absl::StatusOr<HistoryEvent> DecodeEvent(const EventRow& row) {
-  return Decoded(absl::StrCat("event ", row.seq, " of saga ", row.saga_id), [&] {
-    const Json detail = Json::parse(row.detail);
-    HistoryEvent event;
-    event.seq = row.seq;
-    event.moment = {.now = Time(row.at), .jitter = detail.value("jitter", 0.0)};
-    event.event = EventOf(row.what, detail);
-    event.state = Number(row.state, SagaState::kParked);
-    for (const Json& send : detail.value("sends", Json::array())) {
-      event.sends.push_back({.step = SmallInt(send, "step"),
-                             .phase = Number(Int(send, "phase"), Phase::kResolve),
-                             .attempt = SmallInt(send, "attempt")});
-    }
-    return event;
-  });
+absl::StatusOr<HistoryEvent> DecodeEvent(const Saga& saga, const EventRow& row) {
+  HistoryEvent event;
+  if (const absl::Status read = Read(saga, row, event); !read.ok()) {
+    return Unreadable(absl::StrCat("event ", row.seq, " of saga ", row.saga_id), read);
+  }
+  return event;
 }
 
 }  // namespace unwind

@@ -2,12 +2,21 @@
 
 #include <utility>
 
-#include "orchestrator/store/stored_text.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/strip.h"
 
 namespace unwind {
 
+// SQLite gives the bytes themselves, PostgreSQL \x and their digits.
+std::string BytesOf(soci::session& sql, const std::string& column) {
+  if (DialectOf(sql) == Dialect::kSqlite) return column;
+  absl::string_view digits = column;
+  absl::ConsumePrefix(&digits, "\\x");
+  return absl::HexStringToBytes(digits);
+}
+
 void Append(SagaPage& page, const SagaRow& row) {
-  page.last_id = DecodeText(row.id).value_or(row.id);
+  page.last_id = row.id;
   absl::StatusOr<Saga> saga = DecodeSaga(row);
   if (saga.ok()) {
     page.sagas.push_back(*std::move(saga));

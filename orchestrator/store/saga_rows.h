@@ -15,22 +15,27 @@
 namespace unwind {
 
 inline constexpr char kSagaColumns[] =
-    "id, definition, definition_version, key_scope, key, input_hash, state, version, owner, cancel_requested, backward,"
-    " next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input";
+    "id, definition, definition_version, key_scope, key, state, version, owner, next_run_at, create_time, update_time,"
+    " accepted, progress";
+
+// The bytes of a BYTEA or BLOB column, of what SOCI read of it.
+std::string BytesOf(soci::session& sql, const std::string& column);
 
 // The rows of `query`, which gives kSagaColumns; `uses` in the order of its parameters.
 template <class... Uses>
 std::vector<SagaRow> SagasOf(soci::session& sql, absl::string_view query, const Uses&... uses) {
   SagaRow row;
   Statement select(sql, query, soci::into(row.id), soci::into(row.definition), soci::into(row.definition_version),
-                   soci::into(row.key_scope), soci::into(row.key), soci::into(row.input_hash), soci::into(row.state),
-                   soci::into(row.version), soci::into(row.owner), soci::into(row.cancel_requested),
-                   soci::into(row.backward), soci::into(row.next_run_at), soci::into(row.deadline),
-                   soci::into(row.create_time), soci::into(row.update_time), soci::into(row.traceparent),
-                   soci::into(row.failure), soci::into(row.steps), soci::into(row.input), soci::use(uses)...);
+                   soci::into(row.key_scope), soci::into(row.key), soci::into(row.state), soci::into(row.version),
+                   soci::into(row.owner), soci::into(row.next_run_at), soci::into(row.create_time),
+                   soci::into(row.update_time), soci::into(row.accepted), soci::into(row.progress), soci::use(uses)...);
   std::vector<SagaRow> rows;
   select.Execute();
-  while (select.Fetch()) rows.push_back(row);
+  while (select.Fetch()) {
+    rows.push_back(row);
+    rows.back().accepted = BytesOf(sql, row.accepted);
+    rows.back().progress = BytesOf(sql, row.progress);
+  }
   return rows;
 }
 

@@ -12,10 +12,10 @@
 #include "orchestrator/store/claim.h"
 #include "orchestrator/store/definition_rows.h"
 #include "orchestrator/store/instance_rows.h"
+#include "orchestrator/store/json_rows.h"
 #include "orchestrator/store/pg_commit.h"
 #include "orchestrator/store/saga_rows.h"
 #include "orchestrator/store/sqlite_commit.h"
-#include "orchestrator/store/stored_text.h"
 #include "soci/soci.h"
 
 extern const unwind::Migrations kSagaMigrations;  // embedded by the build
@@ -25,6 +25,8 @@ namespace {
 
 using soci::into;
 using soci::use;
+
+constexpr long long kMessages = 2;  // the number of migrations/*/0002_messages.sql
 
 constexpr char kById[] = "WHERE id = :id";
 constexpr char kByIds[] = "WHERE id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) ORDER BY id";
@@ -51,7 +53,7 @@ constexpr char kSelectEvents[] =
 // The rows of a list that `which` and its `uses` choose, a page of them.
 template <class... Uses>
 std::vector<SagaRow> Page(soci::session& sql, const SagaFilter& filter, const char* which, const Uses&... uses) {
-  const std::string before = filter.before_id.empty() ? kAfterTheNewest : EncodeText(filter.before_id);
+  const std::string before = filter.before_id.empty() ? kAfterTheNewest : filter.before_id;
   const long long from = EncodeTime(filter.created_from);
   const long long until = filter.created_before == absl::InfiniteFuture()
                               ? std::numeric_limits<long long>::max()
@@ -61,7 +63,7 @@ std::vector<SagaRow> Page(soci::session& sql, const SagaFilter& filter, const ch
 }
 
 std::vector<SagaRow> Listed(soci::session& sql, const SagaFilter& filter) {
-  const std::string definition = EncodeText(filter.definition), key = EncodeText(filter.key);
+  const std::string &definition = filter.definition, &key = filter.key;
   const int state = filter.state.has_value() ? static_cast<int>(*filter.state) : 0;
   if (!key.empty()) return Page(sql, filter, kOfKey, definition, key, state, state);
   if (!definition.empty()) {
@@ -78,7 +80,10 @@ std::vector<EventRow> EventsOf(soci::session& sql, const std::string& saga_id, l
   Statement select(sql, kSelectEvents, into(row.seq), into(row.what), into(row.at), into(row.state), into(row.detail),
                    use(saga_id), use(after), use(limit));
   select.Execute();
-  while (select.Fetch()) rows.push_back(row);
+  while (select.Fetch()) {
+    rows.push_back(row);
+    rows.back().detail = BytesOf(sql, row.detail);
+  }
   return rows;
 }
 
@@ -87,7 +92,7 @@ std::vector<EventRow> EventsOf(soci::session& sql, const std::string& saga_id, l
 absl::StatusOr<std::unique_ptr<SociSagaStore>> SociSagaStore::Open(const std::string& database, int writers) {
   const Dialect dialect = IsPostgres(database) ? Dialect::kPostgres : Dialect::kSqlite;
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenDatabase(database));
-  RETURN_IF_ERROR(Migrate(*connection, "orchestrator", kSagaMigrations));
+  RETURN_IF_ERROR(Migrate(*connection, "orchestrator", kSagaMigrations, {{kMessages, RewriteJsonRows}}));
   std::unique_ptr<SociSagaStore> store(new SociSagaStore(dialect));
   store->writers_.Add(std::move(connection));
   for (int i = 1; dialect == Dialect::kPostgres && i < writers; ++i) {
@@ -111,7 +116,7 @@ absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& leas
 }
 
 absl::StatusOr<Saga> SociSagaStore::Load(absl::string_view saga_id) {
-  const std::string id = EncodeText(saga_id);
+  const std::string id(saga_id);
   std::vector<SagaRow> rows;
   RETURN_IF_ERROR(Read([&](soci::session& sql) {
     rows = SelectSagas(sql, kById, id);
@@ -122,9 +127,7 @@ absl::StatusOr<Saga> SociSagaStore::Load(absl::string_view saga_id) {
 }
 
 absl::StatusOr<SagaPage> SociSagaStore::LoadMany(const std::vector<std::string>& ids) {
-  RowList stored_ids;
-  for (const std::string& id : ids) stored_ids.Add(EncodeText(id));
-  const std::string json = stored_ids.json();
+  const std::string json = IdRows(ids);
   std::vector<SagaRow> rows;
   RETURN_IF_ERROR(Read([&](soci::session& sql) {
     rows = SelectSagas(sql, kByIds, json);
@@ -135,7 +138,7 @@ absl::StatusOr<SagaPage> SociSagaStore::LoadMany(const std::vector<std::string>&
 
 absl::StatusOr<Saga> SociSagaStore::LoadByKey(absl::string_view definition, absl::string_view key_scope,
                                               absl::string_view key) {
-  const std::string of = EncodeText(definition), by = EncodeText(key), scope = EncodeText(key_scope);
+  const std::string of(definition), by(key), scope(key_scope);
   std::vector<SagaRow> rows;
   RETURN_IF_ERROR(Read([&](soci::session& sql) {
     rows = SelectSagas(sql, kByKey, of, by, scope);
@@ -158,16 +161,18 @@ absl::StatusOr<SagaPage> SociSagaStore::List(const SagaFilter& filter) {
 
 absl::StatusOr<std::vector<HistoryEvent>> SociSagaStore::History(absl::string_view saga_id, std::int64_t after_seq,
                                                                  int limit) {
-  const std::string id = EncodeText(saga_id);
+  const absl::StatusOr<Saga> saga = Load(saga_id);  // has the replies
+  std::vector<HistoryEvent> events;
+  if (absl::IsNotFound(saga.status())) return events;
+  RETURN_IF_ERROR(saga.status());
   std::vector<EventRow> rows;
   RETURN_IF_ERROR(Read([&](soci::session& sql) {
-    rows = EventsOf(sql, id, after_seq, Limit(limit));
+    rows = EventsOf(sql, saga->id, after_seq, Limit(limit));
     return absl::OkStatus();
   }));
-  std::vector<HistoryEvent> events;
   events.reserve(rows.size());
   for (const EventRow& row : rows) {
-    ASSIGN_OR_RETURN(HistoryEvent event, DecodeEvent(row));
+    ASSIGN_OR_RETURN(HistoryEvent event, DecodeEvent(*saga, row));
     events.push_back(std::move(event));
   }
   return events;
@@ -184,11 +189,11 @@ absl::Status SociSagaStore::Renew(const Lease& lease, absl::Duration length) {
 }
 
 absl::StatusOr<SagaPage> SociSagaStore::LoadOwned(const Lease& lease, absl::string_view after_id, int limit) {
-  const std::string owner = EncodeText(lease.instance), after = EncodeText(after_id);
+  const std::string after(after_id);
   const int most = Limit(limit);
   std::vector<SagaRow> rows;
   RETURN_IF_ERROR(Read([&](soci::session& sql) {
-    rows = SelectSagas(sql, kUnfinished, owner, after, most);
+    rows = SelectSagas(sql, kUnfinished, lease.instance, after, most);
     return absl::OkStatus();
   }));
   return PageOf(rows);
@@ -239,17 +244,23 @@ absl::StatusOr<StoredDefinition> SociSagaStore::LoadDefinition(absl::string_view
 }
 
 absl::StatusOr<std::vector<DefinitionVersion>> SociSagaStore::DefinitionsInUse() {
-  absl::StatusOr<std::vector<DefinitionVersion>> used;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) { return (used = DefinitionsOfUnfinished(sql)).status(); }));
+  std::vector<DefinitionVersion> used;
+  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+    used = DefinitionsOfUnfinished(sql);
+    return absl::OkStatus();
+  }));
   return used;
 }
 
 absl::StatusOr<std::vector<DefinitionVersion>> SociSagaStore::PurgeDefinitions(absl::Duration unused_for) {
-  absl::StatusOr<std::vector<DefinitionVersion>> unused;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) { return (unused = UnusedDefinitions(sql, unused_for)).status(); }));
-  if (unused->empty()) return unused;
+  std::vector<DefinitionVersion> unused;
+  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+    unused = UnusedDefinitions(sql, unused_for);
+    return absl::OkStatus();
+  }));
+  if (unused.empty()) return unused;
   RETURN_IF_ERROR(Write([&](soci::session& sql) {
-    RemoveDefinitions(sql, unused_for, *unused);
+    RemoveDefinitions(sql, unused_for, unused);
     return absl::OkStatus();
   }));
   return unused;

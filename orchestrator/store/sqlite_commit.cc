@@ -8,7 +8,6 @@
 #include "common/db/statement.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/store/instance_rows.h"
-#include "orchestrator/store/stored_text.h"
 #include "soci/soci.h"
 
 namespace unwind {
@@ -20,17 +19,17 @@ using soci::use;
 constexpr char kCountLease[] = "SELECT COUNT(*) FROM instance WHERE id = :id AND epoch = :epoch";
 
 constexpr char kInsertSaga[] =
-    "INSERT INTO saga (id, definition, definition_version, key_scope, key, input_hash, state, version, owner,"
-    " cancel_requested, backward, next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input)"
-    " SELECT :id, :definition, :definition_version, :key_scope, :key, :input_hash, :state, :version, :owner,"
-    " :cancel_requested, :backward, :next_run_at, :deadline, :create_time, :update_time, :traceparent, :failure,"
-    " :steps, :input WHERE NOT EXISTS (SELECT 1 FROM saga WHERE definition = :definition2 AND key = :key2 AND"
-    " key_scope = '') ON CONFLICT DO NOTHING";
+    "INSERT INTO saga (id, definition, definition_version, key_scope, key, state, version, owner, next_run_at,"
+    " create_time, update_time, accepted, progress)"
+    " SELECT :id, :definition, :definition_version, :key_scope, :key, :state, :version, :owner, :next_run_at,"
+    " :create_time, :update_time, CAST(:accepted AS BLOB), CAST(:progress AS BLOB)"
+    " WHERE NOT EXISTS (SELECT 1 FROM saga WHERE definition = :definition2 AND key = :key2 AND key_scope = '')"
+    " ON CONFLICT DO NOTHING";
 
 // What was accepted never changes, so only the rest is written. The fence stands in the statement itself (S9).
-#define PROGRESS                                                                                    \
-  "UPDATE saga SET version = :version, cancel_requested = :cancel_requested, backward = :backward," \
-  " next_run_at = :next_run_at, deadline = :deadline, update_time = :update_time, failure = :failure, steps = :steps"
+#define PROGRESS                                                                                \
+  "UPDATE saga SET version = :version, next_run_at = :next_run_at, update_time = :update_time," \
+  " progress = CAST(:progress AS BLOB)"
 #define FENCE " id = :id AND version = :seen AND owner = :owner"
 constexpr char kUpdateSaga[] = PROGRESS ", state = :state WHERE" FENCE;
 // Most transitions leave the state as it is. An UPDATE that named it would write every index that has it all the same.
@@ -40,7 +39,7 @@ constexpr char kUpdateSagaInState[] = PROGRESS " WHERE state = :state AND" FENCE
 
 constexpr char kInsertEvent[] =
     "INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
-    " VALUES (:saga_id, :seq, :what, :at, :state, :detail)";
+    " VALUES (:saga_id, :seq, :what, :at, :state, CAST(:detail AS BLOB))";
 
 constexpr char kCountKey[] =
     "SELECT COUNT(*) FROM saga WHERE definition = :definition AND key = :key AND key_scope IN (:key_scope, '')";
@@ -54,10 +53,9 @@ constexpr char kPurgeSagas[] =
     " AND update_time < :before2 ORDER BY create_time, id LIMIT :limit)";
 
 absl::Status CheckLease(soci::session& sql, const Lease& lease) {
-  const std::string instance = EncodeText(lease.instance);
   const long long epoch = lease.epoch;
   long long count = 0;
-  RunOnce(sql, kCountLease, into(count), use(instance), use(epoch));
+  RunOnce(sql, kCountLease, into(count), use(lease.instance), use(epoch));
   return count == 1 ? absl::OkStatus() : LeaseIsOver(lease);
 }
 
@@ -68,16 +66,13 @@ class SqliteCommit {
   explicit SqliteCommit(soci::session& sql)
       : sql_(sql),
         insert_saga_(sql, kInsertSaga, use(saga_.id), use(saga_.definition), use(saga_.definition_version),
-                     use(saga_.key_scope), use(saga_.key), use(saga_.input_hash), use(saga_.state), use(saga_.version),
-                     use(saga_.owner), use(saga_.cancel_requested), use(saga_.backward), use(saga_.next_run_at),
-                     use(saga_.deadline), use(saga_.create_time), use(saga_.update_time), use(saga_.traceparent),
-                     use(saga_.failure), use(saga_.steps), use(saga_.input), use(saga_.definition), use(saga_.key)),
-        update_saga_(sql, kUpdateSaga, use(saga_.version), use(saga_.cancel_requested), use(saga_.backward),
-                     use(saga_.next_run_at), use(saga_.deadline), use(saga_.update_time), use(saga_.failure),
-                     use(saga_.steps), use(saga_.state), use(saga_.id), use(seen_), use(saga_.owner)),
-        update_saga_in_state_(sql, kUpdateSagaInState, use(saga_.version), use(saga_.cancel_requested),
-                              use(saga_.backward), use(saga_.next_run_at), use(saga_.deadline), use(saga_.update_time),
-                              use(saga_.failure), use(saga_.steps), use(saga_.state), use(saga_.id), use(seen_),
+                     use(saga_.key_scope), use(saga_.key), use(saga_.state), use(saga_.version), use(saga_.owner),
+                     use(saga_.next_run_at), use(saga_.create_time), use(saga_.update_time), use(saga_.accepted),
+                     use(saga_.progress), use(saga_.definition), use(saga_.key)),
+        update_saga_(sql, kUpdateSaga, use(saga_.version), use(saga_.next_run_at), use(saga_.update_time),
+                     use(saga_.progress), use(saga_.state), use(saga_.id), use(seen_), use(saga_.owner)),
+        update_saga_in_state_(sql, kUpdateSagaInState, use(saga_.version), use(saga_.next_run_at),
+                              use(saga_.update_time), use(saga_.progress), use(saga_.state), use(saga_.id), use(seen_),
                               use(saga_.owner)),
         insert_event_(sql, kInsertEvent, use(event_.saga_id), use(event_.seq), use(event_.what), use(event_.at),
                       use(event_.state), use(event_.detail)) {}

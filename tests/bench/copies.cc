@@ -37,8 +37,7 @@ const std::vector<Table>& Tables() {
        "",
        {"id", "key"},
        {"create_time", "update_time"},
-       "definition, definition_version, input_hash, state, version, owner, cancel_requested, backward, next_run_at, "
-       "deadline, traceparent, failure, steps, input"},
+       "definition, definition_version, key_scope, state, version, owner, next_run_at, accepted, progress"},
       {Node::kOrchestrator, "saga_event", "", {"saga_id"}, {"at"}, "seq, what, state, detail"},
       {Node::kOrder,
        "orders",

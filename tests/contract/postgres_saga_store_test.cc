@@ -8,6 +8,7 @@
 #include "common/db/connection.h"
 #include "orchestrator/store/soci_saga_store.h"
 #include "soci/soci.h"
+#include "tests/contract/first_release.h"
 #include "tests/contract/saga_store_contract.h"
 #include "tests/support/poll.h"
 #include "tests/support/postgres.h"
@@ -210,6 +211,12 @@ TEST_F(PostgresSagaStore, KeptPlansUseTheKeys) {
   EXPECT_TRUE(Eventually(absl::Seconds(20), [&] {
     return Column("SELECT seq_scan = 0 AND idx_scan >= 20 FROM pg_stat_user_tables WHERE relname = 'saga'") == "t";
   })) << Column("SELECT seq_scan || ' ' || idx_scan FROM pg_stat_user_tables WHERE relname = 'saga'");
+}
+
+TEST_F(PostgresSagaStore, ADatabaseOfTheFirstReleaseGoesOn) {
+  const std::string database = NewTestDatabase();
+  MakeFirstRelease(*Connection::Open(database).value());
+  ExpectFirstRelease(*SociSagaStore::Open(database).value());
 }
 
 }  // namespace

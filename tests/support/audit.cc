@@ -99,7 +99,7 @@ constexpr Rule kRules[] = {
         SELECT printf('saga %s was undone, its order is in state %d', s.id, o.state) FROM sagas.saga s
         JOIN orders.orders o ON o.order_id = s.id WHERE s.definition = 'place-order' AND s.state = 4 AND o.state <> 3
         UNION ALL
-        SELECT printf('request %s made %d sagas', key, COUNT(*)) FROM sagas.saga GROUP BY definition, key
+        SELECT printf('request %s made %d sagas', key, COUNT(*)) FROM sagas.saga GROUP BY definition, key_scope, key
         HAVING COUNT(*) > 1)"},
     {"every saga's history is whole",
      R"(SELECT printf('saga %s is at version %d and has %d events', s.id, s.version, COUNT(e.seq)) FROM sagas.saga s

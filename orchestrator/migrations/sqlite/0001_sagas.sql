@@ -1,6 +1,6 @@
 -- Times are whole nanoseconds since 1970 (9223372036854775807 is never). To read one
 --   SELECT datetime(update_time / 1000000000, 'unixepoch') FROM saga;
--- The columns steps, failure and detail are JSON; what stands in them is documented in orchestrator/store/saga_codec.h.
+-- The columns steps, failure and detail are JSON; what stands in them is documented in orchestrator/store/json_rows.h.
 -- The numbers of states, phases and outcomes are those of saga.v1 and never change.
 
 CREATE TABLE instance (
