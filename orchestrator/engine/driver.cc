@@ -5,7 +5,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/base/uuid.h"
-#include "orchestrator/engine/overflow.h"
+#include "orchestrator/engine/key_lookup.h"
 #include "orchestrator/engine/refusals.h"
 #include "orchestrator/engine/shard.h"
 
@@ -34,7 +34,8 @@ Driver::Driver(SagaStore& store, Participants& participants, const DefinitionCat
                                  .options = options,
                                  .shard_of = [this](const std::string& id) -> Shard& { return ShardOf(id); }}),
       random_(SeedOrRandom(options.seed)),
-      overflow_(std::make_unique<Overflow>(*context_)) {
+      key_lookup_(std::make_unique<KeyLookup>(*context_)) {
+  context_->key_lookup = key_lookup_.get();
   for (std::size_t i = 0; i < std::max<std::size_t>(1, options.shards); ++i) {
     shards_.push_back(std::make_shared<Shard>(context_, random_()));
   }
@@ -46,7 +47,7 @@ Shard& Driver::ShardOf(const std::string& saga_id) {
   return *shards_[std::hash<std::string>()(saga_id) % shards_.size()];
 }
 
-absl::Status Driver::TakeUp() {
+absl::Status Driver::Recover() {
   std::string after;
   for (;;) {
     ASSIGN_OR_RETURN(SagaPage page, context_->store.LoadOwned(context_->lease, after, kRecoveryPage));
@@ -58,7 +59,7 @@ absl::Status Driver::TakeUp() {
 
 absl::StatusOr<int> Driver::Claim(int limit) {
   if (context_->owns_unknown.exchange(false)) {
-    if (absl::Status status = TakeUp(); !status.ok()) {
+    if (absl::Status status = Recover(); !status.ok()) {
       context_->owns_unknown = true;
       return status;
     }
@@ -75,29 +76,33 @@ absl::StatusOr<int> Driver::Claim(int limit) {
 }
 
 absl::Status Driver::Start() {
-  overflow_->Start();
+  context_->waiters.Start();
+  key_lookup_->Start();
   for (const std::shared_ptr<Shard>& shard : shards_) {
     threads_.emplace_back([shard] {
       while (shard->WaitAndTurn()) continue;
     });
   }
-  return TakeUp();
+  return Recover();
 }
 
 bool Driver::Turn() {
+  context_->waiters.AnswerLate();
   bool worked = false;
   for (const std::shared_ptr<Shard>& shard : shards_) worked |= shard->Turn();
   return worked;
 }
 
 absl::Time Driver::NextDue() const {
-  absl::Time next = absl::InfiniteFuture();
+  absl::Time next = context_->waiters.NextLate();
   for (const std::shared_ptr<Shard>& shard : shards_) next = std::min(next, shard->NextDue());
   return next;
 }
 
 void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
                     std::function<void(Progress)> answered) {
+  std::optional<Waiter> waiter = context_->waiters.Add(answer_by, std::move(accepted), std::move(answered));
+  if (!waiter.has_value()) return;
   const bool admitted = context_->in_flight.fetch_add(1) < context_->options.in_flight_max;
   if (!admitted) --context_->in_flight;
   std::string id;
@@ -106,29 +111,38 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
     id = MakeUuidV7(context_->clock.Now(), random_);
     if (saga.key.empty()) saga.key = MakeUuidV7(context_->clock.Now(), random_);
   }
-  Waiter waiter{answer_by, std::move(accepted), std::move(answered)};
-  if (!admitted) return overflow_->Hear(std::move(saga), std::move(waiter));
+  if (!admitted) {
+    return key_lookup_->Find({.definition = saga.definition->plan().name,
+                              .key_scope = "",
+                              .key = std::move(saga.key),
+                              .input_hash = std::move(saga.input_hash),
+                              .waiter = *std::move(waiter),
+                              .if_none = Overloaded()});
+  }
   Shard& shard = ShardOf(id);
-  shard.mailbox().Post(AcceptMail{.saga = std::move(saga), .saga_id = std::move(id), .waiter = std::move(waiter)});
+  shard.mailbox().Post(AcceptMail{.saga = std::move(saga), .saga_id = std::move(id), .waiter = *std::move(waiter)});
 }
 
 void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_version,
                  std::function<void(Progress)> answered) {
-  AskMail mail{.saga_id = saga_id,
-               .event = std::move(event),
-               .seen_version = seen_version,
-               .waiter = {context_->clock.Now() + kAskWaitMax, nullptr, answered}};
-  if (!ShardOf(saga_id).mailbox().PostIfRoom(std::move(mail))) answered({.status = Overloaded(), .saga = {}});
+  std::optional<Waiter> waiter =
+      context_->waiters.Add(context_->clock.Now() + kAskWaitMax, nullptr, std::move(answered));
+  if (!waiter.has_value()) return;
+  const std::function<void(Progress)> answer = waiter->answered;
+  AskMail mail{
+      .saga_id = saga_id, .event = std::move(event), .seen_version = seen_version, .waiter = *std::move(waiter)};
+  if (!ShardOf(saga_id).mailbox().PostIfRoom(std::move(mail))) answer({.status = Overloaded(), .saga = {}});
 }
 
 std::size_t Driver::in_flight() const { return context_->in_flight; }
 bool Driver::lease_lost() const { return context_->lease_lost; }
 
 void Driver::Stop() {
-  overflow_->Stop();
+  key_lookup_->Stop();
   for (const std::shared_ptr<Shard>& shard : shards_) shard->mailbox().Stop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
+  context_->waiters.Stop();
 }
 
 }  // namespace unwind

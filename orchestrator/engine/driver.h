@@ -23,13 +23,14 @@
 
 namespace unwind {
 
-class Overflow;
+class KeyLookup;
 class Shard;
 
 struct DriverOptions {
   std::size_t shards = 1;                // threads that decide and commit, by saga id
   std::size_t batch_max = 256;           // events in one turn
   std::size_t in_flight_max = 20000;     // accepted and unfinished sagas; more are refused at the door
+  std::size_t waiters_max = 20000;       // callers that wait for an answer; more are refused
   std::size_t turn_bytes_max = 4 << 20;  // of rows and events in one transaction, unless one saga has more
   std::uint64_t seed = 0;                // of jitter and ids; 0: from the system
 };
@@ -70,13 +71,13 @@ class Driver {
          DriverObserver& observer, Lease lease, DriverOptions options);
   ~Driver();
 
-  // Starts the shards, then takes up every unfinished saga this instance owns, while the first already go on. Call
+  // Starts the shards, then recovers every unfinished saga this instance owns, while the first already go on. Call
   // once.
   absl::Status Start();
 
-  // Instead of Start, for who drives it by himself, such as a simulator: takes up the sagas; then each shard's turn
+  // Instead of Start, for who drives it by himself, such as a simulator: recovers the sagas; then each shard's turn
   // (whether there was anything to do); when a turn is due even if nobody calls or answers. One thread only.
-  absl::Status TakeUp();
+  absl::Status Recover();
   bool Turn();
   absl::Time NextDue() const;
 
@@ -116,7 +117,7 @@ class Driver {
   std::mt19937_64 random_;  // of ids; guarded by mutex_
   std::vector<std::shared_ptr<Shard>> shards_;
   std::vector<std::thread> threads_;
-  const std::unique_ptr<Overflow> overflow_;
+  const std::unique_ptr<KeyLookup> key_lookup_;
 };
 
 }  // namespace unwind

@@ -4,9 +4,11 @@
 
 #include <atomic>
 
-#include "orchestrator/engine/driver.h"
+#include "orchestrator/engine/waiters.h"
 
 namespace unwind {
+
+class KeyLookup;
 
 struct DriverContext {
   SagaStore& store;
@@ -20,6 +22,8 @@ struct DriverContext {
   std::atomic<std::size_t> in_flight{0};  // accepted and unfinished sagas
   std::atomic<bool> lease_lost{false};    // a commit was fenced: another process drives these sagas, this one must not
   std::atomic<bool> owns_unknown{false};  // sagas may have become this instance's without its learning which
+  Waiters waiters{clock, options.waiters_max};
+  KeyLookup* key_lookup = nullptr;
 };
 
 }  // namespace unwind

@@ -59,9 +59,9 @@ LiveSaga* LiveSagas::TakeDue(absl::Time now) {
 LiveSaga* LiveSagas::TakeExpired(absl::Time now, std::vector<Waiter>& expired) {
   if (NextDeadline() > now) return nullptr;
   LiveSaga* const live = Find(waiter_deadlines_.begin()->second);
-  waiter_deadlines_.erase(waiter_deadlines_.begin());
   const auto stays = [now](const Waiter& waiter) { return waiter.answer_by > now; };
   const auto first = std::stable_partition(live->waiters.begin(), live->waiters.end(), stays);
+  for (auto it = first; it != live->waiters.end(); ++it) waiter_deadlines_.erase({it->answer_by, live->saga.id});
   expired.assign(std::make_move_iterator(first), std::make_move_iterator(live->waiters.end()));
   live->waiters.erase(first, live->waiters.end());
   return live;

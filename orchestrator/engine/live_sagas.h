@@ -18,8 +18,7 @@ struct LiveSaga {
   bool stale = false;           // `saga` is not what is stored: nothing is decided on it until it was loaded again
   bool owned_by_other = false;  // only watched, for its waiters; stale as well
   absl::Duration watch_pause;
-  bool counted = false;    // as in flight: it does not only wait for an operator
-  bool key_taken = false;  // it was never stored and never will be: another saga has its key
+  bool counted = false;  // as in flight: it does not only wait for an operator
 };
 
 // Has at most one timer entry for each saga and one deadline entry for each time at which a waiter of it is answered.
@@ -40,6 +39,8 @@ class LiveSagas {
   // Sets it to when its row is due, and counts it unless it only waits for an operator, which takes no room from new
   // sagas (S7).
   void Schedule(LiveSaga& live);
+  // Whether nothing is outstanding, due or waited for: it need not be in memory.
+  static bool IsIdle(const LiveSaga& live) { return !live.counted && !live.stale && live.waiters.empty(); }
 
   // Takes the timer of one saga that is due; null: none is.
   LiveSaga* TakeDue(absl::Time now);

@@ -9,8 +9,22 @@
 namespace unwind {
 namespace {
 
-constexpr std::size_t kRecoveredPerEvent = 4;
 constexpr std::size_t kCallersMax = 4096;  // in the admission queue, besides those of admitted sagas
+
+// About as much as handling it puts into the turn's transaction.
+std::size_t BytesOf(const Mail& mail) {
+  if (const auto* const accept = std::get_if<AcceptMail>(&mail)) return accept->saga.input.size();
+  if (const auto* const event = std::get_if<EventMail>(&mail)) {
+    const auto* const reply = std::get_if<Replied>(&event->event);
+    return reply == nullptr ? 0 : reply->reply.size();
+  }
+  std::size_t bytes = 0;
+  if (const auto* const recovered = std::get_if<RecoverMail>(&mail)) {
+    bytes = recovered->saga.input.size();
+    for (const Step& step : recovered->saga.steps) bytes += step.reply.size();
+  }
+  return bytes;
+}
 
 }  // namespace
 
@@ -25,7 +39,9 @@ void Mailbox::Post(Mail mail) {
   {
     std::lock_guard lock(mutex_);
     auto& own = std::holds_alternative<RecoverMail>(mail) ? recovered_ : events_;
-    (WaiterOf(mail) == nullptr ? own : callers_).push_back(std::move(mail));
+    const Waiter* const waiter = WaiterOf(mail);
+    if (waiter != nullptr) expiry_ = std::min(expiry_, waiter->answer_by);
+    (waiter == nullptr ? own : callers_).push_back(std::move(mail));
   }
   wake_.notify_one();
 }
@@ -55,29 +71,34 @@ void Mailbox::Stop() {
   wake_.notify_all();
 }
 
-// Events and recovered sagas do not wait for each other; of the latter a turn has more, for until then nobody drives
-// them.
 std::vector<Mail> Mailbox::Drain() {
   std::lock_guard lock(mutex_);
   std::vector<Mail> mails;
-  const auto take = [&mails](std::deque<Mail>& queue, std::size_t most) {
-    for (std::size_t n = 0; n < most && !queue.empty(); ++n) {
-      mails.push_back(std::move(queue.front()));
-      queue.pop_front();
-    }
+  std::size_t bytes = 0;
+  const auto take = [&](std::deque<Mail>& queue) {
+    if (queue.empty()) return;
+    bytes += BytesOf(queue.front());
+    mails.push_back(std::move(queue.front()));
+    queue.pop_front();
   };
-  take(events_, batch_max_);
-  take(recovered_, kRecoveredPerEvent * batch_max_);
-  take(callers_, batch_max_ - std::min(batch_max_, mails.size()));
+  while (size() > 0 && mails.size() < batch_max_ && bytes < bytes_max_) {
+    take(events_);
+    take(events_);
+    take(recovered_);
+    take(callers_);
+  }
   return mails;
 }
 
 std::vector<Mail> Mailbox::TakeExpired(absl::Time now) {
   std::lock_guard lock(mutex_);
+  if (expiry_ > now) return {};
   const auto stays = [now](const Mail& mail) { return WaiterOf(mail)->answer_by > now; };
   const auto first = std::stable_partition(callers_.begin(), callers_.end(), stays);
   std::vector<Mail> expired(std::make_move_iterator(first), std::make_move_iterator(callers_.end()));
   callers_.erase(first, callers_.end());
+  expiry_ = absl::InfiniteFuture();
+  for (const Mail& mail : callers_) expiry_ = std::min(expiry_, WaiterOf(mail)->answer_by);
   return expired;
 }
 

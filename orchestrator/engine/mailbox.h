@@ -7,16 +7,9 @@
 #include <mutex>
 #include <variant>
 
-#include "orchestrator/engine/driver.h"
+#include "orchestrator/engine/waiters.h"
 
 namespace unwind {
-
-// A caller that waits for a saga.
-struct Waiter {
-  absl::Time answer_by = absl::InfiniteFuture();
-  std::function<void(const std::string&)> accepted;
-  std::function<void(Progress)> answered;
-};
 
 // Losing a mail only delays its saga: everything outstanding can be derived from the row.
 struct AcceptMail {
@@ -39,17 +32,15 @@ struct AskMail {  // by an operator, who is answered
   Waiter waiter;
 };
 struct RecoverMail {
-  Saga saga;  // as it is stored, and this instance's own
+  Saga saga;                       // as it is stored, and this instance's own
+  std::vector<AskMail> asks = {};  // for which it was taken from its owner; they are for this version
 };
-struct ReloadMail {  // the copy in memory is stale
-  std::string saga_id;
-};
-using Mail = std::variant<AcceptMail, AttachMail, EventMail, AskMail, RecoverMail, ReloadMail>;
+using Mail = std::variant<AcceptMail, AttachMail, EventMail, AskMail, RecoverMail>;
 
 // Thread-safe.
 class Mailbox {
  public:
-  explicit Mailbox(std::size_t batch_max) : batch_max_(batch_max) {}
+  Mailbox(std::size_t batch_max, std::size_t bytes_max) : batch_max_(batch_max), bytes_max_(bytes_max) {}
 
   // Never block. Post never refuses: admitted sagas are bounded by in_flight_max, replies by the calls in flight. Of
   // other callers there may be too many: false then, and nothing was posted.
@@ -60,7 +51,8 @@ class Mailbox {
   bool Wait(absl::Duration wait, bool reads);
   void Stop();
 
-  // The mails of one turn: events of running sagas, then recovered sagas, then callers (S11).
+  // The mails of one turn, about batch_max of them or bytes_max bytes. Half of them are events of running sagas (S11),
+  // a quarter each recovered sagas and callers; where one queue has fewer, the others have more, and none starves.
   std::vector<Mail> Drain();
 
   // The callers whose time is up.
@@ -70,11 +62,13 @@ class Mailbox {
   std::size_t size() const { return events_.size() + recovered_.size() + callers_.size(); }
 
   const std::size_t batch_max_;
+  const std::size_t bytes_max_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Mail> events_;  // guarded by mutex_, as all below
   std::deque<Mail> recovered_;
-  std::deque<Mail> callers_;  // the admission queue
+  std::deque<Mail> callers_;                    // the admission queue
+  absl::Time expiry_ = absl::InfiniteFuture();  // no caller's time is up before
   bool stopped_ = false;
 };
 

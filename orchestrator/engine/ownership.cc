@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
+#include "orchestrator/engine/key_lookup.h"
 #include "orchestrator/engine/refusals.h"
 #include "orchestrator/engine/shard.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 constexpr absl::Duration kWatchPauseMin = absl::Milliseconds(50);  // doubles with each look
 constexpr absl::Duration kWatchPauseMax = absl::Seconds(1);
+constexpr std::size_t kWaitersPerSagaMax = 1000;
 
 }  // namespace
 
@@ -57,61 +59,33 @@ LiveSaga* Ownership::Recover(Saga stored) {
   return live;
 }
 
-void Ownership::Reload(LiveSaga& live, absl::Time now) {
+void Ownership::Reload(LiveSaga& live) {
   live.stale = true;
   live_.SetTimer(live, absl::InfiniteFuture());
-  const Saga& mine = live.saga;
-  const absl::StatusOr<Saga> stored = live.key_taken
-                                          ? context_.store.LoadByKey(mine.definition, mine.key_scope, mine.key)
-                                          : context_.store.Load(mine.id);
-  if (stored.ok() || !IsTransient(stored.status())) return UseStored(live, stored, now);
-  pending_.StoreFailed();
-  mailbox_.Post(ReloadMail{.saga_id = mine.id});
+  wanted_[live.saga.id];
 }
 
-void Ownership::UseStored(LiveSaga& live, const absl::StatusOr<Saga>& stored, absl::Time now) {
-  const bool is_same = stored.ok() && stored->id == live.saga.id;
-  if (is_same && !IsTerminal(stored->state) && stored->owner == context_.lease.instance) {
-    return mailbox_.Post(RecoverMail{.saga = *stored});
-  }
-  if (is_same && !IsTerminal(stored->state) && !live.waiters.empty()) return Watch(live, *stored, now);
-  const std::string input_hash = live.saga.input_hash, saga_id = live.saga.id;
+void Ownership::Attach(AttachMail mail) {
+  const std::function<void(Progress)>& answered = mail.waiter.answered;
+  if (quarantined_.count(mail.saga_id) != 0) return answered({.status = Quarantined(mail.saga_id), .saga = {}});
+  LiveSaga* const live = live_.Find(mail.saga_id);
+  const std::size_t waiting = live == nullptr ? wanted_[mail.saga_id].waiters.size() : live->waiters.size();
+  if (waiting >= kWaitersPerSagaMax) return answered({.status = Overloaded(), .saga = {}});
+  if (live == nullptr) return wanted_[mail.saga_id].waiters.push_back(std::move(mail.waiter));
+  if (mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
+  live_.AddWaiter(*live, std::move(mail.waiter));
+}
+
+void Ownership::KeyTaken(LiveSaga& live) {
+  const Saga mine = live.saga;
   for (Waiter& waiter : live_.Remove(live)) {
-    if (stored.ok() && !is_same) {
-      AttachToExisting(context_, *stored, input_hash, std::move(waiter));
-    } else {
-      waiter.answered({.status = LoadFailure(stored.status(), saga_id), .saga = stored.ok() ? *stored : Saga()});
-    }
+    context_.key_lookup->Find({.definition = mine.definition,
+                               .key_scope = mine.key_scope,
+                               .key = mine.key,
+                               .input_hash = mine.input_hash,
+                               .waiter = std::move(waiter),
+                               .if_none = MovedMeanwhile()});
   }
-}
-
-// Its owner finishes it, or loses it: its waiters are told from what is stored.
-void Ownership::Watch(LiveSaga& live, Saga stored, absl::Time now) {
-  live.saga = std::move(stored);
-  live.stale = live.owned_by_other = true;
-  live_.Count(live, false);
-  live.watch_pause = std::clamp(live.watch_pause * 2, kWatchPauseMin, kWatchPauseMax);
-  live_.SetTimer(live, now + live.watch_pause);
-}
-
-void Ownership::Attach(AttachMail mail, absl::Time now) {
-  if (LiveSaga* const live = live_.Find(mail.saga_id); live != nullptr) {
-    if (mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
-    return live_.AddWaiter(*live, std::move(mail.waiter));
-  }
-  if (quarantined_.count(mail.saga_id) != 0) {
-    return mail.waiter.answered({.status = Quarantined(mail.saga_id), .saga = {}});
-  }
-  absl::StatusOr<Saga> stored = context_.store.Load(mail.saga_id);
-  if (stored.ok() && mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
-  if (stored.ok() && !IsTerminal(stored->state)) {
-    if (LiveSaga* const live = Insert(*stored); live != nullptr) {
-      live_.AddWaiter(*live, std::move(mail.waiter));
-      return Watch(*live, *std::move(stored), now);
-    }
-  }
-  const absl::Status status = LoadFailure(stored.status(), mail.saga_id);
-  mail.waiter.answered({.status = status, .saga = stored.ok() ? *std::move(stored) : Saga()});
 }
 
 void Ownership::Quarantine(LiveSaga& live, const Landed& refused) {
@@ -133,19 +107,103 @@ void Ownership::Quarantine(LiveSaga& live, const Landed& refused) {
   for (const Waiter& waiter : live_.Remove(live)) waiter.answered({.status = told, .saga = {}});
 }
 
-absl::StatusOr<Saga> Ownership::Take(const std::string& saga_id) {
-  absl::StatusOr<Saga> saga = context_.store.Load(saga_id);
-  if (!saga.ok()) return LoadFailure(saga.status(), saga_id);
-  if (IsTerminal(saga->state)) return saga;
-  if (context_.catalog.Find(saga->definition, saga->definition_version) == nullptr) return NotHeld(*saga);
-  saga = context_.store.Take(context_.lease, saga_id);
-  if (saga.ok()) {
-    quarantined_.erase(saga_id);
-    return saga;
+std::vector<RecoverMail> Ownership::Load(absl::Time now) {
+  std::vector<RecoverMail> recovered;
+  if (wanted_.empty()) return recovered;
+  std::vector<std::string> ids;
+  for (const auto& [saga_id, wanted] : wanted_) ids.push_back(saga_id);
+  absl::StatusOr<SagaPage> page = context_.store.LoadMany(ids);
+  if (!page.ok()) {
+    Log(Severity::kError, "sagas could not be loaded", {{"error", page.status().message()}});
+    pending_.StoreFailed();
+    return recovered;
   }
-  if (absl::IsNotFound(saga.status())) return MovedMeanwhile();
+  std::map<std::string, absl::StatusOr<Saga>> rows;
+  for (Saga& saga : page->sagas) rows.emplace(saga.id, std::move(saga));
+  for (const UnreadableSaga& row : page->unreadable) rows.emplace(row.id, absl::DataLossError(row.why));
+  for (auto& [saga_id, wanted] : std::exchange(wanted_, {})) {
+    const auto row = rows.find(saga_id);
+    absl::StatusOr<Saga> stored = absl::NotFoundError("there is no such saga");
+    if (row != rows.end()) stored = std::move(row->second);
+    if (auto recover = Use(saga_id, std::move(wanted), std::move(stored), now))
+      recovered.push_back(*std::move(recover));
+  }
+  return recovered;
+}
+
+std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wanted, absl::StatusOr<Saga> stored,
+                                          absl::Time now) {
+  RecoverMail recover;
+  AnswerAsks(wanted, stored, recover);
+  const bool is_running = stored.ok() && !IsTerminal(stored->state);
+  const Progress told = {.status = LoadFailure(stored.status(), saga_id), .saga = stored.ok() ? *stored : Saga()};
+  if (stored.ok()) {
+    for (const Waiter& waiter : wanted.waiters) {
+      if (waiter.accepted) waiter.accepted(saga_id);
+    }
+  }
+  LiveSaga* live = live_.Find(saga_id);
+  if (live == nullptr && is_running && !wanted.waiters.empty()) {
+    live = Insert(*stored);
+    if (live != nullptr) live->stale = true;
+  }
+  for (Waiter& waiter : wanted.waiters) {
+    live == nullptr ? waiter.answered(told) : live_.AddWaiter(*live, std::move(waiter));
+  }
+  if (is_running && stored->owner == context_.lease.instance && (live != nullptr || !recover.asks.empty())) {
+    recover.saga = *std::move(stored);
+    return recover;
+  }
+  if (live == nullptr || !live->stale) return std::nullopt;
+  if (is_running && !live->waiters.empty()) {
+    Watch(*live, *std::move(stored), now);
+    return std::nullopt;
+  }
+  for (const Waiter& waiter : live_.Remove(*live)) waiter.answered(told);
+  return std::nullopt;
+}
+
+// Takes an unfinished saga for its asks, which then are `recover`'s; answers those that cannot be put to it.
+void Ownership::AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, RecoverMail& recover) {
+  if (wanted.asks.empty()) return;
+  absl::Status status = LoadFailure(stored.status(), wanted.asks[0].saga_id);
+  if (stored.ok() && !IsTerminal(stored->state)) {
+    absl::StatusOr<Saga> taken = Take(*stored);
+    status = taken.status();
+    if (taken.ok()) stored = std::move(taken);
+  }
+  for (AskMail& ask : wanted.asks) {
+    const bool is_finished = status.ok() && IsTerminal(stored->state);
+    if (!status.ok() || is_finished) {
+      ask.waiter.answered({.status = status, .saga = is_finished ? *stored : Saga()});
+    } else if (ask.seen_version != 0 && ask.seen_version != stored->version) {
+      ask.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
+    } else {
+      recover.asks.push_back(std::move(ask));
+    }
+  }
+}
+
+absl::StatusOr<Saga> Ownership::Take(const Saga& stored) {
+  if (context_.catalog.Find(stored.definition, stored.definition_version) == nullptr) return NotHeld(stored);
+  quarantined_.erase(stored.id);
+  if (stored.owner == context_.lease.instance) return stored;
+  if (pending_.StoreIsDown(context_.clock.Now())) return StoreSilent();
+  absl::StatusOr<Saga> taken = context_.store.Take(context_.lease, stored.id);
+  if (taken.ok()) return taken;
+  if (absl::IsNotFound(taken.status())) return MovedMeanwhile();
   context_.owns_unknown = true;
-  return LoadFailure(saga.status(), saga_id);
+  pending_.StoreFailed();
+  return LoadFailure(taken.status(), stored.id);
+}
+
+// Its owner finishes it, or loses it: its waiters are told from what is stored.
+void Ownership::Watch(LiveSaga& live, Saga stored, absl::Time now) {
+  live.saga = std::move(stored);
+  live.stale = live.owned_by_other = true;
+  live_.Count(live, false);
+  live.watch_pause = std::clamp(live.watch_pause * 2, kWatchPauseMin, kWatchPauseMax);
+  live_.SetTimer(live, now + live.watch_pause);
 }
 
 }  // namespace unwind

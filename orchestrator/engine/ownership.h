@@ -3,6 +3,8 @@
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_OWNERSHIP_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_OWNERSHIP_H_
 
+#include <optional>
+
 #include "orchestrator/engine/pending_commit.h"
 
 namespace unwind {
@@ -13,37 +15,56 @@ void AttachToExisting(DriverContext& context, const Saga& existing, const std::s
 // Not thread-safe.
 class Ownership {
  public:
-  Ownership(DriverContext& context, Mailbox& mailbox, LiveSagas& live, PendingCommit& pending)
-      : context_(context), mailbox_(mailbox), live_(live), pending_(pending) {}
+  Ownership(DriverContext& context, LiveSagas& live, PendingCommit& pending)
+      : context_(context), live_(live), pending_(pending) {}
 
   // Brings a saga of this instance into memory as it is stored. Its copy, on which TakenOver is to be decided; null if
-  // it is driven already or its definition is unknown.
+  // it is driven already, stands still, or its definition is unknown.
   LiveSaga* Recover(Saga stored);
 
-  // The copy in memory is stale: loads the row, and recovers, watches or forgets the saga.
-  void Reload(LiveSaga& live, absl::Time now);
+  // The copy in memory is stale, and nothing is decided on it until its row was loaded.
+  void Reload(LiveSaga& live);
 
-  // Lets a caller wait for a saga, whoever drives it.
-  void Attach(AttachMail mail, absl::Time now);
+  // Lets a caller wait for a saga, whoever drives it. OVERLOADED if too many wait for this one.
+  void Attach(AttachMail mail);
+
+  // Puts an operator's request to a saga that is not driven here: it is made this instance's own first, and its
+  // previous owner sees a conflict at its next write.
+  void Ask(AskMail mail) { wanted_[mail.saga_id].asks.push_back(std::move(mail)); }
+
+  // Another saga has the key of this one, which was not stored: its callers are told of the other.
+  void KeyTaken(LiveSaga& live);
 
   // The store refuses what was decided for the saga: it stands as it is stored, this instance's own and driven by
   // nobody, until an operator asks something of it or the process starts again. Everybody who waits is told.
   void Quarantine(LiveSaga& live, const Landed& refused);
 
-  // Makes a saga that is not driven here this instance's own; its previous owner sees a conflict at its next write. The
-  // row, also if it is terminal and so nobody's; or the error for the operator.
-  absl::StatusOr<Saga> Take(const std::string& saga_id);
+  // Whether Load has something to load.
+  bool wants_rows() const { return !wanted_.empty(); }
+
+  // Loads by one statement all rows that were asked for, and uses them: sagas of other instances are watched for their
+  // waiters, those that nobody needs are forgotten. What is to be recovered. Nothing while the store is away.
+  std::vector<RecoverMail> Load(absl::Time now);
 
  private:
+  // Who needs the row of a saga, besides its copy in memory.
+  struct Wanted {
+    std::vector<Waiter> waiters;
+    std::vector<AskMail> asks;
+  };
+
   LiveSaga* Insert(Saga saga);
+  absl::StatusOr<Saga> Take(const Saga& stored);
+  void AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, RecoverMail& recover);
+  std::optional<RecoverMail> Use(const std::string& saga_id, Wanted wanted, absl::StatusOr<Saga> stored,
+                                 absl::Time now);
   void Watch(LiveSaga& live, Saga stored, absl::Time now);
-  void UseStored(LiveSaga& live, const absl::StatusOr<Saga>& stored, absl::Time now);
 
   DriverContext& context_;
-  Mailbox& mailbox_;
   LiveSagas& live_;
   PendingCommit& pending_;
-  std::set<std::string> quarantined_;  // saga ids
+  std::map<std::string, Wanted> wanted_;  // by saga id
+  std::set<std::string> quarantined_;     // saga ids
 };
 
 }  // namespace unwind

@@ -49,7 +49,7 @@ PendingWrite& PendingCommit::Of(const LiveSaga& live) {
 std::vector<Landed> PendingCommit::Commit() {
   std::vector<Landed> landed;
   if (writes_.empty()) Prepare();
-  if (std::exchange(outcome_unknown_, false)) TakeStored(landed);
+  if (outcome_unknown_ && !TakeStored(landed)) return landed;
   std::size_t writes_max = writes_.size();
   while (!writes_.empty()) {
     std::vector<SagaWrite> part = TakePart(writes_max);
@@ -95,14 +95,25 @@ void PendingCommit::Prepare() {
 }
 
 // Of a commit whose outcome is unknown, what is stored is not written again. The version makes the repeat of a write
-// that lands late harmless.
-void PendingCommit::TakeStored(std::vector<Landed>& landed) {
+// that lands late harmless. False: it cannot be known now.
+bool PendingCommit::TakeStored(std::vector<Landed>& landed) {
+  std::vector<std::string> ids;
+  for (const SagaWrite& write : writes_) ids.push_back(write.saga.id);
+  const absl::StatusOr<SagaPage> stored = context_.store.LoadMany(ids);
+  if (!stored.ok()) {
+    StoreFailed();
+    return false;
+  }
+  std::map<std::string, const Saga*> rows;
+  for (const Saga& row : stored->sagas) rows[row.id] = &row;
   std::erase_if(writes_, [&](const SagaWrite& write) {
-    const absl::StatusOr<Saga> stored = context_.store.Load(write.saga.id);
-    if (!stored.ok() || *stored != write.saga) return false;
+    const auto row = rows.find(write.saga.id);
+    if (row == rows.end() || *row->second != write.saga) return false;
     landed.push_back(Take(write.saga.id, WriteResult::kStored));
     return true;
   });
+  outcome_unknown_ = false;
+  return true;
 }
 
 std::vector<SagaWrite> PendingCommit::TakePart(std::size_t writes_max) {
@@ -141,17 +152,6 @@ void PendingCommit::StoreFailed() {
 
 bool PendingCommit::StoreIsDown(absl::Time now) const {
   return now < retry_at_ && retry_at_ - now <= kStorePauseMax;  // a clock set back ends the pause
-}
-
-std::vector<AskMail> PendingCommit::TakeExpired(absl::Time now) {
-  std::vector<AskMail> expired;
-  const auto stays = [now](const AskMail& ask) { return ask.waiter.answer_by > now; };
-  for (auto& [saga_id, pending] : pending_) {
-    const auto first = std::stable_partition(pending.asks.begin(), pending.asks.end(), stays);
-    std::move(first, pending.asks.end(), std::back_inserter(expired));
-    pending.asks.erase(first, pending.asks.end());
-  }
-  return expired;
 }
 
 }  // namespace unwind

@@ -44,12 +44,9 @@ class PendingCommit {
   bool StoreIsDown(absl::Time now) const;
   absl::Time retry_at() const { return retry_at_; }
 
-  // Takes the asks whose time is up.
-  std::vector<AskMail> TakeExpired(absl::Time now);
-
  private:
   void Prepare();
-  void TakeStored(std::vector<Landed>& landed);
+  bool TakeStored(std::vector<Landed>& landed);
   std::vector<SagaWrite> TakePart(std::size_t writes_max);
   absl::Status CommitPart(const std::vector<SagaWrite>& part, std::vector<Landed>& landed);
   void CommitFailed(const absl::Status& status);

@@ -16,9 +16,6 @@ namespace {
 constexpr int kAttemptsPerWarning = 20;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
 
-// `seen_version` as of AskMail.
-bool IsAsSeen(const Saga& saga, std::int64_t seen_version) { return seen_version == 0 || seen_version == saga.version; }
-
 // What `reply` (null: time) did to a step, for an operator.
 void Warn(const char* message, const LiveSaga& live, std::size_t step, const Replied* reply) {
   Log(Severity::kWarning, message,
@@ -46,15 +43,16 @@ std::string CallOf(const Definition& definition, const Event& event) {
 Shard::Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed)
     : shared_(std::move(context)),
       context_(*shared_),
-      mailbox_(context_.options.batch_max),
+      mailbox_(context_.options.batch_max, context_.options.turn_bytes_max),
       random_(seed),
       live_(context_.in_flight),
       pending_(context_, live_),
-      ownership_(context_, mailbox_, live_, pending_) {}
+      ownership_(context_, live_, pending_) {}
 Shard::~Shard() = default;
 
 absl::Time Shard::NextDue() const {
-  const bool waits = !pending_.empty() || pending_.StoreIsDown(context_.clock.Now());
+  if (context_.lease_lost) return absl::InfiniteFuture();
+  const bool waits = !pending_.empty() || ownership_.wants_rows() || pending_.StoreIsDown(context_.clock.Now());
   return std::min(waits ? pending_.retry_at() : live_.NextTimer(), live_.NextDeadline());
 }
 
@@ -66,33 +64,40 @@ bool Shard::WaitAndTurn() {
   return true;
 }
 
-// While the store is unavailable no new work is accepted, but callers whose time is up are still answered.
-void Shard::AnswerExpiredCallers() {
+// Those who wait for a saga, and those in the admission queue.
+void Shard::AnswerExpired() {
+  now_ = absl::FromUnixMicros(absl::ToUnixMicros(context_.clock.Now()));
+  std::vector<Waiter> expired;
+  while (LiveSaga* const live = live_.TakeExpired(now_, expired)) {
+    for (const Waiter& waiter : expired) waiter.answered(ProgressOf(*live));
+    if (!pending_.Has(live->saga.id) && LiveSagas::IsIdle(*live)) live_.Remove(*live);
+  }
+  const bool is_away = !pending_.empty() || pending_.StoreIsDown(now_);
   for (const Mail& mail : mailbox_.TakeExpired(now_)) {
     if (std::holds_alternative<AcceptMail>(mail)) --context_.in_flight;
-    WaiterOf(mail)->answered({.status = StoreSilent(), .saga = {}});
+    WaiterOf(mail)->answered({.status = is_away ? StoreSilent() : Overloaded(), .saga = {}});
   }
-  for (const AskMail& ask : pending_.TakeExpired(now_)) ask.waiter.answered({.status = StoreSilent(), .saga = {}});
 }
 
 bool Shard::Turn() {
   if (context_.lease_lost) return false;
-  now_ = absl::FromUnixMicros(absl::ToUnixMicros(context_.clock.Now()));
-  std::vector<Mail> mails;
+  AnswerExpired();
+  bool worked = false;
   if (pending_.empty() && !pending_.StoreIsDown(now_)) {
-    mails = mailbox_.Drain();
+    std::vector<Mail> mails = mailbox_.Drain();
     for (Mail& mail : mails) {
       std::visit([this](auto& what) { Handle(std::move(what)); }, mail);
     }
     TickWhatIsDue();
+    worked = !mails.empty() || ownership_.wants_rows();
+    for (RecoverMail& recovered : ownership_.Load(now_)) Handle(std::move(recovered));
   }
-  const bool worked = !mails.empty() || !pending_.empty();
-  if (!pending_.empty() && !pending_.StoreIsDown(now_)) {
+  if (pending_.empty()) return worked;
+  if (!pending_.StoreIsDown(now_)) {
     for (Landed& landed : pending_.Commit()) Act(std::move(landed));
+    AnswerExpired();  // the commit may have taken long
   }
-  AnswerExpiredWaiters();
-  if (!pending_.empty() || pending_.StoreIsDown(now_)) AnswerExpiredCallers();
-  return worked;
+  return true;
 }
 
 // ---- decide
@@ -129,7 +134,7 @@ void Shard::Handle(AcceptMail mail) {
   NewSaga& fresh = mail.saga;
   if (mail.waiter.answer_by <= now_) {  // its caller is gone, and would not expect it to start now
     --context_.in_flight;
-    return mail.waiter.answered({.status = StoreSilent(), .saga = {}});
+    return mail.waiter.answered({.status = Overloaded(), .saga = {}});
   }
   Saga saga;
   saga.id = mail.saga_id;
@@ -148,7 +153,7 @@ void Shard::Handle(AcceptMail mail) {
   CRASH_POINT("orchestrator.after_accept", live.saga.definition);
 }
 
-void Shard::Handle(AttachMail mail) { ownership_.Attach(std::move(mail), now_); }
+void Shard::Handle(AttachMail mail) { ownership_.Attach(std::move(mail)); }
 
 void Shard::Handle(EventMail mail) {
   LiveSaga* const live = live_.Find(mail.saga_id);
@@ -158,32 +163,39 @@ void Shard::Handle(EventMail mail) {
 }
 
 void Shard::Handle(AskMail mail) {
-  LiveSaga* live = live_.Find(mail.saga_id);
-  if (live == nullptr || live->owned_by_other) {
-    absl::StatusOr<Saga> taken = ownership_.Take(mail.saga_id);
-    if (!taken.ok()) return mail.waiter.answered({.status = taken.status(), .saga = {}});
-    if (IsTerminal(taken->state)) return mail.waiter.answered({.status = absl::OkStatus(), .saga = *taken});
-    const bool is_as_seen = IsAsSeen(*taken, mail.seen_version);
-    Handle(RecoverMail{.saga = *std::move(taken)});
-    if (!is_as_seen) return mail.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
-    live = live_.Find(mail.saga_id);
-  } else if (live->stale || !IsAsSeen(live->saga, mail.seen_version)) {
+  LiveSaga* const live = live_.Find(mail.saga_id);
+  if (live == nullptr || live->stale) return ownership_.Ask(std::move(mail));
+  if (mail.seen_version != 0 && mail.seen_version != live->saga.version) {
     return mail.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
   }
-  if (!Decide(*live, mail.event) && !pending_.Has(mail.saga_id)) {
-    return mail.waiter.answered({.status = absl::OkStatus(), .saga = live->saga});
-  }
-  pending_.Of(*live).asks.push_back(std::move(mail));
+  Put(*live, std::move(mail));
 }
 
 void Shard::Handle(RecoverMail mail) {
   LiveSaga* const live = ownership_.Recover(std::move(mail.saga));
-  if (live != nullptr && !Decide(*live, TakenOver{})) live_.Schedule(*live);
+  if (live == nullptr) {  // it is driven already
+    for (AskMail& ask : mail.asks) mailbox_.Post(std::move(ask));
+    return;
+  }
+  Decide(*live, TakenOver{});
+  for (AskMail& ask : mail.asks) Put(*live, std::move(ask));
+  Settle(*live);
 }
 
-void Shard::Handle(ReloadMail mail) {
-  LiveSaga* const live = live_.Find(mail.saga_id);
-  if (live != nullptr && live->stale) ownership_.Reload(*live, now_);
+// Decides on an operator's request, which is answered once that is stored.
+void Shard::Put(LiveSaga& live, AskMail ask) {
+  if (!Decide(live, ask.event) && !pending_.Has(live.saga.id)) {
+    return ask.waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
+  }
+  pending_.Of(live).asks.push_back(std::move(ask));
+}
+
+// Unless something is to be stored of it: sets the saga's timer, or forgets it if it only waits for an operator. It is
+// loaded again when one asks.
+void Shard::Settle(LiveSaga& live) {
+  if (pending_.Has(live.saga.id)) return;
+  live_.Schedule(live);
+  if (LiveSagas::IsIdle(live)) live_.Remove(live);
 }
 
 void Shard::TickWhatIsDue() {
@@ -191,9 +203,10 @@ void Shard::TickWhatIsDue() {
     LiveSaga* const live = live_.TakeDue(now_);
     if (live == nullptr) return;
     if (live->owned_by_other) {
-      ownership_.Reload(*live, now_);
-    } else if (!Decide(*live, Ticked{}) && !pending_.Has(live->saga.id)) {
-      live_.Schedule(*live);
+      ownership_.Reload(*live);
+    } else {
+      Decide(*live, Ticked{});
+      Settle(*live);
     }
   }
 }
@@ -205,8 +218,7 @@ void Shard::Act(Landed landed) {
   PendingWrite& done = landed.write;
   if (!landed.result.ok()) return ownership_.Quarantine(live, landed);
   if (*landed.result != WriteResult::kStored) {
-    live.key_taken = *landed.result == WriteResult::kKeyExists;
-    ownership_.Reload(live, now_);
+    *landed.result == WriteResult::kKeyExists ? ownership_.KeyTaken(live) : ownership_.Reload(live);
     for (AskMail& ask : done.asks) AskAgain(std::move(ask));
     return;
   }
@@ -230,7 +242,7 @@ void Shard::Act(Landed landed) {
     CRASH_POINT("orchestrator.before_answer", NameOf(live.saga.state));
     return Finish(live);
   }
-  live_.Schedule(live);
+  Settle(live);
 }
 
 // What was decided on a copy that is not what is stored is put to the stored saga, whoever has it by now, unless it was
@@ -271,13 +283,6 @@ Progress Shard::ProgressOf(const LiveSaga& live) const {
   const bool is_stored = live.owned_by_other || (!live.stale && !pending_.Has(live.saga.id));
   return is_stored ? Progress{.status = absl::OkStatus(), .saga = live.saga}
                    : Progress{.status = StoreSilent(), .saga = {}};
-}
-
-void Shard::AnswerExpiredWaiters() {
-  std::vector<Waiter> expired;
-  while (const LiveSaga* const live = live_.TakeExpired(now_, expired)) {
-    for (const Waiter& waiter : expired) waiter.answered(ProgressOf(*live));
-  }
 }
 
 void Shard::Finish(LiveSaga& live) {

@@ -27,23 +27,23 @@ class Shard : public std::enable_shared_from_this<Shard> {
   // Waits for mail or a due timer and takes a turn. False once the mailbox was stopped. One thread only, as Turn.
   bool WaitAndTurn();
 
-  // One turn over at most batch_max mails and as many due timers. Returns whether there was anything to do. Never
-  // waits: while the store does not answer, later turns repeat the commit and only answer the callers whose time is up.
+  // One turn over about batch_max mails and as many due timers. Returns whether there was anything to do. It asks the
+  // store once for all rows it needs and commits once, and does neither for a while after the store did not answer.
   bool Turn();
 
   // When a turn is due even without mail.
   absl::Time NextDue() const;
 
  private:
-  void AnswerExpiredCallers();
+  void AnswerExpired();
   void Handle(AcceptMail mail);
   void Handle(AttachMail mail);
   void Handle(EventMail mail);
   void Handle(AskMail mail);
   void Handle(RecoverMail mail);
-  void Handle(ReloadMail mail);
   void TickWhatIsDue();
-  void AnswerExpiredWaiters();
+  void Put(LiveSaga& live, AskMail ask);
+  void Settle(LiveSaga& live);
 
   bool Decide(LiveSaga& live, const Event& event);
   void Act(Landed landed);

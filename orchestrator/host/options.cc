@@ -63,6 +63,8 @@ RANGED_FLAG(int, shards, 1, 1, 64, "Threads that decide and commit.");
 RANGED_FLAG(int, batch_max, 256, 1, 10000, "Events that one turn decides and commits together.");
 RANGED_FLAG(int, in_flight_max, 20000, 1, 1000000,
             "Accepted and unfinished sagas; more are refused with RESOURCE_EXHAUSTED.");
+RANGED_FLAG(int, waiters_max, 20000, 1, 1000000,
+            "Callers that wait for an answer; more are refused with RESOURCE_EXHAUSTED.");
 RANGED_FLAG(int, target_calls_max, 256, 1, 100000, "Calls out to one participant at a time; more wait.");
 RANGED_FLAG(int, target_connections, 1, 1, 16, "HTTP/2 connections to one participant.");
 RANGED_FLAG(int, reply_max_bytes, 256 << 10, 1 << 10, 4 << 20,
@@ -102,7 +104,8 @@ absl::StatusOr<Options> OptionsFromFlags() {
   options.admin_listen = absl::GetFlag(FLAGS_admin_listen);
   options.driver = {.shards = static_cast<std::size_t>(absl::GetFlag(FLAGS_shards)),
                     .batch_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_batch_max)),
-                    .in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_in_flight_max))};
+                    .in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_in_flight_max)),
+                    .waiters_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_waiters_max))};
   options.calls = {.in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_target_calls_max)),
                    .channels = absl::GetFlag(FLAGS_target_connections),
                    .reply_bytes_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_reply_max_bytes))};

@@ -139,7 +139,7 @@ void Orchestrator::Start() {
   }
   auto process = std::make_shared<Process>(*this, *lease, options);
   process->self = process;
-  if (!process->driver().TakeUp().ok()) return StartLater();
+  if (!process->driver().Recover().ok()) return StartLater();
   current_ = process;
   world_.Tell(NameOf(node_), "starts in epoch ", lease->epoch);
   Poke(process);

@@ -123,7 +123,7 @@ TEST_F(DriverTest, ASendThatIsAbandonedInTheSameTurnIsNotSent) {
   ScriptedParticipants participants([](const Call&) { return OkResult(); });
   Driver driver(store_, participants, catalog_, clock_, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
                 {.seed = 1});
-  ASSERT_TRUE(driver.TakeUp().ok());
+  ASSERT_TRUE(driver.Recover().ok());
   Answers answers, cancelled;
   Accept(driver, "k", answers);
   driver.Turn();  // sends a, whose answer waits for the next turn, in which it comes before the cancel
@@ -196,8 +196,10 @@ TEST_F(DriverTest, ACommitThatFailsIsRepeatedAndOneThatLandedUnseenIsNot) {
 
 TEST_F(DriverTest, WhileTheStoreIsAwayCallersAreAnsweredAndNothingUnstoredIsSaid) {
   Know(Sequence());
-  const auto behave = [this](const Call& call) {
-    store_.SetAway(call.method == "/test/c.action");  // its reply ends the saga, which cannot be stored
+  std::atomic<bool> was_away = false;
+  const auto behave = [&](const Call& call) {
+    // Its reply ends the saga, which cannot be stored.
+    if (call.method == "/test/c.action" && !was_away.exchange(true)) store_.SetAway(true);
     return OkResult();
   };
   Life life(*this, behave, clock_);
@@ -437,14 +439,21 @@ TEST_F(DriverTest, UnknownOutcomesAreRetriedByTheClock) {
 
 TEST_F(DriverTest, AWaiterIsAnsweredAtItsTimeAndTheSagaGoesOn) {
   Know(Sequence());
-  Life life(
-      *this, [](const Call&) { return std::nullopt; }, clock_);
+  ManualClock clock;
+  ScriptedParticipants participants([](const Call&) { return std::nullopt; });
+  Driver driver(store_, participants, catalog_, clock, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.seed = 1});
   Answers answers;
-  Accept(life.driver, "k", answers, "h", clock_.Now() + absl::Milliseconds(20));
+  Accept(driver, "k", answers, "h", clock.Now() + absl::Seconds(1));
+  driver.Turn();
+  EXPECT_EQ(answers.size(), 0u);
+  EXPECT_EQ(driver.NextDue(), clock.Now() + absl::Seconds(1));
+  clock.Advance(absl::Seconds(1));
+  driver.Turn();
   const Progress progress = answers.Await(1)[0];
   EXPECT_TRUE(progress.status.ok());
   EXPECT_EQ(progress.saga.state, SagaState::kRunning);
-  EXPECT_EQ(life.driver.in_flight(), 1u);
+  EXPECT_EQ(driver.in_flight(), 1u);
 }
 
 TEST_F(DriverTest, ACancelGoesBackAndIsAnsweredWithTheSagaAsItStands) {
@@ -670,11 +679,60 @@ TEST_F(DriverTest, WhatIsTakenUpGoesOnBeforeAllIsTakenUp) {
   ScriptedParticipants participants([](const Call&) { return OkResult(); });
   Driver driver(store_, participants, catalog_, clock_, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
                 {.batch_max = 1, .seed = 1});
-  ASSERT_TRUE(driver.TakeUp().ok());
-  driver.Turn();  // the first four are taken up
-  driver.Turn();  // an answer is heard, and the others are taken up
-  EXPECT_THAT(participants.paths(), Contains("/test/b.action"));
-  EXPECT_EQ(participants.paths().size(), 9U);
+  ASSERT_TRUE(driver.Recover().ok());
+  driver.Turn();  // one is recovered, and sends again
+  driver.Turn();  // its answer is handled, and one more is recovered
+  EXPECT_THAT(participants.paths(), ElementsAre("/test/a.action", "/test/b.action", "/test/a.action"));
+}
+
+TEST_F(DriverTest, WhileTheStoreBlocksEveryShardCallersAreAnsweredInTime) {
+  Know(Sequence());
+  Life life(
+      *this, [](const Call&) { return std::nullopt; }, clock_);
+  Answers running, queued, unknown;
+  Accept(life.driver, "running", running, "h", clock_.Now() + absl::Milliseconds(300));
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return !life.participants.paths().empty(); }));
+  store_.SetCommitsWait(true);
+  Accept(life.driver, "unknown", unknown, "h", clock_.Now() + absl::Milliseconds(200));
+  Accept(life.driver, "queued", queued, "h", clock_.Now() + absl::Milliseconds(250));
+  for (Answers* answers : {&running, &queued, &unknown}) {
+    EXPECT_EQ(GetErrorInfo(answers->Await(1)[0].status).reason, "STORE_UNAVAILABLE");
+  }
+  store_.SetCommitsWait(false);
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return store_.LoadByKey("shape", "", "unknown").ok(); }));
+}
+
+TEST_F(DriverTest, WhoFindsNoPlaceInATurnIsToldThatTooMuchIsAskedNotThatTheStoreIsAway) {
+  Know(Sequence());
+  ManualClock clock;
+  ScriptedParticipants participants([](const Call&) { return std::nullopt; });
+  Driver driver(store_, participants, catalog_, clock, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.seed = 1});
+  Answers answers;
+  Accept(driver, "k", answers, "h", clock.Now() + absl::Seconds(1));
+  EXPECT_EQ(driver.in_flight(), 1u);
+  clock.Advance(absl::Seconds(1));
+  driver.Turn();
+  EXPECT_EQ(GetErrorInfo(answers.Await(1)[0].status).reason, "OVERLOADED");
+  EXPECT_EQ(driver.in_flight(), 0u);
+  EXPECT_TRUE(store_.List({}).value().sagas.empty());
+}
+
+TEST_F(DriverTest, AParkedSagaIsNotKeptInMemoryAndAnOperatorFindsItAllTheSame) {
+  Know(AllRetriable());
+  std::atomic<bool> is_mended = false;
+  Life life(
+      *this, [&](const Call&) { return is_mended ? OkResult() : RefusedResult(); }, clock_);
+  Answers parked, verb;
+  Accept(life.driver, "k", parked, "h", clock_.Now() + absl::Seconds(2));
+  EXPECT_EQ(parked.Await(1)[0].saga.state, SagaState::kParked);
+  const int before = store_.calls();
+  const Saga stored = *store_.LoadByKey("shape", "", "k");
+  is_mended = true;
+  life.driver.Ask(stored.id, Operated{Verb::kRetry, 0, "", "ann", "mended"}, stored.version, verb.Taker());
+  EXPECT_TRUE(verb.Await(1)[0].status.ok()) << verb.Await(1)[0].status;
+  EXPECT_GT(store_.calls(), before + 2) << "it was still in memory";  // the look-up, the load, the commit
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return IsTerminal(store_.Load(stored.id)->state); }));
 }
 
 TEST_F(DriverTest, ARefusalWaitsForNoCommit) {

@@ -95,16 +95,19 @@ TEST_F(LiveSagasTest, WhatOnlyWaitsForAnOperatorHasNoTimerAndIsNotInFlight) {
   live_.Schedule(live);
   EXPECT_EQ(live_.NextTimer(), absl::InfiniteFuture());
   EXPECT_EQ(in_flight_, 0u);
+  EXPECT_TRUE(LiveSagas::IsIdle(live));
+  live_.AddWaiter(live, Until(kNow));
+  EXPECT_FALSE(LiveSagas::IsIdle(live));
 }
 
 TEST_F(LiveSagasTest, OnlyWaitersWhoseTimeIsUpAreTaken) {
   LiveSaga& live = Insert("a");
   live_.AddWaiter(live, Until(kNow));
-  live_.AddWaiter(live, Until(kNow));
+  live_.AddWaiter(live, Until(kNow - absl::Seconds(1)));
   live_.AddWaiter(live, Until(kNow + absl::Seconds(1)));
   live_.AddWaiter(live, Until(absl::InfiniteFuture()));
   std::vector<Waiter> expired;
-  EXPECT_EQ(live_.TakeExpired(kNow - absl::Seconds(1), expired), nullptr);
+  EXPECT_EQ(live_.TakeExpired(kNow - absl::Seconds(2), expired), nullptr);
   EXPECT_EQ(live_.TakeExpired(kNow, expired), &live);
   EXPECT_THAT(expired, SizeIs(2));
   EXPECT_EQ(live_.TakeExpired(kNow, expired), nullptr);

@@ -14,7 +14,10 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
 
+constexpr std::size_t kBytesMax = 1 << 20;
 const absl::Time kNow = absl::FromUnixSeconds(1'000'000);
 
 EventMail Event(const std::string& id) { return {.saga_id = id, .event = Ticked{}}; }
@@ -38,7 +41,7 @@ std::vector<std::string> IdsOf(const std::vector<Mail>& mails) {
 }
 
 TEST(MailboxTest, EventsComeBeforeRecoveredSagasAndThoseBeforeCallers) {
-  Mailbox mailbox(8);
+  Mailbox mailbox(8, kBytesMax);
   mailbox.Post(Caller("caller"));
   mailbox.Post(Recovered("recovered"));
   mailbox.Post(Event("event"));
@@ -47,34 +50,72 @@ TEST(MailboxTest, EventsComeBeforeRecoveredSagasAndThoseBeforeCallers) {
 }
 
 TEST(MailboxTest, ADrainIsBoundedAndWhatIsLeftComesNext) {
-  Mailbox mailbox(2);
+  Mailbox mailbox(2, kBytesMax);
   for (int i = 0; i < 3; ++i) mailbox.Post(Event(absl::StrCat(i)));
   EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("0", "1"));
   EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("2"));
 }
 
+TEST(MailboxTest, NoQueueStarvesAnother) {
+  Mailbox mailbox(8, kBytesMax);
+  for (int i = 0; i < 100; ++i) {
+    mailbox.Post(Event("event"));
+    mailbox.Post(Recovered("recovered"));
+    mailbox.Post(Caller("caller"));
+  }
+  EXPECT_THAT(IdsOf(mailbox.Drain()),
+              UnorderedElementsAre("event", "event", "event", "event", "recovered", "recovered", "caller", "caller"));
+}
+
+TEST(MailboxTest, WhatOneQueueDoesNotUseIsTheOthers) {
+  Mailbox mailbox(8, kBytesMax);
+  for (int i = 0; i < 100; ++i) mailbox.Post(Caller("caller"));
+  EXPECT_THAT(mailbox.Drain(), SizeIs(8));
+}
+
+TEST(MailboxTest, ADrainIsBoundedByBytesToo) {
+  Mailbox mailbox(8, 100);
+  for (int i = 0; i < 4; ++i) {
+    Replied reply;
+    reply.reply = std::string(60, 'x');
+    mailbox.Post(EventMail{.saga_id = absl::StrCat(i), .event = reply});
+  }
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("0", "1"));
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("2", "3"));
+}
+
 TEST(MailboxTest, OfCallersThereMayBeTooManyOfEventsNever) {
-  Mailbox mailbox(1);
+  Mailbox mailbox(1, kBytesMax);
   std::size_t n = 0;
   while (n < 100'000 && mailbox.PostIfRoom(Caller("caller"))) ++n;
   EXPECT_EQ(n, 4096u);
   mailbox.Post(Event("event"));
-  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("event"));
   EXPECT_FALSE(mailbox.PostIfRoom(Caller("caller")));
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("event", "caller"));
+  EXPECT_TRUE(mailbox.PostIfRoom(Caller("caller")));
 }
 
 TEST(MailboxTest, OnlyCallersWhoseTimeIsUpAreTakenOut) {
-  Mailbox mailbox(8);
+  Mailbox mailbox(8, kBytesMax);
   mailbox.Post(Caller("stays", kNow + absl::Nanoseconds(1)));
   mailbox.Post(Caller("expired", kNow));
   mailbox.Post(Caller("waits for ever"));
   mailbox.Post(Event("event"));
   EXPECT_THAT(IdsOf(mailbox.TakeExpired(kNow)), ElementsAre("expired"));
+  EXPECT_THAT(IdsOf(mailbox.TakeExpired(kNow)), IsEmpty());
   EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("event", "stays", "waits for ever"));
 }
 
+TEST(MailboxTest, ACallerIsTakenOutAlsoAfterAnotherWas) {
+  Mailbox mailbox(8, kBytesMax);
+  mailbox.Post(Caller("later", kNow + absl::Seconds(1)));
+  mailbox.Post(Caller("first", kNow));
+  EXPECT_THAT(IdsOf(mailbox.TakeExpired(kNow)), ElementsAre("first"));
+  EXPECT_THAT(IdsOf(mailbox.TakeExpired(kNow + absl::Seconds(1))), ElementsAre("later"));
+}
+
 TEST(MailboxTest, WaitEndsWithMailAndWithStop) {
-  Mailbox mailbox(8);
+  Mailbox mailbox(8, kBytesMax);
   std::thread poster([&] { mailbox.Post(Event("event")); });
   EXPECT_TRUE(mailbox.Wait(absl::Minutes(1), true));
   poster.join();
@@ -86,7 +127,7 @@ TEST(MailboxTest, WaitEndsWithMailAndWithStop) {
 }
 
 TEST(MailboxTest, MailDoesNotWakeAShardThatReadsNone) {
-  Mailbox mailbox(8);
+  Mailbox mailbox(8, kBytesMax);
   mailbox.Post(Event("event"));
   EXPECT_TRUE(mailbox.Wait(absl::ZeroDuration(), false));
   EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("event"));

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "common/rpc/error.h"
 #include "gmock/gmock.h"
 #include "tests/unit/orchestrator/engine/parts.h"
@@ -38,16 +39,11 @@ class OwnershipTest : public PartsTest {
   void GiveTo(const std::string& instance, const std::string& id) {
     ASSERT_TRUE(store_.Take(*store_.Acquire(instance, "", absl::Seconds(15)), id).ok());
   }
-  // What the mailbox would hand to Recover.
-  std::vector<Saga> Recovered() {
-    std::vector<Saga> sagas;
-    for (Mail& mail : mailbox_.Drain()) {
-      if (auto* const recover = std::get_if<RecoverMail>(&mail)) sagas.push_back(std::move(recover->saga));
-    }
-    return sagas;
+  AskMail Asked(const std::string& id, std::int64_t seen_version = 0) {
+    return {.saga_id = id, .event = CancelRequested{}, .seen_version = seen_version, .waiter = NewWaiter()};
   }
 
-  Ownership ownership_{context_, mailbox_, live_, pending_};
+  Ownership ownership_{context_, live_, pending_};
   std::vector<Progress> answers_;
 };
 
@@ -86,11 +82,11 @@ TEST_F(OwnershipTest, AStaleCopyIsReplacedByWhatIsStored) {
   Saga other = live.saga;
   other.cancel_requested = true;
   Overwrite(other);
-  ownership_.Reload(live, clock_.Now());
+  ownership_.Reload(live);
   EXPECT_TRUE(live.stale);
-  const std::vector<Saga> recovered = Recovered();
+  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now());
   ASSERT_THAT(recovered, SizeIs(1));
-  EXPECT_EQ(ownership_.Recover(recovered[0]), &live);
+  EXPECT_EQ(ownership_.Recover(recovered[0].saga), &live);
   EXPECT_FALSE(live.stale);
   EXPECT_EQ(live.saga, *store_.Load("a"));
 }
@@ -98,29 +94,75 @@ TEST_F(OwnershipTest, AStaleCopyIsReplacedByWhatIsStored) {
 TEST_F(OwnershipTest, AnotherInstancesSagaIsWatchedWhileSomebodyWaitsForItAndThenForgotten) {
   LiveSaga& live = Stored("a");
   live_.AddWaiter(live, NewWaiter());
+  Stored("b");
   GiveTo("two", "a");
-  ownership_.Reload(live, clock_.Now());
+  GiveTo("two", "b");
+  ownership_.Reload(live);
+  ownership_.Reload(*live_.Find("b"));
+  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
   EXPECT_TRUE(live.owned_by_other);
   EXPECT_EQ(context_.in_flight, 0u);
   EXPECT_LE(live_.NextTimer(), clock_.Now() + absl::Seconds(1));
-  live_.Remove(live);
-
-  LiveSaga& alone = Stored("b");
-  GiveTo("two", "b");
-  ownership_.Reload(alone, clock_.Now());
   EXPECT_EQ(live_.Find("b"), nullptr);
   EXPECT_THAT(answers_, IsEmpty());
 }
 
+TEST_F(OwnershipTest, AllRowsOfATurnAreLoadedByOneCallAndNoneWhileTheStoreIsAway) {
+  for (const char* id : {"a", "b", "c"}) ownership_.Reload(Stored(id));
+  for (int i = 0; i < 100; ++i) ownership_.Attach({.saga_id = absl::StrCat(i), .waiter = NewWaiter()});
+  store_.SetAway(true);
+  const int before = store_.calls();
+  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+  EXPECT_TRUE(pending_.StoreIsDown(clock_.Now()));
+  EXPECT_TRUE(ownership_.wants_rows());
+  store_.SetAway(false);
+  EXPECT_THAT(ownership_.Load(clock_.Now()), SizeIs(3));
+  EXPECT_EQ(store_.calls(), before + 2);
+  EXPECT_FALSE(ownership_.wants_rows());
+  EXPECT_THAT(answers_, SizeIs(100));
+}
+
 TEST_F(OwnershipTest, AnAttachedCallerIsToldOfAFinishedSagaAndWaitsForAnUnfinishedOne) {
-  Stored("a");
-  live_.Remove(*live_.Find("a"));
-  ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()}, clock_.Now());
+  LiveSaga& finished = Stored("finished");
+  Saga saga = finished.saga;
+  saga.state = SagaState::kCompleted;
+  Overwrite(saga);
+  live_.Remove(finished);
+  live_.Remove(Stored("a"));
+  for (const char* id : {"finished", "a", "nobody"}) ownership_.Attach({.saga_id = id, .waiter = NewWaiter()});
+  EXPECT_THAT(ownership_.Load(clock_.Now()), SizeIs(1));  // "a", which is this instance's own
   ASSERT_NE(live_.Find("a"), nullptr);
-  EXPECT_THAT(answers_, IsEmpty());
-  ownership_.Attach({.saga_id = "nobody", .waiter = NewWaiter()}, clock_.Now());
+  ASSERT_THAT(answers_, SizeIs(2));
+  EXPECT_EQ(answers_[0].saga.state, SagaState::kCompleted);
+  EXPECT_EQ(GetErrorInfo(answers_[1].status).reason, "SAGA_NOT_FOUND");
+}
+
+TEST_F(OwnershipTest, OnlySoManyMayWaitForOneSaga) {
+  Stored("a");
+  GiveTo("two", "a");
+  live_.Remove(*live_.Find("a"));
+  for (int i = 0; i < 1001; ++i) ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
   ASSERT_THAT(answers_, SizeIs(1));
-  EXPECT_EQ(GetErrorInfo(answers_[0].status).reason, "SAGA_NOT_FOUND");
+  EXPECT_EQ(GetErrorInfo(answers_[0].status).reason, "OVERLOADED");
+  ownership_.Load(clock_.Now());
+  ASSERT_NE(live_.Find("a"), nullptr);
+  ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
+  ASSERT_THAT(answers_, SizeIs(2));
+  EXPECT_EQ(GetErrorInfo(answers_[1].status).reason, "OVERLOADED");
+}
+
+TEST_F(OwnershipTest, WhoComesSecondUnderAKeyIsToldOfTheFirst) {
+  Saga finished = Stored("a").saga;
+  finished.state = SagaState::kCompleted;
+  Overwrite(finished);
+  LiveSaga& second = Start("b");
+  live_.Count(second, true);
+  second.saga.key = "a";
+  live_.AddWaiter(second, NewWaiter());
+  ownership_.KeyTaken(second);
+  EXPECT_EQ(live_.Find("b"), nullptr);
+  ASSERT_THAT(answers_, SizeIs(1));
+  EXPECT_EQ(answers_[0].saga.id, "a");
 }
 
 TEST_F(OwnershipTest, AQuarantinedSagaStandsStillUntilAnOperatorTakesIt) {
@@ -133,21 +175,32 @@ TEST_F(OwnershipTest, AQuarantinedSagaStandsStillUntilAnOperatorTakesIt) {
   ownership_.Quarantine(live, landed[0]);
   EXPECT_EQ(live_.Find("a"), nullptr);
   EXPECT_EQ(context_.in_flight, 0u);
-  ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()}, clock_.Now());
+  ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
   ASSERT_THAT(answers_, SizeIs(2));
   for (const Progress& told : answers_) EXPECT_EQ(GetErrorInfo(told.status).reason, "SAGA_QUARANTINED");
   EXPECT_EQ(ownership_.Recover(*store_.Load("a")), nullptr);
-  EXPECT_NE(ownership_.Recover(*ownership_.Take("a")), nullptr);
+  ownership_.Ask(Asked("a"));
+  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now());
+  ASSERT_THAT(recovered, SizeIs(1));
+  EXPECT_THAT(recovered[0].asks, SizeIs(1));
+  EXPECT_NE(ownership_.Recover(recovered[0].saga), nullptr);
 }
 
 TEST_F(OwnershipTest, AnOperatorTakesASagaFromItsOwner) {
-  Stored("a");
+  live_.Remove(Stored("a"));
   GiveTo("two", "a");
-  EXPECT_EQ(ownership_.Take("a")->owner, "one");
+  const std::int64_t version = store_.Load("a")->version;
+  ownership_.Ask(Asked("a", version));
+  ownership_.Ask(Asked("a", version + 1));
+  ownership_.Ask(Asked("nobody"));
+  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now());
+  ASSERT_THAT(recovered, SizeIs(1));
+  EXPECT_THAT(recovered[0].asks, SizeIs(1));
+  EXPECT_EQ(recovered[0].saga.owner, "one");
   EXPECT_EQ(store_.Load("a")->owner, "one");
-  EXPECT_EQ(GetErrorInfo(ownership_.Take("nobody").status()).reason, "SAGA_NOT_FOUND");
-  store_.SetAway(true);
-  EXPECT_EQ(GetErrorInfo(ownership_.Take("a").status()).reason, "STORE_UNAVAILABLE");
+  ASSERT_THAT(answers_, SizeIs(2));
+  EXPECT_EQ(GetErrorInfo(answers_[0].status).reason, "SAGA_MOVED");
+  EXPECT_EQ(GetErrorInfo(answers_[1].status).reason, "SAGA_NOT_FOUND");
 }
 
 }  // namespace

@@ -7,7 +7,8 @@
 #include <utility>
 
 #include "gtest/gtest.h"
-#include "orchestrator/engine/shard.h"
+#include "orchestrator/engine/key_lookup.h"
+#include "orchestrator/engine/ownership.h"
 #include "tests/unit/orchestrator/core/shapes.h"
 #include "tests/unit/orchestrator/engine/world.h"
 
@@ -15,7 +16,10 @@ namespace unwind {
 
 class PartsTest : public testing::Test {
  protected:
-  PartsTest() { EXPECT_TRUE(catalog_.Add(definition_).ok()); }
+  PartsTest() {
+    EXPECT_TRUE(catalog_.Add(definition_).ok());
+    context_.key_lookup = &key_lookup_;
+  }
 
   // Starts saga `id` and leaves its first write pending.
   LiveSaga& Start(const std::string& id) {
@@ -58,7 +62,7 @@ class PartsTest : public testing::Test {
                          .lease = *store_.Acquire("one", "", absl::Seconds(15)),
                          .options = {},
                          .shard_of = nullptr};
-  Mailbox mailbox_{context_.options.batch_max};
+  KeyLookup key_lookup_{context_};
   LiveSagas live_{context_.in_flight};
   PendingCommit pending_{context_, live_};
 };

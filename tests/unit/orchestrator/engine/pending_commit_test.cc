@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "tests/unit/orchestrator/engine/parts.h"
 
@@ -15,15 +16,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class PendingCommitTest : public PartsTest {
- protected:
-  static AskMail AskUntil(absl::Time answer_by) {
-    return {.saga_id = "",
-            .event = CancelRequested{},
-            .seen_version = 0,
-            .waiter = {.answer_by = answer_by, .accepted = nullptr, .answered = nullptr}};
-  }
-};
+class PendingCommitTest : public PartsTest {};
 
 TEST_F(PendingCommitTest, WhatIsStoredIsPendingNoMore) {
   Move(Start("a"), CancelRequested{});
@@ -67,6 +60,28 @@ TEST_F(PendingCommitTest, WhatLandedUnseenIsNotWrittenAgain) {
   const std::vector<Landed> landed = pending_.Commit();
   ASSERT_THAT(landed, SizeIs(1));
   EXPECT_EQ(*landed[0].result, WriteResult::kStored);  // written again it would be a conflict
+}
+
+TEST_F(PendingCommitTest, WhatMayHaveLandedIsLookedUpByOneCallAndNotAtAllWhileTheStoreIsAway) {
+  store_.FailNextCommit(FaultyStore::Fault::kStoredButUnknown);
+  for (int i = 0; i < 100; ++i) Start(absl::StrCat(i));
+  EXPECT_THAT(pending_.Commit(), IsEmpty());
+  store_.SetAway(true);
+  const int before = store_.calls();
+  EXPECT_THAT(pending_.Commit(), IsEmpty());
+  EXPECT_EQ(store_.calls(), before + 1);
+  EXPECT_TRUE(pending_.StoreIsDown(clock_.Now()));
+  store_.SetAway(false);
+  EXPECT_THAT(pending_.Commit(), SizeIs(100));
+  EXPECT_EQ(store_.calls(), before + 2);
+}
+
+TEST_F(PendingCommitTest, ThePauseBeginsWhenTheStoreHasFailed) {
+  store_.SetAway(true);
+  store_.SetDelay([this] { clock_.Advance(absl::Seconds(15)); });
+  Start("a");
+  EXPECT_THAT(pending_.Commit(), IsEmpty());
+  EXPECT_TRUE(pending_.StoreIsDown(clock_.Now()));
 }
 
 TEST_F(PendingCommitTest, TheStoreIsAskedLessOftenTheLongerItIsAway) {
@@ -128,15 +143,6 @@ TEST_F(PendingCommitTest, WhatIsTooMuchForOneTransactionIsCommittedInParts) {
   live_.Find("c")->saga.failure.message = half;
   EXPECT_THAT(pending_.Commit(), SizeIs(5));
   EXPECT_THAT(store_.parts(), ElementsAre(1, 1, 3));
-}
-
-TEST_F(PendingCommitTest, OnlyAsksWhoseTimeIsUpAreTaken) {
-  PendingWrite& write = pending_.Of(Start("a"));
-  write.asks.push_back(AskUntil(clock_.Now()));
-  write.asks.push_back(AskUntil(clock_.Now() + absl::Seconds(1)));
-  EXPECT_THAT(pending_.TakeExpired(clock_.Now()), SizeIs(1));
-  EXPECT_THAT(pending_.TakeExpired(clock_.Now()), IsEmpty());
-  EXPECT_THAT(write.asks, SizeIs(1));
 }
 
 }  // namespace

@@ -90,6 +90,11 @@ class FaultyStore final : public SagaStore {
     std::lock_guard lock(mutex_);
     refused_ = id_or_key;
   }
+  // Calls that commit, load, claim or take.
+  int calls() const { return calls_; }
+  // What happens while such a call lasts.
+  void SetDelay(std::function<void()> delay) { delay_ = std::move(delay); }
+
   // Writes in the transactions that were stored.
   std::vector<std::size_t> parts() {
     std::lock_guard lock(mutex_);
@@ -101,7 +106,7 @@ class FaultyStore final : public SagaStore {
 
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override {
     while (commits_wait_) std::this_thread::yield();
-    if (away_) return Away();
+    if (Call()) return Away();
     if (broken_) return absl::InternalError("there is no such table");
     std::optional<Fault> fault;
     {
@@ -121,16 +126,16 @@ class FaultyStore final : public SagaStore {
     return results;
   }
   absl::StatusOr<Saga> Load(absl::string_view id) override {
-    if (away_) return Away();
+    if (Call()) return Away();
     return store_.Load(id);
   }
   absl::StatusOr<SagaPage> LoadMany(const std::vector<std::string>& ids) override {
-    if (away_) return Away();
+    if (Call()) return Away();
     return store_.LoadMany(ids);
   }
   absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key_scope,
                                  absl::string_view key) override {
-    if (away_) return Away();
+    if (Call()) return Away();
     return store_.LoadByKey(definition, key_scope, key);
   }
   absl::StatusOr<SagaPage> List(const SagaFilter& filter) override { return store_.List(filter); }
@@ -147,13 +152,13 @@ class FaultyStore final : public SagaStore {
   absl::Status Release(const Lease& lease) override { return store_.Release(lease); }
   absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                  int limit) override {
-    if (away_) return Away();
+    if (Call()) return Away();
     auto claimed = store_.Claim(lease, drivable, limit);
     if (claims_are_silent_) return Away();
     return claimed;
   }
   absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view id) override {
-    if (away_) return Away();
+    if (Call()) return Away();
     return store_.Take(lease, id);
   }
   absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override {
@@ -170,9 +175,16 @@ class FaultyStore final : public SagaStore {
   }
 
  private:
+  bool Call() {
+    ++calls_;
+    if (delay_) delay_();
+    return away_;
+  }
   static absl::Status Away() { return absl::UnavailableError("the store is away"); }
 
   MemorySagaStore store_;
+  std::atomic<int> calls_ = 0;
+  std::function<void()> delay_;
   std::atomic<bool> away_ = false, broken_ = false, claims_are_silent_ = false;
   std::atomic<bool> commits_wait_ = false;
   std::mutex mutex_;

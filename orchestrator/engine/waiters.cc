@@ -1,0 +1,86 @@
+#include "orchestrator/engine/waiters.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "orchestrator/engine/refusals.h"
+
+namespace unwind {
+namespace {
+
+// How late a shard may answer: about half of what the caller's deadline leaves after `answer_by`.
+constexpr double kLateShare = 0.05;
+constexpr absl::Duration kLateMin = absl::Milliseconds(50);
+constexpr absl::Duration kLateMax = absl::Milliseconds(200);
+constexpr absl::Duration kWaitMax = absl::Seconds(1);  // so that a clock set forward is noticed
+
+}  // namespace
+
+std::optional<Waiter> Waiters::Add(absl::Time answer_by, std::function<void(const std::string&)> accepted,
+                                   std::function<void(Progress)> answered) {
+  const absl::Duration left = std::max(answer_by - clock_.Now(), absl::ZeroDuration());
+  Place place(answer_by + std::clamp(left * kLateShare, kLateMin, kLateMax), 0);
+  {
+    std::lock_guard lock(mutex_);
+    if (waiting_.size() < waiters_max_) {
+      place.second = ++added_;
+      const auto added = waiting_.emplace(place, std::move(answered)).first;
+      if (added == waiting_.begin()) changed_.notify_one();
+    }
+  }
+  if (place.second == 0) {
+    answered({.status = Overloaded(), .saga = {}});
+    return std::nullopt;
+  }
+  return Waiter{.answer_by = answer_by, .accepted = std::move(accepted), .answered = [this, place](Progress progress) {
+                  if (const auto first = Take(place)) first(std::move(progress));
+                }};
+}
+
+std::function<void(Progress)> Waiters::Take(const Place& place) {
+  std::lock_guard lock(mutex_);
+  const auto found = waiting_.extract(place);
+  return found.empty() ? nullptr : std::move(found.mapped());
+}
+
+absl::Time Waiters::NextLate() const {
+  std::lock_guard lock(mutex_);
+  return waiting_.empty() ? absl::InfiniteFuture() : waiting_.begin()->first.first;
+}
+
+void Waiters::AnswerLate() {
+  const absl::Time now = clock_.Now();
+  for (;;) {
+    std::unique_lock lock(mutex_);
+    if (waiting_.empty() || waiting_.begin()->first.first > now) return;
+    const auto late = waiting_.extract(waiting_.begin());
+    lock.unlock();
+    late.mapped()({.status = StoreSilent(), .saga = {}});
+  }
+}
+
+void Waiters::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Waiters::Run() {
+  for (;;) {
+    AnswerLate();
+    const absl::Duration wait = std::clamp(NextLate() - clock_.Now(), absl::ZeroDuration(), kWaitMax);
+    std::unique_lock lock(mutex_);
+    if (stopped_) return;
+    changed_.wait_for(lock, absl::ToChronoMicroseconds(wait + absl::Microseconds(1)));
+    if (stopped_) return;
+  }
+}
+
+void Waiters::Stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace unwind
