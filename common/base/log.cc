@@ -1,13 +1,21 @@
 #include "common/base/log.h"
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/base/stderr_line.h"
 #include "grpc/support/log.h"
 #include "nlohmann/json.hpp"
 
@@ -49,25 +57,88 @@ Severity LevelFromFlag() {
   std::exit(1);
 }
 
+// What is left out of a flood of one message.
+class SameMessageLimit {
+ public:
+  // Whether this one is written; then `left_out` is how many were not since the last.
+  bool Admit(absl::string_view message, absl::Time now, std::int64_t& left_out) {
+    std::lock_guard lock(mutex_);
+    if (seen_.size() >= kMessagesMax) seen_.clear();
+    Seen& seen = seen_[std::string(message)];
+    if (now - seen.since >= absl::Seconds(1)) {
+      seen.since = now;
+      seen.written = 0;
+    }
+    if (seen.written == kSameMessagePerSecond) return ++seen.left_out, false;
+    ++seen.written;
+    left_out = std::exchange(seen.left_out, 0);
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kMessagesMax = 1000;  // messages are constants: never reached
+
+  struct Seen {
+    absl::Time since = absl::InfinitePast();
+    int written = 0;
+    std::int64_t left_out = 0;
+  };
+
+  std::mutex mutex_;
+  std::unordered_map<std::string, Seen> seen_;
+};
+
+using Fields = std::vector<std::pair<absl::string_view, absl::string_view>>;
+
+std::string LineOf(absl::Time now, Severity severity, absl::string_view message, const Fields& fields) {
+  std::string text;
+  for (const std::size_t value_max : {kLineBytesMax, kLineBytesMax / 4, kLineBytesMax / 16, kLineBytesMax / 64}) {
+    nlohmann::ordered_json line;
+    line["ts"] = absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", now, absl::UTCTimeZone());
+    line["severity"] = NameOf(severity);
+    line["service"] = ServiceName();
+    line["msg"] = std::string(message.substr(0, value_max));
+    for (const auto& [name, value] : fields) line[std::string(name)] = std::string(value.substr(0, value_max));
+    text = line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    if (text.size() <= kLineBytesMax) break;
+  }
+  return text;
+}
+
+void Write(absl::Time now, Severity severity, absl::string_view message, const Fields& fields) {
+  static std::atomic<std::int64_t> dropped = 0;
+  if (!WriteToStderr(LineOf(now, severity, message, fields))) {
+    ++dropped;
+    return;
+  }
+  const std::int64_t count = dropped.exchange(0);
+  if (count == 0) return;
+  const std::string lines = absl::StrCat(count);
+  if (!WriteToStderr(
+          LineOf(now, Severity::kWarning, "log lines were dropped: stderr was not read", {{"lines", lines}})))
+    dropped += count;
+}
+
 void LogForGrpc(gpr_log_func_args* args) {
-  // What this file complains of, a port that cannot be had, is told by who asked for the port.
+  // What this file complains of, a port that cannot be had, is told by the code that asked for the port.
   const bool told = absl::EndsWith(args->file, "chttp2_server.cc");
   const Severity severity = args->severity == GPR_LOG_SEVERITY_ERROR && !told ? Severity::kWarning : Severity::kDebug;
-  Log(severity, args->message, {{"source", absl::StrCat("grpc ", args->file, ":", args->line)}});
+  Log(severity, "gRPC complains", {{"text", args->message}, {"source", absl::StrCat(args->file, ":", args->line)}});
 }
 
 }  // namespace
 
 void Log(Severity severity, absl::string_view message, std::initializer_list<LogField> fields) {
   if (severity < g_level.load(std::memory_order_relaxed)) return;
-  nlohmann::ordered_json line;
-  line["ts"] = absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", absl::Now(), absl::UTCTimeZone());
-  line["severity"] = NameOf(severity);
-  line["service"] = ServiceName();
-  line["msg"] = std::string(message);
-  for (const LogField& field : fields) line[field.name] = field.value;
-  const std::string text = line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-  std::fwrite(text.data(), 1, text.size(), stderr);  // one write: lines of threads do not mix
+  static auto* const limit = new SameMessageLimit;
+  const absl::Time now = absl::Now();
+  std::int64_t left_out = 0;
+  if (!limit->Admit(message, now, left_out)) return;
+  Fields all;
+  for (const LogField& field : fields) all.emplace_back(field.name, field.value);
+  const std::string count = absl::StrCat(left_out);
+  if (left_out > 0) all.emplace_back("left_out", count);
+  Write(now, severity, message, all);
 }
 
 void InitLog(absl::string_view service) {

@@ -38,7 +38,7 @@ constexpr absl::Duration kStopPoll = absl::Milliseconds(200);
 // Protobuf complains of a peer's bytes, which are answered as they should be; it would do so on stderr, in plain text.
 void LogForProtobuf(google::protobuf::LogLevel level, const char* file, int line, const std::string& message) {
   const Severity severity = level == google::protobuf::LOGLEVEL_FATAL ? Severity::kError : Severity::kDebug;
-  Log(severity, message, {{"source", absl::StrCat("protobuf ", file, ":", line)}});
+  Log(severity, "protobuf complains", {{"text", message}, {"source", absl::StrCat(file, ":", line)}});
 }
 
 void SetUpLibraries() {
