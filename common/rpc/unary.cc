@@ -1,21 +1,23 @@
 #include "common/rpc/unary.h"
 
 #include <array>
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/base/checked_flag.h"
+#include "common/base/status_macros.h"
 #include "common/metrics/code_names.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/limits.h"
 #include "common/rpc/validate.h"
+#include "grpc/support/time.h"
 #include "prometheus/counter.h"
 #include "prometheus/histogram.h"
 
@@ -25,6 +27,8 @@ RANGED_FLAG(std::uint32_t, message_max_bytes, 256 << 10, 1, unwind::kTransportMa
 
 namespace unwind {
 namespace {
+
+constexpr std::int64_t kFarFutureSeconds = std::int64_t{1} << 33;  // the year 2242
 
 const prometheus::Histogram::BucketBoundaries& Buckets() {
   static const auto* const buckets =
@@ -65,6 +69,21 @@ struct CallCounter::Method {
 
 namespace {
 
+// Of metadata that say which call this is there may be one value only, or proxies and services would act on different
+// ones.
+absl::Status CheckMetadata(const grpc::CallbackServerContext& context, absl::string_view domain) {
+  const auto& metadata = context.client_metadata();
+  for (auto it = metadata.begin(), next = it; it != metadata.end(); it = next) {
+    ++next;
+    const absl::string_view name(it->first.data(), it->first.size());
+    const bool repeated = next != metadata.end() && next->first == it->first && next->second != it->second;
+    if (repeated && (name == "idempotency-key" || absl::StartsWith(name, "saga-"))) {
+      return MakeBadRequest(domain, {{std::string(name), "is given twice, with different values; send it once"}});
+    }
+  }
+  return absl::OkStatus();
+}
+
 std::size_t MetadataBytes(const grpc::CallbackServerContext& context) {
   std::size_t bytes = 0;
   for (const auto& [name, value] : context.client_metadata()) bytes += name.size() + value.size();
@@ -98,9 +117,21 @@ void CallCounter::Finish(absl::StatusCode code) {
   method_->seconds.Observe(absl::ToDoubleSeconds(absl::Now() - started_));
 }
 
+absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
+  const gpr_timespec deadline = gpr_convert_clock_type(context.raw_deadline(), GPR_CLOCK_REALTIME);
+  if (deadline.tv_sec >= kFarFutureSeconds) return absl::InfiniteFuture();
+  return absl::FromUnixSeconds(deadline.tv_sec) + absl::Nanoseconds(deadline.tv_nsec);
+}
+
+void AddPushback(grpc::ServerContextBase& context, const absl::Status& status) {
+  const absl::Duration delay = GetRetryAfter(status);
+  if (delay == absl::ZeroDuration()) return;
+  context.AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(absl::ToInt64Milliseconds(delay)));
+}
+
 absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
                        absl::string_view domain, FieldRules rules) {
-  if (context.deadline() <= std::chrono::system_clock::now()) {
+  if (DeadlineOf(context) <= absl::Now()) {
     return MakeError(absl::StatusCode::kDeadlineExceeded,
                      "the call's deadline had passed when it arrived; nothing was done",
                      {.reason = "DEADLINE_PASSED", .domain = std::string(domain), .metadata = {}});
@@ -113,6 +144,7 @@ absl::Status CheckCall(const grpc::CallbackServerContext& context, const google:
          .domain = std::string(domain),
          .metadata = {{"bytes", absl::StrCat(size)}, {"bytes_max", absl::StrCat(kMetadataMaxBytes)}}});
   }
+  RETURN_IF_ERROR(CheckMetadata(context, domain));
   const std::size_t limit = absl::GetFlag(FLAGS_message_max_bytes);
   if (const std::size_t size = request.ByteSizeLong(); size > limit) {
     return MakeError(absl::StatusCode::kInvalidArgument,

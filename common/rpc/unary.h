@@ -21,10 +21,17 @@ namespace unwind {
 // Ends the call. Exactly once, from any thread.
 using Done = absl::AnyInvocable<void(absl::Status) &&>;
 
+// When the call's client stops waiting; infinite: never, or later than any clock here can say.
+absl::Time DeadlineOf(const grpc::CallbackServerContext& context);
+
+// Adds the trailer `grpc-retry-pushback-ms` if `status` has a RetryInfo: gRPC's own retries heed only that. Before the
+// call ends.
+void AddPushback(grpc::ServerContextBase& context, const absl::Status& status);
+
 // Whether the call may be handled: its deadline has not passed (DEADLINE_EXCEEDED, DEADLINE_PASSED), its metadata
-// is within 16 KiB (INVALID_ARGUMENT, METADATA_TOO_LARGE), its message within --message_max_bytes (INVALID_ARGUMENT,
-// MESSAGE_TOO_LARGE; over 1 MiB gRPC says RESOURCE_EXHAUSTED before), its fields keep their saga.v1.rules
-// (INVALID_ARGUMENT, INVALID_REQUEST) unless those are ignored.
+// is within 16 KiB (INVALID_ARGUMENT, METADATA_TOO_LARGE) and has `idempotency-key` and each `saga-*` once, its message
+// within --message_max_bytes (INVALID_ARGUMENT, MESSAGE_TOO_LARGE; over 1 MiB gRPC says RESOURCE_EXHAUSTED before), its
+// fields keep their saga.v1.rules (INVALID_ARGUMENT, INVALID_REQUEST) unless those are ignored.
 enum class FieldRules : std::uint8_t { kApply, kIgnore };
 absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
                        absl::string_view domain, FieldRules rules = FieldRules::kApply);
@@ -51,7 +58,10 @@ grpc::ServerUnaryReactor* Serve(grpc::CallbackServerContext* context, const Requ
                                 absl::string_view domain, absl::AnyInvocable<void(Done) &&> handle,
                                 FieldRules rules = FieldRules::kApply) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  Done done = [reactor](const absl::Status& status) { reactor->Finish(ToGrpc(status)); };
+  Done done = [context, reactor](const absl::Status& status) {
+    AddPushback(*context, status);
+    reactor->Finish(ToGrpc(status));
+  };
   if (absl::Status status = CheckCall(*context, *request, domain, rules); !status.ok()) {
     std::move(done)(std::move(status));
   } else {

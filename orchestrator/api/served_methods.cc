@@ -1,6 +1,5 @@
 #include "orchestrator/api/served_methods.h"
 
-#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,12 +24,6 @@ std::optional<std::string> Header(const grpc::CallbackServerContext& context, co
   const auto it = headers.find(name);
   if (it == headers.end()) return std::nullopt;
   return std::string(it->second.data(), it->second.size());
-}
-
-absl::Time Deadline(const grpc::CallbackServerContext& context) {
-  const auto deadline = context.deadline();
-  const bool none = deadline == std::chrono::system_clock::time_point::max();
-  return none ? absl::InfiniteFuture() : absl::FromChrono(deadline);
 }
 
 }  // namespace
@@ -95,7 +88,7 @@ void ServedMethods::Call::OnReadDone(bool ok) {
   absl::StatusOr<NewSaga> saga = Read();
   buffer_.Clear();
   if (!saga.ok()) return line_->Close(saga.status());
-  const absl::Time answer_by = AnswerBy(methods_.clock_.Now(), Deadline(*context_), methods_.options_.wait_max);
+  const absl::Time answer_by = AnswerBy(methods_.clock_.Now(), DeadlineOf(*context_), methods_.options_.wait_max);
   methods_.accept_(
       *std::move(saga), answer_by, [line = line_](const std::string& saga_id) { line->SendSagaId(saga_id); },
       [line = line_, &catalog = methods_.catalog_](Progress progress) { line->Close(Answer(catalog, progress)); });
@@ -122,6 +115,7 @@ absl::StatusOr<NewSaga> ServedMethods::Call::Read() {
 
 void ServedMethods::Call::End(absl::StatusOr<std::string> answer) {
   counter_.Finish(answer.status().code());
+  AddPushback(*context_, answer.status());
   if (!answer.ok()) return Finish(ToGrpc(answer.status()));
   buffer_ = ToBuffer(*answer);
   StartWriteAndFinish(&buffer_, grpc::WriteOptions(), grpc::Status::OK);

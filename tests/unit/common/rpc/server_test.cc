@@ -20,6 +20,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/file_descriptor.h"
 #include "common/base/stop_signals.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/channel.h"
@@ -402,19 +403,24 @@ TEST(Server, SaysThatItsPortFileCannotBeWritten) {
               AllOf(HasSubstr("/no/such/folder/port"), HasSubstr("--port_file")));
 }
 
-std::string Fetch(int port, const std::string& path) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+FileDescriptor ConnectTo(int port) {
+  FileDescriptor connection(socket(AF_INET, SOCK_STREAM, 0));
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return "";
+  EXPECT_EQ(connect(connection.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  return connection;
+}
+
+std::string Fetch(int port, const std::string& path) {
+  const FileDescriptor connection = ConnectTo(port);
   const std::string request = absl::StrCat("GET ", path, " HTTP/1.0\r\n\r\n");
-  EXPECT_EQ(write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+  EXPECT_EQ(write(connection.get(), request.data(), request.size()), static_cast<ssize_t>(request.size()));
   std::string answer;
   char part[4096];
-  for (ssize_t n; (n = read(fd, part, sizeof(part))) > 0;) answer.append(part, static_cast<std::size_t>(n));
-  close(fd);
+  for (ssize_t n; (n = read(connection.get(), part, sizeof(part))) > 0;)
+    answer.append(part, static_cast<std::size_t>(n));
   return answer;
 }
 
@@ -642,6 +648,44 @@ TEST(CheckCall, RefusesACallWhoseDeadlineHasPassed) {
 TEST(ServerDeathTest, GoesOnForAWhileAfterSigtermUntilASecondOne) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(StopTwice(), testing::ExitedWithCode(0), "stopping(.|\n)*draining");
+}
+
+// Tells the deadline of its call.
+class TellingStock final : public stock::StockService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* Reserve(grpc::CallbackServerContext* context, const stock::ReserveRequest*,
+                                    stock::ReserveResponse*) override {
+    deadline.set_value(DeadlineOf(*context));
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  std::promise<absl::Time> deadline;
+};
+
+std::string Frame(char type, char flags, const std::string& payload, char stream) {
+  const auto size = static_cast<char>(payload.size());
+  return std::string({0, 0, size, type, flags, 0, 0, 0, stream}) + payload;
+}
+
+std::string Literal(const std::string& name, const std::string& value) {
+  return std::string({0, static_cast<char>(name.size())}) + name + static_cast<char>(value.size()) + value;
+}
+
+// In raw HTTP/2, for no gRPC client of C++ sends more than 27,000 hours.
+TEST(CheckCall, TakesADeadlineBeyondAllClocksForNone) {
+  TellingStock service;
+  const auto server = *Server::Start(Only(service));
+  const std::string headers = Literal(":method", "POST") + Literal(":scheme", "http") +
+                              Literal(":path", "/shop.stock.v1.StockService/Reserve") + Literal(":authority", "x") +
+                              Literal("te", "trailers") + Literal("content-type", "application/grpc") +
+                              Literal("grpc-timeout", "99999999H");
+  const std::string call = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(4, 0, "", 0) + Frame(1, 4, headers, 1) +
+                           Frame(0, 1, std::string(5, '\0'), 1);
+  const FileDescriptor socket = ConnectTo(server->port());
+  ASSERT_EQ(write(socket.get(), call.data(), call.size()), static_cast<ssize_t>(call.size()));
+  EXPECT_EQ(service.deadline.get_future().get(), absl::InfiniteFuture());
 }
 
 TEST(ServerDeathTest, EndsInPeaceOnSigterm) {

@@ -144,6 +144,40 @@ TEST_F(ServedMethodsTest, ASagaThatRunsOnIsAnsweredSo) {
   EXPECT_EQ(GetErrorInfo(status).reason, "SAGA_RUNNING");
 }
 
+TEST_F(ServedMethodsTest, SaysInATrailerTooWhenToComeAgain) {
+  answer_at_once_ = false;
+  std::thread driver([this] {
+    WaitForAccept();
+    Answer(SagaState::kRunning);
+  });
+  grpc::ClientContext context;
+  PlaceOrderResponse response;
+  CheckoutService::NewStub(channel_)->PlaceOrder(&context, GoodRequest(), &response);
+  driver.join();
+  const auto& trailers = context.GetServerTrailingMetadata();
+  ASSERT_EQ(trailers.count("grpc-retry-pushback-ms"), 1U);
+  EXPECT_EQ(trailers.find("grpc-retry-pushback-ms")->second, "200");
+}
+
+TEST_F(ServedMethodsTest, TwoKeysAreRefusedUnlessTheyAreEqual) {
+  for (const char* const second : {"k-2", "k-1"}) {
+    grpc::ClientContext context;
+    context.AddMetadata("idempotency-key", "k-1");
+    context.AddMetadata("idempotency-key", second);
+    PlaceOrderRequest request = GoodRequest();
+    request.clear_request_id();
+    PlaceOrderResponse response;
+    const absl::Status status = FromGrpc(CheckoutService::NewStub(channel_)->PlaceOrder(&context, request, &response));
+    if (std::string(second) == "k-1") {
+      EXPECT_TRUE(status.ok()) << status;
+      continue;
+    }
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(status.message(), "idempotency-key: is given twice, with different values; send it once");
+    EXPECT_FALSE(last_.has_value());
+  }
+}
+
 TEST_F(ServedMethodsTest, BadFieldsAreNamedAndNothingIsAccepted) {
   PlaceOrderRequest request = GoodRequest();
   request.mutable_items(0)->set_quantity(0);
