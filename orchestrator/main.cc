@@ -52,9 +52,10 @@ absl::Status CheckAllRoutes(const Definitions& definitions, const Routes& routes
 }
 
 absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore(const Options& options) {
-  // One writer for each shard, and one so that the lease's renewal waits for none of them.
+  // One writer for each shard, and one for claims and purges.
   const int writers = static_cast<int>(options.driver.shards) + 1;
-  ASSIGN_OR_RETURN(std::unique_ptr<SociSagaStore> store, SociSagaStore::Open(options.database, writers));
+  ASSIGN_OR_RETURN(std::unique_ptr<SociSagaStore> store,
+                   SociSagaStore::Open(options.database, writers, options.maintenance.lease));
   return store;
 }
 
@@ -124,7 +125,8 @@ absl::Status Run(const Options& options) {
          {"store", NameOfDatabase(options.database)},
          {"definitions", absl::StrCat(plans.size())}});
     server->SetServing(true);
-    Maintenance maintenance(*store, driver, lease, options.maintenance);
+    Maintenance maintenance(*store, driver, lease, options.maintenance,
+                            std::bind_front(&Server::SetServing, server.get()));
     const auto is_lost = [&] { return maintenance.lease_lost() || driver.lease_lost(); };
     server->WaitAndDrain(is_lost, [&] {
       if (is_lost()) LeaveAtOnce(options.instance);

@@ -1,5 +1,7 @@
 #include "common/db/connection.h"
 
+#include <algorithm>
+
 #include "common/base/status_macros.h"
 #include "common/db/dsn.h"
 #include "common/db/pg_connection.h"
@@ -12,7 +14,8 @@ constexpr int kRunsMax = 5;  // of a write that loses to other transactions
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& database) {
+absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& database,
+                                                             absl::Duration statement_max) {
   if (LooksLikeDsn(database)) {
     return absl::InvalidArgumentError(  // without the value, which may hold a password
         "--db is neither a file nor PostgreSQL; write KEY=VALUE pairs after postgres:, such as \"postgres:host=db1 "
@@ -20,6 +23,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   }
   if (!IsPostgres(database)) return OpenSqlite(database);
   ASSIGN_OR_RETURN(Dsn dsn, ParseDsn(database));
+  dsn.statement_timeout = std::min(dsn.statement_timeout, statement_max);
+  dsn.lock_timeout = std::min(dsn.lock_timeout, statement_max);
   return OpenPostgres(std::move(dsn));
 }
 

@@ -10,6 +10,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "soci/session.h"
 
 namespace unwind {
@@ -18,8 +19,10 @@ namespace unwind {
 class Connection {
  public:
   // Opens what `database` names: "postgres:KEY=VALUE ..." (see dsn.h) or else the path of a SQLite file, which is made.
-  // Fails with one sentence that names what to mend; UNAVAILABLE: it may be mended by waiting.
-  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& database);
+  // `statement_max` may shorten PostgreSQL's timeouts of statements and locks. Fails with one sentence that names what
+  // to mend; UNAVAILABLE: it may be mended by waiting.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& database,
+                                                          absl::Duration statement_max = absl::InfiniteDuration());
   virtual ~Connection() = default;
 
   // Runs `body` in one transaction (SQLite: immediate, PostgreSQL: READ COMMITTED) and commits it if it returns OK,

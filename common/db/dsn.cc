@@ -91,19 +91,6 @@ absl::Status TakeTimeout(Pairs& pairs, const std::string& key, absl::Duration& t
   return absl::OkStatus();
 }
 
-absl::Status TakePasswordFile(Pairs& pairs) {
-  const auto found = pairs.extract("password_file");
-  if (found.empty()) return absl::OkStatus();
-  std::ifstream file(found.mapped());
-  std::string password;
-  if (!file || !std::getline(file, password) || password.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--db: password_file=", found.mapped(), " cannot be read, or has no password in its first line"));
-  }
-  pairs["password"] = password;
-  return absl::OkStatus();
-}
-
 std::string Encode(absl::string_view value) {
   std::string encoded;
   for (const char c : value) {
@@ -157,7 +144,7 @@ absl::StatusOr<Dsn> ParseDsn(absl::string_view database) {
   RETURN_IF_ERROR(TakeTimeout(pairs, "statement_timeout", dsn.statement_timeout));
   RETURN_IF_ERROR(TakeTimeout(pairs, "lock_timeout", dsn.lock_timeout));
   RETURN_IF_ERROR(TakeTimeout(pairs, "idle_in_transaction_session_timeout", dsn.idle_in_transaction_session_timeout));
-  RETURN_IF_ERROR(TakePasswordFile(pairs));
+  if (const auto file = pairs.extract("password_file"); !file.empty()) dsn.password_file = file.mapped();
   const std::set<std::string> known = LibpqKeys();
   for (const auto& [key, value] : pairs) {
     if (known.count(key) == 0) return absl::InvalidArgumentError(absl::StrCat("--db: there is no setting ", key, "="));
@@ -165,7 +152,20 @@ absl::StatusOr<Dsn> ParseDsn(absl::string_view database) {
   for (const auto& [key, value] : kDefaults) pairs.emplace(key, value);
   dsn.name = NameOf(pairs);
   dsn.libpq = std::move(pairs);
+  RETURN_IF_ERROR(dsn.ReadPassword());
   return dsn;
+}
+
+absl::Status Dsn::ReadPassword() {
+  if (password_file.empty()) return absl::OkStatus();
+  std::ifstream file(password_file);
+  std::string password;
+  if (!file || !std::getline(file, password) || password.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--db: password_file=", password_file, " cannot be read, or has no password in its first line"));
+  }
+  libpq["password"] = password;
+  return absl::OkStatus();
 }
 
 std::string Dsn::Uri() const {

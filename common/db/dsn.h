@@ -12,6 +12,7 @@
 #include <map>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -29,6 +30,11 @@ struct Dsn {
 
   // "database shop at db1:5432 as order_svc": for messages, without secrets.
   std::string name;
+
+  std::string password_file;  // empty: none
+
+  // Reads the password again: it may have been changed since. INVALID_ARGUMENT.
+  absl::Status ReadPassword();
 
   // One word, as SOCI's own reading of connect strings asks for.
   std::string Uri() const;

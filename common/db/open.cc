@@ -23,10 +23,10 @@ constexpr absl::Duration kPauseMax = absl::Seconds(2);
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Connection>> OpenDatabase(const std::string& database) {
+absl::StatusOr<std::unique_ptr<Connection>> OpenDatabase(const std::string& database, absl::Duration statement_max) {
   const absl::Time until = absl::Now() + absl::GetFlag(FLAGS_db_wait);
   for (absl::Duration pause = kPauseFirst;; pause = std::min(pause * 2, kPauseMax)) {
-    auto connection = Connection::Open(database);
+    auto connection = Connection::Open(database, statement_max);
     if (!absl::IsUnavailable(connection.status()) || absl::Now() + pause > until) return connection;
     Log(Severity::kWarning, "waiting for the database", {{"error", connection.status().message()}});
     if (AwaitStopSignal(pause)) return absl::CancelledError("told to stop while waiting for the database");

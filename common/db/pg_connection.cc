@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/base/status_macros.h"
 #include "common/db/call_limit.h"
 #include "common/db/pg_error.h"
@@ -67,10 +69,12 @@ class PgConnection final : public Connection {
   absl::Status Connect() {
     statements_.Clear();
     session_.reset();
+    RETURN_IF_ERROR(dsn_.ReadPassword());
+    const absl::Time begun = absl::Now();
     try {
       session_ = std::make_unique<soci::session>(soci::postgresql, dsn_.Uri());
     } catch (const soci::soci_error&) {
-      return ConnectFailure(dsn_);
+      return ConnectFailure(dsn_, absl::Now() - begun);
     }
     limit_.Watch(PQsocket(handle()));
     const Limited limited(*this);
@@ -162,7 +166,8 @@ class PgConnection final : public Connection {
     // Not when it broke: the caller may still hold statements of the old session, and lets go of them when a call
     // fails.
     if (broken_) {
-      RETURN_IF_ERROR(Connect());
+      // Whatever is wrong with the database by now, nothing is wrong with what the caller wants of it.
+      if (const absl::Status connected = Connect(); !connected.ok()) return absl::UnavailableError(connected.message());
       broken_ = false;
     }
     const Limited limited(*this);
@@ -210,7 +215,7 @@ class PgConnection final : public Connection {
   PGconn* handle() { return static_cast<soci::postgresql_session_backend*>(session_->get_backend())->conn_; }
   Result Execute(const std::string& sql) { return Result(PQexec(handle(), sql.c_str())); }
 
-  const Dsn dsn_;
+  Dsn dsn_;
   CallLimit limit_;
   bool limited_ = true;
   std::unique_ptr<soci::session> session_;  // null only while broken_

@@ -18,9 +18,13 @@ namespace {
 
 constexpr char kLostToAnother[] = "unwind/lost-to-another";  // the payload that LostToAnother looks for
 
-constexpr absl::Duration kDiagnosisMax = absl::Seconds(5);
+// A server that refuses a session says so at once. One that took longer than this is not asked again.
+constexpr absl::Duration kRefusalMax = absl::Seconds(1);
+constexpr absl::Duration kDiagnosisMax = absl::Seconds(2);
 
-bool MayPass(absl::string_view sqlstate) {
+// Whether the database is at fault and not what was written: the same succeeds later, at the latest once somebody has
+// mended it.
+bool IsUnavailable(absl::string_view sqlstate) {
   if (sqlstate.empty()) return true;
   for (const char* const each : {"08", "53", "58", "57P"}) {  // connection, resources, I/O, the operator
     if (absl::StartsWith(sqlstate, each)) return true;
@@ -74,7 +78,7 @@ std::string ErrorOf(const Dsn& dsn, PGVerbosity verbosity, Diagnosis& diagnosis)
     }
     if (next == PGRES_POLLING_FAILED) break;
     pollfd ready{PQsocket(connection.get()), static_cast<short>(next == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
-    if (::poll(&ready, 1, 1000) < 0 || absl::Now() > until) return "there was no answer in time";
+    if (::poll(&ready, 1, 200) < 0 || absl::Now() > until) return "there was no answer in time";
     next = PQconnectPoll(connection.get());
   }
   diagnosis.needs_password = PQconnectionNeedsPassword(connection.get()) != 0;
@@ -105,7 +109,7 @@ Diagnosis Diagnose(const Dsn& dsn) {
 bool LostToAnother(const absl::Status& status) { return status.GetPayload(kLostToAnother).has_value(); }
 
 absl::Status StatementFailure(const Dsn& dsn, absl::string_view sqlstate, absl::string_view message) {
-  absl::Status status(MayPass(sqlstate) ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal,
+  absl::Status status(IsUnavailable(sqlstate) ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal,
                       absl::StrCat(dsn.name, ": ", sqlstate.empty() ? "the connection is lost" : FirstLine(message),
                                    sqlstate.empty() ? "" : absl::StrCat(" (", sqlstate, ")")));
   if (sqlstate == "40001" || sqlstate == "40P01") status.SetPayload(kLostToAnother, absl::Cord());
@@ -117,8 +121,9 @@ bool IsSessionOver(absl::string_view sqlstate) {
          sqlstate == "25006" || sqlstate == "25P03";
 }
 
-absl::Status ConnectFailure(const Dsn& dsn) {
-  const Diagnosis why = Diagnose(dsn);
+absl::Status ConnectFailure(const Dsn& dsn, absl::Duration tried) {
+  const Diagnosis why =
+      tried < kRefusalMax ? Diagnose(dsn) : Diagnosis{.sqlstate = "", .message = "there was no answer in time"};
   const auto lasting = [&](absl::string_view advice) {
     return absl::InvalidArgumentError(absl::StrCat("--db: ", dsn.name, ": ", why.message, "; ", advice));
   };
@@ -137,7 +142,7 @@ absl::Status ConnectFailure(const Dsn& dsn) {
   if (why.sqlstate == "53300") {
     return passing("raise the server's max_connections or the role's limit, or run fewer processes");
   }
-  return MayPass(why.sqlstate) ? passing("it is starting or stopping") : lasting("check the settings of --db");
+  return IsUnavailable(why.sqlstate) ? passing("it is starting or stopping") : lasting("check the settings of --db");
 }
 
 }  // namespace unwind

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/db/dsn.h"
 
 namespace unwind {
@@ -17,9 +18,10 @@ absl::Status StatementFailure(const Dsn& dsn, absl::string_view sqlstate, absl::
 // Whether the session should be made anew: the server ends it, or it is not the one to write to.
 bool IsSessionOver(absl::string_view sqlstate);
 
-// Why no session can be made: connects once more to learn the SQLSTATE, which SOCI does not tell. UNAVAILABLE if
-// waiting may help, else INVALID_ARGUMENT; one sentence that names the setting to look at.
-absl::Status ConnectFailure(const Dsn& dsn);
+// Why no session can be made, after `tried` of trying: connects once more to learn the SQLSTATE, which SOCI does not
+// tell, unless so much time says that nobody answers. UNAVAILABLE if waiting may help, else INVALID_ARGUMENT; one
+// sentence that names the setting to look at.
+absl::Status ConnectFailure(const Dsn& dsn, absl::Duration tried);
 
 }  // namespace unwind
 

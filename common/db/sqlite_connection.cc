@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/db/statement.h"
 #include "soci/soci.h"
@@ -16,10 +19,11 @@
 namespace unwind {
 namespace {
 
-constexpr int kBusyTimeoutMillis = 5000;  // how long a transaction waits for another process's
+constexpr absl::Duration kBusyTimeout = absl::Seconds(2);  // how long a transaction waits for another process's
 
-// Whether the same may succeed later without anybody changing the program or the data.
-bool MayPass(int result) {
+// Whether the database is at fault and not what was written: the same succeeds later, at the latest once somebody has
+// mended the disk, the file or its rights.
+bool IsUnavailable(int result) {
   switch (result & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -29,6 +33,9 @@ bool MayPass(int result) {
     case SQLITE_FULL:
     case SQLITE_CANTOPEN:
     case SQLITE_PROTOCOL:
+    case SQLITE_READONLY:
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
       return true;
     default:
       return false;
@@ -80,6 +87,20 @@ absl::Status CheckPath(const std::string& path) {
   return absl::OkStatus();
 }
 
+// Which file stands under a name.
+struct FileId {
+  dev_t device = 0;
+  ino_t number = 0;
+
+  bool operator==(const FileId&) const = default;
+};
+
+std::optional<FileId> FileAt(const std::string& path) {
+  struct stat file {};
+  if (::stat(path.c_str(), &file) != 0) return std::nullopt;
+  return FileId{file.st_dev, file.st_ino};
+}
+
 // SOCI splits a connect string that contains '=' into key=value pairs; a quoted value is taken whole.
 std::string ConnectString(const std::string& path) {
   return absl::StrContains(path, '=') ? absl::StrCat("dbname=\"", path, "\"") : path;
@@ -110,13 +131,16 @@ class SqliteConnection final : public Connection {
     session_.reset();
     try {
       session_ = std::make_unique<soci::session>(soci::sqlite3, ConnectString(path_));
-      sqlite_api::sqlite3_busy_timeout(handle(), kBusyTimeoutMillis);
+      sqlite_api::sqlite3_busy_timeout(handle(), static_cast<int>(absl::ToInt64Milliseconds(kBusyTimeout)));
       statements_.Attach(*session_);
       std::string mode;
       *session_ << "PRAGMA journal_mode = WAL", soci::into(mode);
       *session_ << "PRAGMA synchronous = FULL";
       *session_ << "PRAGMA foreign_keys = ON";
-      if (mode == "wal") return absl::OkStatus();
+      if (mode == "wal") {
+        if (!file_.has_value()) file_ = FileAt(path_);
+        return absl::OkStatus();
+      }
       session_.reset();
       return absl::FailedPreconditionError(
           absl::StrCat("the database ", path_, " cannot keep a write-ahead log; it must be a file on a local disk"));
@@ -156,10 +180,12 @@ class SqliteConnection final : public Connection {
   };
 
   absl::Status Run(const char* begin, absl::FunctionRef<absl::Status()> body) {
+    RETURN_IF_ERROR(CheckFile());
     // Not when it broke: the caller may still hold statements of the old session, and lets go of them when a call
     // fails.
     if (broken_) {
-      RETURN_IF_ERROR(Connect());
+      // Whatever is wrong with the file by now, nothing is wrong with what the caller wants of it.
+      if (const absl::Status connected = Connect(); !connected.ok()) return absl::UnavailableError(connected.message());
       broken_ = false;
     }
     RollbackAtEnd rollback(*this);
@@ -169,6 +195,15 @@ class SqliteConnection final : public Connection {
     } catch (const soci::soci_error& error) {
       return Failure(ResultOf(error), error.get_error_message());
     }
+  }
+
+  // A file that was removed or replaced would be written into the void, and a new session would begin with another one.
+  absl::Status CheckFile() const {
+    if (!file_.has_value() || FileAt(path_) == file_) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrCat(
+        "the database ", path_,
+        " cannot be opened: its file was removed or replaced while the program ran; put that file back, or "
+        "stop the program and start it on the new one"));
   }
 
   absl::Status Commit() {
@@ -190,7 +225,7 @@ class SqliteConnection final : public Connection {
 
   absl::Status Failure(int result, const std::string& message) {
     if (IsBroken(result)) broken_ = true;
-    return absl::Status(MayPass(result) ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal,
+    return absl::Status(IsUnavailable(result) ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal,
                         absl::StrCat("database ", path_, ": ", message));
   }
 
@@ -203,6 +238,7 @@ class SqliteConnection final : public Connection {
   std::unique_ptr<soci::session> session_;  // null only while broken_
   StatementCache statements_;               // after its session
   bool broken_ = false;
+  std::optional<FileId> file_;  // that the first session opened
 };
 
 }  // namespace
@@ -210,8 +246,10 @@ class SqliteConnection final : public Connection {
 absl::StatusOr<std::unique_ptr<Connection>> OpenSqlite(const std::string& path) {
   RETURN_IF_ERROR(CheckPath(path));
   Configure();
+  const bool is_new = !FileAt(path).has_value();
   auto connection = std::make_unique<SqliteConnection>(path);
   RETURN_IF_ERROR(connection->Connect());
+  if (is_new) Log(Severity::kWarning, "made a new database: there was no such file", {{"file", path}});
   return connection;
 }
 

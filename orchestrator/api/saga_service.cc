@@ -31,12 +31,28 @@ absl::Status ToCaller(const absl::Status& status, const std::string& saga_id) {
     return MakeError(absl::StatusCode::kNotFound, absl::StrCat("no saga ", saga_id),
                      {"SAGA_NOT_FOUND", kSagaDomain, {{"saga_id", saga_id}}});
   }
+  if (absl::IsDataLoss(status)) {
+    return MakeError(absl::StatusCode::kDataLoss, std::string(status.message()),
+                     {"SAGA_UNREADABLE", kSagaDomain, {{"saga_id", saga_id}}});
+  }
   if (absl::IsUnavailable(status) && GetErrorInfo(status).reason.empty()) {
     return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga store does not answer",
                                     {"STORE_UNAVAILABLE", kSagaDomain, {}}),
                           kRetryAfter);
   }
   return status;
+}
+
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+// Of the sagas that were started with `key`, one in each key scope, the newest.
+absl::StatusOr<Saga> NewestOf(SagaStore& store, const std::string& definition, const std::string& key) {
+  ASSIGN_OR_RETURN(SagaPage page, store.List({.definition = definition, .key = key, .limit = 1}));
+  if (!page.unreadable.empty()) return absl::DataLossError(page.unreadable.front().why);
+  if (page.sagas.empty()) return absl::NotFoundError("there is none");
+  return std::move(page.sagas.front());
 }
 
 }  // namespace
@@ -154,8 +170,13 @@ void SagaService::Enqueue(Done done, absl::AnyInvocable<void(Done) &&> work) {
 }
 
 absl::Status SagaService::Get(const saga::v1::GetSagaRequest& request, saga::v1::GetSagaResponse& response) {
-  const absl::StatusOr<Saga> saga = store_.Load(request.saga_id());
-  if (!saga.ok()) return ToCaller(saga.status(), request.saga_id());
+  const bool by_key = !request.definition().empty() && !request.key().empty();
+  if (request.saga_id().empty() != by_key) {
+    return MakeBadRequest(kSagaDomain, {{"saga_id", "must be given, or else both definition and key"}});
+  }
+  const absl::StatusOr<Saga> saga =
+      by_key ? NewestOf(store_, request.definition(), request.key()) : store_.Load(request.saga_id());
+  if (!saga.ok()) return ToCaller(saga.status(), by_key ? request.key() : request.saga_id());
   *response.mutable_saga() = Show(*saga);
   return absl::OkStatus();
 }
@@ -164,16 +185,32 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
   if (!saga::v1::Saga::State_IsValid(request.state())) {
     return MakeBadRequest(kSagaDomain, {{"state", "must be a saga.v1.Saga.State"}});
   }
-  const std::vector<std::string> filters = {"sagas", request.definition(), absl::StrCat(request.state())};
+  if (!request.key().empty() && request.definition().empty()) {
+    return MakeBadRequest(kSagaDomain, {{"key", "needs a definition: name the one the saga was started with"}});
+  }
+  const std::vector<std::string> filters = {"sagas",
+                                            request.definition(),
+                                            absl::StrCat(request.state()),
+                                            request.key(),
+                                            request.create_time_from().ShortDebugString(),
+                                            request.create_time_before().ShortDebugString()};
   SagaFilter filter;
   ASSIGN_OR_RETURN(filter.before_id, ReadPageToken(kSagaDomain, filters, request.page_token()));
   const auto size = static_cast<int>(PageSize(request.page_size()));
   filter.definition = request.definition();
+  filter.key = request.key();
+  if (request.has_create_time_from()) filter.created_from = TimeOf(request.create_time_from());
+  if (request.has_create_time_before()) filter.created_before = TimeOf(request.create_time_before());
   filter.limit = size;
   if (request.state() != saga::v1::Saga::STATE_UNSPECIFIED) filter.state = static_cast<SagaState>(request.state());
   const absl::StatusOr<SagaPage> page = store_.List(filter);
   if (!page.ok()) return ToCaller(page.status(), "");
   for (const Saga& saga : page->sagas) *response.add_sagas() = Show(saga);
+  for (const UnreadableSaga& each : page->unreadable) {
+    saga::v1::UnreadableSaga& unreadable = *response.add_unreadable();
+    unreadable.set_saga_id(each.id);
+    unreadable.set_reason(each.why);
+  }
   if (page->rows() < static_cast<std::size_t>(size)) return absl::OkStatus();
   filter.before_id = page->last_id;
   filter.limit = 1;

@@ -1,5 +1,7 @@
 #include "orchestrator/host/maintenance.h"
 
+#include <utility>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -20,11 +22,14 @@ constexpr int kClaimBatch = 256;
 
 }  // namespace
 
-Maintenance::Maintenance(SagaStore& store, Driver& driver, const Lease& lease, MaintenanceOptions options)
+Maintenance::Maintenance(SagaStore& store, Driver& driver, const Lease& lease, MaintenanceOptions options,
+                         std::function<void(bool)> set_serving)
     : store_(store),
       driver_(driver),
       lease_(lease),
       options_(options),
+      set_serving_(std::move(set_serving)),
+      renewed_at_(absl::Now()),
       random_(std::random_device{}()),
       renewing_(options.lease / 3, [this] { return Renew(); }),
       claiming_(kClaimPause, [this] { return ClaimLapsed(); }),
@@ -39,8 +44,22 @@ void Maintenance::Stop() {
 absl::Duration Maintenance::Renew() {
   const absl::Status renewed = store_.Renew(lease_, options_.lease);
   if (absl::IsAborted(renewed)) lease_lost_ = true;
-  if (!renewed.ok()) Log(Severity::kWarning, "the lease was not renewed", {{"error", renewed.message()}});
-  return renewed.ok() ? options_.lease / 3 : options_.lease / 15;
+  if (renewed.ok()) {
+    renewed_at_ = absl::Now();
+    SetServing(true);
+    return options_.lease / 3;
+  }
+  Log(Severity::kWarning, "the lease was not renewed", {{"error", renewed.message()}});
+  if (absl::Now() - renewed_at_ > options_.lease) SetServing(false);
+  return options_.lease / 15;
+}
+
+void Maintenance::SetServing(bool serving) {
+  if (serving == serving_) return;
+  serving_ = serving;
+  Log(serving ? Severity::kInfo : Severity::kError,
+      serving ? "the store answers again" : "the store has refused every write for as long as the lease lasts");
+  set_serving_(serving);
 }
 
 // The pause is jittered, so that several instances do not claim at the same moment.

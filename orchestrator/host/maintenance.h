@@ -4,6 +4,7 @@
 #define UNWIND_ORCHESTRATOR_HOST_MAINTENANCE_H_
 
 #include <atomic>
+#include <functional>
 #include <random>
 
 #include "absl/time/time.h"
@@ -21,8 +22,11 @@ struct MaintenanceOptions {
 // Each task runs on a thread of its own, from the construction until Stop. Thread-safe.
 class Maintenance {
  public:
-  // `store` and `driver` must outlive it. `lease` has just been acquired, and `driver` drives under it.
-  Maintenance(SagaStore& store, Driver& driver, const Lease& lease, MaintenanceOptions options);
+  // `store` and `driver` must outlive it. `lease` has just been acquired, and `driver` drives under it. `set_serving`
+  // is told false once the lease could not be renewed for as long as it lasts, which says that the database is away or
+  // refuses every write, and true when it is renewed again.
+  Maintenance(SagaStore& store, Driver& driver, const Lease& lease, MaintenanceOptions options,
+              std::function<void(bool)> set_serving);
 
   // Another process acquired the lease under this instance's name.
   bool lease_lost() const { return lease_lost_; }
@@ -33,6 +37,7 @@ class Maintenance {
  private:
   // Each returns the pause until it runs again.
   absl::Duration Renew();
+  void SetServing(bool serving);
   absl::Duration ClaimLapsed();
   absl::Duration Purge();
 
@@ -40,6 +45,9 @@ class Maintenance {
   Driver& driver_;
   const Lease lease_;
   const MaintenanceOptions options_;
+  const std::function<void(bool)> set_serving_;
+  absl::Time renewed_at_;  // of the renewing thread, as is the next
+  bool serving_ = true;
   std::mt19937 random_;  // of the claiming thread
   std::atomic<bool> lease_lost_ = false;
   Repeat renewing_, claiming_, purging_;  // last: they use all the rest

@@ -57,8 +57,10 @@ CHECKED_FLAG(
 RANGED_FLAG(absl::Duration, lease, absl::Seconds(15), absl::Seconds(1), absl::Hours(1),
             "How long the instance's lease lasts; a third of it passes between renewals. When it is over, others on "
             "the same database take the instance's sagas.");
-RANGED_FLAG(absl::Duration, retention, absl::Hours(24 * 30), absl::Hours(1), absl::Hours(24 * 365 * 100),
-            "How long finished sagas, their history and keys are kept.");
+RANGED_FLAG(
+    absl::Duration, retention, absl::Hours(24 * 30), absl::Hours(1), absl::Hours(24 * 365 * 100),
+    "How long finished sagas, their history and keys are kept. A key that comes again later starts a new saga, so "
+    "that less than the 30 days that the shop's CheckoutService promises breaks its promise.");
 RANGED_FLAG(int, shards, 1, 1, 64, "Threads that decide and commit.");
 RANGED_FLAG(int, batch_max, 256, 1, 10000, "Events that one turn decides and commits together.");
 RANGED_FLAG(int, in_flight_max, 20000, 1, 1000000,

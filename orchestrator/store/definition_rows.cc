@@ -22,9 +22,9 @@ using soci::use;
 constexpr char kSelect[] = "SELECT name, version, hash, content FROM definition ";
 constexpr char kOne[] = "WHERE name = :name AND version = :version";
 constexpr char kAll[] = "ORDER BY name, version";
+// By the index saga_unfinished: in the order of the result it would read all sagas.
 constexpr char kSelectInUse[] =
-    "SELECT DISTINCT definition, definition_version FROM saga WHERE state IN (1, 2, 5)"
-    " ORDER BY definition, definition_version";
+    "SELECT DISTINCT definition, definition_version FROM saga WHERE owner > '' AND state IN (1, 2, 5)";
 
 constexpr absl::Duration kUnusedMax = absl::Hours(24 * 365 * 100);
 
@@ -97,7 +97,11 @@ absl::StatusOr<StoredDefinition> LoadDefinitionRow(soci::session& sql, absl::str
   return absl::NotFoundError(absl::StrCat("version ", version, " of definition ", name, " is not stored"));
 }
 
-std::vector<DefinitionVersion> DefinitionsOfUnfinished(soci::session& sql) { return SelectVersions(sql, kSelectInUse); }
+std::vector<DefinitionVersion> DefinitionsOfUnfinished(soci::session& sql) {
+  std::vector<DefinitionVersion> used = SelectVersions(sql, kSelectInUse);
+  std::sort(used.begin(), used.end());
+  return used;
+}
 
 std::vector<DefinitionVersion> UnusedDefinitions(soci::session& sql, absl::Duration unused_for) {
   const std::string query =

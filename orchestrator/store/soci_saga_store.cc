@@ -28,6 +28,10 @@ using soci::use;
 
 constexpr long long kMessages = 2;  // the number of migrations/*/0002_messages.sql
 
+// Connections that read.
+constexpr int kLookUps = 1;
+constexpr int kLists = 2;  // as many as SagaService has threads
+
 constexpr char kById[] = "WHERE id = :id";
 constexpr char kByIds[] = "WHERE id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) ORDER BY id";
 constexpr char kByKey[] =
@@ -41,7 +45,8 @@ constexpr char kInState[] = "state = :state AND ";
 constexpr char kInRareState[] = "state = :state AND state <> 3 AND ";  // the words of the index saga_by_state
 constexpr char kOfBoth[] = "definition = :definition AND state = :state AND ";
 constexpr char kOfKey[] =
-    "definition = :definition AND key = :key AND (:state = 0 OR state = CAST(:state2 AS bigint)) AND ";
+    "id IN (SELECT k.id FROM saga AS k WHERE k.definition = :definition AND k.key = :key)"
+    " AND (:state = 0 OR state = CAST(:state2 AS bigint)) AND ";
 constexpr char kNewest[] = "id < :before AND create_time BETWEEN :from AND :until ORDER BY id DESC LIMIT :limit";
 // U+10FFFF: above every id.
 constexpr char kAfterTheNewest[] = "\xf4\x8f\xbf\xbf";
@@ -89,18 +94,26 @@ std::vector<EventRow> EventsOf(soci::session& sql, const std::string& saga_id, l
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SociSagaStore>> SociSagaStore::Open(const std::string& database, int writers) {
+absl::StatusOr<std::unique_ptr<SociSagaStore>> SociSagaStore::Open(const std::string& database, int writers,
+                                                                   absl::Duration lease) {
   const Dialect dialect = IsPostgres(database) ? Dialect::kPostgres : Dialect::kSqlite;
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenDatabase(database));
   RETURN_IF_ERROR(Migrate(*connection, "orchestrator", kSagaMigrations, {{kMessages, RewriteJsonRows}}));
   std::unique_ptr<SociSagaStore> store(new SociSagaStore(dialect));
   store->writers_.Add(std::move(connection));
-  for (int i = 1; dialect == Dialect::kPostgres && i < writers; ++i) {
-    ASSIGN_OR_RETURN(std::unique_ptr<Connection> another, OpenDatabase(database));
-    store->writers_.Add(std::move(another));
+  const auto add = [&](ConnectionPool& pool, int count, absl::Duration statement_max) -> absl::Status {
+    for (int i = 0; i < count; ++i) {
+      ASSIGN_OR_RETURN(std::unique_ptr<Connection> another, OpenDatabase(database, statement_max));
+      pool.Add(std::move(another));
+    }
+    return absl::OkStatus();
+  };
+  if (dialect == Dialect::kPostgres) {
+    RETURN_IF_ERROR(add(store->writers_, writers - 1, absl::InfiniteDuration()));
+    RETURN_IF_ERROR(add(store->leases_, 1, lease / 5));
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, OpenDatabase(database));
-  store->readers_.Add(std::move(reader));
+  RETURN_IF_ERROR(add(store->look_ups_, kLookUps, absl::InfiniteDuration()));
+  RETURN_IF_ERROR(add(store->lists_, kLists, absl::InfiniteDuration()));
   return store;
 }
 
@@ -118,7 +131,7 @@ absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& leas
 absl::StatusOr<Saga> SociSagaStore::Load(absl::string_view saga_id) {
   const std::string id(saga_id);
   std::vector<SagaRow> rows;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+  RETURN_IF_ERROR(Read(look_ups_, [&](soci::session& sql) {
     rows = SelectSagas(sql, kById, id);
     return absl::OkStatus();
   }));
@@ -129,7 +142,7 @@ absl::StatusOr<Saga> SociSagaStore::Load(absl::string_view saga_id) {
 absl::StatusOr<SagaPage> SociSagaStore::LoadMany(const std::vector<std::string>& ids) {
   const std::string json = IdRows(ids);
   std::vector<SagaRow> rows;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+  RETURN_IF_ERROR(Read(look_ups_, [&](soci::session& sql) {
     rows = SelectSagas(sql, kByIds, json);
     return absl::OkStatus();
   }));
@@ -140,7 +153,7 @@ absl::StatusOr<Saga> SociSagaStore::LoadByKey(absl::string_view definition, absl
                                               absl::string_view key) {
   const std::string of(definition), by(key), scope(key_scope);
   std::vector<SagaRow> rows;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+  RETURN_IF_ERROR(Read(look_ups_, [&](soci::session& sql) {
     rows = SelectSagas(sql, kByKey, of, by, scope);
     return absl::OkStatus();
   }));
@@ -152,7 +165,7 @@ absl::StatusOr<Saga> SociSagaStore::LoadByKey(absl::string_view definition, absl
 
 absl::StatusOr<SagaPage> SociSagaStore::List(const SagaFilter& filter) {
   std::vector<SagaRow> rows;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
     rows = Listed(sql, filter);
     return absl::OkStatus();
   }));
@@ -166,7 +179,7 @@ absl::StatusOr<std::vector<HistoryEvent>> SociSagaStore::History(absl::string_vi
   if (absl::IsNotFound(saga.status())) return events;
   RETURN_IF_ERROR(saga.status());
   std::vector<EventRow> rows;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
     rows = EventsOf(sql, saga->id, after_seq, Limit(limit));
     return absl::OkStatus();
   }));
@@ -185,14 +198,14 @@ absl::StatusOr<Lease> SociSagaStore::Acquire(absl::string_view instance, absl::s
 }
 
 absl::Status SociSagaStore::Renew(const Lease& lease, absl::Duration length) {
-  return writers_.With([&](Connection& writer) { return RenewLease(writer, lease, length); });
+  return leases().With([&](Connection& writer) { return RenewLease(writer, lease, length); });
 }
 
 absl::StatusOr<SagaPage> SociSagaStore::LoadOwned(const Lease& lease, absl::string_view after_id, int limit) {
   const std::string after(after_id);
   const int most = Limit(limit);
   std::vector<SagaRow> rows;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
     rows = SelectSagas(sql, kUnfinished, lease.instance, after, most);
     return absl::OkStatus();
   }));
@@ -200,13 +213,13 @@ absl::StatusOr<SagaPage> SociSagaStore::LoadOwned(const Lease& lease, absl::stri
 }
 
 absl::Status SociSagaStore::Release(const Lease& lease) {
-  return writers_.With([&](Connection& writer) { return ReleaseLease(writer, lease); });
+  return leases().With([&](Connection& writer) { return ReleaseLease(writer, lease); });
 }
 
 absl::StatusOr<SagaPage> SociSagaStore::Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                               int limit) {
   std::vector<std::string> owners;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+  RETURN_IF_ERROR(Read(look_ups_, [&](soci::session& sql) {
     owners = LapsedOwners(sql);
     return absl::OkStatus();
   }));
@@ -233,19 +246,20 @@ absl::Status SociSagaStore::PutDefinition(const StoredDefinition& definition) {
 
 absl::StatusOr<std::vector<StoredDefinition>> SociSagaStore::LoadDefinitions() {
   absl::StatusOr<std::vector<StoredDefinition>> all;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) { return (all = LoadDefinitionRows(sql)).status(); }));
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) { return (all = LoadDefinitionRows(sql)).status(); }));
   return all;
 }
 
 absl::StatusOr<StoredDefinition> SociSagaStore::LoadDefinition(absl::string_view name, int version) {
   absl::StatusOr<StoredDefinition> one;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) { return (one = LoadDefinitionRow(sql, name, version)).status(); }));
+  RETURN_IF_ERROR(
+      Read(lists_, [&](soci::session& sql) { return (one = LoadDefinitionRow(sql, name, version)).status(); }));
   return one;
 }
 
 absl::StatusOr<std::vector<DefinitionVersion>> SociSagaStore::DefinitionsInUse() {
   std::vector<DefinitionVersion> used;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
     used = DefinitionsOfUnfinished(sql);
     return absl::OkStatus();
   }));
@@ -254,7 +268,7 @@ absl::StatusOr<std::vector<DefinitionVersion>> SociSagaStore::DefinitionsInUse()
 
 absl::StatusOr<std::vector<DefinitionVersion>> SociSagaStore::PurgeDefinitions(absl::Duration unused_for) {
   std::vector<DefinitionVersion> unused;
-  RETURN_IF_ERROR(Read([&](soci::session& sql) {
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
     unused = UnusedDefinitions(sql, unused_for);
     return absl::OkStatus();
   }));
@@ -270,8 +284,8 @@ absl::Status SociSagaStore::Write(absl::FunctionRef<absl::Status(soci::session&)
   return writers_.With([&](Connection& writer) { return writer.Write(body); });
 }
 
-absl::Status SociSagaStore::Read(absl::FunctionRef<absl::Status(soci::session&)> body) {
-  return readers_.With([&](Connection& reader) { return reader.ReadOnce(body); });
+absl::Status SociSagaStore::Read(ConnectionPool& readers, absl::FunctionRef<absl::Status(soci::session&)> body) {
+  return readers.With([&](Connection& reader) { return reader.ReadOnce(body); });
 }
 
 }  // namespace unwind

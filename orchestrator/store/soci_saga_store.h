@@ -16,12 +16,15 @@
 
 namespace unwind {
 
-// Some connections write (SQLite: one) and another reads, so that no reader waits for a commit.
+// Connections are kept apart by what may wait for what: commits (SQLite: one connection) for no reader, the engine's
+// look-ups for no list, and on PostgreSQL the lease's renewal for nothing else.
 class SociSagaStore final : public SagaStore {
  public:
   // Opens `database` (see OpenDatabase) and brings its schema up to date. On PostgreSQL up to `writers` commits run at
-  // once. An error is one sentence for a person.
-  static absl::StatusOr<std::unique_ptr<SociSagaStore>> Open(const std::string& database, int writers = 1);
+  // once, and the renewal of a lease of the length `lease` gives up after a fifth of it, so that several are tried
+  // before the lease is over. An error is one sentence for a person.
+  static absl::StatusOr<std::unique_ptr<SociSagaStore>> Open(const std::string& database, int writers = 1,
+                                                             absl::Duration lease = absl::Seconds(15));
 
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override;
   absl::StatusOr<Saga> Load(absl::string_view saga_id) override;
@@ -48,12 +51,18 @@ class SociSagaStore final : public SagaStore {
  private:
   explicit SociSagaStore(Dialect dialect) : dialect_(dialect) {}
 
-  absl::Status Read(absl::FunctionRef<absl::Status(soci::session&)> body);  // one statement
+  // `body`: one statement.
+  static absl::Status Read(ConnectionPool& readers, absl::FunctionRef<absl::Status(soci::session&)> body);
   absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body);
 
   const Dialect dialect_;
+  // The pool of the lease's own connection.
+  ConnectionPool& leases() { return dialect_ == Dialect::kPostgres ? leases_ : writers_; }
+
   ConnectionPool writers_;
-  ConnectionPool readers_;
+  ConnectionPool leases_;    // empty on SQLite, where a second writer would wait for the file's lock
+  ConnectionPool look_ups_;  // by id or key, for the engine
+  ConnectionPool lists_;     // what may read many rows
 };
 
 }  // namespace unwind

@@ -231,6 +231,41 @@ TEST_F(PgConnectionTest, ASessionLostAtTheCommitLeavesItsOutcomeUnknown) {
   EXPECT_TRUE(Exec(*connection_, "INSERT INTO t VALUES (1, '')").ok());
 }
 
+// `text` with the pair of `key` changed, or added.
+std::string Replace(std::string text, const std::string& key, const std::string& value) {
+  const std::size_t at = text.find(key + "=");
+  if (at == std::string::npos) return text + " " + key + "=" + value;
+  return text.replace(at, text.find(' ', at) - at, key + "=" + value);
+}
+
+// A password that is changed costs the calls until the file says so, and no start.
+TEST_F(PgConnectionTest, APasswordIsReadAtEachConnect) {
+  const TempDir dir;
+  const auto change = [&](const std::string& password) {
+    ASSERT_TRUE(
+        TestPostgres().Execute("postgres", absl::StrCat("ALTER ROLE ", name(), " PASSWORD '", password, "'")).ok());
+  };
+  change("first");
+  std::ofstream(dir.File("secret")) << "first\n";
+  auto connection = MustOpen(Replace(TestPostgres().DatabaseOverTcp(name()), "password_file", dir.File("secret")));
+  EXPECT_TRUE(Exec(*connection, "INSERT INTO t VALUES (1, '')").ok());
+  change("second");
+  KillSessions();
+  EXPECT_EQ(Exec(*connection, "INSERT INTO t VALUES (2, '')").code(), absl::StatusCode::kUnavailable);
+  const absl::Status refused = Exec(*connection, "INSERT INTO t VALUES (2, '')");
+  EXPECT_EQ(refused.code(), absl::StatusCode::kUnavailable) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("check user=, the password (password_file="));
+  std::ofstream(dir.File("secret")) << "second\n";
+  EXPECT_TRUE(Exec(*connection, "INSERT INTO t VALUES (2, '')").ok());
+}
+
+TEST_F(PgConnectionTest, AConnectionMayHaveShorterTimeouts) {
+  auto hasty = Connection::Open(database_, absl::Milliseconds(200)).value();
+  const absl::Status status = Exec(*hasty, "SELECT pg_sleep(20)");
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("(57014)"));
+}
+
 TEST_F(PgConnectionTest, KeptStatementsGoWithTheirSession) {
   const auto insert = [&](int x) {
     return connection_->Write([&](soci::session& session) {
@@ -260,13 +295,6 @@ TEST_F(PgConnectionTest, AReadOnlyDatabaseIsUnavailableWhenWritten) {
 }
 
 // Starting.
-
-// `text` with the pair of `key` changed, or added.
-std::string Replace(std::string text, const std::string& key, const std::string& value) {
-  const std::size_t at = text.find(key + "=");
-  if (at == std::string::npos) return text + " " + key + "=" + value;
-  return text.replace(at, text.find(' ', at) - at, key + "=" + value);
-}
 
 absl::Status OpenError(const std::string& database) { return Connection::Open(database).status(); }
 

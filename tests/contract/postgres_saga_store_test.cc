@@ -60,6 +60,7 @@ class PostgresSagaStore : public testing::Test {
 TEST_F(PostgresSagaStore, SessionsThatAreKilledInMidTurnLoseAndDoubleNothing) {
   constexpr int kSagas = 40;
   constexpr int kRounds = 60;
+  constexpr int kRoundsMax = 3000;  // until a kill met a commit
   std::vector<Saga> sagas;
   std::vector<SagaWrite> inserts;
   for (int i = 0; i < kSagas; ++i) {
@@ -75,7 +76,7 @@ TEST_F(PostgresSagaStore, SessionsThatAreKilledInMidTurnLoseAndDoubleNothing) {
     }
   });
   int unknown = 0;
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kRounds || (unknown == 0 && round < kRoundsMax); ++round) {
     std::vector<SagaWrite> writes;
     for (const Saga& saga : sagas) writes.push_back(UpdateOf(saga, SagaState::kRunning));
     const auto results = store_->Commit(lease_, writes);
@@ -166,6 +167,30 @@ TEST_F(PostgresSagaStore, ANewEpochWaitsForTheTurnThatIsUnderWay) {
                   .ok());
   next.join();
   EXPECT_EQ(store_->Commit(lease_, {InsertOf(SampleSaga("s2"))}).status().code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(PostgresSagaStore, ALeaseIsRenewedWhileEveryWriterWaits) {
+  ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
+  const std::unique_ptr<SagaStore> store = SociSagaStore::Open(database_, /*writers=*/1).value();
+  const std::unique_ptr<Connection> other = Connection::Open(database_).value();
+  std::atomic<bool> committed = false;
+  std::thread writer;
+  ASSERT_TRUE(other
+                  ->Write([&](soci::session& sql) {
+                    sql << "UPDATE saga SET update_time = 0";
+                    writer = std::thread([&] {
+                      EXPECT_TRUE(store->Commit(lease_, {FinishOf(SampleSaga("s1"))}).ok());
+                      committed = true;
+                    });
+                    EXPECT_TRUE(Eventually(absl::Seconds(20), [&] {
+                      return Column("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "1";
+                    }));
+                    EXPECT_TRUE(store->Renew(lease_, absl::Seconds(15)).ok());
+                    EXPECT_FALSE(committed);
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  writer.join();
 }
 
 TEST_F(PostgresSagaStore, ALeaseRunsByTheDatabasesClock) {

@@ -239,8 +239,8 @@ TEST_F(SqliteSagaStore, ADestroyedFileIsAnErrorUntilItIsMended) {
   const std::string contents = Contents(file_);
   Overwrite(file_, std::string(contents.size(), 'x'));
   for (int i = 0; i < 3; ++i) {
-    EXPECT_FALSE(store_->Renew(lease_, absl::Seconds(15)).ok());
-    EXPECT_FALSE(store_->Commit(lease_, {InsertOf(SampleSaga("s2"))}).ok());
+    EXPECT_EQ(store_->Renew(lease_, absl::Seconds(15)).code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(store_->Commit(lease_, {InsertOf(SampleSaga("s2"))}).status().code(), absl::StatusCode::kUnavailable);
     EXPECT_FALSE(store_->Load("s1").ok());
   }
   Overwrite(file_, contents);

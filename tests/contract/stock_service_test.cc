@@ -281,8 +281,7 @@ TEST_F(StockServiceTest, EachFieldKeepsItsLimits) {
   EXPECT_THAT(BadFields(Get("").status), ElementsAre("product_id"));
   EXPECT_THAT(BadFields(List(-1).status), ElementsAre("page_size"));
   ExpectPieces("p1", 10, 0, 0);
-  EXPECT_TRUE(
-      Reserve(ReserveOf("r1", {{"p1", 1}}), Key("bad")).status.ok());  // an invalid request uses up no key
+  EXPECT_TRUE(Reserve(ReserveOf("r1", {{"p1", 1}}), Key("bad")).status.ok());  // an invalid request uses up no key
 }
 
 TEST_F(StockServiceTest, RestockTwiceUnderOneKeyAddsOnce) {

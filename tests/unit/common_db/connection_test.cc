@@ -137,6 +137,34 @@ TEST_F(ConnectionTest, AFullDiskIsUnavailableAndHarmless) {
   EXPECT_TRUE(Exec(*connection_, "INSERT INTO t VALUES (1, '')").ok());
 }
 
+TEST_F(ConnectionTest, AReadOnlyDatabaseIsUnavailable) {
+  ASSERT_TRUE(connection_
+                  ->Read([](soci::session& session) {
+                    session << "PRAGMA query_only = 1";
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  const absl::Status status = Exec(*connection_, "INSERT INTO t VALUES (1, '')");
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("readonly"));
+}
+
+// What is written into a file without a name is lost, and a new session would make an empty database.
+TEST_F(ConnectionTest, AFileThatIsRemovedOrReplacedIsNotWritten) {
+  const std::string away = dir_.File("away");
+  std::filesystem::rename(path_, away);
+  absl::Status status = Exec(*connection_, "INSERT INTO t VALUES (1, '')");
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("removed or replaced while the program ran"));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+
+  std::ofstream(path_) << "another";
+  EXPECT_EQ(Exec(*connection_, "INSERT INTO t VALUES (1, '')").code(), absl::StatusCode::kUnavailable);
+  std::filesystem::rename(away, path_);
+  EXPECT_TRUE(Exec(*connection_, "INSERT INTO t VALUES (1, '')").ok());
+  EXPECT_EQ(Count(), 1);
+}
+
 TEST_F(ConnectionTest, ACommitThatIsRefusedIsNoSuccess) {
   ASSERT_TRUE(Exec(*connection_, "CREATE TABLE c (x BIGINT REFERENCES t (x) DEFERRABLE INITIALLY DEFERRED)").ok());
   const absl::Status status = Exec(*connection_, "INSERT INTO c VALUES (7)");

@@ -77,7 +77,7 @@ TEST(DsnTest, EveryConnectionHasTimeouts) {
 TEST(DsnTest, APasswordComesFromAFileAndIsInNoMessage) {
   const TempDir dir;
   std::ofstream(dir.File("secret")) << "pass word%\n";
-  const Dsn dsn = ParseDsn("postgres:host=db1 port=77 dbname=d user=u password_file=" + dir.File("secret")).value();
+  Dsn dsn = ParseDsn("postgres:host=db1 port=77 dbname=d user=u password_file=" + dir.File("secret")).value();
   EXPECT_EQ(dsn.libpq.at("password"), "pass word%");
   EXPECT_THAT(dsn.Uri(), HasSubstr("password=pass%20word%25"));
   EXPECT_EQ(dsn.name, "database d at db1:77 as u");
@@ -85,6 +85,9 @@ TEST(DsnTest, APasswordComesFromAFileAndIsInNoMessage) {
   const std::string empty = "password_file=" + dir.File("empty");
   EXPECT_EQ(ErrorOf("postgres:" + empty), "--db: " + empty + " cannot be read, or has no password in its first line");
   ErrorOf("postgres:password_file=/none/such");
+  std::ofstream(dir.File("secret")) << "another\n";
+  EXPECT_TRUE(dsn.ReadPassword().ok());
+  EXPECT_EQ(dsn.libpq.at("password"), "another");
 }
 
 TEST(DsnTest, TheNameOfADatabaseTellsWhereItIsAndNoPassword) {

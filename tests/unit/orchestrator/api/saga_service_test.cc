@@ -225,6 +225,47 @@ TEST_F(SagaServiceTest, ListPagesNewestFirst) {
   EXPECT_EQ(GetErrorInfo(List(request, &none)).reason, "INVALID_PAGE_TOKEN");
 }
 
+TEST_F(SagaServiceTest, ASagaIsFoundByDefinitionAndKey) {
+  Saga saga = Aborted("s-1");
+  saga.key = "r-1";
+  Store(saga);
+  saga::v1::GetSagaRequest request;
+  saga::v1::GetSagaResponse response;
+  request.set_definition(saga.definition);
+  request.set_key("r-1");
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response).ok());
+  EXPECT_EQ(response.saga().saga_id(), "s-1");
+  request.set_key("r-2");
+  EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response)).reason, "SAGA_NOT_FOUND");
+  request.clear_key();  // a definition alone names no saga
+  EXPECT_EQ(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response).code(), absl::StatusCode::kInvalidArgument);
+  request.set_key("r-1");
+  request.set_saga_id("s-1");  // both at once may not agree
+  EXPECT_EQ(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(SagaServiceTest, ListFiltersByKeyAndTime) {
+  for (const char* id : {"s-1", "s-2", "s-3"}) {
+    Saga saga = Aborted(id);
+    saga.create_time = absl::FromUnixSeconds(100 + id[2] - '0');
+    Store(saga);
+  }
+  saga::v1::ListSagasRequest request;
+  saga::v1::ListSagasResponse response;
+  request.mutable_create_time_from()->set_seconds(102);
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_THAT(Ids(response), testing::ElementsAre("s-3", "s-2"));
+  request.mutable_create_time_before()->set_seconds(103);
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_THAT(Ids(response), testing::ElementsAre("s-2"));
+  request.Clear();
+  request.set_key(Aborted("s-1").key);
+  EXPECT_EQ(List(request, &response).code(), absl::StatusCode::kInvalidArgument);  // of which definition?
+  request.set_definition(Aborted("s-1").definition);
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_THAT(Ids(response), testing::Contains("s-1"));
+}
+
 TEST_F(SagaServiceTest, ListFiltersAndRefusesNonsense) {
   Store(Aborted("s-1"));
   saga::v1::ListSagasRequest request;
