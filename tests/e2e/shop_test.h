@@ -2,6 +2,7 @@
 #ifndef UNWIND_TESTS_E2E_SHOP_TEST_H_
 #define UNWIND_TESTS_E2E_SHOP_TEST_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -28,11 +29,13 @@ class ShopTest : public testing::Test {
  protected:
   static void SetUpTestSuite() { StartCluster({}); }
 
-  static void StartCluster(std::map<Node, std::vector<std::string>> extra_flags) {
+  static void StartCluster(std::map<Node, std::vector<std::string>> extra_flags,
+                           std::function<absl::Status(Cluster&)> prepare = nullptr) {
     ClusterOptions options;
     options.bin_dir = UNWIND_BIN_DIR;
     options.postgres = TestsOnPostgres();
     options.extra_flags = std::move(extra_flags);
+    options.prepare = std::move(prepare);
     auto cluster = Cluster::Start(options);
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = cluster->release();

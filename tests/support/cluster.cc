@@ -96,6 +96,7 @@ absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(ClusterOptions options) 
         PostgresServer::Start({.fsync = true, .folder_root = cluster->options_.scratch_root, .settings = {}}));
     for (Node node : kNodes) RETURN_IF_ERROR(cluster->postgres_->CreateDatabase(NodeName(node)).status());
   }
+  if (cluster->options_.prepare) RETURN_IF_ERROR(cluster->options_.prepare(*cluster));
   for (Node node : kNodes) RETURN_IF_ERROR(cluster->Launch(node));
   return cluster;
 }

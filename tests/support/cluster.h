@@ -29,6 +29,8 @@ inline constexpr std::array<Node, 5> kNodes = {Node::kGateway, Node::kOrder, Nod
 // The name of its program, such as "stock_svc".
 std::string NodeName(Node node);
 
+class Cluster;
+
 struct ClusterOptions {
   std::string bin_dir;                                   // the folder of the five programs
   bool postgres = false;                                 // databases in a PostgreSQL of its own, not in files
@@ -37,6 +39,8 @@ struct ClusterOptions {
   std::map<Node, std::vector<std::string>> extra_flags;  // after ours
   std::string definitions = "orchestrator/sagas";        // the default holds in the root of the project
   std::string participants;  // more "service=address" routes of the orchestrator, comma-separated
+  // Called before the first process starts, such as to fill the databases.
+  std::function<absl::Status(Cluster& cluster)> prepare;
   // What those who call `node`, which listens at `address`, take for its address. Empty: that one.
   std::function<std::string(Node node, const std::string& address)> link;
 };

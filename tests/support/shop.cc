@@ -125,6 +125,20 @@ absl::StatusOr<saga::v1::Saga> Shop::CancelSaga(const std::string& saga_id) {
   return response.saga();
 }
 
+absl::StatusOr<saga::v1::Saga> Shop::RetryStep(const std::string& saga_id, const std::string& step) {
+  saga::v1::RetryStepRequest request;
+  request.set_saga_id(saga_id);
+  request.set_step(step);
+  request.set_actor("operator");
+  request.set_reason("a test");
+  saga::v1::RetryStepResponse response;
+  grpc::ClientContext context;
+  SetDeadline(context, absl::Seconds(30));
+  const auto stub = saga::v1::SagaService::NewStub(cluster_.AdminChannel(door_));
+  RETURN_IF_ERROR(FromGrpc(stub->RetryStep(&context, request, &response)));
+  return response.saga();
+}
+
 grpc::Status Shop::Cancel(const shop::checkout::v1::CancelOrderRequest& request,
                           shop::checkout::v1::CancelOrderResponse* response) {
   grpc::ClientContext context;

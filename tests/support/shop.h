@@ -88,6 +88,7 @@ class Shop {
 
   // As an operator: the saga as it stands then.
   absl::StatusOr<saga::v1::Saga> CancelSaga(const std::string& saga_id);
+  absl::StatusOr<saga::v1::Saga> RetryStep(const std::string& saga_id, const std::string& step);
 
   absl::Status Restock(const std::string& product, std::int64_t quantity, std::int64_t price_minor);
   absl::Status SetScenario(const pg::v1::Scenario& scenario);

@@ -1,0 +1,10 @@
+INSERT INTO "ledger" VALUES(1,'charge-01a2159b-3f5d-7bc8-a5b2-b49845567d60','01a2159b-3faa-7703-9040-00084e12922e',1,5000,'KRW','','','confirm 5000 KRW',@-2608167us@);
+INSERT INTO "ledger" VALUES(2,'charge-01a2159b-3fd4-7f87-bc9e-7d849fa77218','01a2159b-3fe1-7c84-8e72-7d5dd14ba67f',3,0,'KRW','','AMOUNT_REFUSED','confirm 900000000 KRW',@-2553771us@);
+INSERT INTO "ledger" VALUES(3,'charge-01a2159b-4005-7a2d-8539-72d6b226cafb','01a2159b-4023-7055-b687-bae4ed1c44c5',1,5000,'KRW','','','confirm 5000 KRW',@-2487731us@);
+INSERT INTO "ledger" VALUES(4,'refund-01a2159b-4032-7c4b-8fa0-0115b91c1cd4','01a2159b-4039-7a12-a17e-4e6a3f621d7e',2,5000,'KRW','01a2159b-4023-7055-b687-bae4ed1c44c5','','cancel 01a2159b-4023-7055-b687-bae4ed1c44c5',@-2465282us@);
+INSERT INTO "ledger" VALUES(5,'charge-01a2159b-4040-754f-a1c8-2ced1c2bcfe0','01a2159b-4378-793f-b431-c1784b265f2f',1,5000,'KRW','','','confirm 5000 KRW',@-1634134us@);
+INSERT INTO "ledger" VALUES(6,'charge-01a2159b-4665-7833-b234-bbe08e10e5cd','01a2159b-498f-7f9c-9faa-c6dbff8dbd56',3,0,'KRW','','AMOUNT_REFUSED','confirm 900000000 KRW',@-75125us@);
+INSERT INTO "ledger" VALUES(7,'charge-01a2159b-4665-7a1f-a90e-4fed8d3566c9','01a2159b-4991-737e-a478-91d985dbfbb0',1,5000,'KRW','','','confirm 5000 KRW',@-73805us@);
+INSERT INTO "ledger" VALUES(8,'charge-01a2159b-4665-7df3-9f3f-7ceb4acc76cd','01a2159b-4993-7954-bbcf-1f23802a4823',1,5000,'KRW','','','confirm 5000 KRW',@-72070us@);
+INSERT INTO "ledger" VALUES(9,'charge-01a2159b-4665-7fed-9966-91436cb628a8','01a2159b-49a0-79a4-86e1-85af3393101a',3,0,'KRW','','AMOUNT_REFUSED','confirm 900000000 KRW',@-58978us@);
+INSERT INTO "schema_version" VALUES('mock_pg',1);
