@@ -22,6 +22,7 @@
 #include "orchestrator/api/served_methods.h"
 #include "orchestrator/engine/driver.h"
 #include "orchestrator/host/definition_files.h"
+#include "orchestrator/host/definition_learner.h"
 #include "orchestrator/host/maintenance.h"
 #include "orchestrator/host/options.h"
 #include "orchestrator/host/saga_metrics.h"
@@ -93,18 +94,12 @@ absl::Status Run(const Options& options) {
 
   ASSIGN_OR_RETURN(const std::unique_ptr<SagaStore> store, OpenStore(options));
   RETURN_IF_ERROR(StoreDefinitions(*store, definitions));
-  ASSIGN_OR_RETURN(const Definitions earlier, LoadStoredDefinitions(*store, catalog));
-
-  if (const absl::Status unrouted = CheckAllRoutes(earlier, routes); !unrouted.ok()) {
-    Log(Severity::kWarning, "unfinished sagas of an earlier version will wait for a service without a route",
-        {{"error", unrouted.message()}});
-  }
+  DefinitionLearner learner(*store, catalog, routes);
+  RETURN_IF_ERROR(learner.Learn().status());
 
   const SystemClock clock;
   std::vector<const Plan*> plans;
-  for (const Definitions* each : {&definitions, &earlier}) {
-    for (const auto& definition : *each) plans.push_back(&definition->plan());
-  }
+  for (const auto& [name, version] : catalog.Versions()) plans.push_back(&catalog.Find(name, version)->plan());
   SagaMetrics metrics(*ProcessRegistry(), plans);
   ClientMetrics client_metrics(*ProcessRegistry());
   GrpcParticipants participants(routes, options.calls, client_metrics);
@@ -125,7 +120,7 @@ absl::Status Run(const Options& options) {
          {"store", NameOfDatabase(options.database)},
          {"definitions", absl::StrCat(plans.size())}});
     server->SetServing(true);
-    Maintenance maintenance(*store, driver, lease, options.maintenance,
+    Maintenance maintenance(*store, driver, learner, definitions, lease, options.maintenance,
                             std::bind_front(&Server::SetServing, server.get()));
     const auto is_lost = [&] { return maintenance.lease_lost() || driver.lease_lost(); };
     server->WaitAndDrain(is_lost, [&] {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -82,7 +83,7 @@ absl::StatusOr<std::shared_ptr<const Definition>> LoadDefinition(const std::stri
                                                                  std::shared_ptr<const DescriptorSource> descriptors,
                                                                  Origin origin = Origin::kFile);
 
-// Every definition the process knows, by name and version; thread-safe once filled.
+// Every definition the process knows, by name and version. Thread-safe; what was added stays.
 class DefinitionCatalog {
  public:
   // ALREADY_EXISTS if the name and version is there with another hash.
@@ -102,6 +103,7 @@ class DefinitionCatalog {
   std::vector<std::shared_ptr<const Definition>> served() const;
 
  private:
+  mutable std::mutex mutex_;  // guards all below
   std::map<std::pair<std::string, int>, std::shared_ptr<const Definition>> all_;
   std::map<std::string, std::shared_ptr<const Definition>, std::less<>> served_;
 };

@@ -5,6 +5,7 @@
 namespace unwind {
 
 absl::Status DefinitionCatalog::Add(std::shared_ptr<const Definition> definition) {
+  const std::lock_guard lock(mutex_);
   const Plan& plan = definition->plan();
   const auto [it, added] = all_.try_emplace({plan.name, plan.version}, definition);
   if (added || it->second->hash() == definition->hash()) return absl::OkStatus();
@@ -15,17 +16,20 @@ absl::Status DefinitionCatalog::Add(std::shared_ptr<const Definition> definition
 }
 
 std::vector<std::pair<std::string, int>> DefinitionCatalog::Versions() const {
+  const std::lock_guard lock(mutex_);
   std::vector<std::pair<std::string, int>> versions;
   for (const auto& [version, definition] : all_) versions.push_back(version);
   return versions;
 }
 
 std::shared_ptr<const Definition> DefinitionCatalog::Find(absl::string_view name, int version) const {
+  const std::lock_guard lock(mutex_);
   const auto it = all_.find({std::string(name), version});
   return it == all_.end() ? nullptr : it->second;
 }
 
 absl::Status DefinitionCatalog::Serve(std::shared_ptr<const Definition> definition) {
+  const std::lock_guard lock(mutex_);
   const std::string path = GrpcPath(definition->serves());
   const auto [it, added] = served_.try_emplace(path, definition);
   if (added || it->second->hash() == definition->hash()) return absl::OkStatus();
@@ -36,11 +40,13 @@ absl::Status DefinitionCatalog::Serve(std::shared_ptr<const Definition> definiti
 }
 
 std::shared_ptr<const Definition> DefinitionCatalog::ServedBy(absl::string_view path) const {
+  const std::lock_guard lock(mutex_);
   const auto it = served_.find(path);
   return it == served_.end() ? nullptr : it->second;
 }
 
 std::vector<std::shared_ptr<const Definition>> DefinitionCatalog::served() const {
+  const std::lock_guard lock(mutex_);
   std::vector<std::shared_ptr<const Definition>> all;
   for (const auto& [path, definition] : served_) all.push_back(definition);
   return all;

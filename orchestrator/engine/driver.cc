@@ -75,6 +75,8 @@ absl::StatusOr<int> Driver::Claim(int limit) {
   return static_cast<int>(claimed->sagas.size());
 }
 
+void Driver::OnDefinitionsLearnt() { context_->owns_unknown = true; }
+
 absl::Status Driver::Start() {
   context_->waiters.Start();
   key_lookup_->Start();

@@ -85,6 +85,9 @@ class Driver {
   // For one thread, besides the others.
   absl::StatusOr<int> Claim(int limit);
 
+  // The catalog knows more definitions than before: the next Claim takes up what this instance owns of them.
+  void OnDefinitionsLearnt();
+
   // Accepts a saga, or attaches to the one its key started, whichever instance drives that.
   // `accepted(saga_id)` is called once it is stored (or found);
   // `answered` exactly once: when the saga is terminal, at `answer_by` as it stands, or when it is refused

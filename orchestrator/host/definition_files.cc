@@ -43,21 +43,16 @@ absl::StatusOr<std::shared_ptr<const Definition>> LoadFile(const std::string& fi
   return sets.Load(file, yaml);
 }
 
-absl::StatusOr<std::shared_ptr<const Definition>> LoadStored(const StoredDefinition& stored) {
-  const std::string name = absl::StrCat("stored saga ", stored.name, " version ", stored.version);
-  ASSIGN_OR_RETURN(const auto descriptors, DescriptorSource::Build(name, stored.descriptors));
-  return LoadDefinition(name, stored.yaml, descriptors, Origin::kStored);
-}
-
-// Whether what is stored under another hash, which an older program computed, means the same.
-absl::StatusOr<bool> IsStoredAs(SagaStore& store, const Definition& definition) {
-  ASSIGN_OR_RETURN(const std::vector<StoredDefinition> all, store.LoadDefinitions());
-  for (const StoredDefinition& stored : all) {
-    if (stored.name != definition.plan().name || stored.version != definition.plan().version) continue;
-    const absl::StatusOr<std::shared_ptr<const Definition>> loaded = LoadStored(stored);
-    return loaded.ok() && (*loaded)->hash() == definition.hash();
-  }
-  return false;
+// ALREADY_EXISTS: it is stored under another hash. An older program may have computed that of the same meaning, which
+// is then as good as equal.
+absl::Status StoreDefinition(SagaStore& store, const Definition& definition) {
+  const Plan& plan = definition.plan();
+  const absl::Status put =
+      store.PutDefinition({plan.name, plan.version, definition.hash(), definition.yaml(), definition.descriptors()});
+  if (!absl::IsAlreadyExists(put)) return put;
+  ASSIGN_OR_RETURN(const StoredDefinition stored, store.LoadDefinition(plan.name, plan.version));
+  const absl::StatusOr<std::shared_ptr<const Definition>> loaded = LoadStoredDefinition(stored);
+  return loaded.ok() && (*loaded)->hash() == definition.hash() ? store.PutDefinition(stored) : put;
 }
 
 }  // namespace
@@ -117,11 +112,8 @@ absl::Status StoreDefinitions(SagaStore& store, const std::vector<std::shared_pt
   std::vector<std::string> errors;
   for (const std::shared_ptr<const Definition>& definition : definitions) {
     const Plan& plan = definition->plan();
-    absl::Status put = store.PutDefinition(
-        {plan.name, plan.version, definition->hash(), definition->yaml(), definition->descriptors()});
+    const absl::Status put = StoreDefinition(store, *definition);
     if (absl::IsAlreadyExists(put)) {
-      ASSIGN_OR_RETURN(const bool is_same, IsStoredAs(store, *definition));
-      if (is_same) continue;
       errors.push_back(absl::StrCat(
           "saga ", plan.name, " version ", plan.version,
           " is stored with another meaning (of the file, or of the types its methods use), and sagas may be running on "
@@ -134,16 +126,10 @@ absl::Status StoreDefinitions(SagaStore& store, const std::vector<std::shared_pt
   return Together(absl::StatusCode::kAlreadyExists, errors);
 }
 
-absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadStoredDefinitions(SagaStore& store,
-                                                                                     DefinitionCatalog& catalog) {
-  ASSIGN_OR_RETURN(const std::vector<StoredDefinition> stored, store.LoadDefinitions());
-  std::vector<std::shared_ptr<const Definition>> added;
-  for (const StoredDefinition& each : stored) {
-    if (catalog.Find(each.name, each.version) != nullptr) continue;
-    ASSIGN_OR_RETURN(added.emplace_back(), LoadStored(each));
-    RETURN_IF_ERROR(catalog.Add(added.back()));
-  }
-  return added;
+absl::StatusOr<std::shared_ptr<const Definition>> LoadStoredDefinition(const StoredDefinition& stored) {
+  const std::string name = absl::StrCat("stored saga ", stored.name, " version ", stored.version);
+  ASSIGN_OR_RETURN(const auto descriptors, DescriptorSource::Build(name, stored.descriptors));
+  return LoadDefinition(name, stored.yaml, descriptors, Origin::kStored);
 }
 
 absl::Status ServeDefinitions(const std::vector<std::shared_ptr<const Definition>>& definitions,

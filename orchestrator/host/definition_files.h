@@ -28,13 +28,12 @@ absl::StatusOr<std::vector<std::string>> ListDefinitionFiles(const std::vector<s
 absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadDefinitionFiles(
     const std::vector<std::string>& files, const DescriptorSets& sets);
 
-// Stores every one of `definitions`. ALREADY_EXISTS lists those whose version is stored with another content.
+// Stores every one of `definitions`, or notes that it is still served. ALREADY_EXISTS lists those whose version is
+// stored with another meaning.
 absl::Status StoreDefinitions(SagaStore& store, const std::vector<std::shared_ptr<const Definition>>& definitions);
 
-// Adds to `catalog` what is stored and not there: the versions that earlier sagas run on, each with the descriptors it
-// was stored with. Returns what it added.
-absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadStoredDefinitions(SagaStore& store,
-                                                                                     DefinitionCatalog& catalog);
+// A definition as it was stored, in the descriptors it was stored with.
+absl::StatusOr<std::shared_ptr<const Definition>> LoadStoredDefinition(const StoredDefinition& stored);
 
 // Adds `definitions` to `catalog` and serves them. INVALID_ARGUMENT lists those that cannot stand beside each other.
 absl::Status ServeDefinitions(const std::vector<std::shared_ptr<const Definition>>& definitions,

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/base/log.h"
+#include "orchestrator/host/definition_files.h"
 
 namespace unwind {
 namespace {
@@ -19,13 +20,18 @@ constexpr int kPurgeBatch = 500;
 constexpr absl::Duration kClaimPause = absl::Seconds(1);
 constexpr absl::Duration kClaimBatchPause = absl::Milliseconds(50);
 constexpr int kClaimBatch = 256;
+// How long the sagas of a definition that no living instance knows may wait besides, on average.
+constexpr absl::Duration kLearnPause = absl::Seconds(5);
 
 }  // namespace
 
-Maintenance::Maintenance(SagaStore& store, Driver& driver, const Lease& lease, MaintenanceOptions options,
-                         std::function<void(bool)> set_serving)
+Maintenance::Maintenance(SagaStore& store, Driver& driver, DefinitionLearner& learner,
+                         std::vector<std::shared_ptr<const Definition>> served, const Lease& lease,
+                         MaintenanceOptions options, std::function<void(bool)> set_serving)
     : store_(store),
       driver_(driver),
+      learner_(learner),
+      served_(std::move(served)),
       lease_(lease),
       options_(options),
       set_serving_(std::move(set_serving)),
@@ -33,10 +39,12 @@ Maintenance::Maintenance(SagaStore& store, Driver& driver, const Lease& lease, M
       random_(std::random_device{}()),
       renewing_(options.lease / 3, [this] { return Renew(); }),
       claiming_(kClaimPause, [this] { return ClaimLapsed(); }),
+      learning_(kLearnPause, [this] { return Learn(); }),
       purging_(kFirstPurge, [this] { return Purge(); }) {}
 
 void Maintenance::Stop() {
   purging_.Stop();
+  learning_.Stop();
   claiming_.Stop();
   renewing_.Stop();
 }
@@ -71,10 +79,36 @@ absl::Duration Maintenance::ClaimLapsed() {
   return kClaimPause * std::uniform_real_distribution<double>(0.5, 1.5)(random_);
 }
 
+absl::Duration Maintenance::Learn() {
+  const absl::StatusOr<int> learnt = learner_.Learn();
+  if (!learnt.ok()) Log(Severity::kWarning, "no definitions could be learnt", {{"error", learnt.status().message()}});
+  if (learnt.ok() && *learnt > 0) {
+    Log(Severity::kInfo, "learnt definitions of unfinished sagas", {{"definitions", absl::StrCat(*learnt)}});
+    driver_.OnDefinitionsLearnt();
+  }
+  return kLearnPause;
+}
+
 absl::Duration Maintenance::Purge() {
   const absl::StatusOr<int> removed = store_.Purge(lease_, absl::Now() - options_.retention, kPurgeBatch);
   if (!removed.ok()) Log(Severity::kWarning, "old sagas were not purged", {{"error", removed.status().message()}});
-  return removed.ok() && *removed == kPurgeBatch ? kPurgeBatchPause : kPurgePause;
+  if (removed.ok() && *removed == kPurgeBatch) return kPurgeBatchPause;
+  PurgeDefinitions();
+  return kPurgePause;
+}
+
+// What is served is stored again first: that tells all instances that sagas of it may still be started.
+void Maintenance::PurgeDefinitions() {
+  const absl::Status stored = StoreDefinitions(store_, served_);
+  const auto removed = stored.ok() ? store_.PurgeDefinitions(options_.retention) : stored;
+  if (!removed.ok()) {
+    Log(Severity::kWarning, "unused definitions were not purged", {{"error", removed.status().message()}});
+    return;
+  }
+  for (const DefinitionVersion& each : *removed) {
+    Log(Severity::kInfo, "purged an unused definition",
+        {{"definition", each.name}, {"version", absl::StrCat(each.version)}});
+  }
 }
 
 }  // namespace unwind

@@ -1,31 +1,36 @@
 // What an instance does besides driving its sagas: it renews its lease, takes over the sagas of instances whose lease
-// is over, and purges sagas that finished long ago.
+// is over, learns the definitions of these, and purges sagas that finished long ago and definitions that none uses.
 #ifndef UNWIND_ORCHESTRATOR_HOST_MAINTENANCE_H_
 #define UNWIND_ORCHESTRATOR_HOST_MAINTENANCE_H_
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <random>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "orchestrator/engine/driver.h"
 #include "orchestrator/engine/saga_store.h"
+#include "orchestrator/host/definition_learner.h"
 #include "orchestrator/host/repeat.h"
 
 namespace unwind {
 
 struct MaintenanceOptions {
   absl::Duration lease = absl::Seconds(15);         // how long it lasts; a third of it passes between renewals
-  absl::Duration retention = absl::Hours(24 * 30);  // how long finished sagas are kept
+  absl::Duration retention = absl::Hours(24 * 30);  // how long finished sagas and unused definitions are kept
 };
 
 // Each task runs on a thread of its own, from the construction until Stop. Thread-safe.
 class Maintenance {
  public:
-  // `store` and `driver` must outlive it. `lease` has just been acquired, and `driver` drives under it. `set_serving`
-  // is told false once the lease could not be renewed for as long as it lasts, which says that the database is away or
-  // refuses every write, and true when it is renewed again.
-  Maintenance(SagaStore& store, Driver& driver, const Lease& lease, MaintenanceOptions options,
+  // `store`, `driver` and `learner` must outlive it. `lease` has just been acquired, and `driver` drives under it.
+  // `served` are the definitions of which sagas may be started here. `set_serving` is told false once the lease could
+  // not be renewed for as long as it lasts, which says that the database is away or refuses every write, and true when
+  // it is renewed again.
+  Maintenance(SagaStore& store, Driver& driver, DefinitionLearner& learner,
+              std::vector<std::shared_ptr<const Definition>> served, const Lease& lease, MaintenanceOptions options,
               std::function<void(bool)> set_serving);
 
   // Another process acquired the lease under this instance's name.
@@ -39,10 +44,14 @@ class Maintenance {
   absl::Duration Renew();
   void SetServing(bool serving);
   absl::Duration ClaimLapsed();
+  absl::Duration Learn();
   absl::Duration Purge();
+  void PurgeDefinitions();
 
   SagaStore& store_;
   Driver& driver_;
+  DefinitionLearner& learner_;
+  const std::vector<std::shared_ptr<const Definition>> served_;
   const Lease lease_;
   const MaintenanceOptions options_;
   const std::function<void(bool)> set_serving_;
@@ -50,7 +59,7 @@ class Maintenance {
   bool serving_ = true;
   std::mt19937 random_;  // of the claiming thread
   std::atomic<bool> lease_lost_ = false;
-  Repeat renewing_, claiming_, purging_;  // last: they use all the rest
+  Repeat renewing_, claiming_, learning_, purging_;  // last: they use all the rest
 };
 
 }  // namespace unwind

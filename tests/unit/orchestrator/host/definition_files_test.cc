@@ -123,18 +123,15 @@ TEST_F(DefinitionFilesTest, AStoredVersionThatDoesNotLoadAnyMoreIsNotTheSame) {
   EXPECT_EQ(StoreDefinitions(store_, {definition}).code(), absl::StatusCode::kAlreadyExists);
 }
 
-TEST_F(DefinitionFilesTest, EarlierVersionsComeBackFromTheStore) {
-  ASSERT_TRUE(StoreDefinitions(store_, Load(kYaml)).ok());
-  const auto second = Load(absl::StrReplaceAll(kYaml, {{"version: 1", "version: 2"}}));
-  ASSERT_TRUE(StoreDefinitions(store_, second).ok());
-  DefinitionCatalog catalog;
-  ASSERT_TRUE(ServeDefinitions(second, catalog).ok());
-  const auto earlier = LoadStoredDefinitions(store_, catalog);
-  ASSERT_TRUE(earlier.ok()) << earlier.status();
-  ASSERT_EQ(earlier->size(), 1u);
-  EXPECT_EQ(earlier->front()->plan().version, 1);
-  EXPECT_EQ(catalog.Find("place-order", 1), earlier->front());
-  EXPECT_EQ(catalog.ServedBy("/shop.checkout.v1.CheckoutService/PlaceOrder")->plan().version, 2);
+TEST_F(DefinitionFilesTest, AStoredDefinitionComesBackInItsOwnDescriptors) {
+  const auto definition = Load(kYaml).front();
+  ASSERT_TRUE(StoreDefinitions(store_, {definition}).ok());
+  const auto stored = store_.LoadDefinition("place-order", 1);
+  ASSERT_TRUE(stored.ok()) << stored.status();
+  const auto loaded = LoadStoredDefinition(*stored);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ((*loaded)->hash(), definition->hash());
+  EXPECT_NE((*loaded)->serves().file()->pool(), definition->serves().file()->pool());
 }
 
 TEST_F(DefinitionFilesTest, TwoSagasCannotServeOneMethod) {

@@ -1,0 +1,36 @@
+#include "orchestrator/host/definition_learner.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/log.h"
+#include "common/base/status_macros.h"
+#include "orchestrator/host/definition_files.h"
+
+namespace unwind {
+
+absl::StatusOr<int> DefinitionLearner::Learn() {
+  ASSIGN_OR_RETURN(const std::vector<DefinitionVersion> in_use, store_.DefinitionsInUse());
+  int learnt = 0;
+  for (const DefinitionVersion& version : in_use) {
+    if (catalog_.Find(version.name, version.version) != nullptr || left_.count(version) != 0) continue;
+    const absl::Status added = Add(version);
+    if (absl::IsUnavailable(added)) return added;
+    if (added.ok()) {
+      ++learnt;
+      continue;
+    }
+    left_.insert(version);
+    Log(Severity::kWarning, "unfinished sagas of a definition cannot be driven here and are left to others",
+        {{"definition", version.name}, {"version", absl::StrCat(version.version)}, {"error", added.message()}});
+  }
+  return learnt;
+}
+
+absl::Status DefinitionLearner::Add(const DefinitionVersion& version) {
+  ASSIGN_OR_RETURN(const StoredDefinition stored, store_.LoadDefinition(version.name, version.version));
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Definition> definition, LoadStoredDefinition(stored));
+  RETURN_IF_ERROR(CheckRoutes(*definition, routes_));
+  return catalog_.Add(definition);
+}
+
+}  // namespace unwind

@@ -1,0 +1,39 @@
+// Learns from the store the definitions that unfinished sagas run on and this instance did not start with: versions
+// before its own, and those of the newer instances beside it.
+#ifndef UNWIND_ORCHESTRATOR_HOST_DEFINITION_LEARNER_H_
+#define UNWIND_ORCHESTRATOR_HOST_DEFINITION_LEARNER_H_
+
+#include <set>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "orchestrator/definition/definition.h"
+#include "orchestrator/engine/saga_store.h"
+#include "orchestrator/participants/routes.h"
+
+namespace unwind {
+
+// For one thread at a time.
+class DefinitionLearner {
+ public:
+  // `store` and `catalog` must outlive it.
+  DefinitionLearner(SagaStore& store, DefinitionCatalog& catalog, Routes routes)
+      : store_(store), catalog_(catalog), routes_(std::move(routes)) {}
+
+  // Adds to the catalog every definition that an unfinished saga of any instance uses, that loads, and whose services
+  // all have a route. The sagas of one that cannot be added are left to instances that can drive them; a warning says
+  // so once. How many were added. An error of the store: try again, those that were added stay.
+  absl::StatusOr<int> Learn();
+
+ private:
+  absl::Status Add(const DefinitionVersion& version);
+
+  SagaStore& store_;
+  DefinitionCatalog& catalog_;
+  const Routes routes_;
+  std::set<DefinitionVersion> left_;  // cannot be added, which has been said
+};
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_HOST_DEFINITION_LEARNER_H_

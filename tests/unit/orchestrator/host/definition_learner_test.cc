@@ -1,0 +1,100 @@
+#include "orchestrator/host/definition_learner.h"
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/descriptor.pb.h"
+#include "gtest/gtest.h"
+#include "orchestrator/host/definition_files.h"
+#include "shop/checkout/v1/checkout_service.pb.h"
+#include "tests/contract/saga_samples.h"
+#include "tests/support/memory_saga_store.h"
+
+namespace unwind {
+namespace {
+
+// The files of the shop's checkout with everything they import.
+std::string ShopDescriptors() {
+  google::protobuf::FileDescriptorSet set;
+  std::vector<const google::protobuf::FileDescriptor*> files = {
+      shop::checkout::v1::PlaceOrderRequest::descriptor()->file()};
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    files[i]->CopyTo(set.add_file());
+    for (int j = 0; j < files[i]->dependency_count(); ++j) {
+      const auto* import = files[i]->dependency(j);
+      if (std::find(files.begin(), files.end(), import) == files.end()) files.push_back(import);
+    }
+  }
+  return set.SerializeAsString();
+}
+
+class DefinitionLearnerTest : public testing::Test {
+ protected:
+  static std::string Yaml(int version) {
+    return absl::StrCat(
+        "saga: place-order\nversion: ", version,
+        "\nserves: shop.checkout.v1.CheckoutService/PlaceOrder\nsteps:\n"
+        "  - { name: a, action: shop.order.v1.OrderService/ConfirmOrder, compensation: none, request: { "
+        "order_id: saga.id, payment_id: saga.id, total: { minor_units: 1, currency_code: KRW } } }\n"
+        "response: { order_id: saga.id }\n");
+  }
+
+  void Store(int version, const std::string& yaml) {
+    ASSERT_EQ(
+        store_.PutDefinition({"place-order", version, absl::StrCat("hash of ", version), yaml, ShopDescriptors()}),
+        absl::OkStatus());
+  }
+
+  // A saga of another instance.
+  void StoreSaga(int version, SagaState state) {
+    const auto lease = store_.Acquire("another", "another:1", absl::Seconds(15));
+    ASSERT_TRUE(lease.ok()) << lease.status();
+    Saga saga = SampleSaga(absl::StrCat("saga-", version));
+    saga.definition_version = version;
+    saga.state = state;
+    saga.owner = "another";
+    const auto results = store_.Commit(*lease, {InsertOf(saga)});
+    ASSERT_TRUE(results.ok()) << results.status();
+    ASSERT_EQ(results->front(), WriteResult::kStored);
+  }
+
+  bool Knows(int version) { return catalog_.Find("place-order", version) != nullptr; }
+
+  MemorySagaStore store_;
+  DefinitionCatalog catalog_;
+  DefinitionLearner learner_{store_, catalog_, {{"shop.order.v1.OrderService", "127.0.0.1:1"}}};
+};
+
+TEST_F(DefinitionLearnerTest, LearnsWhatUnfinishedSagasUseWhoeverOwnsThem) {
+  for (const int version : {1, 2, 3}) Store(version, Yaml(version));
+  StoreSaga(1, SagaState::kRunning);
+  StoreSaga(2, SagaState::kCompleted);
+  EXPECT_EQ(learner_.Learn().value(), 1);
+  EXPECT_TRUE(Knows(1));
+  EXPECT_FALSE(Knows(2)) << "its sagas are finished";
+  EXPECT_FALSE(Knows(3)) << "it has none";
+  EXPECT_EQ(learner_.Learn().value(), 0) << "nothing is new";
+  StoreSaga(3, SagaState::kParked);
+  EXPECT_EQ(learner_.Learn().value(), 1) << "it is met later";
+  EXPECT_TRUE(Knows(3));
+}
+
+TEST_F(DefinitionLearnerTest, WhatCannotBeLearntStopsNothingElse) {
+  Store(1, "saga: broken");
+  Store(3, Yaml(3));
+  for (const int version : {1, 2, 3}) StoreSaga(version, SagaState::kRunning);
+  EXPECT_EQ(learner_.Learn().value(), 1);
+  EXPECT_FALSE(Knows(1)) << "it does not load any more";
+  EXPECT_FALSE(Knows(2)) << "it is not stored";
+  EXPECT_TRUE(Knows(3));
+}
+
+// Whoever claims a saga whose participants it cannot reach only wears out the attempts.
+TEST_F(DefinitionLearnerTest, ADefinitionWithoutARouteIsLeftToOthers) {
+  Store(1, Yaml(1));
+  StoreSaga(1, SagaState::kRunning);
+  DefinitionLearner without_routes(store_, catalog_, {});
+  EXPECT_EQ(without_routes.Learn().value(), 0);
+  EXPECT_FALSE(Knows(1));
+}
+
+}  // namespace
+}  // namespace unwind
