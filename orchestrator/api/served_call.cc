@@ -12,6 +12,7 @@
 #include "common/rpc/validate.h"
 #include "google/rpc/error_details.pb.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/core/reading.h"
 
 namespace unwind {
 namespace {
@@ -58,6 +59,7 @@ absl::Status KeyMissing(const std::string& field) {
 absl::Status StillRunning(const Saga& saga) {
   ErrorInfo info = {"SAGA_RUNNING", kSagaDomain, {{"saga_id", saga.id}}};
   if (saga.state == SagaState::kParked) info.metadata["state"] = "PARKED";
+  if (saga.backward || saga.state == SagaState::kParked) info.metadata["saga_reason"] = saga.failure.reason;
   return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable,
                                   absl::StrCat("saga ", saga.id, " is ", NameOf(saga.state),
                                                "; repeat the call with the same key to wait on"),
@@ -133,11 +135,10 @@ absl::Status DefinitionMissing(const Saga& saga) {
 absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress) {
   if (!progress.status.ok()) return progress.status;
   const Saga& saga = progress.saga;
-  if (!IsTerminal(saga.state)) return StillRunning(saga);
   const std::shared_ptr<const Definition> definition = catalog.Find(saga.definition, saga.definition_version);
-  if (definition == nullptr) {
-    return DefinitionMissing(saga);
-  }
+  const bool is_decided = definition != nullptr && IsDecided(definition->plan(), saga);
+  if (!IsTerminal(saga.state) && !is_decided) return StillRunning(saga);
+  if (definition == nullptr) return DefinitionMissing(saga);
   if (saga.state == SagaState::kCompleted) return definition->Response(saga);
   return definition->Error(saga);
 }

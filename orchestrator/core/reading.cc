@@ -96,4 +96,8 @@ bool CountsAgainstAdmission(const Plan& plan, const Saga& saga) {
   return false;
 }
 
+bool IsDecided(const Plan& plan, const Saga& saga) {
+  return plan.answer_at_decided && saga.backward && !saga.failure.reason.empty();
+}
+
 }  // namespace unwind

@@ -46,6 +46,9 @@ bool IsStuck(const Plan& plan, const Saga& saga, std::size_t i, absl::Time now);
 // the saga's last transition.
 bool CountsAgainstAdmission(const Plan& plan, const Saga& saga);
 
+// The saga goes back for a reason that is known, and its definition lets its callers be told so before all is undone.
+bool IsDecided(const Plan& plan, const Saga& saga);
+
 }  // namespace unwind
 
 #endif  // UNWIND_ORCHESTRATOR_CORE_READING_H_

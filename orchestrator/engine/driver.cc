@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/base/uuid.h"
 #include "orchestrator/engine/key_lookup.h"
@@ -53,7 +54,19 @@ absl::Status Driver::Recover() {
     ASSIGN_OR_RETURN(SagaPage page, context_->store.LoadOwned(context_->lease, after, kRecoveryPage));
     if (page.rows() == 0) return absl::OkStatus();
     after = page.last_id;
+    Report(page.unreadable);
     for (Saga& saga : page.sagas) ShardOf(saga.id).mailbox().Post(RecoverMail{.saga = std::move(saga)});
+  }
+}
+
+// Once for each row: they are found again and again.
+void Driver::Report(const std::vector<UnreadableSaga>& rows) {
+  for (const UnreadableSaga& row : rows) {
+    if (!unreadable_.insert(row.id).second) continue;
+    Log(Severity::kError,
+        "the row of an unfinished saga cannot be read and is left alone: a newer version wrote it, or it is damaged",
+        {{"saga_id", row.id}, {"error", row.why}});
+    context_->observer.OnUnreadable();
   }
 }
 
@@ -71,6 +84,7 @@ absl::StatusOr<int> Driver::Claim(int limit) {
     context_->owns_unknown = true;
     return claimed.status();
   }
+  Report(claimed->unreadable);
   for (Saga& saga : claimed->sagas) ShardOf(saga.id).mailbox().Post(RecoverMail{.saga = std::move(saga)});
   return static_cast<int>(claimed->sagas.size());
 }
@@ -105,8 +119,7 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
                     std::function<void(Progress)> answered) {
   std::optional<Waiter> waiter = context_->waiters.Add(answer_by, std::move(accepted), std::move(answered));
   if (!waiter.has_value()) return;
-  const bool admitted = context_->in_flight.fetch_add(1) < context_->options.in_flight_max;
-  if (!admitted) --context_->in_flight;
+  const bool admitted = context_->admission.TryEnter(saga.definition->plan().name);
   std::string id;
   {
     std::lock_guard lock(mutex_);
@@ -136,7 +149,7 @@ void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_vers
   if (!ShardOf(saga_id).mailbox().PostIfRoom(std::move(mail))) answer({.status = Overloaded(), .saga = {}});
 }
 
-std::size_t Driver::in_flight() const { return context_->in_flight; }
+std::size_t Driver::in_flight() const { return context_->admission.in_flight(); }
 bool Driver::lease_lost() const { return context_->lease_lost; }
 
 void Driver::Stop() {

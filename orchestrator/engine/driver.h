@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -29,7 +30,8 @@ class Shard;
 struct DriverOptions {
   std::size_t shards = 1;                // threads that decide and commit, by saga id
   std::size_t batch_max = 256;           // events in one turn
-  std::size_t in_flight_max = 20000;     // accepted and unfinished sagas; more are refused at the door
+  std::size_t in_flight_max = 20000;     // accepted and unfinished sagas; more are refused
+  double definition_share_max = 0.8;     // of in_flight_max, for one definition where several are served
   std::size_t waiters_max = 20000;       // callers that wait for an answer; more are refused
   std::size_t turn_bytes_max = 4 << 20;  // of rows and events in one transaction, unless one saga has more
   std::uint64_t seed = 0;                // of jitter and ids; 0: from the system
@@ -60,6 +62,8 @@ class DriverObserver {
   virtual void OnParked(const Saga& saga, const std::string& step) = 0;
   // The store refuses what was decided for the saga, and takes others: it stands still.
   virtual void OnQuarantined(const Saga& saga) = 0;
+  // An unfinished saga's row cannot be read; once for each.
+  virtual void OnUnreadable() = 0;
   virtual void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) = 0;
 };
 
@@ -113,11 +117,13 @@ class Driver {
   void Stop();
 
  private:
+  void Report(const std::vector<UnreadableSaga>& rows);
   Shard& ShardOf(const std::string& saga_id);
 
   const std::shared_ptr<struct DriverContext> context_;
   std::mutex mutex_;
-  std::mt19937_64 random_;  // of ids; guarded by mutex_
+  std::mt19937_64 random_;            // of ids; guarded by mutex_
+  std::set<std::string> unreadable_;  // ids that were reported; of the thread that recovers and claims
   std::vector<std::shared_ptr<Shard>> shards_;
   std::vector<std::thread> threads_;
   const std::unique_ptr<KeyLookup> key_lookup_;

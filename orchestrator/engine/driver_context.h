@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "orchestrator/engine/admission.h"
 #include "orchestrator/engine/waiters.h"
 
 namespace unwind {
@@ -19,9 +20,9 @@ struct DriverContext {
   const Lease lease;
   const DriverOptions options;
   std::function<Shard&(const std::string& saga_id)> shard_of;
-  std::atomic<std::size_t> in_flight{0};  // accepted and unfinished sagas
   std::atomic<bool> lease_lost{false};    // a commit was fenced: another process drives these sagas, this one must not
   std::atomic<bool> owns_unknown{false};  // sagas may have become this instance's without its learning which
+  Admission admission{options.in_flight_max, catalog.served().size() > 1 ? options.definition_share_max : 1};
   Waiters waiters{clock, options.waiters_max};
   KeyLookup* key_lookup = nullptr;
 };

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
+
+#include "orchestrator/core/reading.h"
 
 namespace unwind {
 
@@ -21,8 +24,19 @@ LiveSaga& LiveSagas::Insert(Saga saga, std::shared_ptr<const Definition> definit
 std::vector<Waiter> LiveSagas::Remove(LiveSaga& live) {
   Count(live, false);
   SetTimer(live, absl::InfiniteFuture());
+  std::vector<Waiter> waiters = TakeWaiters(live);
+  sagas_.erase(sagas_.find(live.saga.id));
+  return waiters;
+}
+
+std::vector<Waiter> LiveSagas::TakeWaiters(LiveSaga& live) {
   for (const Waiter& waiter : live.waiters) waiter_deadlines_.erase({waiter.answer_by, live.saga.id});
-  return std::move(sagas_.extract(live.saga.id).mapped()->waiters);
+  return std::exchange(live.waiters, {});
+}
+
+bool LiveSagas::IsIdle(const LiveSaga& live) {
+  return live.waiters.empty() && !live.stale && live.timer_at == absl::InfiniteFuture() &&
+         Outstanding(live.saga).empty();
 }
 
 void LiveSagas::AddWaiter(LiveSaga& live, Waiter waiter) {
@@ -33,7 +47,7 @@ void LiveSagas::AddWaiter(LiveSaga& live, Waiter waiter) {
 void LiveSagas::Count(LiveSaga& live, bool counts) {
   if (live.counted == counts) return;
   live.counted = counts;
-  counts ? ++in_flight_ : --in_flight_;
+  counts ? admission_.Enter(live.saga.definition) : admission_.Leave(live.saga.definition);
 }
 
 void LiveSagas::SetTimer(LiveSaga& live, absl::Time at) {
@@ -44,9 +58,8 @@ void LiveSagas::SetTimer(LiveSaga& live, absl::Time at) {
 }
 
 void LiveSagas::Schedule(LiveSaga& live) {
-  const absl::Time next = NextRunAt(live.definition->plan(), live.saga);
-  Count(live, next != absl::InfiniteFuture() || !Outstanding(live.saga).empty());
-  SetTimer(live, next);
+  Count(live, CountsAgainstAdmission(live.definition->plan(), live.saga));
+  SetTimer(live, NextRunAt(live.definition->plan(), live.saga));
 }
 
 LiveSaga* LiveSagas::TakeDue(absl::Time now) {

@@ -2,10 +2,10 @@
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_LIVE_SAGAS_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_LIVE_SAGAS_H_
 
-#include <atomic>
 #include <set>
 #include <unordered_map>
 
+#include "orchestrator/engine/admission.h"
 #include "orchestrator/engine/mailbox.h"
 
 namespace unwind {
@@ -18,29 +18,31 @@ struct LiveSaga {
   bool stale = false;           // `saga` is not what is stored: nothing is decided on it until it was loaded again
   bool owned_by_other = false;  // only watched, for its waiters; stale as well
   absl::Duration watch_pause;
-  bool counted = false;  // as in flight: it does not only wait for an operator
+  bool counted = false;  // as in flight
 };
 
 // Has at most one timer entry for each saga and one deadline entry for each time at which a waiter of it is answered.
 // Not thread-safe.
 class LiveSagas {
  public:
-  // Adds the counted ones to `in_flight`, which must outlive it.
-  explicit LiveSagas(std::atomic<std::size_t>& in_flight) : in_flight_(in_flight) {}
+  // The counted ones have a place of `admission`, which must outlive it.
+  explicit LiveSagas(Admission& admission) : admission_(admission) {}
 
   LiveSaga* Find(const std::string& saga_id);  // null: it is not in memory
   LiveSaga& Insert(Saga saga, std::shared_ptr<const Definition> definition);
+  // Forgets it. Its waiters.
   std::vector<Waiter> Remove(LiveSaga& live);
+  std::vector<Waiter> TakeWaiters(LiveSaga& live);
   void AddWaiter(LiveSaga& live, Waiter waiter);
   void Count(LiveSaga& live, bool counts);
 
   // Sets the one timer of a saga; infinite: none.
   void SetTimer(LiveSaga& live, absl::Time at);
-  // Sets it to when its row is due, and counts it unless it only waits for an operator, which takes no room from new
-  // sagas (S7).
+  // Sets it to when its row is due, and counts it unless it only waits, for an operator or a participant's repair,
+  // which takes no room from new sagas (S7).
   void Schedule(LiveSaga& live);
   // Whether nothing is outstanding, due or waited for: it need not be in memory.
-  static bool IsIdle(const LiveSaga& live) { return !live.counted && !live.stale && live.waiters.empty(); }
+  static bool IsIdle(const LiveSaga& live);
 
   // Takes the timer of one saga that is due; null: none is.
   LiveSaga* TakeDue(absl::Time now);
@@ -53,7 +55,7 @@ class LiveSagas {
   }
 
  private:
-  std::atomic<std::size_t>& in_flight_;
+  Admission& admission_;
   std::unordered_map<std::string, std::unique_ptr<LiveSaga>> sagas_;
   std::set<std::pair<absl::Time, std::string>> timers_;            // (a Ticked is due, saga id)
   std::set<std::pair<absl::Time, std::string>> waiter_deadlines_;  // (a waiter's answer_by, saga id)

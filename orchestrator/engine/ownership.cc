@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
+#include "orchestrator/core/reading.h"
 #include "orchestrator/engine/key_lookup.h"
 #include "orchestrator/engine/refusals.h"
 #include "orchestrator/engine/shard.h"
@@ -15,6 +16,11 @@ namespace {
 constexpr absl::Duration kWatchPauseMin = absl::Milliseconds(50);  // doubles with each look
 constexpr absl::Duration kWatchPauseMax = absl::Seconds(1);
 constexpr std::size_t kWaitersPerSagaMax = 1000;
+
+bool IsDecided(const DefinitionCatalog& catalog, const Saga& saga) {
+  const std::shared_ptr<const Definition> definition = catalog.Find(saga.definition, saga.definition_version);
+  return definition != nullptr && IsDecided(definition->plan(), saga);
+}
 
 }  // namespace
 
@@ -32,8 +38,11 @@ void AttachToExisting(DriverContext& context, const Saga& existing, const std::s
 LiveSaga* Ownership::Insert(Saga saga) {
   std::shared_ptr<const Definition> definition = context_.catalog.Find(saga.definition, saga.definition_version);
   if (definition == nullptr) {
-    Log(Severity::kError, "a stored saga's definition is unknown; it waits until the definition is given again",
-        {{"saga_id", saga.id}, {"definition", saga.definition}, {"version", absl::StrCat(saga.definition_version)}});
+    // Once for each: its sagas may be many.
+    if (unknown_.emplace(saga.definition, saga.definition_version).second) {
+      Log(Severity::kError, "a stored saga's definition is unknown; its sagas wait until the definition is given again",
+          {{"saga_id", saga.id}, {"definition", saga.definition}, {"version", absl::StrCat(saga.definition_version)}});
+    }
     return nullptr;
   }
   return &live_.Insert(std::move(saga), std::move(definition));
@@ -73,6 +82,10 @@ void Ownership::Attach(AttachMail mail) {
   if (waiting >= kWaitersPerSagaMax) return answered({.status = Overloaded(), .saga = {}});
   if (live == nullptr) return wanted_[mail.saga_id].waiters.push_back(std::move(mail.waiter));
   if (mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
+  const bool is_stored = !live->stale && !pending_.Has(mail.saga_id);
+  if (is_stored && IsDecided(live->definition->plan(), live->saga)) {
+    return answered({.status = absl::OkStatus(), .saga = live->saga});
+  }
   live_.AddWaiter(*live, std::move(mail.waiter));
 }
 
@@ -136,6 +149,7 @@ std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wan
   RecoverMail recover;
   AnswerAsks(wanted, stored, recover);
   const bool is_running = stored.ok() && !IsTerminal(stored->state);
+  const bool is_decided = is_running && IsDecided(context_.catalog, *stored);
   const Progress told = {.status = LoadFailure(stored.status(), saga_id), .saga = stored.ok() ? *stored : Saga()};
   if (stored.ok()) {
     for (const Waiter& waiter : wanted.waiters) {
@@ -143,12 +157,15 @@ std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wan
     }
   }
   LiveSaga* live = live_.Find(saga_id);
-  if (live == nullptr && is_running && !wanted.waiters.empty()) {
+  if (live == nullptr && is_running && !is_decided && !wanted.waiters.empty()) {
     live = Insert(*stored);
     if (live != nullptr) live->stale = true;
   }
   for (Waiter& waiter : wanted.waiters) {
-    live == nullptr ? waiter.answered(told) : live_.AddWaiter(*live, std::move(waiter));
+    live == nullptr || is_decided ? waiter.answered(told) : live_.AddWaiter(*live, std::move(waiter));
+  }
+  if (live != nullptr && live->stale && is_decided) {
+    for (const Waiter& waiter : live_.TakeWaiters(*live)) waiter.answered(told);
   }
   if (is_running && stored->owner == context_.lease.instance && (live != nullptr || !recover.asks.empty())) {
     recover.saga = *std::move(stored);

@@ -63,8 +63,9 @@ class Ownership {
   DriverContext& context_;
   LiveSagas& live_;
   PendingCommit& pending_;
-  std::map<std::string, Wanted> wanted_;  // by saga id
-  std::set<std::string> quarantined_;     // saga ids
+  std::map<std::string, Wanted> wanted_;           // by saga id
+  std::set<std::string> quarantined_;              // saga ids
+  std::set<std::pair<std::string, int>> unknown_;  // definitions and versions that were logged
 };
 
 }  // namespace unwind

@@ -7,6 +7,7 @@
 #include "common/base/crash_point.h"
 #include "common/base/log.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/core/reading.h"
 #include "orchestrator/engine/refusals.h"
 #include "orchestrator/engine/saga_call.h"
 
@@ -45,7 +46,7 @@ Shard::Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed)
       context_(*shared_),
       mailbox_(context_.options.batch_max, context_.options.turn_bytes_max),
       random_(seed),
-      live_(context_.in_flight),
+      live_(context_.admission),
       pending_(context_, live_),
       ownership_(context_, live_, pending_) {}
 Shard::~Shard() = default;
@@ -74,7 +75,8 @@ void Shard::AnswerExpired() {
   }
   const bool is_away = !pending_.empty() || pending_.StoreIsDown(now_);
   for (const Mail& mail : mailbox_.TakeExpired(now_)) {
-    if (std::holds_alternative<AcceptMail>(mail)) --context_.in_flight;
+    const auto* const accept = std::get_if<AcceptMail>(&mail);
+    if (accept != nullptr) context_.admission.Leave(accept->saga.definition->plan().name);
     WaiterOf(mail)->answered({.status = is_away ? StoreSilent() : Overloaded(), .saga = {}});
   }
 }
@@ -133,7 +135,7 @@ bool Shard::Decide(LiveSaga& live, const Event& event) {
 void Shard::Handle(AcceptMail mail) {
   NewSaga& fresh = mail.saga;
   if (mail.waiter.answer_by <= now_) {  // its caller is gone, and would not expect it to start now
-    --context_.in_flight;
+    context_.admission.Leave(fresh.definition->plan().name);
     return mail.waiter.answered({.status = Overloaded(), .saga = {}});
   }
   Saga saga;
@@ -241,6 +243,10 @@ void Shard::Act(Landed landed) {
   if (IsTerminal(live.saga.state)) {
     CRASH_POINT("orchestrator.before_answer", NameOf(live.saga.state));
     return Finish(live);
+  }
+  if (IsDecided(live.definition->plan(), live.saga)) {
+    for (const Waiter& waiter : live_.TakeWaiters(live))
+      waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
   }
   Settle(live);
 }

@@ -65,6 +65,8 @@ RANGED_FLAG(int, shards, 1, 1, 64, "Threads that decide and commit.");
 RANGED_FLAG(int, batch_max, 256, 1, 10000, "Events that one turn decides and commits together.");
 RANGED_FLAG(int, in_flight_max, 20000, 1, 1000000,
             "Accepted and unfinished sagas; more are refused with RESOURCE_EXHAUSTED.");
+RANGED_FLAG(double, definition_share_max, 0.8, 0.01, 1.0,
+            "How much of --in_flight_max the sagas of one definition may have, where several are served.");
 RANGED_FLAG(int, waiters_max, 20000, 1, 1000000,
             "Callers that wait for an answer; more are refused with RESOURCE_EXHAUSTED.");
 RANGED_FLAG(int, target_calls_max, 256, 1, 100000, "Calls out to one participant at a time; more wait.");
@@ -107,6 +109,7 @@ absl::StatusOr<Options> OptionsFromFlags() {
   options.driver = {.shards = static_cast<std::size_t>(absl::GetFlag(FLAGS_shards)),
                     .batch_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_batch_max)),
                     .in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_in_flight_max)),
+                    .definition_share_max = absl::GetFlag(FLAGS_definition_share_max),
                     .waiters_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_waiters_max))};
   options.calls = {.in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_target_calls_max)),
                    .channels = absl::GetFlag(FLAGS_target_connections),

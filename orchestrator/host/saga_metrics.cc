@@ -40,6 +40,8 @@ bool Has(const StepPlan& step, Phase phase) {
 SagaMetrics::SagaMetrics(prometheus::Registry& registry, const std::vector<const Plan*>& plans)
     : stale_replies_(MakeCounter(registry, "saga_stale_replies_total",
                                  "Replies that came after they were answered otherwise, and were dropped.", {})),
+      unreadable_(MakeCounter(registry, "saga_unreadable_total",
+                              "Unfinished sagas whose rows this version cannot read and leaves alone.", {})),
       turn_events_(MakeHistogram(registry, "saga_turn_events", "Events decided in one turn.", {}, kCounts)),
       turn_sagas_(MakeHistogram(registry, "saga_turn_sagas", "Sagas stored in one transaction.", {}, kCounts)),
       commit_seconds_(
@@ -121,6 +123,8 @@ void SagaMetrics::OnQuarantined(const Saga& saga) {
   const auto it = sagas_.find(saga.definition);
   if (it != sagas_.end()) it->second.quarantined->Increment();
 }
+
+void SagaMetrics::OnUnreadable() { unreadable_.Increment(); }
 
 void SagaMetrics::OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) {
   turn_events_.Observe(static_cast<double>(events));

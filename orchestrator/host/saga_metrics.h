@@ -30,6 +30,7 @@ class SagaMetrics final : public DriverObserver {
   void OnReplied(const Plan& plan, const Replied& reply, bool stale) override;
   void OnParked(const Saga& saga, const std::string& step) override;
   void OnQuarantined(const Saga& saga) override;
+  void OnUnreadable() override;
   void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) override;
 
  private:
@@ -59,6 +60,7 @@ class SagaMetrics final : public DriverObserver {
 
   std::map<std::string, OfSaga> sagas_;  // versions of a definition share their series
   prometheus::Counter& stale_replies_;
+  prometheus::Counter& unreadable_;
   prometheus::Histogram& turn_events_;
   prometheus::Histogram& turn_sagas_;
   prometheus::Histogram& commit_seconds_;

@@ -84,6 +84,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
   }
   void OnParked(const Saga&, const std::string&) override {}
   void OnQuarantined(const Saga& saga) override { home_.world_.Violate("I16", "saga " + saga.id + " is quarantined"); }
+  void OnUnreadable() override { home_.world_.Violate("I16", "a row cannot be read"); }
   void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
 
   std::weak_ptr<Process> self;

@@ -154,8 +154,25 @@ TEST_F(AnswerTest, AnUnfinishedSagaIsUnavailableAndMayBeAskedAgain) {
     EXPECT_EQ(info.reason, "SAGA_RUNNING");
     EXPECT_EQ(info.metadata.at("saga_id"), "s-1");
     EXPECT_EQ(info.metadata.count("state"), state == SagaState::kParked ? 1u : 0u);
+    EXPECT_EQ(info.metadata.count("saga_reason"), state == SagaState::kParked ? 1u : 0u);
     EXPECT_TRUE(answer.status().GetPayload("type.googleapis.com/google.rpc.RetryInfo"));
   }
+}
+
+TEST_F(AnswerTest, ASagaThatGoesBackSaysWhyAndEndsTheCallOnlyWhereTheDefinitionSaysSo) {
+  Progress progress = In(SagaState::kCompensating);
+  progress.saga.backward = true;
+  const absl::Status running = Answer(catalog_, progress).status();
+  EXPECT_EQ(GetErrorInfo(running).reason, "SAGA_RUNNING");
+  EXPECT_EQ(GetErrorInfo(running).metadata["saga_reason"], "STOCK_NOT_ENOUGH");
+
+  auto at_decided = std::make_shared<FakeDefinition>();
+  at_decided->plan_.answer_at_decided = true;
+  at_decided->plan_.version = progress.saga.definition_version = 4;
+  ASSERT_TRUE(catalog_.Add(at_decided).ok());
+  const absl::Status decided = Answer(catalog_, progress).status();
+  EXPECT_EQ(decided.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(GetErrorInfo(decided).reason, "STOCK_NOT_ENOUGH");
 }
 
 TEST_F(AnswerTest, ARefusalAtTheDoorIsPassedOn) {

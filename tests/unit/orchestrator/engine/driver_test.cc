@@ -794,6 +794,50 @@ TEST_F(DriverTest, ANewSagaThatTheStoreRefusesIsRefused) {
   EXPECT_EQ(observer_.quarantined, 0);
 }
 
+TEST_F(DriverTest, ARowThatCannotBeReadStopsNoOther) {
+  Know(Sequence());
+  {
+    Life first(
+        *this, [](const Call&) { return std::nullopt; }, clock_);
+    Answers never;
+    for (int i = 0; i < 3; ++i) Accept(first.driver, absl::StrCat("k", i), never);
+    EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return first.participants.paths().size() == 3; }));
+  }
+  store_.SetDamaged("k1");
+  Life second(
+      *this, [](const Call&) { return OkResult(); }, clock_);
+  for (const char* key : {"k0", "k2"}) {
+    EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return IsTerminal(store_.LoadByKey("shape", "", key)->state); }));
+  }
+  EXPECT_FALSE(IsTerminal(store_.LoadByKey("shape", "", "k1")->state));
+  EXPECT_EQ(observer_.unreadable, 1);
+}
+
+TEST_F(DriverTest, WhereTheDefinitionSaysSoAFailureIsToldBeforeAllIsUndone) {
+  for (const bool at_decided : {true, false}) {
+    Plan plan = Sequence();
+    plan.version = at_decided ? 1 : 2;
+    plan.answer_at_decided = at_decided;
+    Know(std::move(plan));
+    Life life(
+        *this,
+        [](const Call& call) -> std::optional<CallResult> {
+          if (call.method == "/test/a.compensation") return std::nullopt;
+          return call.method == "/test/b.action" ? RefusedResult() : OkResult();
+        },
+        clock_);
+    const std::string key = absl::StrCat("k", at_decided);
+    Answers first, again;
+    const absl::Duration patience = at_decided ? absl::Minutes(10) : absl::Milliseconds(300);
+    Accept(life.driver, key, first, "h", clock_.Now() + patience);
+    const Saga told = first.Await(1)[0].saga;
+    EXPECT_EQ(told.state, SagaState::kCompensating);
+    EXPECT_EQ(told.failure.reason, "NO");
+    Accept(life.driver, key, again, "h", clock_.Now() + patience);
+    EXPECT_EQ(again.Await(1)[0].saga.state, SagaState::kCompensating);
+  }
+}
+
 TEST_F(DriverTest, AThousandSagasOnFourShardsAllEnd) {
   Plan plan = DiamondBeforePivot();
   plan.refusals_max = 100;  // so that none parks

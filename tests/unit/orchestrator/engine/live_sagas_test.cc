@@ -30,8 +30,8 @@ class LiveSagasTest : public testing::Test {
   }
 
   const std::shared_ptr<const Definition> definition_ = std::make_shared<PlainDefinition>(Sequence());
-  std::atomic<std::size_t> in_flight_ = 0;
-  LiveSagas live_{in_flight_};
+  Admission admission_{100, 1};
+  LiveSagas live_{admission_};
 };
 
 TEST_F(LiveSagasTest, FindsWhatWasInsertedUntilItIsRemoved) {
@@ -47,15 +47,15 @@ TEST_F(LiveSagasTest, FindsWhatWasInsertedUntilItIsRemoved) {
 TEST_F(LiveSagasTest, OnlyCountedSagasAreInFlightAndEachOnce) {
   LiveSaga& a = Insert("a");
   LiveSaga& b = Insert("b");
-  EXPECT_EQ(in_flight_, 0u);
+  EXPECT_EQ(admission_.in_flight(), 0u);
   live_.Count(a, true);
   live_.Count(a, true);
   live_.Count(b, true);
-  EXPECT_EQ(in_flight_, 2u);
+  EXPECT_EQ(admission_.in_flight(), 2u);
   live_.Count(b, false);
   live_.Remove(a);
   live_.Remove(b);
-  EXPECT_EQ(in_flight_, 0u);
+  EXPECT_EQ(admission_.in_flight(), 0u);
 }
 
 TEST_F(LiveSagasTest, ASagaHasOneTimerAndTheEarliestIsTakenFirst) {
@@ -83,21 +83,45 @@ TEST_F(LiveSagasTest, WhatOnlyWaitsForAnOperatorHasNoTimerAndIsNotInFlight) {
   LiveSaga& live = Insert("a");
   live.saga.steps[0].state = StepState::kInFlight;
   live.saga.steps[0].awaiting = true;
+  live.saga.steps[0].first_send_time = live.saga.update_time = kNow;
   live_.Schedule(live);
-  EXPECT_EQ(in_flight_, 1u);
+  EXPECT_EQ(admission_.in_flight(), 1u);
   live.saga.steps[0].awaiting = false;
   live.saga.steps[0].wake_at = kNow;
   live_.Schedule(live);
   EXPECT_EQ(live_.NextTimer(), kNow);
-  EXPECT_EQ(in_flight_, 1u);
+  EXPECT_EQ(admission_.in_flight(), 1u);
   live.saga.steps[0].wake_at = absl::InfiniteFuture();
   live.saga.steps[0].parked = true;
   live_.Schedule(live);
   EXPECT_EQ(live_.NextTimer(), absl::InfiniteFuture());
-  EXPECT_EQ(in_flight_, 0u);
+  EXPECT_EQ(admission_.in_flight(), 0u);
   EXPECT_TRUE(LiveSagas::IsIdle(live));
   live_.AddWaiter(live, Until(kNow));
   EXPECT_FALSE(LiveSagas::IsIdle(live));
+}
+
+TEST_F(LiveSagasTest, WhatIsStuckIsNotInFlightAndGoesOnBeingRepeated) {
+  LiveSaga& live = Insert("a");
+  Step& step = live.saga.steps[0];
+  step.state = StepState::kCompensating;
+  step.phase = Phase::kCompensation;
+  step.sends[static_cast<std::size_t>(Phase::kCompensation)] = 50;
+  step.unknowns = definition_->plan().stuck_unknowns;
+  step.wake_at = kNow;
+  live.saga.backward = true;
+  live_.Schedule(live);
+  EXPECT_EQ(admission_.in_flight(), 0u);
+  EXPECT_EQ(live_.NextTimer(), kNow);
+  EXPECT_FALSE(LiveSagas::IsIdle(live));
+}
+
+TEST_F(LiveSagasTest, TakenWaitersHaveNoDeadline) {
+  LiveSaga& live = Insert("a");
+  live_.AddWaiter(live, Until(kNow));
+  EXPECT_THAT(live_.TakeWaiters(live), SizeIs(1));
+  EXPECT_EQ(live_.NextDeadline(), absl::InfiniteFuture());
+  EXPECT_EQ(live_.Find("a"), &live);
 }
 
 TEST_F(LiveSagasTest, OnlyWaitersWhoseTimeIsUpAreTaken) {

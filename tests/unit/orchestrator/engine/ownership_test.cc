@@ -50,12 +50,12 @@ class OwnershipTest : public PartsTest {
 TEST_F(OwnershipTest, ARecoveredSagaIsInMemoryAndInFlightOnce) {
   const Saga stored = Stored("a").saga;
   live_.Remove(*live_.Find("a"));
-  EXPECT_EQ(context_.in_flight, 0u);
+  EXPECT_EQ(context_.admission.in_flight(), 0u);
   LiveSaga* const live = ownership_.Recover(stored);
   ASSERT_NE(live, nullptr);
-  EXPECT_EQ(context_.in_flight, 1u);
+  EXPECT_EQ(context_.admission.in_flight(), 1u);
   EXPECT_EQ(ownership_.Recover(stored), nullptr);  // driven already
-  EXPECT_EQ(context_.in_flight, 1u);
+  EXPECT_EQ(context_.admission.in_flight(), 1u);
 }
 
 TEST_F(OwnershipTest, ASagaThatWasMovedByAnotherIsRecoveredAnew) {
@@ -74,7 +74,7 @@ TEST_F(OwnershipTest, ASagaOfAnUnknownDefinitionIsLeftAlone) {
   stored.definition_version = 99;
   EXPECT_EQ(ownership_.Recover(stored), nullptr);
   EXPECT_EQ(live_.Find("a"), nullptr);
-  EXPECT_EQ(context_.in_flight, 0u);
+  EXPECT_EQ(context_.admission.in_flight(), 0u);
 }
 
 TEST_F(OwnershipTest, AStaleCopyIsReplacedByWhatIsStored) {
@@ -101,7 +101,7 @@ TEST_F(OwnershipTest, AnotherInstancesSagaIsWatchedWhileSomebodyWaitsForItAndThe
   ownership_.Reload(*live_.Find("b"));
   EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
   EXPECT_TRUE(live.owned_by_other);
-  EXPECT_EQ(context_.in_flight, 0u);
+  EXPECT_EQ(context_.admission.in_flight(), 0u);
   EXPECT_LE(live_.NextTimer(), clock_.Now() + absl::Seconds(1));
   EXPECT_EQ(live_.Find("b"), nullptr);
   EXPECT_THAT(answers_, IsEmpty());
@@ -174,7 +174,7 @@ TEST_F(OwnershipTest, AQuarantinedSagaStandsStillUntilAnOperatorTakesIt) {
   ASSERT_THAT(landed, SizeIs(1));
   ownership_.Quarantine(live, landed[0]);
   EXPECT_EQ(live_.Find("a"), nullptr);
-  EXPECT_EQ(context_.in_flight, 0u);
+  EXPECT_EQ(context_.admission.in_flight(), 0u);
   ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
   ASSERT_THAT(answers_, SizeIs(2));
   for (const Progress& told : answers_) EXPECT_EQ(GetErrorInfo(told.status).reason, "SAGA_QUARANTINED");

@@ -90,6 +90,12 @@ class FaultyStore final : public SagaStore {
     std::lock_guard lock(mutex_);
     refused_ = id_or_key;
   }
+  // The row of the saga with this key cannot be read when it is recovered.
+  void SetDamaged(const std::string& key) {
+    std::lock_guard lock(mutex_);
+    damaged_ = key;
+  }
+
   // Calls that commit, load, claim or take.
   int calls() const { return calls_; }
   // What happens while such a call lasts.
@@ -147,7 +153,9 @@ class FaultyStore final : public SagaStore {
   }
   absl::Status Renew(const Lease& lease, absl::Duration length) override { return store_.Renew(lease, length); }
   absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after, int limit) override {
-    return store_.LoadOwned(lease, after, limit);
+    absl::StatusOr<SagaPage> page = store_.LoadOwned(lease, after, limit);
+    if (page.ok()) Damage(*page);
+    return page;
   }
   absl::Status Release(const Lease& lease) override { return store_.Release(lease); }
   absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
@@ -175,6 +183,14 @@ class FaultyStore final : public SagaStore {
   }
 
  private:
+  void Damage(SagaPage& page) {
+    std::lock_guard lock(mutex_);
+    std::erase_if(page.sagas, [&](const Saga& saga) {
+      if (saga.key != damaged_) return false;
+      page.unreadable.push_back({.id = saga.id, .why = "damaged"});
+      return true;
+    });
+  }
   bool Call() {
     ++calls_;
     if (delay_) delay_();
@@ -189,7 +205,7 @@ class FaultyStore final : public SagaStore {
   std::atomic<bool> commits_wait_ = false;
   std::mutex mutex_;
   std::deque<Fault> faults_;
-  std::string refused_ = "none";
+  std::string refused_ = "none", damaged_ = "none";
   std::vector<std::size_t> parts_;
 };
 
@@ -242,9 +258,11 @@ class CountingObserver final : public DriverObserver {
   void OnReplied(const Plan&, const Replied&, bool is_stale) override { stale += is_stale; }
   void OnParked(const Saga&, const std::string&) override { ++parked; }
   void OnQuarantined(const Saga&) override { ++quarantined; }
+  void OnUnreadable() override { ++unreadable; }
   void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
 
   std::atomic<int> quarantined = 0;
+  std::atomic<int> unreadable = 0;
   std::atomic<int> started = 0;
   std::atomic<int> finished = 0;
   std::atomic<int> stale = 0;
