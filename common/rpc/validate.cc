@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -20,7 +21,12 @@ using saga::v1::FieldRules;
 
 constexpr std::size_t kIdentifierMax = 64;
 
-using Violations = std::vector<FieldViolation>;
+struct Violations {
+  const UnknownEnumValues unknown;
+  std::vector<FieldViolation> found;
+
+  void push_back(FieldViolation violation) { found.push_back(std::move(violation)); }
+};
 
 bool IsIdentifier(const std::string& text) {
   if (text.size() > kIdentifierMax) return false;
@@ -56,7 +62,7 @@ void CheckNumber(Number number, const FieldRules& rules, const std::string& path
 void CheckEnum(const FieldDescriptor& field, int number, const FieldRules& rules, const std::string& path,
                Violations& out) {
   if (rules.required() && number == 0) return out.push_back({path, "must be set"});
-  if (field.enum_type()->FindValueByNumber(number) == nullptr) {
+  if (out.unknown == UnknownEnumValues::kRefuse && field.enum_type()->FindValueByNumber(number) == nullptr) {
     out.push_back({path, absl::StrCat(number, " is no value of ", field.enum_type()->full_name())});
   }
 }
@@ -148,26 +154,35 @@ void CheckRepeated(const Message& message, const FieldDescriptor& field, const F
   if (!rules.unique_by().empty()) CheckUnique(message, field, rules.unique_by(), path, out);
 }
 
+void CheckField(const Message& message, const FieldDescriptor& field, const std::string& prefix, Violations& out) {
+  const FieldRules& rules = field.options().GetExtension(saga::v1::rules);
+  const std::string path = prefix.empty() ? field.name() : absl::StrCat(prefix, ".", field.name());
+  field.is_repeated() ? CheckRepeated(message, field, rules, path, out)
+                      : Value(message, field, -1).Check(rules, path, out);
+}
+
 void CheckMessage(const Message& message, const std::string& prefix, Violations& out) {
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
-    const FieldDescriptor& field = *message.GetDescriptor()->field(i);
-    const FieldRules& rules = field.options().GetExtension(saga::v1::rules);
-    const std::string path = prefix.empty() ? field.name() : absl::StrCat(prefix, ".", field.name());
-    field.is_repeated() ? CheckRepeated(message, field, rules, path, out)
-                        : Value(message, field, -1).Check(rules, path, out);
+    CheckField(message, *message.GetDescriptor()->field(i), prefix, out);
   }
 }
 
 }  // namespace
 
-std::vector<FieldViolation> FindViolations(const Message& message) {
-  Violations violations;
+std::vector<FieldViolation> FindViolations(const Message& message, UnknownEnumValues unknown) {
+  Violations violations{unknown, {}};
   CheckMessage(message, "", violations);
-  return violations;
+  return std::move(violations.found);
+}
+
+std::vector<FieldViolation> FindViolations(const Message& message, const FieldDescriptor& field) {
+  Violations violations{UnknownEnumValues::kRefuse, {}};
+  CheckField(message, field, "", violations);
+  return std::move(violations.found);
 }
 
 absl::Status Validate(const Message& message, absl::string_view domain) {
-  const std::vector<FieldViolation> violations = FindViolations(message);
+  const std::vector<FieldViolation> violations = FindViolations(message, UnknownEnumValues::kRefuse);
   return violations.empty() ? absl::OkStatus() : MakeBadRequest(domain, violations);
 }
 

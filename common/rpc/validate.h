@@ -11,10 +11,18 @@
 
 namespace unwind {
 
-// Every broken limit, nested fields too. Thread-safe.
-std::vector<FieldViolation> FindViolations(const google::protobuf::Message& message);
+// Of a number that the enum does not name: whoever acts on the field must know it, but who only passes it on need not,
+// since its receiver may be newer.
+enum class UnknownEnumValues { kRefuse, kPassOn };
 
-// OK, or MakeBadRequest(domain, FindViolations(message)). Thread-safe.
+// Every broken limit, nested fields too. Thread-safe.
+std::vector<FieldViolation> FindViolations(const google::protobuf::Message& message, UnknownEnumValues unknown);
+
+// Those of one field of the message, and of what is nested in it. Thread-safe.
+std::vector<FieldViolation> FindViolations(const google::protobuf::Message& message,
+                                           const google::protobuf::FieldDescriptor& field);
+
+// OK, or MakeBadRequest(domain, FindViolations(message, kRefuse)). Thread-safe.
 absl::Status Validate(const google::protobuf::Message& message, absl::string_view domain);
 
 }  // namespace unwind

@@ -79,7 +79,7 @@ bool IsZero(absl::string_view text) {
 
 absl::Status CheckFields(const Definition& definition, const google::protobuf::Message& input,
                          const std::optional<std::string>& metadata) {
-  std::vector<FieldViolation> violations = FindViolations(input);
+  std::vector<FieldViolation> violations = FindViolations(input, UnknownEnumValues::kPassOn);
   if (violations.empty()) return absl::OkStatus();
   FieldViolation missing = MissingKey(definition.key_field());
   const bool is_named = std::any_of(violations.begin(), violations.end(),

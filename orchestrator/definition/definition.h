@@ -26,7 +26,8 @@ struct StepMethods {
   std::string action;
   std::string compensation;
   std::string resolve;
-  OutcomeOverrides overrides;  // of the step's `outcomes:` block
+  OutcomeOverrides overrides;  // of the step's `outcomes:` block: how the answers of its action are read
+  std::string place;           // "file:line" of the step
 
   const std::string& path(Phase phase) const {
     return phase == Phase::kAction ? action : phase == Phase::kCompensation ? compensation : resolve;

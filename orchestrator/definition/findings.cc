@@ -72,13 +72,15 @@ std::size_t Distance(absl::string_view a, absl::string_view b) {
 
 Findings::Findings(const std::string& file, Origin origin) : file_(Printable(file)), origin_(origin) {}
 
+std::string Findings::Place(int line) const { return absl::StrCat(file_, ":", line); }
+
 void Findings::Keep(List& list, int line, absl::string_view severity, absl::string_view what,
                     absl::string_view todo) const {
   if (list.kept.size() == kFindingsMax) {
     ++list.left_out;
     return;
   }
-  list.kept.push_back({line, absl::StrCat(file_, ":", line, ": ", severity, Cut(what), "; ", Cut(todo))});
+  list.kept.push_back({line, absl::StrCat(Place(line), ": ", severity, Cut(what), "; ", Cut(todo))});
 }
 
 void Findings::Add(int line, absl::string_view what, absl::string_view todo) { Keep(errors_, line, "", what, todo); }

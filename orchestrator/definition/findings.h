@@ -31,6 +31,9 @@ class Findings {
   std::string Suggest(absl::string_view word, const std::vector<std::string>& candidates,
                       absl::string_view otherwise) const;
 
+  // "file:line".
+  std::string Place(int line) const;
+
   bool has_errors() const { return !errors_.kept.empty(); }
 
   // OK if there are no errors, else INVALID_ARGUMENT with errors and warnings in the order of their lines, one a line.

@@ -1,6 +1,9 @@
 #include "orchestrator/definition/literal.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -15,12 +18,14 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
+unsigned char Byte(char c) { return static_cast<unsigned char>(c); }
+
 // PAYMENT_METHOD_ for the enum PaymentMethod.
 std::string PrefixOf(const EnumDescriptor& type) {
   std::string prefix;
   for (const char c : type.name()) {
-    if (absl::ascii_isupper(static_cast<unsigned char>(c)) && !prefix.empty()) prefix.push_back('_');
-    prefix.push_back(absl::ascii_toupper(static_cast<unsigned char>(c)));
+    if (absl::ascii_isupper(Byte(c)) && !prefix.empty()) prefix.push_back('_');
+    prefix.push_back(absl::ascii_toupper(Byte(c)));
   }
   prefix.push_back('_');
   return prefix;
@@ -91,6 +96,23 @@ bool SetLiteral(Message& message, const FieldDescriptor& field, const std::strin
       return false;
   }
   return false;
+}
+
+std::string WhyInexact(const FieldDescriptor& field, const std::string& text) {
+  if (field.type() == FieldDescriptor::TYPE_BYTES) {
+    const bool is_ascii = std::all_of(text.begin(), text.end(), [](char c) { return absl::ascii_isascii(Byte(c)); });
+    return is_ascii ? "" : "has characters beyond ASCII, which are not one byte each";
+  }
+  const bool is_single = field.cpp_type() == FieldDescriptor::CPPTYPE_FLOAT;
+  double value = 0;
+  if ((!is_single && field.cpp_type() != FieldDescriptor::CPPTYPE_DOUBLE) || !absl::SimpleAtod(text, &value)) return "";
+  const double most = is_single ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+  const double least = is_single ? std::numeric_limits<float>::denorm_min() : std::numeric_limits<double>::denorm_min();
+  const bool names_infinity = text.find_first_of("iI") != std::string::npos;
+  if (!names_infinity && std::abs(value) > most) return "is too large for it";
+  const bool is_zero = text.substr(0, text.find_first_of("eE")).find_first_of("123456789") == std::string::npos;
+  if (!is_zero && std::abs(value) < least) return "is too small for it";
+  return "";
 }
 
 std::string ShortName(const EnumValueDescriptor& value) {

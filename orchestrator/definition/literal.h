@@ -15,6 +15,10 @@ namespace unwind {
 bool SetLiteral(google::protobuf::Message& message, const google::protobuf::FieldDescriptor& field,
                 const std::string& text);
 
+// Why the field does not hold `text` as it stands, though SetLiteral takes it; empty if it does: bytes take ASCII
+// alone, because YAML's escapes name characters ("\xff" is two bytes); a number is within the type's range.
+std::string WhyInexact(const google::protobuf::FieldDescriptor& field, const std::string& text);
+
 // The name that a literal of this enum may use instead of `value`; equal to it if the enum has no prefix.
 std::string ShortName(const google::protobuf::EnumValueDescriptor& value);
 

@@ -75,6 +75,11 @@ class Loader {
     plan.answer_at_decided = ReadAnswerAt(file_.answer_at, findings_);
     parts_.key_required = ReadBool(file_.key_required, "'key_required'", parts_.key_required, findings_);
     if (file_.serves.given()) parts_.serves = FindUnaryMethod(types_->pool(), file_.serves, findings_);
+    if (parts_.serves != nullptr && IsOfThisProgram(*parts_.serves)) {
+      findings_.Refuse(file_.serves.line,
+                       absl::StrCat("'", file_.serves.value, "' is served by the orchestrator itself"),
+                       "serve a method of your own");
+    }
   }
 
   void ReadKey() {
@@ -82,7 +87,7 @@ class Loader {
     if (!key.given() || parts_.serves == nullptr) return;
     FieldPath fields;
     if (absl::StartsWith(key.value, "input.")) {
-      const Scope scope{.place = "'key'", .advice = "", .input = input(), .steps = {}, .reach = {}};
+      const Scope scope{.place = "'key'", .advice = "", .input = input(), .steps = {}, .reach = {}, .when = {}};
       const auto path = ResolvePath(key, scope, findings_);
       if (!path.has_value()) return;
       fields = std::get<StoredPath>(*path).fields;
@@ -121,13 +126,19 @@ class Loader {
       }
       steps_.push_back(ReadStep(text, types_->pool(), parts_.plan.age_max, findings_));
       kinds.push_back(steps_.back().plan.kind);
-      if (parts_.serves != nullptr && steps_.back().action == parts_.serves) {
-        findings_.Add(text.action.line,
-                      absl::StrCat("step '", text.name.value, "' calls the method that this saga serves"),
-                      "it would start itself without end; call another method");
-      }
+      RefuseCallsOfItself(text, steps_.back());
     }
     order_ = CheckStepOrder(file_.steps, kinds, findings_);
+  }
+
+  void RefuseCallsOfItself(const StepText& text, const ReadStepResult& step) {
+    for (const auto& [method, name] :
+         {std::pair(step.action, &text.action), std::pair(step.compensation, &text.compensation),
+          std::pair(step.resolve, &text.resolve)}) {
+      if (method == nullptr || method != parts_.serves) continue;
+      findings_.Refuse(name->line, absl::StrCat("step '", text.name.value, "' calls the method that this saga serves"),
+                       "it would start itself without end; call another method");
+    }
   }
 
   // What a path may read when step `i` is called. An order that is not sound forbids nothing more: that is reported.
@@ -136,10 +147,14 @@ class Loader {
                 .advice = absl::StrCat("read the input or a step that '", file_.steps[i].name.value, "' comes after"),
                 .input = input(),
                 .steps = {},
-                .reach = {}};
+                .reach = {},
+                .when = file_.steps[i].when.value};
     for (std::size_t j = 0; j < steps_.size(); ++j) {
       scope.steps.push_back({file_.steps[j].name.value, ReplyOf(j)});
-      scope.reach.push_back(!order_.sound || order_.ancestor[i][j] ? ReachOfEnded(j) : Reach::kNotYet);
+      // A step under the same 'when' has run if this one runs.
+      const bool has_same_when = file_.steps[j].when.given() && file_.steps[j].when.value == scope.when;
+      const Reach ended = has_same_when ? Reach::kThere : ReachOfEnded(j);
+      scope.reach.push_back(!order_.sound || order_.ancestor[i][j] ? ended : Reach::kNotYet);
     }
     return scope;
   }
@@ -166,6 +181,7 @@ class Loader {
     ReadStepResult& step = steps_[i];
     CompiledStep compiled;
     compiled.methods.overrides = step.overrides;
+    compiled.methods.place = findings_.Place(text.line);
     step.plan.after = order_.after[i];
     step.plan.when = CompileWhen(i);
     if (step.action != nullptr) {
@@ -229,7 +245,7 @@ class Loader {
                     "give a 'response'");
       return;
     }
-    Scope scope{.place = "the response", .advice = "", .input = input(), .steps = {}, .reach = {}};
+    Scope scope{.place = "the response", .advice = "", .input = input(), .steps = {}, .reach = {}, .when = {}};
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       scope.steps.push_back({file_.steps[i].name.value, ReplyOf(i)});
       scope.reach.push_back(ReachOfEnded(i));

@@ -1,9 +1,11 @@
 #include "orchestrator/definition/mapping.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
@@ -35,6 +37,8 @@ absl::string_view Read(const SagaText& source, const Saga& saga) {
   return "";
 }
 
+bool IsNoIdentifier(char c) { return !absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-'; }
+
 void Assign(const Assignment& assignment, const std::vector<const Message*>& roots, const Saga& saga, Message& built) {
   Message* holder = &built;
   for (std::size_t i = 0; i + 1 < assignment.target.size(); ++i) {
@@ -47,7 +51,8 @@ void Assign(const Assignment& assignment, const std::vector<const Message*>& roo
       continue;
     }
     const SagaText& words = std::get<SagaText>(source);
-    const std::string text = CleanText(Read(words, saga), words.bytes_max);
+    std::string text = CleanText(Read(words, saga), words.bytes_max);
+    if (words.as_identifier) std::replace_if(text.begin(), text.end(), IsNoIdentifier, '_');
     if (text.empty()) continue;
     holder->GetReflection()->SetString(holder, &target, text);
     return;

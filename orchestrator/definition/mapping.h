@@ -36,7 +36,9 @@ struct StoredField {
 enum class SagaField { kId, kKey, kFailureReason, kFailureMessage, kFailureStep, kFailureDomain };
 struct SagaText {
   SagaField field = SagaField::kId;
-  std::size_t bytes_max = absl::string_view::npos;  // a failure's words are cut to what the target's rules take
+  // A failure's words are made to fit the target's rules: cut, and other characters than an identifier's become '_'.
+  std::size_t bytes_max = absl::string_view::npos;
+  bool as_identifier = false;
 };
 using Source = std::variant<StoredField, SagaText>;
 

@@ -1,6 +1,8 @@
 #include "orchestrator/definition/mapping_compiler.h"
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -9,8 +11,10 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "common/rpc/validate.h"
 #include "orchestrator/definition/literal.h"
-#include "saga/v1/rules.pb.h"
+#include "orchestrator/definition/rule_fit.h"
 
 namespace unwind {
 namespace {
@@ -21,14 +25,11 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::OneofDescriptor;
 
-const saga::v1::FieldRules& RulesOf(const FieldDescriptor& field) {
-  return field.options().GetExtension(saga::v1::rules);
-}
-
-bool IsRequired(const FieldDescriptor& field) { return field.is_required() || RulesOf(field).required(); }
+constexpr std::size_t kSagaIdBytes = 36;  // a UUID
+constexpr std::size_t kKeyBytesMax = 64;
 
 // "a.b": a plain literal of this look is far more likely a mistyped path than a text.
-bool LooksLikePath(const std::string& text) {
+bool LooksLikePath(absl::string_view text) {
   bool dot = false;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -38,6 +39,16 @@ bool LooksLikePath(const std::string& text) {
       return false;
   }
   return dot && absl::ascii_isalpha(static_cast<unsigned char>(text.front()));
+}
+
+// What stands between the first braces, as in "${input.a}" or "{{ input.a }}", or else the whole text, without a $.
+absl::string_view WithoutBraces(absl::string_view text) {
+  const std::size_t open = text.find('{');
+  const std::size_t close = open == text.npos ? text.npos : text.find('}', open);
+  if (close != text.npos) text = text.substr(open, close - open);
+  while (absl::ConsumePrefix(&text, "{") || absl::ConsumePrefix(&text, "$") || absl::ConsumePrefix(&text, " ")) {
+  }
+  return absl::StripTrailingAsciiWhitespace(text);
 }
 
 class Compiler {
@@ -52,18 +63,28 @@ class Compiler {
   }
 
  private:
-  // What a right-hand side is for.
+  // What a right-hand side is for, and what is known of its alternatives so far.
   struct Target {
     const FieldDescriptor& field;
     bool is_first_of = false;
     bool has_fallback = false;  // a literal, which is always set
+    bool is_always_set = has_fallback;
+    bool may_all_be_skipped = true;
   };
+
+  // A field of a oneof, and the path it is copied from, if it is one path into a stored message and nothing else.
+  struct Member {
+    int line = 0;
+    const FieldDescriptor* field = nullptr;
+    std::optional<StoredPath> source;
+  };
+  using Oneofs = std::map<const OneofDescriptor*, std::vector<Member>>;
 
   // The fields of one message: the mapped one itself, or one inside it that a nested map builds.
   void CompileFields(const std::vector<FieldText>& fields, int line, const FieldPath& parents, Message& base) {
     const Descriptor& type = *base.GetDescriptor();
     std::set<const FieldDescriptor*> given;
-    std::map<const OneofDescriptor*, const FieldDescriptor*> chosen;
+    Oneofs oneofs;
     for (const FieldText& text : fields) {
       const FieldDescriptor* field = type.FindFieldByName(text.name.value);
       if (field == nullptr) {
@@ -72,35 +93,60 @@ class Compiler {
         continue;
       }
       given.insert(field);
-      CheckOneof(text, *field, chosen);
-      CompileField(text, *field, parents, base);
+      const std::optional<StoredPath> source = CompileField(text, *field, parents, base);
+      if (const OneofDescriptor* oneof = field->real_containing_oneof()) {
+        oneofs[oneof].push_back({text.name.line, field, source});
+      }
     }
-    if (is_request_) CheckRequired(type, given, line);
+    for (const auto& [oneof, members] : oneofs) CheckOneof(*oneof, members);
+    CheckRequired(type, given, line);
   }
 
-  void CheckOneof(const FieldText& text, const FieldDescriptor& field,
-                  std::map<const OneofDescriptor*, const FieldDescriptor*>& chosen) {
-    const OneofDescriptor* oneof = field.real_containing_oneof();
-    if (oneof == nullptr || chosen.try_emplace(oneof, &field).second) return;
-    findings_.Add(text.name.line,
-                  absl::StrCat("'", chosen[oneof]->name(), "' and '", field.name(), "' are both of the oneof '",
-                               oneof->name(), "'"),
-                  "give one of them");
+  // Several members may be given if at most one of them can be set: each from another member of one oneof.
+  void CheckOneof(const OneofDescriptor& oneof, const std::vector<Member>& members) {
+    const Member& first = members.front();
+    std::set<const FieldDescriptor*> sources = {SourceMember(first)};
+    for (std::size_t i = 1; i < members.size(); ++i) {
+      const Member& other = members[i];
+      if (AreOfOneOneof(first, other) && sources.insert(SourceMember(other)).second) continue;
+      findings_.Add(other.line,
+                    absl::StrCat("'", first.field->name(), "' and '", other.field->name(), "' are both of the oneof '",
+                                 oneof.name(), "'"),
+                    "give one of them, or give each from another member of one oneof, of which only one is set");
+    }
   }
+
+  static const FieldDescriptor* SourceMember(const Member& member) {
+    return member.source.has_value() && !member.source->fields.empty() ? member.source->fields.back() : nullptr;
+  }
+
+  static bool AreOfOneOneof(const Member& a, const Member& b) {
+    const FieldDescriptor* from_a = SourceMember(a);
+    const FieldDescriptor* from_b = SourceMember(b);
+    if (from_a == nullptr || from_b == nullptr || from_a->real_containing_oneof() == nullptr) return false;
+    const FieldPath& path_a = a.source->fields;
+    const FieldPath& path_b = b.source->fields;
+    return a.source->step == b.source->step && from_a->real_containing_oneof() == from_b->real_containing_oneof() &&
+           std::equal(path_a.begin(), path_a.end() - 1, path_b.begin(), path_b.end() - 1);
+  }
+
+  // A response gives what it likes, but without proto2's required fields nobody can parse it.
+  bool MustBeSet(const FieldDescriptor& field) const { return is_request_ ? IsRequired(field) : field.is_required(); }
 
   void CheckRequired(const Descriptor& type, const std::set<const FieldDescriptor*>& given, int line) {
     for (int i = 0; i < type.field_count(); ++i) {
       const FieldDescriptor* field = type.field(i);
-      if (!IsRequired(*field) || given.contains(field)) continue;
+      if (!MustBeSet(*field) || given.contains(field)) continue;
       findings_.Add(
           line, absl::StrCat(scope_.place, " leaves out '", field->name(), "', which ", type.full_name(), " requires"),
           "say where it comes from");
     }
   }
 
-  void CompileField(const FieldText& text, const FieldDescriptor& field, const FieldPath& parents, Message& base) {
+  std::optional<StoredPath> CompileField(const FieldText& text, const FieldDescriptor& field, const FieldPath& parents,
+                                         Message& base) {
     const ValueText& value = text.value;
-    if (value.line == 0) return;  // it has no usable value, which is reported already
+    if (value.line == 0) return std::nullopt;  // it has no usable value, which is reported already
     FieldPath target = parents;
     target.push_back(&field);
     if (value.is_message) {
@@ -108,20 +154,27 @@ class Compiler {
         findings_.Add(value.line,
                       absl::StrCat("'", field.name(), "' is ", TypeName(field), ", which a map cannot build"),
                       "give it a path");
-        return;
+        return std::nullopt;
       }
       // The message is there even if nothing in it is set.
-      return CompileFields(value.fields, value.line, target, *base.GetReflection()->MutableMessage(&base, &field));
+      CompileFields(value.fields, value.line, target, *base.GetReflection()->MutableMessage(&base, &field));
+      return std::nullopt;
     }
+    return CompileAlternatives(value, field, std::move(target), base);
+  }
+
+  std::optional<StoredPath> CompileAlternatives(const ValueText& value, const FieldDescriptor& field, FieldPath target,
+                                                Message& base) {
     std::vector<Text> alternatives = value.first_of;
     const bool is_first_of = !alternatives.empty();
     if (!is_first_of) alternatives.push_back(value.text);
-    const Target to{field, is_first_of, is_first_of && !IsPath(alternatives.back(), scope_)};
+    Target to{field, is_first_of, !IsPath(alternatives.back(), scope_)};
     Assignment assignment{std::move(target), {}};
+    std::optional<StoredPath> source;
     for (std::size_t i = 0; i < alternatives.size(); ++i) {
       const Text& alternative = alternatives[i];
       if (IsPath(alternative, scope_)) {
-        CompilePath(alternative, to, assignment);
+        source = CompilePath(alternative, to, assignment);
       } else if (i + 1 < alternatives.size()) {
         findings_.Add(alternative.line,
                       absl::StrCat("'", alternative.value, "' in first_of is a literal, which is always set"),
@@ -130,30 +183,69 @@ class Compiler {
         CompileLiteral(alternative, field, base);
       }
     }
+    if (!assignment.sources.empty()) CheckPresence(value, to);
+    const bool is_one_path = assignment.sources.size() == 1 && !to.has_fallback;
     if (!assignment.sources.empty()) assignments_.push_back(std::move(assignment));
+    return is_one_path ? source : std::nullopt;
   }
 
-  void CompilePath(const Text& text, const Target& to, Assignment& assignment) {
-    const auto path = ResolvePath(text, scope_, findings_);
-    if (!path.has_value()) return;
-    if (const auto* stored = std::get_if<StoredPath>(&*path)) return CompileStored(text, *stored, to, assignment);
-    if (to.field.is_repeated() || to.field.type() != FieldDescriptor::TYPE_STRING) {
-      return ReportMismatch(text, "string", to.field);
+  void CheckPresence(const ValueText& value, const Target& to) {
+    if (!MustBeSet(to.field) || to.is_always_set) return;
+    if (to.may_all_be_skipped) {
+      findings_.Refuse(value.line,
+                       absl::StrCat("'", to.field.name(), "' is required, but all that it is read from may be skipped"),
+                       "end its first_of with a literal, or give this step the same 'when'");
+    } else {
+      findings_.Warn(value.line,
+                     absl::StrCat("'", to.field.name(), "' is required, but what it is read from may not be set"),
+                     "make that field required too by its saga.v1.rules, or end a first_of with a literal");
     }
+  }
+
+  std::optional<StoredPath> CompilePath(const Text& text, Target& to, Assignment& assignment) {
+    const auto path = ResolvePath(text, scope_, findings_);
+    if (!path.has_value()) {
+      to.is_always_set = true;  // the path is reported, and one finding is enough
+      return std::nullopt;
+    }
+    if (const auto* stored = std::get_if<StoredPath>(&*path)) {
+      CompileStored(text, *stored, to, assignment);
+      return *stored;
+    }
+    to.is_always_set = true;  // a failure's words are judged apart
     const SagaField of_saga = std::get<SagaField>(*path);
-    if (of_saga == SagaField::kId || of_saga == SagaField::kKey) {
+    if (to.field.is_repeated() || to.field.type() != FieldDescriptor::TYPE_STRING) {
+      ReportMismatch(text, "string", to.field);
+    } else if (of_saga == SagaField::kId || of_saga == SagaField::kKey) {
+      CheckNameFits(text, of_saga, to.field);
       assignment.sources.push_back(SagaText{of_saga});
     } else {
       CheckFailureFits(text, of_saga, to);
-      const std::size_t bytes_max = RulesOf(to.field).max_bytes();
-      assignment.sources.push_back(SagaText{of_saga, bytes_max == 0 ? absl::string_view::npos : bytes_max});
+      assignment.sources.push_back(SagaText{of_saga, BytesMax(to.field), TakesIdentifiers(to.field)});
+    }
+    return std::nullopt;
+  }
+
+  // A saga's id and key are identifiers and never empty.
+  void CheckNameFits(const Text& text, SagaField name, const FieldDescriptor& field) {
+    if (!is_request_) return;
+    if (name == SagaField::kId && BytesMax(field) < kSagaIdBytes) {
+      findings_.Refuse(text.line,
+                       absl::StrCat("'saga.id' has ", kSagaIdBytes, " bytes, but '", field.name(), "' takes at most ",
+                                    BytesMax(field)),
+                       "give it another value");
+    } else if (name == SagaField::kKey && BytesMax(field) < kKeyBytesMax) {
+      findings_.Warn(text.line,
+                     absl::StrCat("'saga.key' may have ", kKeyBytesMax, " bytes, but '", field.name(),
+                                  "' takes at most ", BytesMax(field)),
+                     "give it another value, or let it take more");
     }
   }
 
   // A failure's words come from anywhere. Those that a compensation refuses would park the saga, so they are not sent.
   void CheckFailureFits(const Text& text, SagaField of_failure, const Target& to) {
-    if (of_failure == SagaField::kFailureReason) return;  // never empty, and an identifier
-    if (RulesOf(to.field).identifier() && of_failure != SagaField::kFailureStep) {
+    if (of_failure == SagaField::kFailureReason) return;  // never empty, and made an identifier where it must be one
+    if (TakesIdentifiers(to.field) && of_failure != SagaField::kFailureStep) {
       findings_.Add(
           text.line,
           absl::StrCat("'", text.value, "' may be any text, but '", to.field.name(), "' takes only identifiers"),
@@ -164,18 +256,20 @@ class Compiler {
     }
   }
 
-  void CompileStored(const Text& text, const StoredPath& path, const Target& to, Assignment& assignment) {
-    const Reach reach = path.step == kInputRoot ? Reach::kThere : scope_.reach[static_cast<std::size_t>(path.step)];
+  void CompileStored(const Text& text, const StoredPath& path, Target& to, Assignment& assignment) {
+    const bool is_input = path.step == kInputRoot;
+    const Reach reach = is_input ? Reach::kThere : scope_.reach[static_cast<std::size_t>(path.step)];
     if (reach == Reach::kOwnReply) reads_own_reply_ = true;
-    if (reach == Reach::kMaySkip && !to.is_first_of) {
+    const bool is_when = !scope_.when.empty() && text.value == scope_.when;
+    if (reach == Reach::kMaySkip && !to.is_first_of && !is_when) {
+      to.is_always_set = true;  // one finding is enough
       findings_.Add(
           text.line,
           absl::StrCat(scope_.place, " reads '", text.value, "', but the step may be skipped: it has a 'when'"),
           absl::StrCat("write first_of: [", text.value, "], with alternatives if there are any"));
       return;
     }
-    const Descriptor& root =
-        path.step == kInputRoot ? *scope_.input : *scope_.steps[static_cast<std::size_t>(path.step)].type;
+    const Descriptor& root = is_input ? *scope_.input : *scope_.steps[static_cast<std::size_t>(path.step)].type;
     if (path.fields.empty()) {
       if (to.field.is_repeated() || to.field.message_type() != &root) {
         return ReportMismatch(text, root.full_name(), to.field);
@@ -183,7 +277,19 @@ class Compiler {
     } else if (!CanCopy(*path.fields.back(), to.field)) {
       return ReportMismatch(text, TypeName(*path.fields.back()), to.field);
     }
+    if (reach != Reach::kMaySkip) to.may_all_be_skipped = false;
+    // Nobody holds a reply to rules, so what a step that ran has answered counts as set.
+    const bool is_set = is_input ? IsAlwaysSet(path.fields) : reach != Reach::kMaySkip;
+    if (is_set || is_when) to.is_always_set = true;
+    if (is_input && is_request_ && !path.fields.empty()) WarnOfExcess(text, *path.fields.back(), to.field);
     assignment.sources.push_back(StoredField{RootIndex(path.step, root), path.fields});
+  }
+
+  void WarnOfExcess(const Text& text, const FieldDescriptor& source, const FieldDescriptor& target) {
+    for (const std::string& excess : Excess(source, target)) {
+      findings_.Warn(text.line, absl::StrCat("'", text.value, "' ", excess, ", which '", target.name(), "' refuses"),
+                     "give the served request's field the same saga.v1.rules");
+    }
   }
 
   void CompileLiteral(const Text& text, const FieldDescriptor& field, Message& base) {
@@ -199,6 +305,31 @@ class Compiler {
       findings_.Add(text.line,
                     absl::StrCat("'", text.value, "' is no value of '", field.name(), "' (", TypeName(field), ")"),
                     AdviceOnLiteral(text, field));
+    } else {
+      CheckLiteral(text, field, base);
+    }
+  }
+
+  void CheckLiteral(const Text& text, const FieldDescriptor& field, const Message& base) {
+    if (const std::string why = WhyInexact(field, text.value); !why.empty()) {
+      findings_.Refuse(text.line,
+                       absl::StrCat("'", text.value, "' for '", field.name(), "' (", TypeName(field), ") ", why),
+                       "give a value that the field holds as it is written");
+    }
+    if (is_request_) {
+      for (const FieldViolation& violation : FindViolations(base, field)) {
+        findings_.Refuse(
+            text.line,
+            absl::StrCat("'", text.value, "' breaks the rules of '", field.name(), "': it ", violation.description),
+            "give it a value within its saga.v1.rules: the service refuses any other, at every repeat");
+      }
+    }
+    const absl::string_view meant = WithoutBraces(text.value);
+    const std::string first(meant.substr(0, meant.find('.')));
+    const std::vector<std::string> roots = RootNames(scope_);
+    if (LooksLikePath(meant) && std::find(roots.begin(), roots.end(), first) != roots.end()) {
+      findings_.Warn(text.line, absl::StrCat("'", text.value, "' is sent as this text"),
+                     absl::StrCat("if ", meant, " is meant: paths are written without quotes and braces"));
     }
   }
 

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -48,6 +49,12 @@ const MethodDescriptor* FindUnaryMethod(const google::protobuf::DescriptorPool& 
     return nullptr;
   }
   return method;
+}
+
+bool IsOfThisProgram(const MethodDescriptor& method) {
+  const std::string& package = method.file()->package();
+  return package == "saga.v1" || absl::StartsWith(package, "grpc.health.") ||
+         absl::StartsWith(package, "grpc.reflection.");
 }
 
 std::string GrpcPath(const MethodDescriptor& method) {

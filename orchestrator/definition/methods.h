@@ -14,6 +14,9 @@ namespace unwind {
 const google::protobuf::MethodDescriptor* FindUnaryMethod(const google::protobuf::DescriptorPool& pool,
                                                           const Text& name, Findings& findings);
 
+// Of a service that every orchestrator serves: SagaService, health or reflection.
+bool IsOfThisProgram(const google::protobuf::MethodDescriptor& method);
+
 // "/package.Service/Method".
 std::string GrpcPath(const google::protobuf::MethodDescriptor& method);
 

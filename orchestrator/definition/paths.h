@@ -36,6 +36,7 @@ struct Scope {
   std::vector<StepReply> steps;
   std::vector<Reach> reach;    // by step
   bool failure_known = false;  // saga.failure.* may be read
+  std::string when;            // the path that is set whenever this place is reached; empty: none
 };
 
 // input.x, or x.y of step number `step`. With no fields it is the whole message.

@@ -53,7 +53,16 @@ void ReadResolve(const StepText& text, const DescriptorPool& pool, ReadStepResul
     findings.Add(text.resolve_request.line, absl::StrCat(Quoted(text), " has a resolve_request, but no resolve"),
                  "name the resolve method, or take its request out");
   }
-  if (!text.resolve.given()) return;
+  if (!text.resolve.given()) {
+    if (step.plan.kind == StepKind::kPivot) {
+      findings.Warn(text.line,
+                    absl::StrCat(Quoted(text),
+                                 " is a pivot without a resolve: refused after an unknown outcome it parks, "
+                                 "and a person must find out whether it happened"),
+                    "name a method that answers finally whether it happened");
+    }
+    return;
+  }
   if (step.plan.kind != StepKind::kPivot) {
     findings.Add(text.resolve.line, absl::StrCat(Quoted(text), " is not a pivot, so nothing ever resolves it"),
                  "take its resolve out: other steps are repeated or compensated until their outcome is known");

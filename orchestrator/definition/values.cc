@@ -11,7 +11,8 @@
 namespace unwind {
 namespace {
 
-constexpr std::size_t kReasonBytesMax = 63;  // of google.rpc.ErrorInfo
+constexpr absl::Duration kDurationMin = absl::Milliseconds(1);  // less is a mistyped unit, and a loop that never rests
+constexpr std::size_t kReasonBytesMax = 63;                     // of google.rpc.ErrorInfo
 
 std::vector<std::string> ErrorCodeNames() {
   std::vector<std::string> names;
@@ -29,12 +30,15 @@ absl::Duration ReadDuration(const Text& text, const std::string& what, absl::Dur
     findings.Add(text.line, absl::StrCat(what, " '", text.value, "' is not a duration"),
                  "write it as 500ms, 2s or 1h30m");
   } else if (duration <= absl::ZeroDuration()) {
-    findings.Add(text.line, absl::StrCat(what, " is ", text.value), "it must be more than zero");
+    findings.Add(text.line, absl::StrCat(what, " is ", text.value), "it must be at least 1ms");
   } else if (duration > max) {
     findings.Add(
         text.line, absl::StrCat(what, " is ", text.value),
         absl::StrCat("at most ", absl::FormatDuration(max), " makes sense: nothing is sent for an older saga"));
   } else {
+    if (duration < kDurationMin) {
+      findings.Refuse(text.line, absl::StrCat(what, " is ", text.value), "it must be at least 1ms");
+    }
     return duration;
   }
   return otherwise;
@@ -89,7 +93,7 @@ std::optional<int> ReadErrorCode(const Text& text, Findings& findings) {
 std::optional<Outcome> ReadOverride(const Text& text, Findings& findings) {
   if (text.value == "REFUSED") return Outcome::kRefused;
   if (text.value == "UNKNOWN") return Outcome::kUnknown;
-  findings.Add(text.line, absl::StrCat("a code cannot be made '", text.value, "'"),
+  findings.Add(text.line, absl::StrCat("the code of an action's answer cannot be made '", text.value, "'"),
                "write REFUSED (the service says no) or UNKNOWN (it may have happened)");
   return std::nullopt;
 }

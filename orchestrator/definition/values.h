@@ -15,7 +15,7 @@ namespace unwind {
 
 // Each returns `otherwise` if the file does not give the value, or, with a finding, if it is not a good one.
 
-// "100ms", "2s", "1h30m": more than zero, at most `max`.
+// "100ms", "2s", "1h30m": at least 1 ms, at most `max`.
 absl::Duration ReadDuration(const Text& text, const std::string& what, absl::Duration otherwise, absl::Duration max,
                             Findings& findings);
 int ReadCount(const Text& text, const std::string& what, int otherwise, int max, Findings& findings);

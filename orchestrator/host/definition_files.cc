@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
+#include "orchestrator/definition/nested_sagas.h"
 
 namespace unwind {
 namespace {
@@ -134,6 +135,7 @@ absl::StatusOr<std::shared_ptr<const Definition>> LoadStoredDefinition(const Sto
 
 absl::Status ServeDefinitions(const std::vector<std::shared_ptr<const Definition>>& definitions,
                               DefinitionCatalog& catalog) {
+  RETURN_IF_ERROR(CheckNoneIsNested(definitions));
   std::vector<std::string> errors;
   for (const std::shared_ptr<const Definition>& definition : definitions) {
     absl::Status served = catalog.Add(definition);

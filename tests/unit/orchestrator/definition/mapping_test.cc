@@ -187,6 +187,15 @@ response: { all: input.all }
             texts.Text("lab.v1.Everything", texts.Bytes("lab.v1.Everything", entries)));
 }
 
+TEST(Copies, OfAOneofTheMemberThatIsSet) {
+  const std::string members = "{ by_name: input.all.by_name, by_number: input.all.by_number }";
+  EXPECT_EQ(Copied(members, R"(all { by_name: "n" })"), R"(by_name: "n")");
+  EXPECT_EQ(Copied(members, "all { by_number: 0 }"), "by_number: 0") << "set, though to its default";
+  EXPECT_EQ(Copied(members, "all { }"), "");
+  EXPECT_EQ(Copied("{ by_number: input.all.by_number, by_name: input.all.by_name }", R"(all { by_name: "" })"),
+            R"(by_name: "")");
+}
+
 TEST(Literals, OfEveryType) {
   EXPECT_EQ(
       Copied(R"({ text: "input.all.text", raw: abc, yes: true, small: -5, big: 9000000000, small_positive: 6,
@@ -258,6 +267,28 @@ response: {}
   saga.failure.message = "no \xFF more";
   EXPECT_EQ(*definition->Request(saga, 0, Phase::kCompensation),
             texts.Bytes("lab.v1.UnmakeRequest", R"(id: "0190-saga" part_id: "p-9" why: "no ? more")"));
+}
+
+TEST(Compensation, OfAnIdentifierTakesAnyReason) {
+  const auto definition = LoadText(R"(
+saga: lab
+version: 1
+serves: lab.v1.Lab/Run
+steps:
+  - name: make
+    action: lab.v1.Parts/Make
+    request: { id: saga.id }
+    compensation: lab.v1.Parts/Unmake
+    compensation_request: { id: saga.id, why_code: saga.failure.reason, why: saga.failure.reason }
+response: {}
+)");
+  ASSERT_NE(definition, nullptr);
+  Saga saga = NewSaga(*definition);
+  saga.failure.reason = absl::StrCat("no more, \xEA\xB0\x80", std::string(100, 'x'));
+  const std::string cut = absl::StrCat("no_more_____", std::string(52, 'x'));
+  EXPECT_EQ(Texts().Text("lab.v1.UnmakeRequest", *definition->Request(saga, 0, Phase::kCompensation)),
+            absl::StrCat(R"(id: "0190-saga" why: "no more, \352\260\200)", std::string(100, 'x'), R"(" why_code: ")",
+                         cut, "\""));
 }
 
 TEST(Resolve, MayHaveItsOwnRequest) {

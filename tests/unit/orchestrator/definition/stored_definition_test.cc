@@ -149,7 +149,7 @@ TEST_F(Hash, ChangesWithAFieldOfAReplyAndWithTheRulesOfAField) {
   EXPECT_NE(Of(yaml_), as_it_is_);
   SetUp();
   auto& request = Message(kStock, "ReserveRequest");
-  request.mutable_field(0)->mutable_options()->MutableExtension(saga::v1::rules)->set_max_bytes(7);
+  request.mutable_field(0)->mutable_options()->MutableExtension(saga::v1::rules)->set_max_bytes(77);
   EXPECT_NE(Of(yaml_), as_it_is_);
 }
 
