@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <iostream>
 #include <memory>
 #include <set>
 #include <string>
@@ -21,6 +22,7 @@
 #include "orchestrator/api/saga_service.h"
 #include "orchestrator/api/served_methods.h"
 #include "orchestrator/engine/driver.h"
+#include "orchestrator/host/check.h"
 #include "orchestrator/host/definition_files.h"
 #include "orchestrator/host/definition_learner.h"
 #include "orchestrator/host/maintenance.h"
@@ -87,6 +89,11 @@ absl::Status Run(const Options& options) {
                    LoadDescriptors(options.descriptors, options.built_in_descriptors));
   ASSIGN_OR_RETURN(const std::vector<std::string> files, DefinitionFilesToServe(options));
   ASSIGN_OR_RETURN(const Definitions definitions, LoadDefinitionFiles(files, descriptors));
+  for (const auto& definition : definitions) {
+    for (const std::string& warning : definition->warnings()) {
+      Log(Severity::kWarning, "a definition is likely not what was meant", {{"warning", warning}});
+    }
+  }
   DefinitionCatalog catalog;
   RETURN_IF_ERROR(ServeDefinitions(definitions, catalog));
   ASSIGN_OR_RETURN(const Routes routes, ParseRoutes(options.participants));
@@ -138,27 +145,9 @@ absl::Status Run(const Options& options) {
 }
 
 absl::Status Check(const Options& options, const std::vector<std::string>& paths) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> files, ListDefinitionFiles(paths));
-  if (files.empty()) return absl::InvalidArgumentError("check: name the definition files to check");
   ASSIGN_OR_RETURN(const DescriptorSets descriptors,
                    LoadDescriptors(options.descriptors, options.built_in_descriptors));
-  std::vector<std::string> errors;
-  DefinitionCatalog catalog;
-  for (const std::string& file : files) {
-    const absl::StatusOr<Definitions> loaded = LoadDefinitionFiles({file}, descriptors);
-    const absl::Status status = loaded.ok() ? ServeDefinitions(*loaded, catalog) : loaded.status();
-    if (!status.ok()) {
-      // What is wrong within a file names it; what is wrong between files does not.
-      errors.emplace_back(loaded.ok() ? absl::StrCat(file, ": ", status.message()) : std::string(status.message()));
-      continue;
-    }
-    for (const auto& definition : *loaded) {
-      const Plan& plan = definition->plan();
-      std::printf("%s: ok, saga %s version %d, %zu steps\n", file.c_str(), plan.name.c_str(), plan.version,
-                  plan.steps.size());
-    }
-  }
-  return errors.empty() ? absl::OkStatus() : absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
+  return CheckDefinitions(paths, descriptors, std::cout);
 }
 
 absl::Status RunCommand(const std::vector<std::string>& arguments) {

@@ -27,7 +27,8 @@ absl::Status CheckDefinitions(const std::vector<std::string>& paths, const Descr
     for (const auto& definition : *loaded) {
       const Plan& plan = definition->plan();
       for (const std::string& warning : definition->warnings()) out << warning << '\n';
-      out << file << ": ok, saga " << plan.name << " version " << plan.version << ", " << plan.steps.size() << " steps\n";
+      out << file << ": ok, saga " << plan.name << " version " << plan.version << ", " << plan.steps.size()
+          << " steps\n";
       good.push_back(definition);
     }
   }

@@ -1,12 +1,16 @@
 #include "orchestrator/host/definition_files.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <system_error>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
@@ -14,6 +18,11 @@
 
 namespace unwind {
 namespace {
+
+constexpr std::size_t kDescriptorSetBytesMax = 64 << 20;
+constexpr std::size_t kReadBytes = 64 << 10;  // at a time
+
+std::string ErrnoText(int number) { return std::error_code(number, std::generic_category()).message(); }
 
 // The errors of many files become one status, so that a person sees them all at once.
 absl::Status Together(absl::StatusCode code, const std::vector<std::string>& errors) {
@@ -35,12 +44,12 @@ absl::StatusOr<std::vector<std::string>> Expand(const std::string& path) {
 }
 
 absl::StatusOr<std::shared_ptr<const DescriptorSource>> LoadSet(const std::string& file) {
-  ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file));
+  ASSIGN_OR_RETURN(const std::string bytes, ReadFile(file, kDescriptorSetBytesMax));
   return DescriptorSource::Build(file, bytes);
 }
 
 absl::StatusOr<std::shared_ptr<const Definition>> LoadFile(const std::string& file, const DescriptorSets& sets) {
-  ASSIGN_OR_RETURN(const std::string yaml, ReadFile(file));
+  ASSIGN_OR_RETURN(const std::string yaml, ReadFile(file, kDefinitionBytesMax));
   return sets.Load(file, yaml);
 }
 
@@ -58,14 +67,24 @@ absl::Status StoreDefinition(SagaStore& store, const Definition& definition) {
 
 }  // namespace
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error) || !file || !(text << file.rdbuf())) {
-    return absl::NotFoundError(absl::StrCat(path, ": cannot be read; is it there, and not empty?"));
+absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t bytes_max) {
+  const auto error = [&path](const std::string& what) { return absl::NotFoundError(absl::StrCat(path, ": ", what)); };
+  // Without waiting: to open a named pipe would wait for its writer.
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return error(absl::StrCat("cannot be read: ", ErrnoText(errno)));
+  const absl::Cleanup close = [file] { ::close(file); };
+  struct stat facts = {};
+  if (::fstat(file, &facts) != 0 || !S_ISREG(facts.st_mode)) return error("cannot be read: it is not a regular file");
+  std::string text;
+  for (ssize_t got = 1; got > 0 && text.size() <= bytes_max;) {
+    const std::size_t before = text.size();
+    text.resize(before + std::min(kReadBytes, bytes_max + 1 - before));
+    got = ::read(file, text.data() + before, text.size() - before);
+    if (got < 0) return error(absl::StrCat("cannot be read: ", ErrnoText(errno)));
+    text.resize(before + static_cast<std::size_t>(got));
   }
-  return text.str();
+  if (text.size() > bytes_max) return error(absl::StrCat("it has more than ", bytes_max, " bytes, which is too large"));
+  return text;
 }
 
 absl::StatusOr<DescriptorSets> LoadDescriptors(const std::vector<std::string>& given, const std::string& built_in) {

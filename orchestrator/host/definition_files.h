@@ -14,8 +14,8 @@
 
 namespace unwind {
 
-// The text of a file. NOT_FOUND, one sentence that names it.
-absl::StatusOr<std::string> ReadFile(const std::string& path);
+// The bytes of a regular file. NOT_FOUND, one sentence that names it: there is none, or it has more than `bytes_max`.
+absl::StatusOr<std::string> ReadFile(const std::string& path, std::size_t bytes_max);
 
 // The descriptor sets in the files `given`, and the one in `built_in`. INVALID_ARGUMENT lists every error of every
 // file, one a line.

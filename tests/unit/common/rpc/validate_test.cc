@@ -124,6 +124,25 @@ TEST(Validate, RefusesAnUnknownEnumValue) {
   EXPECT_THAT(Violations(request), ElementsAre("payment_method: 77 is no value of shop.type.v1.PaymentMethod"));
 }
 
+TEST(FindViolations, PassesAnUnknownEnumValueOn) {
+  PlaceOrderRequest request = Good();
+  request.set_payment_method(static_cast<shop::type::v1::PaymentMethod>(77));
+  EXPECT_TRUE(FindViolations(request, UnknownEnumValues::kPassOn).empty());
+  EXPECT_EQ(FindViolations(request, UnknownEnumValues::kRefuse).size(), 1u);
+  request.set_payment_method(shop::type::v1::PAYMENT_METHOD_UNSPECIFIED);
+  EXPECT_EQ(FindViolations(request, UnknownEnumValues::kPassOn).size(), 1u) << "required";
+}
+
+TEST(FindViolations, OfOneFieldLeavesTheOthersOut) {
+  PlaceOrderRequest request = Good();
+  request.clear_member_id();
+  request.mutable_items(1)->set_quantity(0);
+  const auto* items = PlaceOrderRequest::descriptor()->FindFieldByName("items");
+  const auto found = FindViolations(request, *items);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].field, "items[1].quantity");
+}
+
 TEST(Validate, LooksIntoMessagesThatArePresent) {
   EXPECT_THAT(Violations(Parse<pg::v1::SetScenarioRequest>("scenario { fail_percent: 101 delay_ms: -1 }")),
               ElementsAre("scenario.fail_percent: is 101; at most 100 is allowed",

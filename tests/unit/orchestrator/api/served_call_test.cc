@@ -51,6 +51,16 @@ TEST(ReadKeyTest, AMissingKeyNamesTheField) {
   EXPECT_EQ(BadRequestOf(key.status()).field_violations(0).field(), "request_id");
 }
 
+TEST(CheckFieldsTest, AnEnumValueOfANewerClientIsPassedOn) {
+  PlaceOrderRequest request = WithKey("k");
+  request.set_member_id("kim");
+  auto* item = request.add_items();
+  item->set_product_id("lamp");
+  item->set_quantity(1);
+  request.set_payment_method(static_cast<shop::type::v1::PaymentMethod>(77));
+  EXPECT_EQ(CheckFields(FakeDefinition(), request, std::nullopt), absl::OkStatus());
+}
+
 TEST(CheckFieldsTest, NamesAMissingKeyOnlyBesideOtherFields) {
   PlaceOrderRequest request = WithKey("");
   request.set_member_id("m-1");

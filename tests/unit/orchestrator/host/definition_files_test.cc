@@ -1,5 +1,6 @@
 #include "orchestrator/host/definition_files.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -87,6 +88,21 @@ TEST_F(DefinitionFilesTest, EveryErrorOfEveryFileIsListed) {
   EXPECT_THAT(message, testing::HasSubstr(bad + ":9: "));
   EXPECT_THAT(message, testing::HasSubstr(folder_ + "/missing.yaml: cannot be read"));
   EXPECT_THAT(message, testing::HasSubstr(worse + ":8: "));
+}
+
+TEST_F(DefinitionFilesTest, OnlyRegularFilesOfABoundedSizeAreRead) {
+  EXPECT_EQ(*ReadFile(Write("a", "12345"), 5), "12345");
+  EXPECT_EQ(*ReadFile(Write("empty", ""), 5), "");
+  EXPECT_EQ(*ReadFile(Write("long", std::string(300'000, 'x')), 300'000), std::string(300'000, 'x'));
+  EXPECT_EQ(ReadFile(Write("b", "123456"), 5).status().message(),
+            folder_ + "/b: it has more than 5 bytes, which is too large");
+  EXPECT_EQ(ReadFile(folder_ + "/missing", 5).status().message(),
+            folder_ + "/missing: cannot be read: No such file or directory");
+  const std::string pipe = folder_ + "/pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& path : {pipe, folder_, std::string("/dev/zero")}) {
+    EXPECT_EQ(ReadFile(path, 5).status().message(), path + ": cannot be read: it is not a regular file");
+  }
 }
 
 TEST_F(DefinitionFilesTest, EveryBrokenDescriptorSetIsListed) {
