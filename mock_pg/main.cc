@@ -2,29 +2,18 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <memory>
-#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
-#include "common/base/clock.h"
-#include "common/base/flags.h"
-#include "common/base/log.h"
 #include "common/base/status_macros.h"
-#include "common/base/stop_signals.h"
-#include "common/db/connection.h"
-#include "common/db/migrate.h"
-#include "common/db/open.h"
-#include "common/rpc/server.h"
+#include "common/participant/service_main.h"
 #include "common/rpc/validate.h"
 #include "mock_pg/gateway.h"
 #include "mock_pg/gateway_service.h"
 
-ABSL_FLAG(std::string, db, "mock_pg.db",
-          "SQLite file of the ledger, made if it is not there; or postgres: and KEY=VALUE pairs, such as "
-          "\"postgres:host=db1 dbname=mock_pg user=mock_pg password_file=PATH\".");
 ABSL_FLAG(std::int32_t, fail_percent, 0, "Per cent of keys that are declined with CARD_DECLINED, 0 to 100.");
 ABSL_FLAG(std::int64_t, seed, 0, "Seed of every draw.");
 ABSL_FLAG(std::int32_t, delay_ms, 0, "Milliseconds that every call waits, 0 to 600000.");
@@ -58,47 +47,41 @@ absl::StatusOr<Scenario> ScenarioOfFlags() {
   return ReadScenario(scenario);
 }
 
-// A connection to `database`, whose schema is up to date.
-absl::StatusOr<std::unique_ptr<Connection>> OpenMigrated(const std::string& database) {
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenDatabase(database));
-  RETURN_IF_ERROR(Migrate(*connection, "mock_pg", kLedgerMigrations));
-  return connection;
-}
+class ServingGateway final : public Serving {
+ public:
+  ServingGateway(Databases databases, const Clock& clock, Gateway::Options options)
+      : gateway_(std::move(databases.write), std::move(databases.read), clock, std::move(options)) {}
 
-absl::Status Run() {
+  std::vector<NamedService> services() override {
+    return {{::pg::v1::PaymentGateway::service_full_name(), &service_},
+            {::pg::v1::MockControl::service_full_name(), &control_}};
+  }
+  void BeforeDrain() override { service_.Close(); }
+  void Stop() override { gateway_.Stop(); }
+
+ private:
+  Gateway gateway_;
+  GatewayService service_{gateway_};
+  ControlService control_{gateway_};
+};
+
+absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const Clock& clock) {
   Gateway::Options options;
   ASSIGN_OR_RETURN(options.scenario, ScenarioOfFlags());
   options.crash = [] { ::_exit(kCrashStatus); };
-  const std::string database = absl::GetFlag(FLAGS_db);
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer, OpenMigrated(database));
-  ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, OpenDatabase(database));
-  const SystemClock clock;
-  Gateway gateway(std::move(writer), std::move(reader), clock, std::move(options));
-  GatewayService service(gateway);
-  ControlService control(gateway);
-  ServerSetup setup;
-  setup.services = {{::pg::v1::PaymentGateway::service_full_name(), &service},
-                    {::pg::v1::MockControl::service_full_name(), &control}};
-  ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Server::Start(setup));
-  Log(Severity::kInfo, "ready", {{"store", NameOfDatabase(database)}});
-  server->WaitAndDrain(nullptr, [&service] { service.Close(); });
-  gateway.Stop();
-  return absl::OkStatus();
+  ASSIGN_OR_RETURN(Databases databases, open());
+  return std::make_unique<ServingGateway>(std::move(databases), clock, std::move(options));
 }
 
 }  // namespace
 }  // namespace unwind::pg
 
 int main(int argc, char** argv) {
-  unwind::HoldStopSignals();
-  const bool only_migrate =
-      unwind::ParseFlagsOrMigrate(argc, argv, "mock_pg: a payment gateway with a durable ledger and scripted faults.");
-  unwind::InitLog("mock_pg");
-  const absl::Status status =
-      only_migrate ? unwind::pg::OpenMigrated(absl::GetFlag(FLAGS_db)).status() : unwind::pg::Run();
-  if (!status.ok()) {
-    std::fprintf(stderr, "mock_pg: %s\n", std::string(status.message()).c_str());
-    return 1;
-  }
-  return 0;
+  return unwind::ServiceMain(argc, argv,
+                             {.name = "mock_pg",
+                              .usage = "mock_pg: a payment gateway with a durable ledger and scripted faults.",
+                              .component = "mock_pg",
+                              .migrations = kLedgerMigrations,
+                              .has_barrier = false,
+                              .start = unwind::pg::Start});
 }

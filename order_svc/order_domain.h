@@ -2,28 +2,15 @@
 #ifndef UNWIND_ORDER_SVC_ORDER_DOMAIN_H_
 #define UNWIND_ORDER_SVC_ORDER_DOMAIN_H_
 
-#include <vector>
+#include <memory>
 
-#include "absl/status/status.h"
 #include "common/base/clock.h"
-#include "common/participant/participant.h"
-#include "soci/session.h"
+#include "common/participant/method_table.h"
 
 namespace unwind::order {
 
-// Command::method.
-enum Method : int { kCreate, kReject, kConfirm, kStartCancel, kUndoCancel, kFinishCancel, kSetPurchaseLimit, kReset };
-
-class OrderDomain final : public Domain {
- public:
-  // `clock` must outlive this.
-  explicit OrderDomain(const Clock& clock) : clock_(clock) {}
-
-  absl::Status Apply(soci::session& session, const std::vector<Command*>& commands) override;
-
- private:
-  const Clock& clock_;
-};
+// The changing methods of shop.order.v1.OrderService. `clock` must outlive the domain.
+std::unique_ptr<StepDomain> NewOrderDomain(const Clock& clock);
 
 }  // namespace unwind::order
 

@@ -1,24 +1,23 @@
 #include "order_svc/order_service.h"
 
+#include <cstdint>
+#include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
-#include "common/participant/serve.h"
 #include "common/rpc/error.h"
 #include "common/rpc/page_token.h"
-#include "order_svc/order_domain.h"
 #include "order_svc/order_store.h"
+#include "shop/order/v1/order_service.grpc.pb.h"
 
 namespace unwind::order {
 namespace {
 
 namespace v1 = ::shop::order::v1;
-using barrier::Phase;
 
 void Write(absl::Time from, google::protobuf::Timestamp& to) {
   const std::int64_t micros = absl::ToUnixMicros(from);
@@ -119,77 +118,19 @@ absl::Status List(soci::session& session, const v1::ListOrdersRequest& request, 
   return absl::OkStatus();
 }
 
+absl::Status Get(soci::session& session, const v1::GetOrderRequest& request, v1::GetOrderResponse& response) {
+  const std::optional<Order> order = FindOrder(session, request.order_id());
+  if (!order) return OrderNotFound(request.order_id());
+  Write(*order, *response.mutable_order());
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-grpc::ServerUnaryReactor* OrderService::CreateOrder(grpc::CallbackServerContext* context,
-                                                    const v1::CreateOrderRequest* request,
-                                                    v1::CreateOrderResponse* response) {
-  return ServeStep(participant_, context, request, response, kCreate, Phase::kAction, kErrorDomain);
-}
-
-grpc::ServerUnaryReactor* OrderService::RejectOrder(grpc::CallbackServerContext* context,
-                                                    const v1::RejectOrderRequest* request,
-                                                    v1::RejectOrderResponse* response) {
-  return ServeStep(participant_, context, request, response, kReject, Phase::kCompensation, kErrorDomain);
-}
-
-grpc::ServerUnaryReactor* OrderService::ConfirmOrder(grpc::CallbackServerContext* context,
-                                                     const v1::ConfirmOrderRequest* request,
-                                                     v1::ConfirmOrderResponse* response) {
-  return ServeStep(participant_, context, request, response, kConfirm, Phase::kAction, kErrorDomain);
-}
-
-grpc::ServerUnaryReactor* OrderService::StartCancel(grpc::CallbackServerContext* context,
-                                                    const v1::StartCancelRequest* request,
-                                                    v1::StartCancelResponse* response) {
-  return ServeStep(participant_, context, request, response, kStartCancel, Phase::kAction, kErrorDomain);
-}
-
-grpc::ServerUnaryReactor* OrderService::UndoCancel(grpc::CallbackServerContext* context,
-                                                   const v1::UndoCancelRequest* request,
-                                                   v1::UndoCancelResponse* response) {
-  return ServeStep(participant_, context, request, response, kUndoCancel, Phase::kCompensation, kErrorDomain);
-}
-
-grpc::ServerUnaryReactor* OrderService::FinishCancel(grpc::CallbackServerContext* context,
-                                                     const v1::FinishCancelRequest* request,
-                                                     v1::FinishCancelResponse* response) {
-  return ServeStep(participant_, context, request, response, kFinishCancel, Phase::kAction, kErrorDomain);
-}
-
-grpc::ServerUnaryReactor* OrderService::GetOrder(grpc::CallbackServerContext* context,
-                                                 const v1::GetOrderRequest* request, v1::GetOrderResponse* response) {
-  return ServeRead(reader_, context, request, response, kErrorDomain, [request, response](soci::session& session) {
-    const std::optional<Order> order = FindOrder(session, request->order_id());
-    if (!order) return OrderNotFound(request->order_id());
-    Write(*order, *response->mutable_order());
-    return absl::OkStatus();
-  });
-}
-
-grpc::ServerUnaryReactor* OrderService::ListOrders(grpc::CallbackServerContext* context,
-                                                   const v1::ListOrdersRequest* request,
-                                                   v1::ListOrdersResponse* response) {
-  return ServeRead(reader_, context, request, response, kErrorDomain,
-                   [request, response](soci::session& session) { return List(session, *request, *response); });
-}
-
-grpc::ServerUnaryReactor* OrderService::SetPurchaseLimit(grpc::CallbackServerContext* context,
-                                                         const v1::SetPurchaseLimitRequest* request,
-                                                         v1::SetPurchaseLimitResponse* response) {
-  return ServeStep(participant_, context, request, response, kSetPurchaseLimit, Phase::kAction, kErrorDomain);
-}
-
-grpc::ServerUnaryReactor* OrderService::ResetOrders(grpc::CallbackServerContext* context,
-                                                    const v1::ResetOrdersRequest* request,
-                                                    v1::ResetOrdersResponse* response) {
-  if (enable_reset_) {
-    return ServeStep(participant_, context, request, response, kReset, Phase::kAction, kErrorDomain);
-  }
-  return Serve(context, request, response, kErrorDomain, [](unwind::Done done) {
-    std::move(done)(MakeError(absl::StatusCode::kPermissionDenied, "orders are reset only under --enable_reset",
-                              {"RESET_DISABLED", std::string(kErrorDomain), {}}));
-  });
+ServiceTable OrderTable() {
+  return {.name = v1::OrderService::service_full_name(),
+          .error_domain = std::string(kErrorDomain),
+          .reads = {Reads("GetOrder", &Get), Reads("ListOrders", &List)}};
 }
 
 }  // namespace unwind::order

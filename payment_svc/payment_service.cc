@@ -1,13 +1,12 @@
 #include "payment_svc/payment_service.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 
-#include "common/participant/serve.h"
-#include "common/rpc/error.h"
-#include "payment_svc/payment_domain.h"
+#include "payment_svc/payment.h"
 #include "payment_svc/payment_store.h"
+#include "shop/payment/v1/payment_service.grpc.pb.h"
 
 namespace unwind::payment {
 namespace {
@@ -48,52 +47,21 @@ void Write(const Payment& from, v1::Payment& to) {
   Write(from.create_time, *to.mutable_create_time());
 }
 
+absl::Status Get(soci::session& session, const v1::GetPaymentRequest& request, v1::GetPaymentResponse& response) {
+  const std::string& id = request.payment_id();
+  const std::optional<Payment> payment = LoadPayments(session, {id}, Purpose::kRead)[id];
+  if (!payment) return PaymentNotFound(id);
+  Write(*payment, *response.mutable_payment());
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-grpc::ServerUnaryReactor* PaymentService::Charge(grpc::CallbackServerContext* context, const v1::ChargeRequest* request,
-                                                 v1::ChargeResponse* response) {
-  return ServeStep(participant_, context, request, response, kCharge, barrier::Phase::kAction, kErrorDomain);
-}
-
-grpc::ServerUnaryReactor* PaymentService::ResolveCharge(grpc::CallbackServerContext* context,
-                                                        const v1::ChargeRequest* request,
-                                                        v1::ChargeResponse* response) {
-  return ServeStep(participant_, context, request, response, kResolveCharge, barrier::Phase::kResolve, kErrorDomain);
-}
-
-grpc::ServerUnaryReactor* PaymentService::Refund(grpc::CallbackServerContext* context, const v1::RefundRequest* request,
-                                                 v1::RefundResponse* response) {
-  return ServeStep(participant_, context, request, response, kRefund, barrier::Phase::kAction, kErrorDomain);
-}
-
-grpc::ServerUnaryReactor* PaymentService::ResolveRefund(grpc::CallbackServerContext* context,
-                                                        const v1::RefundRequest* request,
-                                                        v1::RefundResponse* response) {
-  return ServeStep(participant_, context, request, response, kResolveRefund, barrier::Phase::kResolve, kErrorDomain);
-}
-
-grpc::ServerUnaryReactor* PaymentService::GetPayment(grpc::CallbackServerContext* context,
-                                                     const v1::GetPaymentRequest* request,
-                                                     v1::GetPaymentResponse* response) {
-  return ServeRead(reader_, context, request, response, kErrorDomain, [request, response](soci::session& session) {
-    const std::string& id = request->payment_id();
-    const std::optional<Payment> payment = LoadPayments(session, {id}, Purpose::kRead)[id];
-    if (!payment) return PaymentNotFound(id);
-    Write(*payment, *response->mutable_payment());
-    return absl::OkStatus();
-  });
-}
-
-grpc::ServerUnaryReactor* PaymentService::ResetPayments(grpc::CallbackServerContext* context,
-                                                        const v1::ResetPaymentsRequest* request,
-                                                        v1::ResetPaymentsResponse* response) {
-  if (enable_reset_) {
-    return ServeStep(participant_, context, request, response, kReset, barrier::Phase::kAction, kErrorDomain);
-  }
-  return Serve(context, request, response, kErrorDomain, [](unwind::Done done) {
-    std::move(done)(MakeError(absl::StatusCode::kPermissionDenied, "payments are reset only under --enable_reset",
-                              {"RESET_DISABLED", std::string(kErrorDomain), {}}));
-  });
+ServiceTable PaymentTable() {
+  return {.name = v1::PaymentService::service_full_name(),
+          .error_domain = std::string(kErrorDomain),
+          .reads = {Reads("GetPayment", &Get)},
+          .never_cause = std::string(kPaymentTimeout)};
 }
 
 }  // namespace unwind::payment

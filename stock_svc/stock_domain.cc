@@ -4,9 +4,10 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
 #include "common/rpc/error.h"
 #include "stock_svc/stock_store.h"
 
@@ -14,87 +15,93 @@ namespace unwind::stock {
 namespace {
 
 namespace v1 = ::shop::stock::v1;
-
-template <class Request>
-const Request& As(const Command& command) {
-  return dynamic_cast<const Request&>(*command.request);
-}
-
-std::string ReservationIdOf(const Command& command) {
-  switch (static_cast<Method>(command.method)) {
-    case kReserve:
-      return As<v1::ReserveRequest>(command).reservation_id();
-    case kRelease:
-      return As<v1::ReleaseRequest>(command).reservation_id();
-    case kConfirm:
-      return As<v1::ConfirmRequest>(command).reservation_id();
-    case kReturnSold:
-      return As<v1::ReturnSoldRequest>(command).reservation_id();
-    case kRestock:
-    case kReset:
-      return "";
-  }
-  return "";
-}
-
-ReserveCall ReadReserve(const Command& command) {
-  const auto& request = As<v1::ReserveRequest>(command);
-  ReserveCall call{request.reservation_id(), OwnerOf(command.key), {}};
-  for (const auto& item : request.items()) call.items.push_back({item.product_id(), item.quantity(), 0});
-  return call;
-}
-
-template <class Response>
-Answer OkOr(absl::Status status) {
-  if (absl::IsUnavailable(status)) return Unknown{std::move(status)};
-  if (!status.ok()) return Refused{std::move(status)};
-  return Ok{std::make_unique<Response>()};
-}
+using enum barrier::Phase;
 
 // The rows that one batch touches, as they become.
-class Batch {
+class StockBatch {
  public:
-  Batch(soci::session& session, const std::vector<Command*>& commands, absl::Time now) : session_(session), now_(now) {
-    std::set<std::string> reservation_ids, product_ids;
-    for (const Command* command : commands) {
-      if (std::string id = ReservationIdOf(*command); !id.empty()) reservation_ids.insert(std::move(id));
-      if (command->method == kRestock) product_ids.insert(As<v1::RestockRequest>(*command).product_id());
-      if (command->method != kReserve) continue;
-      for (const auto& item : As<v1::ReserveRequest>(*command).items()) product_ids.insert(item.product_id());
-    }
-    reservations_ = LoadReservations(session, reservation_ids);
+  StockBatch(soci::session& session, absl::Time now) : session_(session), now_(now) {}
+
+  template <class Request>
+  void Want(const Request& request) {
+    reservation_ids_.insert(request.reservation_id());
+  }
+  void Want(const v1::ReserveRequest& request) {
+    reservation_ids_.insert(request.reservation_id());
+    for (const auto& item : request.items()) product_ids_.insert(item.product_id());
+  }
+  void Want(const v1::RestockRequest& request) { product_ids_.insert(request.product_id()); }
+  void Want(const v1::ResetStockRequest&) {}
+
+  void Load() {
+    reservations_ = LoadReservations(session_, reservation_ids_);
     for (const auto& [id, reservation] : reservations_) {
       if (!reservation) continue;
       stored_reservations_.emplace(id, *reservation);
-      for (const Item& item : reservation->items) product_ids.insert(item.product_id);
+      for (const Item& item : reservation->items) product_ids_.insert(item.product_id);
     }
-    products_ = LoadProducts(session, product_ids, Purpose::kWrite);
+    products_ = LoadProducts(session_, product_ids_, Purpose::kWrite);
     for (const auto& [id, product] : products_) {
       if (product) stored_products_.emplace(id, *product);
     }
   }
 
-  Answer Decide(const Command& command) {
-    const std::string id = ReservationIdOf(command);
-    switch (static_cast<Method>(command.method)) {
-      case kReserve:
-        return DecideReserve(ReadReserve(command));
-      case kRelease:
-        return OkOr<v1::ReleaseResponse>(Release(reservations_[id], products_, OwnerOf(command.key), now_));
-      case kConfirm:
-        return OkOr<v1::ConfirmResponse>(Confirm(reservations_[id], products_, id, now_));
-      case kReturnSold:
-        return OkOr<v1::ReturnSoldResponse>(ReturnSold(reservations_[id], products_, id, now_));
-      case kRestock:
-        return DecideRestock(As<v1::RestockRequest>(command));
-      case kReset:
-        return Reset();
-    }
-    return Unknown{absl::InternalError("no such method")};
+  absl::Status Reserve(const CallKey& key, const v1::ReserveRequest& request, v1::ReserveResponse& response) {
+    ReserveCall call{request.reservation_id(), OwnerOf(key), {}};
+    for (const auto& item : request.items()) call.items.push_back({item.product_id(), item.quantity(), 0});
+    std::optional<Reservation>& reservation = reservations_[call.reservation_id];
+    RETURN_IF_ERROR(stock::Reserve(reservation, products_, call, now_));
+    response.set_reservation_id(reservation->reservation_id);
+    response.mutable_total()->set_minor_units(reservation->total.minor_units);
+    response.mutable_total()->set_currency_code(reservation->total.currency_code);
+    return absl::OkStatus();
   }
 
-  // Writes what has changed.
-  void Save() {
+  absl::Status Release(const CallKey& key, const v1::ReleaseRequest& request, v1::ReleaseResponse&) {
+    return stock::Release(reservations_[request.reservation_id()], products_, OwnerOf(key), now_);
+  }
+
+  absl::Status Confirm(const CallKey&, const v1::ConfirmRequest& request, v1::ConfirmResponse&) {
+    return stock::Confirm(reservations_[request.reservation_id()], products_, request.reservation_id(), now_);
+  }
+
+  absl::Status ReturnSold(const CallKey&, const v1::ReturnSoldRequest& request, v1::ReturnSoldResponse&) {
+    return stock::ReturnSold(reservations_[request.reservation_id()], products_, request.reservation_id(), now_);
+  }
+
+  absl::Status Restock(const CallKey&, const v1::RestockRequest& request, v1::RestockResponse& response) {
+    std::optional<Product>& product = products_[request.product_id()];
+    const Money price{request.price().minor_units(), request.price().currency_code()};
+    RETURN_IF_ERROR(stock::Restock(product, request.product_id(), request.quantity(), price));
+    Write(*product, *response.mutable_product());
+    return absl::OkStatus();
+  }
+
+  absl::Status ResetStock(const CallKey&, const v1::ResetStockRequest&, v1::ResetStockResponse& response) {
+    WriteChanges();
+    if (const std::int64_t held = CountHeld(session_); held > 0) {
+      return MakeError(absl::StatusCode::kFailedPrecondition,
+                       "reservations are held; let their sagas end before the reset",
+                       {"RESET_REFUSED", std::string(kErrorDomain), {{"held", absl::StrCat(held)}}});
+    }
+    response.set_products_reset(ClearReservations(session_));
+    for (auto& [id, reservation] : reservations_) reservation.reset();
+    stored_reservations_.clear();
+    for (auto& [id, product] : products_) {
+      if (!product) continue;
+      product->reserved = product->sold = 0;
+      stored_products_[id] = *product;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Save() {
+    WriteChanges();
+    return lost_ ? absl::AbortedError("another process has inserted the same row") : absl::OkStatus();
+  }
+
+ private:
+  void WriteChanges() {
     std::vector<const Product*> created, priced, counted;
     for (auto& [id, product] : products_) {
       if (!product) continue;
@@ -118,55 +125,9 @@ class Batch {
     if (!InsertProducts(session_, created) || !InsertReservations(session_, made)) lost_ = true;
   }
 
-  // Another process has inserted the same row meanwhile: the batch is to be run again, and then sees it.
-  absl::Status status() const {
-    return lost_ ? absl::AbortedError("another process has inserted the same row") : absl::OkStatus();
-  }
-
- private:
-  Answer DecideReserve(const ReserveCall& call) {
-    std::optional<Reservation>& reservation = reservations_[call.reservation_id];
-    if (absl::Status status = Reserve(reservation, products_, call, now_); !status.ok())
-      return Refused{std::move(status)};
-    auto response = std::make_unique<v1::ReserveResponse>();
-    response->set_reservation_id(reservation->reservation_id);
-    response->mutable_total()->set_minor_units(reservation->total.minor_units);
-    response->mutable_total()->set_currency_code(reservation->total.currency_code);
-    return Ok{std::move(response)};
-  }
-
-  Answer DecideRestock(const v1::RestockRequest& request) {
-    std::optional<Product>& product = products_[request.product_id()];
-    const Money price{request.price().minor_units(), request.price().currency_code()};
-    if (absl::Status status = Restock(product, request.product_id(), request.quantity(), price); !status.ok()) {
-      return Refused{std::move(status)};
-    }
-    auto response = std::make_unique<v1::RestockResponse>();
-    Write(*product, *response->mutable_product());
-    return Ok{std::move(response)};
-  }
-
-  Answer Reset() {
-    Save();
-    if (const std::int64_t held = CountHeld(session_); held > 0) {
-      return Refused{MakeError(absl::StatusCode::kFailedPrecondition,
-                               "reservations are held; let their sagas end before the reset",
-                               {"RESET_REFUSED", std::string(kErrorDomain), {{"held", absl::StrCat(held)}}})};
-    }
-    auto response = std::make_unique<v1::ResetStockResponse>();
-    response->set_products_reset(ClearReservations(session_));
-    for (auto& [id, reservation] : reservations_) reservation.reset();
-    stored_reservations_.clear();
-    for (auto& [id, product] : products_) {
-      if (!product) continue;
-      product->reserved = product->sold = 0;
-      stored_products_[id] = *product;
-    }
-    return Ok{std::move(response)};
-  }
-
   soci::session& session_;
   const absl::Time now_;
+  std::set<std::string> reservation_ids_, product_ids_;
   bool lost_ = false;
   Reservations reservations_;
   Products products_;
@@ -177,11 +138,16 @@ class Batch {
 
 }  // namespace
 
-absl::Status StockDomain::Apply(soci::session& session, const std::vector<Command*>& commands) {
-  Batch batch(session, commands, clock_.Now());
-  for (Command* command : commands) command->answer = batch.Decide(*command);
-  batch.Save();
-  return batch.status();
+std::unique_ptr<StepDomain> NewStockDomain(const Clock& clock) {
+  return std::make_unique<TableDomain<StockBatch>>(
+      clock, std::vector<StepRow<StockBatch>>{
+                 Changes("Reserve", kAction, &StockBatch::Reserve),
+                 Changes("Release", kCompensation, &StockBatch::Release),
+                 Changes("Confirm", kAction, &StockBatch::Confirm),
+                 Changes("ReturnSold", kAction, &StockBatch::ReturnSold),
+                 Changes("Restock", kAction, &StockBatch::Restock),
+                 ForTests(Changes("ResetStock", kAction, &StockBatch::ResetStock)),
+             });
 }
 
 void Write(const Product& from, v1::Product& to) {

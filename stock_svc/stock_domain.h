@@ -3,30 +3,17 @@
 #ifndef UNWIND_STOCK_SVC_STOCK_DOMAIN_H_
 #define UNWIND_STOCK_SVC_STOCK_DOMAIN_H_
 
-#include <vector>
+#include <memory>
 
-#include "absl/status/status.h"
 #include "common/base/clock.h"
-#include "common/participant/participant.h"
+#include "common/participant/method_table.h"
 #include "shop/stock/v1/stock_service.pb.h"
-#include "soci/session.h"
 #include "stock_svc/stock.h"
 
 namespace unwind::stock {
 
-// Command::method.
-enum Method : int { kReserve, kRelease, kConfirm, kReturnSold, kRestock, kReset };
-
-class StockDomain final : public Domain {
- public:
-  // `clock` must outlive this.
-  explicit StockDomain(const Clock& clock) : clock_(clock) {}
-
-  absl::Status Apply(soci::session& session, const std::vector<Command*>& commands) override;
-
- private:
-  const Clock& clock_;
-};
+// The changing methods of shop.stock.v1.StockService. `clock` must outlive the domain.
+std::unique_ptr<StepDomain> NewStockDomain(const Clock& clock);
 
 // A product as the API shows it.
 void Write(const Product& from, ::shop::stock::v1::Product& to);

@@ -24,7 +24,7 @@
 
 namespace unwind {
 
-// Who calls, from the call's metadata (see ReadCallKey in common/participant/serve.h).
+// Who calls, from the call's metadata (see ReadCallKey in common/participant/call_key.h).
 struct CallKey {
   std::string saga_id;  // or the idempotency-key, if there is no saga metadata
   std::string step;     // empty without saga metadata

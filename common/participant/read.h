@@ -52,26 +52,6 @@ class Reader {
   BatchWriter<Query> queue_;  // last: its thread runs on what is above
 };
 
-// Serves one reading method: limits and rules are checked, then `query` fills the response on the reader's thread.
-template <class Request, class Response>
-grpc::ServerUnaryReactor* ServeRead(Reader& reader, grpc::CallbackServerContext* context, const Request* request,
-                                    Response* response, absl::string_view domain,
-                                    absl::AnyInvocable<absl::Status(soci::session&)> query) {
-  return Serve(context, request, response, domain, [&reader, domain, run = std::move(query)](Done done) mutable {
-    Done named = [domain, done = std::move(done)](absl::Status status) mutable {
-      if (!status.ok() && GetErrorInfo(status).reason.empty()) {
-        status = MakeError(status.code(), "the database cannot be read", {"STORAGE_FAILED", std::string(domain), {}});
-      }
-      std::move(done)(std::move(status));
-    };
-    Reader::Query read{std::move(run), std::move(named)};
-    if (reader.Push(read)) return;
-    std::move(read.done)(WithRetryAfter(
-        MakeError(absl::StatusCode::kResourceExhausted, "too many reads wait", {"OVERLOADED", std::string(domain), {}}),
-        absl::Milliseconds(100)));
-  });
-}
-
 }  // namespace unwind
 
 #endif  // UNWIND_COMMON_PARTICIPANT_READ_H_

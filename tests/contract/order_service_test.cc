@@ -149,7 +149,7 @@ class OrderServiceTest : public testing::Test {
 
   Stub& stub() { return process_.stub(); }
 
-  ServiceProcess<OrderDomain, OrderService, v1::OrderService> process_{kOrderMigrations, kErrorDomain};
+  ServiceProcess<v1::OrderService> process_{kOrderMigrations, NewOrderDomain, OrderTable()};
   int keys_ = 0;
 };
 
@@ -461,7 +461,7 @@ TEST_F(OrderServiceTest, AResetRemovesAllUnlessSomethingIsUnderWay) {
 }
 
 TEST(OrderReset, IsOffByDefault) {
-  ServiceProcess<OrderDomain, OrderService, v1::OrderService> process(kOrderMigrations, kErrorDomain, false);
+  ServiceProcess<v1::OrderService> process(kOrderMigrations, NewOrderDomain, OrderTable(), false);
   const auto called = Call(process.stub(), &Stub::ResetOrders, v1::ResetOrdersRequest(), Key("k"));
   EXPECT_EQ(called.status.code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(called.reason(), "RESET_DISABLED");
@@ -477,9 +477,9 @@ class OrderBatchTest : public testing::Test {
   }
 
   template <class Request>
-  void Add(Method method, const std::string& owner, Request request) {
+  void Add(const char* method, const std::string& owner, Request request) {
     auto command = std::make_unique<Command>();
-    command->method = method;
+    command->method = domain_->NumberOf(method);
     command->key.saga_id = owner;
     command->request = std::make_shared<Request>(std::move(request));
     batch_.push_back(std::move(command));
@@ -490,7 +490,7 @@ class OrderBatchTest : public testing::Test {
     std::vector<Command*> commands;
     for (const auto& command : batch_) commands.push_back(command.get());
     const absl::Status status =
-        connection_->Write([&](soci::session& session) { return domain_.Apply(session, commands); });
+        connection_->Write([&](soci::session& session) { return domain_->Apply(session, commands); });
     EXPECT_TRUE(status.ok()) << status;
     std::vector<std::string> reasons;
     for (const Command* command : commands) {
@@ -514,49 +514,49 @@ class OrderBatchTest : public testing::Test {
 
   const TempDir folder_;
   const SystemClock clock_{};
-  OrderDomain domain_{clock_};
+  const std::unique_ptr<StepDomain> domain_ = NewOrderDomain(clock_);
   std::unique_ptr<Connection> connection_;
   std::vector<std::unique_ptr<Command>> batch_;
 };
 
 TEST_F(OrderBatchTest, TwoThatWantTheSameClaim) {
-  Add(kSetPurchaseLimit, "k", LimitOf("p1", true));
-  Add(kCreate, "s1", CreateOf("o1", "m1"));
-  Add(kCreate, "s2", CreateOf("o2", "m1"));
-  Add(kCreate, "s3", CreateOf("o3", "m2"));
-  Add(kReject, "s1", RejectOf("o1"));
-  Add(kCreate, "s4", CreateOf("o4", "m1"));
+  Add("SetPurchaseLimit", "k", LimitOf("p1", true));
+  Add("CreateOrder", "s1", CreateOf("o1", "m1"));
+  Add("CreateOrder", "s2", CreateOf("o2", "m1"));
+  Add("CreateOrder", "s3", CreateOf("o3", "m2"));
+  Add("RejectOrder", "s1", RejectOf("o1"));
+  Add("CreateOrder", "s4", CreateOf("o4", "m1"));
   EXPECT_THAT(Apply(), ElementsAre("", "", "ORDER_ALREADY_EXISTS", "", "", ""));
-  Add(kReject, "s4", RejectOf("o4"));
-  Add(kCreate, "s5", CreateOf("o5", "m1"));
-  Add(kCreate, "s6", CreateOf("o6", "m2"));
+  Add("RejectOrder", "s4", RejectOf("o4"));
+  Add("CreateOrder", "s5", CreateOf("o5", "m1"));
+  Add("CreateOrder", "s6", CreateOf("o6", "m2"));
   EXPECT_THAT(Apply(), ElementsAre("", "", "ORDER_ALREADY_EXISTS"));
   EXPECT_EQ(Ask("SELECT count(*) FROM order_items WHERE live = 1 AND limited = 1"), 2);
 }
 
 TEST_F(OrderBatchTest, ACompensationOfAnotherCallIsRefused) {
-  Add(kCreate, "s1", CreateOf("o1", "m1"));
-  Add(kReject, "s2", RejectOf("o1"));
+  Add("CreateOrder", "s1", CreateOf("o1", "m1"));
+  Add("RejectOrder", "s2", RejectOf("o1"));
   EXPECT_THAT(Apply(), ElementsAre("", "ORDER_OWNED_BY_OTHER"));
-  Add(kReject, "s2", RejectOf("o1"));  // also when the row comes from the table
+  Add("RejectOrder", "s2", RejectOf("o1"));  // also when the row comes from the table
   EXPECT_THAT(Apply(), ElementsAre("ORDER_OWNED_BY_OTHER"));
 }
 
 TEST_F(OrderBatchTest, AResetBetweenTwoOrdersOfOneBatch) {
-  Add(kSetPurchaseLimit, "k", LimitOf("p1", true));
-  Add(kCreate, "s1", CreateOf("o1", "m1"));
-  Add(kConfirm, "s1", ConfirmOf("o1"));
-  Add(kReset, "k", v1::ResetOrdersRequest());
-  Add(kCreate, "s1", CreateOf("o1", "m1"));
-  Add(kReset, "k", v1::ResetOrdersRequest());
+  Add("SetPurchaseLimit", "k", LimitOf("p1", true));
+  Add("CreateOrder", "s1", CreateOf("o1", "m1"));
+  Add("ConfirmOrder", "s1", ConfirmOf("o1"));
+  Add("ResetOrders", "k", v1::ResetOrdersRequest());
+  Add("CreateOrder", "s1", CreateOf("o1", "m1"));
+  Add("ResetOrders", "k", v1::ResetOrdersRequest());
   EXPECT_THAT(Apply(), ElementsAre("", "", "", "", "", "RESET_REFUSED"));
   EXPECT_EQ(Ask("SELECT count(*) FROM orders WHERE state = 1"), 1);
 }
 
 TEST_F(OrderBatchTest, TheIndexIsTheLastGuardOfAClaim) {
-  Add(kSetPurchaseLimit, "k", LimitOf("p1", true));
-  Add(kCreate, "s1", CreateOf("o1", "m1"));
-  Add(kCreate, "s2", CreateOf("o2", "m2"));
+  Add("SetPurchaseLimit", "k", LimitOf("p1", true));
+  Add("CreateOrder", "s1", CreateOf("o1", "m1"));
+  Add("CreateOrder", "s2", CreateOf("o2", "m2"));
   ASSERT_THAT(Apply(), ElementsAre("", "", ""));
   const absl::Status status = connection_->Write([](soci::session& session) {
     session << "UPDATE order_items SET member_id = 'm1' WHERE order_id = 'o2'";
@@ -579,32 +579,32 @@ TEST_F(OrderBatchTest, ClaimsAndStatesAgreeWhateverComes) {
       const std::string id = absl::StrCat("o", draw(80)), member = absl::StrCat("m", draw(4));
       switch (draw(12)) {
         case 0:
-          Add(kSetPurchaseLimit, "k", LimitOf(absl::StrCat("p", draw(3)), draw(3) > 0));
+          Add("SetPurchaseLimit", "k", LimitOf(absl::StrCat("p", draw(3)), draw(3) > 0));
           break;
         case 1:
         case 2:
-          Add(kReject, id, RejectOf(id));
+          Add("RejectOrder", id, RejectOf(id));
           break;
         case 3:
-          Add(kConfirm, "other", ConfirmOf(id));
+          Add("ConfirmOrder", "other", ConfirmOf(id));
           break;
         case 4:
         case 5:
-          Add(kStartCancel, "other", StartOf(id, member));
+          Add("StartCancel", "other", StartOf(id, member));
           break;
         case 6:
-          Add(kUndoCancel, "other", Of<v1::UndoCancelRequest>(id));
+          Add("UndoCancel", "other", Of<v1::UndoCancelRequest>(id));
           break;
         case 7:
-          Add(kFinishCancel, "other", Of<v1::FinishCancelRequest>(id));
+          Add("FinishCancel", "other", Of<v1::FinishCancelRequest>(id));
           break;
         case 8:
-          if (draw(10) == 0) Add(kReset, "k", v1::ResetOrdersRequest());
+          if (draw(10) == 0) Add("ResetOrders", "k", v1::ResetOrdersRequest());
           break;
         default: {
           std::vector<std::pair<std::string, int>> items = {{absl::StrCat("p", draw(3)), 1}};
           if (draw(2) == 0) items.emplace_back("q", 1);
-          Add(kCreate, id, CreateOf(id, member, items));
+          Add("CreateOrder", id, CreateOf(id, member, items));
         }
       }
     }

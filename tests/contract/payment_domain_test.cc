@@ -65,11 +65,11 @@ class PaymentDomainTest : public testing::Test {
     EXPECT_TRUE(Migrate(*connection, "payment", kPaymentMigrations).ok());
     ParticipantOptions options;
     options.domain = std::string(kErrorDomain);
-    participant_ = std::make_unique<Participant>(std::move(connection), domain_, clock_, options);
+    participant_ = std::make_unique<Participant>(std::move(connection), *domain_, clock_, options);
     read_connection_ = OpenTestDatabase(folder_.File("payment.db"));
   }
 
-  std::future<Participant::Reply> Submit(Method method, barrier::Phase phase) {
+  std::future<Participant::Reply> Submit(const char* method, barrier::Phase phase) {
     auto request = std::make_shared<v1::ChargeRequest>();
     request->set_payment_id("p1");
     request->set_member_id("m1");
@@ -82,13 +82,13 @@ class PaymentDomainTest : public testing::Test {
     key.phase = phase;
     std::promise<Participant::Reply> reply;
     std::future<Participant::Reply> future = reply.get_future();
-    participant_->Submit(method, key, request, [reply = std::move(reply)](Participant::Reply answer) mutable {
-      reply.set_value(std::move(answer));
-    });
+    participant_->Submit(
+        domain_->NumberOf(method), key, request,
+        [reply = std::move(reply)](Participant::Reply answer) mutable { reply.set_value(std::move(answer)); });
     return future;
   }
-  std::future<Participant::Reply> Charge() { return Submit(kCharge, barrier::Phase::kAction); }
-  std::future<Participant::Reply> Resolve() { return Submit(kResolveCharge, barrier::Phase::kResolve); }
+  std::future<Participant::Reply> Charge() { return Submit("Charge", barrier::Phase::kAction); }
+  std::future<Participant::Reply> Resolve() { return Submit("ResolveCharge", barrier::Phase::kResolve); }
 
   // The committed row.
   std::optional<Payment> Row() {
@@ -105,7 +105,7 @@ class PaymentDomainTest : public testing::Test {
   ScratchFolder folder_;
   SystemClock clock_;
   PlayedGateway gateway_;
-  PaymentDomain domain_{gateway_, clock_};
+  const std::unique_ptr<StepDomain> domain_ = NewPaymentDomain(gateway_, clock_);
   std::unique_ptr<Connection> read_connection_;
   std::unique_ptr<Participant> participant_;
 };

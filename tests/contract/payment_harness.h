@@ -20,6 +20,7 @@
 #include "common/db/connection.h"
 #include "common/db/migrate.h"
 #include "common/participant/participant.h"
+#include "common/participant/service_main.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "grpcpp/client_context.h"
@@ -33,6 +34,7 @@
 #include "payment_svc/gateway_client.h"
 #include "payment_svc/payment_domain.h"
 #include "payment_svc/payment_service.h"
+#include "shop/payment/v1/payment_service.grpc.pb.h"
 #include "tests/support/poll.h"
 #include "tests/support/test_database.h"
 
@@ -231,14 +233,14 @@ class PaymentProcess {
     EXPECT_TRUE(Participant::Migrate(*writer).ok());
     EXPECT_TRUE(Migrate(*writer, "payment", kPaymentMigrations).ok());
     gateway_ = std::make_unique<payment::GrpcGateway>(NewChannel(pg_address_), absl::Seconds(1));
-    domain_ = std::make_unique<payment::PaymentDomain>(*gateway_, clock_);
+    const ServiceTable table = payment::PaymentTable();
     ParticipantOptions options;
-    options.domain = std::string(payment::kErrorDomain);
-    options.never_cause = std::string(payment::kPaymentTimeout);
-    participant_ = std::make_unique<Participant>(std::move(writer), *domain_, clock_, options);
-    reader_ = std::make_unique<Reader>(OpenTestDatabase(path_));
-    service_ = std::make_unique<payment::PaymentService>(*participant_, *reader_, enable_reset_);
-    server_ = Listen(address_, {service_.get()});
+    options.domain = table.error_domain;
+    options.never_cause = table.never_cause;
+    serving_ = std::make_unique<ServingParticipant>(payment::NewPaymentDomain(*gateway_, clock_), table, options,
+                                                    Databases{std::move(writer), OpenTestDatabase(path_)}, clock_,
+                                                    enable_reset_);
+    server_ = Listen(address_, {serving_->services().front().service});
     stub_ = ::shop::payment::v1::PaymentService::NewStub(NewChannel(address_));
   }
 
@@ -247,13 +249,9 @@ class PaymentProcess {
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
     server_.reset();
     gateway_->Stop();
-    participant_->Stop();
-    reader_->Stop();
-    service_.reset();
-    participant_.reset();
-    domain_.reset();
+    serving_->Stop();
+    serving_.reset();
     gateway_.reset();
-    reader_.reset();
   }
 
   Stub& stub() { return *stub_; }
@@ -265,10 +263,7 @@ class PaymentProcess {
   const bool enable_reset_;
   SystemClock clock_;
   std::unique_ptr<payment::GrpcGateway> gateway_;
-  std::unique_ptr<payment::PaymentDomain> domain_;
-  std::unique_ptr<Participant> participant_;
-  std::unique_ptr<Reader> reader_;
-  std::unique_ptr<payment::PaymentService> service_;
+  std::unique_ptr<ServingParticipant> serving_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Stub> stub_;
 };

@@ -17,7 +17,7 @@
 #include "common/db/connection.h"
 #include "common/db/migrate.h"
 #include "common/participant/participant.h"
-#include "common/participant/read.h"
+#include "common/participant/service_main.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "google/rpc/error_details.pb.h"
@@ -82,13 +82,14 @@ inline std::vector<std::string> BadFields(const absl::Status& status) {
   return fields;
 }
 
-template <class DomainT, class ServiceT, class ProtoService>
+template <class ProtoService>
 class ServiceProcess {
  public:
   using Stub = typename ProtoService::Stub;
+  using NewDomain = std::unique_ptr<StepDomain> (*)(const Clock&);
 
-  ServiceProcess(const Migrations& migrations, absl::string_view error_domain, bool enable_reset = true)
-      : migrations_(migrations), error_domain_(error_domain), enable_reset_(enable_reset) {
+  ServiceProcess(const Migrations& migrations, NewDomain new_domain, ServiceTable table, bool enable_reset = true)
+      : migrations_(migrations), new_domain_(new_domain), table_(std::move(table)), enable_reset_(enable_reset) {
     Start();
   }
   ~ServiceProcess() { Stop(); }
@@ -98,32 +99,29 @@ class ServiceProcess {
     EXPECT_TRUE(Participant::Migrate(*writer).ok());
     const absl::Status migrated = Migrate(*writer, "service", migrations_);
     EXPECT_TRUE(migrated.ok()) << migrated;
-    domain_ = std::make_unique<DomainT>(clock_);
     ParticipantOptions options;
-    options.domain = error_domain_;
-    participant_ = std::make_unique<Participant>(std::move(writer), *domain_, clock_, options);
-    reader_ = std::make_unique<Reader>(Open());
-    service_ = std::make_unique<ServiceT>(*participant_, *reader_, enable_reset_);
+    options.domain = table_.error_domain;
+    serving_ = std::make_unique<ServingParticipant>(new_domain_(clock_), table_, options,
+                                                    Databases{std::move(writer), Open()}, clock_, enable_reset_);
     grpc::ServerBuilder builder;
     const std::string address = "unix:" + folder_.File("socket");
     builder.AddListeningPort(address, grpc::InsecureServerCredentials());
-    builder.RegisterService(service_.get());
+    for (const NamedService& served : serving_->services()) builder.RegisterService(served.service);
     server_ = builder.BuildAndStart();
-    stub_ = ProtoService::NewStub(NewChannel(address));
+    channel_ = NewChannel(address);
+    stub_ = ProtoService::NewStub(channel_);
   }
 
   void Stop() {
     if (server_ == nullptr) return;
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
     server_.reset();
-    participant_->Stop();
-    reader_->Stop();
-    service_.reset();
-    reader_.reset();
-    participant_.reset();
+    serving_->Stop();
+    serving_.reset();
   }
 
   Stub& stub() { return *stub_; }
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
   // A connection of the test's own, to look at the rows.
   std::unique_ptr<Connection> Open() { return OpenTestDatabase(folder_.File("service.db")); }
@@ -131,14 +129,13 @@ class ServiceProcess {
  private:
   const TempDir folder_;
   const Migrations& migrations_;
-  const std::string error_domain_;
+  const NewDomain new_domain_;
+  const ServiceTable table_;
   const bool enable_reset_;
   const SystemClock clock_;
-  std::unique_ptr<DomainT> domain_;
-  std::unique_ptr<Participant> participant_;
-  std::unique_ptr<Reader> reader_;
-  std::unique_ptr<ServiceT> service_;
+  std::unique_ptr<ServingParticipant> serving_;
   std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<Stub> stub_;
 };
 

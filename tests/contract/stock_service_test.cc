@@ -5,10 +5,13 @@
 #include <random>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/rpc/bytes.h"
 #include "gmock/gmock.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "gtest/gtest.h"
 #include "shop/stock/v1/stock_service.grpc.pb.h"
 #include "soci/soci.h"
@@ -104,7 +107,7 @@ class StockServiceTest : public testing::Test {
 
   Stub& stub() { return process_.stub(); }
 
-  ServiceProcess<StockDomain, StockService, v1::StockService> process_{kStockMigrations, kErrorDomain};
+  ServiceProcess<v1::StockService> process_{kStockMigrations, NewStockDomain, StockTable()};
 };
 
 TEST_F(StockServiceTest, ASagaReservesConfirmsAndReturns) {
@@ -386,11 +389,48 @@ TEST_F(StockServiceTest, AResetPutsEverythingBackUnlessSomethingIsHeld) {
 }
 
 TEST(StockReset, IsOffByDefault) {
-  ServiceProcess<StockDomain, StockService, v1::StockService> process(kStockMigrations, kErrorDomain, false);
+  ServiceProcess<v1::StockService> process(kStockMigrations, NewStockDomain, StockTable(), false);
   const auto called = Call(process.stub(), &Stub::ResetStock, v1::ResetStockRequest(), Key("k"));
   EXPECT_EQ(called.status.code(), absl::StatusCode::kPermissionDenied);
   EXPECT_EQ(called.reason(), "RESET_DISABLED");
   EXPECT_EQ(called.info().domain, "stock.shop.unwind");
+}
+
+TEST_F(StockServiceTest, BytesThatAreNoRequestAreRefused) {
+  for (const char* const path : {"/shop.stock.v1.StockService/Reserve", "/shop.stock.v1.StockService/GetProduct"}) {
+    for (const char* const bytes : {"\xff\xff\xff", "\x0a\x02\xff\xff" /* not UTF-8 */}) {
+      grpc::ClientContext context;
+      grpc::ByteBuffer request = ToBuffer(bytes), response;
+      grpc::GenericStub stub(process_.channel());
+      std::promise<grpc::Status> ended;
+      stub.UnaryCall(&context, path, grpc::StubOptions(), &request, &response,
+                     [&ended](grpc::Status status) { ended.set_value(std::move(status)); });
+      const absl::Status status = FromGrpc(ended.get_future().get());
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << path;
+      EXPECT_EQ(GetErrorInfo(status).reason, "INVALID_REQUEST") << path;
+    }
+  }
+}
+
+TEST(StockTableTest, ATableThatIsNotItsProtosIsABug) {
+  const TempDir folder;
+  const SystemClock clock;
+  const std::unique_ptr<StepDomain> domain = NewStockDomain(clock);
+  Participant participant(Connection::Open(folder.File("stock.db")).value(), *domain, clock, {});
+  Reader reader(Connection::Open(folder.File("stock.db")).value());
+  const auto serve = [&](const ServiceTable& table) {
+    const TableService service(table, domain->methods(), participant, reader, /*enable_reset=*/false);
+  };
+  serve(StockTable());
+  ServiceTable too_few = StockTable();
+  too_few.reads.pop_back();
+  EXPECT_DEATH(serve(too_few), "CHECK failed");
+  ServiceTable misnamed = StockTable();
+  misnamed.reads.back().name = "ListProduct";
+  EXPECT_DEATH(serve(misnamed), "CHECK failed");
+  ServiceTable mistyped = StockTable();
+  std::swap(mistyped.reads.front().request, mistyped.reads.back().request);
+  EXPECT_DEATH(serve(mistyped), "CHECK failed");
 }
 
 // Batches straight into the domain, without gRPC and the barrier.
@@ -402,9 +442,9 @@ class StockBatchTest : public testing::Test {
   }
 
   template <class Request>
-  void Add(Method method, const std::string& owner, Request request) {
+  void Add(const char* method, const std::string& owner, Request request) {
     auto command = std::make_unique<Command>();
-    command->method = method;
+    command->method = domain_->NumberOf(method);
     command->key.saga_id = owner;
     command->request = std::make_shared<Request>(std::move(request));
     batch_.push_back(std::move(command));
@@ -415,12 +455,13 @@ class StockBatchTest : public testing::Test {
     std::vector<Command*> commands;
     for (const auto& command : batch_) commands.push_back(command.get());
     const absl::Status status =
-        connection_->Write([&](soci::session& session) { return domain_.Apply(session, commands); });
+        connection_->Write([&](soci::session& session) { return domain_->Apply(session, commands); });
     EXPECT_TRUE(status.ok()) << status;
     int ok = 0;
     for (const Command* command : commands) {
       // Only a return of pieces that are not sold yet must be asked for again.
-      EXPECT_TRUE(command->method == kReturnSold || !std::holds_alternative<Unknown>(command->answer));
+      EXPECT_TRUE(command->method == domain_->NumberOf("ReturnSold") ||
+                  !std::holds_alternative<Unknown>(command->answer));
       if (std::holds_alternative<Ok>(command->answer)) ++ok;
     }
     batch_.clear();
@@ -452,16 +493,16 @@ class StockBatchTest : public testing::Test {
 
   const TempDir folder_;
   const SystemClock clock_{};
-  StockDomain domain_{clock_};
+  const std::unique_ptr<StepDomain> domain_ = NewStockDomain(clock_);
   std::unique_ptr<Connection> connection_;
   std::vector<std::unique_ptr<Command>> batch_;
 };
 
 TEST_F(StockBatchTest, AThousandBuyersOfOneItemWriteItsRowOnce) {
-  Add(kRestock, "k", RestockOf("hot", 100, 1000));
+  Add("Restock", "k", RestockOf("hot", 100, 1000));
   ASSERT_EQ(Apply(), 1);
   EXPECT_EQ(Ask("SELECT version FROM stocks"), 1);
-  for (int i = 0; i < 1000; ++i) Add(kReserve, absl::StrCat("s", i), ReserveOf(absl::StrCat("s", i), {{"hot", 1}}));
+  for (int i = 0; i < 1000; ++i) Add("Reserve", absl::StrCat("s", i), ReserveOf(absl::StrCat("s", i), {{"hot", 1}}));
   EXPECT_EQ(Apply(), 100);
   EXPECT_EQ(Ask("SELECT version FROM stocks"), 2);
   EXPECT_EQ(Ask("SELECT reserved FROM stocks"), 100);
@@ -469,15 +510,15 @@ TEST_F(StockBatchTest, AThousandBuyersOfOneItemWriteItsRowOnce) {
 }
 
 TEST_F(StockBatchTest, CommandsOfOneBatchSeeEachOther) {
-  Add(kReserve, "s1", ReserveOf("s1", {{"p1", 1}}));  // before the product is there
-  Add(kRestock, "k", RestockOf("p1", 2, 1000));
-  Add(kReserve, "s2", ReserveOf("s2", {{"p1", 2}}));
-  Add(kReserve, "s3", ReserveOf("s3", {{"p1", 1}}));  // none left
-  Add(kRelease, "s2", Of<v1::ReleaseRequest>("s2"));
-  Add(kReserve, "s4", ReserveOf("s4", {{"p1", 1}}));
-  Add(kConfirm, "s4", Of<v1::ConfirmRequest>("s4"));
-  Add(kReset, "k", v1::ResetStockRequest());
-  Add(kReserve, "s4", ReserveOf("s4", {{"p1", 2}}));
+  Add("Reserve", "s1", ReserveOf("s1", {{"p1", 1}}));  // before the product is there
+  Add("Restock", "k", RestockOf("p1", 2, 1000));
+  Add("Reserve", "s2", ReserveOf("s2", {{"p1", 2}}));
+  Add("Reserve", "s3", ReserveOf("s3", {{"p1", 1}}));  // none left
+  Add("Release", "s2", Of<v1::ReleaseRequest>("s2"));
+  Add("Reserve", "s4", ReserveOf("s4", {{"p1", 1}}));
+  Add("Confirm", "s4", Of<v1::ConfirmRequest>("s4"));
+  Add("ResetStock", "k", v1::ResetStockRequest());
+  Add("Reserve", "s4", ReserveOf("s4", {{"p1", 2}}));
   EXPECT_EQ(Apply(), 7);
   CheckConserved();
   EXPECT_EQ(Ask("SELECT reserved FROM stocks"), 2);
@@ -485,10 +526,10 @@ TEST_F(StockBatchTest, CommandsOfOneBatchSeeEachOther) {
 }
 
 TEST_F(StockBatchTest, ARefusedBatchWritesNothing) {
-  Add(kRestock, "k", RestockOf("p1", 2, 1000));
+  Add("Restock", "k", RestockOf("p1", 2, 1000));
   ASSERT_EQ(Apply(), 1);
-  Add(kReserve, "s1", ReserveOf("s1", {{"p1", 3}}));
-  Add(kConfirm, "s2", Of<v1::ConfirmRequest>("s2"));
+  Add("Reserve", "s1", ReserveOf("s1", {{"p1", 3}}));
+  Add("Confirm", "s2", Of<v1::ConfirmRequest>("s2"));
   EXPECT_EQ(Apply(), 0);
   EXPECT_EQ(Ask("SELECT version FROM stocks"), 1);
   EXPECT_EQ(Ask("SELECT count(*) FROM reservations"), 0);
@@ -509,31 +550,31 @@ TEST_F(StockBatchTest, PiecesAreConservedWhateverComes) {
         case 0: {
           const int quantity = draw(8);
           restocked += quantity;
-          Add(kRestock, "k",
+          Add("Restock", "k",
               RestockOf(absl::StrCat("p", draw(4)), quantity, 1 + draw(999), draw(9) == 0 ? "USD" : "KRW"));
           break;
         }
         case 1:
         case 2:
         case 3:
-          Add(kRelease, id, Of<v1::ReleaseRequest>(id));
+          Add("Release", id, Of<v1::ReleaseRequest>(id));
           break;
         case 4:
         case 5:
-          Add(kConfirm, "other", Of<v1::ConfirmRequest>(id));
+          Add("Confirm", "other", Of<v1::ConfirmRequest>(id));
           break;
         case 6:
         case 7:
-          Add(kReturnSold, "other", Of<v1::ReturnSoldRequest>(id));
+          Add("ReturnSold", "other", Of<v1::ReturnSoldRequest>(id));
           break;
         case 8:
-          if (draw(20) == 0) Add(kReset, "k", v1::ResetStockRequest());
+          if (draw(20) == 0) Add("ResetStock", "k", v1::ResetStockRequest());
           break;
         default: {
           std::vector<std::pair<std::string, int>> items = {{absl::StrCat("p", draw(5)), 1 + draw(4)}};
           const std::string second = absl::StrCat("p", draw(5));
           if (second != items[0].first) items.emplace_back(second, 1 + draw(4));
-          Add(kReserve, id, ReserveOf(id, items));
+          Add("Reserve", id, ReserveOf(id, items));
         }
       }
     }

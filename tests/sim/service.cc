@@ -1,14 +1,14 @@
 #include "tests/sim/service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/participant/batch.h"
-#include "common/participant/serve.h"
+#include "common/participant/call_key.h"
 #include "common/rpc/error.h"
 #include "common/rpc/validate.h"
-#include "tests/sim/methods.h"
 
 namespace unwind::sim {
 namespace {
@@ -57,7 +57,7 @@ struct Service::Process {
   bool turn_is_due = false;
   std::size_t open = 0;  // calls accepted and not answered
   ParticipantOptions options;
-  std::unique_ptr<Domain> domain;
+  std::unique_ptr<StepDomain> domain;
   std::unique_ptr<Rounds> rounds;
   std::vector<SubmissionPtr> queue;
 };
@@ -80,8 +80,8 @@ Service::~Service() = default;
 void Service::Start() {
   if (process_ != nullptr) return;
   auto process = std::make_shared<Process>();
-  process->options.domain = setup_.error_domain;
-  process->options.never_cause = setup_.never_cause;
+  process->options.domain = setup_.table.error_domain;
+  process->options.never_cause = setup_.table.never_cause;
   if (faults_.on(Fault::kQueueFull)) process->options.queue_max = static_cast<std::size_t>(world_.dice().Between(1, 4));
   const std::weak_ptr<Process> weak = process;
   process->domain = setup_.new_domain(clock_, [weak] {
@@ -114,21 +114,25 @@ void Service::Start() {
 }
 
 void Service::Serve(const Request& request, Respond respond) {
-  const Method* const method = FindMethod(request.method);
-  if (method == nullptr || method->node != setup_.node) return respond(Refuse(absl::UnimplementedError("no method")));
-  std::shared_ptr<google::protobuf::Message> message = method->new_request();
+  const std::vector<StepMethod> methods = process_->domain->methods();
+  const auto method = std::find_if(methods.begin(), methods.end(), [&](const StepMethod& candidate) {
+    return request.method == absl::StrCat("/", setup_.table.name, "/", candidate.name);
+  });
+  if (method == methods.end()) return respond(Refuse(absl::UnimplementedError("no method")));
+  const std::shared_ptr<google::protobuf::Message> message(method->request->New());
   if (!message->ParseFromString(request.bytes)) return respond(Refuse(absl::InvalidArgumentError("no such message")));
   if (method->phase != barrier::Phase::kResolve) {
-    if (absl::Status status = Validate(*message, setup_.error_domain); !status.ok()) return respond(Refuse(status));
+    if (absl::Status status = Validate(*message, setup_.table.error_domain); !status.ok())
+      return respond(Refuse(status));
   }
-  absl::StatusOr<CallKey> key = ReadCallKey(ReadMetadata(request), method->phase, setup_.error_domain);
+  absl::StatusOr<CallKey> key = ReadCallKey(ReadMetadata(request), method->phase, setup_.table.error_domain);
   if (!key.ok()) return respond(Refuse(key.status()));
   if (IsPoisoned(request)) {
     if (poisoned_.insert(key->saga_id).second) faults_.Count(Fault::kPoison);
     return respond(Refuse(MakeError(absl::StatusCode::kInvalidArgument, "a person must look at this",
-                                    {"POISONED", setup_.error_domain, {}})));
+                                    {"POISONED", setup_.table.error_domain, {}})));
   }
-  Submit(process_, MakeSubmission(method->number, *std::move(key), std::move(message),
+  Submit(process_, MakeSubmission(static_cast<int>(method - methods.begin()), *std::move(key), message,
                                   [respond = std::move(respond)](Participant::Reply reply) {
                                     respond({std::move(reply.status), std::move(reply.response), reply.effect_free});
                                   }));
@@ -149,7 +153,7 @@ bool Service::IsPoisoned(const Request& request) const {
 void Service::Submit(const std::shared_ptr<Process>& process, SubmissionPtr call) {
   if (process->open >= process->options.queue_max && faults_.on(Fault::kQueueFull)) {
     faults_.Count(Fault::kQueueFull);
-    return std::move(call->done)({TooManyCalls(setup_.error_domain), "", false});
+    return std::move(call->done)({TooManyCalls(setup_.table.error_domain), "", false});
   }
   ++process->open;
   Resume(process, std::move(call));

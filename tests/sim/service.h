@@ -12,7 +12,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/participant/method_table.h"
 #include "common/participant/rounds.h"
+#include "common/participant/table_service.h"
 #include "tests/sim/bug.h"
 #include "tests/sim/database.h"
 #include "tests/sim/network.h"
@@ -22,11 +24,10 @@ namespace unwind::sim {
 struct ServiceSetup {
   Node node;
   Database& database;
-  std::string error_domain;
-  std::string never_cause = "NEVER_RECEIVED";
+  ServiceTable table;
   Fault crash;  // the kind of fault that kills it
   // The domain of a new process. `alive` says whether that process still runs.
-  std::function<std::unique_ptr<Domain>(const Clock& clock, std::function<bool()> alive)> new_domain;
+  std::function<std::unique_ptr<StepDomain>(const Clock& clock, std::function<bool()> alive)> new_domain;
 };
 
 class Service final : public Server {

@@ -7,8 +7,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "order_svc/order_domain.h"
+#include "order_svc/order_service.h"
 #include "payment_svc/payment_domain.h"
+#include "payment_svc/payment_service.h"
 #include "stock_svc/stock_domain.h"
+#include "stock_svc/stock_service.h"
 #include "tests/sim/books.h"
 #include "tests/sim/gateway.h"
 #include "tests/sim/invariants.h"
@@ -112,33 +115,30 @@ class Simulation {
   }
 
   ServiceSetup OrderSetup() {
-    return {.node = Node::kOrder,
-            .database = shop_.orders(),
-            .error_domain = std::string(order::kErrorDomain),
-            .crash = Fault::kOrderCrash,
-            .new_domain = [](const Clock& clock, const std::function<bool()>&) -> std::unique_ptr<Domain> {
-              return std::make_unique<order::OrderDomain>(clock);
-            }};
+    return {
+        .node = Node::kOrder,
+        .database = shop_.orders(),
+        .table = order::OrderTable(),
+        .crash = Fault::kOrderCrash,
+        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return order::NewOrderDomain(clock); }};
   }
   ServiceSetup StockSetup() {
-    return {.node = Node::kStock,
-            .database = shop_.stock(),
-            .error_domain = std::string(stock::kErrorDomain),
-            .crash = Fault::kStockCrash,
-            .new_domain = [](const Clock& clock, const std::function<bool()>&) -> std::unique_ptr<Domain> {
-              return std::make_unique<stock::StockDomain>(clock);
-            }};
+    return {
+        .node = Node::kStock,
+        .database = shop_.stock(),
+        .table = stock::StockTable(),
+        .crash = Fault::kStockCrash,
+        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return stock::NewStockDomain(clock); }};
   }
   ServiceSetup PaymentSetup() {
     // The gateways of dead processes stay: an answer may still be under way to them.
     return {.node = Node::kPayment,
             .database = shop_.payments(),
-            .error_domain = std::string(payment::kErrorDomain),
-            .never_cause = std::string(payment::kPaymentTimeout),
+            .table = payment::PaymentTable(),
             .crash = Fault::kPaymentCrash,
-            .new_domain = [this](const Clock& clock, std::function<bool()> alive) -> std::unique_ptr<Domain> {
+            .new_domain = [this](const Clock& clock, std::function<bool()> alive) {
               ports_.push_back(std::make_unique<GatewayPort>(network_, std::move(alive)));
-              return std::make_unique<payment::PaymentDomain>(*ports_.back(), clock);
+              return payment::NewPaymentDomain(*ports_.back(), clock);
             }};
   }
 

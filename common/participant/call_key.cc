@@ -1,4 +1,4 @@
-#include "common/participant/serve.h"
+#include "common/participant/call_key.h"
 
 #include <algorithm>
 #include <cstdint>

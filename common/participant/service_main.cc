@@ -1,0 +1,93 @@
+#include "common/participant/service_main.h"
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
+#include "common/base/flags.h"
+#include "common/base/log.h"
+#include "common/base/status_macros.h"
+#include "common/base/stop_signals.h"
+#include "common/db/open.h"
+#include "common/participant/options.h"
+
+ABSL_FLAG(
+    std::string, db, "",
+    "SQLite file of the service, made if it is not there, by default NAME.db with the name of its schema, such as "
+    "stock.db; or postgres: and KEY=VALUE pairs, such as "
+    "\"postgres:host=db1 dbname=stock user=stock password_file=PATH\".");
+ABSL_FLAG(bool, enable_reset, false, "Whether the method that empties the service's tables is served. Tests only.");
+
+namespace unwind {
+namespace {
+
+std::string NameOfDb(const Program& program) {
+  std::string database = absl::GetFlag(FLAGS_db);
+  return database.empty() ? absl::StrCat(program.component, ".db") : database;
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> OpenMigrated(const Program& program, const std::string& database) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenDatabase(database));
+  RETURN_IF_ERROR(Migrate(*connection, program.component, program.migrations));
+  if (program.has_barrier) RETURN_IF_ERROR(Participant::Migrate(*connection));
+  return connection;
+}
+
+absl::Status Run(const Program& program) {
+  const std::string database = NameOfDb(program);
+  const auto open = [&]() -> absl::StatusOr<Databases> {
+    Databases databases;
+    ASSIGN_OR_RETURN(databases.write, OpenMigrated(program, database));
+    ASSIGN_OR_RETURN(databases.read, OpenDatabase(database));
+    return databases;
+  };
+  const SystemClock clock;
+  ASSIGN_OR_RETURN(const std::unique_ptr<Serving> serving, program.start(open, clock));
+  ServerSetup setup;
+  setup.services = serving->services();
+  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(setup));
+  Log(Severity::kInfo, "ready", {{"store", NameOfDatabase(database)}});
+  server->WaitAndDrain(nullptr, [&serving] { serving->BeforeDrain(); });
+  serving->Stop();
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+ServingParticipant::ServingParticipant(std::unique_ptr<StepDomain> domain, const ServiceTable& table,
+                                       const ParticipantOptions& options, Databases databases, const Clock& clock,
+                                       bool enable_reset)
+    : domain_(std::move(domain)),
+      participant_(std::move(databases.write), *domain_, clock, options),
+      reader_(std::move(databases.read)),
+      service_(table, domain_->methods(), participant_, reader_, enable_reset) {}
+
+std::vector<NamedService> ServingParticipant::services() { return {{service_.name(), &service_}}; }
+
+void ServingParticipant::Stop() {
+  participant_.Stop();
+  reader_.Stop();
+}
+
+absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::unique_ptr<StepDomain> domain, const ServiceTable& table,
+                                                          const OpenDatabases& open, const Clock& clock) {
+  ASSIGN_OR_RETURN(ParticipantOptions options, OptionsFromFlags(table.error_domain));
+  options.never_cause = table.never_cause;
+  ASSIGN_OR_RETURN(Databases databases, open());
+  return std::make_unique<ServingParticipant>(std::move(domain), table, options, std::move(databases), clock,
+                                              absl::GetFlag(FLAGS_enable_reset));
+}
+
+int ServiceMain(int argc, char** argv, const Program& program) {
+  HoldStopSignals();
+  const bool only_migrate = ParseFlagsOrMigrate(argc, argv, program.usage);
+  InitLog(program.name);
+  const absl::Status status = only_migrate ? OpenMigrated(program, NameOfDb(program)).status() : Run(program);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "%s: %s\n", program.name, std::string(status.message()).c_str());
+  return 1;
+}
+
+}  // namespace unwind

@@ -1,0 +1,80 @@
+// The one main of every service: flags, migrate, open, serve, drain, stop.
+#ifndef UNWIND_COMMON_PARTICIPANT_SERVICE_MAIN_H_
+#define UNWIND_COMMON_PARTICIPANT_SERVICE_MAIN_H_
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/base/clock.h"
+#include "common/db/connection.h"
+#include "common/db/migrate.h"
+#include "common/participant/method_table.h"
+#include "common/participant/participant.h"
+#include "common/participant/read.h"
+#include "common/participant/table_service.h"
+#include "common/rpc/server.h"
+
+namespace unwind {
+
+// Two connections to the database of --db, whose schema is up to date.
+struct Databases {
+  std::unique_ptr<Connection> write;
+  std::unique_ptr<Connection> read;
+};
+using OpenDatabases = std::function<absl::StatusOr<Databases>()>;
+
+// What a program serves, from its start to its stop.
+class Serving {
+ public:
+  virtual ~Serving() = default;
+
+  virtual std::vector<NamedService> services() = 0;
+
+  // Ends the calls that would hold up the drain.
+  virtual void BeforeDrain() {}
+
+  // After the drain: no call is under way any more.
+  virtual void Stop() = 0;
+};
+
+// A participant of sagas: a domain behind the barrier, served by its table.
+class ServingParticipant final : public Serving {
+ public:
+  // `clock` must outlive this. `table.steps` are the domain's.
+  ServingParticipant(std::unique_ptr<StepDomain> domain, const ServiceTable& table, const ParticipantOptions& options,
+                     Databases databases, const Clock& clock, bool enable_reset);
+
+  std::vector<NamedService> services() override;
+  void Stop() override;
+
+ private:
+  const std::unique_ptr<StepDomain> domain_;
+  Participant participant_;
+  Reader reader_;
+  TableService service_;
+};
+
+// The same, with the limits and the --enable_reset of the command line, on what `open` opens.
+absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::unique_ptr<StepDomain> domain, const ServiceTable& table,
+                                                          const OpenDatabases& open, const Clock& clock);
+
+struct Program {
+  const char* name;       // such as "stock_svc": of the log and of errors
+  const char* usage;      // the first part of --help
+  const char* component;  // of the schema, such as "stock"; its SQLite file is stock.db unless --db says otherwise
+  const Migrations& migrations;
+  bool has_barrier = true;  // a participant, which keeps the barrier's table beside its own
+
+  // Reads the flags that are the program's own, and only if they are good calls `open`, once.
+  absl::StatusOr<std::unique_ptr<Serving>> (*start)(const OpenDatabases& open, const Clock& clock);
+};
+
+// Returns main's exit code: 1, and one sentence on stderr, if something kept it from serving. With the argument
+// `migrate` it only brings the schema up to date.
+int ServiceMain(int argc, char** argv, const Program& program);
+
+}  // namespace unwind
+
+#endif  // UNWIND_COMMON_PARTICIPANT_SERVICE_MAIN_H_
