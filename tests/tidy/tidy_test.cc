@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/tidy/rules.h"
@@ -74,6 +75,26 @@ TEST(Tidy, EveryHeaderHasTheGuardOfItsPath) {
     }
   });
   EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
+}
+
+// So that protoc alone makes stubs of Go, Java and C#. Generators of other languages need nothing.
+TEST(Tidy, EveryProtoSaysWhereItsLanguagesPutIt) {
+  int files = 0;
+  for (const char* folder : {"protos/saga", "protos/shop", "protos/pg"}) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+      if (entry.path().extension() != ".proto") continue;
+      ++files;
+      const std::string text = Read(entry.path());
+      const std::string path = entry.path().parent_path().string();  // protos/shop/stock/v1
+      const std::string package = absl::StrReplaceAll(path.substr(path.find('/') + 1), {{"/", "."}});
+      EXPECT_THAT(text, HasSubstr("\npackage " + package + ";\n")) << entry.path();
+      EXPECT_THAT(text, HasSubstr("\noption go_package = \"unwind/" + path + ";")) << entry.path();
+      EXPECT_THAT(text, HasSubstr("\noption java_package = \"unwind." + package + "\";\n")) << entry.path();
+      EXPECT_THAT(text, HasSubstr("\noption java_multiple_files = true;\n")) << entry.path();
+      EXPECT_THAT(text, HasSubstr("\noption csharp_namespace = \"Unwind.")) << entry.path();
+    }
+  }
+  EXPECT_GE(files, 10);
 }
 
 struct Example {
