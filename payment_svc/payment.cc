@@ -60,34 +60,44 @@ absl::Status CheckCharge(const ChargeCall& call) {
   return violations.empty() ? absl::OkStatus() : MakeBadRequest(kErrorDomain, violations);
 }
 
-// What a charge or a refund that failed says: `declined` is the reason of ours if the gateway declined it.
-absl::Status Failed(absl::string_view failed_reason, absl::string_view declined, Metadata metadata) {
+// What a failure tells the buyer: whose it is, what that means for the money, and our reason if the gateway declined.
+struct Wording {
+  const char* what;
+  const char* money;
+  const char* declined;
+};
+constexpr Wording kCharge = {"the payment", "you have not been charged", "PAYMENT_FAILED"};
+constexpr Wording kRefund = {"the refund", "no money was paid back", "REFUND_FAILED"};
+
+absl::Status Failed(const Wording& wording, absl::string_view failed_reason, Metadata metadata) {
   if (failed_reason == kPaymentTimeout) {
-    return Error(absl::StatusCode::kFailedPrecondition, "the gateway did not answer in time; no money moved",
-                 kPaymentTimeout, std::move(metadata));
+    return Error(absl::StatusCode::kFailedPrecondition,
+                 absl::StrCat(wording.what, " was not completed in time; ", wording.money), kPaymentTimeout,
+                 std::move(metadata));
   }
   metadata["pg_reason"] = std::string(failed_reason);
-  return Error(absl::StatusCode::kFailedPrecondition, absl::StrCat("the gateway declined: ", failed_reason), declined,
+  return Error(absl::StatusCode::kFailedPrecondition,
+               absl::StrCat(wording.what, " was declined (", failed_reason, "); ", wording.money), wording.declined,
                std::move(metadata));
 }
 
 absl::Status ChargeFailed(const Payment& payment) {
-  return Failed(payment.failed_reason, "PAYMENT_FAILED", {{"payment_id", payment.payment_id}});
+  return Failed(kCharge, payment.failed_reason, {{"payment_id", payment.payment_id}});
 }
 
 absl::Status RefundFailed(const Refund& refund) {
-  return Failed(refund.failed_reason, "REFUND_FAILED", {{"refund_id", refund.refund_id}});
+  return Failed(kRefund, refund.failed_reason, {{"refund_id", refund.refund_id}});
 }
 
-// The final "no" of a resolve, for the cause that the call's own "no" carries.
-Decision Never(const absl::Status& cause) {
-  ErrorInfo info = GetErrorInfo(cause);
+// The final "no" of a resolve, in the words of the call's own "no" and with its reason as the cause: the buyer reads
+// it.
+Decision Never(const absl::Status& no) {
+  ErrorInfo info = GetErrorInfo(no);
   info.metadata["cause"] = info.reason;
-  return Refuse(Error(absl::StatusCode::kFailedPrecondition, "no money moved, and none ever will", "NEVER_HAPPENED",
-                      std::move(info.metadata)));
+  return Refuse(Error(no.code(), no.message(), "NEVER_HAPPENED", std::move(info.metadata)));
 }
 
-Decision NeverAsked() { return Never(Failed(kPaymentTimeout, "", {})); }
+Decision NeverAsked(const Wording& wording) { return Never(Failed(wording, kPaymentTimeout, {})); }
 
 Decision MovedAfterNever(absl::string_view id, const GatewayAnswer& answer) {
   return NotKnown("MOVED_AFTER_NEVER", absl::StrCat("the gateway says it moved money for ", id, " (transaction ",
@@ -220,7 +230,7 @@ Decision DecideCharge(std::optional<Payment>& payment, const ChargeCall& call,
 
 Decision DecideResolveCharge(std::optional<Payment>& payment, const std::optional<GatewayAnswer>& answer,
                              absl::Time now) {
-  if (!payment) return NeverAsked();
+  if (!payment) return NeverAsked(kCharge);
   switch (payment->state) {
     case State::kPending:
     case State::kResolving: {
@@ -265,7 +275,7 @@ Decision DecideRefund(std::optional<Payment>& payment, std::optional<Refund>& re
 
 Decision DecideResolveRefund(std::optional<Payment>& payment, std::optional<Refund>& refund,
                              const std::optional<GatewayAnswer>& answer) {
-  if (!refund) return NeverAsked();
+  if (!refund) return NeverAsked(kRefund);
   switch (refund->state) {
     case State::kPending:
     case State::kResolving: {

@@ -47,10 +47,18 @@ absl::Status KeyReused(const std::string& domain, const CallKey& key) {
                    {"KEY_REUSED", domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
 }
 
-absl::Status NeverHappened(const std::string& domain, const CallKey& key, const std::string& cause) {
-  return MakeError(absl::StatusCode::kFailedPrecondition,
-                   absl::StrCat("step ", key.step, " of ", key.saga_id, " did not happen and never will"),
-                   {"NEVER_HAPPENED", domain, {{"cause", cause}}});
+// The final "no" of a resolve. If the action was refused, in its words and with its reason as the cause: they reach the
+// saga's caller.
+absl::Status NeverHappened(const ParticipantOptions& options, const std::optional<Row>& action) {
+  std::string message = "it was not carried out in time, and nothing was done";
+  std::string cause = options.never_cause;
+  if (action.has_value() && action->outcome == Outcome::kRefused) {
+    const absl::Status refusal = ParseStatus(action->reply);
+    message = std::string(refusal.message());
+    cause = GetErrorInfo(refusal).reason;
+  }
+  return MakeError(absl::StatusCode::kFailedPrecondition, message,
+                   {"NEVER_HAPPENED", options.domain, {{"cause", cause}}});
 }
 
 // The decisions of a batch as they are made, and the barrier rows they write.
@@ -78,7 +86,7 @@ class Batch {
         Replay(*action, call.reply);
         break;
       case Verdict::kNeverHappened:
-        Refuse(call, NeverHappened(options_.domain, key, CauseOf(action)), /*store=*/true);
+        Refuse(call, NeverHappened(options_, action), /*store=*/true);
         break;
       case Verdict::kNothingToUndo:
         Insert(key, {Outcome::kOk, call.payload_hash, ""});
@@ -130,11 +138,6 @@ class Batch {
       reply.status = ParseStatus(row.reply);
       reply.effect_free = true;
     }
-  }
-
-  std::string CauseOf(const std::optional<Row>& action) const {
-    if (!action.has_value() || action->outcome != Outcome::kRefused) return options_.never_cause;
-    return GetErrorInfo(ParseStatus(action->reply)).reason;
   }
 
   void TakeOk(Submission& call, const Ok& ok) {

@@ -262,6 +262,7 @@ TEST_F(ParticipantContractTest, AResolveOfARefusedActionNamesItsReason) {
   const Reply never = Call(resolve);
   EXPECT_EQ(Error(never), "FAILED_PRECONDITION NEVER_HAPPENED");
   EXPECT_EQ(GetErrorInfo(never.status).metadata.at("cause"), "SHELF_EMPTY");
+  EXPECT_EQ(never.status.message(), "no");  // in the refusal's own words: the saga's caller reads them
   ExpectSame(Call(resolve), never);
   EXPECT_EQ(Error(Call(Take("s1", "none"))), "FAILED_PRECONDITION SHELF_EMPTY");
 }

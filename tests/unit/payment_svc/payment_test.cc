@@ -118,6 +118,17 @@ TEST_F(ChargeTest, FailsAsATimeoutWhenItsKeyWasFenced) {
   EXPECT_EQ(payment_->failed_reason, kPaymentTimeout);
 }
 
+TEST_F(ChargeTest, TheBuyerReadsWhyAndThatNothingWasTaken) {
+  const char late[] = "the payment was not completed in time; you have not been charged";
+  EXPECT_EQ(Resolve().status.message(), late);
+  Charge();
+  EXPECT_EQ(Resolve(Fenced()).status.message(), late);
+  payment_.reset();
+  Charge();
+  EXPECT_EQ(Resolve(Declined()).status.message(),
+            "the payment was declined (CARD_DECLINED); you have not been charged");
+}
+
 TEST_F(ChargeTest, AnotherAmountOrCurrencyIsAnAlarmAndNotASuccess) {
   for (const Money& amount : {Money{999, "KRW"}, Money{1000, "USD"}, Money{}}) {
     payment_.reset();
@@ -418,7 +429,11 @@ TEST_F(RefundTest, ResolveFindsTheDecline) {
   ExpectNever(Resolve(Declined()), "REFUND_FAILED");
 }
 
-TEST_F(RefundTest, ResolveOfNothingIsNever) { ExpectNever(Resolve(), "PAYMENT_TIMEOUT"); }
+TEST_F(RefundTest, ResolveOfNothingIsNever) {
+  const Decision decision = Resolve();
+  ExpectNever(decision, "PAYMENT_TIMEOUT");
+  EXPECT_EQ(decision.status.message(), "the refund was not completed in time; no money was paid back");
+}
 
 TEST_F(RefundTest, NothingIsDecidedWithoutThePayment) {
   Refund();
