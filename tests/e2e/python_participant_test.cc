@@ -22,7 +22,13 @@ namespace unwind {
 namespace {
 
 constexpr char kFolder[] = "tests/e2e/python_participant";
-constexpr char kPython[] = "/usr/bin/python3";  // Debian's, which has Debian's python3-grpcio
+
+// Debian's, which has Debian's python3-grpcio, unless the environment names another.
+std::string Python() {
+  const char* const python = std::getenv("UNWIND_PYTHON");
+  return python == nullptr ? "/usr/bin/python3" : python;
+}
+
 constexpr absl::Duration kPatience = absl::Seconds(60);
 
 class PythonParticipant : public testing::Test {
@@ -68,7 +74,7 @@ class PythonParticipant : public testing::Test {
     const std::string port_file = absl::StrCat(scratch_, "/port");
     const std::string log = absl::StrCat(scratch_, "/python.log");
     auto python = Process::Start(
-        {kPython, absl::StrCat(kFolder, "/participant.py"), "--protoset", Set(), "--port_file", port_file}, log);
+        {Python(), absl::StrCat(kFolder, "/participant.py"), "--protoset", Set(), "--port_file", port_file}, log);
     ASSERT_TRUE(python.ok()) << python.status();
     python_ = python->release();
     ASSERT_TRUE(Eventually(kPatience, [&] { return !ContentsOf(port_file).empty() || !python_->Running(); }));

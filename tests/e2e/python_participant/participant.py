@@ -29,10 +29,12 @@ class Types:
         self._pool = descriptor_pool.DescriptorPool()
         for proto in files.file:
             self._pool.Add(proto)
-        self._factory = message_factory.MessageFactory(self._pool)
 
     def message(self, name):
-        return self._factory.GetPrototype(self._pool.FindMessageTypeByName(name))
+        descriptor = self._pool.FindMessageTypeByName(name)
+        if hasattr(message_factory, "GetMessageClass"):
+            return message_factory.GetMessageClass(descriptor)
+        return message_factory.MessageFactory(self._pool).GetPrototype(descriptor)  # protobuf before 4.22
 
     def service(self, name):
         return self._pool.FindServiceByName(name)
