@@ -1,5 +1,6 @@
 // unwind_up: the five real processes on loopback, staying until Ctrl-C, with grpcurl lines to paste.
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <set>
@@ -22,24 +23,27 @@ namespace unwind {
 namespace {
 
 constexpr absl::Duration kWatchPause = absl::Milliseconds(200);
-constexpr char kLines[] = R"(
+constexpr char kLines[] = R"lines(
 The shop is open. Paste what you like into another terminal (grpcurl: ./run interop installs it into build/tools):
 
   # What the orchestrator serves, and what PlaceOrder takes
   grpcurl -plaintext {orchestrator} list
   grpcurl -plaintext {orchestrator} describe shop.checkout.v1.PlaceOrderRequest
 
-  # Buy two lamps; call it again: the same order. Another request_id is another order.
-  grpcurl -plaintext -d '{"request_id":"r1","member_id":"mina","items":[{"product_id":"lamp","quantity":2}],"payment_method":"PAYMENT_METHOD_CARD"}' \
-    {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder
+  # Buy two lamps
+  ORDER='{"request_id":"buy-'$(date +%s)'","member_id":"mina","items":[{"product_id":"lamp","quantity":2}],"payment_method":"PAYMENT_METHOD_CARD"}'
+  grpcurl -plaintext -d "$ORDER" {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder
 
-  # Its saga: ORDER_ID is the order_id of the answer
+  # The same request again is the same order. Another request_id is another order.
+  ORDER_ID=$(grpcurl -plaintext -d "$ORDER" {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder | sed -n 's/.*"orderId": "\(.*\)".*/\1/p')
+
+  # Its saga
   grpcurl -plaintext {orchestrator_admin} saga.v1.SagaService/ListSagas
-  grpcurl -plaintext -d '{"saga_id":"ORDER_ID"}' {orchestrator_admin} saga.v1.SagaService/GetSaga
-  grpcurl -plaintext -d '{"saga_id":"ORDER_ID"}' {orchestrator_admin} saga.v1.SagaService/GetHistory
+  grpcurl -plaintext -d '{"saga_id":"'$ORDER_ID'"}' {orchestrator_admin} saga.v1.SagaService/GetSaga
+  grpcurl -plaintext -d '{"saga_id":"'$ORDER_ID'"}' {orchestrator_admin} saga.v1.SagaService/GetHistory
 
   # Cancel the order: the money and the lamps go back
-  grpcurl -plaintext -d '{"request_id":"c1","order_id":"ORDER_ID","member_id":"mina","reason":"changed my mind"}' \
+  grpcurl -plaintext -d '{"request_id":"cancel-'$ORDER_ID'","order_id":"'$ORDER_ID'","member_id":"mina","reason":"changed my mind"}' \
     {orchestrator} shop.checkout.v1.CheckoutService/CancelOrder
 
   # Let the gateway decline every second card, then none
@@ -48,16 +52,29 @@ The shop is open. Paste what you like into another terminal (grpcurl: ./run inte
 
   # The shelf, and more for it
   grpcurl -plaintext {stock_svc} shop.stock.v1.StockService/ListProducts
-  grpcurl -plaintext -H 'idempotency-key: k1' -d '{"product_id":"lamp","quantity":10,"price":{"minor_units":39000,"currency_code":"KRW"}}' \
+  grpcurl -plaintext -H "idempotency-key: restock-$(date +%s)" -d '{"product_id":"lamp","quantity":10,"price":{"minor_units":39000,"currency_code":"KRW"}}' \
     {stock_svc} shop.stock.v1.StockService/Restock
 
 Ctrl-C ends it.
-)";
+)lines";
 
-int Main(const std::string& program) {
+// The definitions of the project that `folder` is in; empty if it is in none.
+std::string DefinitionsAbove(std::filesystem::path folder) {
+  for (; folder.has_relative_path(); folder = folder.parent_path()) {
+    if (std::filesystem::is_directory(folder / "orchestrator/sagas")) return folder / "orchestrator/sagas";
+  }
+  return "";
+}
+
+int Main() {
+  const std::filesystem::path own_folder = std::filesystem::canonical("/proc/self/exe").parent_path();
   ClusterOptions options;
-  options.bin_dir =
-      absl::GetFlag(FLAGS_bin_dir).empty() ? program.substr(0, program.rfind('/')) : absl::GetFlag(FLAGS_bin_dir);
+  options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? own_folder.string() : absl::GetFlag(FLAGS_bin_dir);
+  options.definitions = DefinitionsAbove(own_folder);
+  if (options.definitions.empty()) {
+    std::cerr << "no folder above " << own_folder << " has orchestrator/sagas: run it where the project built it\n";
+    return 1;
+  }
   const std::string store = absl::GetFlag(FLAGS_store);
   if (store != "sqlite" && store != "postgres") {
     std::cerr << "--store must be sqlite or postgres, not " << store << "\n";
@@ -109,5 +126,5 @@ int Main(const std::string& program) {
 int main(int argc, char** argv) {
   unwind::HoldStopSignals();
   unwind::ParseFlagsOnly(argc, argv, "Starts the five processes on loopback and stays until Ctrl-C.");
-  return unwind::Main(argv[0]);
+  return unwind::Main();
 }

@@ -31,8 +31,10 @@ std::string ValueOf(const std::string& name, const std::string& lines) {
 TEST(Up, SaysWhichProcessEndedAndGoesOn) {
   const TempDir dir;
   const std::string addresses = dir.File("addresses"), log = dir.File("log");
-  auto up =
-      Process::Start({absl::StrCat(UNWIND_BIN_DIR, "/unwind_up"), absl::StrCat("--addresses_file=", addresses)}, log);
+  // From a folder that is not the project's.
+  auto up = Process::Start({"/usr/bin/env", "--chdir=/", absl::StrCat(UNWIND_BIN_DIR, "/unwind_up"),
+                            absl::StrCat("--addresses_file=", addresses)},
+                           log);
   ASSERT_TRUE(up.ok()) << up.status();
   ASSERT_TRUE(Eventually(kPatience, [&] { return std::filesystem::exists(addresses); })) << ContentsOf(log);
   const auto channel = NewChannel(ValueOf("mock_pg", ContentsOf(addresses)));
