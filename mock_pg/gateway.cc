@@ -127,7 +127,7 @@ void Gateway::Handle(std::vector<Job> jobs) {
 }
 
 // All in one transaction; if that fails, each in one of its own, so that one bad call fails alone. A database that
-// cannot be written now would fail each alike.
+// cannot be written now would fail all of them.
 void Gateway::HandleMoves(absl::Span<Job> moves) {
   std::vector<Verdict> verdicts;
   const absl::Status status = Commit(moves, verdicts);

@@ -18,7 +18,7 @@ absl::Status Stopping() {
 void IdleCalls::Add(const std::shared_ptr<Caller>& caller) {
   {
     std::lock_guard lock(mutex_);
-    if (caller->is_taken()) return;  // its OnDone may have passed: nobody would remove it
+    if (caller->is_taken()) return;  // its OnDone may have passed, and then nothing would remove it
     if (!closed_) {
       callers_.insert(caller);
       return;

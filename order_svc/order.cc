@@ -40,8 +40,8 @@ absl::Status WrongState(const Order& order, absl::string_view reason, absl::stri
 
 absl::Status OwnedByOther(const Order& order) {
   return Refuse(absl::StatusCode::kFailedPrecondition,
-                absl::StrCat("another call did what is to be undone to order ", order.order_id), "ORDER_OWNED_BY_OTHER",
-                {{"order_id", order.order_id}});
+                absl::StrCat("this call may undo only what its own saga did; another changed order ", order.order_id),
+                "ORDER_OWNED_BY_OTHER", {{"order_id", order.order_id}});
 }
 
 // A reason comes from afar; control characters would spoil logs and end a C string.

@@ -239,8 +239,8 @@ class PaymentDomain final : public TableDomain<PaymentBatch> {
     };
   }
 
-  // The barrier fences a call whose resolve said never, and asks nobody; so a gateway that breaks its word is caught
-  // here.
+  // The barrier fences a call whose resolve said never and does not ask the domain. So a gateway that breaks its word is
+  // noticed here.
   void CheckLateAnswer(const std::string& key, const GatewayAnswer& answer) {
     if (answer.kind != GatewayAnswer::Kind::kMoved || !notes_.IsNever(key)) return;
     Log(Severity::kError, "the gateway moved money under a key that it had fenced or declined; pay it back by hand",

@@ -1,5 +1,7 @@
 #include "common/participant/barrier.h"
 
+#include <cstdlib>
+
 namespace unwind::barrier {
 namespace {
 
@@ -42,6 +44,18 @@ Decision DecideResolve(const std::optional<Row>& action, absl::string_view paylo
 }
 
 }  // namespace
+
+const char* NameOf(Phase phase) {
+  switch (phase) {
+    case Phase::kAction:
+      return "action";
+    case Phase::kCompensation:
+      return "compensation";
+    case Phase::kResolve:
+      return "resolve";
+  }
+  std::abort();
+}
 
 Decision Decide(Phase phase, const std::optional<Row>& action, const std::optional<Row>& own,
                 absl::string_view payload_hash) {

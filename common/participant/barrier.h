@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace unwind::barrier {
 
@@ -23,10 +24,14 @@ enum class Outcome : std::uint8_t {
   kPending = 4,    // on the action's row: a step that takes two transactions is between them
 };
 
+// As in the metadata saga-phase.
+const char* NameOf(Phase phase);
+
 struct Row {
   Outcome outcome = Outcome::kOk;
   std::string payload_hash;  // SHA-256 of the request's type and deterministic bytes, hex; empty on a tombstone
   std::string reply;
+  absl::Time keep_until = absl::InfinitePast();  // of a row to be written: it is not purged before
 
   bool operator==(const Row&) const = default;
 };

@@ -8,7 +8,7 @@
 #include <map>
 #include <set>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include "absl/time/time.h"
 #include "common/participant/barrier.h"
@@ -17,6 +17,7 @@
 namespace unwind::barrier {
 
 struct RowKey {
+  std::string key_scope;
   std::string saga_id;
   std::string step;
   Phase phase = Phase::kAction;
@@ -26,7 +27,7 @@ struct RowKey {
 
 // Sorted, so that two writers take their locks in one order.
 using Rows = std::map<RowKey, Row>;
-using Steps = std::set<std::pair<std::string, std::string>>;  // (saga, step)
+using Steps = std::set<std::tuple<std::string, std::string, std::string>>;  // (scope, saga, step)
 
 // The rows of all phases of `steps`.
 Rows LoadRows(soci::session& session, const Steps& steps);
@@ -37,9 +38,8 @@ std::size_t InsertRows(soci::session& session, const Rows& rows, absl::Time now)
 // Overwrites those that are PENDING and says how many that were.
 std::size_t SettleRows(soci::session& session, const Rows& rows, absl::Time now);
 
-// Deletes at most `limit` settled rows, the oldest first, that were written before `before`, and says how many that
-// were.
-std::size_t PurgeRows(soci::session& session, absl::Time before, std::size_t limit);
+// Deletes at most `limit` settled rows that need not be kept at `now`, the oldest first, and says how many that were.
+std::size_t PurgeRows(soci::session& session, absl::Time now, std::size_t limit);
 
 }  // namespace unwind::barrier
 

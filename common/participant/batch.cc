@@ -1,6 +1,6 @@
 #include "common/participant/batch.h"
 
-#include <cstdlib>
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -21,19 +21,10 @@ using barrier::Row;
 using barrier::RowKey;
 using barrier::Verdict;
 
-RowKey KeyOf(const CallKey& key, Phase phase) { return {.saga_id = key.saga_id, .step = key.step, .phase = phase}; }
+// A saga lives for days; a row that were kept for longer would be a mistake of its caller's, kept for ever.
+constexpr absl::Duration kKeepMax = absl::Hours(24 * 400);
 
-const char* NameOf(Phase phase) {
-  switch (phase) {
-    case Phase::kAction:
-      return "action";
-    case Phase::kCompensation:
-      return "compensation";
-    case Phase::kResolve:
-      return "resolve";
-  }
-  std::abort();
-}
+RowKey KeyOf(const CallKey& key, Phase phase) { return {key.key_scope, key.saga_id, key.step, phase}; }
 
 absl::Status Fenced(const std::string& domain, const CallKey& key) {
   return MakeError(absl::StatusCode::kAborted,
@@ -64,14 +55,16 @@ absl::Status NeverHappened(const ParticipantOptions& options, const std::optiona
 // The decisions of a batch as they are made, and the barrier rows they write.
 class Batch {
  public:
-  Batch(const ParticipantOptions& options, barrier::Rows rows) : options_(options), rows_(std::move(rows)) {}
+  Batch(const ParticipantOptions& options, absl::Time now, barrier::Rows rows)
+      : options_(options), now_(now), rows_(std::move(rows)) {}
 
   const barrier::Rows& inserts() const { return inserts_; }
   const barrier::Rows& settled() const { return settled_; }
 
-  // Whether the domain is to be asked.
+  // Whether the domain must be asked.
   bool Decide(Submission& call) {
-    const CallKey& key = call.command.key;
+    CallKey& key = call.command.key;
+    if (HasUnscopedRows(key)) key.key_scope.clear();
     const std::optional<Row> action = Find(key, Phase::kAction);
     const std::optional<Row> own = Find(key, key.phase);
     const barrier::Decision decision = barrier::Decide(key.phase, action, own, call.payload_hash);
@@ -114,6 +107,18 @@ class Batch {
  private:
   static Row Tombstone() { return {Outcome::kTombstone, "", ""}; }
 
+  // From before callers were told apart: the same key and request are the same call still.
+  bool HasUnscopedRows(const CallKey& key) const {
+    const auto it = rows_.lower_bound({"", key.saga_id, key.step, Phase::kAction});
+    return it != rows_.end() && it->first.key_scope.empty() && it->first.saga_id == key.saga_id &&
+           it->first.step == key.step;
+  }
+
+  // A call that was sent before its saga expired may still be on its way for as long as it is not too old.
+  absl::Time KeepUntil(const CallKey& key) const {
+    return std::min(std::max(now_ + options_.row_age_max, key.expires_at + options_.request_age_max), now_ + kKeepMax);
+  }
+
   std::optional<Row> Find(const CallKey& key, Phase phase) const {
     const auto it = rows_.find(KeyOf(key, phase));
     return it == rows_.end() ? std::nullopt : std::optional(it->second);
@@ -124,9 +129,13 @@ class Batch {
     return action.has_value() && action->outcome == Outcome::kPending;
   }
 
-  void Insert(const CallKey& key, Row row) { inserts_.insert_or_assign(KeyOf(key, key.phase), std::move(row)); }
+  void Insert(const CallKey& key, Row row) {
+    row.keep_until = KeepUntil(key);
+    inserts_.insert_or_assign(KeyOf(key, key.phase), std::move(row));
+  }
 
   void PutAction(const CallKey& key, Row row) {
+    row.keep_until = KeepUntil(key);
     barrier::Rows& rows = ActionIsPending(key) ? settled_ : inserts_;
     rows.insert_or_assign(KeyOf(key, Phase::kAction), std::move(row));
   }
@@ -188,6 +197,7 @@ class Batch {
   }
 
   const ParticipantOptions& options_;
+  const absl::Time now_;
   const barrier::Rows rows_;
   barrier::Rows inserts_;
   barrier::Rows settled_;
@@ -207,7 +217,7 @@ SubmissionPtr MakeSubmission(int method, CallKey key, std::shared_ptr<const goog
 }
 
 std::string CallOf(const Command& command) {
-  return absl::StrCat(command.key.step, "/", NameOf(command.key.phase),
+  return absl::StrCat(command.key.step, "/", barrier::NameOf(command.key.phase),
                       command.continuation.has_value() ? "/continued" : "");
 }
 
@@ -220,8 +230,12 @@ std::string PayloadHash(const google::protobuf::Message& request) {
 absl::Status RunBatch(soci::session& session, Domain& domain, const ParticipantOptions& options, absl::Time now,
                       const std::vector<SubmissionPtr>& calls) {
   barrier::Steps steps;
-  for (const SubmissionPtr& call : calls) steps.emplace(call->command.key.saga_id, call->command.key.step);
-  Batch batch(options, barrier::LoadRows(session, steps));
+  for (const SubmissionPtr& call : calls) {
+    const CallKey& key = call->command.key;
+    steps.emplace(key.key_scope, key.saga_id, key.step);
+    steps.emplace("", key.saga_id, key.step);
+  }
+  Batch batch(options, now, barrier::LoadRows(session, steps));
   std::vector<Submission*> asked;
   std::vector<Command*> commands;
   for (const SubmissionPtr& call : calls) {

@@ -53,9 +53,9 @@ class MetadataReader {
 
   absl::StatusOr<Phase> ReadPhase() const {
     ASSIGN_OR_RETURN(const std::string text, Text("saga-phase"));
-    if (text == "action") return Phase::kAction;
-    if (text == "compensation") return Phase::kCompensation;
-    if (text == "resolve") return Phase::kResolve;
+    for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
+      if (text == NameOf(phase)) return phase;
+    }
     return Invalid(domain_, "saga-phase", "must be action, compensation or resolve");
   }
 
@@ -66,12 +66,13 @@ class MetadataReader {
     return Invalid(domain_, "saga-kind", "must be compensatable, pivot or retriable");
   }
 
-  absl::StatusOr<absl::Time> ReadIssuedAt() const {
-    if (!Has("saga-issued-at")) return absl::InfiniteFuture();
-    ASSIGN_OR_RETURN(const std::string text, Text("saga-issued-at"));
+  // `absent`: if it is not there.
+  absl::StatusOr<absl::Time> ReadTime(const char* name, absl::Time absent) const {
+    if (!Has(name)) return absent;
+    ASSIGN_OR_RETURN(const std::string text, Text(name));
     std::int64_t millis = 0;
     if (!absl::SimpleAtoi(text, &millis) || millis < 0) {
-      return Invalid(domain_, "saga-issued-at", "must be whole milliseconds since 1970");
+      return Invalid(domain_, name, "must be whole milliseconds since 1970");
     }
     return absl::FromUnixMillis(millis);
   }
@@ -86,7 +87,8 @@ class MetadataReader {
 absl::StatusOr<CallKey> ReadCallKey(const CallMetadata& metadata, barrier::Phase phase, absl::string_view domain) {
   const MetadataReader reader(metadata, domain);
   CallKey key;
-  ASSIGN_OR_RETURN(key.issued_at, reader.ReadIssuedAt());
+  ASSIGN_OR_RETURN(key.issued_at, reader.ReadTime("saga-issued-at", absl::InfiniteFuture()));
+  ASSIGN_OR_RETURN(key.expires_at, reader.ReadTime("saga-expires-at", absl::InfinitePast()));
   if (!reader.Has("saga-id") && !reader.Has("saga-step") && !reader.Has("saga-phase") && !reader.Has("saga-kind")) {
     if (!reader.Has("idempotency-key")) return Missing(domain, "saga-id");
     ASSIGN_OR_RETURN(key.saga_id, reader.Text("idempotency-key"));

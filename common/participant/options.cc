@@ -1,6 +1,5 @@
 #include "common/participant/options.h"
 
-#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -12,15 +11,12 @@ ABSL_FLAG(std::uint32_t, queue_max, 4096,
           "Calls not answered yet, 1 to 1000000; more are refused with RESOURCE_EXHAUSTED.");
 ABSL_FLAG(absl::Duration, request_age_max, absl::Minutes(15),
           "A step's call that was sent longer ago is FENCED unread.");
-ABSL_FLAG(absl::Duration, row_age_max, absl::Hours(24 * 30),
-          "How long the answers to steps are kept; more than --request_age_max and than any saga lives.");
+ABSL_FLAG(
+    absl::Duration, row_age_max, absl::Hours(24 * 30),
+    "How long the answers to calls are kept, at least; more than --request_age_max. They are kept for longer while "
+    "their saga may repeat its calls (saga-expires-at).");
 
 namespace unwind {
-namespace {
-
-constexpr absl::Duration kSagaAgeMax = absl::Hours(24 * 25);  // of Plan::age_max
-
-}  // namespace
 
 absl::StatusOr<ParticipantOptions> OptionsFromFlags(absl::string_view domain) {
   ParticipantOptions options;
@@ -38,11 +34,9 @@ absl::StatusOr<ParticipantOptions> OptionsFromFlags(absl::string_view domain) {
   if (options.request_age_max <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("--request_age_max must be above zero, such as 15m");
   }
-  if (options.row_age_max <= std::max(options.request_age_max, kSagaAgeMax)) {
+  if (options.row_age_max <= options.request_age_max) {
     return absl::InvalidArgumentError(
-        "--row_age_max must be more than --request_age_max and than 600h, for so long an orchestrator repeats its "
-        "calls:"
-        " a repeat would be taken for a new call");
+        "--row_age_max must be more than --request_age_max: a call that comes late would be taken for a new one");
   }
   return options;
 }

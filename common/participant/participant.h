@@ -26,17 +26,20 @@ namespace unwind {
 
 // Who calls, from the call's metadata (see ReadCallKey in common/participant/call_key.h).
 struct CallKey {
-  std::string saga_id;  // or the idempotency-key, if there is no saga metadata
-  std::string step;     // empty without saga metadata
+  std::string key_scope;  // whose the idempotency-key is, without saga metadata; with it empty
+  std::string saga_id;    // or the idempotency-key, if there is no saga metadata
+  std::string step;       // empty without saga metadata
   barrier::Phase phase = barrier::Phase::kAction;
   bool sticky = true;  // false for retriable actions and compensations: a refusal is not stored
   absl::Time issued_at = absl::InfiniteFuture();  // of this send; infinite: not said
+  absl::Time expires_at = absl::InfinitePast();   // past it the saga calls no more; infinite: not said
 };
 
 // Who makes something: the action, the resolve and the compensation of a saga's step are one; another call that names
 // the same id is another. The size keeps apart what a '/' in an id would bring together.
 inline std::string OwnerOf(const CallKey& key) {
-  return absl::StrCat(key.saga_id.size(), ":", key.saga_id, "/", key.step);
+  const std::string owner = absl::StrCat(key.saga_id.size(), ":", key.saga_id, "/", key.step);
+  return key.key_scope.empty() ? owner : absl::StrCat(owner, "@", key.key_scope);
 }
 
 // What the domain says of one command.
@@ -85,7 +88,7 @@ struct ParticipantOptions {
   std::size_t batch_max = 256;   // requests in one transaction
   std::size_t queue_max = 4096;  // calls not answered yet; more are RESOURCE_EXHAUSTED with RetryInfo
   absl::Duration request_age_max = absl::Minutes(15);  // an action issued longer ago is FENCED unread
-  absl::Duration row_age_max = absl::Hours(24 * 30);   // barrier rows older than this are purged
+  absl::Duration row_age_max = absl::Hours(24 * 30);   // barrier rows are kept so long, and while their saga may call
   std::string never_cause = "NEVER_RECEIVED";  // `cause` of NEVER_HAPPENED for an action that never came or was fenced
 };
 

@@ -6,8 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/crash_point.h"
 #include "common/base/log.h"
+#include "common/metrics/registry.h"
 #include "common/participant/barrier_rows.h"
 #include "common/rpc/error.h"
+#include "prometheus/counter.h"
 #include "soci/session.h"
 
 namespace unwind {
@@ -17,6 +19,16 @@ constexpr int kRunsMax = 8;  // of a batch that other processes raced
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
 constexpr absl::Duration kPurgeEvery = absl::Minutes(1);
 constexpr std::size_t kPurgeRowsMax = 500;
+constexpr absl::Duration kClockLogEvery = absl::Seconds(10);
+
+prometheus::Counter& TooOld() {
+  static prometheus::Counter& calls = prometheus::BuildCounter()
+                                          .Name("participant_too_old_total")
+                                          .Help("Actions refused because they were issued too long ago.")
+                                          .Register(*ProcessRegistry())
+                                          .Add({});
+  return calls;
+}
 
 }  // namespace
 
@@ -54,7 +66,9 @@ Rounds::Rounds(std::unique_ptr<Connection> connection, Domain& domain, const Clo
       clock_(clock),
       options_(std::move(options)),
       outs_(std::move(outs)),
-      next_purge_(clock.Now() + kPurgeEvery) {}
+      next_purge_(clock.Now() + kPurgeEvery) {
+  TooOld();  // the series is there before the first of them
+}
 
 void Rounds::Handle(std::vector<SubmissionPtr> calls) {
   while (!calls.empty()) calls = HandleRound(std::move(calls));
@@ -69,10 +83,12 @@ std::vector<SubmissionPtr> Rounds::HandleRound(std::vector<SubmissionPtr> calls)
   const absl::Time now = clock_.Now();
   for (SubmissionPtr& call : calls) {
     const CallKey& key = call->command.key;
+    if (key.issued_at != absl::InfiniteFuture() && key.issued_at > now + options_.request_age_max) {
+      LogClock("calls came from the future, so that late ones are not known as late: this machine's clock is behind",
+               key, now);
+    }
     if (IsTooOld(*call, now)) {
-      call->reply.status = MakeError(absl::StatusCode::kAborted, "the call was issued too long ago",
-                                     {"FENCED", options_.domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
-      outs_.answer(*call);
+      RefuseTooOld(*call, now);
     } else if (steps.emplace(key.saga_id, key.step).second) {
       round.push_back(std::move(call));
     } else {
@@ -90,6 +106,30 @@ bool Rounds::IsTooOld(const Submission& call, absl::Time now) const {
          call.command.key.issued_at < now - options_.request_age_max;
 }
 
+// If this machine's clock is too far ahead, every action ends here.
+void Rounds::RefuseTooOld(Submission& call, absl::Time now) {
+  const CallKey& key = call.command.key;
+  TooOld().Increment();
+  LogClock("calls were refused as too old: compare this machine's clock with the orchestrator's", key, now);
+  call.reply.status = MakeError(absl::StatusCode::kAborted, "the call was issued too long ago",
+                                {"FENCED", options_.domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
+  outs_.answer(call);
+}
+
+// One line for many calls.
+void Rounds::LogClock(absl::string_view message, const CallKey& key, absl::Time now) {
+  ++calls_to_log_;
+  if (now < next_clock_log_) return;
+  Log(Severity::kWarning, message,
+      {{"calls", absl::StrCat(calls_to_log_)},
+       {"age", absl::FormatDuration(now - key.issued_at)},
+       {"request_age_max", absl::FormatDuration(options_.request_age_max)},
+       {"saga_id", key.saga_id},
+       {"step", key.step}});
+  calls_to_log_ = 0;
+  next_clock_log_ = now + kClockLogEvery;
+}
+
 // False: the database cannot be written now.
 bool Rounds::Commit(const std::vector<SubmissionPtr>& calls, absl::Time now) {
   bool by_database = true;
@@ -98,7 +138,7 @@ bool Rounds::Commit(const std::vector<SubmissionPtr>& calls, absl::Time now) {
     Deliver(calls);
     return true;
   }
-  // It hits each call alike, and to wait for a lock once for each would stop the service.
+  // It would fail every call of the batch, and waiting for a lock once a call would stop the service.
   const bool unavailable = by_database && absl::IsUnavailable(status);
   if (calls.size() == 1 || unavailable) {
     Fail(calls, status);
@@ -159,7 +199,7 @@ void Rounds::Purge() {
   if (now < next_purge_) return;
   std::size_t purged = 0;
   const absl::Status status = connection_->Write([&](soci::session& session) {
-    purged = barrier::PurgeRows(session, now - options_.row_age_max, kPurgeRowsMax);
+    purged = barrier::PurgeRows(session, now, kPurgeRowsMax);
     return absl::OkStatus();
   });
   if (!status.ok()) Log(Severity::kWarning, "old barrier rows were not purged", {{"error", status.ToString()}});

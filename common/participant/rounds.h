@@ -5,12 +5,14 @@
 #define UNWIND_COMMON_PARTICIPANT_ROUNDS_H_
 
 #include <any>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "common/db/connection.h"
@@ -19,7 +21,7 @@
 
 namespace unwind {
 
-// What the caller hears of trouble with the store: never the SQL, and never a refusal.
+// What a caller is told of trouble with the store: never the SQL, and never a refusal.
 absl::Status StoreError(const absl::Status& status, const std::string& domain);
 
 // RESOURCE_EXHAUSTED, reason OVERLOADED, with RetryInfo.
@@ -48,6 +50,8 @@ class Rounds {
  private:
   std::vector<SubmissionPtr> HandleRound(std::vector<SubmissionPtr> calls);
   bool IsTooOld(const Submission& call, absl::Time now) const;
+  void RefuseTooOld(Submission& call, absl::Time now);
+  void LogClock(absl::string_view message, const CallKey& key, absl::Time now);
   bool Commit(const std::vector<SubmissionPtr>& calls, absl::Time now);
   absl::Status Run(const std::vector<SubmissionPtr>& calls, absl::Time now, bool& by_database);
   void Deliver(const std::vector<SubmissionPtr>& calls);
@@ -60,6 +64,8 @@ class Rounds {
   const ParticipantOptions options_;
   const Outs outs_;
   absl::Time next_purge_;
+  std::size_t calls_to_log_ = 0;  // whose times do not agree with this clock, since the last line of the log
+  absl::Time next_clock_log_ = absl::InfinitePast();
 };
 
 }  // namespace unwind

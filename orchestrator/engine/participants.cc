@@ -17,6 +17,7 @@ Metadata MetadataOf(const Call& call) {
       {"saga-attempt", absl::StrCat(call.attempt)},
       {"idempotency-key", absl::StrCat(StepOf(call), "/", phase)},
       {"saga-issued-at", absl::StrCat(absl::ToUnixMillis(call.issued_at))},
+      {"saga-expires-at", absl::StrCat(absl::ToUnixMillis(call.expires_at))},
   };
   if (!call.traceparent.empty()) metadata.emplace_back("traceparent", call.traceparent);
   metadata.insert(metadata.end(), call.metadata.begin(), call.metadata.end());

@@ -30,6 +30,7 @@ struct Call {
   StepKind kind = StepKind::kCompensatable;
   int attempt = 1;          // of the phase, counted from 1
   absl::Time issued_at;     // when it is sent; one that waited before is given its time anew
+  absl::Time expires_at;    // past it the saga calls nobody any more; until then its keys must be remembered
   std::string traceparent;  // W3C; empty: none
   Metadata metadata;        // what the definition adds
   bool alone = false;       // on a connection that no other call uses meanwhile

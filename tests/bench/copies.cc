@@ -27,7 +27,7 @@ struct Table {
 };
 
 constexpr char kRoomForIndexes[] = "PRAGMA cache_size = -524288";  // SQLite's; KiB
-constexpr char kBarrier[] = "step, phase, outcome, payload_hash, reply, written_at_us";
+constexpr char kBarrier[] = "key_scope, step, phase, outcome, payload_hash, reply, written_at_us, keep_until_us";
 
 // Rows that refer to others stand after them.
 const std::vector<Table>& Tables() {

@@ -425,6 +425,39 @@ TEST_F(ParticipantContractTest, AnActionIssuedTooLongAgoIsFencedUnread) {
   EXPECT_TRUE(Call(undo).status.ok());
 }
 
+// How many actions this process has refused as too old.
+double TooOld() {
+  for (const auto& family : ProcessRegistry()->Collect()) {
+    if (family.name == "participant_too_old_total") return family.metric.at(0).counter.value;
+  }
+  return -1;
+}
+
+TEST_F(ParticipantContractTest, AClockThatIsOffIsCountedAndLoggedOnceForManyCalls) {
+  const double before = TooOld();
+  CallSpec late = Take("s1");
+  late.issued_at = shop_.clock.Now() - absl::Hours(2);
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Error(Call(late)), "ABORTED FENCED");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::AllOf(testing::HasSubstr("\"calls\":\"1\""), testing::HasSubstr("\"age\":\"2h\"")));
+  shop_.clock.Advance(absl::Seconds(10));
+  late.issued_at = shop_.clock.Now() - absl::Hours(2);
+  testing::internal::CaptureStderr();
+  Call(late);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::AllOf(testing::HasSubstr("\"calls\":\"3\""), testing::HasSubstr("\"age\":\"2h\"")));
+  EXPECT_EQ(TooOld(), before + 4);
+
+  shop_.clock.Advance(absl::Seconds(10));
+  CallSpec early = Take("s2");
+  early.issued_at = shop_.clock.Now() + absl::Hours(2);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(TextOf(Call(early)), "pen 9 left");
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("calls came from the future"));
+  EXPECT_EQ(TooOld(), before + 4);
+}
+
 TEST_F(ParticipantContractTest, ASlowFarSideDoesNotMakeAStepTooOld) {
   shop_.bank.Hold();
   CallSpec pay = Pay("s1");
@@ -477,6 +510,64 @@ TEST_F(ParticipantContractTest, OldRowsArePurgedButNeverPendingOnes) {
   Call(Take("now"));
   shop_.participant().Stop();
   EXPECT_EQ(shop_.Barriers(), "now/step 1=1, pending/step 1=4, young/step 1=1");
+}
+
+TEST_F(ParticipantContractTest, RowsAreKeptWhileTheirSagaMayCall) {
+  CallSpec patient = Take("patient");
+  patient.expires_at = shop_.clock.Now() + absl::Hours(24 * 45);
+  CallSpec endless = Take("endless");
+  endless.expires_at = shop_.clock.Now() + absl::Hours(24 * 100000);
+  Call(patient);
+  Call(endless);
+  Call(Take("s1"));
+  shop_.clock.Advance(absl::Hours(24 * 45));  // and for as long as a call of before is not too old
+  Call(Take("s2"));
+  shop_.Restart();
+  EXPECT_EQ(shop_.Barriers(), "endless/step 1=1, patient/step 1=1, s2/step 1=1");
+  shop_.clock.Advance(absl::Minutes(16));
+  Call(Take("s3"));
+  shop_.Restart();
+  EXPECT_EQ(shop_.Barriers(), "endless/step 1=1, s2/step 1=1, s3/step 1=1");
+  shop_.clock.Advance(absl::Hours(24 * 400));
+  Call(Take("s4"));
+  shop_.Restart();
+  EXPECT_EQ(shop_.Barriers(), "s4/step 1=1");
+}
+
+// Whose a key is.
+
+TEST_F(ParticipantContractTest, TheKeysOfTwoCallersAreTwo) {
+  CallSpec mina = Take("k1"), juno = Take("k1");
+  mina.key_scope = "mina";
+  juno.key_scope = "juno";
+  EXPECT_EQ(TextOf(Call(mina)), "pen 9 left");
+  EXPECT_EQ(TextOf(Call(juno)), "pen 8 left");
+  EXPECT_EQ(TextOf(Call(mina)), "pen 9 left");
+  CallSpec undo = PutBack("k1");
+  undo.key_scope = "juno";
+  EXPECT_TRUE(Call(undo).status.ok());
+  EXPECT_EQ(shop_.Ask("SELECT units FROM shelf WHERE item = 'pen'"), "9");
+  EXPECT_EQ(Error(Call({.method = kTake, .saga = "k1", .request = "last", .key_scope = "mina"})),
+            "INVALID_ARGUMENT KEY_REUSED");
+  CallKey mine, his;
+  mine.key_scope = "mina";
+  his.key_scope = "juno";
+  EXPECT_NE(OwnerOf(mine), OwnerOf(his));
+}
+
+// As when callers begin to prove who they are.
+TEST_F(ParticipantContractTest, AKeyFromBeforeCallersWereToldApartIsStillTheSame) {
+  const Reply first = Call(Take("k1"));
+  CallSpec mina = Take("k1");
+  mina.key_scope = "mina";
+  ExpectSame(Call(mina), first);
+  EXPECT_EQ(Error(Call({.method = kTake, .saga = "k1", .request = "last", .key_scope = "mina"})),
+            "INVALID_ARGUMENT KEY_REUSED");
+  CallSpec undo = PutBack("k1");
+  undo.key_scope = "mina";
+  EXPECT_TRUE(Call(undo).status.ok());
+  EXPECT_EQ(shop_.Effects(), "k1/step take, k1/step put back");
+  EXPECT_EQ(shop_.Ask("SELECT count(*) FROM saga_barrier WHERE key_scope <> ''"), "0");
 }
 
 // Trouble.

@@ -321,8 +321,9 @@ class ShelfDomain final : public Domain {
         break;
       case kRaced:
         if (races++ == 0) {
-          session << "INSERT INTO saga_barrier SELECT :saga, :step, 1, 1, 'x', '', 0", soci::use(command.key.saga_id),
-              soci::use(command.key.step);
+          session << "INSERT INTO saga_barrier (key_scope, saga_id, step, phase, outcome, payload_hash, reply,"
+                     " written_at_us, keep_until_us) SELECT '', :saga, :step, 1, 1, 'x', '', 0, 0",
+              soci::use(command.key.saga_id), soci::use(command.key.step);
         }
         Record(session, command, "raced");
         return Say("done");
@@ -365,6 +366,8 @@ struct CallSpec {
   std::string request = "pen";
   bool sticky = true;
   absl::Time issued_at = absl::InfiniteFuture();
+  absl::Time expires_at = absl::InfinitePast();
+  std::string key_scope = {};
 };
 
 // One participant, which can be stopped and started again on its file.
@@ -408,11 +411,13 @@ class ParticipantHarness {
     request->set_value(spec.request);
     auto promise = std::make_shared<std::promise<Reply>>();
     std::future<Reply> reply = promise->get_future();
-    CallKey key{.saga_id = spec.saga,
+    CallKey key{.key_scope = spec.key_scope,
+                .saga_id = spec.saga,
                 .step = spec.step,
                 .phase = spec.phase,
                 .sticky = spec.sticky,
-                .issued_at = spec.issued_at};
+                .issued_at = spec.issued_at,
+                .expires_at = spec.expires_at};
     participant_->Submit(spec.method, std::move(key), std::move(request),
                          [promise](Reply value) { promise->set_value(std::move(value)); });
     return reply;

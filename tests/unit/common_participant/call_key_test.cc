@@ -25,7 +25,8 @@ Pairs Saga(const std::string& phase, const std::string& kind) {
           {"saga-phase", phase},
           {"saga-kind", kind},
           {"idempotency-key", "s-1/reserve/" + phase},
-          {"saga-issued-at", "1700000000123"}};
+          {"saga-issued-at", "1700000000123"},
+          {"saga-expires-at", "1700000060123"}};
 }
 
 Pairs With(Pairs pairs, const std::string& name, const std::string& value) {
@@ -47,6 +48,8 @@ TEST(ReadCallKeyTest, TakesTheSagasOwnNames) {
   EXPECT_EQ(key->step, "reserve");
   EXPECT_EQ(key->phase, Phase::kAction);
   EXPECT_EQ(key->issued_at, absl::FromUnixMillis(1700000000123));
+  EXPECT_EQ(key->expires_at, absl::FromUnixMillis(1700000060123));
+  EXPECT_EQ(Read(Without(Saga("action", "pivot"), "saga-expires-at"))->expires_at, absl::InfinitePast());
   EXPECT_EQ(Read(Without(Saga("action", "pivot"), "saga-issued-at"))->issued_at, absl::InfiniteFuture());
 }
 
@@ -94,7 +97,8 @@ TEST(ReadCallKeyTest, NamesWhatIsMissing) {
 
 TEST(ReadCallKeyTest, NamesWhatIsMalformed) {
   const Pairs saga = Saga("action", "pivot");
-  for (const char* name : {"saga-id", "saga-step", "saga-phase", "saga-kind", "saga-issued-at", "idempotency-key"}) {
+  for (const char* name :
+       {"saga-id", "saga-step", "saga-phase", "saga-kind", "saga-issued-at", "saga-expires-at", "idempotency-key"}) {
     SCOPED_TRACE(name);
     const std::string invalid = std::string("METADATA_INVALID ") + name;
     EXPECT_EQ(Refusal(Read(With(saga, name, ""))), invalid);
@@ -108,6 +112,7 @@ TEST(ReadCallKeyTest, NamesWhatIsMalformed) {
   EXPECT_EQ(Refusal(Read(With(saga, "saga-phase", "ACTION"))), "METADATA_INVALID saga-phase");
   EXPECT_EQ(Refusal(Read(With(saga, "saga-kind", "other"))), "METADATA_INVALID saga-kind");
   EXPECT_EQ(Refusal(Read(With(saga, "saga-issued-at", "-1"))), "METADATA_INVALID saga-issued-at");
+  EXPECT_EQ(Refusal(Read(With(saga, "saga-expires-at", "soon"))), "METADATA_INVALID saga-expires-at");
   EXPECT_EQ(Refusal(Read({{"idempotency-key", std::string(201, 'k')}})), "METADATA_INVALID idempotency-key");
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -344,17 +345,20 @@ TEST_F(DriverTest, WhatAParticipantSaysHadNoEffectIsNotUndone) {
   EXPECT_THAT(life.participants.paths(), ElementsAre("/test/a.action", "/test/b.action", "/test/a.compensation"));
 }
 
-// A participant refuses what was issued before it forgot the keys of that time.
-TEST_F(DriverTest, ACallSaysWhenItWasIssuedItself) {
+// A participant refuses what was issued before it forgot the keys of that time, and keeps a saga's keys until it
+// expires.
+TEST_F(DriverTest, ACallSaysWhenItWasIssuedItselfAndWhenItsSagaExpires) {
   Know(Sequence());
   ManualClock clock;
   std::mutex mutex;
   std::vector<absl::Time> issued;
+  std::set<absl::Time> expires;
   Life life(
       *this,
       [&](const Call& call) {
         std::lock_guard lock(mutex);
         issued.push_back(call.issued_at);
+        expires.insert(call.expires_at);
         return issued.size() < 2 ? UnavailableResult() : OkResult();
       },
       clock);
@@ -365,6 +369,7 @@ TEST_F(DriverTest, ACallSaysWhenItWasIssuedItself) {
   ASSERT_GE(issued.size(), 2u);
   EXPECT_EQ(issued[0], began);
   EXPECT_GT(issued[1], issued[0]);
+  EXPECT_THAT(expires, ElementsAre(began + Plan().age_max));
 }
 
 TEST_F(DriverTest, AResolveThatCannotBeBuiltSaysNothingOfThePivot) {

@@ -198,6 +198,7 @@ TEST_F(GrpcParticipantsTest, CarriesBytesAndMetadata) {
   EXPECT_EQ(sent.at("saga-attempt"), "1");
   EXPECT_EQ(sent.at("idempotency-key"), "s-1/step-1/action");
   EXPECT_LT(absl::Now() - absl::FromUnixMillis(std::stoll(sent.at("saga-issued-at"))), absl::Minutes(1));
+  EXPECT_EQ(sent.count("saga-expires-at"), 1u);
   EXPECT_EQ(sent.count("traceparent"), 0u);
   EXPECT_EQ(Counted("grpc_client_started_total", ""), 1);
   EXPECT_EQ(Counted("grpc_client_handled_total", "OK"), 1);
