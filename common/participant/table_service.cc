@@ -36,6 +36,14 @@ grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, const abs
   return reactor;
 }
 
+// That the call had no effect and never will, and which call: a trailer may be another attempt's.
+void AddFinalRefusal(grpc::CallbackServerContext& context) {
+  context.AddTrailingMetadata("saga-outcome", "refused");
+  const auto key = context.client_metadata().find("idempotency-key");
+  if (key == context.client_metadata().end()) return;
+  context.AddTrailingMetadata("saga-outcome-key", std::string(key->second.data(), key->second.size()));
+}
+
 absl::Status Unreadable(const std::string& domain, const Message& prototype) {
   return MakeError(absl::StatusCode::kInvalidArgument,
                    absl::StrCat("the request is not a ", prototype.GetDescriptor()->full_name()),
@@ -121,7 +129,7 @@ grpc::ServerUnaryReactor* TableService::ServeStep(std::size_t number, grpc::Call
         if (!key.ok()) return std::move(done)(key.status());
         participant_.Submit(static_cast<int>(number), *std::move(key), request,
                             [context, response, done = std::move(done)](Participant::Reply reply) mutable {
-                              if (reply.effect_free) context->AddTrailingMetadata("saga-outcome", "refused");
+                              if (reply.effect_free) AddFinalRefusal(*context);
                               *response = ToBuffer(reply.response);
                               std::move(done)(std::move(reply.status));
                             });

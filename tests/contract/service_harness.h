@@ -53,6 +53,7 @@ struct Called {
   absl::Status status;
   Response response;
   bool effect_free = false;  // the trailer saga-outcome: refused
+  std::string outcome_key;   // the trailer saga-outcome-key
 
   ErrorInfo info() const { return GetErrorInfo(status); }
   std::string reason() const { return info().reason; }
@@ -69,6 +70,8 @@ Called<Response> Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientConte
   const auto& trailers = context.GetServerTrailingMetadata();
   const auto outcome = trailers.find("saga-outcome");
   called.effect_free = outcome != trailers.end() && outcome->second == "refused";
+  const auto key = trailers.find("saga-outcome-key");
+  if (key != trailers.end()) called.outcome_key = std::string(key->second.data(), key->second.size());
   return called;
 }
 

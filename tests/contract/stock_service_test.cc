@@ -195,6 +195,7 @@ TEST_F(StockServiceTest, ARefusalIsStickyAndSaysThatNothingHappened) {
   EXPECT_EQ(refused.info().metadata,
             (std::map<std::string, std::string>{{"product_id", "p1"}, {"requested", "3"}, {"available", "2"}}));
   EXPECT_TRUE(refused.effect_free);
+  EXPECT_EQ(refused.outcome_key, "s1/reserve_stock/action");
   ASSERT_TRUE(Restock(RestockOf("p1", 10, 1000), Key("more")).status.ok());
   const auto repeat = Reserve(ReserveOf("s1", {{"p1", 3}}), action);
   EXPECT_EQ(repeat.status, refused.status);

@@ -115,7 +115,7 @@ class Participant:
                 answer = self._answer(metadata, carry_out, request)
             if isinstance(answer, Refusal):
                 kept = metadata["saga-phase"] == "action" and answer.reason != "FENCED"
-                self._refuse(context, answer, kept)
+                self._refuse(context, answer, metadata["idempotency-key"] if kept else None)
             return answer
 
         return grpc.unary_unary_rpc_method_handler(
@@ -148,7 +148,7 @@ class Participant:
     def _response_of(self, method):
         return "trip.v1." + method + "Response"
 
-    def _refuse(self, context, refusal, kept):
+    def _refuse(self, context, refusal, kept_key):
         code = grpc.StatusCode.ABORTED if refusal.reason == "FENCED" else grpc.StatusCode.FAILED_PRECONDITION
         status = self._types.message("google.rpc.Status")(code=code.value[0], message=str(refusal))
         info = self._types.message("google.rpc.ErrorInfo")(reason=refusal.reason, domain=DOMAIN)
@@ -156,8 +156,8 @@ class Participant:
         detail.type_url = "type.googleapis.com/google.rpc.ErrorInfo"
         detail.value = info.SerializeToString()
         trailers = [("grpc-status-details-bin", status.SerializeToString())]
-        if kept:
-            trailers.append(("saga-outcome", "refused"))
+        if kept_key:
+            trailers += [("saga-outcome", "refused"), ("saga-outcome-key", kept_key)]
         context.set_trailing_metadata(trailers)
         context.abort(code, str(refusal))
 
