@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -121,18 +122,6 @@ class PgConnection final : public Connection {
     PgConnection& connection_;
   };
 
-  // Ends the transaction on every way out, also by an exception that is not SQL's.
-  class RollbackAtEnd {
-   public:
-    explicit RollbackAtEnd(PgConnection& connection) : connection_(connection) {}
-    ~RollbackAtEnd() { connection_.Rollback(); }
-    RollbackAtEnd(const RollbackAtEnd&) = delete;
-    RollbackAtEnd& operator=(const RollbackAtEnd&) = delete;
-
-   private:
-    PgConnection& connection_;
-  };
-
   // What every session of ours has.
   absl::Status Prepare() {
     PQsetErrorVerbosity(handle(), PQERRORS_TERSE);  // DETAIL would carry the values of rows into the log
@@ -171,7 +160,7 @@ class PgConnection final : public Connection {
       broken_ = false;
     }
     const Limited limited(*this);
-    RollbackAtEnd rollback(*this);
+    const absl::Cleanup rollback = [this] { Rollback(); };  // on every way out, also by an exception that is not SQL's
     try {
       if (begin == nullptr) return body();
       if (const Result begun = Execute(begin); !begun.ok()) return Failure(begun.sqlstate(), begun.message());

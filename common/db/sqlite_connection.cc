@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -167,18 +168,6 @@ class SqliteConnection final : public Connection {
   }
 
  private:
-  // Ends the transaction on every way out, also by an exception that is not SQL's.
-  class RollbackAtEnd {
-   public:
-    explicit RollbackAtEnd(SqliteConnection& connection) : connection_(connection) {}
-    ~RollbackAtEnd() { connection_.Rollback(); }
-    RollbackAtEnd(const RollbackAtEnd&) = delete;
-    RollbackAtEnd& operator=(const RollbackAtEnd&) = delete;
-
-   private:
-    SqliteConnection& connection_;
-  };
-
   absl::Status Run(const char* begin, absl::FunctionRef<absl::Status()> body) {
     RETURN_IF_ERROR(CheckFile());
     // Not when it broke: the caller may still hold statements of the old session, and lets go of them when a call
@@ -188,7 +177,7 @@ class SqliteConnection final : public Connection {
       if (const absl::Status connected = Connect(); !connected.ok()) return absl::UnavailableError(connected.message());
       broken_ = false;
     }
-    RollbackAtEnd rollback(*this);
+    const absl::Cleanup rollback = [this] { Rollback(); };  // on every way out, also by an exception that is not SQL's
     try {
       if (const int result = Execute(begin); result != SQLITE_OK) return Failure(result, LastMessage());
       return body();

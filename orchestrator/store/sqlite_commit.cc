@@ -21,9 +21,8 @@ constexpr char kCountLease[] = "SELECT COUNT(*) FROM instance WHERE id = :id AND
 constexpr char kInsertSaga[] =
     "INSERT INTO saga (id, definition, definition_version, key_scope, key, state, version, owner, next_run_at,"
     " create_time, update_time, accepted, progress)"
-    " SELECT :id, :definition, :definition_version, :key_scope, :key, :state, :version, :owner, :next_run_at,"
-    " :create_time, :update_time, CAST(:accepted AS BLOB), CAST(:progress AS BLOB)"
-    " WHERE NOT EXISTS (SELECT 1 FROM saga WHERE definition = :definition2 AND key = :key2 AND key_scope = '')"
+    " VALUES (:id, :definition, :definition_version, :key_scope, :key, :state, :version, :owner, :next_run_at,"
+    " :create_time, :update_time, CAST(:accepted AS BLOB), CAST(:progress AS BLOB))"
     " ON CONFLICT DO NOTHING";
 
 // What was accepted never changes, so only the rest is written. The fence stands in the statement itself (S9).
@@ -68,7 +67,7 @@ class SqliteCommit {
         insert_saga_(sql, kInsertSaga, use(saga_.id), use(saga_.definition), use(saga_.definition_version),
                      use(saga_.key_scope), use(saga_.key), use(saga_.state), use(saga_.version), use(saga_.owner),
                      use(saga_.next_run_at), use(saga_.create_time), use(saga_.update_time), use(saga_.accepted),
-                     use(saga_.progress), use(saga_.definition), use(saga_.key)),
+                     use(saga_.progress)),
         update_saga_(sql, kUpdateSaga, use(saga_.version), use(saga_.next_run_at), use(saga_.update_time),
                      use(saga_.progress), use(saga_.state), use(saga_.id), use(seen_), use(saga_.owner)),
         update_saga_in_state_(sql, kUpdateSagaInState, use(saga_.version), use(saga_.next_run_at),
@@ -81,7 +80,9 @@ class SqliteCommit {
     saga_ = rows.saga;
     seen_ = rows.seen;
     if (seen_ == 0) {
-      if (insert_saga_.CountChanges() == 0) return WhyNotInserted();
+      // Without a scope the unique key says it.
+      if (!saga_.key_scope.empty() && IsKeyTaken()) return WriteResult::kKeyExists;
+      if (insert_saga_.CountChanges() == 0) return IsKeyTaken() ? WriteResult::kKeyExists : WriteResult::kConflict;
     } else if (update_saga_in_state_.CountChanges() == 0 && update_saga_.CountChanges() == 0) {
       return WriteResult::kConflict;
     }
@@ -93,10 +94,11 @@ class SqliteCommit {
   }
 
  private:
-  WriteResult WhyNotInserted() {
+  // In the saga's scope, or in that of callers who are not told apart.
+  bool IsKeyTaken() {
     long long count = 0;
     RunOnce(sql_, kCountKey, into(count), use(saga_.definition), use(saga_.key), use(saga_.key_scope));
-    return count > 0 ? WriteResult::kKeyExists : WriteResult::kConflict;
+    return count > 0;
   }
 
   soci::session& sql_;
