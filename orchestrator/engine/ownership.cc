@@ -17,8 +17,14 @@ constexpr absl::Duration kWatchPauseMin = absl::Milliseconds(50);  // doubles wi
 constexpr absl::Duration kWatchPauseMax = absl::Seconds(1);
 constexpr std::size_t kWaitersPerSagaMax = 1000;
 
+// Null if it is unknown, or if the row has not as many steps as it: such a saga cannot be driven either.
+std::shared_ptr<const Definition> DefinitionOf(const DefinitionCatalog& catalog, const Saga& saga) {
+  std::shared_ptr<const Definition> definition = catalog.Find(saga.definition, saga.definition_version);
+  return definition != nullptr && definition->plan().steps.size() == saga.steps.size() ? definition : nullptr;
+}
+
 bool IsDecided(const DefinitionCatalog& catalog, const Saga& saga) {
-  const std::shared_ptr<const Definition> definition = catalog.Find(saga.definition, saga.definition_version);
+  const std::shared_ptr<const Definition> definition = DefinitionOf(catalog, saga);
   return definition != nullptr && IsDecided(definition->plan(), saga);
 }
 
@@ -36,11 +42,12 @@ void AttachToExisting(DriverContext& context, const Saga& existing, const std::s
 }
 
 LiveSaga* Ownership::Insert(Saga saga) {
-  std::shared_ptr<const Definition> definition = context_.catalog.Find(saga.definition, saga.definition_version);
+  std::shared_ptr<const Definition> definition = DefinitionOf(context_.catalog, saga);
   if (definition == nullptr) {
     // Once for each: its sagas may be many.
     if (unknown_.emplace(saga.definition, saga.definition_version).second) {
-      Log(Severity::kError, "a stored saga's definition is unknown; its sagas wait until the definition is given again",
+      Log(Severity::kError,
+          "a stored saga's definition is unknown, or has other steps; its sagas wait until the right one is given",
           {{"saga_id", saga.id}, {"definition", saga.definition}, {"version", absl::StrCat(saga.definition_version)}});
     }
     return nullptr;
@@ -202,7 +209,7 @@ void Ownership::AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, Recover
 }
 
 absl::StatusOr<Saga> Ownership::Take(const Saga& stored) {
-  if (context_.catalog.Find(stored.definition, stored.definition_version) == nullptr) return NotHeld(stored);
+  if (DefinitionOf(context_.catalog, stored) == nullptr) return NotHeld(stored);
   quarantined_.erase(stored.id);
   if (stored.owner == context_.lease.instance) return stored;
   if (pending_.StoreIsDown(context_.clock.Now())) return StoreSilent();

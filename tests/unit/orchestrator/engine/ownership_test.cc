@@ -77,6 +77,16 @@ TEST_F(OwnershipTest, ASagaOfAnUnknownDefinitionIsLeftAlone) {
   EXPECT_EQ(context_.admission.in_flight(), 0u);
 }
 
+TEST_F(OwnershipTest, ASagaThatHasNotTheStepsOfItsDefinitionIsLeftAlone) {
+  Saga stored = Stored("a").saga;
+  live_.Remove(*live_.Find("a"));
+  stored.steps.emplace_back();
+  EXPECT_EQ(ownership_.Recover(stored), nullptr);
+  stored.steps.clear();
+  EXPECT_EQ(ownership_.Recover(stored), nullptr);
+  EXPECT_EQ(context_.admission.in_flight(), 0u);
+}
+
 TEST_F(OwnershipTest, AStaleCopyIsReplacedByWhatIsStored) {
   LiveSaga& live = Stored("a");
   Saga other = live.saga;

@@ -33,7 +33,8 @@ class PlainDefinition final : public Definition {
       methods_.push_back({.action = absl::StrCat("/test/", step.name, ".action"),
                           .compensation = absl::StrCat("/test/", step.name, ".compensation"),
                           .resolve = absl::StrCat("/test/", step.name, ".resolve"),
-                          .overrides = {}});
+                          .overrides = {},
+                          .place = ""});
     }
   }
 
