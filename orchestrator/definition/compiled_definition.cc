@@ -47,6 +47,10 @@ class CompiledDefinition final : public Definition {
     return mapping->Build(saga);
   }
 
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> Metadata(const Saga& saga, int step) const override {
+    return At(step).metadata.Build(saga);
+  }
+
   bool ReplyParses(int step, Phase phase, const std::string& bytes) const override {
     const CompiledStep& compiled = At(step);
     google::protobuf::Arena arena;

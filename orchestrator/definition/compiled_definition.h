@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "orchestrator/definition/call_metadata.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/definition/mapping.h"
 #include "orchestrator/definition/message_types.h"
@@ -16,8 +17,9 @@ namespace unwind {
 struct CompiledStep {
   StepMethods methods;
   std::shared_ptr<const Mapping> action;
-  std::shared_ptr<const Mapping> compensation;       // null: none
-  std::shared_ptr<const Mapping> resolve;            // null: none
+  std::shared_ptr<const Mapping> compensation;  // null: none
+  std::shared_ptr<const Mapping> resolve;       // null: none
+  CallMetadata metadata;
   const google::protobuf::Message* reply = nullptr;  // the prototype of the action's and the resolve's answer
   const google::protobuf::Message* compensation_reply = nullptr;  // null: no compensation
 };

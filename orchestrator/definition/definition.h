@@ -56,6 +56,14 @@ class Definition {
   // For Phase::kResolve the resolve request. REQUIRES: what it reads has been stored (the checks at load see to it).
   virtual absl::StatusOr<std::string> Request(const Saga& saga, int step, Phase phase) const = 0;
 
+  // What the step's `metadata:` adds to its calls, of every phase: a deterministic function of the row. INTERNAL as
+  // above.
+  virtual absl::StatusOr<std::vector<std::pair<std::string, std::string>>> Metadata(const Saga& saga, int step) const {
+    static_cast<void>(saga);
+    static_cast<void>(step);
+    return std::vector<std::pair<std::string, std::string>>();
+  }
+
   // Whether these bytes are an answer of the step's call in `phase`. What is not must never be stored as one.
   virtual bool ReplyParses(int step, Phase phase, const std::string& bytes) const = 0;
 

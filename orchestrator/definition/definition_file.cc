@@ -214,7 +214,8 @@ StepText Reader::ReadStep(const YAML::Node& node, int line) {
               step.after = ReadTexts(value, at, "'after'");
             }},
            {"when", Into(step.when, "'when'")},
-           {"outcomes", Into(step.outcomes, "outcomes")}});
+           {"outcomes", Into(step.outcomes, "outcomes")},
+           {"metadata", Into(step.metadata, "metadata")}});
   Require(node, step.line, "name", "a step", "name: reserve_stock");
   Require(node, step.line, "action", "a step", "action: shop.stock.v1.StockService/Reserve");
   return step;

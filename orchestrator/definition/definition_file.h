@@ -62,6 +62,7 @@ struct StepText {
   std::vector<Text> after;
   Text when;
   std::vector<std::pair<Text, Text>> outcomes;
+  std::vector<std::pair<Text, Text>> metadata;
 };
 
 // The top-level key that names descriptor sets.

@@ -184,6 +184,7 @@ class Loader {
     compiled.methods.place = findings_.Place(text.line);
     step.plan.after = order_.after[i];
     step.plan.when = CompileWhen(i);
+    compiled.metadata = CompileMetadata(text.metadata, ScopeOf(i, "the metadata"), *types_, findings_);
     if (step.action != nullptr) {
       compiled.methods.action = GrpcPath(*step.action);
       compiled.action = CompileRequest(text.request, i, *step.action, ScopeOf(i, "the request"));

@@ -14,7 +14,7 @@
 namespace unwind {
 
 // Serves shop.checkout.v1.CheckoutService/PlaceOrder; its key is request_id.
-class FakeDefinition final : public Definition {
+class FakeDefinition : public Definition {
  public:
   explicit FakeDefinition(bool key_required = true) : key_required_(key_required) {
     plan_.name = "place-order";

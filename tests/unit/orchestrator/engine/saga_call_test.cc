@@ -29,6 +29,30 @@ class SagaCallTest : public testing::Test {
   FakeDefinition definition_;
 };
 
+class TenantDefinition final : public FakeDefinition {
+ public:
+  absl::StatusOr<std::string> Request(const Saga&, int, Phase) const override { return ""; }
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> Metadata(const Saga& saga, int) const override {
+    if (saga.input.empty()) return absl::InternalError("the input does not parse");
+    return std::vector<std::pair<std::string, std::string>>{{"tenant", saga.input}};
+  }
+};
+
+TEST_F(SagaCallTest, CarriesTheMetadataOfTheDefinition) {
+  const TenantDefinition definition;
+  Saga saga;
+  saga.steps.resize(definition.plan().steps.size());
+  saga.input = "acme";
+  const Send send{.step = 0, .phase = Phase::kAction, .attempt = 1};
+  const auto call = MakeCall(definition, saga, send, absl::UnixEpoch());
+  ASSERT_TRUE(call.ok()) << call.status();
+  ASSERT_EQ(call->metadata.size(), 1u);
+  EXPECT_EQ(call->metadata[0].first, "tenant");
+  EXPECT_EQ(call->metadata[0].second, "acme");
+  saga.input = "";
+  EXPECT_EQ(MakeCall(definition, saga, send, absl::UnixEpoch()).status().code(), absl::StatusCode::kInternal);
+}
+
 TEST_F(SagaCallTest, TheTrailerMakesARefusalFinalWhateverItsCodeAndTheStepsOwnTable) {
   definition_.methods_.overrides = {{kUnavailable, Outcome::kUnknown}, {kFailedPrecondition, Outcome::kUnknown}};
   for (const int code : {kFailedPrecondition, kInternal, kUnavailable}) {
