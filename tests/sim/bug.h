@@ -16,9 +16,11 @@ enum class Bug : std::uint8_t {
   kNoVersionCheck,  // the store overwrites what another one wrote, and asks for no lease
   kResolveIgnored,  // a payment of unknown outcome is taken as one that failed
   kStepNotUndone,   // a step whose outcome is unknown is taken as one that had no effect
+  kCutRefused,      // a call whose connection ended is taken as refused for good
 };
 inline constexpr std::array kBugs = {Bug::kNoBarrier,      Bug::kNoTombstones,   Bug::kCommitIgnored,
-                                     Bug::kNoVersionCheck, Bug::kResolveIgnored, Bug::kStepNotUndone};
+                                     Bug::kNoVersionCheck, Bug::kResolveIgnored, Bug::kStepNotUndone,
+                                     Bug::kCutRefused};
 const char* NameOf(Bug bug);
 
 }  // namespace unwind::sim

@@ -11,6 +11,7 @@ constexpr std::array<const char*, kFaults> kFaultNames = {
     "message long delayed",
     "message overtaken",
     "partition",
+    "connection ends",
     "orchestrator crash",
     "orchestrator paused",
     "zombie orchestrator",
@@ -21,6 +22,8 @@ constexpr std::array<const char*, kFaults> kFaultNames = {
     "crash before commit",
     "crash after commit",
     "slow service",
+    "participant asks to wait",
+    "refusal under another code",
     "queue full",
     "mail lost",
     "commit torn, not stored",
@@ -38,6 +41,7 @@ constexpr std::array<const char*, kFaults> kFaultNames = {
     "same key, other body",
     "buyer cancels",
     "saga cancelled",
+    "step retried by a person",
     "poisoned step",
 };
 

@@ -18,6 +18,7 @@ enum class Fault : std::uint8_t {
   kLongDelay,
   kReorder,
   kPartition,
+  kConnectionEnds,  // under all the calls that it carries
   // processes
   kOrchestratorCrash,
   kOrchestratorPause,
@@ -29,6 +30,8 @@ enum class Fault : std::uint8_t {
   kCrashBeforeCommit,
   kCrashAfterCommit,
   kSlowService,
+  kAsksToWait,      // a participant's answer that is not OK
+  kRefusalRecoded,  // a stored refusal comes under a code that says nothing
   kQueueFull,
   kMailLost,
   // the orchestrators' store
@@ -51,6 +54,7 @@ enum class Fault : std::uint8_t {
   kOtherBody,
   kBuyerCancels,
   kSagaCancelled,
+  kStepRetried,  // of a saga that nobody has to help
   kPoison,
 };
 constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::kPoison) + 1;

@@ -65,9 +65,24 @@ void Network::Call(Node from, Node to, Request request, Respond done) {
     faults_.tally().Count(Outcome::kTimeout);
     Close(open, {absl::DeadlineExceededError("no answer in time"), "", false});
   });
+  const std::size_t link = Link(from, to);
+  std::erase_if(carried_[link], [](const std::weak_ptr<Open>& call) { return call.expired(); });
+  carried_[link].push_back(open);
+  if (faults_.Strikes(Fault::kConnectionEnds, 0.1)) {
+    world_.In(world_.dice().Between(absl::ZeroDuration(), 4 * latency_), [this, link] { EndConnection(link); });
+  }
   const int copies = faults_.Strikes(Fault::kDuplicate, 0.5) ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
     Carry(from, to, world_.tells() ? sent.request->Text() : "", [this, sent, open] { Deliver(sent, open); });
+  }
+}
+
+// What was sent over it may be served all the same.
+void Network::EndConnection(std::size_t link) {
+  world_.Tell("network", "ends the connection from ", NameOf(static_cast<Node>(link / kNodes)), " to ",
+              NameOf(static_cast<Node>(link % kNodes)));
+  for (const std::weak_ptr<Open>& call : std::exchange(carried_[link], {})) {
+    Close(call.lock(), {absl::UnavailableError("the connection ended"), "", false, /*cut=*/true});
   }
 }
 

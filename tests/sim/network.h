@@ -1,5 +1,6 @@
 // The network between the processes of a simulation: calls with a deadline, as gRPC makes them. A request may be lost,
-// come twice, late, or after others that were sent later; an answer may be lost or late. Each caller is answered exactly once.
+// come twice, late, or after others that were sent later; an answer may be lost or late. Each caller is answered
+// exactly once.
 #ifndef UNWIND_TESTS_SIM_NETWORK_H_
 #define UNWIND_TESTS_SIM_NETWORK_H_
 
@@ -39,6 +40,7 @@ struct Reply {
   absl::Status status;
   std::string bytes;         // if OK
   bool effect_free = false;  // the trailer `saga-outcome: refused`
+  bool cut = false;          // the connection ended under the call: there was no answer
 
   std::string Text() const;
 };
@@ -70,7 +72,7 @@ class Network {
   void Watch(Witness& witness) { witness_ = &witness; }
 
   // Calls `done` exactly once: with the answer, or DEADLINE_EXCEEDED after the request's timeout, or UNAVAILABLE if
-  // there is no process at `to`.
+  // there is no process at `to` or the connection ended.
   void Call(Node from, Node to, Request request, Respond done);
 
   // Messages that are still under way.
@@ -98,6 +100,7 @@ class Network {
     return static_cast<std::size_t>(from) * kNodes + static_cast<std::size_t>(to);
   }
   void Carry(Node from, Node to, const std::string& what, std::function<void()> arrive);
+  void EndConnection(std::size_t link);
   void Deliver(const Sent& sent, const std::shared_ptr<Open>& open);
   static void Close(const std::shared_ptr<Open>& open, Reply reply);
 
@@ -108,6 +111,7 @@ class Network {
   std::array<Server*, kNodes> servers_ = {};
   std::array<bool, kNodes* kNodes> cut_ = {};
   std::array<absl::Time, kNodes * kNodes> last_arrival_;
+  std::array<std::vector<std::weak_ptr<Open>>, kNodes * kNodes> carried_;  // by link: what its connection carries
   std::vector<Sent> old_;
   std::int64_t under_way_ = 0;
 };

@@ -35,6 +35,14 @@ bool IsUnknownAction(const Request& request, const Reply& reply) {
          (absl::IsDeadlineExceeded(reply.status) || absl::IsUnavailable(reply.status));
 }
 
+// The same error, as some proxy or framework would answer it.
+absl::Status Recoded(const absl::Status& status) {
+  absl::Status recoded = absl::UnavailableError(status.message());
+  status.ForEachPayload(
+      [&recoded](absl::string_view url, const absl::Cord& payload) { recoded.SetPayload(url, payload); });
+  return recoded;
+}
+
 absl::Status NeverHappened() {
   return MakeError(absl::StatusCode::kFailedPrecondition, "taken as never happened",
                    {"NEVER_HAPPENED", "sim", {{"cause", "PAYMENT_TIMEOUT"}}});
@@ -55,13 +63,18 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
     const std::weak_ptr<Process> weak = self;
     Request request{std::move(call.method), std::move(call.request), MetadataOf(call), call.timeout};
     const Node to = TargetOf(request.method);
-    if (home_.bug_ == Bug::kResolveIgnored && request.Metadata("saga-phase") == "resolve") {
+    const bool resolves = request.Metadata("saga-phase") == "resolve";
+    if (home_.bug_ == Bug::kResolveIgnored && resolves) {
       return Hear(weak, done, {NeverHappened(), "", false});
     }
     const bool not_undone = home_.bug_ == Bug::kStepNotUndone;
     const Request copy = not_undone ? request : Request();
     home_.network_.Call(home_.node_, to, std::move(request),
-                        [this, weak, not_undone, copy, done = std::move(done)](Reply reply) {
+                        [this, weak, not_undone, copy, resolves, done = std::move(done)](Reply reply) {
+                          const bool final = reply.effect_free && !resolves;
+                          if (final && home_.faults_.Strikes(Fault::kRefusalRecoded, 0.5)) {
+                            reply.status = Recoded(reply.status);
+                          }
                           if (not_undone && IsUnknownAction(copy, reply)) {
                             reply.status = absl::FailedPreconditionError("taken as refused");
                             reply.effect_free = true;
@@ -96,10 +109,17 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
   void Hear(const std::weak_ptr<Process>& weak, const std::function<void(CallResult)>& done, Reply reply) {
     const auto mine = weak.lock();
     if (mine == nullptr || !mine->alive) return;
+    if (reply.cut && home_.bug_ == Bug::kCutRefused) {
+      reply = {absl::FailedPreconditionError("taken as refused"), "", /*effect_free=*/true};
+    }
     CallResult result;
     result.failure = ReadFailure(ToGrpc(reply.status));
     result.effect_free = !reply.status.ok() && reply.effect_free;
+    result.by_transport = reply.cut;
     if (reply.status.ok()) result.reply = std::move(reply.bytes);
+    if (!reply.status.ok() && home_.faults_.Strikes(Fault::kAsksToWait, 0.3)) {
+      result.retry_after = home_.world_.dice().Spread(absl::Milliseconds(1), absl::Minutes(2));
+    }
     done(std::move(result));
     home_.Poke(mine);
   }

@@ -47,6 +47,8 @@ const char* NameOf(Bug bug) {
       return "resolve-ignored";
     case Bug::kStepNotUndone:
       return "step-not-undone";
+    case Bug::kCutRefused:
+      return "cut-refused";
   }
   return "?";
 }

@@ -166,6 +166,7 @@ class Simulation {
     Repeat(Fault::kPartition, [this] { Partition(); });
     Repeat(Fault::kClockForward, [this] { Jump(1); });
     Repeat(Fault::kClockBack, [this] { Jump(-1); });
+    Repeat(Fault::kStepRetried, [this] { RetryAStep(); });
   }
 
   void Repeat(Fault fault, std::function<void()> strike) {
@@ -202,6 +203,15 @@ class Simulation {
     Service* const service = Services()[static_cast<std::size_t>(who - 1)];
     world_.Tell(NameOf(service->node()), "'s clock jumps to ", absl::FormatDuration(by));
     service->clock().set_error(by);
+  }
+
+  // Whatever it is doing: a step that does not repeat is left alone.
+  void RetryAStep() {
+    const std::vector<Saga> sagas = store_.All();
+    if (sagas.empty()) return;
+    const Saga& saga = sagas[world_.dice().Next() % sagas.size()];
+    const int step = world_.dice().Between(0, static_cast<int>(saga.steps.size()) - 1);
+    AnyOrchestrator().Ask(saga.id, Operated{Verb::kRetry, step, "", "operator", "impatience"});
   }
 
   Orchestrator& AnyOrchestrator() { return *orchestrators_[world_.dice().Next() % orchestrators_.size()]; }
