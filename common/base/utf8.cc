@@ -33,6 +33,21 @@ std::size_t FindNotUtf8(absl::string_view text) {
   return absl::string_view::npos;
 }
 
+bool IsPrintable(absl::string_view text) {
+  while (!text.empty()) {
+    const std::size_t bytes = Utf8CharacterBytes(text);
+    const absl::string_view character = text.substr(0, bytes);
+    const auto first = static_cast<unsigned char>(text.front());
+    const bool c0 = first < 0x20 || first == 0x7f;
+    const bool c1 = bytes == 2 && character <= "\xc2\x9f";
+    const bool line = bytes == 3 && character >= "\xe2\x80\xa8" && character <= "\xe2\x80\xae";     // LS to RLO
+    const bool isolate = bytes == 3 && character >= "\xe2\x81\xa6" && character <= "\xe2\x81\xa9";  // LRI to PDI
+    if (bytes == 0 || c0 || c1 || line || isolate) return false;
+    text.remove_prefix(bytes);
+  }
+  return true;
+}
+
 std::string CleanText(absl::string_view text, std::size_t bytes_max) {
   std::string clean;
   while (!text.empty()) {

@@ -15,6 +15,9 @@ std::size_t Utf8CharacterBytes(absl::string_view text);
 // The offset of the first byte that is no part of a well-formed character; npos: all of it is UTF-8.
 std::size_t FindNotUtf8(absl::string_view text);
 
+// No control character, and none that breaks or turns around a line: what a person reads of it is what it says.
+bool IsPrintable(absl::string_view text);
+
 // `text` as valid UTF-8 (a bad byte becomes '?') of at most `bytes_max` bytes, cut between characters.
 std::string CleanText(absl::string_view text, std::size_t bytes_max);
 

@@ -64,14 +64,14 @@ struct Describe {
     entry.set_elapsed_ms(absl::ToDoubleMilliseconds(reply.elapsed));
     if (HasFailed(reply.failure)) *entry.mutable_failure() = ToProto(reply.failure);
   }
-  void operator()(const CancelRequested& cancel) const { entry.set_detail(Because(cancel.actor, cancel.reason)); }
+  void operator()(const CancelRequested& cancel) const {
+    entry.set_actor(cancel.actor);
+    entry.set_reason(cancel.reason);
+  }
   void operator()(const Operated& operated) const {
     entry.set_step(StepName(plan, operated.step));
-    entry.set_detail(Because(operated.actor, operated.reason));
-  }
-
-  static std::string Because(const std::string& actor, const std::string& reason) {
-    return absl::StrCat(actor, actor.empty() || reason.empty() ? "" : ": ", reason);
+    entry.set_actor(operated.actor);
+    entry.set_reason(operated.reason);
   }
 };
 

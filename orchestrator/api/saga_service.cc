@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "common/rpc/error.h"
 #include "common/rpc/page_token.h"
 #include "orchestrator/api/saga_proto.h"
@@ -23,6 +24,15 @@ constexpr int kEntriesMax = 1000;
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 
 int HistoryPageSize(int asked) { return asked == 0 ? kEntriesDefault : std::min(asked, kEntriesMax); }
+
+// Who asks and why stand in the history and in the terminals of those who read it: no control characters.
+template <class Request>
+absl::Status CheckPrintable(const Request& request) {
+  std::vector<FieldViolation> violations;
+  if (!IsPrintable(request.actor())) violations.push_back({"actor", "must have no control characters"});
+  if (!IsPrintable(request.reason())) violations.push_back({"reason", "must have no control characters"});
+  return violations.empty() ? absl::OkStatus() : MakeBadRequest(kSagaDomain, violations);
+}
 
 // What a caller is told for a store's error: not found by its reason, the rest without the database's words. What has a
 // reason already was said by the driver.
@@ -95,6 +105,7 @@ grpc::ServerUnaryReactor* SagaService::CancelSaga(grpc::CallbackServerContext* c
                                                   const saga::v1::CancelSagaRequest* request,
                                                   saga::v1::CancelSagaResponse* response) {
   return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
+    if (absl::Status status = CheckPrintable(*request); !status.ok()) return std::move(done)(std::move(status));
     // A std::function must be copyable, so the move-only `done` is shared with it.
     auto shared = std::make_shared<Done>(std::move(done));
     ask_(request->saga_id(), CancelRequested{.actor = request->actor(), .reason = request->reason()},
@@ -127,6 +138,7 @@ template <class Request, class Response>
 grpc::ServerUnaryReactor* SagaService::Operate(grpc::CallbackServerContext* context, const Request* request,
                                                Response* response, Verb verb) {
   return Serve(context, request, response, kSagaDomain, [this, request, response, verb](Done done) {
+    if (absl::Status status = CheckPrintable(*request); !status.ok()) return std::move(done)(std::move(status));
     Enqueue(std::move(done), [this, request, response, verb](Done inner) {
       auto operated = ReadOperated(*request, verb);
       if (!operated.ok()) return std::move(inner)(operated.status());

@@ -1,4 +1,4 @@
-// From an operator's request on a parked step to the event it is.
+// From an operator's request on a step to the event it is.
 #ifndef UNWIND_ORCHESTRATOR_API_STEP_VERB_H_
 #define UNWIND_ORCHESTRATOR_API_STEP_VERB_H_
 
@@ -11,7 +11,8 @@
 
 namespace unwind {
 
-// NOT_FOUND STEP_NOT_FOUND; FAILED_PRECONDITION STEP_NOT_PARKED. A saga that moves meanwhile finds the event stale.
+// NOT_FOUND STEP_NOT_FOUND; FAILED_PRECONDITION STEP_NOT_PARKED: it is neither parked nor repeated. A saga that moves
+// meanwhile finds the event stale.
 absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga, Verb verb, const std::string& step);
 
 // The reply of Verb::kResolve: set and of the action's response type, or unset for a compensation. INVALID_ARGUMENT.

@@ -37,7 +37,7 @@ std::string Why(const saga::v1::Failure& failure) {
 // What happened that is no answer, such as "the orchestrator came back and takes the saga up again".
 std::string Happening(const saga::v1::HistoryEntry& entry) {
   if (entry.event() == "taken_over") return "the orchestrator is back and takes the saga up again";
-  if (entry.event() == "cancel_requested") return absl::StrCat("asked to go back ", entry.detail());
+  if (entry.event() == "cancel_requested") return absl::StrCat("asked to go back: ", entry.reason());
   return "";
 }
 

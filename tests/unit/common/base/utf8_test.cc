@@ -62,5 +62,16 @@ TEST(Utf8CharacterBytesTest, TakesWhatAnEncoderWrites) {
   }
 }
 
+TEST(IsPrintableTest, RefusesWhatControlsATerminalOrTurnsALine) {
+  for (const char* const text :
+       {"", "a b", "\xc2\xa0", "\xc3\xa9", "\xec\xa0\x84", "\xe2\x80\xa7", "\xe2\x80\xaf", "\xf0\x9f\x92\xb8"}) {
+    EXPECT_TRUE(IsPrintable(text)) << text;
+  }
+  for (const char* const text :
+       {"\n", "a\x1b[2J", "\x7f", "\xc2\x80", "\xc2\x9f", "\xe2\x80\xa8", "\xe2\x80\xae", "\xe2\x81\xa6", "\xff"}) {
+    EXPECT_FALSE(IsPrintable(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace unwind

@@ -327,6 +327,44 @@ TEST_F(SagaServiceTest, CancelGoesToTheDriver) {
   EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::CancelSaga, request, &response)).reason, "SAGA_NOT_FOUND");
 }
 
+TEST_F(SagaServiceTest, WhoAskedAndWhyHoldNoControlCharacters) {
+  Store(Parked("s-1", Phase::kAction));
+  saga::v1::RetryStepRequest retry;
+  retry.set_saga_id("s-1");
+  retry.set_step("create_order");
+  saga::v1::RetryStepResponse retried;
+  saga::v1::CancelSagaRequest cancel;
+  cancel.set_saga_id("s-1");
+  saga::v1::CancelSagaResponse cancelled;
+  for (const std::string bad : {"a\nb", "a\x1b[2J", "a\x7f", "a\xc2\x9b",
+                                "a\xe2\x80\xae"
+                                "b"}) {
+    retry.set_actor("kim");
+    retry.set_reason(bad);
+    EXPECT_THAT(Call(&saga::v1::SagaService::Stub::RetryStep, retry, &retried).message(), testing::HasSubstr("reason"));
+    cancel.set_actor(bad);
+    EXPECT_THAT(Call(&saga::v1::SagaService::Stub::CancelSaga, cancel, &cancelled).message(),
+                testing::HasSubstr("actor"));
+  }
+  EXPECT_TRUE(asked_.empty());
+  retry.set_reason("\xec\xa0\x84\xed\x99\x94: \xc3\xa9");
+  EXPECT_TRUE(Call(&saga::v1::SagaService::Stub::RetryStep, retry, &retried).ok());
+}
+
+TEST_F(SagaServiceTest, TheHistoryKeepsWhoAskedApartFromWhy) {
+  SagaWrite write;
+  write.saga = Aborted("s-1");
+  write.saga.version = 1;
+  write.events = {{1, {kStart, 0.5}, CancelRequested{"bob: by order of alice", "why not"}, SagaState::kAborted, {}}};
+  ASSERT_TRUE(store_.Commit(lease_, {write}).ok());
+  saga::v1::GetHistoryRequest request;
+  request.set_saga_id("s-1");
+  saga::v1::GetHistoryResponse response;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::GetHistory, request, &response).ok());
+  EXPECT_EQ(response.entries(0).actor(), "bob: by order of alice");
+  EXPECT_EQ(response.entries(0).reason(), "why not");
+}
+
 TEST_F(SagaServiceTest, AnOperatorMovesAParkedStep) {
   Store(Parked("s-1", Phase::kAction));
   const auto ask = [](auto request) {
