@@ -7,15 +7,16 @@ namespace unwind {
 
 std::string StepOf(const Call& call) { return absl::StrCat(call.saga_id, "/", call.step); }
 
+std::string KeyOf(const Call& call) { return absl::StrCat(StepOf(call), "/", NameOf(call.phase)); }
+
 Metadata MetadataOf(const Call& call) {
-  const char* const phase = NameOf(call.phase);
   Metadata metadata = {
       {"saga-id", call.saga_id},
       {"saga-step", call.step},
-      {"saga-phase", phase},
+      {"saga-phase", NameOf(call.phase)},
       {"saga-kind", NameOf(call.kind)},
       {"saga-attempt", absl::StrCat(call.attempt)},
-      {"idempotency-key", absl::StrCat(StepOf(call), "/", phase)},
+      {"idempotency-key", KeyOf(call)},
       {"saga-issued-at", absl::StrCat(absl::ToUnixMillis(call.issued_at))},
       {"saga-expires-at", absl::StrCat(absl::ToUnixMillis(call.expires_at))},
   };

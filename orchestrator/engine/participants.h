@@ -39,12 +39,15 @@ struct Call {
 // The step that `call` belongs to, the same for all its phases and attempts: "saga/step".
 std::string StepOf(const Call& call);
 
+// The idempotency key of all its attempts: "saga/step/phase".
+std::string KeyOf(const Call& call);
+
 // Everything of `call` that travels as metadata, by the names of the participant contract.
 Metadata MetadataOf(const Call& call);
 
 // How the call ended, before rule S1 reads it.
 struct CallResult {
-  bool effect_free = false;  // it carried the trailer `saga-outcome: refused`
+  bool effect_free = false;  // it carried the trailer `saga-outcome: refused`, for this call's key if it names one
   // The connection ended under it and others may have used it: so which call is at fault is not known, and the next
   // attempt goes alone. One that was alone is at fault itself.
   bool by_transport = false;

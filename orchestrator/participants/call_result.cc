@@ -19,6 +19,7 @@ namespace {
 
 constexpr char kOutcomeTrailer[] = "saga-outcome";
 constexpr char kEffectFree[] = "refused";
+constexpr char kOutcomeKeyTrailer[] = "saga-outcome-key";
 constexpr char kPushbackTrailer[] = "grpc-retry-pushback-ms";  // gRFC A6
 constexpr absl::Duration kRetryAfterMax = absl::Hours(1);
 
@@ -91,6 +92,11 @@ absl::string_view ValueOf(const CallEnd& end, const char* name) {
   return it == end.trailers.end() ? absl::string_view() : absl::string_view(it->second.data(), it->second.size());
 }
 
+bool SaysRefused(const CallEnd& end) {
+  const bool of_another = end.trailers.count(kOutcomeKeyTrailer) > 0 && ValueOf(end, kOutcomeKeyTrailer) != end.key;
+  return ValueOf(end, kOutcomeTrailer) == kEffectFree && !of_another;
+}
+
 // The longer one of RetryInfo and gRPC's trailer. A negative trailer means "never", which is not its to say.
 absl::Duration RetryAfter(const CallEnd& end) {
   absl::Duration delay = GetRetryAfter(FromGrpc(end.status));
@@ -116,7 +122,7 @@ CallResult ReadResult(const CallEnd& end) {
   if (result.failure.code == grpc::StatusCode::OK) {
     result.reply = ToBytes(end.response);
   } else if (!end.status.ok()) {
-    result.effect_free = ValueOf(end, kOutcomeTrailer) == kEffectFree;
+    result.effect_free = SaysRefused(end);
     result.retry_after = RetryAfter(end);
   }
   return result;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <map>
 
+#include "absl/strings/string_view.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "grpcpp/support/status.h"
 #include "grpcpp/support/string_ref.h"
@@ -17,6 +18,7 @@ struct CallEnd {
   const grpc::Status& status;
   const grpc::ByteBuffer& response;
   const std::multimap<grpc::string_ref, grpc::string_ref>& trailers;
+  absl::string_view key;  // the call's idempotency key
   std::size_t request_bytes = 0;
   std::size_t reply_bytes_max = 0;  // the channel's limit
 };
@@ -24,6 +26,7 @@ struct CallEnd {
 // OK only with a whole message: without one it is INTERNAL, reason ANSWER_WITHOUT_MESSAGE. A message of no bytes is
 // one. A reply above the limit is reason REPLY_TOO_LARGE, a compressed one REPLY_COMPRESSED. None of these says what
 // the participant did. If the connection ended, it is UNAVAILABLE, reason CONNECTION_ENDED, and `by_transport` is set.
+// A trailer `saga-outcome` beside a `saga-outcome-key` that is not the call's speaks of another call and is not heeded.
 // Everything kept of an error is bounded, see ReadFailure.
 CallResult ReadResult(const CallEnd& end);
 

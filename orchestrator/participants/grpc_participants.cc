@@ -75,6 +75,7 @@ class GrpcParticipants::Target {
   };
   struct Out {
     std::function<void(CallResult)> done;
+    std::string key;
     grpc::ClientContext context;
     grpc::ByteBuffer request;
     grpc::ByteBuffer response;
@@ -179,6 +180,7 @@ void GrpcParticipants::Target::Send(CallQueue::Next next) {
   out.ticket = next.ticket;
   out.self = node.begin();
   out.context.set_deadline(absl::ToChronoTime(out.sent + call.timeout));
+  out.key = KeyOf(call);
   call.issued_at = out.sent;  // it may have waited
   for (const auto& [key, value] : MetadataOf(call)) {
     if (IsLegalValue(value)) out.context.AddMetadata(key, value);
@@ -218,6 +220,7 @@ void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
   CallResult result = ReadResult({.status = status,
                                   .response = out.response,
                                   .trailers = out.context.GetServerTrailingMetadata(),
+                                  .key = out.key,
                                   .request_bytes = out.request.Length(),
                                   .reply_bytes_max = reply_bytes_max_});
   out.series->Finish(result.failure.code, absl::Now() - out.sent);

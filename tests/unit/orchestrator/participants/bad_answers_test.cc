@@ -247,6 +247,18 @@ TEST_F(BadAnswersTest, TheTrailerOfARefusalIsRead) {
   EXPECT_TRUE(Invoke("bad").effect_free);
 }
 
+TEST_F(BadAnswersTest, TheTrailerOfARefusalCountsForTheKeyThatItSpeaksOf) {
+  const auto says_refused = [this](const std::string& key) {
+    acts_ = [key](std::uint32_t stream) {
+      return Refuse(stream, {{"grpc-status", "9"}, {"saga-outcome", "refused"}, {"saga-outcome-key", key}});
+    };
+    return Invoke("bad").effect_free;
+  };
+  EXPECT_FALSE(says_refused("another/step/action"));
+  EXPECT_FALSE(says_refused(""));
+  EXPECT_TRUE(says_refused(absl::StrCat("/step-", steps_ + 1, "/action")));
+}
+
 TEST_F(BadAnswersTest, ThePauseThatATrailerAsksForIsRead) {
   const auto asked = [this](const std::string& milliseconds) {
     acts_ = [milliseconds](std::uint32_t stream) {
