@@ -82,20 +82,31 @@ void SendUnlessTooOld(Draft& draft, std::size_t i, Phase phase) {
 // A participant may ask for a longer pause than a step's own cap, up to this.
 constexpr absl::Duration kRetryAfterMax = absl::Minutes(1);
 
+// The longest pause of a call that has failed for days, so that it fills neither the history nor its participant.
+constexpr absl::Duration kLongPauseMax = absl::Hours(1);
+
+// The step's own; or a tenth of the time that a call which must succeed has been tried for. So a participant that was
+// away for an hour is back for everybody six minutes after it is back, and 25 days of failure are some 1,400 sends.
+absl::Duration CapOf(const Draft& draft, std::size_t i) {
+  const absl::Duration own = draft.plan_of(i).retry.cap;
+  if (!MustSucceed(draft.plan, draft.saga, i)) return own;
+  const absl::Duration tried = draft.moment.now - draft.saga.steps[i].first_send_time;
+  return std::max(own, std::min(tried / 10, kLongPauseMax));
+}
+
 // Full jitter: an even draw from [0, min(cap, backoff * 2^(n-1))], in whole microseconds so that it is stored exactly.
-absl::Duration Pause(const RetryPolicy& policy, int sends, double jitter) {
-  absl::Duration ceiling = policy.backoff;
-  for (int n = 1; n < sends && ceiling < policy.cap; ++n) ceiling *= 2;
-  return absl::Trunc(std::min(ceiling, policy.cap) * jitter, absl::Microseconds(1));
+absl::Duration Pause(const Draft& draft, std::size_t i) {
+  const absl::Duration cap = CapOf(draft, i);
+  absl::Duration ceiling = draft.plan_of(i).retry.backoff;
+  for (int n = 1; n < draft.saga.steps[i].attempt() && ceiling < cap; ++n) ceiling *= 2;
+  return absl::Trunc(std::min(ceiling, cap) * draft.moment.jitter, absl::Microseconds(1));
 }
 
 // Not sooner than the participant asks for, as far as that is heeded. A deadline does not wait for it.
 void SendLater(Draft& draft, std::size_t i, const Replied& reply) {
-  Step& step = draft.step(i);
-  const RetryPolicy& policy = draft.plan_of(i).retry;
-  const absl::Duration asked = std::min(reply.retry_after, std::max(policy.cap, kRetryAfterMax));
-  Rest(step);
-  step.wake_at = draft.moment.now + std::max(asked, Pause(policy, step.attempt(), draft.moment.jitter));
+  const absl::Duration asked = std::min(reply.retry_after, std::max(draft.plan_of(i).retry.cap, kRetryAfterMax));
+  Rest(draft.step(i));
+  draft.step(i).wake_at = draft.moment.now + std::max(asked, Pause(draft, i));
 }
 
 void RefusedAgain(Draft& draft, std::size_t i, const Replied& reply) {

@@ -21,7 +21,8 @@ enum class StepKind : std::uint8_t {
   kRetriable = 3,      // after the pivot; is repeated until it succeeds
 };
 
-// When a call is sent again. The pause before send n + 1 is drawn evenly from [0, min(cap, backoff * 2^(n-1))].
+// When a call is sent again. The pause before send n + 1 is drawn evenly from [0, min(cap, backoff * 2^(n-1))]; for a
+// call that must succeed, once it has been tried for long, from up to a tenth of that time, at most an hour.
 struct RetryPolicy {
   int attempts = 5;  // sends of a compensatable action before the saga goes back
   absl::Duration backoff = absl::Milliseconds(100);

@@ -66,26 +66,27 @@ namespace {
 
 bool Open(const Step& step) { return step.state == StepState::kInFlight || step.state == StepState::kCompensating; }
 
-// Only its answer, or a person, ends it: no count of attempts does.
-bool MustSucceed(const StepPlan& plan, const Saga& saga, const Step& step) {
-  return step.phase != Phase::kAction || plan.kind != StepKind::kCompensatable || saga.backward;
-}
-
-bool Repeats(const StepPlan& plan, const Saga& saga, const Step& step) {
+bool Repeats(const Plan& plan, const Saga& saga, std::size_t i) {
+  const Step& step = saga.steps[i];
   const bool sent_again = step.wake_at != absl::InfiniteFuture() || (step.awaiting && step.attempt() > 1);
-  return Open(step) && sent_again && MustSucceed(plan, saga, step);
+  return Open(step) && sent_again && MustSucceed(plan, saga, i);
 }
 
 }  // namespace
 
+bool MustSucceed(const Plan& plan, const Saga& saga, std::size_t i) {
+  const bool has_attempts = plan.steps[i].kind == StepKind::kCompensatable && !saga.backward;
+  return !has_attempts || saga.steps[i].phase != Phase::kAction;
+}
+
 bool TakesVerb(const Plan& plan, const Saga& saga, std::size_t i) {
-  return saga.steps[i].parked || Repeats(plan.steps[i], saga, saga.steps[i]);
+  return saga.steps[i].parked || Repeats(plan, saga, i);
 }
 
 bool IsStuck(const Plan& plan, const Saga& saga, std::size_t i, absl::Time now) {
   const Step& step = saga.steps[i];
   const bool long_enough = step.unknowns >= plan.stuck_unknowns || now - step.first_send_time >= plan.stuck_after;
-  return long_enough && Repeats(plan.steps[i], saga, step);
+  return long_enough && Repeats(plan, saga, i);
 }
 
 bool CountsAgainstAdmission(const Plan& plan, const Saga& saga) {

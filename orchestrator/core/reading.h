@@ -34,6 +34,9 @@ bool DependentsUndone(const Plan& plan, const Saga& saga, std::size_t i);
 // own reply is first repeated until that is known (S3); a parked one waits for its person.
 bool WantsCompensation(const StepPlan& plan, const Step& step);
 
+// The call that step `i` makes must succeed in the end: no count of attempts ends it, only its answer or a person.
+bool MustSucceed(const Plan& plan, const Saga& saga, std::size_t i);
+
 // An operator's verb may move the step (S7): it is parked, or its call was sent and failed, must succeed in the end,
 // and is out or waits to be sent again.
 bool TakesVerb(const Plan& plan, const Saga& saga, std::size_t i);

@@ -1,4 +1,5 @@
 // The rules as stories a person can read.
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -140,7 +141,7 @@ TEST(AdvanceStory, PausesDoubleUpToTheCap) {
   for (std::size_t n = 0; n < millis.size(); ++n) {
     tale.Unknown(0, kAction, static_cast<int>(n) + 1);
     EXPECT_EQ(tale.next_run() - tale.now(), absl::Milliseconds(millis[n])) << "after send " << n + 1;
-    tale.Waits(absl::Seconds(10));
+    tale.Waits(absl::Milliseconds(millis[n]));
   }
 }
 
@@ -283,6 +284,35 @@ TEST(AdvanceStory, AStepThatIsRepeatedForLongIsStuckAndTakesNoRoomFromNewSagas) 
   slowly.Ok(0, kCompensation, 2);
   EXPECT_FALSE(IsStuck(plan, slowly.saga(), 0, slowly.now()));
   EXPECT_FALSE(CountsAgainstAdmission(plan, slowly.saga()));  // it is over
+}
+
+TEST(AdvanceStory, ACallThatFailsForDaysIsRepeatedMoreAndMoreSeldom) {
+  Tale tale(AllRetriable());
+  tale.Starts();
+  const absl::Time first = tale.now();
+  int attempt = 1;
+  for (; tale.now() < first + absl::Hours(24 * 25); ++attempt) {
+    tale.Unknown(0, kAction, attempt);
+    const absl::Duration pause = tale.next_run() - tale.now();
+    ASSERT_LE(pause, std::max(absl::Seconds(5), (tale.now() - first) / 10)) << attempt;
+    ASSERT_LE(pause, absl::Hours(1)) << attempt;
+    tale.Waits(pause);
+  }
+  EXPECT_LT(attempt, 1500);  // and twice as many transitions
+  EXPECT_GT(attempt, 1000);
+}
+
+TEST(AdvanceStory, WhatHasAttemptsIsRepeatedAtItsOwnPace) {
+  Plan plan = Sequence();
+  plan.deadline = absl::Hours(24);
+  plan.steps[0].retry = {.attempts = 1000, .backoff = absl::Seconds(1), .cap = absl::Seconds(5)};
+  Tale tale(std::move(plan));
+  tale.Starts();
+  for (int attempt = 1; attempt < 900; ++attempt) {
+    tale.Unknown(0, kAction, attempt);
+    ASSERT_LE(tale.next_run() - tale.now(), absl::Seconds(5)) << attempt;
+    tale.Waits(absl::Seconds(5));
+  }
 }
 
 TEST(AdvanceStory, AStepThatIsParkedOrOutForTheFirstTimeIsNotStuck) {
