@@ -127,9 +127,11 @@ absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max
 }
 
 absl::Status DefinitionMissing(const Saga& saga) {
-  return MakeError(absl::StatusCode::kInternal,
-                   absl::StrCat("definition ", saga.definition, " version ", saga.definition_version, " is not loaded"),
-                   {"DEFINITION_MISSING", kSagaDomain, {{"saga_id", saga.id}}});
+  return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable,
+                                  absl::StrCat("definition ", saga.definition, " version ", saga.definition_version,
+                                               " is not loaded yet; repeat the call with the same key"),
+                                  {"DEFINITION_MISSING", kSagaDomain, {{"saga_id", saga.id}}}),
+                        kRetryAfter);
 }
 
 absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress) {

@@ -33,7 +33,7 @@ std::string ReadTraceparent(absl::string_view value);
 // before `deadline`, and within 10 minutes; without a deadline (infinite) `wait_max` from now.
 absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max);
 
-// INTERNAL: the definition the saga runs on is not loaded.
+// UNAVAILABLE with RetryInfo: the definition the saga runs on is not loaded; it is learnt when it is met.
 absl::Status DefinitionMissing(const Saga& saga);
 
 // The answer for `progress`: the response's bytes, or the error. `catalog` knows the definition the saga runs on.

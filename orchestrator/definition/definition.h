@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -101,8 +102,11 @@ class DefinitionCatalog {
   // Every name and version.
   std::vector<std::pair<std::string, int>> Versions() const;
 
-  // Null if unknown.
+  // Null if unknown; it is missed then.
   std::shared_ptr<const Definition> Find(absl::string_view name, int version) const;
+
+  // What was missed since the last call, to be learnt and added.
+  std::set<std::pair<std::string, int>> TakeMissed();
 
   // Marks the definition as one that is served; INVALID_ARGUMENT if another one serves the same method already.
   absl::Status Serve(std::shared_ptr<const Definition> definition);
@@ -113,6 +117,7 @@ class DefinitionCatalog {
 
  private:
   mutable std::mutex mutex_;  // guards all below
+  mutable std::set<std::pair<std::string, int>> missed_;
   std::map<std::pair<std::string, int>, std::shared_ptr<const Definition>> all_;
   std::map<std::string, std::shared_ptr<const Definition>, std::less<>> served_;
 };

@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/definition/methods.h"
@@ -25,7 +27,14 @@ std::vector<std::pair<std::string, int>> DefinitionCatalog::Versions() const {
 std::shared_ptr<const Definition> DefinitionCatalog::Find(absl::string_view name, int version) const {
   const std::lock_guard lock(mutex_);
   const auto it = all_.find({std::string(name), version});
-  return it == all_.end() ? nullptr : it->second;
+  if (it != all_.end()) return it->second;
+  missed_.insert({std::string(name), version});
+  return nullptr;
+}
+
+std::set<std::pair<std::string, int>> DefinitionCatalog::TakeMissed() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(missed_, {});
 }
 
 absl::Status DefinitionCatalog::Serve(std::shared_ptr<const Definition> definition) {

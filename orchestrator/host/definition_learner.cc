@@ -10,17 +10,25 @@ namespace unwind {
 
 absl::StatusOr<int> DefinitionLearner::Learn() {
   ASSIGN_OR_RETURN(const std::vector<DefinitionVersion> in_use, store_.DefinitionsInUse());
+  wanted_.insert(in_use.begin(), in_use.end());
+  for (const auto& [name, version] : catalog_.TakeMissed()) wanted_.insert({name, version});
+  for (const auto& [name, version] : catalog_.Versions()) wanted_.erase({name, version});
   int learnt = 0;
-  for (const DefinitionVersion& version : in_use) {
-    if (catalog_.Find(version.name, version.version) != nullptr || left_.count(version) != 0) continue;
+  while (!wanted_.empty()) {
+    const DefinitionVersion version = *wanted_.begin();
+    if (left_.count(version) != 0) {
+      wanted_.erase(version);
+      continue;
+    }
     const absl::Status added = Add(version);
     if (absl::IsUnavailable(added)) return added;
+    wanted_.erase(version);
     if (added.ok()) {
       ++learnt;
       continue;
     }
     left_.insert(version);
-    Log(Severity::kWarning, "unfinished sagas of a definition cannot be driven here and are left to others",
+    Log(Severity::kWarning, "sagas of a definition cannot be driven or answered here and are left to others",
         {{"definition", version.name}, {"version", absl::StrCat(version.version)}, {"error", added.message()}});
   }
   return learnt;

@@ -20,9 +20,10 @@ class DefinitionLearner {
   DefinitionLearner(SagaStore& store, DefinitionCatalog& catalog, Routes routes)
       : store_(store), catalog_(catalog), routes_(std::move(routes)) {}
 
-  // Adds to the catalog every definition that an unfinished saga of any instance uses, that loads, and whose services
-  // all have a route. The sagas of one that cannot be added are left to instances that can drive them; a warning says
-  // so once. How many were added. An error of the store: try again, those that were added stay.
+  // Adds to the catalog every definition that an unfinished saga of any instance uses or that was missed there, such as
+  // by a caller who asks for a finished saga's answer, that loads, and whose services all have a route. The sagas of
+  // one that cannot be added are left to instances that can drive them; a warning says so once. How many were added. An
+  // error of the store: try again, those that were added stay.
   absl::StatusOr<int> Learn();
 
  private:
@@ -31,7 +32,8 @@ class DefinitionLearner {
   SagaStore& store_;
   DefinitionCatalog& catalog_;
   const Routes routes_;
-  std::set<DefinitionVersion> left_;  // cannot be added, which has been said
+  std::set<DefinitionVersion> wanted_;  // not learnt yet
+  std::set<DefinitionVersion> left_;    // cannot be added, which has been said
 };
 
 }  // namespace unwind

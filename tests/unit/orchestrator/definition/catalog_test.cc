@@ -23,6 +23,17 @@ TEST(Catalog, FindsByNameAndVersion) {
   EXPECT_EQ(catalog.Find("lob", 1), nullptr);
 }
 
+TEST(Catalog, SaysOnceWhatWasMissed) {
+  DefinitionCatalog catalog;
+  ASSERT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());
+  catalog.Find("lab", 1);
+  catalog.Find("lab", 2);
+  catalog.Find("lab", 2);
+  using Versions = std::set<std::pair<std::string, int>>;
+  EXPECT_EQ(catalog.TakeMissed(), (Versions{{"lab", 2}}));
+  EXPECT_EQ(catalog.TakeMissed(), Versions());
+}
+
 TEST(Catalog, TakesTheSameTwiceButNotAnotherContent) {
   DefinitionCatalog catalog;
   EXPECT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());
