@@ -27,6 +27,8 @@
 #include "orchestrator/host/definition_learner.h"
 #include "orchestrator/host/maintenance.h"
 #include "orchestrator/host/options.h"
+#include "orchestrator/host/repeat.h"
+#include "orchestrator/host/saga_census.h"
 #include "orchestrator/host/saga_metrics.h"
 #include "orchestrator/participants/client_metrics.h"
 #include "orchestrator/participants/grpc_participants.h"
@@ -63,7 +65,7 @@ absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore(const Options& options) {
 }
 
 ServerSetup ServerFor(const Definitions& definitions, const DescriptorSets& descriptors, SagaService& service,
-                      ServedMethods& methods, const Driver& driver) {
+                      ServedMethods& methods, const Driver& driver, const std::shared_ptr<SagaCensus>& census) {
   std::set<std::string> served;
   for (const auto& definition : definitions) served.insert(definition->serves().service()->full_name());
   ServerSetup setup;
@@ -73,8 +75,17 @@ ServerSetup ServerFor(const Definitions& definitions, const DescriptorSets& desc
   // What is served comes first: another set may have other types of the same names.
   for (const auto& definition : definitions) setup.pools.push_back(definition->serves().file()->pool());
   for (const auto& set : descriptors.all()) setup.pools.push_back(&set->pool());
-  setup.metrics = {std::make_shared<InFlightGauge>([&driver] { return driver.in_flight(); })};
+  setup.metrics = {std::make_shared<InFlightGauge>([&driver] { return driver.in_flight(); }), census};
   return setup;
+}
+
+void TellUnfinished(const SagaCensus& census) {
+  const std::int64_t parked = census.Sagas(SagaState::kParked);
+  Log(parked > 0 ? Severity::kWarning : Severity::kInfo,
+      parked > 0 ? "sagas are parked and wait for a person" : "no saga is parked",
+      {{"parked", absl::StrCat(parked)},
+       {"compensating", absl::StrCat(census.Sagas(SagaState::kCompensating))},
+       {"running", absl::StrCat(census.Sagas(SagaState::kRunning))}});
 }
 
 // Fenced: no pending caller can be answered correctly, so exit without draining.
@@ -105,9 +116,7 @@ absl::Status Run(const Options& options) {
   RETURN_IF_ERROR(learner.Learn().status());
 
   const SystemClock clock;
-  std::vector<const Plan*> plans;
-  for (const auto& [name, version] : catalog.Versions()) plans.push_back(&catalog.Find(name, version)->plan());
-  SagaMetrics metrics(*ProcessRegistry(), plans);
+  SagaMetrics metrics(*ProcessRegistry());
   ClientMetrics client_metrics(*ProcessRegistry());
   GrpcParticipants participants(routes, options.calls, client_metrics);
 
@@ -119,16 +128,20 @@ absl::Status Run(const Options& options) {
   Driver driver(*store, participants, catalog, clock, metrics, lease, options.driver);
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
   SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, SagaServiceOptions());
-  absl::Status status = server->Serve(ServerFor(definitions, descriptors, service, methods, driver));
+  const auto census = std::make_shared<SagaCensus>(clock);
+  absl::Status status = server->Serve(ServerFor(definitions, descriptors, service, methods, driver, census));
+  if (status.ok()) status = census->Take(*store, options.instance);
   if (status.ok()) status = driver.Start();
   if (status.ok()) {
     Log(Severity::kInfo, "ready",
         {{"instance", options.instance},
          {"store", NameOfDatabase(options.database)},
-         {"definitions", absl::StrCat(plans.size())}});
+         {"definitions", absl::StrCat(catalog.Versions().size())}});
+    TellUnfinished(*census);
     server->SetServing(true);
     Maintenance maintenance(*store, driver, learner, definitions, lease, options.maintenance,
                             std::bind_front(&Server::SetServing, server.get()));
+    const Repeat counting(kCensusPause, [&] { return census->TakeAgain(*store, options.instance); });
     const auto is_lost = [&] { return maintenance.lease_lost() || driver.lease_lost(); };
     server->WaitAndDrain(is_lost, [&] {
       if (is_lost()) LeaveAtOnce(options.instance);

@@ -77,12 +77,16 @@ absl::Status Port::Serve(const PortServices& services, std::size_t connections_m
 }
 
 void Port::SetServing(bool serving) {
+  std::lock_guard lock(health_mutex_);
+  if (announced_) return;
   auto* const health = server_->GetHealthCheckService();
   for (const std::string& name : served_) health->SetServingStatus(name, serving);
   health->SetServingStatus(kReadiness, serving);
 }
 
 void Port::Announce() {
+  std::lock_guard lock(health_mutex_);
+  announced_ = true;
   if (server_ != nullptr) server_->GetHealthCheckService()->SetServingStatus(false);
 }
 

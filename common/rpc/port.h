@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -50,10 +51,10 @@ class Port {
   // Answers calls, with at most `connections_max` connections open. Health is NOT_SERVING. Call once.
   absl::Status Serve(const PortServices& services, std::size_t connections_max);
 
-  // Health of every service. Thread-safe.
+  // Health of every service, until Announce. Thread-safe.
   void SetServing(bool serving);
 
-  // Health is NOT_SERVING, of the process too, while calls are still taken.
+  // Health is NOT_SERVING for good, of the process too, while calls are still taken. Thread-safe.
   void Announce();
 
   // Takes no new calls and waits until those under way have ended, or until `deadline`, when they are cancelled.
@@ -65,6 +66,8 @@ class Port {
 
   std::unique_ptr<Listener> listener_;
   std::vector<std::string> served_;
+  std::mutex health_mutex_;
+  bool announced_ = false;  // guarded by health_mutex_
   UnimplementedService unimplemented_;
   std::vector<std::unique_ptr<grpc::Service>> reflection_;
   EndlessStreams streams_;

@@ -87,6 +87,16 @@ struct DefinitionVersion {
   auto operator<=>(const DefinitionVersion&) const = default;
 };
 
+// How many unfinished sagas of one definition are in one state.
+struct UnfinishedCount {
+  std::string definition;
+  SagaState state = SagaState::kRunning;
+  std::int64_t sagas = 0;
+  absl::Time oldest;  // the least create_time of them
+
+  bool operator==(const UnfinishedCount&) const = default;
+};
+
 // A definition as it was accepted, with the descriptors it needs.
 struct StoredDefinition {
   std::string name;
@@ -159,6 +169,8 @@ class SagaStore {
   virtual absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) = 0;
   // Those of unfinished sagas, whoever owns these, ascending. They need not be stored.
   virtual absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() = 0;
+  // The unfinished sagas that `instance` owns, by definition and state, ascending; only counts above 0.
+  virtual absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) = 0;
   // Removes the stored definitions of which there is no saga and that were last put longer than `unused_for` ago, by
   // the database's clock; which. Who may start sagas of a definition must put it more often than that.
   virtual absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) = 0;

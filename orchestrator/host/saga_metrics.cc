@@ -1,5 +1,8 @@
 #include "orchestrator/host/saga_metrics.h"
 
+#include <utility>
+
+#include "absl/strings/str_join.h"
 #include "orchestrator/core/names.h"
 
 namespace unwind {
@@ -8,121 +11,87 @@ namespace {
 using Buckets = prometheus::Histogram::BucketBoundaries;
 
 const Buckets kSagaSeconds = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800};
-const Buckets kStepSeconds = {.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5};
+const Buckets kStepSeconds = {.005, .025, .1, .5, 2.5, 10};  // few, for every step has them
 const Buckets kCommitSeconds = {.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1};
 const Buckets kCounts = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
 
-// Asking for a family that exists already returns it, so these need not be kept.
-prometheus::Counter& MakeCounter(prometheus::Registry& registry, const std::string& name, const std::string& help,
-                                 const prometheus::Labels& labels) {
-  return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add(labels);
+// The buckets live as long as the process.
+Series<prometheus::Counter> Counters(prometheus::Registry& registry, const char* name, const char* help,
+                                     std::vector<std::string> labels) {
+  auto& family = prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+  return {std::move(labels), [&family](const prometheus::Labels& of) -> auto& {return family.Add(of);
 }
+};  // namespace
+}  // namespace unwind
 
-prometheus::Histogram& MakeHistogram(prometheus::Registry& registry, const std::string& name, const std::string& help,
-                                     const prometheus::Labels& labels, const Buckets& buckets) {
-  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add(labels, buckets);
+Series<prometheus::Histogram> Histograms(prometheus::Registry& registry, const char* name, const char* help,
+                                         std::vector<std::string> labels, const Buckets& buckets) {
+  auto& family = prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+  return {std::move(labels),
+          [&family, &buckets ](const prometheus::Labels& of) -> auto& {return family.Add(of, buckets);
 }
-
-bool Has(const StepPlan& step, Phase phase) {
-  switch (phase) {
-    case Phase::kAction:
-      return true;
-    case Phase::kCompensation:
-      return step.kind == StepKind::kCompensatable && step.has_compensation;
-    case Phase::kResolve:
-      return step.has_resolve;
-  }
-  return false;
+}
+;
 }
 
 }  // namespace
 
-SagaMetrics::SagaMetrics(prometheus::Registry& registry, const std::vector<const Plan*>& plans)
-    : stale_replies_(MakeCounter(registry, "saga_stale_replies_total",
-                                 "Replies that came after they were answered otherwise, and were dropped.", {})),
-      unreadable_(MakeCounter(registry, "saga_unreadable_total",
-                              "Unfinished sagas whose rows this version cannot read and leaves alone.", {})),
-      turn_events_(MakeHistogram(registry, "saga_turn_events", "Events decided in one turn.", {}, kCounts)),
-      turn_sagas_(MakeHistogram(registry, "saga_turn_sagas", "Sagas stored in one transaction.", {}, kCounts)),
+template <class Metric>
+Metric& Series<Metric>::Of(const std::vector<absl::string_view>& values) {
+  const std::string key = absl::StrJoin(values, "/");  // no name of a definition has a slash
+  std::lock_guard lock(mutex_);
+  Metric*& metric = made_[key];
+  if (metric == nullptr) {
+    prometheus::Labels labels;
+    for (std::size_t i = 0; i < values.size(); ++i) labels[names_[i]] = std::string(values[i]);
+    metric = &make_(labels);
+  }
+  return *metric;
+}
+
+SagaMetrics::SagaMetrics(prometheus::Registry& registry)
+    : started_(Counters(registry, "saga_started_total", "Sagas that were accepted.", {"saga"})),
+      quarantined_(Counters(registry, "saga_quarantined_total",
+                            "Sagas that stand still because the store refuses what was decided for them.", {"saga"})),
+      finished_(Counters(registry, "saga_finished_total", "Sagas that ended.", {"saga", "outcome"})),
+      duration_(Histograms(registry, "saga_duration_seconds", "Time from a saga's acceptance to its end.",
+                           {"saga", "outcome"}, kSagaSeconds)),
+      parked_(Counters(registry, "saga_parked_total", "Times a step was parked for a person.", {"saga", "step"})),
+      attempts_(Counters(registry, "saga_step_attempts_total", "Calls of a step that were answered, by outcome.",
+                         {"saga", "step", "phase", "result"})),
+      step_duration_(Histograms(registry, "saga_step_duration_seconds", "Time from a step's send to its reply.",
+                                {"saga", "step", "phase"}, kStepSeconds)),
+      stale_replies_(Counters(registry, "saga_stale_replies_total",
+                              "Replies that came after they were answered otherwise, and were dropped.", {})
+                         .Of({})),
+      unreadable_(Counters(registry, "saga_unreadable_total",
+                           "Unfinished sagas whose rows this version cannot read and leaves alone.", {})
+                      .Of({})),
+      turn_events_(Histograms(registry, "saga_turn_events", "Events decided in one turn.", {}, kCounts).Of({})),
+      turn_sagas_(Histograms(registry, "saga_turn_sagas", "Sagas stored in one transaction.", {}, kCounts).Of({})),
       commit_seconds_(
-          MakeHistogram(registry, "saga_commit_seconds", "Time of one turn's transaction.", {}, kCommitSeconds)) {
-  for (const Plan* plan : plans) {
-    OfSaga& saga = sagas_.try_emplace(plan->name, MakeSaga(registry, plan->name)).first->second;
-    for (const StepPlan& step : plan->steps) AddStep(registry, plan->name, step, saga.steps[step.name]);
-  }
-}
+          Histograms(registry, "saga_commit_seconds", "Time of one turn's transaction.", {}, kCommitSeconds).Of({})) {}
 
-SagaMetrics::OfSaga SagaMetrics::MakeSaga(prometheus::Registry& registry, const std::string& name) {
-  const auto end = [&](SagaState state) {
-    const prometheus::Labels labels = {{"saga", name}, {"outcome", NameOf(state)}};
-    return OfEnd{&MakeCounter(registry, "saga_finished_total", "Sagas that ended.", labels),
-                 &MakeHistogram(registry, "saga_duration_seconds", "Time from a saga's acceptance to its end.", labels,
-                                kSagaSeconds)};
-  };
-  OfSaga saga;
-  saga.started = &MakeCounter(registry, "saga_started_total", "Sagas that were accepted.", {{"saga", name}});
-  saga.quarantined =
-      &MakeCounter(registry, "saga_quarantined_total",
-                   "Sagas that stand still because the store refuses what was decided for them.", {{"saga", name}});
-  saga.completed = end(SagaState::kCompleted);
-  saga.aborted = end(SagaState::kAborted);
-  return saga;
-}
-
-// Adds what `series` does not have yet: another version of the definition may have made a part of it.
-void SagaMetrics::AddStep(prometheus::Registry& registry, const std::string& saga, const StepPlan& step,
-                          OfStep& series) {
-  prometheus::Labels labels = {{"saga", saga}, {"step", step.name}};
-  series.parked = &MakeCounter(registry, "saga_parked_total", "Times a step was parked for a person.", labels);
-  for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
-    if (!Has(step, phase)) continue;
-    OfPhase& of_phase = series.phases[static_cast<std::size_t>(phase)];
-    labels = {{"saga", saga}, {"step", step.name}, {"phase", NameOf(phase)}};
-    of_phase.seconds = &MakeHistogram(registry, "saga_step_duration_seconds", "Time from a step's send to its reply.",
-                                      labels, kStepSeconds);
-    for (const Outcome outcome : {Outcome::kOk, Outcome::kRefused, Outcome::kUnknown, Outcome::kFenced}) {
-      labels["result"] = NameOf(outcome);
-      of_phase.attempts[static_cast<std::size_t>(outcome)] =
-          &MakeCounter(registry, "saga_step_attempts_total", "Calls of a step that were answered, by outcome.", labels);
-    }
-  }
-}
-
-void SagaMetrics::OnStarted(const Saga& saga) {
-  if (const auto it = sagas_.find(saga.definition); it != sagas_.end()) it->second.started->Increment();
-}
+void SagaMetrics::OnStarted(const Saga& saga) { started_.Of({saga.definition}).Increment(); }
 
 void SagaMetrics::OnFinished(const Saga& saga) {
-  const auto it = sagas_.find(saga.definition);
-  if (it == sagas_.end()) return;
-  const OfEnd& end = saga.state == SagaState::kCompleted ? it->second.completed : it->second.aborted;
-  end.finished->Increment();
-  end.seconds->Observe(absl::ToDoubleSeconds(saga.update_time - saga.create_time));
+  finished_.Of({saga.definition, NameOf(saga.state)}).Increment();
+  duration_.Of({saga.definition, NameOf(saga.state)})
+      .Observe(absl::ToDoubleSeconds(saga.update_time - saga.create_time));
 }
 
 void SagaMetrics::OnReplied(const Plan& plan, const Replied& reply, bool stale) {
   if (stale) return stale_replies_.Increment();
-  const auto saga = sagas_.find(plan.name);
-  if (saga == sagas_.end()) return;
-  const auto step = saga->second.steps.find(plan.steps[static_cast<std::size_t>(reply.step)].name);
-  if (step == saga->second.steps.end()) return;
-  const OfPhase& phase = step->second.phases[static_cast<std::size_t>(reply.phase)];
-  if (phase.seconds == nullptr) return;
-  phase.attempts[static_cast<std::size_t>(reply.outcome)]->Increment();
-  phase.seconds->Observe(absl::ToDoubleSeconds(reply.elapsed));
+  const std::string& step = plan.steps[static_cast<std::size_t>(reply.step)].name;
+  attempts_.Of({plan.name, step, NameOf(reply.phase), NameOf(reply.outcome)}).Increment();
+  step_duration_.Of({plan.name, step, NameOf(reply.phase)}).Observe(absl::ToDoubleSeconds(reply.elapsed));
 }
 
 void SagaMetrics::OnParked(const Saga& saga, const std::string& step) {
-  const auto it = sagas_.find(saga.definition);
-  if (it == sagas_.end()) return;
-  if (const auto series = it->second.steps.find(step); series != it->second.steps.end())
-    series->second.parked->Increment();
+  parked_.Of({saga.definition, step}).Increment();
 }
 
-void SagaMetrics::OnQuarantined(const Saga& saga) {
-  const auto it = sagas_.find(saga.definition);
-  if (it != sagas_.end()) it->second.quarantined->Increment();
-}
+void SagaMetrics::OnQuarantined(const Saga& saga) { quarantined_.Of({saga.definition}).Increment(); }
 
 void SagaMetrics::OnUnreadable() { unreadable_.Increment(); }
 
@@ -137,7 +106,7 @@ std::vector<prometheus::MetricFamily> InFlightGauge::Collect() const {
   metric.gauge.value = static_cast<double>(count_());
   prometheus::MetricFamily family;
   family.name = "saga_in_flight";
-  family.help = "Accepted sagas that have not ended.";
+  family.help = "Sagas that count against --in_flight_max; saga_live counts all that have not ended.";
   family.type = prometheus::MetricType::Gauge;
   family.metric.push_back(metric);
   return {family};

@@ -2,14 +2,15 @@
 #ifndef UNWIND_ORCHESTRATOR_HOST_SAGA_METRICS_H_
 #define UNWIND_ORCHESTRATOR_HOST_SAGA_METRICS_H_
 
-#include <array>
 #include <cstddef>
 #include <functional>
-#include <map>
+#include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "orchestrator/engine/driver.h"
 #include "prometheus/collectable.h"
 #include "prometheus/counter.h"
@@ -19,11 +20,29 @@
 
 namespace unwind {
 
-// Thread-safe: every series is made at the start, at 0, and only looked up afterwards.
+// The series of one family, each made when it first counts: most steps are never undone or resolved. Thread-safe.
+template <class Metric>
+class Series {
+ public:
+  // `names` of the labels; `make` adds a series to the family.
+  Series(std::vector<std::string> names, std::function<Metric&(const prometheus::Labels&)> make)
+      : names_(std::move(names)), make_(std::move(make)) {}
+
+  // `values` of the labels, in the order of their names.
+  Metric& Of(const std::vector<absl::string_view>& values);
+
+ private:
+  const std::vector<std::string> names_;
+  const std::function<Metric&(const prometheus::Labels&)> make_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, Metric*> made_;  // by the values; prometheus-cpp itself would hash every label
+};
+
+// Thread-safe.
 class SagaMetrics final : public DriverObserver {
  public:
-  // `plans`: of every definition that sagas may run on. `registry` must outlive it.
-  SagaMetrics(prometheus::Registry& registry, const std::vector<const Plan*>& plans);
+  // `registry` must outlive it.
+  explicit SagaMetrics(prometheus::Registry& registry);
 
   void OnStarted(const Saga& saga) override;
   void OnFinished(const Saga& saga) override;
@@ -34,31 +53,12 @@ class SagaMetrics final : public DriverObserver {
   void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) override;
 
  private:
-  // Arrays are indexed by the enum's numbers, which begin at 1.
-  struct OfPhase {
-    std::array<prometheus::Counter*, 5> attempts = {};  // by Outcome
-    prometheus::Histogram* seconds = nullptr;
-  };
-  struct OfStep {
-    std::array<OfPhase, 4> phases;  // by Phase; empty where the step has none
-    prometheus::Counter* parked = nullptr;
-  };
-  struct OfEnd {
-    prometheus::Counter* finished = nullptr;
-    prometheus::Histogram* seconds = nullptr;
-  };
-  struct OfSaga {
-    prometheus::Counter* started = nullptr;
-    prometheus::Counter* quarantined = nullptr;
-    OfEnd completed;
-    OfEnd aborted;
-    std::map<std::string, OfStep> steps;
-  };
-
-  OfSaga MakeSaga(prometheus::Registry& registry, const std::string& name);
-  void AddStep(prometheus::Registry& registry, const std::string& saga, const StepPlan& step, OfStep& series);
-
-  std::map<std::string, OfSaga> sagas_;  // versions of a definition share their series
+  Series<prometheus::Counter> started_, quarantined_;  // by saga
+  Series<prometheus::Counter> finished_;               // by saga and outcome
+  Series<prometheus::Histogram> duration_;             // by saga and outcome
+  Series<prometheus::Counter> parked_;                 // by saga and step
+  Series<prometheus::Counter> attempts_;               // by saga, step, phase and result
+  Series<prometheus::Histogram> step_duration_;        // by saga, step and phase
   prometheus::Counter& stale_replies_;
   prometheus::Counter& unreadable_;
   prometheus::Histogram& turn_events_;

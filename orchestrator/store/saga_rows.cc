@@ -6,6 +6,13 @@
 #include "absl/strings/strip.h"
 
 namespace unwind {
+namespace {
+
+constexpr char kCountUnfinished[] =
+    "SELECT definition, state, COUNT(*), MIN(create_time) FROM saga WHERE owner = :owner AND state IN (1, 2, 5)"
+    " GROUP BY definition, state ORDER BY definition, state";
+
+}  // namespace
 
 // SQLite gives the bytes themselves, PostgreSQL \x and their digits.
 std::string BytesOf(soci::session& sql, const std::string& column) {
@@ -30,6 +37,20 @@ SagaPage PageOf(const std::vector<SagaRow>& rows) {
   page.sagas.reserve(rows.size());
   for (const SagaRow& row : rows) Append(page, row);
   return page;
+}
+
+std::vector<UnfinishedCount> UnfinishedCounts(soci::session& sql, const std::string& owner) {
+  UnfinishedCount count;
+  int state = 0;
+  long long sagas = 0, oldest = 0;
+  Statement select(sql, kCountUnfinished, soci::into(count.definition), soci::into(state), soci::into(sagas),
+                   soci::into(oldest), soci::use(owner));
+  std::vector<UnfinishedCount> counts;
+  select.Execute();
+  while (select.Fetch()) {
+    counts.push_back({count.definition, static_cast<SagaState>(state), sagas, absl::FromUnixNanos(oldest)});
+  }
+  return counts;
 }
 
 }  // namespace unwind

@@ -50,6 +50,9 @@ void Append(SagaPage& page, const SagaRow& row);
 
 SagaPage PageOf(const std::vector<SagaRow>& rows);
 
+// SagaStore::CountUnfinished.
+std::vector<UnfinishedCount> UnfinishedCounts(soci::session& sql, const std::string& owner);
+
 // To SQLite a negative limit is none.
 inline int Limit(int limit) { return limit < 0 ? 0 : limit; }
 

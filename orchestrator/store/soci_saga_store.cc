@@ -266,6 +266,15 @@ absl::StatusOr<std::vector<DefinitionVersion>> SociSagaStore::DefinitionsInUse()
   return used;
 }
 
+absl::StatusOr<std::vector<UnfinishedCount>> SociSagaStore::CountUnfinished(absl::string_view instance) {
+  std::vector<UnfinishedCount> counts;
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
+    counts = UnfinishedCounts(sql, std::string(instance));
+    return absl::OkStatus();
+  }));
+  return counts;
+}
+
 absl::StatusOr<std::vector<DefinitionVersion>> SociSagaStore::PurgeDefinitions(absl::Duration unused_for) {
   std::vector<DefinitionVersion> unused;
   RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {

@@ -46,6 +46,7 @@ class SociSagaStore final : public SagaStore {
   absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override;
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override;
   absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override;
+  absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override;
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override;
 
  private:

@@ -639,6 +639,19 @@ TEST_P(SagaStoreContract, TheDefinitionsInUseAreThoseOfUnfinishedSagas) {
               ElementsAre(DefinitionVersion{"place-order", 1}, DefinitionVersion{"place-order", 2}));
 }
 
+TEST_P(SagaStoreContract, UnfinishedSagasAreCountedByDefinitionAndState) {
+  Saga oldest = SampleSaga("a");
+  oldest.create_time -= absl::Hours(1);
+  Stored(InsertOf(oldest));
+  const Saga second = Stored(InsertOf(SampleSaga("b")));
+  const Saga parked = Stored(UpdateOf(Stored(InsertOf(SampleSaga("c", "cancel-order"))), SagaState::kParked));
+  Stored(FinishOf(Stored(InsertOf(SampleSaga("d")))));
+  EXPECT_THAT(store().CountUnfinished(second.owner).value(),
+              ElementsAre(UnfinishedCount{"cancel-order", SagaState::kParked, 1, parked.create_time},
+                          UnfinishedCount{"place-order", SagaState::kRunning, 2, oldest.create_time}));
+  EXPECT_THAT(store().CountUnfinished("another").value(), IsEmpty());
+}
+
 TEST_P(SagaStoreContract, ADefinitionIsRemovedOnceNoSagaHasItAndNobodyPutItForLong) {
   StoredDefinition definition{.name = "place-order", .version = 1, .hash = "a", .yaml = "y", .descriptors = "d"};
   ASSERT_TRUE(store().PutDefinition(definition).ok());

@@ -68,6 +68,9 @@ class Store final : public SagaStore {
     return inner_.LoadDefinition(name, version);
   }
   absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override { return inner_.DefinitionsInUse(); }
+  absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override {
+    return inner_.CountUnfinished(instance);
+  }
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override {
     return inner_.PurgeDefinitions(unused_for);
   }

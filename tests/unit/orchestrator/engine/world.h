@@ -179,6 +179,9 @@ class FaultyStore final : public SagaStore {
     return store_.LoadDefinition(name, version);
   }
   absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override { return store_.DefinitionsInUse(); }
+  absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override {
+    return store_.CountUnfinished(instance);
+  }
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override {
     return store_.PurgeDefinitions(unused_for);
   }

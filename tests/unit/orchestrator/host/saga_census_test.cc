@@ -1,0 +1,81 @@
+#include "orchestrator/host/saga_census.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/support/memory_saga_store.h"
+
+namespace unwind {
+namespace {
+
+const absl::Time kNoon = absl::FromUnixSeconds(1'700'000'000);
+
+class NoonClock final : public Clock {
+ public:
+  absl::Time Now() const override { return kNoon; }
+};
+
+class SagaCensusTest : public testing::Test {
+ protected:
+  void Store(const std::string& id, SagaState state, absl::Duration age, std::int64_t seen_version = 0) {
+    Saga saga;
+    saga.id = saga.key = id;
+    saga.definition = "place-order";
+    saga.state = state;
+    saga.version = seen_version + 1;
+    saga.create_time = kNoon - age;
+    const auto results =
+        store_.Commit(lease_, {{.seen_version = seen_version, .saga = saga, .next_run_at = kNoon, .events = {}}});
+    ASSERT_TRUE(results.ok()) << results.status();
+  }
+
+  // The value of `family` for sagas in `state`; -1 if there is none.
+  double Value(const std::string& family, const std::string& state) {
+    for (const prometheus::MetricFamily& each : census_.Collect()) {
+      for (const prometheus::ClientMetric& metric : each.metric) {
+        if (each.name == family && metric.label.at(0).value == "place-order" && metric.label.at(1).value == state) {
+          return metric.gauge.value;
+        }
+      }
+    }
+    return -1;
+  }
+
+  MemorySagaStore store_;
+  const Lease lease_ = store_.Acquire("me", "host:1", absl::Hours(1)).value();
+  const NoonClock clock_;
+  SagaCensus census_{clock_};
+};
+
+TEST_F(SagaCensusTest, TellsHowManyAndHowOldByState) {
+  Store("a", SagaState::kRunning, absl::Seconds(3));
+  Store("b", SagaState::kRunning, absl::Minutes(2));
+  Store("c", SagaState::kParked, absl::Hours(1));
+  ASSERT_TRUE(census_.Take(store_, "me").ok());
+  EXPECT_EQ(Value("saga_live", "running"), 2);
+  EXPECT_EQ(Value("saga_oldest_age_seconds", "running"), 120);
+  EXPECT_EQ(Value("saga_live", "parked"), 1);
+  EXPECT_EQ(Value("saga_oldest_age_seconds", "parked"), 3600);
+  EXPECT_EQ(Value("saga_live", "compensating"), 0);
+  EXPECT_EQ(Value("saga_oldest_age_seconds", "compensating"), 0);
+  EXPECT_EQ(census_.Sagas(SagaState::kRunning), 2);
+  EXPECT_EQ(census_.Sagas(SagaState::kParked), 1);
+}
+
+TEST_F(SagaCensusTest, SaysZeroOnceAllHaveEnded) {
+  Store("a", SagaState::kRunning, absl::Seconds(3));
+  ASSERT_TRUE(census_.Take(store_, "me").ok());
+  Store("a", SagaState::kCompleted, absl::Seconds(3), 1);
+  ASSERT_TRUE(census_.Take(store_, "me").ok());
+  EXPECT_EQ(Value("saga_live", "running"), 0);
+}
+
+TEST_F(SagaCensusTest, LeavesTheSagasOfOthersToThem) {
+  Store("a", SagaState::kRunning, absl::Seconds(3));
+  ASSERT_TRUE(census_.Take(store_, "other").ok());
+  EXPECT_EQ(Value("saga_live", "running"), -1);
+}
+
+}  // namespace
+}  // namespace unwind
