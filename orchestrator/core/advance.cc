@@ -217,7 +217,7 @@ void Apply(Draft& draft, const Replied& reply) {
   Replied failed = reply;
   failed.failure.step = draft.plan_of(i).name;
   if (failed.failure.reason.empty()) {
-    failed.failure.reason = reply.outcome == Outcome::kRefused ? "STEP_REFUSED" : "OUTCOME_UNKNOWN";
+    failed.failure.reason = reply.outcome == Outcome::kRefused ? "STEP_REFUSED" : kReasonOutcomeUnknown;
     failed.failure.domain = kSagaDomain;
   }
   if (reply.outcome == Outcome::kUnknown && !reply.by_transport) ++draft.step(i).unknowns;

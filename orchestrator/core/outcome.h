@@ -11,6 +11,8 @@ namespace unwind {
 
 inline constexpr char kReasonFenced[] = "FENCED";
 inline constexpr char kReasonKeyReused[] = "KEY_REUSED";
+inline constexpr char kReasonOutcomeUnknown[] = "OUTCOME_UNKNOWN";    // of an UNKNOWN without a reason
+inline constexpr char kReasonConnectionEnded[] = "CONNECTION_ENDED";  // nothing says what became of the call
 inline constexpr char kReasonNeverHappened[] = "NEVER_HAPPENED";
 
 // A step's own table for its action, by google.rpc.Code; codes not in it keep the default. FENCED and OK cannot be

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/base/check.h"
 #include "common/rpc/error.h"
+#include "orchestrator/core/outcome.h"
 
 namespace unwind {
 namespace {
@@ -68,9 +69,7 @@ class CompiledDefinition final : public Definition {
     ErrorInfo info{failure.reason, failure.domain, failure.metadata};
     info.metadata["saga_id"] = saga.id;
     if (!failure.step.empty()) info.metadata["step"] = failure.step;
-    const std::string message =
-        failure.message.empty() ? absl::StrCat("the saga was undone: ", failure.reason) : failure.message;
-    return MakeError(CodeOf(failure), message, info);
+    return MakeError(CodeOf(failure), MessageOf(failure), info);
   }
 
   std::vector<std::string> warnings() const override { return parts_.warnings; }
@@ -80,6 +79,16 @@ class CompiledDefinition final : public Definition {
 
  private:
   const CompiledStep& At(int step) const { return parts_.steps[static_cast<std::size_t>(step)]; }
+
+  // What is said of a call that was not answered comes from gRPC and names addresses: it stays in the row and the
+  // history.
+  static std::string MessageOf(const Failure& failure) {
+    if (failure.reason == kReasonOutcomeUnknown || failure.reason == kReasonConnectionEnded) {
+      return absl::StrCat("step ", failure.step,
+                          " was not answered: ", absl::StatusCodeToString(static_cast<absl::StatusCode>(failure.code)));
+    }
+    return failure.message.empty() ? absl::StrCat("the saga was undone: ", failure.reason) : failure.message;
+  }
 
   absl::StatusCode CodeOf(const Failure& failure) const {
     const auto it = parts_.errors.find(failure.reason);

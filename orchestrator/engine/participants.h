@@ -13,9 +13,6 @@
 
 namespace unwind {
 
-// Failure reason: nothing says what became of the call, for its connection ended.
-inline constexpr char kReasonConnectionEnded[] = "CONNECTION_ENDED";
-
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
 struct Call {

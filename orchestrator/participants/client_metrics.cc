@@ -24,7 +24,11 @@ ClientMetrics::ClientMetrics(prometheus::Registry& registry)
       seconds_(prometheus::BuildHistogram()
                    .Name("grpc_client_handling_seconds")
                    .Help("Time from sending a call to its end.")
-                   .Register(registry)) {}
+                   .Register(registry)),
+      held_back_(prometheus::BuildGauge()
+                     .Name("participant_held_back")
+                     .Help("1 while calls to a participant are held to a rate, because so many in a row failed.")
+                     .Register(registry)) {}
 
 void ClientMetrics::Series::Finish(int code, absl::Duration elapsed) const {
   handled[CodeIndex(code)]->Increment();

@@ -1,4 +1,4 @@
-// The go-grpc-prometheus metrics of outgoing calls.
+// The go-grpc-prometheus metrics of outgoing calls, and whether a target answers.
 #ifndef UNWIND_ORCHESTRATOR_PARTICIPANTS_CLIENT_METRICS_H_
 #define UNWIND_ORCHESTRATOR_PARTICIPANTS_CLIENT_METRICS_H_
 
@@ -11,6 +11,7 @@
 #include "common/metrics/code_names.h"
 #include "prometheus/counter.h"
 #include "prometheus/family.h"
+#include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
 
@@ -31,6 +32,9 @@ class ClientMetrics {
   // `registry` must outlive it.
   explicit ClientMetrics(prometheus::Registry& registry);
 
+  // Of a target's address: 1 while calls to it are held back because it does not answer.
+  prometheus::Gauge& HeldBack(const std::string& target) { return held_back_.Add({{"target", target}}); }
+
   // Of "/package.Service/Method", made when first asked for.
   const Series& Of(const std::string& method);
 
@@ -40,6 +44,7 @@ class ClientMetrics {
   prometheus::Family<prometheus::Counter>& started_;
   prometheus::Family<prometheus::Counter>& handled_;
   prometheus::Family<prometheus::Histogram>& seconds_;
+  prometheus::Family<prometheus::Gauge>& held_back_;
   std::mutex mutex_;
   std::map<std::string, Series> series_;
 };

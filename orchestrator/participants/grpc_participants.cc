@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/log.h"
 #include "common/rpc/bytes.h"
 #include "common/rpc/channel.h"
 #include "grpcpp/alarm.h"
@@ -19,6 +20,7 @@
 #include "grpcpp/support/byte_buffer.h"
 #include "orchestrator/participants/call_queue.h"
 #include "orchestrator/participants/call_result.h"
+#include "orchestrator/participants/held_back.h"
 
 namespace unwind {
 namespace {
@@ -60,7 +62,11 @@ CallQueue::End EndOf(const CallResult& result) {
 class GrpcParticipants::Target {
  public:
   Target(const std::string& address, const GrpcParticipantsOptions& options, ClientMetrics& metrics)
-      : address_(address), reply_bytes_max_(options.reply_bytes_max), metrics_(metrics), queue_(options.in_flight_max) {
+      : address_(address),
+        reply_bytes_max_(options.reply_bytes_max),
+        metrics_(metrics),
+        held_back_gauge_(metrics.HeldBack(address)),
+        queue_(options.in_flight_max) {
     for (int i = 0; i < options.channels; ++i) shared_.push_back(NewConnection());
   }
 
@@ -92,6 +98,7 @@ class GrpcParticipants::Target {
   void Send(CallQueue::Next next);
   void OnDone(Out& out, const grpc::Status& status);
   bool IsAtFaultLocked(const Out& out) const;
+  void Tell(HeldBack::Say say, const Failure& last) const;
   void OnAlarm();
   void SetAlarmLocked();
   void Undone(std::size_t calls);
@@ -99,6 +106,7 @@ class GrpcParticipants::Target {
   const std::string address_;
   const std::size_t reply_bytes_max_;
   ClientMetrics& metrics_;
+  prometheus::Gauge& held_back_gauge_;
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> shared_;
@@ -110,6 +118,7 @@ class GrpcParticipants::Target {
   std::size_t undone_ = 0;  // calls whose `done` has not returned, and the alarm
   std::size_t turn_ = 0;    // which of shared_ is next
   CallQueue queue_;
+  HeldBack held_back_;
   std::list<Out> out_;
   std::unique_ptr<grpc::Alarm> alarm_;  // null: none is set
 };
@@ -216,6 +225,18 @@ bool GrpcParticipants::Target::IsAtFaultLocked(const Out& out) const {
   return out.ticket.alone && out.sent - out.connection->cut_at > kSettled;
 }
 
+void GrpcParticipants::Target::Tell(HeldBack::Say say, const Failure& last) const {
+  switch (say) {
+    case HeldBack::Say::kNothing:
+      return;
+    case HeldBack::Say::kHeldBack:
+      return Log(Severity::kWarning, "a participant does not answer; calls to it are held back",
+                 {{"target", address_}, {"code", absl::StrCat(last.code)}, {"error", last.message}});
+    case HeldBack::Say::kAnswersAgain:
+      return Log(Severity::kInfo, "a participant answers again", {{"target", address_}});
+  }
+}
+
 void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
   CallResult result = ReadResult({.status = status,
                                   .response = out.response,
@@ -225,20 +246,24 @@ void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
                                   .reply_bytes_max = reply_bytes_max_});
   out.series->Finish(result.failure.code, absl::Now() - out.sent);
   const std::function<void(CallResult)> done = std::move(out.done);
+  HeldBack::Say say = HeldBack::Say::kNothing;
   {
     // Destroyed outside the lock, but here: its context holds the channel, and gRPC does not survive that the last
     // holder of a channel lets go on gRPC's own thread. Once undone_ is 0 that would be this one.
     std::list<Out> node;
     std::lock_guard lock(mutex_);
-    queue_.OnDone(out.ticket, EndOf(result));
     if (result.by_transport) {
       result.by_transport = !IsAtFaultLocked(out);
       out.connection->cut_at = absl::Now();
     }
+    queue_.OnDone(out.ticket, EndOf(result));
+    say = held_back_.Update(queue_.is_held_back(), absl::Now());
+    held_back_gauge_.Set(held_back_.held_back() ? 1 : 0);
     if (out.ticket.alone) free_.push_back(out.connection);
     node.splice(node.end(), out_, out.self);
   }
   SendWhatMay();
+  Tell(say, result.failure);
   done(std::move(result));
   Undone(1);  // last: once it is idle, Stop returns and this object may go
 }

@@ -16,7 +16,8 @@ namespace unwind {
 // Full service name, such as "shop.order.v1.OrderService", -> target, such as "127.0.0.1:7001" or "dns:///order:7001".
 using Routes = std::map<std::string, std::string, std::less<>>;
 
-// Reads "SERVICE=TARGET,SERVICE=TARGET,...". INVALID_ARGUMENT lists every bad entry, one a line.
+// Reads "SERVICE=TARGET,SERVICE=TARGET,...", a target being HOST:PORT, [IPV6]:PORT, dns:///HOST:PORT, unix:PATH or
+// another gRPC URI of an address. INVALID_ARGUMENT lists every bad entry, one a line, with the part that is wrong.
 absl::StatusOr<Routes> ParseRoutes(absl::string_view text);
 
 // The service of a path "/package.Service/Method"; empty if it is none.

@@ -73,6 +73,19 @@ TEST(Error, NeverBidsTheCallerRepeatTheCall) {
   EXPECT_EQ(ErrorOf(Because("QUEUE_FULL", absl::StatusCode::kResourceExhausted)).code(), absl::StatusCode::kAborted);
 }
 
+TEST(Error, NamesNoAddressOfWhatDidNotAnswer) {
+  for (const char* reason : {"OUTCOME_UNKNOWN", "CONNECTION_ENDED"}) {
+    const absl::Status error = ErrorOf({.reason = reason,
+                                        .domain = "saga.unwind",
+                                        .code = static_cast<int>(absl::StatusCode::kUnavailable),
+                                        .message = "failed to connect to all addresses; last error: ipv4:10.0.0.7:7001",
+                                        .step = "reserve_stock",
+                                        .metadata = {}});
+    EXPECT_EQ(error.message(), "step reserve_stock was not answered: UNAVAILABLE");
+    EXPECT_EQ(GetErrorInfo(error).reason, reason);
+  }
+}
+
 TEST(Error, IsNeverOkNorOutsideTheCodes) {
   EXPECT_EQ(ErrorOf(Because("ODD", absl::StatusCode::kOk)).code(), absl::StatusCode::kUnknown);
   EXPECT_EQ(ErrorOf(Because("ODD", static_cast<absl::StatusCode>(17))).code(), absl::StatusCode::kUnknown);

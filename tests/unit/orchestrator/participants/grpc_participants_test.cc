@@ -173,6 +173,8 @@ class GrpcParticipantsTest : public testing::Test {
     return -1;
   }
 
+  double HeldBack() { return metrics_.HeldBack(peer_.address()).Value(); }
+
   int steps_ = 0;
   Peer peer_;
   prometheus::Registry registry_;
@@ -346,6 +348,17 @@ TEST_F(GrpcParticipantsTest, RepeatsThatAreHeldBackAreSentWhenTimeHasEarnedThem)
   }
   EXPECT_GE(absl::Now() - before, absl::Milliseconds(450));  // 100 a second
   EXPECT_EQ(peer_.WaitForCalls(results.size()).size(), results.size());
+}
+
+TEST_F(GrpcParticipantsTest, AGaugeSaysWhetherAParticipantIsHeldBack) {
+  Connect();
+  EXPECT_EQ(HeldBack(), 0);
+  peer_.AnswerWith(grpc::Status(grpc::StatusCode::UNAVAILABLE, "down"));
+  for (int i = 0; i < 20; ++i) Invoke("/a.B/C");
+  EXPECT_EQ(HeldBack(), 1);
+  peer_.AnswerWith(grpc::Status::OK);
+  Invoke("/a.B/C");
+  EXPECT_EQ(HeldBack(), 0);
 }
 
 TEST_F(GrpcParticipantsTest, StopAnswersCallsThatAreHeldBack) {
