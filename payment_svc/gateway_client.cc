@@ -73,22 +73,27 @@ GatewayAnswer ReadAnswer(absl::string_view key, const absl::Status& status, cons
 }
 
 template <class Request, class Response>
-struct GrpcGateway::Call {
-  grpc::ClientContext context;
+struct GrpcGateway::Sent {
+  std::unique_ptr<grpc::ClientContext> context = std::make_unique<grpc::ClientContext>();
   Request request;
   Response response;
   Done done;
 };
 
 template <class Request, class Response, class Start>
-void GrpcGateway::Send(Request request, Done done, Start start) {
+void GrpcGateway::Send(const GatewayCall& call, Request request, Done done, Start start) {
   if (!Begin()) return done(Say(GatewayAnswer::Kind::kUnknown, "SHUTTING_DOWN"));
-  auto call = std::make_shared<Call<Request, Response>>();
-  call->context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
-  call->request = std::move(request);
-  call->done = std::move(done);
-  start(*stub_->async(), *call, [this, call](const grpc::Status& status) {
-    call->done(ReadAnswer(call->request.idempotency_key(), FromGrpc(status), call->response.transaction()));
+  auto sent = std::make_shared<Sent<Request, Response>>();
+  sent->context->set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+  if (!call.traceparent.empty()) sent->context->AddMetadata("traceparent", call.traceparent);
+  sent->request = std::move(request);
+  sent->request.set_idempotency_key(call.key);
+  sent->done = std::move(done);
+  start(*stub_->async(), *sent, [this, sent](const grpc::Status& status) {
+    sent->done(ReadAnswer(sent->request.idempotency_key(), FromGrpc(status), sent->response.transaction()));
+    // Before End, after which the gateway may go: the context holds the channel, and gRPC does not survive that the
+    // last holder of a channel lets go on gRPC's own thread.
+    sent->context.reset();
     End();
   });
 }
@@ -98,33 +103,29 @@ GrpcGateway::GrpcGateway(std::shared_ptr<grpc::Channel> channel, absl::Duration 
 
 GrpcGateway::~GrpcGateway() { Stop(); }
 
-void GrpcGateway::Confirm(const std::string& key, const Money& amount, Done done) {
+void GrpcGateway::Confirm(const GatewayCall& call, const Money& amount, Done done) {
   ::pg::v1::ConfirmRequest request;
-  request.set_idempotency_key(key);
   request.set_amount_minor(amount.minor_units);
   request.set_currency_code(amount.currency_code);
   Send<::pg::v1::ConfirmRequest, ::pg::v1::ConfirmResponse>(
-      std::move(request), std::move(done), [](auto& stub, auto& call, auto finished) {
-        stub.Confirm(&call.context, &call.request, &call.response, std::move(finished));
+      call, std::move(request), std::move(done), [](auto& stub, auto& sent, auto finished) {
+        stub.Confirm(sent.context.get(), &sent.request, &sent.response, std::move(finished));
       });
 }
 
-void GrpcGateway::Cancel(const std::string& key, const std::string& transaction_id, Done done) {
+void GrpcGateway::Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) {
   ::pg::v1::CancelRequest request;
-  request.set_idempotency_key(key);
   request.set_transaction_id(transaction_id);
   Send<::pg::v1::CancelRequest, ::pg::v1::CancelResponse>(
-      std::move(request), std::move(done), [](auto& stub, auto& call, auto finished) {
-        stub.Cancel(&call.context, &call.request, &call.response, std::move(finished));
+      call, std::move(request), std::move(done), [](auto& stub, auto& sent, auto finished) {
+        stub.Cancel(sent.context.get(), &sent.request, &sent.response, std::move(finished));
       });
 }
 
-void GrpcGateway::Fence(const std::string& key, Done done) {
-  ::pg::v1::FenceRequest request;
-  request.set_idempotency_key(key);
+void GrpcGateway::Fence(const GatewayCall& call, Done done) {
   Send<::pg::v1::FenceRequest, ::pg::v1::FenceResponse>(
-      std::move(request), std::move(done), [](auto& stub, auto& call, auto finished) {
-        stub.Fence(&call.context, &call.request, &call.response, std::move(finished));
+      call, {}, std::move(done), [](auto& stub, auto& sent, auto finished) {
+        stub.Fence(sent.context.get(), &sent.request, &sent.response, std::move(finished));
       });
 }
 

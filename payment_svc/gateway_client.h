@@ -17,16 +17,22 @@
 
 namespace unwind::payment {
 
+// What a call to the gateway goes by.
+struct GatewayCall {
+  std::string key;          // idempotency key at the gateway
+  std::string traceparent;  // W3C; empty: none
+};
+
 // Thread-safe. `done` is called exactly once, on any thread, also before the method returns.
 class Gateway {
  public:
   using Done = std::function<void(GatewayAnswer)>;
 
   virtual ~Gateway() = default;
-  virtual void Confirm(const std::string& key, const Money& amount, Done done) = 0;
-  virtual void Cancel(const std::string& key, const std::string& transaction_id, Done done) = 0;
+  virtual void Confirm(const GatewayCall& call, const Money& amount, Done done) = 0;
+  virtual void Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) = 0;
   // Refuses the key for ever or says what it did.
-  virtual void Fence(const std::string& key, Done done) = 0;
+  virtual void Fence(const GatewayCall& call, Done done) = 0;
 };
 
 // What the gateway's answer to a Confirm, a Cancel or a Fence says of `key`; `status` is the call's.
@@ -38,18 +44,18 @@ class GrpcGateway final : public Gateway {
   GrpcGateway(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout);
   ~GrpcGateway() override;  // as Stop
 
-  void Confirm(const std::string& key, const Money& amount, Done done) override;
-  void Cancel(const std::string& key, const std::string& transaction_id, Done done) override;
-  void Fence(const std::string& key, Done done) override;
+  void Confirm(const GatewayCall& call, const Money& amount, Done done) override;
+  void Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) override;
+  void Fence(const GatewayCall& call, Done done) override;
 
   // Waits for the calls under way; later ones are answered UNKNOWN at once.
   void Stop();
 
  private:
   template <class Request, class Response>
-  struct Call;
+  struct Sent;
   template <class Request, class Response, class Start>
-  void Send(Request request, Done done, Start start);
+  void Send(const GatewayCall& call, Request request, Done done, Start start);
   bool Begin();
   void End();
 

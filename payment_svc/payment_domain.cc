@@ -221,14 +221,14 @@ class PaymentDomain final : public TableDomain<PaymentBatch> {
 
   void Continue(const Command& command, std::function<void(std::any)> done) override {
     if (const auto* charge = dynamic_cast<const v1::ChargeRequest*>(command.request.get())) {
-      const std::string key = KeyOf(*charge);
-      if (command.key.phase == kResolve) return gateway_.Fence(key, Answered(key, std::move(done)));
-      return gateway_.Confirm(key, ReadMoney(charge->amount()), Answered(key, std::move(done)));
+      const GatewayCall call{.key = KeyOf(*charge), .traceparent = command.key.traceparent};
+      if (command.key.phase == kResolve) return gateway_.Fence(call, Answered(call.key, std::move(done)));
+      return gateway_.Confirm(call, ReadMoney(charge->amount()), Answered(call.key, std::move(done)));
     }
     const auto& refund = dynamic_cast<const v1::RefundRequest&>(*command.request);
-    const std::string key = KeyOf(refund);
-    if (command.key.phase == kResolve) return gateway_.Fence(key, Answered(key, std::move(done)));
-    gateway_.Cancel(key, notes_.TakeCapture(refund.refund_id()), Answered(key, std::move(done)));
+    const GatewayCall call{.key = KeyOf(refund), .traceparent = command.key.traceparent};
+    if (command.key.phase == kResolve) return gateway_.Fence(call, Answered(call.key, std::move(done)));
+    gateway_.Cancel(call, notes_.TakeCapture(refund.refund_id()), Answered(call.key, std::move(done)));
   }
 
  private:
@@ -239,8 +239,8 @@ class PaymentDomain final : public TableDomain<PaymentBatch> {
     };
   }
 
-  // The barrier fences a call whose resolve said never and does not ask the domain. So a gateway that breaks its word is
-  // noticed here.
+  // The barrier fences a call whose resolve said never and does not ask the domain. So a gateway that breaks its word
+  // is noticed here.
   void CheckLateAnswer(const std::string& key, const GatewayAnswer& answer) {
     if (answer.kind != GatewayAnswer::Kind::kMoved || !notes_.IsNever(key)) return;
     Log(Severity::kError, "the gateway moved money under a key that it had fenced or declined; pay it back by hand",

@@ -20,11 +20,13 @@ using testing::IsEmpty;
 // Answers when the test says so.
 class PlayedGateway final : public Gateway {
  public:
-  void Confirm(const std::string& key, const Money&, Done done) override { Add("confirm " + key, std::move(done)); }
-  void Cancel(const std::string& key, const std::string& transaction_id, Done done) override {
-    Add("cancel " + key + " " + transaction_id, std::move(done));
+  void Confirm(const GatewayCall& call, const Money&, Done done) override {
+    Add("confirm " + call.key, std::move(done));
   }
-  void Fence(const std::string& key, Done done) override { Add("fence " + key, std::move(done)); }
+  void Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) override {
+    Add("cancel " + call.key + " " + transaction_id, std::move(done));
+  }
+  void Fence(const GatewayCall& call, Done done) override { Add("fence " + call.key, std::move(done)); }
 
   // Waits until it is asked `question`, then answers it.
   void Answer(const std::string& question, GatewayAnswer answer) {

@@ -103,25 +103,25 @@ void GatewayServer::Crash() {
   });
 }
 
-void GatewayPort::Confirm(const std::string& key, const payment::Money& amount, Done done) {
+void GatewayPort::Confirm(const payment::GatewayCall& call, const payment::Money& amount, Done done) {
   ::pg::v1::ConfirmRequest request;
-  request.set_idempotency_key(key);
+  request.set_idempotency_key(call.key);
   request.set_amount_minor(amount.minor_units);
   request.set_currency_code(amount.currency_code);
-  Send(kConfirm, key, request, std::move(done));
+  Send(kConfirm, call.key, request, std::move(done));
 }
 
-void GatewayPort::Cancel(const std::string& key, const std::string& transaction_id, Done done) {
+void GatewayPort::Cancel(const payment::GatewayCall& call, const std::string& transaction_id, Done done) {
   ::pg::v1::CancelRequest request;
-  request.set_idempotency_key(key);
+  request.set_idempotency_key(call.key);
   request.set_transaction_id(transaction_id);
-  Send(kCancel, key, request, std::move(done));
+  Send(kCancel, call.key, request, std::move(done));
 }
 
-void GatewayPort::Fence(const std::string& key, Done done) {
+void GatewayPort::Fence(const payment::GatewayCall& call, Done done) {
   ::pg::v1::FenceRequest request;
-  request.set_idempotency_key(key);
-  Send(kFence, key, request, std::move(done));
+  request.set_idempotency_key(call.key);
+  Send(kFence, call.key, request, std::move(done));
 }
 
 void GatewayPort::Send(const char* method, const std::string& key, const google::protobuf::Message& request,

@@ -51,9 +51,9 @@ class GatewayPort final : public payment::Gateway {
   // `alive`: whether the process that calls still runs; an answer to a dead one is dropped.
   GatewayPort(Network& network, std::function<bool()> alive) : network_(network), alive_(std::move(alive)) {}
 
-  void Confirm(const std::string& key, const payment::Money& amount, Done done) override;
-  void Cancel(const std::string& key, const std::string& transaction_id, Done done) override;
-  void Fence(const std::string& key, Done done) override;
+  void Confirm(const payment::GatewayCall& call, const payment::Money& amount, Done done) override;
+  void Cancel(const payment::GatewayCall& call, const std::string& transaction_id, Done done) override;
+  void Fence(const payment::GatewayCall& call, Done done) override;
 
  private:
   void Send(const char* method, const std::string& key, const google::protobuf::Message& request, Done done);

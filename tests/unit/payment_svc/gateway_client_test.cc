@@ -1,7 +1,12 @@
 #include "payment_svc/gateway_client.h"
 
+#include <algorithm>
+#include <future>
+
+#include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "gtest/gtest.h"
+#include "tests/support/bad_answers.h"
 
 namespace unwind::payment {
 namespace {
@@ -87,6 +92,20 @@ TEST(ReadAnswer, EverythingElseIsUnknown) {
     EXPECT_EQ(answer.reason, absl::StatusCodeToString(static_cast<absl::StatusCode>(code)));
   }
 }
+
+class BadGateway : public testing::TestWithParam<BadAnswer> {};
+
+// No answer of these says that money moved, or that none did.
+TEST_P(BadGateway, IsUnknown) {
+  RawPeer peer([](std::uint32_t stream, const std::string&) { return GetParam().acts(stream); });
+  GrpcGateway gateway(NewChannel(peer.address()), std::min(GetParam().timeout, absl::Seconds(5)));
+  std::promise<GatewayAnswer> fenced;
+  gateway.Fence({.key = "key", .traceparent = ""}, [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });
+  EXPECT_EQ(fenced.get_future().get().kind, Kind::kUnknown);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, BadGateway, testing::ValuesIn(BadAnswers()),
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace unwind::payment
