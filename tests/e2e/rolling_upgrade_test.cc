@@ -117,7 +117,9 @@ class RollingUpgrade : public ShopTest {
     const std::vector<std::string> flags = {"--lease=2s", "--drain=100ms"};
     std::vector<std::string> flags_of_new = flags;
     flags_of_new.push_back(absl::StrCat("--definitions=", definitions_));
-    StartCluster({{kOld, flags}, {kNew, flags_of_new}});
+    ClusterOptions options;
+    options.extra_flags = {{kOld, flags}, {kNew, flags_of_new}};
+    StartCluster(std::move(options));
     ASSERT_NE(cluster_, nullptr);
     ASSERT_TRUE(IsOk(cluster_->Launch(kNew)));
   }

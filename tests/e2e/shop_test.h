@@ -2,8 +2,6 @@
 #ifndef UNWIND_TESTS_E2E_SHOP_TEST_H_
 #define UNWIND_TESTS_E2E_SHOP_TEST_H_
 
-#include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,15 +25,11 @@ inline bool IsOk(const absl::Status& status) {
 
 class ShopTest : public testing::Test {
  protected:
-  static void SetUpTestSuite() { StartCluster({}); }
+  static void SetUpTestSuite() { StartCluster(ClusterOptions()); }
 
-  static void StartCluster(std::map<Node, std::vector<std::string>> extra_flags,
-                           std::function<absl::Status(Cluster&)> prepare = nullptr) {
-    ClusterOptions options;
+  static void StartCluster(ClusterOptions options) {
     options.bin_dir = UNWIND_BIN_DIR;
     options.postgres = TestsOnPostgres();
-    options.extra_flags = std::move(extra_flags);
-    options.prepare = std::move(prepare);
     auto cluster = Cluster::Start(options);
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = cluster->release();

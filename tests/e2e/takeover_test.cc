@@ -17,7 +17,9 @@ class Takeover : public ShopTest {
  protected:
   static void SetUpTestSuite() {
     const std::vector<std::string> flags = {"--lease=2s", "--drain=100ms"};
-    StartCluster({{kFirst, flags}, {kSecond, flags}});
+    ClusterOptions options;
+    options.extra_flags = {{kFirst, flags}, {kSecond, flags}};
+    StartCluster(std::move(options));
     ASSERT_NE(cluster_, nullptr);
     ASSERT_TRUE(IsOk(cluster_->Launch(kSecond)));
   }

@@ -105,7 +105,11 @@ absl::Status Play(Cluster& cluster) {
 
 class Upgrade : public ShopTest {
  protected:
-  static void SetUpTestSuite() { StartCluster({}, Play); }
+  static void SetUpTestSuite() {
+    ClusterOptions options;
+    options.prepare = Play;
+    StartCluster(std::move(options));
+  }
 
   // As the recording placed it.
   static PlaceOrderRequest Placed(const std::string& key, const std::string& product = "lamp") {

@@ -115,6 +115,12 @@ std::string Cluster::Database(Node node) const {
   if (node == Node::kSecondOrchestrator) return Database(Node::kOrchestrator);
   return postgres_ != nullptr ? postgres_->Database(NodeName(node)) : Path(node, ".db");
 }
+std::string Cluster::DatabaseForProgram(Node node) const {
+  if (postgres_ == nullptr || !options_.database_link) return Database(node);
+  const std::string link = options_.database_link(node, absl::StrCat("127.0.0.1:", postgres_->port()));
+  const Node owner = node == Node::kSecondOrchestrator ? Node::kOrchestrator : node;
+  return postgres_->DatabaseOverTcp(NodeName(owner), link.substr(link.rfind(':') + 1));
+}
 std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
 const std::string& Cluster::Address(Node node) const { return seats_.at(node).address; }
 const std::string& Cluster::AdminAddress(Node node) const { return seats_.at(node).admin_address; }
@@ -132,7 +138,7 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
       absl::StrCat(options_.bin_dir, "/", NodeName(is_second ? Node::kOrchestrator : node)),
       absl::StrCat("--listen=", again ? seat->second.address : "127.0.0.1:0"),
       absl::StrCat("--port_file=", Path(node, ".port")),
-      absl::StrCat("--db=", Database(node)),
+      absl::StrCat("--db=", DatabaseForProgram(node)),
       "--lame_duck=0s",  // nobody here reads health to find another process
   };
   if (node == Node::kPayment) arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));

@@ -43,6 +43,9 @@ struct ClusterOptions {
   std::function<absl::Status(Cluster& cluster)> prepare;
   // What those who call `node`, which listens at `address`, take for its address. Empty: that one.
   std::function<std::string(Node node, const std::string& address)> link;
+  // With postgres: what `node`, one of the five programs, takes for the address of the PostgreSQL at `address`. Empty:
+  // its socket.
+  std::function<std::string(Node node, const std::string& address)> database_link;
 };
 
 class Cluster {
@@ -98,6 +101,7 @@ class Cluster {
 
   Cluster(ClusterOptions options, std::string scratch);
   std::string AddressForCallers(Node node) const;
+  std::string DatabaseForProgram(Node node) const;
   std::vector<std::string> Arguments(Node node) const;
   std::string Path(Node node, const std::string& suffix) const;
 

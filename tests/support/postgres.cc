@@ -166,9 +166,9 @@ std::string PostgresServer::Database(const std::string& name) const {
   return absl::StrCat("postgres:host=", folder_, " port=", port_, " dbname=", name, " user=", name);
 }
 
-std::string PostgresServer::DatabaseOverTcp(const std::string& name) const {
-  return absl::StrCat("postgres:host=127.0.0.1 port=", port_, " dbname=", name, " user=", name,
-                      " password_file=", folder_, "/password");
+std::string PostgresServer::DatabaseOverTcp(const std::string& name, const std::string& port) const {
+  return absl::StrCat("postgres:host=127.0.0.1 port=", port.empty() ? absl::StrCat(port_) : port, " dbname=", name,
+                      " user=", name, " password_file=", folder_, "/password");
 }
 
 absl::StatusOr<std::string> PostgresServer::CreateDatabase(const std::string& name) {

@@ -1,0 +1,148 @@
+// The orchestrator's database is away without saying so: a PostgreSQL that hangs behind a connection that lives, a
+// SQLite file that somebody else has locked. Callers are answered before they give up, the process can be stopped, and
+// nothing is lost.
+#include <atomic>
+#include <cstdlib>
+#include <thread>
+
+#include "common/db/connection.h"
+#include "tests/e2e/shop_test.h"
+#include "tests/support/fault_proxy.h"
+#include "tests/support/poll.h"
+
+namespace unwind {
+namespace {
+
+using shop::checkout::v1::PlaceOrderResponse;
+
+constexpr int kBuyers = 24;
+constexpr absl::Duration kDeadline = absl::Seconds(2);  // of one call; the next has the same key
+constexpr absl::Duration kDrain = absl::Seconds(2);
+constexpr absl::Duration kStopPatience = absl::Seconds(6);
+
+// How long the store is away. UNWIND_STORE_AWAY=60s plays it longer.
+absl::Duration AwayFor() {
+  absl::Duration length = absl::Seconds(8);
+  if (const char* const asked = std::getenv("UNWIND_STORE_AWAY"); asked != nullptr) {
+    EXPECT_TRUE(absl::ParseDuration(asked, &length)) << "UNWIND_STORE_AWAY must be a duration such as 60s";
+  }
+  return length;
+}
+
+class StoreAway : public ShopTest {
+ protected:
+  static void SetUpTestSuite() {
+    proxy_ = FaultProxy::Start().value();
+    ClusterOptions options;
+    options.extra_flags = {{Node::kOrchestrator, {absl::StrCat("--drain=", absl::FormatDuration(kDrain))}}};
+    options.database_link = [](Node node, const std::string& address) {
+      if (node != Node::kOrchestrator) return address;
+      if (link_.empty()) link_ = proxy_->AddLink(address).value();
+      return link_;
+    };
+    StartCluster(std::move(options));
+  }
+
+  static void TearDownTestSuite() {
+    ShopTest::TearDownTestSuite();
+    proxy_.reset();
+  }
+
+  void TearDown() override {
+    Return();
+    ShopTest::TearDown();
+  }
+
+  void GoAway() {
+    if (TestsOnPostgres()) return proxy_->Stall(link_, true);
+    std::atomic<bool> locked = false;
+    holds_ = true;
+    holder_ = std::thread([this, &locked] {
+      const auto database = Connection::Open(cluster_->Database(Node::kOrchestrator)).value();
+      const absl::Status held = database->Write([&](soci::session&) {
+        locked = true;
+        holds_.wait(true);
+        return absl::OkStatus();
+      });
+      EXPECT_TRUE(held.ok()) << held;
+    });
+    EXPECT_TRUE(Eventually(kPatience, [&] { return locked.load(); }));
+  }
+
+  void Return() {
+    if (TestsOnPostgres()) proxy_->Stall(link_, false);
+    holds_ = false;
+    holds_.notify_all();
+    if (holder_.joinable()) holder_.join();
+  }
+
+  // Each buyer calls again and again, under one key, until `stop`.
+  std::vector<std::thread> BeginBuying(const std::string& product, const std::atomic<bool>& stop) {
+    std::vector<std::thread> buyers;
+    for (int i = 0; i < kBuyers; ++i) {
+      requests_.push_back(Shop::Order(absl::StrCat("member-", i), product));
+      // The channel is made here: the cluster is for one thread.
+      buyers.emplace_back([this, &stop, request = requests_.back(), channel = cluster_->Channel(Node::kOrchestrator)] {
+        while (!stop) {
+          Placing call(channel, request, kDeadline);
+          const grpc::Status status = call.Wait();
+          ++calls_;
+          const bool is_unanswered =
+              status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED && Reason(status).empty();
+          if (is_unanswered) ++unanswered_;
+          if (Reason(status) == "STORE_UNAVAILABLE") ++told_;
+        }
+      });
+    }
+    return buyers;
+  }
+
+  void ExpectAllPaid() {
+    for (const auto& request : requests_) {
+      PlaceOrderResponse response;
+      const grpc::Status status = shop_.Place(request, &response, kPatience);
+      EXPECT_TRUE(status.ok()) << status.error_message();
+    }
+  }
+
+  inline static std::unique_ptr<FaultProxy> proxy_;
+  inline static std::string link_;
+  std::thread holder_;
+  std::atomic<bool> holds_ = false;
+  std::vector<shop::checkout::v1::PlaceOrderRequest> requests_;
+  std::atomic<int> calls_ = 0, unanswered_ = 0, told_ = 0;
+};
+
+TEST_F(StoreAway, EveryCallerIsToldBeforeItsDeadlineAndNothingIsLost) {
+  const std::string product = NewProduct(kBuyers);
+  GoAway();
+  const absl::Time until = absl::Now() + AwayFor();
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> buyers = BeginBuying(product, stop);
+  EXPECT_TRUE(Eventually(AwayFor() + kPatience, [&] { return absl::Now() > until; }));
+  stop = true;
+  for (std::thread& buyer : buyers) buyer.join();
+  EXPECT_EQ(unanswered_, 0) << "of " << calls_ << " calls";
+  EXPECT_GE(told_, kBuyers);
+  Return();
+  ExpectAllPaid();
+}
+
+TEST_F(StoreAway, TheProcessStopsWithinItsDrain) {
+  const std::string product = NewProduct(kBuyers);
+  std::atomic<bool> stop = false;
+  std::vector<std::thread> buyers = BeginBuying(product, stop);
+  EXPECT_TRUE(Eventually(kPatience, [&] { return calls_ > kBuyers; }));
+  GoAway();
+  const auto status = cluster_->Terminate(Node::kOrchestrator, kDrain + kStopPatience);
+  stop = true;
+  for (std::thread& buyer : buyers) buyer.join();
+  EXPECT_TRUE(IsOk(status.status()));
+  EXPECT_EQ(status.value_or(-1), 0);
+  Return();
+  ASSERT_TRUE(IsOk(cluster_->Restart(Node::kOrchestrator)));
+  ExpectAllPaid();
+}
+
+}  // namespace
+}  // namespace unwind
