@@ -140,6 +140,26 @@ constexpr Word kWords[] = {
      "soci_error is caught at the edge, in common/db"},
 };
 
+struct RetiredWord {
+  const char* word;  // regex, whole words, in any case
+  const char* say;
+};
+
+constexpr RetiredWord kRetiredWords[] = {
+    {"the house", "the orchestrator, or what is in flight"},
+    {"(at )?the door", "admission, the server or validation"},
+    {"in vain", "until the deadline, without an answer"},
+    {"(taken|takes?|took) up", "recovered"},
+    {"whoever", "the client, process or owner that"},
+    {"alike", "the same way, equally"},
+    {"bids?", "tells, asks"},
+    {"(is|are) to be", "must be, is"},
+    {"of which", "a sentence of its own"},
+    {"thereof", "of it"},
+    {"who must go", "whose deadline has passed"},
+    {"doubt(s|ed)?", "stale, unknown"},
+};
+
 std::string WithoutComment(const std::string& line) {
   const std::size_t at = line.find("//");
   return at == std::string::npos ? line : line.substr(0, at);
@@ -150,6 +170,20 @@ std::string Finding(const std::string& path, std::size_t line, const std::string
 }
 
 }  // namespace
+
+std::vector<std::string> CheckRetiredWords(const std::string& path, const std::string& text) {
+  std::vector<std::string> findings;
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  for (const RetiredWord& retired : kRetiredWords) {
+    const std::regex word(absl::StrCat("\\b(", retired.word, ")\\b"), std::regex::icase);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      std::smatch match;
+      if (!std::regex_search(lines[i], match, word)) continue;
+      findings.push_back(Finding(path, i, absl::StrCat("`", match.str(), "`"), absl::StrCat("say: ", retired.say)));
+    }
+  }
+  return findings;
+}
 
 std::vector<std::string> CheckIncludes(const std::string& path, const std::string& text) {
   static const std::regex include(R"re(^\s*#include (["<])([^">]+)[">].*)re");

@@ -45,6 +45,9 @@ int ForEachSource(const std::vector<std::string>& endings, Visit visit) {
   return files;
 }
 
+constexpr const char* kDocuments[] = {"README.md",      "CONTRIBUTING.md", "docs/ARCHITECTURE.md",
+                                      "docs/STORES.md", "docs/TESTING.md", "docs/PERFORMANCE.md"};
+constexpr int kLinesMax = 400;  // of a product file
 constexpr int kFilesMin = 100;  // fewer: the test looked in the wrong place
 
 TEST(Tidy, EveryIncludeIsAllowedInItsLayer) {
@@ -60,6 +63,28 @@ TEST(Tidy, NoBannedWords) {
   std::vector<std::string> findings;
   ForEachSource({".h", ".cc", ".py", ".sh"}, [&](const std::string& path, const std::string& text) {
     for (std::string& finding : CheckWords(path, text)) findings.push_back(std::move(finding));
+  });
+  EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
+}
+
+TEST(Tidy, NoRetiredWords) {
+  std::vector<std::string> findings;
+  const auto check = [&](const std::string& path, const std::string& text) {
+    if (absl::StartsWith(path, "tests/tidy/")) return;
+    for (std::string& finding : CheckRetiredWords(path, text)) findings.push_back(std::move(finding));
+  };
+  ForEachSource({".h", ".cc", ".py", ".sh", ".yaml", ".md", ".sql"}, check);
+  for (const char* document : kDocuments) check(document, Read(document));
+  EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
+}
+
+TEST(Tidy, NoProductFileIsLong) {
+  std::vector<std::string> findings;
+  ForEachSource({".h", ".cc"}, [&](const std::string& path, const std::string& text) {
+    const auto lines = std::count(text.begin(), text.end(), '\n');
+    if (!absl::StartsWith(path, "tests/") && lines > kLinesMax) {
+      findings.push_back(absl::StrCat(path, " has ", lines, " lines, more than ", kLinesMax));
+    }
   });
   EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
 }
@@ -149,6 +174,12 @@ INSTANTIATE_TEST_SUITE_P(
         Example{"stock_svc/stock.cc", "#include \"soci/soci.h\"", "a domain is pure"},
         Example{"stock_svc/stock_store.cc", "#include \"stock_svc/stock_service.h\"", "a store includes"},
         Example{"stock_svc/stock_service.cc", "#include \"order_svc/order.h\"", "no other service"}));
+
+TEST(Tidy, ARetiredWordIsFoundInAnyCaseAndSaysWhatToSay) {
+  EXPECT_THAT(CheckRetiredWords("a.cc", "x;\n// Whoever asks."),
+              ElementsAre(HasSubstr("a.cc:2: `Whoever`: say: the client")));
+  EXPECT_THAT(CheckRetiredWords("a.cc", "// The doorbell, and what was bidden."), IsEmpty());
+}
 
 class Words : public testing::TestWithParam<Example> {};
 
