@@ -1,5 +1,5 @@
 // One gRPC call of the mock gateway from its arrival to its end. A call may end for three reasons at once (it is
-// answered, its caller leaves, the process stops), so whoever ends it must take it first, and only one can.
+// answered, its caller leaves, the process stops), so the thread that ends it must take it first, and only one can.
 #ifndef UNWIND_MOCK_PG_OPEN_CALL_H_
 #define UNWIND_MOCK_PG_OPEN_CALL_H_
 

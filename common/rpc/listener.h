@@ -42,7 +42,7 @@ class Listener {
   bool HasRoom();
   bool RefuseOne(int socket);
 
-  // A connection that was handed over. Whoever took it closes it, and its descriptor may then be another file's: the
+  // A connection that was handed over. Its new owner closes it, and its descriptor may then be another file's: the
   // inode tells.
   struct Connection {
     int descriptor;

@@ -1,5 +1,5 @@
 // Page tokens of list methods: opaque, url-safe, and good only with the filters they were made for. They prove nothing:
-// whoever may list may make one.
+// anyone who may list may make one.
 #ifndef UNWIND_COMMON_RPC_PAGE_TOKEN_H_
 #define UNWIND_COMMON_RPC_PAGE_TOKEN_H_
 

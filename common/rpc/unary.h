@@ -1,4 +1,4 @@
-// A unary handler as a plain function; the reactor, the checks at the door and the metrics are written once.
+// A unary handler as a plain function; the reactor, the validation and the metrics are written once.
 #ifndef UNWIND_COMMON_RPC_UNARY_H_
 #define UNWIND_COMMON_RPC_UNARY_H_
 

@@ -11,8 +11,8 @@
 
 namespace unwind {
 
-// Of a number that the enum does not name: whoever acts on the field must know it, but who only passes it on need not,
-// since its receiver may be newer.
+// Of a number that the enum does not name: a service that acts on the field must know it, one that only passes it on
+// need not, since its receiver may be newer.
 enum class UnknownEnumValues { kRefuse, kPassOn };
 
 // Every broken limit, nested fields too. Thread-safe.

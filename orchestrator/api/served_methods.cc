@@ -46,7 +46,7 @@ class ServedMethods::Call final : public grpc::ServerGenericBidiReactor {
   void OnDone() override { delete this; }  // only after the line was closed and every reaction has returned
 
  private:
-  // The way to a call that may be gone. Whoever closes it ends the call; what comes later is dropped.
+  // Weak handle to a call. The first Close finishes it; later ones are no-ops.
   class Line {
    public:
     explicit Line(Call* call) : call_(call) {}

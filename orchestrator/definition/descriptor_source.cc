@@ -33,7 +33,7 @@ class BuildErrors : public DescriptorPool::ErrorCollector {
 
 using Files = std::map<std::string, FileDescriptorProto>;
 
-// Whatever compiler made a set brought its own edition of these, alike in all that a saga's messages use.
+// Whatever compiler made a set brought its own edition of these, the same in all that a saga's messages use.
 bool IsWellKnown(const std::string& file) { return absl::StartsWith(file, "google/protobuf/"); }
 
 // Builds `file` into `pool` after its imports.

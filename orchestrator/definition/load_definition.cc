@@ -108,9 +108,10 @@ class Loader {
       }
       const auto code = ReadErrorCode(code_name, findings_);
       if (code == static_cast<int>(absl::StatusCode::kUnavailable)) {
-        findings_.Add(code_name.line,
-                      "UNAVAILABLE bids the caller repeat the call, and an aborted saga says the same for ever",
-                      "use ABORTED: the caller may try again under another key");
+        findings_.Add(
+            code_name.line,
+            "UNAVAILABLE tells the caller to repeat the call, and an aborted saga would give the same answer for ever",
+            "use ABORTED: the caller may try again under another key");
       }
       if (code.has_value()) parts_.errors[reason.value] = *code;
     }

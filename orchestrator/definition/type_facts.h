@@ -20,7 +20,7 @@ TypeFacts FactsOfFile(const google::protobuf::FileDescriptor& file);
 // Of the methods and of all types that can stand in their requests and responses.
 TypeFacts FactsOfMethods(const std::vector<const google::protobuf::MethodDescriptor*>& methods);
 
-// Whether whoever knows `facts` can read and write all that `others` describe.
+// Whether a program that knows `facts` can read and write all that `others` describe.
 bool Covers(const TypeFacts& facts, const TypeFacts& others);
 
 // The first of `others` that is not in `facts`. REQUIRES: !Covers(facts, others).

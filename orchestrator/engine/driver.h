@@ -89,7 +89,7 @@ class Driver {
   // For one thread, besides the others.
   absl::StatusOr<int> Claim(int limit);
 
-  // The catalog knows more definitions than before: the next Claim takes up what this instance owns of them.
+  // The catalog knows more definitions than before: the next Claim recovers the sagas of them that this instance owns.
   void OnDefinitionsLearnt();
 
   // Accepts a saga, or attaches to the one its key started, whichever instance drives that.
@@ -112,7 +112,7 @@ class Driver {
   // The store refused this instance's lease: nothing is driven any more and the process should exit.
   bool lease_lost() const;
 
-  // Stops taking events, waits for the turn at hand. Unfinished sagas stay owned and are taken up by the next start.
+  // Stops taking events, waits for the turn at hand. Unfinished sagas stay owned and are recovered by the next start.
   // Idempotent.
   void Stop();
 

@@ -18,14 +18,14 @@ class Ownership {
   Ownership(DriverContext& context, LiveSagas& live, PendingCommit& pending)
       : context_(context), live_(live), pending_(pending) {}
 
-  // Brings a saga of this instance into memory as it is stored. Its copy, on which TakenOver is to be decided; null if
+  // Brings a saga of this instance into memory as it is stored. Its copy, on which TakenOver must be decided; null if
   // it is driven already, stands still, or its definition is unknown.
   LiveSaga* Recover(Saga stored);
 
   // The copy in memory is stale, and nothing is decided on it until its row was loaded.
   void Reload(LiveSaga& live);
 
-  // Lets a caller wait for a saga, whoever drives it. OVERLOADED if too many wait for this one.
+  // Lets a caller wait for a saga, of this or another instance. OVERLOADED if too many wait for this one.
   void Attach(AttachMail mail);
 
   // Puts an operator's request to a saga that is not driven here: it is made this instance's own first, and its
@@ -43,7 +43,7 @@ class Ownership {
   bool wants_rows() const { return !wanted_.empty(); }
 
   // Loads by one statement all rows that were asked for, and uses them: sagas of other instances are watched for their
-  // waiters, those that nobody needs are forgotten. What is to be recovered. Nothing while the store is away.
+  // waiters, those that nobody needs are forgotten. Returns what must be recovered. Nothing while the store is away.
   std::vector<RecoverMail> Load(absl::Time now);
 
  private:

@@ -141,7 +141,7 @@ class SagaStore {
   // Extends it. ABORTED if the epoch is no longer the stored one.
   virtual absl::Status Renew(const Lease& lease, absl::Duration length) = 0;
 
-  // The unfinished sagas that `lease.instance` owns, ids above `after_id`, ascending: what a start has to take up
+  // The unfinished sagas that `lease.instance` owns, ids above `after_id`, ascending: what a start has to recover
   // again.
   virtual absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) = 0;
 
@@ -154,7 +154,7 @@ class SagaStore {
   // UNAVAILABLE: it may own more sagas than it knows; LoadOwned tells.
   virtual absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                          int limit) = 0;
-  // The same of one unfinished saga, whoever owns it. NOT_FOUND: there is no such saga, it is finished, or `lease` is
+  // The same of one unfinished saga, of any owner. NOT_FOUND: there is no such saga, it is finished, or `lease` is
   // over.
   virtual absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view saga_id) = 0;
 
@@ -167,7 +167,7 @@ class SagaStore {
   virtual absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() = 0;
   // NOT_FOUND if it is not stored.
   virtual absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) = 0;
-  // Those of unfinished sagas, whoever owns these, ascending. They need not be stored.
+  // Those of unfinished sagas of all owners, ascending. They need not be stored.
   virtual absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() = 0;
   // The unfinished sagas that `instance` owns, by definition and state, ascending; only counts above 0.
   virtual absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) = 0;

@@ -104,7 +104,7 @@ bool Shard::Turn() {
 
 // ---- decide
 
-// Advances `live` and notes what is to be stored and sent. False: the event was stale.
+// Advances `live` and notes what must be stored and sent. False: the event was stale.
 bool Shard::Decide(LiveSaga& live, const Event& event) {
   const Moment moment{.now = now_, .jitter = std::generate_canonical<double, 53>(random_)};
   Decision decision = Advance(live.definition->plan(), live.saga, event, moment);
@@ -192,7 +192,7 @@ void Shard::Put(LiveSaga& live, AskMail ask) {
   pending_.Of(live).asks.push_back(std::move(ask));
 }
 
-// Unless something is to be stored of it: sets the saga's timer, or forgets it if it only waits for an operator. It is
+// Unless a write of it is pending: sets the saga's timer, or forgets it if it only waits for an operator. It is
 // loaded again when one asks.
 void Shard::Settle(LiveSaga& live) {
   if (pending_.Has(live.saga.id)) return;
@@ -251,8 +251,8 @@ void Shard::Act(Landed landed) {
   Settle(live);
 }
 
-// What was decided on a copy that is not what is stored is put to the stored saga, whoever has it by now, unless it was
-// meant for what the person saw.
+// The copy in memory was stale: the operator's request is put to the stored saga, unless it was conditional on the
+// version that the operator saw.
 void Shard::AskAgain(AskMail asker) {
   if (asker.seen_version != 0 || asker.waiter.answer_by <= now_) {
     return asker.waiter.answered({.status = MovedMeanwhile(), .saga = {}});

@@ -69,7 +69,7 @@ class CallQueue {
   bool is_held_back() const;
   std::size_t waiting() const { return places_.size(); }
 
-  // When Pop is to be asked again though no call ends; InfiniteFuture: need not be.
+  // When Pop must be called again though no call ends; InfiniteFuture: it need not.
   absl::Time AskAgainAt() const;
 
   // Empties it.

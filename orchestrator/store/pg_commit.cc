@@ -23,7 +23,7 @@ using soci::use;
   " FOR KEY SHARE)"
 
 // The columns of an update bring the last event of its history with them, so that no join is needed to know whether it
-// is to be stored; the events of an insert, and the others of an update with several, are looked up. The first row that
+// must be stored; the events of an insert, and the others of an update with several, are looked up. The first row that
 // comes back says that the lease is held, each further one is the id of what was stored.
 constexpr char kCommit[] = HELD
     ", updated AS (UPDATE saga AS s SET state = u.state, version = u.version, next_run_at = u.next_run_at,"

@@ -119,7 +119,7 @@ class Laws {
     const Decision ticked = Advance(model_.plan, saga_, Ticked{}, moment_);
     if (due && ticked.stale) return "a timer is due for nothing";
     if (NextRunAt(model_.plan, ticked.next) <= moment_.now) return "a timer stays due";
-    if (!due && settled_ && !ticked.stale) return "something is to be done and no timer is due";
+    if (!due && settled_ && !ticked.stale) return "work is left and no timer is due";
     return nullptr;
   }
 
@@ -168,7 +168,7 @@ class Laws {
       return "a pivot of unknown outcome is not asked about";
     }
     if (plan.kind != StepKind::kCompensatable) return nullptr;
-    if (reply->effect_free && next.steps[i].state != StepState::kRefused) return "what had no effect is to be undone";
+    if (reply->effect_free && next.steps[i].state != StepState::kRefused) return "a step without an effect is undone";
     if (next.backward || reply->outcome == Outcome::kOk || reply->failure.reason == kReasonKeyReused) return nullptr;
     const bool attempts_left = reply->outcome == Outcome::kUnknown && next.steps[i].unknowns < plan.retry.attempts;
     return attempts_left ? nullptr : "a saga went on past a step that failed";

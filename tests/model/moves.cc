@@ -17,7 +17,7 @@ bool Awaits(const Model& model, const World& world, const Orchestrator& who, std
   return listens && row.awaiting != 0 && row.phase == static_cast<std::uint8_t>(phase);
 }
 
-// Tells whoever may hear it, or nobody: an answer can be lost.
+// Delivers an answer to an orchestrator that may still read it, or to none: an answer can be lost.
 void Tell(const Model& model, const World& world, Move move, std::uint8_t said, const char* broken, Take take) {
   move.said = said;
   move.orchestrator = kNobody;

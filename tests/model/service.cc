@@ -64,7 +64,7 @@ void Decide(const Model& model, const World& world, std::size_t step, Phase phas
   if (kind == StepKind::kRetriable) {
     if (model.must_succeed_refused) went(world, kSaidRefused, nullptr);
   } else if (model.refusals) {
-    went(world, kSaidRefused, nullptr);  // at the door: nothing is stored, no trailer
+    went(world, kSaidRefused, nullptr);  // by validation: nothing is stored, no trailer
     next = world;
     Put(service, kAct, Outcome::kRefused);
     went(next, kSaidRefusedFree, nullptr);

@@ -72,7 +72,7 @@ void Invariants::CheckStepAnswer(const Request& request, const Reply& reply) {
   }
 }
 
-// I17: a final answer is never contradicted nor bids the caller repeat the call, and one key is one saga.
+// I17: a final answer is never contradicted nor tells the caller to repeat the call, and one key is one saga.
 void Invariants::CheckServedAnswer(const Request& request, const Reply& reply) {
   if (!IsFinal(reply)) return;
   if (absl::IsUnavailable(reply.status) || absl::IsResourceExhausted(reply.status)) {

@@ -1,5 +1,5 @@
 // One orchestrator instance: the production driver without its threads, its door, and its calls over the simulated
-// network. A crash destroys the process and another takes up its sagas; a paused process may find, when it goes on,
+// network. A crash destroys the process and another recovers its sagas; a paused process may find, when it goes on,
 // that another one has its name: a zombie.
 #ifndef UNWIND_TESTS_SIM_ORCHESTRATOR_H_
 #define UNWIND_TESTS_SIM_ORCHESTRATOR_H_

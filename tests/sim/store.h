@@ -29,12 +29,12 @@ class Store final : public SagaStore {
         inner_(std::make_shared<MachineClock>(world)),
         away_until_(world.now()) {}
 
-  // Whoever turns now: `crash` kills it, and what it does afterwards is without effect.
+  // The process whose turn it is: `crash` kills it, and what it does afterwards is without effect.
   void set_caller(std::function<void()> crash) { crash_ = std::move(crash); }
   // Nothing is answered until then.
   void GoAway(absl::Time until) { away_until_ = until; }
 
-  // Whether a stored decision says that this call is to be sent.
+  // Whether a stored decision says that this call must be sent.
   bool IsAuthorised(const std::string& saga_id, int step, Phase phase, int attempt) const {
     return sends_.count({saga_id, step, static_cast<int>(phase), attempt}) > 0;
   }

@@ -154,7 +154,6 @@ constexpr RetiredWord kRetiredWords[] = {
     {"alike", "the same way, equally"},
     {"bids?", "tells, asks"},
     {"(is|are) to be", "must be, is"},
-    {"of which", "a sentence of its own"},
     {"thereof", "of it"},
     {"who must go", "whose deadline has passed"},
     {"doubt(s|ed)?", "stale, unknown"},

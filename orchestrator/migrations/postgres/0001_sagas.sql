@@ -33,7 +33,7 @@ CREATE TABLE saga (
 ) WITH (fillfactor = 60);  -- room for a row's next versions beside it
 
 -- No index has a column that most transitions write, such as update_time: those then touch no index at all.
--- What a start takes up again.
+-- What a start recovers.
 CREATE INDEX saga_unfinished ON saga (owner, id) WHERE state IN (1, 2, 5);
 -- Lists, newest first. Most sagas are COMPLETED (3): a list of those finds enough of them by id.
 CREATE INDEX saga_by_definition ON saga (definition, id);

@@ -32,7 +32,7 @@ CREATE TABLE saga (
   UNIQUE (definition, key)
 );
 
--- What a start takes up again.
+-- What a start recovers.
 CREATE INDEX saga_unfinished ON saga (owner, id) WHERE state IN (1, 2, 5);
 -- Lists, newest first.
 CREATE INDEX saga_by_definition ON saga (definition, id);

@@ -3,7 +3,7 @@ DROP TABLE saga_event_1;
 DROP TABLE definition_1;
 
 -- No index has a column that most transitions write, such as update_time; the UPDATE of those does not name the state.
--- What a start takes up again, and what is claimed first of another's.
+-- What a start recovers, and what is claimed first of another's.
 CREATE INDEX saga_unfinished ON saga (owner, id) WHERE state IN (1, 2, 5);
 CREATE INDEX saga_going_back ON saga (owner, id) WHERE state = 2;
 -- Lists, newest first. Most sagas are COMPLETED (3): a list of those finds enough of them by id.

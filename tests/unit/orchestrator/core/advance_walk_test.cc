@@ -32,8 +32,8 @@ struct Node {
   bool reaches_end = false;
 };
 
-// The row with everything set alike that Advance cannot see: so the space is finite and the walk closes. What is set
-// alike here is checked in every transition, before it is.
+// The row with everything set to one value that Advance cannot see: so the space is finite and the walk closes. What is
+// set to one value here is checked in every transition, before it is.
 void Canonicalise(Saga& saga, bool& late) {
   saga.version = std::min<std::int64_t>(saga.version, 1);
   late |= saga.backward;  // no way back from going back: neither deadline nor cancel counts any more

@@ -1,4 +1,4 @@
-// Ownership alone: a copy that is not what is stored is replaced by what is, whoever has the saga by now.
+// Ownership alone: a copy that is not what is stored is replaced by what is, of any owner.
 #include "orchestrator/engine/ownership.h"
 
 #include <string>
@@ -30,7 +30,7 @@ class OwnershipTest : public PartsTest {
     pending_.Commit();
     return live;
   }
-  // Stores `saga` as another writer, under the lease of whoever owns it.
+  // Stores `saga` as another writer, under the lease of its owner.
   void Overwrite(Saga saga) {
     const std::int64_t seen = saga.version++;
     ASSERT_EQ(store_.Commit(context_.lease, {{.seen_version = seen, .saga = saga, .events = {}}})->at(0),

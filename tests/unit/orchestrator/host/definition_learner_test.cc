@@ -103,7 +103,7 @@ TEST_F(DefinitionLearnerTest, WhatCannotBeLearntStopsNothingElse) {
   EXPECT_TRUE(Knows(3));
 }
 
-// Whoever claims a saga whose participants it cannot reach only wears out the attempts.
+// An instance that claims a saga whose participants it cannot reach only uses up the attempts.
 TEST_F(DefinitionLearnerTest, ADefinitionWithoutARouteIsLeftToOthers) {
   Store(1, Yaml(1));
   StoreSaga(1, SagaState::kRunning);
