@@ -12,7 +12,7 @@
 namespace unwind {
 namespace {
 
-// A transition in the making: the row as it becomes, and what is to be sent.
+// A transition in the making: the row as it becomes, and what must be sent.
 struct Draft {
   const Plan& plan;
   const Moment& moment;
