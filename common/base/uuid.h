@@ -3,7 +3,6 @@
 #define UNWIND_COMMON_BASE_UUID_H_
 
 #include <cstdint>
-#include <random>
 #include <string>
 
 #include "absl/strings/str_format.h"
@@ -11,8 +10,9 @@
 
 namespace unwind {
 
-// 36 characters, lower case.
-inline std::string MakeUuidV7(absl::Time now, std::mt19937_64& random) {
+// 36 characters, lower case. `random` gives 64 even bits at each call.
+template <class Random>
+std::string MakeUuidV7(absl::Time now, Random& random) {
   const auto millis = static_cast<std::uint64_t>(absl::ToUnixMillis(now)) & 0xffffffffffffULL;
   const std::uint64_t a = random();
   const std::uint64_t b = random();

@@ -5,6 +5,7 @@
 
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
+#include "common/base/system_random.h"
 #include "common/base/uuid.h"
 #include "orchestrator/engine/key_lookup.h"
 #include "orchestrator/engine/refusals.h"
@@ -120,12 +121,13 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
   std::optional<Waiter> waiter = context_->waiters.Add(answer_by, std::move(accepted), std::move(answered));
   if (!waiter.has_value()) return;
   const bool admitted = context_->admission.TryEnter(saga.definition->plan().name);
-  std::string id;
-  {
+  const auto new_id = [this] {
+    if (const SystemRandom random; context_->options.seed == 0) return MakeUuidV7(context_->clock.Now(), random);
     std::lock_guard lock(mutex_);
-    id = MakeUuidV7(context_->clock.Now(), random_);
-    if (saga.key.empty()) saga.key = MakeUuidV7(context_->clock.Now(), random_);
-  }
+    return MakeUuidV7(context_->clock.Now(), random_);
+  };
+  std::string id = new_id();
+  if (saga.key.empty()) saga.key = new_id();
   if (!admitted) {
     return key_lookup_->Find({.definition = saga.definition->plan().name,
                               .key_scope = "",
