@@ -88,8 +88,10 @@ class CaseList {
     for (const StepCall& call : CallsOf(tale)) {
       const std::string name = call.name;
       if (name == "charge/action" || name == "charge/resolve") {
-        // A charge that is not under the gateway's key yet is fenced by its resolve. Afterwards it is what it was.
-        AddParticipant(tale, name == "charge/action" ? End::kUndone : End::kPaid, name);
+        // A charge whose connection ended is sent once more, or fenced by its resolve if its service is not back by
+        // then. Under the gateway's key it is what it was.
+        const End cut_off = tale == Tale::kPaid ? End::kEither : End::kUndone;
+        AddParticipant(tale, name == "charge/action" ? cut_off : End::kPaid, name);
         AddParticipant(tale, EndOf(tale), name + "/continued");
       } else {
         // A step before the pivot may be out of attempts before its service is back.

@@ -190,7 +190,7 @@ TEST_F(RollingUpgrade, EitherVersionsInstanceFinishesTheOthersSagas) {
   EXPECT_GT(EndedByOther(1), 0) << "no saga of version 1 was ended by the instance of version 2";
   EXPECT_GT(EndedByOther(2), 0) << "no saga of version 2 was ended by the instance of version 1";
 
-  // Whoever is asked again answers the same.
+  // Either instance answers the same when it is asked again.
   for (const Ended& each : ended) {
     PlaceOrderResponse response;
     Shop shop(*cluster_, random() % 2 == 0 ? kOld : kNew);

@@ -185,16 +185,18 @@ TEST_F(AnswerTest, ASagaThatGoesBackSaysWhyAndEndsTheCallOnlyWhereTheDefinitionS
   EXPECT_EQ(GetErrorInfo(decided).reason, "STOCK_NOT_ENOUGH");
 }
 
-TEST_F(AnswerTest, ARefusalAtTheDoorIsPassedOn) {
+TEST_F(AnswerTest, ARefusedAdmissionIsPassedOn) {
   Progress progress;
   progress.status = MakeError(absl::StatusCode::kResourceExhausted, "full", {"OVERLOADED", "saga.unwind", {}});
   EXPECT_EQ(Answer(catalog_, progress).status(), progress.status);
 }
 
-TEST_F(AnswerTest, ASagaOfAnUnknownDefinitionIsInternal) {
+TEST_F(AnswerTest, ASagaOfADefinitionThatIsNotLearntYetMayBeAskedForAgain) {
   Progress progress = In(SagaState::kCompleted);
   progress.saga.definition_version = 4;
-  EXPECT_EQ(Answer(catalog_, progress).status().code(), absl::StatusCode::kInternal);
+  const absl::Status status = Answer(catalog_, progress).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_GT(GetRetryAfter(status), absl::ZeroDuration());
 }
 
 }  // namespace
