@@ -4,6 +4,7 @@
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -38,6 +39,7 @@
 namespace unwind {
 namespace {
 
+constexpr absl::Duration kStopMax = absl::Seconds(3);  // from the end of the drain to the end of the process
 constexpr char kUsage[] =
     "serves sagas from definition files.\n\n"
     "  orchestrator --definitions=sagas --participants=shop.stock.v1.StockService=127.0.0.1:7002,... "
@@ -95,6 +97,13 @@ void TellUnfinished(const SagaCensus& census) {
   std::_Exit(1);
 }
 
+// A store that does not answer must not hold up the stop. Nothing is lost: what was decided and not stored was not
+// acted on, and the next owner goes on from the rows.
+[[noreturn]] absl::Duration LeaveWithoutTheStore() {
+  Log(Severity::kWarning, "the store does not answer: the process ends without it, and its lease runs on", {});
+  std::_Exit(0);
+}
+
 absl::Status Run(const Options& options) {
   ASSIGN_OR_RETURN(const DescriptorSets descriptors,
                    LoadDescriptors(options.descriptors, options.built_in_descriptors));
@@ -129,6 +138,7 @@ absl::Status Run(const Options& options) {
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
   SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, SagaServiceOptions());
   const auto census = std::make_shared<SagaCensus>(clock);
+  std::optional<Repeat> stop_limit;
   absl::Status status = server->Serve(ServerFor(definitions, descriptors, service, methods, driver, census));
   if (status.ok()) status = census->Take(*store, options.instance);
   if (status.ok()) status = driver.Start();
@@ -146,6 +156,7 @@ absl::Status Run(const Options& options) {
     server->WaitAndDrain(is_lost, [&] {
       if (is_lost()) LeaveAtOnce(options.instance);
     });
+    stop_limit.emplace(kStopMax, LeaveWithoutTheStore);
   }
   server->Drain();
   driver.Stop();
