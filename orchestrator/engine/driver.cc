@@ -49,6 +49,13 @@ Shard& Driver::ShardOf(const std::string& saga_id) {
   return *shards_[std::hash<std::string>()(saga_id) % shards_.size()];
 }
 
+void Driver::PostRecovered(std::vector<Saga>& sagas) {
+  for (Saga& saga : sagas) {
+    Shard& shard = ShardOf(saga.id);
+    shard.mailbox().Post(RecoverMail{.saga = std::move(saga)});
+  }
+}
+
 absl::Status Driver::Recover() {
   std::string after;
   for (;;) {
@@ -56,7 +63,7 @@ absl::Status Driver::Recover() {
     if (page.rows() == 0) return absl::OkStatus();
     after = page.last_id;
     Report(page.unreadable);
-    for (Saga& saga : page.sagas) ShardOf(saga.id).mailbox().Post(RecoverMail{.saga = std::move(saga)});
+    PostRecovered(page.sagas);
   }
 }
 
@@ -86,7 +93,7 @@ absl::StatusOr<int> Driver::Claim(int limit) {
     return claimed.status();
   }
   Report(claimed->unreadable);
-  for (Saga& saga : claimed->sagas) ShardOf(saga.id).mailbox().Post(RecoverMail{.saga = std::move(saga)});
+  PostRecovered(claimed->sagas);
   return static_cast<int>(claimed->sagas.size());
 }
 

@@ -119,6 +119,7 @@ class Driver {
  private:
   void Report(const std::vector<UnreadableSaga>& rows);
   Shard& ShardOf(const std::string& saga_id);
+  void PostRecovered(std::vector<Saga>& sagas);
 
   const std::shared_ptr<struct DriverContext> context_;
   std::mutex mutex_;

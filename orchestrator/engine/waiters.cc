@@ -21,16 +21,15 @@ std::optional<Waiter> Waiters::Add(absl::Time answer_by, std::function<void(cons
   const absl::Duration left = std::max(answer_by - clock_.Now(), absl::ZeroDuration());
   Place place(answer_by + std::clamp(left * kLateShare, kLateMin, kLateMax), 0);
   {
-    std::lock_guard lock(mutex_);
-    if (waiting_.size() < waiters_max_) {
-      place.second = ++added_;
-      const auto added = waiting_.emplace(place, std::move(answered)).first;
-      if (added == waiting_.begin()) changed_.notify_one();
+    std::unique_lock lock(mutex_);
+    if (waiting_.size() >= waiters_max_) {
+      lock.unlock();
+      answered({.status = Overloaded(), .saga = {}});
+      return std::nullopt;
     }
-  }
-  if (place.second == 0) {
-    answered({.status = Overloaded(), .saga = {}});
-    return std::nullopt;
+    place.second = ++added_;
+    const auto added = waiting_.emplace(place, std::move(answered)).first;
+    if (added == waiting_.begin()) changed_.notify_one();
   }
   return Waiter{.answer_by = answer_by, .accepted = std::move(accepted), .answered = [this, place](Progress progress) {
                   if (const auto first = Take(place)) first(std::move(progress));

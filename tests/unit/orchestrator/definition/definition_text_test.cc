@@ -12,9 +12,7 @@
 namespace unwind {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 // The errors of a text, or its warnings if it has no errors; empty: it is good.
 std::string Found(const std::string& yaml) {

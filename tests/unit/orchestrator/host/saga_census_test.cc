@@ -44,7 +44,7 @@ class SagaCensusTest : public testing::Test {
 
   MemorySagaStore store_;
   const Lease lease_ = store_.Acquire("me", "host:1", absl::Hours(1)).value();
-  const NoonClock clock_;
+  const NoonClock clock_{};
   SagaCensus census_{clock_};
 };
 
