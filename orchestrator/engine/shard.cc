@@ -192,8 +192,7 @@ void Shard::Put(LiveSaga& live, AskMail ask) {
   pending_.Of(live).asks.push_back(std::move(ask));
 }
 
-// Unless a write of it is pending: sets the saga's timer, or forgets it if it only waits for an operator. It is
-// loaded again when one asks.
+// Unless a write of it is pending: sets the saga's timer, or evicts it if it only waits for an operator.
 void Shard::Settle(LiveSaga& live) {
   if (pending_.Has(live.saga.id)) return;
   live_.Schedule(live);
