@@ -25,8 +25,8 @@ inline std::string ToBytes(const grpc::ByteBuffer& buffer) {
   return bytes;
 }
 
-// Whether the message came compressed and was not unpacked, as channels of NewChannel leave it. gRPC tells only in the
-// buffer that it wraps, of which it asserts that it has the same representation.
+// Whether the message came compressed and was not unpacked, as channels of NewChannel leave it. gRPC tells it only
+// in the C buffer inside; gRPC itself asserts that both have one representation.
 inline bool IsCompressed(const grpc::ByteBuffer& buffer) {
   static_assert(sizeof(grpc::ByteBuffer) == sizeof(grpc_byte_buffer*));
   const grpc_byte_buffer* const raw = *reinterpret_cast<grpc_byte_buffer* const*>(&buffer);

@@ -15,7 +15,7 @@ namespace {
 
 using google::protobuf::FieldDescriptor;
 
-// A participant takes 8 KiB of metadata by default, of which the contract's own needs a part.
+// A participant takes 8 KiB of metadata by default, and the contract's own needs a part of it.
 constexpr std::size_t kPairsMax = 8;
 constexpr std::size_t kNameBytesMax = 64;
 constexpr std::size_t kValueBytesMax = 256;

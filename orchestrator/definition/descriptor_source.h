@@ -23,7 +23,7 @@ class DescriptorSource {
 
   // One of all `files`, which may be of several pools, and of what they import; `name` is what it is for. Of a file
   // that is there in two editions the one that declares all that the other does is taken. INVALID_ARGUMENT names a file
-  // of which neither edition does.
+  // if neither edition does.
   static absl::StatusOr<std::shared_ptr<const DescriptorSource>> Join(
       const std::string& name, const std::vector<const google::protobuf::FileDescriptor*>& files);
 

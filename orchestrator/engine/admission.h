@@ -12,8 +12,8 @@ namespace unwind {
 // Thread-safe.
 class Admission {
  public:
-  // At most `in_flight_max` sagas, of which one definition has at most `share_max` (0 to 1), so that its dead
-  // participant does not stop all others.
+  // At most `in_flight_max` sagas; one definition has at most the share `share_max` (0 to 1) of them, so that its dead
+  // participant does not stop the others.
   Admission(std::size_t in_flight_max, double share_max);
 
   // Takes a place; false: there is none for this definition.

@@ -171,7 +171,7 @@ class SagaStore {
   virtual absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() = 0;
   // The unfinished sagas that `instance` owns, by definition and state, ascending; only counts above 0.
   virtual absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) = 0;
-  // Removes the stored definitions of which there is no saga and that were last put longer than `unused_for` ago, by
+  // Removes the stored definitions that have no saga and were last put longer than `unused_for` ago, by
   // the database's clock; which. Who may start sagas of a definition must put it more often than that.
   virtual absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) = 0;
 };

@@ -33,7 +33,7 @@ class Waiters {
   Waiters(const Clock& clock, std::size_t waiters_max) : clock_(clock), waiters_max_(waiters_max) {}
   ~Waiters() { Stop(); }
 
-  // A waiter whose `answered` may be called by several, of which the first is heeded. Null, and `answered` is told
+  // A waiter whose `answered` may be called more than once; only the first call counts. Null, and `answered` is told
   // OVERLOADED, if there are too many.
   std::optional<Waiter> Add(absl::Time answer_by, std::function<void(const std::string&)> accepted,
                             std::function<void(Progress)> answered);

@@ -26,7 +26,7 @@ struct MaintenanceOptions {
 class Maintenance {
  public:
   // `store`, `driver` and `learner` must outlive it. `lease` has just been acquired, and `driver` drives under it.
-  // `served` are the definitions of which sagas may be started here. `set_serving` is told false once the lease could
+  // `served` are the definitions whose sagas may be started here. `set_serving` is told false once the lease could
   // not be renewed for as long as it lasts, which says that the database is away or refuses every write, and true when
   // it is renewed again.
   Maintenance(SagaStore& store, Driver& driver, DefinitionLearner& learner,

@@ -68,7 +68,7 @@ constexpr char kPurge[] = HELD
 
 #undef HELD
 
-// Writes of which no two are of one saga.
+// Writes of different sagas.
 using Round = std::vector<const WriteRows*>;
 
 // A batch in which sagas occur more than once takes as many statements.
