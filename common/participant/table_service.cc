@@ -12,7 +12,6 @@
 #include "common/rpc/error.h"
 #include "common/rpc/unary.h"
 #include "google/protobuf/descriptor.h"
-#include "grpcpp/impl/codegen/proto_utils.h"
 #include "grpcpp/impl/codegen/server_callback_handlers.h"
 #include "grpcpp/impl/rpc_service_method.h"
 
@@ -24,10 +23,9 @@ using google::protobuf::Message;
 constexpr absl::Duration kReadRetryAfter = absl::Milliseconds(100);
 
 // Null if `bytes` are no message of the prototype's type.
-std::unique_ptr<Message> Parse(const Message& prototype, grpc::ByteBuffer bytes) {
+std::unique_ptr<Message> Parse(const Message& prototype, const grpc::ByteBuffer& bytes) {
   std::unique_ptr<Message> message(prototype.New());
-  const grpc::Status parsed = grpc::SerializationTraits<Message>::Deserialize(&bytes, message.get());
-  return parsed.ok() ? std::move(message) : nullptr;
+  return ParseFrom(bytes, *message) ? std::move(message) : nullptr;
 }
 
 grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, const absl::Status& status) {

@@ -5,8 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "google/protobuf/message.h"
 #include "grpc/byte_buffer.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "grpcpp/support/proto_buffer_reader.h"
 #include "grpcpp/support/slice.h"
 
 namespace unwind {
@@ -23,6 +25,12 @@ inline std::string ToBytes(const grpc::ByteBuffer& buffer) {
   bytes.reserve(buffer.Length());
   for (const grpc::Slice& slice : slices) bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
   return bytes;
+}
+
+// Parses the bytes where they lie; false if they are no message of that type. gRPC's own way copies the buffer first.
+inline bool ParseFrom(const grpc::ByteBuffer& buffer, google::protobuf::Message& message) {
+  grpc::ProtoBufferReader reader(const_cast<grpc::ByteBuffer*>(&buffer));  // it only reads
+  return reader.status().ok() && message.ParseFromZeroCopyStream(&reader);
 }
 
 // Whether the message came compressed and was not unpacked, as channels of NewChannel leave it. gRPC tells it only

@@ -292,8 +292,8 @@ Progress Shard::ProgressOf(const LiveSaga& live) const {
 
 void Shard::Finish(LiveSaga& live) {
   context_.observer.OnFinished(live.saga);
-  const Saga saga = live.saga;
-  for (const Waiter& waiter : live_.Remove(live)) waiter.answered({.status = absl::OkStatus(), .saga = saga});
+  for (const Waiter& waiter : live_.TakeWaiters(live)) waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
+  live_.Remove(live);
 }
 
 }  // namespace unwind
