@@ -110,15 +110,18 @@ absl::Status Driver::Start() {
   return Recover();
 }
 
+void Driver::AnswerLate() { context_->waiters.AnswerLate(); }
+absl::Time Driver::NextLate() const { return context_->waiters.NextLate(); }
+
 bool Driver::Turn() {
-  context_->waiters.AnswerLate();
+  AnswerLate();
   bool worked = false;
   for (const std::shared_ptr<Shard>& shard : shards_) worked |= shard->Turn();
   return worked;
 }
 
 absl::Time Driver::NextDue() const {
-  absl::Time next = context_->waiters.NextLate();
+  absl::Time next = NextLate();
   for (const std::shared_ptr<Shard>& shard : shards_) next = std::min(next, shard->NextDue());
   return next;
 }

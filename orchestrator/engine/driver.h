@@ -84,6 +84,9 @@ class Driver {
   absl::Status Recover();
   bool Turn();
   absl::Time NextDue() const;
+  // And what goes on while Turn waits for the store: the callers whose shard is late are answered, which is due then.
+  void AnswerLate();
+  absl::Time NextLate() const;
 
   // Takes over at most `limit` unfinished sagas of instances whose lease is over. How many; UNAVAILABLE: call it again.
   // For one thread, besides the others.

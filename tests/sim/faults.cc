@@ -31,6 +31,11 @@ constexpr std::array<const char*, kFaults> kFaultNames = {
     "commit torn, lands late",
     "load fails",
     "store away",
+    "store blocks, then stores",
+    "store blocks, then fails",
+    "store blocks, stores unsaid",
+    "store refuses all writes",
+    "store refuses a saga",
     "database busy",
     "database commit unknown",
     "clock forward",
@@ -63,6 +68,7 @@ constexpr std::array<const char*, kOutcomes> kOutcomeNames = {
     "timeout",
     "overloaded",
     "told still running",
+    "told the store is away",
     "order cancelled",
     "stock not enough",
     "product not found",
@@ -73,6 +79,8 @@ constexpr std::array<const char*, kOutcomes> kOutcomeNames = {
     "parked step retried",
     "claimed",
     "taken from its owner",
+    "quarantined",
+    "quarantined saga moved on",
 };
 
 }  // namespace

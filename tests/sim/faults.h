@@ -40,6 +40,11 @@ enum class Fault : std::uint8_t {
   kTornLate,
   kLoadFails,
   kStoreAway,
+  kBlocksAndStores,  // a call of the store takes seconds, and the thread that made it stands still
+  kBlocksAndFails,
+  kBlocksAndStoresUnsaid,
+  kStoreRefuses,  // every write, for a while
+  kRowRefused,    // every write of one saga, until a person mends the cause
   // the services' databases
   kDatabaseBusy,
   kCommitUnknown,
@@ -78,6 +83,7 @@ enum class Outcome : std::uint8_t {
   kTimeout,
   kOverloaded,
   kStillRunning,
+  kStoreUnavailable,
   kOrderCancelled,
   kStockNotEnough,
   kProductNotFound,
@@ -88,8 +94,10 @@ enum class Outcome : std::uint8_t {
   kOperated,        // a parked step that a person moved on
   kClaimed,         // sagas of an instance whose lease was over
   kTakenFromOwner,  // a saga that was another instance's, for what a person asked of it
+  kQuarantined,     // a saga whose row the store refuses
+  kMended,          // one that a person moved on
 };
-constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kTakenFromOwner) + 1;
+constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kMended) + 1;
 const char* NameOf(Outcome outcome);
 
 struct Tally {

@@ -22,8 +22,8 @@ constexpr int kMembers = 12;
 constexpr absl::Duration kCancelSagaTimeout = absl::Seconds(5);
 
 // Of an ErrorInfo: call again with the same key.
-constexpr std::array<const char*, 6> kCallAgain = {"",           "SAGA_RUNNING", "STORE_UNAVAILABLE",
-                                                   "OVERLOADED", "STARTING",     "SAGA_MOVED"};
+constexpr std::array<const char*, 8> kCallAgain = {"",         "SAGA_RUNNING", "STORE_UNAVAILABLE", "OVERLOADED",
+                                                   "STARTING", "SAGA_MOVED",   "STORE_FAILED",      "SAGA_QUARANTINED"};
 
 checkout::PlaceOrderRequest DrawOrder(Dice& dice, const std::string& key, const std::string& member) {
   checkout::PlaceOrderRequest request;
@@ -122,8 +122,10 @@ void Load::Hear(std::size_t i, const Reply& reply) {
   world_.Tell(NameOf(Node::kBuyers), "hear ", world_.tells() ? reply.Text() : "", " after call ", errand.calls);
   if (reason == "OVERLOADED" && info.domain == kSagaDomain) tally.Count(Outcome::kOverloaded);
   if (reason == "SAGA_RUNNING") tally.Count(Outcome::kStillRunning);
+  if (reason == "STORE_UNAVAILABLE") tally.Count(Outcome::kStoreUnavailable);
   if (reason == "KEY_REUSED") tally.Count(Outcome::kKeyReused);
-  if (faults_.healed() && GetErrorInfo(reply.status).metadata["state"] == "PARKED") {
+  const bool stands = reason == "SAGA_QUARANTINED" || GetErrorInfo(reply.status).metadata["state"] == "PARKED";
+  if (faults_.healed() && stands) {
     --open_;  // a person must look at it, and who waits leaves
     return;
   }

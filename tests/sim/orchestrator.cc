@@ -96,13 +96,21 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
     if (reply.outcome == unwind::Outcome::kFenced) home_.faults_.tally().Count(Outcome::kFenced);
   }
   void OnParked(const Saga&, const std::string&) override {}
-  void OnQuarantined(const Saga& saga) override { home_.world_.Violate("I16", "saga " + saga.id + " is quarantined"); }
+  void OnQuarantined(const Saga& saga) override {
+    home_.faults_.tally().Count(Outcome::kQuarantined);
+    home_.world_.Tell(NameOf(home_.node_), "sets saga ", saga.id, " aside");
+    if (!home_.store_.IsRefused(saga.id)) {
+      home_.world_.Violate("I24", absl::StrCat("saga ", saga.id, " stands still, and the store takes its row"));
+    }
+  }
   void OnUnreadable() override { home_.world_.Violate("I16", "a row cannot be read"); }
   void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
 
   std::weak_ptr<Process> self;
   bool alive = true;
   bool paused = false;
+  int pauses = 0;        // that began
+  bool turning = false;  // a turn is under way: it is in the store
   absl::Time next_turn = absl::InfiniteFuture();
 
  private:
@@ -196,6 +204,7 @@ void Orchestrator::Pause(absl::Duration length, bool replaced) {
   if (process == nullptr || process->paused) return;
   world_.Tell(NameOf(node_), "stands still");
   process->paused = true;
+  ++process->pauses;
   if (replaced) {
     zombies_.push_back(process);
     current_.reset();
@@ -245,12 +254,24 @@ void Orchestrator::Poke(const std::shared_ptr<Process>& process) {
 }
 
 void Orchestrator::Turn(const std::shared_ptr<Process>& process) {
-  store_.set_caller([this, process] {
-    world_.Tell(NameOf(node_), "dies at a commit");
-    process->alive = false;
-  });
+  const auto wait_for = [this](absl::Time due) {
+    return std::clamp(due - clock_.Now(), absl::Milliseconds(1), kIdleTurnEvery);
+  };
+  if (process->turning) {
+    process->driver().AnswerLate();
+    return ScheduleTurn(process, world_.now() + wait_for(process->driver().NextLate()));
+  }
+  const StoreCaller caller{.crash =
+                               [this, process] {
+                                 world_.Tell(NameOf(node_), "dies at a commit");
+                                 process->alive = false;
+                               },
+                           .block = [this, process](absl::Time until) { Block(process, until); }};
+  const StoreCaller* const interrupted = store_.set_caller(&caller);
+  process->turning = true;
   const bool worked = process->driver().Turn();
-  store_.set_caller(nullptr);
+  process->turning = false;
+  store_.set_caller(interrupted);
   if (process->driver().lease_lost()) world_.Tell(NameOf(node_), "lost its lease and leaves");
   if (!process->alive || process->driver().lease_lost()) {
     const bool was_current = process == current_;
@@ -261,8 +282,14 @@ void Orchestrator::Turn(const std::shared_ptr<Process>& process) {
   if (worked) return Poke(process);
   const absl::Time due = process->driver().NextDue();
   if (due == absl::InfiniteFuture()) return;
-  const absl::Duration wait = std::clamp(due - clock_.Now(), absl::Milliseconds(1), kIdleTurnEvery);
-  ScheduleTurn(process, world_.now() + wait);
+  ScheduleTurn(process, world_.now() + wait_for(due));
+}
+
+// The thread of its turn stands still; its other threads and all else in the world go on.
+void Orchestrator::Block(const std::shared_ptr<Process>& process, absl::Time until) {
+  world_.At(until, [] {});
+  Poke(process);
+  while ((world_.now() < until || process->paused) && world_.violations().empty() && world_.Step()) continue;
 }
 
 void Orchestrator::RenewLater(const std::shared_ptr<Process>& process) {
@@ -295,6 +322,21 @@ Respond Orchestrator::ByLiving(const std::shared_ptr<Process>& process, Respond 
   return [weak = std::weak_ptr<Process>(process), respond = std::move(respond)](Reply reply) {
     const auto mine = weak.lock();
     if (mine != nullptr && mine->alive) respond(std::move(reply));
+  };
+}
+
+// I23: a caller is answered before its deadline if the process lives and runs until then, whatever the store does.
+Respond Orchestrator::InTime(const std::shared_ptr<Process>& process, const Request& request, Respond respond) {
+  const auto answered = std::make_shared<bool>(false);
+  world_.In(request.timeout, [this, answered, what = request.Text(), weak = std::weak_ptr<Process>(process),
+                              pauses = process->pauses, error = clock_.error()] {
+    const auto mine = weak.lock();
+    const bool ran = mine != nullptr && mine->alive && mine->pauses == pauses && clock_.error() == error;
+    if (ran && !*answered) world_.Violate("I23", absl::StrCat("the caller of ", what, " was not answered in time"));
+  });
+  return [answered, respond = std::move(respond)](Reply reply) {
+    *answered = true;
+    respond(std::move(reply));
   };
 }
 
@@ -332,6 +374,7 @@ void Orchestrator::Accept(const std::shared_ptr<Process>& process, const Request
   absl::StatusOr<NewSaga> saga = read();
   if (!saga.ok()) return respond({saga.status(), "", false});
   if (faults_.Strikes(Fault::kMailLost, 0.05)) return world_.Tell(NameOf(node_), "loses a request in its mailbox");
+  respond = InTime(process, request, std::move(respond));
   const absl::Time answer_by = AnswerBy(clock_.Now(), clock_.Now() + request.timeout, request.timeout);
   const std::string definition = saga->definition->plan().name, key = saga->key;
   process->driver().Accept(

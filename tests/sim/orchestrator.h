@@ -54,10 +54,12 @@ class Orchestrator final : public Server {
   void ScheduleTurn(const std::shared_ptr<Process>& process, absl::Time when);
   void Poke(const std::shared_ptr<Process>& process);
   void Turn(const std::shared_ptr<Process>& process);
+  void Block(const std::shared_ptr<Process>& process, absl::Time until);
   void RenewLater(const std::shared_ptr<Process>& process);
   void ClaimLater(const std::shared_ptr<Process>& process);
   void End(const std::shared_ptr<Process>& process);
   void Accept(const std::shared_ptr<Process>& process, const Request& request, Respond respond);
+  Respond InTime(const std::shared_ptr<Process>& process, const Request& request, Respond respond);
   Respond ByLiving(const std::shared_ptr<Process>& process, Respond respond);
 
   World& world_;

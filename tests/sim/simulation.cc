@@ -72,7 +72,7 @@ class Simulation {
     RunUntil([&] { return world_.now() >= heals; });
     Heal();
     bool rests = RunToRest("the faults");
-    if (rests && world_.dice().Chance(0.5) && RetryParked()) rests = RunToRest("the operator's retries");
+    if (rests && world_.dice().Chance(0.5) && Mend()) rests = RunToRest("the operator's requests");
     if (rests) CheckEnd();
     SimulationResult result;
     result.violations = world_.violations();
@@ -98,11 +98,17 @@ class Simulation {
     invariants_.CheckEnd(ReadBooks(shop_, gateway_.entries()), Poisoned());
   }
 
-  // What parked the steps is mended, and a person says so. False: no step was parked.
-  bool RetryParked() {
+  // What parked steps and what made the store refuse rows is mended, and a person says so. False: nothing stood still.
+  bool Mend() {
     for (Service* const service : Services()) service->Cure();
     bool any = false;
     for (const Saga& saga : store_.All()) {
+      if (!IsTerminal(saga.state) && store_.IsRefused(saga.id)) {
+        any = true;
+        faults_.tally().Count(Outcome::kMended);
+        AnyOrchestrator().Ask(saga.id, CancelRequested{"operator", "the store takes its row again"});
+        continue;
+      }
       for (std::size_t i = 0; i < saga.steps.size(); ++i) {
         if (!saga.steps[i].parked) continue;
         any = true;
@@ -111,6 +117,7 @@ class Simulation {
                               Operated{Verb::kRetry, static_cast<int>(i), "", "operator", "what refused it is mended"});
       }
     }
+    store_.MendRows();
     return any;
   }
 
@@ -162,6 +169,10 @@ class Simulation {
     Repeat(Fault::kStoreAway, [this] {
       world_.Tell("store", "goes away");
       store_.GoAway(world_.now() + world_.dice().Spread(absl::Milliseconds(50), absl::Seconds(20)));
+    });
+    Repeat(Fault::kStoreRefuses, [this] {
+      world_.Tell("store", "refuses every write");
+      store_.RefuseWrites(world_.now() + world_.dice().Spread(absl::Milliseconds(50), absl::Seconds(20)));
     });
     Repeat(Fault::kPartition, [this] { Partition(); });
     Repeat(Fault::kClockForward, [this] { Jump(1); });
@@ -222,6 +233,7 @@ class Simulation {
     faults_.Heal();
     network_.MendAll();
     store_.GoAway(world_.now());
+    store_.RefuseWrites(world_.now());
     gateway_.Heal();
     gateway_.clock().set_error(absl::ZeroDuration());
     for (Service* const service : Services()) {
@@ -281,7 +293,7 @@ class Simulation {
 
   // Over, or waiting for a person with nothing else to do.
   bool IsAtRest(const Saga& saga) const {
-    if (IsTerminal(saga.state)) return true;
+    if (IsTerminal(saga.state) || store_.IsRefused(saga.id)) return true;
     const Plan& plan = shop_.catalog().Find(saga.definition, saga.definition_version)->plan();
     return saga.state == SagaState::kParked && Outstanding(saga).empty() &&
            NextRunAt(plan, saga) == absl::InfiniteFuture();

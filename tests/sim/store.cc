@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/status_macros.h"
 #include "orchestrator/core/names.h"
 
 namespace unwind::sim {
@@ -12,6 +13,7 @@ namespace {
 constexpr int kRowsMax = 1 << 20;
 
 absl::Status Silent() { return absl::UnavailableError("the store does not answer"); }
+absl::Status Refusal() { return absl::InternalError("the store refuses to write it"); }
 
 }  // namespace
 
@@ -27,10 +29,13 @@ std::vector<HistoryEvent> Store::WholeHistory(const std::string& saga_id) {
 
 absl::StatusOr<std::vector<WriteResult>> Store::Commit(const Lease& lease, const std::vector<SagaWrite>& writes) {
   if (world_.now() < away_until_) return Silent();
-  if (faults_.Strikes(Fault::kCrashBeforeCommit, 0.01)) {
-    crash_();
+  if (caller_ != nullptr && faults_.Strikes(Fault::kCrashBeforeCommit, 0.01)) {
+    caller_->crash();
     return Silent();
   }
+  Blocks(Fault::kBlocksAndStores);
+  if (Blocks(Fault::kBlocksAndFails)) return Silent();
+  const bool unsaid = Blocks(Fault::kBlocksAndStoresUnsaid);
   if (faults_.Strikes(Fault::kTornLost, 0.1)) {
     world_.Tell("store", "refuses ", writes.size(), " rows of ", lease.instance);
     if (bug_ == Bug::kCommitIgnored) return std::vector<WriteResult>(writes.size(), WriteResult::kStored);
@@ -44,15 +49,45 @@ absl::StatusOr<std::vector<WriteResult>> Store::Commit(const Lease& lease, const
   }
   const absl::StatusOr<std::vector<WriteResult>> results = Apply(lease, writes);
   if (!results.ok()) return results;
-  if (faults_.Strikes(Fault::kTornDurable, 0.1)) {
+  if (unsaid || faults_.Strikes(Fault::kTornDurable, 0.1)) {
     world_.Tell("store", "stored ", writes.size(), " rows of ", lease.instance, " and does not say so");
     return Silent();
   }
-  if (faults_.Strikes(Fault::kCrashAfterCommit, 0.01)) crash_();
+  if (caller_ != nullptr && faults_.Strikes(Fault::kCrashAfterCommit, 0.01)) caller_->crash();
   return results;
 }
 
+// In a turn, of which at most a few a seed may stand still for long. Whether it did.
+bool Store::Blocks(Fault fault) {
+  const StoreCaller* const caller = caller_;
+  if (caller == nullptr || !faults_.Strikes(fault, 0.02)) return false;
+  const absl::Duration length = world_.dice().Spread(absl::Milliseconds(300), absl::Seconds(15));
+  world_.Tell("store", "blocks for ", absl::FormatDuration(length));
+  caller->block(world_.now() + length);
+  return true;
+}
+
+absl::Status Store::TakesWrites() const {
+  if (world_.now() < away_until_) return Silent();
+  return world_.now() < refuses_until_ ? Refusal() : absl::OkStatus();
+}
+
+// As a database: one row that it refuses fails the transaction, and does not say which it was.
+absl::Status Store::TakesRows(const std::vector<SagaWrite>& writes) {
+  bool takes = true;
+  for (const SagaWrite& write : writes) {
+    if (!IsRefused(write.saga.id) && faults_.Strikes(Fault::kRowRefused, 0.003)) {
+      world_.Tell("store", "refuses saga ", write.saga.id, " from now on");
+      refused_.insert(write.saga.id);
+    }
+    takes = takes && !IsRefused(write.saga.id);
+  }
+  return takes ? absl::OkStatus() : Refusal();
+}
+
 absl::StatusOr<std::vector<WriteResult>> Store::Apply(const Lease& lease, const std::vector<SagaWrite>& writes) {
+  RETURN_IF_ERROR(TakesWrites());
+  RETURN_IF_ERROR(TakesRows(writes));
   Lease as = lease;
   std::vector<SagaWrite> what = writes;
   if (bug_ == Bug::kNoVersionCheck) Overwrite(as, what);
@@ -128,7 +163,7 @@ absl::StatusOr<Saga> Store::Load(absl::string_view id) {
 }
 
 absl::StatusOr<SagaPage> Store::LoadMany(const std::vector<std::string>& ids) {
-  if (LoadFails()) return Silent();
+  if (LoadFails() || Blocks(Fault::kBlocksAndFails)) return Silent();
   return inner_.LoadMany(ids);
 }
 
@@ -139,19 +174,20 @@ absl::StatusOr<Saga> Store::LoadByKey(absl::string_view definition, absl::string
 }
 
 absl::StatusOr<Lease> Store::Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) {
-  if (world_.now() < away_until_) return Silent();
+  RETURN_IF_ERROR(TakesWrites());
   absl::StatusOr<Lease> lease = inner_.Acquire(instance, address, length);
   if (lease.ok()) epochs_[lease->instance] = lease->epoch;
   return lease;
 }
 
 absl::Status Store::Renew(const Lease& lease, absl::Duration length) {
-  if (world_.now() < away_until_) return Silent();
+  RETURN_IF_ERROR(TakesWrites());
   return inner_.Renew(lease, length);
 }
 
 absl::StatusOr<SagaPage> Store::Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable, int limit) {
   if (LoadFails()) return Silent();
+  RETURN_IF_ERROR(TakesWrites());
   absl::StatusOr<SagaPage> claimed = inner_.Claim(lease, drivable, limit);
   if (!claimed.ok() || claimed->rows() == 0) return claimed;
   faults_.tally().Count(Outcome::kClaimed);
@@ -163,6 +199,7 @@ absl::StatusOr<SagaPage> Store::Claim(const Lease& lease, const std::vector<Defi
 
 absl::StatusOr<Saga> Store::Take(const Lease& lease, absl::string_view id) {
   if (LoadFails()) return Silent();
+  RETURN_IF_ERROR(TakesWrites());
   absl::StatusOr<Saga> taken = inner_.Take(lease, id);
   if (!taken.ok()) return taken;
   faults_.tally().Count(Outcome::kTakenFromOwner);

@@ -11,6 +11,7 @@
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "orchestrator/engine/saga_store.h"
@@ -20,6 +21,12 @@
 
 namespace unwind::sim {
 
+// The process whose turn asks the store.
+struct StoreCaller {
+  std::function<void()> crash;                  // kills it, and what it does afterwards is without effect
+  std::function<void(absl::Time until)> block;  // returns then; the turn stands still, and all else goes on
+};
+
 class Store final : public SagaStore {
  public:
   Store(World& world, Faults& faults, Bug bug)
@@ -27,12 +34,19 @@ class Store final : public SagaStore {
         faults_(faults),
         bug_(bug),
         inner_(std::make_shared<MachineClock>(world)),
-        away_until_(world.now()) {}
+        away_until_(world.now()),
+        refuses_until_(world.now()) {}
 
-  // The process whose turn it is: `crash` kills it, and what it does afterwards is without effect.
-  void set_caller(std::function<void()> crash) { crash_ = std::move(crash); }
+  // Null: no turn is under way. The one before; turns may be nested, since one that is blocked does not stop the others.
+  const StoreCaller* set_caller(const StoreCaller* caller) { return std::exchange(caller_, caller); }
   // Nothing is answered until then.
   void GoAway(absl::Time until) { away_until_ = until; }
+  // Every write is an error until then, which is none of what was to be written.
+  void RefuseWrites(absl::Time until) { refuses_until_ = until; }
+  // Whether every write of the saga is an error, until a person has mended the cause.
+  bool IsRefused(const std::string& saga_id) const { return refused_.count(saga_id) > 0; }
+  const std::set<std::string>& refused() const { return refused_; }
+  void MendRows() { refused_.clear(); }
 
   // Whether a stored decision says that this call must be sent.
   bool IsAuthorised(const std::string& saga_id, int step, Phase phase, int attempt) const {
@@ -77,6 +91,9 @@ class Store final : public SagaStore {
 
  private:
   bool LoadFails();
+  bool Blocks(Fault fault);
+  absl::Status TakesWrites() const;
+  absl::Status TakesRows(const std::vector<SagaWrite>& writes);
   absl::StatusOr<std::vector<WriteResult>> Apply(const Lease& lease, const std::vector<SagaWrite>& writes);
   void Overwrite(Lease& lease, std::vector<SagaWrite>& writes);
   void Observe(const Lease& lease, const SagaWrite& write);
@@ -85,8 +102,10 @@ class Store final : public SagaStore {
   Faults& faults_;
   const Bug bug_;
   MemorySagaStore inner_;
-  std::function<void()> crash_;
+  const StoreCaller* caller_ = nullptr;
   absl::Time away_until_;
+  absl::Time refuses_until_;
+  std::set<std::string> refused_;                                       // ids of sagas
   std::map<std::string, std::int64_t> epochs_;                          // by instance, as they were given out
   std::map<std::string, std::pair<std::int64_t, SagaState>> observed_;  // version and state, by saga id
   std::set<std::tuple<std::string, int, int, int>> sends_;
