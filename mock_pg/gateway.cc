@@ -13,8 +13,6 @@
 namespace unwind::pg {
 namespace {
 
-constexpr int kRunsMax = 8;  // of a batch that other processes raced
-
 // Which call a crash point is about.
 const char* NameOf(Verb verb) {
   switch (verb) {
@@ -166,7 +164,7 @@ absl::Status Gateway::Commit(absl::Span<Job> moves, std::vector<Verdict>& verdic
     scenario_number = scenario_number_;
   }
   const Scenario before = scenario;
-  const auto decide = [&](soci::session& session) {
+  const auto decide = [&](soci::session& session) -> absl::Status {
     Ledger ledger = LoadLedger(session, keys, transaction_ids);
     std::vector<Entry> written;
     verdicts.clear();
@@ -176,14 +174,13 @@ absl::Status Gateway::Commit(absl::Span<Job> moves, std::vector<Verdict>& verdic
       ledger.Add(*verdicts.back().write);
       written.push_back(*verdicts.back().write);
     }
-    return AppendEntries(session, written) ? absl::OkStatus() : absl::AbortedError("another process used a key");
+    if (AppendEntries(session, written)) return absl::OkStatus();
+    return AsConflict(absl::AbortedError("another process used a key"));
   };
-  absl::Status status = connection_->Write(decide);
-  for (int i = 1; i < kRunsMax && (absl::IsAborted(status) || LostToAnother(status)); ++i) {
+  RETURN_IF_ERROR(RetryOnConflict([&] {
     scenario = before;
-    status = connection_->Write(decide);
-  }
-  RETURN_IF_ERROR(status);
+    return connection_->Write(decide);
+  }));
   std::lock_guard lock(mutex_);
   if (scenario_number == scenario_number_) {
     scenario_.fail_first = scenario.fail_first;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/cord.h"
 #include "common/base/status_macros.h"
 #include "common/db/dsn.h"
 #include "common/db/pg_connection.h"
@@ -10,7 +11,8 @@
 namespace unwind {
 namespace {
 
-constexpr int kRunsMax = 5;  // of a write that loses to other transactions
+constexpr int kRunsMax = 8;
+constexpr char kConflict[] = "unwind/conflict";  // the payload that IsConflict looks for
 
 }  // namespace
 
@@ -28,9 +30,16 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   return OpenPostgres(std::move(dsn));
 }
 
+bool IsConflict(const absl::Status& status) { return status.GetPayload(kConflict).has_value(); }
+
+absl::Status AsConflict(absl::Status status) {
+  status.SetPayload(kConflict, absl::Cord());
+  return status;
+}
+
 absl::Status RetryOnConflict(absl::FunctionRef<absl::Status()> write) {
   absl::Status status = write();
-  for (int i = 1; i < kRunsMax && LostToAnother(status); ++i) status = write();
+  for (int i = 1; i < kRunsMax && IsConflict(status); ++i) status = write();
   return status;
 }
 

@@ -45,12 +45,15 @@ class Connection {
   virtual absl::Status ReadOnce(absl::FunctionRef<absl::Status(soci::session&)> body) { return Read(body); }
 };
 
-// Whether a Write failed only because another transaction was in its way (deadlock, serialization), so that the same
-// body should be run again at once.
-bool LostToAnother(const absl::Status& status);
+// Whether a Write failed only because another transaction was in its way (deadlock, serialization, or what its body says
+// is one), so that the same body should be run again at once.
+bool IsConflict(const absl::Status& status);
 
-// Runs `write`, which ends with the status of a Write, and again at once while it loses to another transaction: up to
-// five times in all.
+// `status`, an error, as that of a conflict: of a body that found in the database what another one has just written.
+absl::Status AsConflict(absl::Status status);
+
+// Runs `write`, which ends with the status of a Write, and again at once while that is a conflict: up to eight times in
+// all.
 absl::Status RetryOnConflict(absl::FunctionRef<absl::Status()> write);
 
 }  // namespace unwind

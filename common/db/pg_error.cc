@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -15,8 +16,6 @@
 
 namespace unwind {
 namespace {
-
-constexpr char kLostToAnother[] = "unwind/lost-to-another";  // the payload that LostToAnother looks for
 
 // A server that refuses a session says so at once. One that took longer than this is not asked again.
 constexpr absl::Duration kRefusalMax = absl::Seconds(1);
@@ -106,14 +105,11 @@ Diagnosis Diagnose(const Dsn& dsn) {
 
 }  // namespace
 
-bool LostToAnother(const absl::Status& status) { return status.GetPayload(kLostToAnother).has_value(); }
-
 absl::Status StatementFailure(const Dsn& dsn, absl::string_view sqlstate, absl::string_view message) {
   absl::Status status(IsUnavailable(sqlstate) ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal,
                       absl::StrCat(dsn.name, ": ", sqlstate.empty() ? "the connection is lost" : FirstLine(message),
                                    sqlstate.empty() ? "" : absl::StrCat(" (", sqlstate, ")")));
-  if (sqlstate == "40001" || sqlstate == "40P01") status.SetPayload(kLostToAnother, absl::Cord());
-  return status;
+  return sqlstate == "40001" || sqlstate == "40P01" ? AsConflict(std::move(status)) : status;
 }
 
 bool IsSessionOver(absl::string_view sqlstate) {

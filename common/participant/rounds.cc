@@ -15,7 +15,6 @@
 namespace unwind {
 namespace {
 
-constexpr int kRunsMax = 8;  // of a batch that other processes raced
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
 constexpr absl::Duration kPurgeEvery = absl::Minutes(1);
 constexpr std::size_t kPurgeRowsMax = 500;
@@ -158,17 +157,14 @@ bool Rounds::Commit(const std::vector<SubmissionPtr>& calls, absl::Time now) {
 // One transaction. `by_database`: the status is not the domain's.
 absl::Status Rounds::Run(const std::vector<SubmissionPtr>& calls, absl::Time now, bool& by_database) {
   for (const SubmissionPtr& call : calls) CRASH_POINT("participant.before_begin", CallOf(call->command));
-  absl::Status status;
-  for (int i = 0; i < kRunsMax; ++i) {
+  return RetryOnConflict([&] {
     by_database = true;
-    status = connection_->Write([&](soci::session& session) {
+    return connection_->Write([&](soci::session& session) {
       absl::Status body = RunBatch(session, domain_, options_, now, calls);
       by_database = body.ok();
-      return body;
+      return absl::IsAborted(body) ? AsConflict(std::move(body)) : body;
     });
-    if (!absl::IsAborted(status) && !LostToAnother(status)) break;
-  }
-  return status;
+  });
 }
 
 void Rounds::Deliver(const std::vector<SubmissionPtr>& calls) {

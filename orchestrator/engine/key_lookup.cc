@@ -46,7 +46,7 @@ void KeyLookup::Answer(std::vector<KeyCaller> callers) {
     } else if (absl::IsNotFound(existing.status())) {
       caller.waiter.answered({.status = caller.if_none, .saga = {}});
     } else {
-      if (IsTransient(existing.status())) down = StoreSilent();
+      if (absl::IsUnavailable(existing.status())) down = StoreSilent();
       caller.waiter.answered({.status = LoadFailure(existing.status(), ""), .saga = {}});
     }
   }

@@ -33,11 +33,9 @@ std::size_t BytesOf(const SagaWrite& write) {
 }
 
 // Of what was to be written: neither is the store away nor the lease lost.
-bool IsRefusal(const absl::Status& status) { return !status.ok() && !IsTransient(status) && !absl::IsAborted(status); }
+bool IsRefusal(const absl::Status& status) { return !status.ok() && !absl::IsUnavailable(status) && !absl::IsAborted(status); }
 
 }  // namespace
-
-bool IsTransient(const absl::Status& status) { return absl::IsUnavailable(status); }
 
 PendingWrite& PendingCommit::Of(const LiveSaga& live) {
   const auto [it, fresh] = pending_.try_emplace(live.saga.id);

@@ -61,8 +61,6 @@ class PendingCommit {
   absl::Duration pause_;  // the last; zero: the store answers
 };
 
-bool IsTransient(const absl::Status& status);
-
 }  // namespace unwind
 
 #endif  // UNWIND_ORCHESTRATOR_ENGINE_PENDING_COMMIT_H_

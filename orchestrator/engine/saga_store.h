@@ -164,7 +164,6 @@ class SagaStore {
   // Keeps a definition, and notes the time. ALREADY_EXISTS if the same name and version is stored with another hash;
   // equal: OK.
   virtual absl::Status PutDefinition(const StoredDefinition& definition) = 0;
-  virtual absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() = 0;
   // NOT_FOUND if it is not stored.
   virtual absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) = 0;
   // Those of unfinished sagas of all owners, ascending. They need not be stored.

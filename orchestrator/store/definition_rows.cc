@@ -19,9 +19,7 @@ namespace {
 using soci::into;
 using soci::use;
 
-constexpr char kSelect[] = "SELECT name, version, hash, content FROM definition ";
 constexpr char kOne[] = "WHERE name = :name AND version = :version";
-constexpr char kAll[] = "ORDER BY name, version";
 // By the index saga_unfinished: in the order of the result it would read all sagas.
 constexpr char kSelectInUse[] =
     "SELECT DISTINCT definition, definition_version FROM saga WHERE owner > '' AND state IN (1, 2, 5)";
@@ -34,27 +32,6 @@ std::string IsOld(Dialect dialect) {
 }
 
 long long NanosOf(absl::Duration unused_for) { return absl::ToInt64Nanoseconds(std::min(unused_for, kUnusedMax)); }
-
-template <class... Uses>
-absl::StatusOr<std::vector<StoredDefinition>> Select(soci::session& sql, const char* which, const Uses&... uses) {
-  std::vector<StoredDefinition> definitions;
-  StoredDefinition row;
-  std::string column;
-  Statement select(sql, absl::StrCat(kSelect, which), into(row.name), into(row.version), into(row.hash), into(column),
-                   use(uses)...);
-  select.Execute();
-  while (select.Fetch()) {
-    saga::stored::v1::Definition content;
-    if (!content.ParseFromString(BytesOf(sql, column))) {
-      return absl::DataLossError(
-          absl::StrCat("version ", row.version, " of the stored definition ", row.name, " cannot be read"));
-    }
-    row.yaml = content.yaml();
-    row.descriptors = content.descriptors();
-    definitions.push_back(row);
-  }
-  return definitions;
-}
 
 template <class... Uses>
 std::vector<DefinitionVersion> SelectVersions(soci::session& sql, const std::string& query, const Uses&... uses) {
@@ -88,13 +65,22 @@ absl::Status PutDefinitionRow(soci::session& sql, const StoredDefinition& defini
                                                " is stored with other content; give the changed one a new version"));
 }
 
-absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitionRows(soci::session& sql) { return Select(sql, kAll); }
-
 absl::StatusOr<StoredDefinition> LoadDefinitionRow(soci::session& sql, absl::string_view name, int version) {
   const std::string of(name);
-  ASSIGN_OR_RETURN(std::vector<StoredDefinition> found, Select(sql, kOne, of, version));
-  if (!found.empty()) return std::move(found.front());
-  return absl::NotFoundError(absl::StrCat("version ", version, " of definition ", name, " is not stored"));
+  StoredDefinition definition{.name = of, .version = version, .hash = "", .yaml = "", .descriptors = ""};
+  std::string column;
+  if (!RunOnce(sql, absl::StrCat("SELECT hash, content FROM definition ", kOne), into(definition.hash), into(column),
+               use(of), use(version))) {
+    return absl::NotFoundError(absl::StrCat("version ", version, " of definition ", name, " is not stored"));
+  }
+  saga::stored::v1::Definition content;
+  if (!content.ParseFromString(BytesOf(sql, column))) {
+    return absl::DataLossError(
+        absl::StrCat("version ", version, " of the stored definition ", name, " cannot be read"));
+  }
+  definition.yaml = content.yaml();
+  definition.descriptors = content.descriptors();
+  return definition;
 }
 
 std::vector<DefinitionVersion> DefinitionsOfUnfinished(soci::session& sql) {

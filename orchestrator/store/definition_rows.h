@@ -15,7 +15,6 @@ namespace unwind {
 
 // As the calls of SagaStore with these names, within the transaction at hand.
 absl::Status PutDefinitionRow(soci::session& sql, const StoredDefinition& definition);
-absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitionRows(soci::session& sql);
 absl::StatusOr<StoredDefinition> LoadDefinitionRow(soci::session& sql, absl::string_view name, int version);
 std::vector<DefinitionVersion> DefinitionsOfUnfinished(soci::session& sql);
 

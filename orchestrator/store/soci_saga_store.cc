@@ -244,12 +244,6 @@ absl::Status SociSagaStore::PutDefinition(const StoredDefinition& definition) {
   return Write([&](soci::session& sql) { return PutDefinitionRow(sql, definition); });
 }
 
-absl::StatusOr<std::vector<StoredDefinition>> SociSagaStore::LoadDefinitions() {
-  absl::StatusOr<std::vector<StoredDefinition>> all;
-  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) { return (all = LoadDefinitionRows(sql)).status(); }));
-  return all;
-}
-
 absl::StatusOr<StoredDefinition> SociSagaStore::LoadDefinition(absl::string_view name, int version) {
   absl::StatusOr<StoredDefinition> one;
   RETURN_IF_ERROR(

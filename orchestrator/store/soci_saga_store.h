@@ -43,7 +43,6 @@ class SociSagaStore final : public SagaStore {
   absl::StatusOr<Saga> Take(const Lease& lease, absl::string_view saga_id) override;
   absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override;
   absl::Status PutDefinition(const StoredDefinition& definition) override;
-  absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override;
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override;
   absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override;
   absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override;

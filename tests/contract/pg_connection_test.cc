@@ -163,7 +163,7 @@ TEST_F(PgConnectionTest, AReadIsOneSnapshotAndMayNotWrite) {
   EXPECT_EQ(Count(), 1);
 }
 
-TEST_F(PgConnectionTest, ADeadlockIsUnavailableAndLostToAnother) {
+TEST_F(PgConnectionTest, ADeadlockIsUnavailableAndAConflict) {
   ASSERT_TRUE(Exec(*connection_, "INSERT INTO t VALUES (1, ''), (2, '')").ok());
   auto other = MustOpen(database_);
   std::atomic<int> holding = 0;
@@ -183,7 +183,7 @@ TEST_F(PgConnectionTest, ADeadlockIsUnavailableAndLostToAnother) {
   EXPECT_NE(mine.ok(), theirs.ok());
   const absl::Status& lost = mine.ok() ? theirs : mine;
   EXPECT_EQ(lost.code(), absl::StatusCode::kUnavailable);
-  EXPECT_TRUE(LostToAnother(lost)) << lost;
+  EXPECT_TRUE(IsConflict(lost)) << lost;
 }
 
 TEST_F(PgConnectionTest, AWaitForALockOrAStatementWithoutEndIsUnavailable) {
@@ -199,7 +199,7 @@ TEST_F(PgConnectionTest, AWaitForALockOrAStatementWithoutEndIsUnavailable) {
                   .ok());
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()), HasSubstr("(55P03)"));
-  EXPECT_FALSE(LostToAnother(status));
+  EXPECT_FALSE(IsConflict(status));
   other = MustOpen(database_ + " statement_timeout=1s");
   status = Exec(*other, "SELECT pg_sleep(20)");
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
@@ -321,7 +321,7 @@ TEST_F(PgConnectionTest, WhatCannotBeOpenedNamesTheSetting) {
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
 }
 
-TEST_F(PgConnectionTest, TooManyConnectionsMayPass) {
+TEST_F(PgConnectionTest, TooManyConnectionsIsUnavailable) {
   ASSERT_TRUE(TestPostgres().Execute("postgres", absl::StrCat("ALTER ROLE ", name(), " CONNECTION LIMIT 1")).ok());
   const absl::Status status = OpenError(database_);
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);

@@ -37,7 +37,8 @@ class Store final : public SagaStore {
         away_until_(world.now()),
         refuses_until_(world.now()) {}
 
-  // Null: no turn is under way. The one before; turns may be nested, since one that is blocked does not stop the others.
+  // Null: no turn is under way. The one before; turns may be nested, since one that is blocked does not stop the
+  // others.
   const StoreCaller* set_caller(const StoreCaller* caller) { return std::exchange(caller_, caller); }
   // Nothing is answered until then.
   void GoAway(absl::Time until) { away_until_ = until; }
@@ -77,7 +78,6 @@ class Store final : public SagaStore {
     return inner_.Purge(lease, before, limit);
   }
   absl::Status PutDefinition(const StoredDefinition& definition) override { return inner_.PutDefinition(definition); }
-  absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override { return inner_.LoadDefinitions(); }
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override {
     return inner_.LoadDefinition(name, version);
   }

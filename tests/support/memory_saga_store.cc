@@ -218,13 +218,6 @@ absl::Status MemorySagaStore::PutDefinition(const StoredDefinition& definition) 
                                                " is stored with other content; give the changed one a new version"));
 }
 
-absl::StatusOr<std::vector<StoredDefinition>> MemorySagaStore::LoadDefinitions() {
-  std::lock_guard lock(mutex_);
-  std::vector<StoredDefinition> all;
-  for (const auto& [id, definition] : definitions_) all.push_back(definition.stored);
-  return all;
-}
-
 absl::StatusOr<StoredDefinition> MemorySagaStore::LoadDefinition(absl::string_view name, int version) {
   std::lock_guard lock(mutex_);
   const auto found = definitions_.find({std::string(name), version});

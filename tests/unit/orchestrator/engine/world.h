@@ -174,7 +174,6 @@ class FaultyStore final : public SagaStore {
     return store_.Purge(lease, before, limit);
   }
   absl::Status PutDefinition(const StoredDefinition& definition) override { return store_.PutDefinition(definition); }
-  absl::StatusOr<std::vector<StoredDefinition>> LoadDefinitions() override { return store_.LoadDefinitions(); }
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override {
     return store_.LoadDefinition(name, version);
   }
