@@ -71,7 +71,8 @@ class Loader {
     }
     plan.version = ReadCount(file_.version, "'version'", plan.version, kVersionMax, findings_);
     plan.refusals_max = ReadCount(file_.refusals_max, "'refusals_max'", plan.refusals_max, kRefusalsMax, findings_);
-    plan.deadline = ReadDuration(file_.deadline, "'deadline'", plan.deadline, plan.age_max, findings_);
+    plan.deadline = ReadDuration(file_.deadline, "'deadline'", plan.deadline,
+                                 {plan.age_max, "nothing is sent for an older saga"}, findings_);
     plan.answer_at_decided = ReadAnswerAt(file_.answer_at, findings_);
     parts_.key_required = ReadBool(file_.key_required, "'key_required'", parts_.key_required, findings_);
     if (file_.serves.given()) parts_.serves = FindUnaryMethod(types_->pool(), file_.serves, findings_);

@@ -1,5 +1,6 @@
 #include "orchestrator/definition/step_reader.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,9 @@ using google::protobuf::DescriptorPool;
 
 constexpr std::size_t kNameBytesMax = 32;
 constexpr int kAttemptsMax = 1000;
+constexpr DurationBound kTimeout = {absl::Hours(1),
+                                    "a connection does not live longer; let the call start what lasts, and ask for it"};
+constexpr DurationBound kPause = {absl::Hours(24), "a step is tried at least once a day"};
 constexpr char kNoCompensation[] = "none";
 
 std::string Quoted(const StepText& text) { return absl::StrCat("step '", text.name.value, "'"); }
@@ -85,11 +89,11 @@ void ReadResolve(const StepText& text, const DescriptorPool& pool, ReadStepResul
   }
 }
 
-RetryPolicy ReadRetry(const StepText& text, absl::Duration age_max, Findings& findings) {
+RetryPolicy ReadRetry(const StepText& text, Findings& findings) {
   RetryPolicy retry;
   retry.attempts = ReadCount(text.attempts, "'attempts'", retry.attempts, kAttemptsMax, findings);
-  retry.backoff = ReadDuration(text.backoff, "'backoff'", retry.backoff, age_max, findings);
-  retry.cap = ReadDuration(text.cap, "'cap'", retry.cap, age_max, findings);
+  retry.backoff = ReadDuration(text.backoff, "'backoff'", retry.backoff, kPause, findings);
+  retry.cap = ReadDuration(text.cap, "'cap'", retry.cap, kPause, findings);
   if (retry.backoff > retry.cap) {
     findings.Add(text.backoff.given() ? text.backoff.line : text.cap.line,
                  absl::StrCat("'backoff' is ", absl::FormatDuration(retry.backoff), ", longer than 'cap', which is ",
@@ -97,6 +101,28 @@ RetryPolicy ReadRetry(const StepText& text, absl::Duration age_max, Findings& fi
                  "make the cap the longer one");
   }
   return retry;
+}
+
+// All attempts that a step may make, each unanswered for as long as it may be, and the longest pauses between them.
+absl::Duration LongestTrial(const StepPlan& step) {
+  absl::Duration trial = step.timeout;
+  absl::Duration pause = step.retry.backoff;
+  for (int n = 1; n < step.retry.attempts; ++n) {
+    pause = std::min(pause, step.retry.cap);
+    trial += pause + step.timeout;
+    pause *= 2;
+  }
+  return trial;
+}
+
+void CheckTrial(const StepText& text, const StepPlan& step, absl::Duration age_max, Findings& findings) {
+  const absl::Duration trial = LongestTrial(step);
+  if (step.kind != StepKind::kCompensatable || trial <= age_max) return;
+  findings.Refuse(text.attempts.given() ? text.attempts.line : text.line,
+                  absl::StrCat(Quoted(text), " may take ", absl::FormatDuration(absl::Trunc(trial, absl::Seconds(1))),
+                               " for its ", step.retry.attempts, " attempts"),
+                  absl::StrCat("at most ", absl::FormatDuration(age_max),
+                               " makes sense: nothing is sent for an older saga; lower its attempts, cap or timeout"));
 }
 
 OutcomeOverrides ReadOverrides(const StepText& text, Findings& findings) {
@@ -119,8 +145,9 @@ ReadStepResult ReadStep(const StepText& text, const DescriptorPool& pool, absl::
   if (text.action.given()) step.action = FindUnaryMethod(pool, text.action, findings);
   ReadCompensation(text, pool, step, findings);
   ReadResolve(text, pool, step, findings);
-  step.plan.retry = ReadRetry(text, age_max, findings);
-  step.plan.timeout = ReadDuration(text.timeout, "'timeout'", step.plan.timeout, age_max, findings);
+  step.plan.retry = ReadRetry(text, findings);
+  step.plan.timeout = ReadDuration(text.timeout, "'timeout'", step.plan.timeout, kTimeout, findings);
+  CheckTrial(text, step.plan, age_max, findings);
   step.overrides = ReadOverrides(text, findings);
   return step;
 }

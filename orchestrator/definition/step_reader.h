@@ -19,7 +19,7 @@ struct ReadStepResult {
   const google::protobuf::MethodDescriptor* resolve = nullptr;
 };
 
-// `age_max` bounds every duration: past it nothing is sent for a saga.
+// `age_max`: past it nothing is sent for a saga, so that all of a step's attempts must fit into it.
 ReadStepResult ReadStep(const StepText& text, const google::protobuf::DescriptorPool& pool, absl::Duration age_max,
                         Findings& findings);
 

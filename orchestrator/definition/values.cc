@@ -22,8 +22,8 @@ std::vector<std::string> ErrorCodeNames() {
 
 }  // namespace
 
-absl::Duration ReadDuration(const Text& text, const std::string& what, absl::Duration otherwise, absl::Duration max,
-                            Findings& findings) {
+absl::Duration ReadDuration(const Text& text, const std::string& what, absl::Duration otherwise,
+                            const DurationBound& bound, Findings& findings) {
   if (!text.given()) return otherwise;
   absl::Duration duration;
   if (!absl::ParseDuration(text.value, &duration)) {
@@ -31,13 +31,13 @@ absl::Duration ReadDuration(const Text& text, const std::string& what, absl::Dur
                  "write it as 500ms, 2s or 1h30m");
   } else if (duration <= absl::ZeroDuration()) {
     findings.Add(text.line, absl::StrCat(what, " is ", text.value), "it must be at least 1ms");
-  } else if (duration > max) {
-    findings.Add(
-        text.line, absl::StrCat(what, " is ", text.value),
-        absl::StrCat("at most ", absl::FormatDuration(max), " makes sense: nothing is sent for an older saga"));
   } else {
     if (duration < kDurationMin) {
       findings.Refuse(text.line, absl::StrCat(what, " is ", text.value), "it must be at least 1ms");
+    }
+    if (duration > bound.max) {
+      findings.Refuse(text.line, absl::StrCat(what, " is ", text.value),
+                      absl::StrCat("at most ", absl::FormatDuration(bound.max), " makes sense: ", bound.why));
     }
     return duration;
   }

@@ -15,9 +15,15 @@ namespace unwind {
 
 // Each returns `otherwise` if the file does not give the value, or, with a finding, if it is not a good one.
 
-// "100ms", "2s", "1h30m": at least 1 ms, at most `max`.
-absl::Duration ReadDuration(const Text& text, const std::string& what, absl::Duration otherwise, absl::Duration max,
-                            Findings& findings);
+// How long something may take, and why no longer.
+struct DurationBound {
+  absl::Duration max;
+  const char* why;
+};
+
+// "100ms", "2s", "1h30m": at least 1 ms, at most the bound.
+absl::Duration ReadDuration(const Text& text, const std::string& what, absl::Duration otherwise,
+                            const DurationBound& bound, Findings& findings);
 int ReadCount(const Text& text, const std::string& what, int otherwise, int max, Findings& findings);
 bool ReadBool(const Text& text, const std::string& what, bool otherwise, Findings& findings);
 // Whether `answer: { at: ... }` says decided; done is the default.

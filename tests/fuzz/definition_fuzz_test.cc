@@ -1,6 +1,6 @@
 // Every good definition file of the project, broken at random. Whatever comes of it, loading it neither crashes nor
-// takes long; what is accepted runs, now and as it is stored; what is refused is refused by words that name the file, the
-// line and what is wrong there.
+// takes long; what is accepted runs, now and as it is stored; what is refused is refused by words that name the file,
+// the line and what is wrong there.
 //   UNWIND_FUZZ_MUTATIONS=100000 build/dev/tests/definition_fuzz_test    many
 //   UNWIND_FUZZ_SEED=4711 UNWIND_FUZZ_MUTATIONS=1 ...                    one again
 #include <gtest/gtest.h>
@@ -70,7 +70,8 @@ bool IsFinding(const std::string& file, const std::string& text) {
   std::size_t digits = 0;
   while (digits < rest.size() && rest[digits] >= '0' && rest[digits] <= '9') ++digits;
   if (digits == 0) return absl::StartsWith(rest, " and ");  // "FILE: and 17 more"
-  return absl::StartsWith(rest.substr(digits), ": ") && absl::StrContains(rest, "; ") && std::regex_search(rest, *kAbout);
+  return absl::StartsWith(rest.substr(digits), ": ") && absl::StrContains(rest, "; ") &&
+         std::regex_search(rest, *kAbout);
 }
 
 class DefinitionFuzz : public testing::Test {
@@ -110,8 +111,8 @@ class DefinitionFuzz : public testing::Test {
   // It goes on to mean the same once it is stored.
   static std::string TryStored(const Definition& definition) {
     const Plan& plan = definition.plan();
-    const auto stored = LoadStoredDefinition(
-        {plan.name, plan.version, definition.hash(), definition.yaml(), definition.descriptors()});
+    const auto stored =
+        LoadStoredDefinition({plan.name, plan.version, definition.hash(), definition.yaml(), definition.descriptors()});
     if (!stored.ok()) return absl::StrCat("as it is stored it does not load: ", stored.status().ToString());
     return (*stored)->hash() == definition.hash() ? "" : "as it is stored it has another hash";
   }

@@ -67,7 +67,8 @@ void Fill(Message& message, Draws& draws, int depth) {
       FillScalar(message, field, draws);
     } else if (depth < kDepthMax) {
       const google::protobuf::Reflection& reflection = *message.GetReflection();
-      Fill(*(field.is_repeated() ? reflection.AddMessage(&message, &field) : reflection.MutableMessage(&message, &field)),
+      Fill(*(field.is_repeated() ? reflection.AddMessage(&message, &field)
+                                 : reflection.MutableMessage(&message, &field)),
            draws, depth + 1);
     }
   }
@@ -125,7 +126,8 @@ class Walker {
     if (!call.ok()) return absl::StrCat("a call cannot be made: ", call.status().ToString());
     const MethodDescriptor* const method = MethodOf(call->method);
     if (method == nullptr) return absl::StrCat("there is no method ", call->method);
-    if (!Parses(*method->input_type(), call->request)) return absl::StrCat("what ", call->method, " is sent is no request");
+    if (!Parses(*method->input_type(), call->request))
+      return absl::StrCat("what ", call->method, " is sent is no request");
     CallResult result;
     if (draws_.Chance(kRefusedPercent)) {
       const bool resolves = send.phase == Phase::kResolve;
@@ -142,7 +144,8 @@ class Walker {
       const std::unique_ptr<Message> reply(factory_.GetPrototype(method->output_type())->New());
       Fill(*reply, draws_, 0);
       result.reply = reply->SerializePartialAsString();
-      if (!definition_.ReplyParses(send.step, send.phase, result.reply)) return "an answer of the right type is refused";
+      if (!definition_.ReplyParses(send.step, send.phase, result.reply))
+        return "an answer of the right type is refused";
     }
     events.emplace_back(ReadReply(definition_, send, std::move(result), absl::Milliseconds(1)));
     return "";

@@ -1,5 +1,5 @@
-// Runs a definition without anybody outside: the production rules over made-up answers, and the requests that the engine
-// would send.
+// Runs a definition without anybody outside: the production rules over made-up answers, and the requests that the
+// engine would send.
 #ifndef UNWIND_TESTS_FUZZ_WALK_H_
 #define UNWIND_TESTS_FUZZ_WALK_H_
 

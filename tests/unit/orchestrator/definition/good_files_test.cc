@@ -100,14 +100,16 @@ steps:
     request: { id: saga.id }
     compensation: none
     outcomes: { ABORTED: REFUSED, NOT_FOUND: UNKNOWN }
-    timeout: 1h30m
+    timeout: 1h
+    retry: { attempts: 25, backoff: 1h, cap: 24h }
 response: {}
 )");
   ASSERT_NE(definition, nullptr);
   EXPECT_EQ(definition->plan().version, 3);
   EXPECT_EQ(definition->plan().refusals_max, 7);
   EXPECT_EQ(definition->plan().deadline, absl::InfiniteDuration());
-  EXPECT_EQ(definition->plan().steps[0].timeout, absl::Minutes(90));
+  EXPECT_EQ(definition->plan().steps[0].timeout, absl::Hours(1));
+  EXPECT_EQ(definition->plan().steps[0].retry.cap, absl::Hours(24));
   const OutcomeOverrides expected = {{google::rpc::ABORTED, Outcome::kRefused},
                                      {google::rpc::NOT_FOUND, Outcome::kUnknown}};
   EXPECT_EQ(definition->methods(0).overrides, expected);

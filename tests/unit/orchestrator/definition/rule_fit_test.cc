@@ -124,13 +124,15 @@ version: 1
 serves: lab.v1.Lab/Run
 steps:
   - { name: make, action: lab.v1.Parts/Make, request: { id: "" }, compensation: none, timeout: 1ns }
+  - { name: more, action: lab.v1.Parts/Make, request: { id: saga.id }, compensation: none, timeout: 2h }
 response: {}
 )";
   EXPECT_FALSE(LoadDefinition("f", yaml, AllDescriptors()).ok());
   const auto stored = LoadDefinition("f", yaml, AllDescriptors(), Origin::kStored);
   ASSERT_EQ(stored.status(), absl::OkStatus());
-  EXPECT_EQ((*stored)->warnings().size(), 2u);
+  EXPECT_EQ((*stored)->warnings().size(), 3u);
   EXPECT_EQ((*stored)->plan().steps[0].timeout, absl::Nanoseconds(1));
+  EXPECT_EQ((*stored)->plan().steps[1].timeout, absl::Hours(2));
 }
 
 }  // namespace
