@@ -85,7 +85,7 @@ void GrpcGateway::Send(const GatewayCall& call, Request request, Done done, Star
   if (!Begin()) return done(Say(GatewayAnswer::Kind::kUnknown, "SHUTTING_DOWN"));
   auto sent = std::make_shared<Sent<Request, Response>>();
   sent->context->set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
-  if (!call.traceparent.empty()) sent->context->AddMetadata("traceparent", call.traceparent);
+  for (const auto& [name, value] : MetadataOf(call.trace)) sent->context->AddMetadata(name, value);
   sent->request = std::move(request);
   sent->request.set_idempotency_key(call.key);
   sent->done = std::move(done);

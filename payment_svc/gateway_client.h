@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/base/trace_context.h"
 #include "grpcpp/channel.h"
 #include "payment_svc/payment.h"
 #include "pg/v1/payment_gateway.grpc.pb.h"
@@ -19,8 +20,8 @@ namespace unwind::payment {
 
 // What a call to the gateway goes by.
 struct GatewayCall {
-  std::string key;          // idempotency key at the gateway
-  std::string traceparent;  // W3C; empty: none
+  std::string key;  // idempotency key at the gateway
+  TraceContext trace;
 };
 
 // Thread-safe. `done` is called exactly once, on any thread, also before the method returns.

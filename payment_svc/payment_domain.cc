@@ -221,12 +221,12 @@ class PaymentDomain final : public TableDomain<PaymentBatch> {
 
   void Continue(const Command& command, std::function<void(std::any)> done) override {
     if (const auto* charge = dynamic_cast<const v1::ChargeRequest*>(command.request.get())) {
-      const GatewayCall call{.key = KeyOf(*charge), .traceparent = command.key.traceparent};
+      const GatewayCall call{.key = KeyOf(*charge), .trace = command.key.trace};
       if (command.key.phase == kResolve) return gateway_.Fence(call, Answered(call.key, std::move(done)));
       return gateway_.Confirm(call, ReadMoney(charge->amount()), Answered(call.key, std::move(done)));
     }
     const auto& refund = dynamic_cast<const v1::RefundRequest&>(*command.request);
-    const GatewayCall call{.key = KeyOf(refund), .traceparent = command.key.traceparent};
+    const GatewayCall call{.key = KeyOf(refund), .trace = command.key.trace};
     if (command.key.phase == kResolve) return gateway_.Fence(call, Answered(call.key, std::move(done)));
     gateway_.Cancel(call, notes_.TakeCapture(refund.refund_id()), Answered(call.key, std::move(done)));
   }

@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -83,16 +82,6 @@ class MetadataReader {
   const absl::string_view domain_;
 };
 
-// It is only passed on, so its shape will do: "00-" and hex digits in groups, 55 characters.
-std::string ReadTraceparent(const CallMetadata& metadata) {
-  constexpr std::size_t kBytes = 55;
-  const auto it = metadata.find("traceparent");
-  if (it == metadata.end() || it->second.size() != kBytes) return "";
-  const bool fits = std::all_of(it->second.begin(), it->second.end(),
-                                [](char c) { return c == '-' || absl::ascii_isxdigit(static_cast<unsigned char>(c)); });
-  return fits ? std::string(it->second.data(), it->second.size()) : "";
-}
-
 }  // namespace
 
 absl::StatusOr<CallKey> ReadCallKey(const CallMetadata& metadata, barrier::Phase phase, absl::string_view domain) {
@@ -100,7 +89,7 @@ absl::StatusOr<CallKey> ReadCallKey(const CallMetadata& metadata, barrier::Phase
   CallKey key;
   ASSIGN_OR_RETURN(key.issued_at, reader.ReadTime("saga-issued-at", absl::InfiniteFuture()));
   ASSIGN_OR_RETURN(key.expires_at, reader.ReadTime("saga-expires-at", absl::InfinitePast()));
-  key.traceparent = ReadTraceparent(metadata);
+  key.trace = ReadTraceContext(metadata);
   if (!reader.Has("saga-id") && !reader.Has("saga-step") && !reader.Has("saga-phase") && !reader.Has("saga-kind")) {
     if (!reader.Has("idempotency-key")) return Missing(domain, "saga-id");
     ASSIGN_OR_RETURN(key.saga_id, reader.Text("idempotency-key"));

@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
+#include "common/base/trace_context.h"
 #include "common/db/connection.h"
 #include "common/participant/barrier.h"
 #include "google/protobuf/message.h"
@@ -33,7 +34,7 @@ struct CallKey {
   bool sticky = true;  // false for retriable actions and compensations: a refusal is not stored
   absl::Time issued_at = absl::InfiniteFuture();  // of this send; infinite: not said
   absl::Time expires_at = absl::InfinitePast();   // past it the saga calls no more; infinite: not said
-  std::string traceparent = {};                   // W3C, for what the participant calls itself; empty: none
+  TraceContext trace = {};                        // for what the participant calls itself
 };
 
 // Who makes something: the action, the resolve and the compensation of a saga's step are one; another call that names

@@ -67,14 +67,6 @@ absl::Status StillRunning(const Saga& saga) {
                         saga.state == SagaState::kParked ? kRetryAfterParked : kRetryAfter);
 }
 
-bool IsLowerHex(absl::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-bool IsZero(absl::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c == '0'; });
-}
-
 }  // namespace
 
 absl::Status CheckFields(const Definition& definition, const google::protobuf::Message& input,
@@ -107,16 +99,6 @@ absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::
   if (!key.empty() && !IsIdentifier(key))
     return MakeBadRequest(kSagaDomain, {{field, "must match [A-Za-z0-9_-]{1,64}"}});
   return key;
-}
-
-std::string ReadTraceparent(absl::string_view value) {
-  // 00-<32 hex trace id>-<16 hex parent id>-<2 hex flags>
-  const bool shape = value.size() == 55 && value.substr(0, 3) == "00-" && value[35] == '-' && value[52] == '-';
-  if (!shape) return "";
-  const absl::string_view trace = value.substr(3, 32);
-  const absl::string_view parent = value.substr(36, 16);
-  const bool hex = IsLowerHex(trace) && IsLowerHex(parent) && IsLowerHex(value.substr(53));
-  return hex && !IsZero(trace) && !IsZero(parent) ? std::string(value) : "";
 }
 
 absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max) {

@@ -26,9 +26,6 @@ absl::Status CheckFields(const Definition& definition, const google::protobuf::M
 absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::protobuf::Message& input,
                                     const std::optional<std::string>& metadata);
 
-// `value` if it is a W3C traceparent of version 00, else empty.
-std::string ReadTraceparent(absl::string_view value);
-
 // When a call is answered at the latest (S12): 10 % of the time that is left, at most 500 ms (or 1 % of a long one),
 // before `deadline`, and within 10 minutes; without a deadline (infinite) `wait_max` from now.
 absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max);

@@ -109,7 +109,7 @@ absl::StatusOr<NewSaga> ServedMethods::Call::Read() {
   saga.definition = definition_;
   saga.input = DeterministicBytes(*input);
   saga.input_hash = HexSha256(saga.input);
-  saga.traceparent = ReadTraceparent(Header(*context_, "traceparent").value_or(""));
+  saga.trace = ReadTraceContext(context_->client_metadata());
   return saga;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/base/trace_context.h"
 
 namespace unwind {
 
@@ -63,7 +64,7 @@ struct Saga {
   std::string key;          // idempotency key, unique within the definition and the scope
   std::string input_hash;   // of the accepted request
   std::string input;        // bytes of the accepted request
-  std::string traceparent;  // W3C; empty: none
+  TraceContext trace;
   std::string owner;        // instance id; written by the store
   absl::Time create_time;
   absl::Time update_time;

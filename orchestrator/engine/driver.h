@@ -43,7 +43,7 @@ struct NewSaga {
   std::string key;  // empty: the driver makes a UUIDv7
   std::string input;
   std::string input_hash;
-  std::string traceparent;
+  TraceContext trace;
 };
 
 // What a caller of a served method gets to know.

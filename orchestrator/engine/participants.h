@@ -28,7 +28,7 @@ struct Call {
   int attempt = 1;          // of the phase, counted from 1
   absl::Time issued_at;     // when it is sent; one that waited before is given its time anew
   absl::Time expires_at;    // past it the saga calls nobody any more; until then its keys must be remembered
-  std::string traceparent;  // W3C; empty: none
+  TraceContext trace;
   Metadata metadata;        // what the definition adds
   bool alone = false;       // on a connection that no other call uses meanwhile
 };
@@ -39,7 +39,8 @@ std::string StepOf(const Call& call);
 // The idempotency key of all its attempts: "saga/step/phase".
 std::string KeyOf(const Call& call);
 
-// Everything of `call` that travels as metadata, by the names of the participant contract.
+// Everything of `call` that travels as metadata, by the names of the participant contract. Without the baggage if that
+// would make it more than a participant takes by default.
 Metadata MetadataOf(const Call& call);
 
 // How the call ended, before rule S1 reads it.

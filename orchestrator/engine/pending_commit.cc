@@ -24,6 +24,7 @@ std::size_t BytesOf(const Failure& failure) {
 // About as much as the write puts into a transaction.
 std::size_t BytesOf(const SagaWrite& write) {
   std::size_t bytes = kRowBytes + write.saga.input.size() + BytesOf(write.saga.failure);
+  bytes += write.saga.trace.tracestate.size() + write.saga.trace.baggage.size();
   for (const Step& step : write.saga.steps) bytes += kStepBytes + step.reply.size() + BytesOf(step.last_failure);
   for (const HistoryEvent& event : write.events) {
     const auto* const reply = std::get_if<Replied>(&event.event);

@@ -20,7 +20,7 @@ absl::StatusOr<Call> MakeCall(const Definition& definition, const Saga& saga, co
   call.attempt = send.attempt;
   call.issued_at = now;
   call.expires_at = saga.create_time + definition.plan().age_max;
-  call.traceparent = saga.traceparent;
+  call.trace = saga.trace;
   ASSIGN_OR_RETURN(call.metadata, definition.Metadata(saga, send.step));
   const Step& row = saga.steps[static_cast<std::size_t>(send.step)];
   call.alone = row.last_failure.reason == kReasonConnectionEnded;

@@ -145,7 +145,7 @@ void Shard::Handle(AcceptMail mail) {
   saga.key = std::move(fresh.key);
   saga.input = std::move(fresh.input);
   saga.input_hash = std::move(fresh.input_hash);
-  saga.traceparent = std::move(fresh.traceparent);
+  saga.trace = std::move(fresh.trace);
   saga.owner = context_.lease.instance;
   saga.steps.resize(fresh.definition->plan().steps.size());
   LiveSaga& live = live_.Insert(std::move(saga), std::move(fresh.definition));

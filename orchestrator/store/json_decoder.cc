@@ -174,7 +174,7 @@ absl::StatusOr<Saga> DecodeJsonSaga(const JsonSaga& row) {
     saga.key = Text(row.key);
     saga.input_hash = Text(row.input_hash);
     saga.input = Bytes(row.input);
-    saga.traceparent = Text(row.traceparent);
+    saga.trace.traceparent = Text(row.traceparent);
     saga.owner = Text(row.owner);
     saga.create_time = Time(row.create_time);
     saga.update_time = Time(row.update_time);

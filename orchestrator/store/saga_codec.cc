@@ -222,7 +222,7 @@ absl::Status Read(const SagaRow& row, Saga& saga) {
   saga.key = row.key;
   saga.input_hash = accepted.input_hash();
   saga.input = accepted.input();
-  saga.traceparent = accepted.traceparent();
+  saga.trace = {accepted.traceparent(), accepted.tracestate(), accepted.baggage()};
   saga.owner = row.owner;
   saga.create_time = TimeOf(row.create_time);
   saga.update_time = TimeOf(row.update_time);
@@ -272,7 +272,9 @@ std::string EncodeAccepted(const Saga& saga) {
   stored::Accepted accepted;
   accepted.set_input(saga.input);
   accepted.set_input_hash(saga.input_hash);
-  accepted.set_traceparent(saga.traceparent);
+  accepted.set_traceparent(saga.trace.traceparent);
+  accepted.set_tracestate(saga.trace.tracestate);
+  accepted.set_baggage(saga.trace.baggage);
   return accepted.SerializeAsString();
 }
 

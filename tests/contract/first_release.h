@@ -59,15 +59,19 @@ inline void MakeFirstRelease(Connection& connection) {
 
 inline void ExpectFirstRelease(SagaStore& store) {
   const std::string owner = "orchestrator-1";
-  SagaWrite running = InsertOf(SampleSaga("running")),
-            completed = UpdateOf(SampleSaga("completed"), SagaState::kCompleted);
+  const auto sample = [](const std::string& id) {
+    Saga saga = SampleSaga(id);
+    saga.trace = {.traceparent = saga.trace.traceparent, .tracestate = "", .baggage = ""};
+    return saga;
+  };
+  SagaWrite running = InsertOf(sample("running")), completed = UpdateOf(sample("completed"), SagaState::kCompleted);
   running.saga.owner = completed.saga.owner = owner;
   EXPECT_EQ(store.Load("running").value(), running.saga);
   EXPECT_EQ(store.History("running", 0, 10).value(), running.events);
   EXPECT_EQ(store.LoadByKey("place-order", "", "completed").value(), completed.saga);
   EXPECT_EQ(store.History("completed", 1, 10).value(), completed.events);
 
-  Saga parked = SampleSaga("parked");
+  Saga parked = sample("parked");
   parked.owner = owner;
   parked.key = "it-is";
   parked.input_hash = "hash";

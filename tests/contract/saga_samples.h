@@ -30,7 +30,7 @@ inline Saga SampleSaga(const std::string& id, const std::string& definition = "p
   saga.key = id;
   saga.input_hash = "a1b2";
   saga.input = std::string("in\0put", 6);
-  saga.traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  saga.trace = {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "vendor=1", "tenant=a"};
   saga.create_time = kNoon;
   saga.update_time = kNoon;
   saga.deadline = kNoon + absl::Seconds(30);
@@ -207,7 +207,7 @@ class SagaDice {
     saga.key = id + ColumnText();
     saga.input_hash = Text();
     saga.input = Bytes();
-    saga.traceparent = Text();
+    saga.trace = {Text(), Text(), Text()};
     saga.owner = owner;
     saga.create_time = Time();
     saga.version = version;

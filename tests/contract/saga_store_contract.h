@@ -237,7 +237,7 @@ TEST_P(SagaStoreContract, AnUpdateLeavesWhatWasAccepted) {
   update.saga.key = "other";
   update.saga.input_hash = "other";
   update.saga.input = "other";
-  update.saga.traceparent = "other";
+  update.saga.trace = {"other", "other", "other"};
   update.saga.owner = "other";
   update.saga.create_time += absl::Seconds(1);
   EXPECT_EQ(Committed(update), kStored);
@@ -684,7 +684,7 @@ TEST_P(SagaStoreContract, OddTextsAreKeptByteForByte) {
     saga.key_scope = text;
     saga.input_hash = bytes;
     saga.input = bytes;
-    saga.traceparent = bytes;
+    saga.trace = {bytes, bytes, bytes};
     saga.steps[0].reply = bytes;
     saga.failure = {
         .reason = bytes, .domain = bytes, .code = 2, .message = bytes, .step = bytes, .metadata = {{bytes, bytes}}};

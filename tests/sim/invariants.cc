@@ -158,7 +158,7 @@ void Invariants::CheckHistory(const Saga& saga) {
   folded.key = saga.key;
   folded.input = saga.input;
   folded.input_hash = saga.input_hash;
-  folded.traceparent = saga.traceparent;
+  folded.trace = saga.trace;
   folded.owner = saga.owner;
   folded.steps.resize(saga.steps.size());
   std::int64_t seq = 0;

@@ -26,9 +26,9 @@ const std::vector<std::string> kServices = {"order_svc/", "stock_svc/", "payment
 const std::vector<Layer>& Layers() {
   static const auto* const layers = new std::vector<Layer>{
       {"orchestrator/core/.*",
-       {"orchestrator/core/", "absl/status/", "absl/strings/", "absl/time/time.h"},
+       {"orchestrator/core/", "absl/status/", "absl/strings/", "absl/time/time.h", "common/base/trace_context.h"},
        true,
-       "core includes only the standard library and absl status, strings and time"},
+       "core includes only the standard library, absl status, strings and time, and what a trace is"},
       {"orchestrator/definition/.*",
        {"orchestrator/core/", "orchestrator/definition/", "common/base/", "common/rpc/deterministic.h",
         "common/rpc/error.h", "common/rpc/validate.h", "absl/", "google/", "saga/v1/"},

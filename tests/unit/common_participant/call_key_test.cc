@@ -53,6 +53,14 @@ TEST(ReadCallKeyTest, TakesTheSagasOwnNames) {
   EXPECT_EQ(Read(Without(Saga("action", "pivot"), "saga-issued-at"))->issued_at, absl::InfiniteFuture());
 }
 
+TEST(ReadCallKeyTest, TheTraceIsKeptForWhatIsCalledNext) {
+  const std::string traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  Pairs pairs = Saga("action", "pivot");
+  EXPECT_EQ(Read(pairs)->trace, TraceContext());
+  pairs.insert(pairs.end(), {{"traceparent", traceparent}, {"tracestate", "vendor=1"}, {"baggage", "tenant=a"}});
+  EXPECT_EQ(Read(pairs)->trace, (TraceContext{traceparent, "vendor=1", "tenant=a"}));
+}
+
 TEST(ReadCallKeyTest, TheSagasPhaseCounts) {
   EXPECT_EQ(Read(Saga("compensation", "compensatable"), Phase::kAction)->phase, Phase::kCompensation);
   EXPECT_EQ(Read(Saga("action", "retriable"), Phase::kCompensation)->phase, Phase::kAction);

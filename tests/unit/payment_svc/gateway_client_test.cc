@@ -2,9 +2,14 @@
 
 #include <algorithm>
 #include <future>
+#include <memory>
+#include <string>
 
 #include "common/rpc/channel.h"
 #include "common/rpc/error.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "tests/support/bad_answers.h"
 
@@ -93,6 +98,32 @@ TEST(ReadAnswer, EverythingElseIsUnknown) {
   }
 }
 
+// Fences, and notes the trace that the call came with.
+class NotingGateway final : public ::pg::v1::PaymentGateway::Service {
+ public:
+  grpc::Status Fence(grpc::ServerContext* context, const ::pg::v1::FenceRequest*, ::pg::v1::FenceResponse*) override {
+    trace = ReadTraceContext(context->client_metadata());
+    return grpc::Status::OK;
+  }
+
+  TraceContext trace;
+};
+
+TEST(GrpcGatewayTest, PassesTheTraceOn) {
+  NotingGateway noting;
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&noting);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  GrpcGateway gateway(NewChannel("127.0.0.1:" + std::to_string(port)), absl::Seconds(20));
+  const TraceContext trace = {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "vendor=1", "tenant=a"};
+  std::promise<GatewayAnswer> fenced;
+  gateway.Fence({.key = "key", .trace = trace}, [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });
+  fenced.get_future().wait();
+  EXPECT_EQ(noting.trace, trace);
+}
+
 class BadGateway : public testing::TestWithParam<BadAnswer> {};
 
 // No answer of these says that money moved, or that none did.
@@ -100,7 +131,7 @@ TEST_P(BadGateway, IsUnknown) {
   RawPeer peer([](std::uint32_t stream, const std::string&) { return GetParam().acts(stream); });
   GrpcGateway gateway(NewChannel(peer.address()), std::min(GetParam().timeout, absl::Seconds(5)));
   std::promise<GatewayAnswer> fenced;
-  gateway.Fence({.key = "key", .traceparent = ""}, [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });
+  gateway.Fence({.key = "key", .trace = {}}, [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });
   EXPECT_EQ(fenced.get_future().get().kind, Kind::kUnknown);
 }
 

@@ -106,16 +106,6 @@ TEST(ReadKeyTest, ForeignCharactersAndLengthAreRefused) {
   EXPECT_TRUE(ReadKey(FakeDefinition(), WithKey(std::string(64, 'a')), std::nullopt).ok());
 }
 
-TEST(ReadTraceparentTest, KeepsOnlyWhatIsOne) {
-  const std::string good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-  EXPECT_EQ(ReadTraceparent(good), good);
-  EXPECT_EQ(ReadTraceparent(""), "");
-  EXPECT_EQ(ReadTraceparent("00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), "");
-  EXPECT_EQ(ReadTraceparent("00-00000000000000000000000000000000-b7ad6b7169203331-01"), "");
-  EXPECT_EQ(ReadTraceparent("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"), "");
-  EXPECT_EQ(ReadTraceparent(good + "-x"), "");
-}
-
 TEST(AnswerByTest, LeavesTenPercentButAtMostHalfASecond) {
   const absl::Time now = absl::FromUnixSeconds(1000);
   EXPECT_EQ(AnswerBy(now, now + absl::Seconds(2), absl::Seconds(30)), now + absl::Milliseconds(1800));

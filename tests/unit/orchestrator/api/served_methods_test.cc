@@ -118,6 +118,8 @@ TEST_F(ServedMethodsTest, ACallIsASagaAndItsAnswer) {
   grpc::ClientContext context;
   context.AddMetadata("idempotency-key", "\"k-1\"");
   context.AddMetadata("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  context.AddMetadata("tracestate", "vendor=1");
+  context.AddMetadata("baggage", "tenant=a");
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
   PlaceOrderResponse response;
   const grpc::Status status = CheckoutService::NewStub(channel_)->PlaceOrder(&context, GoodRequest(), &response);
@@ -127,7 +129,8 @@ TEST_F(ServedMethodsTest, ACallIsASagaAndItsAnswer) {
   EXPECT_EQ(last_->saga.key, "k-1");
   EXPECT_EQ(last_->saga.input, DeterministicBytes(GoodRequest()));
   EXPECT_EQ(last_->saga.input_hash, HexSha256(last_->saga.input));
-  EXPECT_EQ(last_->saga.traceparent, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  EXPECT_EQ(last_->saga.trace,
+            (TraceContext{"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "vendor=1", "tenant=a"}));
   EXPECT_LT(last_->answer_by, absl::Now() + absl::Milliseconds(19700));  // gRPC rounds timeouts up
   EXPECT_GT(last_->answer_by, absl::Now() + absl::Seconds(10));
 }

@@ -72,7 +72,7 @@ class DriverTest : public testing::Test {
     ASSERT_TRUE(catalog_.Add(definition_).ok());
   }
   NewSaga Request(const std::string& key, const std::string& hash = "h") {
-    return {.definition = definition_, .key = key, .input = "input", .input_hash = hash, .traceparent = ""};
+    return {.definition = definition_, .key = key, .input = "input", .input_hash = hash, .trace = {}};
   }
   void Accept(Driver& driver, const std::string& key, Answers& answers, const std::string& hash = "h",
               absl::Time answer_by = absl::InfiniteFuture()) {

@@ -206,6 +206,24 @@ TEST_F(GrpcParticipantsTest, CarriesBytesAndMetadata) {
   EXPECT_EQ(Counted("grpc_client_handled_total", "OK"), 1);
 }
 
+TEST(MetadataOfTest, HasTheTraceAndLeavesOutTheBaggageThatIsTooMuchWithTheRest) {
+  const std::string traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  Call call;
+  call.trace = {traceparent, std::string(512, 's'), std::string(4096, 'b')};
+  const auto sent = [&call](const std::string& name) {
+    std::string value;
+    for (const auto& [key, text] : MetadataOf(call)) value = key == name ? text : value;
+    return value;
+  };
+  EXPECT_EQ(sent("traceparent"), traceparent);
+  EXPECT_EQ(sent("tracestate"), call.trace.tracestate);
+  EXPECT_EQ(sent("baggage"), call.trace.baggage);
+  for (int i = 0; i < 8; ++i) call.metadata.emplace_back(std::string(64, static_cast<char>('a' + i)), std::string(256, 'v'));
+  EXPECT_EQ(sent("tracestate"), call.trace.tracestate);
+  EXPECT_EQ(sent("baggage"), "");
+  EXPECT_EQ(sent(std::string(64, 'h')), std::string(256, 'v'));
+}
+
 TEST_F(GrpcParticipantsTest, EveryCodePassesThrough) {
   Connect();
   for (int code = 1; code <= 16; ++code) {
