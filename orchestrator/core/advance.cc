@@ -125,6 +125,7 @@ void GoBack(Draft& draft, const Failure& why) {
 void Succeed(Draft& draft, std::size_t i, const std::string& reply) {
   Step& step = draft.step(i);
   step.last_failure = {};
+  if (step.phase == Phase::kResolve) draft.saga.failure = {};
   if (step.phase == Phase::kCompensation) return End(step, StepState::kCompensated);
   End(step, StepState::kSucceeded);
   step.reply = reply;
@@ -158,6 +159,12 @@ void CompensatableNotOk(Draft& draft, std::size_t i, const Replied& reply) {
   }
 }
 
+// Asks whether the pivot happened. `refusal`: why its participant said no; none if that is not known.
+void Resolve(Draft& draft, std::size_t i, const Failure& refusal) {
+  draft.saga.failure = refusal;
+  SendUnlessTooOld(draft, i, Phase::kResolve);
+}
+
 void PivotNotOk(Draft& draft, std::size_t i, const Replied& reply) {
   if (reply.outcome == Outcome::kRefused && reply.effect_free) {
     End(draft.step(i), StepState::kRefused);
@@ -165,20 +172,28 @@ void PivotNotOk(Draft& draft, std::size_t i, const Replied& reply) {
   }
   // What ended the connection may have been another call's fault: sent once more before it is asked about (S6).
   if (reply.by_transport && draft.step(i).attempt() == 1) return SendLater(draft, i, reply);
-  if (draft.plan_of(i).has_resolve) return SendUnlessTooOld(draft, i, Phase::kResolve);
-  if (reply.outcome == Outcome::kRefused) return RefusedAgain(draft, i, reply);
+  const bool is_refused = reply.outcome == Outcome::kRefused;
+  if (draft.plan_of(i).has_resolve) return Resolve(draft, i, is_refused ? reply.failure : Failure());
+  if (is_refused) return RefusedAgain(draft, i, reply);
   SendLater(draft, i, reply);
 }
 
-void ResolveNotOk(Draft& draft, std::size_t i, const Replied& reply) {
-  if (reply.outcome != Outcome::kRefused) return SendLater(draft, i, reply);
+// It never happened. Why not is best said by the refusal of the pivot itself, if its participant gave a reason.
+Failure WhyNever(const Draft& draft, const Replied& reply) {
+  const Failure& refusal = draft.saga.failure;
+  if (!refusal.reason.empty() && refusal.domain != kSagaDomain) return refusal;
   Failure why = reply.failure;
   if (const auto cause = why.metadata.find("cause"); cause != why.metadata.end() && !cause->second.empty()) {
     why.reason = cause->second;
     why.metadata.erase(cause);
   }
+  return why;
+}
+
+void ResolveNotOk(Draft& draft, std::size_t i, const Replied& reply) {
+  if (reply.outcome != Outcome::kRefused) return SendLater(draft, i, reply);
   End(draft.step(i), StepState::kRefused);
-  GoBack(draft, why);
+  GoBack(draft, WhyNever(draft, reply));
 }
 
 // A compensation or a retriable action: it must succeed in the end.
@@ -274,7 +289,7 @@ void HeedCancelAndDeadline(Draft& draft) {
                       ? MakeFailure(absl::StatusCode::kCancelled, "SAGA_CANCELLED", "the saga was cancelled", "")
                       : MakeFailure(absl::StatusCode::kAborted, "SAGA_DEADLINE", "the saga's deadline passed", ""));
   } else if (const std::size_t i = ResolvablePivot(draft.plan, draft.saga); i < draft.saga.steps.size()) {
-    SendUnlessTooOld(draft, i, Phase::kResolve);
+    Resolve(draft, i, Failure());
   }
 }
 

@@ -60,12 +60,12 @@ struct Saga {
   std::string id;
   std::string definition;
   int definition_version = 0;
-  std::string key_scope;    // whose key it is; empty: of callers that are not told apart
-  std::string key;          // idempotency key, unique within the definition and the scope
-  std::string input_hash;   // of the accepted request
-  std::string input;        // bytes of the accepted request
+  std::string key_scope;   // whose key it is; empty: of callers that are not told apart
+  std::string key;         // idempotency key, unique within the definition and the scope
+  std::string input_hash;  // of the accepted request
+  std::string input;       // bytes of the accepted request
   TraceContext trace;
-  std::string owner;        // instance id; written by the store
+  std::string owner;  // instance id; written by the store
   absl::Time create_time;
   absl::Time update_time;
   absl::Time deadline = absl::InfiniteFuture();
@@ -75,7 +75,8 @@ struct Saga {
   bool cancel_requested = false;
   bool backward = false;    // the direction, which a PARKED state hides
   std::vector<Step> steps;  // as in the plan
-  Failure failure;          // what made it go back, or parked its first step
+  Failure
+      failure;  // what made it go back, or parked its first step; or why its pivot was refused, while it is resolved
 
   bool operator==(const Saga&) const = default;
 };

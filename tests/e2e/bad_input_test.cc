@@ -118,13 +118,16 @@ TEST_F(BadInput, APlaceOrderThatBreaksALimitNamesTheField) {
 }
 
 // The orchestrator only passes the number on, so a method that is not known yet is the payment service's to refuse.
-// That is before it stores anything, so the charge is resolved (it never happened) and the order undone.
+// That is before it stores anything, so the charge is resolved (it never happened) and the order undone; and the buyer
+// is told of the refusal, not that the payment took too long.
 TEST_F(BadInput, AnUnknownPaymentMethodIsRefusedByWhoTakesPayments) {
   PlaceOrderRequest request = Shop::Order("mina", product_);
   request.set_payment_method(static_cast<shop::type::v1::PaymentMethod>(99));
   const grpc::Status status = Place(request);
-  EXPECT_FALSE(status.ok());
-  EXPECT_EQ(GetErrorInfo(FromGrpc(status)).metadata["step"], "charge") << status.error_message();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << status.error_message();
+  EXPECT_EQ(Reason(status), "INVALID_REQUEST");
+  EXPECT_THAT(status.error_message(), testing::HasSubstr("method"));
+  EXPECT_EQ(GetErrorInfo(FromGrpc(status)).metadata["step"], "charge");
   const AuditReport after = Books();
   EXPECT_EQ(after.sagas, before_.sagas + 1);
   EXPECT_EQ(after.orders_paid, before_.orders_paid);

@@ -169,6 +169,42 @@ TEST(AdvanceStory, AnUnknownPivotIsResolvedAndNeverHappened) {
   EXPECT_THAT(tale.saga().failure.metadata, IsEmpty());
 }
 
+// The resolve of a call that was refused by validation only knows that it never came.
+TEST(AdvanceStory, ARefusalsOwnReasonIsTheOneOfAPivotThatNeverHappened) {
+  const Failure no = {.reason = "INVALID_REQUEST", .domain = "payment.shop", .code = 3, .message = "no such method"};
+  const Failure never = {.reason = kReasonNeverHappened, .code = 9, .metadata = {{"cause", "PAYMENT_TIMEOUT"}}};
+  Tale tale(PivotInTheMiddle(true));
+  tale.Starts();
+  tale.Ok(0, kAction);
+  EXPECT_THAT(tale.Refused(1, kAction, 1, false, no), ElementsAre(Send{1, kResolve, 1}));
+  tale.Unknown(1, kResolve);
+  tale.Waits(absl::Seconds(1));
+  EXPECT_THAT(tale.Refused(1, kResolve, 2, true, never), ElementsAre(Send{0, kCompensation, 1}));
+  EXPECT_EQ(tale.saga().failure.reason, "INVALID_REQUEST");
+  EXPECT_EQ(tale.saga().failure.domain, "payment.shop");
+  EXPECT_EQ(tale.saga().failure.code, 3);
+  EXPECT_EQ(tale.saga().failure.message, "no such method");
+}
+
+TEST(AdvanceStory, ARefusalWithoutAReasonSaysLessThanTheCauseThatAResolveNames) {
+  Tale tale(PivotInTheMiddle(true));
+  tale.Starts();
+  tale.Ok(0, kAction);
+  EXPECT_THAT(tale.Refused(1, kAction, 1, false, {.code = 3}), ElementsAre(Send{1, kResolve, 1}));
+  const Failure never = {.reason = kReasonNeverHappened, .code = 9, .metadata = {{"cause", "PAYMENT_TIMEOUT"}}};
+  tale.Refused(1, kResolve, 1, true, never);
+  EXPECT_EQ(tale.saga().failure.reason, "PAYMENT_TIMEOUT");
+}
+
+TEST(AdvanceStory, OfAPivotThatWasRefusedAndHappenedNoFailureIsLeft) {
+  Tale tale(PivotInTheMiddle(true));
+  tale.Starts();
+  tale.Ok(0, kAction);
+  tale.Refused(1, kAction, 1, false, {.reason = "NO", .domain = "d", .code = 9});
+  tale.Ok(1, kResolve);
+  EXPECT_EQ(tale.saga().failure, Failure());
+}
+
 TEST(AdvanceStory, APivotsFinalRefusalGoesBackAtOnceHoweverManyCopiesAreOut) {
   for (const bool resolvable : {true, false}) {
     Tale first(PivotInTheMiddle(resolvable));
