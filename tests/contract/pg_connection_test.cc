@@ -344,7 +344,7 @@ class SilentServerTest : public PgConnectionTest {
   void SetUp() override {
     const std::string server = absl::StrCat("127.0.0.1:", TestPostgres().port());
     link_ = proxy_->AddLink(server).value();
-    const std::string over_link = TestPostgres().DatabaseOverTcp(name(), link_.substr(link_.find(':') + 1));
+    const std::string over_link = TestPostgres().DatabaseOverTcp(name(), link_);
     silent_ = MustOpen(absl::StrCat(over_link, " statement_timeout=200ms"));
   }
 

@@ -1,6 +1,6 @@
-// The orchestrator's database is away without saying so: a PostgreSQL that hangs behind a connection that lives, a
-// SQLite file that somebody else has locked. Callers are answered before they give up, the process can be stopped, and
-// nothing is lost.
+// The orchestrator's database is away without saying so: a PostgreSQL that hangs behind a connection that lives, or
+// behind a network that loses every packet, or a SQLite file that somebody else has locked. Callers are answered before
+// they give up, the process can be stopped, and nothing is lost.
 #include <atomic>
 #include <cstdlib>
 #include <thread>
@@ -8,6 +8,7 @@
 #include "common/db/connection.h"
 #include "tests/e2e/shop_test.h"
 #include "tests/support/fault_proxy.h"
+#include "tests/support/lossy_network.h"
 #include "tests/support/poll.h"
 
 namespace unwind {
@@ -30,15 +31,20 @@ absl::Duration AwayFor() {
   return length;
 }
 
-class StoreAway : public ShopTest {
+enum class Away { kHangs, kLosesPackets };
+
+class StoreAway : public ShopTest, public testing::WithParamInterface<Away> {
  protected:
   static void SetUpTestSuite() {
     proxy_ = FaultProxy::Start().value();
+    network_ = TestsOnPostgres() ? LossyNetwork::Make() : absl::FailedPreconditionError("a file is on no network");
     ClusterOptions options;
     options.extra_flags = {{Node::kOrchestrator, {absl::StrCat("--drain=", absl::FormatDuration(kDrain))}}};
     options.database_link = [](Node node, const std::string& address) {
       if (node != Node::kOrchestrator) return address;
-      if (link_.empty()) link_ = proxy_->AddLink(address).value();
+      if (!link_.empty()) return link_;
+      link_ = network_.ok() ? proxy_->AddLink(address, (*network_)->Listen().value()).value()
+                            : proxy_->AddLink(address).value();
       return link_;
     };
     StartCluster(std::move(options));
@@ -47,6 +53,13 @@ class StoreAway : public ShopTest {
   static void TearDownTestSuite() {
     ShopTest::TearDownTestSuite();
     proxy_.reset();
+    network_ = absl::UnavailableError("it is over");
+    link_.clear();
+  }
+
+  void SetUp() override {
+    ShopTest::SetUp();
+    if (GetParam() == Away::kLosesPackets && !network_.ok()) GTEST_SKIP() << network_.status().message();
   }
 
   void TearDown() override {
@@ -55,6 +68,10 @@ class StoreAway : public ShopTest {
   }
 
   void GoAway() {
+    if (GetParam() == Away::kLosesPackets) {
+      EXPECT_TRUE(IsOk((*network_)->Lose(true)));
+      return;
+    }
     if (TestsOnPostgres()) return proxy_->Stall(link_, true);
     std::atomic<bool> locked = false;
     holds_ = true;
@@ -71,6 +88,7 @@ class StoreAway : public ShopTest {
   }
 
   void Return() {
+    EXPECT_TRUE(!network_.ok() || IsOk((*network_)->Lose(false)));
     if (TestsOnPostgres()) proxy_->Stall(link_, false);
     holds_ = false;
     holds_.notify_all();
@@ -110,6 +128,7 @@ class StoreAway : public ShopTest {
   }
 
   inline static std::unique_ptr<FaultProxy> proxy_;
+  inline static absl::StatusOr<std::unique_ptr<LossyNetwork>> network_ = absl::UnavailableError("it is not made yet");
   inline static std::string link_;
   std::thread holder_;
   std::atomic<bool> holds_ = false;
@@ -117,7 +136,7 @@ class StoreAway : public ShopTest {
   std::atomic<int> calls_ = 0, unanswered_ = 0, told_ = 0;
 };
 
-TEST_F(StoreAway, EveryCallerIsToldBeforeItsDeadlineAndNothingIsLost) {
+TEST_P(StoreAway, EveryCallerIsToldBeforeItsDeadlineAndNothingIsLost) {
   const std::string product = NewProduct(kBuyers);
   GoAway();
   const absl::Time until = absl::Now() + AwayFor();
@@ -132,7 +151,7 @@ TEST_F(StoreAway, EveryCallerIsToldBeforeItsDeadlineAndNothingIsLost) {
   ExpectAllEnd();
 }
 
-TEST_F(StoreAway, TheProcessStopsWithinItsDrain) {
+TEST_P(StoreAway, TheProcessStopsWithinItsDrain) {
   const std::string product = NewProduct(kBuyers);
   std::atomic<bool> stop = false;
   std::vector<std::thread> buyers = BeginBuying(product, stop);
@@ -147,6 +166,9 @@ TEST_F(StoreAway, TheProcessStopsWithinItsDrain) {
   ASSERT_TRUE(IsOk(cluster_->Restart(Node::kOrchestrator)));
   ExpectAllEnd();
 }
+
+INSTANTIATE_TEST_SUITE_P(Which, StoreAway, testing::Values(Away::kHangs, Away::kLosesPackets),
+                         [](const auto& test) { return test.param == Away::kHangs ? "Hangs" : "LosesPackets"; });
 
 }  // namespace
 }  // namespace unwind

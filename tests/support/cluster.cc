@@ -119,7 +119,7 @@ std::string Cluster::DatabaseForProgram(Node node) const {
   if (postgres_ == nullptr || !options_.database_link) return Database(node);
   const std::string link = options_.database_link(node, absl::StrCat("127.0.0.1:", postgres_->port()));
   const Node owner = node == Node::kSecondOrchestrator ? Node::kOrchestrator : node;
-  return postgres_->DatabaseOverTcp(NodeName(owner), link.substr(link.rfind(':') + 1));
+  return postgres_->DatabaseOverTcp(NodeName(owner), link);
 }
 std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
 const std::string& Cluster::Address(Node node) const { return seats_.at(node).address; }

@@ -290,19 +290,28 @@ absl::StatusOr<std::unique_ptr<FaultProxy>> FaultProxy::Start() {
 }
 
 absl::StatusOr<std::string> FaultProxy::AddLink(const std::string& target) {
-  ASSIGN_OR_RETURN(const sockaddr_in to, ReadAddress(target));
-  Socket listener = NewSocket();
+  FileDescriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (!listener.is_open() || bind(listener.fd(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
-      listen(listener.fd(), kBacklog) != 0 ||
-      getsockname(listener.fd(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+  if (!listener.ok() || bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      listen(listener.get(), kBacklog) != 0) {
     return Failed("cannot listen on loopback");
   }
-  const std::string name = absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
-  loop_->Add(name, std::move(listener), to);
+  return AddLink(target, std::move(listener));
+}
+
+absl::StatusOr<std::string> FaultProxy::AddLink(const std::string& target, FileDescriptor listener) {
+  ASSIGN_OR_RETURN(const sockaddr_in to, ReadAddress(target));
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  char ip[INET_ADDRSTRLEN];
+  if (getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+      inet_ntop(AF_INET, &address.sin_addr, ip, sizeof ip) == nullptr) {
+    return Failed("the socket has no address");
+  }
+  const std::string name = absl::StrCat(ip, ":", ntohs(address.sin_port));
+  loop_->Add(name, Socket(listener.Release()), to);
   return name;
 }
 

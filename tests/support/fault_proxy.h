@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/base/file_descriptor.h"
 
 namespace unwind {
 
@@ -23,6 +24,8 @@ class FaultProxy {
   // A new link to `target`, host:port with an address of numbers, which need not listen yet. Returns where the link
   // listens, likewise.
   absl::StatusOr<std::string> AddLink(const std::string& target);
+  // The same at a socket that listens already and does not block, wherever that is.
+  absl::StatusOr<std::string> AddLink(const std::string& target, FileDescriptor listener);
 
   // From now on, of the link that listens at `link`:
   // every byte arrives so much later than it was sent; zero: at once.

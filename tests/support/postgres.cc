@@ -166,8 +166,10 @@ std::string PostgresServer::Database(const std::string& name) const {
   return absl::StrCat("postgres:host=", folder_, " port=", port_, " dbname=", name, " user=", name);
 }
 
-std::string PostgresServer::DatabaseOverTcp(const std::string& name, const std::string& port) const {
-  return absl::StrCat("postgres:host=127.0.0.1 port=", port.empty() ? absl::StrCat(port_) : port, " dbname=", name,
+std::string PostgresServer::DatabaseOverTcp(const std::string& name, const std::string& address) const {
+  const std::string at = address.empty() ? absl::StrCat("127.0.0.1:", port_) : address;
+  const std::size_t colon = at.rfind(':');
+  return absl::StrCat("postgres:host=", at.substr(0, colon), " port=", at.substr(colon + 1), " dbname=", name,
                       " user=", name, " password_file=", folder_, "/password");
 }
 

@@ -29,10 +29,10 @@ class PostgresServer {
 
   // Makes database `name` and the role of the same name that owns it; gives what --db takes.
   absl::StatusOr<std::string> CreateDatabase(const std::string& name);
-  // What --db takes, over the socket and over TCP with the role's password in a file. `port`: another than the server's
-  // own, such as a link's.
+  // What --db takes, over the socket and over TCP with the role's password in a file. `address`, host:port: another
+  // than the server's own, such as a link's.
   std::string Database(const std::string& name) const;
-  std::string DatabaseOverTcp(const std::string& name, const std::string& port = "") const;
+  std::string DatabaseOverTcp(const std::string& name, const std::string& address = "") const;
 
   // Runs one statement as the superuser in `database`; the rows' columns as text.
   absl::StatusOr<std::vector<std::vector<std::string>>> Execute(const std::string& database, const std::string& sql);
