@@ -34,7 +34,9 @@ std::size_t BytesOf(const SagaWrite& write) {
 }
 
 // Of what was to be written: neither is the store away nor the lease lost.
-bool IsRefusal(const absl::Status& status) { return !status.ok() && !absl::IsUnavailable(status) && !absl::IsAborted(status); }
+bool IsRefusal(const absl::Status& status) {
+  return !status.ok() && !absl::IsUnavailable(status) && !absl::IsAborted(status);
+}
 
 }  // namespace
 
@@ -58,12 +60,13 @@ std::vector<Landed> PendingCommit::Commit() {
       continue;
     }
     if (IsRefusal(status) && part.size() == 1) {
-      const absl::Status of_any = context_.store.Commit(context_.lease, {}).status();
-      if (of_any.ok()) {
+      const absl::Status proved = ProveRefusal(part, landed, status);
+      if (status.ok()) continue;
+      if (proved.ok()) {
         landed.push_back(Take(part[0].saga.id, std::move(status)));
         continue;
       }
-      status = of_any;
+      status = proved;
     }
     writes_.insert(writes_.begin(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
     if (!IsRefusal(status) || part.size() == 1) {
@@ -73,6 +76,16 @@ std::vector<Landed> PendingCommit::Commit() {
     writes_max = part.size() / 2;
   }
   return landed;
+}
+
+// OK: `part`, one write that was refused with `status`, is at fault, since the store takes others. It may have begun to
+// take any only meanwhile, so the write is tried once more, between two trials of none; `status` becomes that trial's.
+absl::Status PendingCommit::ProveRefusal(const std::vector<SagaWrite>& part, std::vector<Landed>& landed,
+                                         absl::Status& status) {
+  const auto takes_others = [this] { return context_.store.Commit(context_.lease, {}).status(); };
+  if (absl::Status others = takes_others(); !others.ok()) return others;
+  status = CommitPart(part, landed);
+  return IsRefusal(status) ? takes_others() : status;
 }
 
 void PendingCommit::CommitFailed(const absl::Status& status) {

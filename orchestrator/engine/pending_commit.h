@@ -49,6 +49,7 @@ class PendingCommit {
   bool TakeStored(std::vector<Landed>& landed);
   std::vector<SagaWrite> TakePart(std::size_t writes_max);
   absl::Status CommitPart(const std::vector<SagaWrite>& part, std::vector<Landed>& landed);
+  absl::Status ProveRefusal(const std::vector<SagaWrite>& part, std::vector<Landed>& landed, absl::Status& status);
   void CommitFailed(const absl::Status& status);
   Landed Take(const std::string& saga_id, absl::StatusOr<WriteResult> result);
 

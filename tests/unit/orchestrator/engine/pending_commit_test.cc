@@ -135,6 +135,22 @@ TEST_F(PendingCommitTest, AStoreThatRefusesEverythingIsAwayAndNoSagaIsAtFault) {
   EXPECT_THAT(pending_.Commit(), SizeIs(3));
 }
 
+// Whenever in the search for the cause it begins to take writes again.
+TEST_F(PendingCommitTest, WhileAStoreThatRefusedEverythingRecoversNoSagaIsAtFault) {
+  for (int refused = 1; refused <= 8; ++refused) {
+    for (const char* id : {"a", "b", "c"}) Start(absl::StrCat(id, refused));
+    const int first = store_.calls();
+    store_.SetBroken(true);
+    store_.SetDelay([&] { store_.SetBroken(store_.calls() - first <= refused); });
+    std::vector<Landed> landed;
+    while (!pending_.empty()) {
+      for (Landed& each : pending_.Commit()) landed.push_back(std::move(each));
+    }
+    EXPECT_THAT(landed, SizeIs(3));
+    for (const Landed& each : landed) EXPECT_TRUE(each.result.ok()) << each.saga_id << " after " << refused;
+  }
+}
+
 TEST_F(PendingCommitTest, WhatIsTooMuchForOneTransactionIsCommittedInParts) {
   const std::string half(context_.options.turn_bytes_max * 6 / 10, 'x');
   for (const char* id : {"a", "b", "c", "d", "e"}) Start(id);
