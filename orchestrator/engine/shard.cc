@@ -239,15 +239,18 @@ void Shard::Act(Landed landed) {
     if (std::find(outstanding.begin(), outstanding.end(), send) != outstanding.end()) Run(live, send);
   }
   for (const AskMail& ask : done.asks) ask.waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
-  if (IsTerminal(live.saga.state)) {
+  const bool is_over = IsTerminal(live.saga.state);
+  if (is_over) {
     CRASH_POINT("orchestrator.before_answer", NameOf(live.saga.state));
-    return Finish(live);
+    context_.observer.OnFinished(live.saga);
+    live_.Count(live, false);  // there is room for another before anybody is told
   }
-  if (IsDecided(live.definition->plan(), live.saga)) {
+  if (is_over || IsDecided(live.definition->plan(), live.saga)) {
     for (const Waiter& waiter : live_.TakeWaiters(live))
       waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
   }
-  Settle(live);
+  if (!is_over) return Settle(live);
+  live_.Remove(live);
 }
 
 // The copy in memory was stale: the operator's request is put to the stored saga, unless it was conditional on the
@@ -288,12 +291,6 @@ Progress Shard::ProgressOf(const LiveSaga& live) const {
   const bool is_stored = live.owned_by_other || (!live.stale && !pending_.Has(live.saga.id));
   return is_stored ? Progress{.status = absl::OkStatus(), .saga = live.saga}
                    : Progress{.status = StoreSilent(), .saga = {}};
-}
-
-void Shard::Finish(LiveSaga& live) {
-  context_.observer.OnFinished(live.saga);
-  for (const Waiter& waiter : live_.TakeWaiters(live)) waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
-  live_.Remove(live);
 }
 
 }  // namespace unwind

@@ -49,7 +49,6 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void Act(Landed landed);
   void AskAgain(AskMail asker);
   void Run(const LiveSaga& live, const Send& send);
-  void Finish(LiveSaga& live);
   Progress ProgressOf(const LiveSaga& live) const;
 
   const std::shared_ptr<DriverContext> shared_;  // so that a late reply finds it alive

@@ -100,6 +100,19 @@ TEST_F(DriverTest, RunsASagaToItsEnd) {
   EXPECT_EQ(life.driver.in_flight(), 0u);
 }
 
+TEST_F(DriverTest, WhoIsToldThatItsSagaIsOverFindsRoomForAnother) {
+  Know(Sequence());
+  ManualClock clock;
+  ScriptedParticipants participants([](const Call&) { return OkResult(); });
+  Driver driver(store_, participants, catalog_, clock, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.seed = 1});
+  std::optional<std::size_t> in_flight;
+  driver.Accept(Request("k"), absl::InfiniteFuture(), nullptr,
+                [&](const Progress&) { in_flight = driver.in_flight(); });
+  while (driver.Turn()) continue;
+  EXPECT_EQ(in_flight, 0u);
+}
+
 TEST_F(DriverTest, NothingIsSentThatIsNotStoredFirst) {
   Know(Sequence());
   const auto check = [this](const Call& call) -> std::optional<CallResult> {
