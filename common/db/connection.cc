@@ -13,6 +13,7 @@ namespace {
 
 constexpr int kRunsMax = 8;
 constexpr char kConflict[] = "unwind/conflict";  // the payload that IsConflict looks for
+constexpr char kSetUpFault[] = "unwind/set-up-fault";  // the payload that IsSetUpFault looks for
 
 }  // namespace
 
@@ -28,6 +29,14 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   dsn.statement_timeout = std::min(dsn.statement_timeout, statement_max);
   dsn.lock_timeout = std::min(dsn.lock_timeout, statement_max);
   return OpenPostgres(std::move(dsn));
+}
+
+bool IsSetUpFault(const absl::Status& status) { return status.GetPayload(kSetUpFault).has_value(); }
+
+absl::Status SetUpFault(absl::string_view message) {
+  absl::Status status = absl::UnavailableError(message);
+  status.SetPayload(kSetUpFault, absl::Cord());
+  return status;
 }
 
 bool IsConflict(const absl::Status& status) { return status.GetPayload(kConflict).has_value(); }

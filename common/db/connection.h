@@ -10,6 +10,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "soci/session.h"
 
@@ -27,7 +28,8 @@ class Connection {
 
   // Runs `body` in one transaction (SQLite: immediate, PostgreSQL: READ COMMITTED) and commits it if it returns OK,
   // else rolls back and returns its status. An SQL error inside `body` (a soci_error it does not catch) rolls back:
-  // UNAVAILABLE if trying again may help (busy, deadlock, serialization, a lost connection, disk full), else INTERNAL.
+  // UNAVAILABLE if the database is at fault (busy, deadlock, a lost connection, a full disk, a right or a table that is
+  // missing), INTERNAL if what was to be written is.
   // `body` must not catch soci_error. UNAVAILABLE with a message of "commit outcome unknown" means that it may have
   // committed. A connection that was lost is made anew by the next call.
   virtual absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body) = 0;
@@ -48,6 +50,13 @@ class Connection {
 // Whether a Write failed only because another transaction was in its way (deadlock, serialization, or what its body says
 // is one), so that the same body should be run again at once.
 bool IsConflict(const absl::Status& status);
+
+// Whether a Write or Read failed because the database is not set up as the program needs it: a right, a table or a
+// column is missing. Waiting alone does not mend it.
+bool IsSetUpFault(const absl::Status& status);
+
+// The status of such a failure.
+absl::Status SetUpFault(absl::string_view message);
 
 // `status`, an error, as that of a conflict: of a body that found in the database what another one has just written.
 absl::Status AsConflict(absl::Status status);

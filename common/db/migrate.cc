@@ -95,6 +95,9 @@ struct Schema {
   std::string other;  // a component of another program
 };
 
+// Of the database as it is or of the SQL: nothing that passes.
+bool IsLasting(const absl::Status& status) { return absl::IsInternal(status) || IsSetUpFault(status); }
+
 // Two processes that make the table at once can both fail to find it and one of them to make it.
 absl::StatusOr<Schema> ReadSchema(Connection& connection, const std::string& component) {
   Schema schema;
@@ -110,9 +113,9 @@ absl::StatusOr<Schema> ReadSchema(Connection& connection, const std::string& com
       }
       return absl::OkStatus();
     });
-    if (!absl::IsInternal(status)) break;
+    if (!IsLasting(status)) break;
   }
-  if (absl::IsInternal(status)) {
+  if (IsLasting(status)) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the database cannot take the table schema_version: ", status.message(),
         "; its user must own the database or be allowed to create tables in it, and no other program may use it"));
@@ -155,7 +158,8 @@ absl::Status Migrate(Connection& connection, absl::string_view component, const 
     });
     if (status.ok()) continue;
     const std::string failed = absl::StrCat("migration ", file, " of schema \"", name, "\" failed: ", status.message());
-    if (next > 1 || !absl::IsInternal(status)) return absl::Status(status.code(), failed);
+    if (!IsLasting(status)) return absl::Status(status.code(), failed);
+    if (next > 1) return absl::InternalError(failed);
     return absl::FailedPreconditionError(
         absl::StrCat(failed, "; if another program's tables are in the database, name one of its own in --db"));
   }

@@ -3,6 +3,8 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -21,17 +23,24 @@ namespace {
 constexpr absl::Duration kRefusalMax = absl::Seconds(1);
 constexpr absl::Duration kDiagnosisMax = absl::Seconds(2);
 
-// Whether the database is at fault and not what was written: the same succeeds later, at the latest once somebody has
-// mended it.
-bool IsUnavailable(absl::string_view sqlstate) {
-  if (sqlstate.empty()) return true;
-  for (const char* const each : {"08", "53", "58", "57P"}) {  // connection, resources, I/O, the operator
-    if (absl::StartsWith(sqlstate, each)) return true;
-  }
-  for (const char* const each : {"25006", "25P03", "40001", "40P01", "55P03", "57014"}) {
-    if (sqlstate == each) return true;
-  }
-  return false;
+bool BeginsWithOneOf(absl::string_view sqlstate, std::initializer_list<const char*> prefixes) {
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [sqlstate](const char* prefix) { return absl::StartsWith(sqlstate, prefix); });
+}
+
+// Whether the database is not set up as the program needs it. The SQL is the program's own and its values are bound, so
+// that nothing that is written can make these: rights, tables, columns, functions (42), schemas (3F), roles (28),
+// prepared statements (26), a plan that a changed table has spoilt (0A), the server's own files (F0).
+bool IsSetUp(absl::string_view sqlstate) {
+  return BeginsWithOneOf(sqlstate, {"0A", "26", "28", "3D", "3F", "42", "F0"});
+}
+
+// Whether the database is at fault for another reason, and not what was written: the same succeeds later, at the latest
+// once somebody has mended it. The connection, resources, I/O, the operator; what is read-only, lost to another, too
+// slow, or damaged.
+bool IsAway(absl::string_view sqlstate) {
+  return sqlstate.empty() || BeginsWithOneOf(sqlstate, {"08", "53", "58", "57P", "25006", "25P03", "40001", "40P01",
+                                                        "55P03", "57014", "XX001", "XX002"});
 }
 
 // Without the severity, which is in the server's language, and on one line.
@@ -106,15 +115,16 @@ Diagnosis Diagnose(const Dsn& dsn) {
 }  // namespace
 
 absl::Status StatementFailure(const Dsn& dsn, absl::string_view sqlstate, absl::string_view message) {
-  absl::Status status(IsUnavailable(sqlstate) ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal,
-                      absl::StrCat(dsn.name, ": ", sqlstate.empty() ? "the connection is lost" : FirstLine(message),
-                                   sqlstate.empty() ? "" : absl::StrCat(" (", sqlstate, ")")));
+  const std::string what =
+      absl::StrCat(dsn.name, ": ", sqlstate.empty() ? "the connection is lost" : FirstLine(message),
+                   sqlstate.empty() ? "" : absl::StrCat(" (", sqlstate, ")"));
+  if (IsSetUp(sqlstate)) return SetUpFault(what);
+  absl::Status status(IsAway(sqlstate) ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal, what);
   return sqlstate == "40001" || sqlstate == "40P01" ? AsConflict(std::move(status)) : status;
 }
 
 bool IsSessionOver(absl::string_view sqlstate) {
-  return sqlstate.empty() || absl::StartsWith(sqlstate, "08") || absl::StartsWith(sqlstate, "57P") ||
-         sqlstate == "25006" || sqlstate == "25P03";
+  return sqlstate.empty() || BeginsWithOneOf(sqlstate, {"08", "57P", "25006", "25P03", "26", "0A"});
 }
 
 absl::Status ConnectFailure(const Dsn& dsn, absl::Duration tried) {
@@ -138,7 +148,7 @@ absl::Status ConnectFailure(const Dsn& dsn, absl::Duration tried) {
   if (why.sqlstate == "53300") {
     return passing("raise the server's max_connections or the role's limit, or run fewer processes");
   }
-  return IsUnavailable(why.sqlstate) ? passing("it is starting or stopping") : lasting("check the settings of --db");
+  return IsAway(why.sqlstate) ? passing("it is starting or stopping") : lasting("check the settings of --db");
 }
 
 }  // namespace unwind

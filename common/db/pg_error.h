@@ -11,11 +11,13 @@
 
 namespace unwind {
 
-// The status of a statement that failed. UNAVAILABLE: the same may succeed later without anybody changing the program
-// or the data. An empty `sqlstate` is a lost connection.
+// The status of a statement that failed. UNAVAILABLE: the database is at fault, and the same may succeed once it is
+// mended (a SetUpFault: once somebody has changed it); INTERNAL: what was to be written is. An empty `sqlstate` is a
+// lost connection.
 absl::Status StatementFailure(const Dsn& dsn, absl::string_view sqlstate, absl::string_view message);
 
-// Whether the session should be made anew: the server ends it, or it is not the one to write to.
+// Whether the session should be made anew: the server ends it, it is not the one to write to, or its prepared
+// statements are of no more use.
 bool IsSessionOver(absl::string_view sqlstate);
 
 // Why no session can be made, after `tried` of trying: connects once more to learn the SQLSTATE, which SOCI does not

@@ -33,6 +33,7 @@ bool IsUnavailable(int result) {
     case SQLITE_IOERR:
     case SQLITE_FULL:
     case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
     case SQLITE_PROTOCOL:
     case SQLITE_READONLY:
     case SQLITE_CORRUPT:
@@ -41,6 +42,14 @@ bool IsUnavailable(int result) {
     default:
       return false;
   }
+}
+
+// Whether a table or a column is missing, for which SQLite has no code of its own. Its messages are in no language but
+// one.
+bool IsSetUp(int result, absl::string_view message) {
+  if ((result & 0xff) == SQLITE_SCHEMA) return true;
+  return (result & 0xff) == SQLITE_ERROR &&
+         (absl::StrContains(message, "no such ") || absl::StrContains(message, "has no column named"));
 }
 
 // Whether the handle itself may have suffered, so that a new one should be opened.
@@ -214,8 +223,9 @@ class SqliteConnection final : public Connection {
 
   absl::Status Failure(int result, const std::string& message) {
     if (IsBroken(result)) broken_ = true;
-    return absl::Status(IsUnavailable(result) ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal,
-                        absl::StrCat("database ", path_, ": ", message));
+    const std::string what = absl::StrCat("database ", path_, ": ", message);
+    if (IsSetUp(result, message)) return SetUpFault(what);
+    return absl::Status(IsUnavailable(result) ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal, what);
   }
 
   sqlite_api::sqlite3* handle() { return static_cast<soci::sqlite3_session_backend*>(session_->get_backend())->conn_; }

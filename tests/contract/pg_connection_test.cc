@@ -294,6 +294,41 @@ TEST_F(PgConnectionTest, AReadOnlyDatabaseIsUnavailableWhenWritten) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("(25006)"));
 }
 
+// What was to be written has no part in it.
+TEST_F(PgConnectionTest, WhatTheDatabaseLacksIsTheDatabasesFault) {
+  const auto expect_fault = [&](const char* sql, const char* sqlstate) {
+    const absl::Status status = Exec(*connection_, sql);
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    EXPECT_TRUE(IsSetUpFault(status)) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(sqlstate));
+  };
+  ASSERT_TRUE(Exec(*connection_, absl::StrCat("REVOKE INSERT ON t FROM ", name())).ok());
+  expect_fault("INSERT INTO t VALUES (1, '')", "(42501)");
+  ASSERT_TRUE(Exec(*connection_, absl::StrCat("GRANT INSERT ON t TO ", name())).ok());
+  EXPECT_TRUE(Exec(*connection_, "INSERT INTO t VALUES (1, '')").ok());
+  expect_fault("INSERT INTO none VALUES (1)", "(42P01)");
+  expect_fault("UPDATE t SET none = 1", "(42703)");
+  expect_fault("INSERT INTO none.t VALUES (1)", "(42P01)");
+  expect_fault("UPDATE t SET note = nowhere(note)", "(42883)");
+  EXPECT_FALSE(IsSetUpFault(Exec(*connection_, "INSERT INTO t VALUES (1, '')")));  // a key that is there
+}
+
+TEST_F(PgConnectionTest, ASessionThatLostItsStatementsIsMadeAnew) {
+  int x = 0;
+  const auto insert = [&](soci::session& session) {
+    ++x;
+    RunOnce(session, "INSERT INTO t VALUES (:x, '')", soci::use(x));
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(connection_->Write(insert).ok());
+  ASSERT_TRUE(Exec(*connection_, "DEALLOCATE ALL").ok());
+  const absl::Status lost = connection_->Write(insert);
+  EXPECT_EQ(lost.code(), absl::StatusCode::kUnavailable) << lost;
+  EXPECT_THAT(std::string(lost.message()), HasSubstr("(26000)"));
+  EXPECT_TRUE(connection_->Write(insert).ok());
+  EXPECT_EQ(Count(), 2);
+}
+
 // Starting.
 
 absl::Status OpenError(const std::string& database) { return Connection::Open(database).status(); }

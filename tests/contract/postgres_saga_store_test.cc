@@ -104,6 +104,22 @@ TEST_F(PostgresSagaStore, SessionsThatAreKilledInMidTurnLoseAndDoubleNothing) {
             "0");
 }
 
+// A write that is UNAVAILABLE is repeated; one that is INTERNAL quarantines its saga.
+TEST_F(PostgresSagaStore, ARightThatIsTakenAwayIsTheStoresFaultAndNoSagas) {
+  ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
+  const Saga saga = store_->Load("s1").value();
+  for (const char* table : {"saga", "saga_event"}) {
+    Ask(absl::StrCat("REVOKE INSERT, UPDATE ON ", table, " FROM ", name_));
+    for (const SagaWrite& write : {InsertOf(SampleSaga("s2")), UpdateOf(saga, SagaState::kRunning)}) {
+      const absl::Status status = store_->Commit(lease_, {write}).status();
+      EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+      EXPECT_THAT(std::string(status.message()), testing::HasSubstr("(42501)"));
+    }
+    Ask(absl::StrCat("GRANT INSERT, UPDATE ON ", table, " TO ", name_));
+  }
+  EXPECT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s2")), UpdateOf(saga, SagaState::kRunning)}).ok());
+}
+
 TEST_F(PostgresSagaStore, AServerThatIsStoppedAtOnceAndStartedAgainCostsTimeOnly) {
   constexpr int kStops = 4;
   std::atomic<bool> done = false;

@@ -149,6 +149,18 @@ TEST_F(ConnectionTest, AReadOnlyDatabaseIsUnavailable) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("readonly"));
 }
 
+// What was to be written has no part in it.
+TEST_F(ConnectionTest, AMissingTableOrColumnIsTheDatabasesFault) {
+  for (const char* sql : {"INSERT INTO none VALUES (1)", "UPDATE t SET none = 1", "INSERT INTO t (none) VALUES (1)"}) {
+    const absl::Status status = Exec(*connection_, sql);
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+    EXPECT_TRUE(IsSetUpFault(status)) << status;
+  }
+  const absl::Status refused = Exec(*connection_, "INSERT INTO t VALUES ('one', '', 2)");
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInternal) << refused;
+  EXPECT_FALSE(IsSetUpFault(refused));
+}
+
 // What is written into a file without a name is lost, and a new session would make an empty database.
 TEST_F(ConnectionTest, AFileThatIsRemovedOrReplacedIsNotWritten) {
   const std::string away = dir_.File("away");
