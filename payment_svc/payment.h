@@ -91,7 +91,7 @@ struct Decision {
   };
   Kind kind = Kind::kUnknown;
   absl::Status status;
-  std::string alarm;  // not empty: a sentence for a person, the gateway contradicts us
+  std::string alarm;  // not empty: in what the gateway contradicts us, for a person
 };
 
 // The gateway's idempotency keys: a function of our own id, so that every copy of a call asks under the same one.

@@ -147,7 +147,10 @@ class PaymentBatch {
   template <class Request, class Response>
   Answer Take(const Command& command, const Request& request, Decision decision, std::unique_ptr<Response> response) {
     if (!decision.alarm.empty()) {
-      Log(Severity::kError, decision.alarm, {{"saga_id", command.key.saga_id}, {"step", command.key.step}});
+      Log(Severity::kError,
+          "the payment gateway contradicts what was asked or what it said before, and is not believed: compare its "
+          "ledger with the payments",
+          {{"finding", decision.alarm}, {"saga_id", command.key.saga_id}, {"step", command.key.step}});
     }
     switch (decision.kind) {
       case Decision::Kind::kDone:

@@ -167,6 +167,21 @@ TEST_F(PaymentDomainTest, AGatewayThatBreaksItsWordIsLoggedAndNotBelieved) {
   EXPECT_THAT(log, HasSubstr("tx-1"));
 }
 
+TEST_F(PaymentDomainTest, AContradictionIsOneMessageAndItsFindingAField) {
+  auto charge = Charge();
+  ASSERT_TRUE(gateway_.IsAsked("confirm charge-p1"));
+  GatewayAnswer answer = Captured();
+  answer.amount.minor_units = 999;
+  testing::internal::CaptureStderr();
+  gateway_.Answer("confirm charge-p1", answer);
+  EXPECT_EQ(charge.get().status.code(), absl::StatusCode::kUnavailable);
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(log, HasSubstr("\"severity\":\"error\""));
+  EXPECT_THAT(log, HasSubstr("\"msg\":\"the payment gateway contradicts what was asked"));
+  EXPECT_THAT(log, HasSubstr("\"finding\":\"the gateway took 999"));
+  EXPECT_THAT(log, HasSubstr("\"saga_id\":\"saga\",\"step\":\"charge\""));
+}
+
 TEST_F(PaymentDomainTest, ALateAnswerThatAgreesIsNotLogged) {
   auto charge = Charge();
   ASSERT_TRUE(gateway_.IsAsked("confirm charge-p1"));

@@ -1,6 +1,7 @@
 // Ownership alone: a copy that is not what is stored is replaced by what is, of any owner.
 #include "orchestrator/engine/ownership.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -75,6 +76,22 @@ TEST_F(OwnershipTest, ASagaOfAnUnknownDefinitionIsLeftAlone) {
   EXPECT_EQ(ownership_.Recover(stored), nullptr);
   EXPECT_EQ(live_.Find("a"), nullptr);
   EXPECT_EQ(context_.admission.in_flight(), 0u);
+}
+
+TEST_F(OwnershipTest, AnUnknownDefinitionIsLoggedOnceForAllItsSagas) {
+  Saga stored = Stored("a").saga;
+  live_.Remove(*live_.Find("a"));
+  testing::internal::CaptureStderr();
+  for (const int version : {98, 99}) {
+    stored.definition_version = version;
+    for (const char* id : {"b", "c", "d"}) {
+      stored.id = id;
+      EXPECT_EQ(ownership_.Recover(stored), nullptr);
+    }
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 2) << log;
+  EXPECT_THAT(log, testing::AllOf(testing::HasSubstr("\"version\":\"98\""), testing::HasSubstr("\"version\":\"99\"")));
 }
 
 TEST_F(OwnershipTest, ASagaThatHasNotTheStepsOfItsDefinitionIsLeftAlone) {
