@@ -77,7 +77,8 @@ ServerSetup ServerFor(const Definitions& definitions, const DescriptorSets& desc
   // What is served comes first: another set may have other types of the same names.
   for (const auto& definition : definitions) setup.pools.push_back(definition->serves().file()->pool());
   for (const auto& set : descriptors.all()) setup.pools.push_back(&set->pool());
-  setup.metrics = {std::make_shared<InFlightGauge>([&driver] { return driver.in_flight(); }), census};
+  setup.metrics = {std::make_shared<InFlightGauge>([&driver] { return driver.in_flight(); }),
+                   std::make_shared<StuckGauge>([&driver] { return driver.stuck(); }), census};
   return setup;
 }
 

@@ -89,6 +89,13 @@ bool IsStuck(const Plan& plan, const Saga& saga, std::size_t i, absl::Time now) 
   return long_enough && Repeats(plan, saga, i);
 }
 
+bool HasStuckStep(const Plan& plan, const Saga& saga) {
+  for (std::size_t i = 0; i < saga.steps.size(); ++i) {
+    if (IsStuck(plan, saga, i, saga.update_time)) return true;
+  }
+  return false;
+}
+
 bool CountsAgainstAdmission(const Plan& plan, const Saga& saga) {
   for (std::size_t i = 0; i < saga.steps.size(); ++i) {
     const Step& step = saga.steps[i];

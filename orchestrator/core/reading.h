@@ -45,6 +45,9 @@ bool TakesVerb(const Plan& plan, const Saga& saga, std::size_t i);
 // participant's repair will end it. It is still repeated. A parked step is not stuck.
 bool IsStuck(const Plan& plan, const Saga& saga, std::size_t i, absl::Time now);
 
+// A step of the saga was stuck at its last transition.
+bool HasStuckStep(const Plan& plan, const Saga& saga);
+
 // The saga takes room from new ones: a step of it is out, or will be sent again, and is neither parked nor was stuck at
 // the saga's last transition.
 bool CountsAgainstAdmission(const Plan& plan, const Saga& saga);

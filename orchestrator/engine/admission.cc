@@ -34,4 +34,15 @@ std::size_t Admission::in_flight() const {
   return in_flight_;
 }
 
+void Admission::CountStuck(const std::string& definition, bool stuck) {
+  std::lock_guard lock(mutex_);
+  std::size_t& count = stuck_[definition];
+  stuck ? ++count : --count;
+}
+
+std::map<std::string, std::size_t> Admission::stuck() const {
+  std::lock_guard lock(mutex_);
+  return stuck_;
+}
+
 }  // namespace unwind

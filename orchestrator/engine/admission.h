@@ -1,4 +1,4 @@
-// How many sagas are in flight, and whether there is room for one more.
+// How many sagas are in flight or stuck, and whether there is room for one more.
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_ADMISSION_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_ADMISSION_H_
 
@@ -24,12 +24,17 @@ class Admission {
 
   std::size_t in_flight() const;
 
+  // Stuck ones take no place.
+  void CountStuck(const std::string& definition, bool stuck);
+  std::map<std::string, std::size_t> stuck() const;  // by definition
+
  private:
   const std::size_t in_flight_max_;
   const std::size_t of_one_max_;
   mutable std::mutex mutex_;
   std::size_t in_flight_ = 0;                   // guarded by mutex_
   std::map<std::string, std::size_t> by_name_;  // of a definition; guarded by mutex_
+  std::map<std::string, std::size_t> stuck_;    // likewise; guarded by mutex_
 };
 
 }  // namespace unwind

@@ -162,6 +162,13 @@ void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_vers
 }
 
 std::size_t Driver::in_flight() const { return context_->admission.in_flight(); }
+
+std::map<std::string, std::size_t> Driver::stuck() const {
+  std::map<std::string, std::size_t> stuck = context_->admission.stuck();
+  for (const auto& definition : context_->catalog.served()) stuck.try_emplace(definition->plan().name, 0);
+  return stuck;
+}
+
 bool Driver::lease_lost() const { return context_->lease_lost; }
 
 void Driver::Stop() {

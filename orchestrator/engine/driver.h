@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -111,6 +112,10 @@ class Driver {
 
   // Accepted and unfinished sagas.
   std::size_t in_flight() const;
+
+  // By definition, those that are served also with 0: sagas with a step whose call has failed for long and is still
+  // repeated (IsStuck).
+  std::map<std::string, std::size_t> stuck() const;
 
   // The store refused this instance's lease: nothing is driven any more and the process should exit.
   bool lease_lost() const;

@@ -22,7 +22,7 @@ LiveSaga& LiveSagas::Insert(Saga saga, std::shared_ptr<const Definition> definit
 }
 
 std::vector<Waiter> LiveSagas::Remove(LiveSaga& live) {
-  Count(live, false);
+  Uncount(live);
   SetTimer(live, absl::InfiniteFuture());
   std::vector<Waiter> waiters = TakeWaiters(live);
   sagas_.erase(sagas_.find(live.saga.id));
@@ -50,6 +50,17 @@ void LiveSagas::Count(LiveSaga& live, bool counts) {
   counts ? admission_.Enter(live.saga.definition) : admission_.Leave(live.saga.definition);
 }
 
+void LiveSagas::CountStuck(LiveSaga& live, bool stuck) {
+  if (live.stuck == stuck) return;
+  live.stuck = stuck;
+  admission_.CountStuck(live.saga.definition, stuck);
+}
+
+void LiveSagas::Uncount(LiveSaga& live) {
+  Count(live, false);
+  CountStuck(live, false);
+}
+
 void LiveSagas::SetTimer(LiveSaga& live, absl::Time at) {
   if (at == live.timer_at) return;
   timers_.erase({live.timer_at, live.saga.id});
@@ -59,6 +70,7 @@ void LiveSagas::SetTimer(LiveSaga& live, absl::Time at) {
 
 void LiveSagas::Schedule(LiveSaga& live) {
   Count(live, CountsAgainstAdmission(live.definition->plan(), live.saga));
+  CountStuck(live, HasStuckStep(live.definition->plan(), live.saga));
   SetTimer(live, NextRunAt(live.definition->plan(), live.saga));
 }
 

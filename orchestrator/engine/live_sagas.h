@@ -19,6 +19,7 @@ struct LiveSaga {
   bool owned_by_other = false;  // only watched, for its waiters; stale as well
   absl::Duration watch_pause;
   bool counted = false;  // as in flight
+  bool stuck = false;    // likewise
 };
 
 // Has at most one timer entry for each saga and one deadline entry for each time at which a waiter of it is answered.
@@ -35,11 +36,13 @@ class LiveSagas {
   std::vector<Waiter> TakeWaiters(LiveSaga& live);
   void AddWaiter(LiveSaga& live, Waiter waiter);
   void Count(LiveSaga& live, bool counts);
+  // It is driven here no more: neither in flight nor stuck.
+  void Uncount(LiveSaga& live);
 
   // Sets the one timer of a saga; infinite: none.
   void SetTimer(LiveSaga& live, absl::Time at);
-  // Sets it to when its row is due, and counts it unless it only waits, for an operator or a participant's repair,
-  // which takes no room from new sagas (S7).
+  // Sets it to when its row is due, and counts it: as in flight unless it only waits, for an operator or a
+  // participant's repair, which takes no room from new sagas (S7), and as stuck if a step of it is.
   void Schedule(LiveSaga& live);
   // Whether nothing is outstanding, due or waited for: it need not be in memory.
   static bool IsIdle(const LiveSaga& live);
@@ -55,6 +58,8 @@ class LiveSagas {
   }
 
  private:
+  void CountStuck(LiveSaga& live, bool stuck);
+
   Admission& admission_;
   std::unordered_map<std::string, std::unique_ptr<LiveSaga>> sagas_;
   std::set<std::pair<absl::Time, std::string>> timers_;            // (a Ticked is due, saga id)

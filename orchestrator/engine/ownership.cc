@@ -225,7 +225,7 @@ absl::StatusOr<Saga> Ownership::Take(const Saga& stored) {
 void Ownership::Watch(LiveSaga& live, Saga stored, absl::Time now) {
   live.saga = std::move(stored);
   live.stale = live.owned_by_other = true;
-  live_.Count(live, false);
+  live_.Uncount(live);
   live.watch_pause = std::clamp(live.watch_pause * 2, kWatchPauseMin, kWatchPauseMax);
   live_.SetTimer(live, now + live.watch_pause);
 }

@@ -112,4 +112,18 @@ std::vector<prometheus::MetricFamily> InFlightGauge::Collect() const {
   return {family};
 }
 
+std::vector<prometheus::MetricFamily> StuckGauge::Collect() const {
+  prometheus::MetricFamily family;
+  family.name = "saga_stuck";
+  family.help = "Sagas with a step whose call has failed for long and is still repeated; parked ones are in saga_live.";
+  family.type = prometheus::MetricType::Gauge;
+  for (const auto& [definition, count] : counts_()) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"saga", definition}};
+    metric.gauge.value = static_cast<double>(count);
+    family.metric.push_back(metric);
+  }
+  return {family};
+}
+
 }  // namespace unwind

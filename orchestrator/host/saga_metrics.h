@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <map>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -74,6 +75,16 @@ class InFlightGauge final : public prometheus::Collectable {
 
  private:
   const std::function<std::size_t()> count_;
+};
+
+// saga_stuck by definition, likewise.
+class StuckGauge final : public prometheus::Collectable {
+ public:
+  explicit StuckGauge(std::function<std::map<std::string, std::size_t>()> counts) : counts_(std::move(counts)) {}
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  const std::function<std::map<std::string, std::size_t>()> counts_;
 };
 
 }  // namespace unwind

@@ -116,6 +116,33 @@ TEST_F(LiveSagasTest, WhatIsStuckIsNotInFlightAndGoesOnBeingRepeated) {
   EXPECT_FALSE(LiveSagas::IsIdle(live));
 }
 
+TEST_F(LiveSagasTest, StuckSagasAreCountedByDefinitionWhileTheyAreDrivenHere) {
+  const auto stuck = [&](const std::string& id) -> LiveSaga& {
+    LiveSaga& live = Insert(id);
+    live.saga.definition = "place-order";
+    Step& step = live.saga.steps[0];
+    step.state = StepState::kCompensating;
+    step.phase = Phase::kCompensation;
+    step.sends[static_cast<std::size_t>(Phase::kCompensation)] = 50;
+    step.unknowns = definition_->plan().stuck_unknowns;
+    step.wake_at = kNow;
+    live.saga.backward = true;
+    return live;
+  };
+  const auto counted = [&] { return admission_.stuck().at("place-order"); };
+  LiveSaga &a = stuck("a"), &b = stuck("b"), &c = stuck("c");
+  for (LiveSaga* const live : {&a, &b, &c, &a}) live_.Schedule(*live);
+  EXPECT_EQ(counted(), 3u);
+  a.saga.steps[0].state = StepState::kCompensated;
+  live_.Schedule(a);
+  EXPECT_EQ(counted(), 2u);
+  live_.Uncount(b);  // another instance drives it
+  EXPECT_EQ(counted(), 1u);
+  live_.Remove(b);
+  live_.Remove(c);
+  EXPECT_EQ(counted(), 0u);
+}
+
 TEST_F(LiveSagasTest, TakenWaitersHaveNoDeadline) {
   LiveSaga& live = Insert("a");
   live_.AddWaiter(live, Until(kNow));

@@ -68,5 +68,12 @@ TEST(InFlightGaugeTest, IsReadWhenItIsScraped) {
   EXPECT_EQ(gauge.Collect().at(0).metric.at(0).gauge.value, 5);
 }
 
+TEST(StuckGaugeTest, HasASeriesForEachDefinition) {
+  const StuckGauge gauge([] { return std::map<std::string, std::size_t>{{"cancel-order", 0}, {"place-order", 7}}; });
+  const std::string text = prometheus::TextSerializer().Serialize(gauge.Collect());
+  EXPECT_THAT(text, testing::HasSubstr("saga_stuck{saga=\"cancel-order\"} 0\n"));
+  EXPECT_THAT(text, testing::HasSubstr("saga_stuck{saga=\"place-order\"} 7\n"));
+}
+
 }  // namespace
 }  // namespace unwind
