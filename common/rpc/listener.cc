@@ -148,7 +148,7 @@ bool Listener::AcceptOne(int socket) {
     return NoneIsFree(error) ? RefuseOne(socket) : error == EINTR || error == ECONNABORTED;
   }
   if (!HasRoom()) {
-    Log(Severity::kWarning, "a connection was refused: all that --connections_max allows are open",
+    Log(Severity::kWarning, "a connection was refused: as many as this port takes are open",
         {{"port", absl::StrCat(port_)}, {"connections_max", absl::StrCat(connections_max_)}});
     return true;
   }

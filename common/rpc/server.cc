@@ -118,6 +118,7 @@ void Server::WaitAndDrain(const std::function<bool()>& or_when, const std::funct
 void Server::Drain() {
   const absl::Time deadline = absl::Now() + absl::GetFlag(FLAGS_drain);
   for (Port* const port : Ports()) port->Drain(deadline);
+  metrics_.reset();  // what is scraped may be gone soon
 }
 
 std::vector<Port*> Server::Ports() const {
