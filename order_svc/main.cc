@@ -18,7 +18,7 @@ absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const 
 int main(int argc, char** argv) {
   return unwind::ServiceMain(argc, argv,
                              {.name = "order_svc",
-                              .usage = "order_svc: orders and purchase limits.",
+                              .usage = "orders and purchase limits.",
                               .component = "order",
                               .migrations = kOrderMigrations,
                               .start = unwind::order::Start});

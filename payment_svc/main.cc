@@ -6,16 +6,20 @@
 
 #include "absl/flags/flag.h"
 #include "absl/time/time.h"
+#include "common/base/checked_flag.h"
 #include "common/base/status_macros.h"
+#include "common/base/target.h"
 #include "common/participant/service_main.h"
 #include "common/rpc/channel.h"
 #include "payment_svc/gateway_client.h"
 #include "payment_svc/payment_domain.h"
 #include "payment_svc/payment_service.h"
 
-ABSL_FLAG(std::string, pg_address, "", "Address of the payment gateway, host:port. Required.");
-ABSL_FLAG(absl::Duration, pg_timeout, absl::Seconds(1),
-          "How long one call to the gateway may take; must be below the timeout of the steps that charge and refund.");
+CHECKED_FLAG(std::string, pg_address, "", unwind::CheckTargetOrNone,
+             "Address of the payment gateway, host:port. Required.");
+RANGED_FLAG(
+    absl::Duration, pg_timeout, absl::Seconds(1), absl::Milliseconds(1), absl::Minutes(10),
+    "How long one call to the gateway may take; must be below the timeout of the steps that charge and refund.");
 
 extern const unwind::Migrations kPaymentMigrations;  // embedded by the build
 
@@ -42,11 +46,7 @@ class ServingPayments final : public Serving {
 absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const Clock& clock) {
   const std::string pg_address = absl::GetFlag(FLAGS_pg_address);
   if (pg_address.empty()) return absl::InvalidArgumentError("--pg_address is missing; give the gateway's host:port");
-  const absl::Duration pg_timeout = absl::GetFlag(FLAGS_pg_timeout);
-  if (pg_timeout <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError("--pg_timeout must be above zero, such as 1s");
-  }
-  auto gateway = std::make_unique<GrpcGateway>(NewChannel(pg_address), pg_timeout);
+  auto gateway = std::make_unique<GrpcGateway>(NewChannel(pg_address), absl::GetFlag(FLAGS_pg_timeout));
   ASSIGN_OR_RETURN(std::unique_ptr<Serving> participant,
                    ServeParticipant(NewPaymentDomain(*gateway, clock), PaymentTable(), open, clock));
   return std::make_unique<ServingPayments>(std::move(gateway), std::move(participant));
@@ -56,11 +56,10 @@ absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const 
 }  // namespace unwind::payment
 
 int main(int argc, char** argv) {
-  return unwind::ServiceMain(
-      argc, argv,
-      {.name = "payment_svc",
-       .usage = "payment_svc: charges and refunds through the payment gateway, each at most once.",
-       .component = "payment",
-       .migrations = kPaymentMigrations,
-       .start = unwind::payment::Start});
+  return unwind::ServiceMain(argc, argv,
+                             {.name = "payment_svc",
+                              .usage = "charges and refunds through the payment gateway, each at most once.",
+                              .component = "payment",
+                              .migrations = kPaymentMigrations,
+                              .start = unwind::payment::Start});
 }

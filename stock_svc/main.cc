@@ -18,7 +18,7 @@ absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const 
 int main(int argc, char** argv) {
   return unwind::ServiceMain(argc, argv,
                              {.name = "stock_svc",
-                              .usage = "stock_svc: products, their prices, stock and reservations.",
+                              .usage = "products, their prices, stock and reservations.",
                               .component = "stock",
                               .migrations = kStockMigrations,
                               .start = unwind::stock::Start});

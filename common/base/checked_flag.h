@@ -16,9 +16,10 @@
 #include "absl/time/time.h"
 
 // As ABSL_FLAG, for a number or a duration from `least` to `most`. --help says the range.
-#define RANGED_FLAG(type, name, value, least, most, help)                     \
-  ABSL_FLAG(type, name, value, ::unwind::WithRange<type>(help, least, most)); \
-  static const ::unwind::FlagCheck<type> flag_check_##name(FLAGS_##name, ::unwind::InRange<type>(least, most))
+#define RANGED_FLAG(type, name, value, least, most, help)                                                      \
+  ABSL_FLAG(type, name, value, ::unwind::WithRange<type>(help, least, most));                                  \
+  static const ::unwind::FlagCheck<type> flag_check_##name(FLAGS_##name, ::unwind::InRange<type>(least, most), \
+                                                           ::unwind::RangeText<type>(least, most))
 
 // As ABSL_FLAG, for a value that `check`, an absl::Status(const type&), accepts. Its message completes "--name=value:
 // ".
@@ -28,16 +29,24 @@
 
 namespace unwind {
 
-// What is wrong with one flag's value; empty: nothing.
-using CheckFlagValue = std::function<std::string()>;
+// What is known of one flag.
+struct CheckedFlag {
+  std::function<absl::string_view()> name;
+  std::string allowed;                   // such as "1 to 64"; empty: every value that can be read is checked
+  std::function<std::string()> finding;  // what is wrong with its value; empty: nothing
+};
 
-// All checks of this program's flags. Filled before main.
-void RegisterFlagCheck(CheckFlagValue check);
+// All of this program. Filled before main.
+void RegisterFlag(CheckedFlag flag);
 
 // "--name=value: what it must be" for each flag with a value that its check refuses.
 std::vector<std::string> FindBadFlags();
 
-// The flag, its value and the finding; the value is cut and its control characters are escaped.
+// What values the flag takes, for one that cannot be read; empty: nothing is known.
+std::string AllowedValues(absl::string_view name);
+
+// "setting=value: finding"; the value is cut and its control characters are escaped.
+std::string DescribeSetting(absl::string_view setting, absl::string_view value, absl::string_view finding);
 std::string DescribeFlagValue(absl::string_view name, absl::string_view value, absl::string_view finding);
 
 template <class T>
@@ -49,13 +58,14 @@ inline std::string FlagText(absl::Duration value) { return absl::FormatDuration(
 template <class T>
 class FlagCheck {
  public:
-  FlagCheck(const absl::Flag<T>& flag, std::function<absl::Status(const T&)> check) {
-    RegisterFlagCheck([&flag, check = std::move(check)]() -> std::string {
+  FlagCheck(const absl::Flag<T>& flag, std::function<absl::Status(const T&)> check, std::string allowed = "") {
+    const auto name = [&flag] { return absl::GetFlagReflectionHandle(flag).Name(); };
+    const auto finding = [&flag, name, check = std::move(check)]() -> std::string {
       const T value = absl::GetFlag(flag);
       const absl::Status status = check(value);
-      if (status.ok()) return "";
-      return DescribeFlagValue(absl::GetFlagReflectionHandle(flag).Name(), FlagText(value), status.message());
-    });
+      return status.ok() ? "" : DescribeFlagValue(name(), FlagText(value), status.message());
+    };
+    RegisterFlag({.name = name, .allowed = std::move(allowed), .finding = finding});
   }
 };
 

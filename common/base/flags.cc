@@ -1,11 +1,12 @@
 #include "common/base/flags.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 
-#include "absl/flags/flag.h"
+#include "absl/flags/commandlineflag.h"
 #include "absl/flags/parse.h"
 #include "absl/flags/reflection.h"
 #include "absl/flags/usage.h"
@@ -28,20 +29,49 @@ bool AsksForHelp(int argc, char** argv) {
   });
 }
 
+bool IsOurs(absl::string_view file) { return !absl::StrContains(file, "absl/"); }
+
+// Why the flag cannot have the text `value`; empty: it now has it.
+std::string WhyNot(absl::CommandLineFlag& flag, absl::string_view value) {
+  std::string error;
+  if (flag.ParseFrom(value, &error)) return "";
+  const std::string allowed = flag.IsOfType<bool>() ? "true or false" : AllowedValues(flag.Name());
+  return allowed.empty() ? error : absl::StrCat("must be ", allowed);
+}
+
 // Before the command line is parsed, so that the command line wins.
 void TakeFromEnvironment() {
   for (const auto& [name, flag] : absl::GetAllFlags()) {
     const char* const value = std::getenv(VariableOf(name).c_str());
-    if (value == nullptr || absl::StrContains(flag->Filename(), "absl/flags")) continue;
-    std::string error;
-    if (!flag->ParseFrom(value, &error)) {
-      std::fprintf(stderr, "%s=%s: %s\n", VariableOf(name).c_str(), value, error.c_str());
+    if (value == nullptr || !IsOurs(flag->Filename())) continue;
+    if (const std::string wrong = WhyNot(*flag, value); !wrong.empty()) {
+      std::fprintf(stderr, "%s\n", DescribeSetting(VariableOf(name), value, wrong).c_str());
       std::exit(1);
     }
   }
 }
 
-bool IsOurs(absl::string_view file) { return !absl::StrContains(file, "absl/"); }
+// The values on the command line that cannot be read, as --name=value or as --name value. Absl would say only that they
+// are illegal.
+void CheckTexts(int argc, char** argv) {
+  bool all_good = true;
+  for (int i = 1; i < argc && absl::string_view(argv[i]) != "--"; ++i) {
+    absl::string_view argument = argv[i];
+    if (!absl::ConsumePrefix(&argument, "-")) continue;
+    absl::ConsumePrefix(&argument, "-");
+    const std::size_t equals = argument.find('=');
+    absl::CommandLineFlag* const flag = absl::FindCommandLineFlag(argument.substr(0, equals));
+    if (flag == nullptr || !IsOurs(flag->Filename())) continue;
+    const bool is_next = equals == absl::string_view::npos;
+    if (is_next && (flag->IsOfType<bool>() || i + 1 == argc)) continue;
+    const absl::string_view value = is_next ? absl::string_view(argv[++i]) : argument.substr(equals + 1);
+    const std::string wrong = WhyNot(*flag, value);
+    if (wrong.empty()) continue;
+    std::fprintf(stderr, "%s\n", DescribeFlagValue(flag->Name(), value, wrong).c_str());
+    all_good = false;
+  }
+  if (!all_good) std::exit(1);
+}
 
 // A source file's path as --help shows it: from the root of the project on, wherever it was built.
 std::string FromRoot(absl::string_view file) {
@@ -71,7 +101,10 @@ std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usa
   config.normalize_filename = FromRoot;
   absl::SetFlagsUsageConfig(config);
   // --help prints values; one from the environment may be a secret.
-  if (!AsksForHelp(argc, argv)) TakeFromEnvironment();
+  if (!AsksForHelp(argc, argv)) {
+    TakeFromEnvironment();
+    CheckTexts(argc, argv);
+  }
   const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
   CheckValues();
   return std::vector<std::string>(rest.begin() + 1, rest.end());

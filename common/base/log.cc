@@ -3,9 +3,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <mutex>
+#include <optional>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -15,11 +14,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/base/checked_flag.h"
 #include "common/base/stderr_line.h"
 #include "grpc/support/log.h"
 #include "nlohmann/json.hpp"
 
-ABSL_FLAG(std::string, log_level, "info", "Least severe lines to log: debug, info, warning, error, or none.");
+CHECKED_FLAG(std::string, log_level, "info", unwind::CheckLogLevel,
+             "Least severe lines to log: debug, info, warning, error, or none.");
 
 namespace unwind {
 namespace {
@@ -47,14 +48,12 @@ const char* NameOf(Severity severity) {
 
 constexpr auto kNone = static_cast<Severity>(static_cast<int>(Severity::kError) + 1);
 
-Severity LevelFromFlag() {
-  const std::string level = absl::GetFlag(FLAGS_log_level);
-  if (level == "none") return kNone;
+std::optional<Severity> LevelOf(const std::string& name) {
+  if (name == "none") return kNone;
   for (const Severity severity : {Severity::kDebug, Severity::kInfo, Severity::kWarning, Severity::kError}) {
-    if (level == NameOf(severity)) return severity;
+    if (name == NameOf(severity)) return severity;
   }
-  std::fprintf(stderr, "--log_level=%s: use debug, info, warning, error or none\n", level.c_str());
-  std::exit(1);
+  return std::nullopt;
 }
 
 // What is left out of a flood of one message.
@@ -141,9 +140,14 @@ void Log(Severity severity, absl::string_view message, std::initializer_list<Log
   Write(now, severity, message, all);
 }
 
+absl::Status CheckLogLevel(const std::string& name) {
+  if (LevelOf(name).has_value()) return absl::OkStatus();
+  return absl::InvalidArgumentError("must be debug, info, warning, error or none");
+}
+
 void InitLog(absl::string_view service) {
   ServiceName() = std::string(service);
-  g_level = LevelFromFlag();
+  g_level = LevelOf(absl::GetFlag(FLAGS_log_level)).value_or(Severity::kInfo);
   gpr_set_log_function(LogForGrpc);
 }
 

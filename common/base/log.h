@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
 namespace unwind {
@@ -28,6 +29,9 @@ inline constexpr int kSameMessagePerSecond = 20;
 // second, and the next one says how many were not ("left_out"). A line over 4 KiB has its fields cut. Never waits: a
 // line that stderr cannot take at once is dropped, and how many were is told once it can. Thread-safe.
 void Log(Severity severity, absl::string_view message, std::initializer_list<LogField> fields = {});
+
+// For --log_level.
+absl::Status CheckLogLevel(const std::string& name);
 
 // Names the process in every line, sets the level from --log_level, and sends gRPC's own log the same way. Call once,
 // from main.

@@ -8,12 +8,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/base/checked_flag.h"
 #include "common/base/log.h"
 #include "common/base/stop_signals.h"
 #include "common/db/dsn.h"
 
-ABSL_FLAG(absl::Duration, db_wait, absl::Seconds(30),
-          "How long a start waits for a database that cannot be reached or is full, before it gives up with exit 1.");
+RANGED_FLAG(absl::Duration, db_wait, absl::Seconds(30), absl::ZeroDuration(), absl::Hours(24),
+            "How long a start waits for a database that cannot be reached or is full, before it gives up with exit 1.");
 
 namespace unwind {
 namespace {

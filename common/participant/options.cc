@@ -4,15 +4,17 @@
 #include <string>
 
 #include "absl/flags/flag.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "common/base/checked_flag.h"
 
-ABSL_FLAG(std::uint32_t, batch_max, 256, "Calls decided in one transaction, 1 to 10000.");
-ABSL_FLAG(std::uint32_t, queue_max, 4096,
-          "Calls not answered yet, 1 to 1000000; more are refused with RESOURCE_EXHAUSTED.");
-ABSL_FLAG(absl::Duration, request_age_max, absl::Minutes(15),
-          "A step's call that was sent longer ago is FENCED unread.");
-ABSL_FLAG(
-    absl::Duration, row_age_max, absl::Hours(24 * 30),
+RANGED_FLAG(std::uint32_t, batch_max, 256, 1, 10000, "Calls decided in one transaction.");
+RANGED_FLAG(std::uint32_t, queue_max, 4096, 1, 1000000,
+            "Calls not answered yet; more are refused with RESOURCE_EXHAUSTED.");
+RANGED_FLAG(absl::Duration, request_age_max, absl::Minutes(15), absl::Seconds(1), absl::Hours(24 * 365),
+            "A step's call that was sent longer ago is FENCED unread.");
+RANGED_FLAG(
+    absl::Duration, row_age_max, absl::Hours(24 * 30), absl::Seconds(2), absl::Hours(24 * 365 * 100),
     "How long the answers to calls are kept, at least; more than --request_age_max. They are kept for longer while "
     "their saga may repeat its calls (saga-expires-at).");
 
@@ -25,18 +27,10 @@ absl::StatusOr<ParticipantOptions> OptionsFromFlags(absl::string_view domain) {
   options.queue_max = absl::GetFlag(FLAGS_queue_max);
   options.request_age_max = absl::GetFlag(FLAGS_request_age_max);
   options.row_age_max = absl::GetFlag(FLAGS_row_age_max);
-  if (options.batch_max < 1 || options.batch_max > 10000) {
-    return absl::InvalidArgumentError("--batch_max must be 1 to 10000");
-  }
-  if (options.queue_max < 1 || options.queue_max > 1000000) {
-    return absl::InvalidArgumentError("--queue_max must be 1 to 1000000");
-  }
-  if (options.request_age_max <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError("--request_age_max must be above zero, such as 15m");
-  }
   if (options.row_age_max <= options.request_age_max) {
-    return absl::InvalidArgumentError(
-        "--row_age_max must be more than --request_age_max: a call that comes late would be taken for a new one");
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--row_age_max=", absl::FormatDuration(options.row_age_max), ": must be more than --request_age_max=",
+        absl::FormatDuration(options.request_age_max), ", for a call that comes late would be taken for a new one"));
   }
   return options;
 }

@@ -8,7 +8,8 @@
 
 namespace unwind {
 
-// INVALID_ARGUMENT, one sentence, for a flag that is out of its range. `domain`: of ErrorInfo.
+// After ParseFlags, which has checked each flag by itself. INVALID_ARGUMENT, one sentence: flags that contradict each
+// other. `domain`: of ErrorInfo.
 absl::StatusOr<ParticipantOptions> OptionsFromFlags(absl::string_view domain);
 
 }  // namespace unwind

@@ -62,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::unique_ptr<StepDo
 
 struct Program {
   const char* name;       // such as "stock_svc": of the log and of errors
-  const char* usage;      // the first part of --help
+  const char* usage;      // the first part of --help, after the name
   const char* component;  // of the schema, such as "stock"; its SQLite file is stock.db unless --db says otherwise
   const Migrations& migrations;
   bool has_barrier = true;  // a participant, which keeps the barrier's table beside its own

@@ -126,6 +126,30 @@ TEST_P(Start, ADatabaseOfANewerVersionIsOneSentence) {
   EXPECT_EQ(Lines(said), 1) << said;
 }
 
+TEST_P(Start, AFlagWithABadValueIsOneSentenceThatSaysWhatItMayBe) {
+  for (const auto& [flag, finding] : std::vector<std::pair<std::string, std::string>>{
+           {"--db_wait=-1s", "must be 0 to 24h"},
+           {"--drain=5", "must be 0 to 1h"},
+           {"--log_level=loud", "must be debug, info, warning, error or none"},
+           {"--connections_max=many", "must be 1 to 1000000"},
+           {"--metrics_listen=9090", "has no port; write HOST:PORT"}}) {
+    const std::string said = Fails(GetParam(), {Database(), flag});
+    EXPECT_THAT(said, testing::StartsWith(absl::StrCat(flag, ": ", finding)));
+    EXPECT_EQ(Lines(said), 1) << said;
+  }
+  EXPECT_FALSE(std::filesystem::exists(absl::StrCat(scratch_, "/a.db")));
+}
+
+TEST_P(Start, HelpNamesTheProgramOnce) {
+  const std::string program = NodeName(GetParam());
+  const std::string help = Fails(GetParam(), {"--help"});
+  EXPECT_THAT(help, AllOf(HasSubstr(absl::StrCat(program, ": ")), HasSubstr("--db_wait (How long a start waits")));
+  const std::vector<std::string> lines = absl::StrSplit(help, '\n');
+  const auto named = [&](const std::string& line) { return absl::StartsWith(line, absl::StrCat(program, ": ")); };
+  EXPECT_EQ(std::count_if(lines.begin(), lines.end(), named), 1) << help;
+  EXPECT_THAT(help, testing::Not(HasSubstr(absl::StrCat(program, ": ", program)))) << help;
+}
+
 TEST_P(Start, AnUnknownFlagIsRefused) {
   EXPECT_THAT(Fails(GetParam(), {"--no_such_flag=1"}), HasSubstr("no_such_flag"));
 }
@@ -175,6 +199,27 @@ TEST(Ready, TheLogSaysWhereTheRowsAre) {
 
 INSTANTIATE_TEST_SUITE_P(All, Start, testing::ValuesIn(kNodes),
                          [](const testing::TestParamInfo<Node>& param) { return NodeName(param.param); });
+
+using OwnFlags = Start;
+
+TEST_F(OwnFlags, OfEachProgramAreChecked) {
+  struct Case {
+    Node node;
+    const char* flag;
+    const char* finding;
+  };
+  for (const Case& each : {Case{Node::kPayment, "--pg_timeout=inf", "must be 1ms to 10m"},
+                           Case{Node::kPayment, "--pg_address=gateway", "\"gateway\" has no port"},
+                           Case{Node::kGateway, "--fail_percent=101", "must be 0 to 100"},
+                           Case{Node::kGateway, "--delay_ms=-1", "must be 0 to 600000"},
+                           Case{Node::kStock, "--batch_max=0", "must be 1 to 10000"},
+                           Case{Node::kOrder, "--row_age_max=1m", "must be more than --request_age_max=15m"},
+                           Case{Node::kOrchestrator, "--lease=2h", "must be 1s to 1h"}}) {
+    const std::string said = Fails(each.node, {Database(), each.flag});
+    EXPECT_THAT(said, HasSubstr(absl::StrCat(each.flag, ": ", each.finding)));
+    EXPECT_EQ(Lines(said), 1) << said;
+  }
+}
 
 using Definitions = Start;
 

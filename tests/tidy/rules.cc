@@ -1,5 +1,6 @@
 #include "tests/tidy/rules.h"
 
+#include <algorithm>
 #include <optional>
 #include <regex>
 
@@ -180,6 +181,20 @@ std::vector<std::string> CheckRetiredWords(const std::string& path, const std::s
       if (!std::regex_search(lines[i], match, word)) continue;
       findings.push_back(Finding(path, i, absl::StrCat("`", match.str(), "`"), absl::StrCat("say: ", retired.say)));
     }
+  }
+  return findings;
+}
+
+std::vector<std::string> CheckFlags(const std::string& path, const std::string& text) {
+  static const std::regex unranged(
+      "\\bABSL_FLAG\\(\\s*((std::)?u?int[a-z0-9_]*|float|double|absl::Duration)\\s*,\\s*([a-z0-9_]+)");
+  std::vector<std::string> findings;
+  if (!IsProduct(path)) return findings;
+  for (std::sregex_iterator match(text.begin(), text.end(), unranged), end; match != end; ++match) {
+    const auto line = std::count(text.begin(), text.begin() + match->position(), '\n');
+    findings.push_back(Finding(path, static_cast<std::size_t>(line),
+                               absl::StrCat("--", (*match)[3].str(), " has no range"),
+                               "a number or a duration is a RANGED_FLAG"));
   }
   return findings;
 }

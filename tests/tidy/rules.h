@@ -16,6 +16,9 @@ std::vector<std::string> CheckIncludes(const std::string& path, const std::strin
 // The same for words that are banned where the file stands, such as a sleep in a test.
 std::vector<std::string> CheckWords(const std::string& path, const std::string& text);
 
+// The same for flags of the product that are numbers or durations and have no range (common/base/checked_flag.h).
+std::vector<std::string> CheckFlags(const std::string& path, const std::string& text);
+
 // The same for words that this project no longer uses in comments, documents, logs and errors, with what to say instead
 // (see the glossary in docs/ARCHITECTURE.md).
 std::vector<std::string> CheckRetiredWords(const std::string& path, const std::string& text);

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
@@ -65,6 +66,25 @@ TEST(Tidy, NoBannedWords) {
     for (std::string& finding : CheckWords(path, text)) findings.push_back(std::move(finding));
   });
   EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
+}
+
+TEST(Tidy, EveryNumberAndDurationThatIsAFlagHasARange) {
+  std::vector<std::string> findings;
+  ForEachSource({".cc"}, [&](const std::string& path, const std::string& text) {
+    for (std::string& finding : CheckFlags(path, text)) findings.push_back(std::move(finding));
+  });
+  EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
+}
+
+TEST(Tidy, AFlagWithoutARangeIsFound) {
+  for (const char* type : {"int", "std::int64_t", "uint32_t", "double", "absl::Duration"}) {
+    const std::string text = absl::StrCat("x;\nABSL_FLAG(\n    ", type, ", size_max, 7,\n    \"How many.\");");
+    EXPECT_THAT(CheckFlags("common/a.cc", text),
+                ElementsAre("common/a.cc:2: --size_max has no range: a number or a duration is a RANGED_FLAG"));
+    EXPECT_THAT(CheckFlags("tests/a.cc", text), IsEmpty());
+  }
+  EXPECT_THAT(CheckFlags("common/a.cc", "ABSL_FLAG(std::string, name, \"\", \"Of whom.\");"), IsEmpty());
+  EXPECT_THAT(CheckFlags("common/a.cc", "RANGED_FLAG(int, size_max, 7, 1, 9, \"How many.\");"), IsEmpty());
 }
 
 TEST(Tidy, NoRetiredWords) {

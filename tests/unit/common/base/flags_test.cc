@@ -15,6 +15,7 @@
 
 ABSL_FLAG(int, test_count, 7, "How many.");
 ABSL_FLAG(absl::Duration, test_wait, absl::Seconds(1), "How long.");
+ABSL_FLAG(bool, test_shed, false, "Whether there is one.");
 
 namespace {
 
@@ -73,6 +74,21 @@ TEST(Flags, RefuseABadValueInTheEnvironmentByTheVariablesName) {
 
 TEST(Flags, RefuseABadValueOnTheCommandLine) {
   EXPECT_EXIT(ParseAndTell({"--test_count=many"}), testing::ExitedWithCode(1), "Illegal value 'many'.*'test_count'");
+}
+
+TEST(Flags, SayWhatAValueMayBeThatCannotBeRead) {
+  EXPECT_EXIT(ParseAndTell({"--test_workers=many", "-test_pause", "5"}), testing::ExitedWithCode(1),
+              "^--test_workers=many: must be 1 to 64\n--test_pause=5: must be 1ms to 1h\n$");
+  EXPECT_EXIT(ParseAndTell({"--test_shed=perhaps"}), testing::ExitedWithCode(1),
+              "--test_shed=perhaps: must be true or false\n");
+  EXPECT_EXIT(
+      {
+        setenv("UNWIND_TEST_WORKERS", "many", 1);
+        ParseAndTell({});
+      },
+      testing::ExitedWithCode(1), "^UNWIND_TEST_WORKERS=many: must be 1 to 64\n$");
+  EXPECT_EXIT(ParseAndTell({"--test_workers", "2", "--", "--test_workers=many"}), testing::ExitedWithCode(1),
+              "unexpected argument \"--test_workers=many\"");
 }
 
 TEST(Flags, RefuseAnUnknownFlag) {

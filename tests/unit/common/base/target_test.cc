@@ -1,0 +1,50 @@
+#include "common/base/target.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace unwind {
+namespace {
+
+TEST(Target, IsEveryAddressThatGrpcConnectsTo) {
+  for (const char* target : {"localhost:7001", "127.0.0.1:1", "order-svc.shop_1.svc:65535", "[::1]:7001",
+                             "dns:///order:7001", "dns://10.0.0.1:53/order:7001", "dns:order:7001", "ipv4:10.0.0.1:80",
+                             "ipv6:[2001:db8::1]:80", "unix:/run/order.sock", "unix-abstract:order"}) {
+    EXPECT_EQ(CheckTarget(target), absl::OkStatus()) << target;
+  }
+}
+
+TEST(Target, IsToldWhichPartOfItIsWrong) {
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"localhost", "\"localhost\" has no port"},
+      {"localhost:", "\"\" is not a port of 1 to 65535"},
+      {"localhost:0", "\"0\" is not a port of 1 to 65535"},
+      {"localhost:99999", "\"99999\" is not a port of 1 to 65535"},
+      {"localhost:70a", "\"70a\" is not a port of 1 to 65535"},
+      {"localhost:+7", "\"+7\" is not a port of 1 to 65535"},
+      {":7001", "\"\" is not a host; an IPv6 address stands in brackets"},
+      {"::1:7001", "\"::1\" is not a host; an IPv6 address stands in brackets"},
+      {"a/b:7001", "\"a/b\" is not a host; an IPv6 address stands in brackets"},
+      {"http://localhost:7001", "the scheme \"http\" is not one of gRPC's; leave it away"},
+      {"dns://order:7001", "no '/' before the host: dns:///HOST:PORT"},
+      {"dns:///order", "\"order\" has no port"},
+      {"foo bar:1", "a space or a character that is not printable in the target"},
+      {"foo\nbar:1", "a space or a character that is not printable in the target"},
+      {"unix:", "no path after 'unix:'"},
+      {"", "\"\" has no port"},
+  };
+  for (const auto& [target, wrong] : bad) {
+    EXPECT_EQ(CheckTarget(target), absl::InvalidArgumentError(wrong)) << target;
+  }
+}
+
+TEST(Target, MayBeLeftOutWhereThatIsSaid) {
+  EXPECT_TRUE(CheckTargetOrNone("").ok());
+  EXPECT_FALSE(CheckTargetOrNone("localhost").ok());
+}
+
+}  // namespace
+}  // namespace unwind
