@@ -26,6 +26,7 @@
 #include "orchestrator/host/check.h"
 #include "orchestrator/host/definition_files.h"
 #include "orchestrator/host/definition_learner.h"
+#include "orchestrator/host/instance_name.h"
 #include "orchestrator/host/maintenance.h"
 #include "orchestrator/host/options.h"
 #include "orchestrator/host/repeat.h"
@@ -58,12 +59,10 @@ absl::Status CheckAllRoutes(const Definitions& definitions, const Routes& routes
   return errors.empty() ? absl::OkStatus() : absl::NotFoundError(absl::StrJoin(errors, "\n"));
 }
 
-absl::StatusOr<std::unique_ptr<SagaStore>> OpenStore(const Options& options) {
+absl::StatusOr<std::unique_ptr<SociSagaStore>> OpenStore(const Options& options) {
   // One writer for each shard, and one for claims and purges.
   const int writers = static_cast<int>(options.driver.shards) + 1;
-  ASSIGN_OR_RETURN(std::unique_ptr<SociSagaStore> store,
-                   SociSagaStore::Open(options.database, writers, options.maintenance.lease));
-  return store;
+  return SociSagaStore::Open(options.database, writers, options.maintenance.lease);
 }
 
 ServerSetup ServerFor(const Definitions& definitions, const DescriptorSets& descriptors, SagaService& service,
@@ -93,7 +92,9 @@ void TellUnfinished(const SagaCensus& census) {
 
 // Fenced: no pending caller can be answered correctly, so exit without draining.
 [[noreturn]] void LeaveAtOnce(const std::string& instance) {
-  Log(Severity::kError, "the store takes no more writes of this instance: another process runs under its name",
+  Log(Severity::kError,
+      "the store takes no more writes of this instance: another process has taken its name; each needs a name of its "
+      "own (--instance)",
       {{"instance", instance}});
   std::_Exit(1);
 }
@@ -120,7 +121,7 @@ absl::Status Run(const Options& options) {
   ASSIGN_OR_RETURN(const Routes routes, ParseRoutes(options.participants));
   RETURN_IF_ERROR(CheckAllRoutes(definitions, routes));
 
-  ASSIGN_OR_RETURN(const std::unique_ptr<SagaStore> store, OpenStore(options));
+  ASSIGN_OR_RETURN(const std::unique_ptr<SociSagaStore> store, OpenStore(options));
   RETURN_IF_ERROR(StoreDefinitions(*store, definitions));
   DefinitionLearner learner(*store, catalog, routes);
   RETURN_IF_ERROR(learner.Learn().status());
@@ -132,9 +133,10 @@ absl::Status Run(const Options& options) {
 
   // Listen before the lease is acquired: if a port is taken, this must fail without fencing the running instance.
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Listen(options.admin_listen));
-  ASSIGN_OR_RETURN(
-      const Lease lease,
-      store->Acquire(options.instance, absl::StrCat(options.instance, ":", server->port()), options.maintenance.lease));
+  ASSIGN_OR_RETURN(const std::optional<LeaseHolder> holder, store->Holder(options.instance));
+  RETURN_IF_ERROR(CheckHolder(holder, options.instance));
+  ASSIGN_OR_RETURN(const Lease lease,
+                   store->Acquire(options.instance, AddressOfThisProcess(server->port()), options.maintenance.lease));
   Driver driver(*store, participants, catalog, clock, metrics, lease, options.driver);
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
   SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, SagaServiceOptions());

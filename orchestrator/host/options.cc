@@ -14,6 +14,7 @@
 #include "common/base/status_macros.h"
 #include "common/db/dsn.h"
 #include "orchestrator/host/definition_files.h"
+#include "orchestrator/host/instance_name.h"
 
 namespace {
 
@@ -22,9 +23,9 @@ constexpr std::size_t kInstanceBytesMax = 200;
 absl::Status CheckInstance(const std::string& name) {
   const bool printable =
       std::all_of(name.begin(), name.end(), [](char c) { return absl::ascii_isgraph(static_cast<unsigned char>(c)); });
-  if (!name.empty() && name.size() <= kInstanceBytesMax && printable) return absl::OkStatus();
+  if (name.size() <= kInstanceBytesMax && printable) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("must have 1 to ", kInstanceBytesMax, " characters, printable ASCII without spaces"));
+      absl::StrCat("must have at most ", kInstanceBytesMax, " characters, printable ASCII without spaces"));
 }
 
 absl::Status CheckStoreKind(const std::string& kind) {
@@ -50,10 +51,10 @@ CHECKED_FLAG(std::string, store, "", CheckStoreKind,
 ABSL_FLAG(std::string, db, "orchestrator.db",
           "SQLite file of the sagas, made if it is not there; or postgres: and KEY=VALUE pairs, such as "
           "\"postgres:host=db1 dbname=sagas user=sagas password_file=PATH\".");
-CHECKED_FLAG(
-    std::string, instance, "orchestrator", CheckInstance,
-    "This orchestrator's name, the same after every restart, on whatever host: under it it finds its sagas again. "
-    "Several orchestrators on one database need names of their own.");
+CHECKED_FLAG(std::string, instance, "", CheckInstance,
+             "This orchestrator's name, the same after every restart, on whatever host: under it it finds its sagas "
+             "again; empty: "
+             "the host's name. Each of several orchestrators on one database needs a name of its own.");
 RANGED_FLAG(absl::Duration, lease, absl::Seconds(15), absl::Seconds(1), absl::Hours(1),
             "How long the instance's lease lasts; a third of it passes between renewals. When it is over, others on "
             "the same database take the instance's sagas.");
@@ -87,6 +88,15 @@ std::string OurDescriptorSet() {
   return (program.parent_path().parent_path() / "unwind.protoset").string();
 }
 
+absl::StatusOr<std::string> InstanceName() {
+  const std::string given = absl::GetFlag(FLAGS_instance);
+  const std::string name = given.empty() ? HostName() : given;
+  const absl::Status status = name.empty() ? absl::NotFoundError("there is none") : CheckInstance(name);
+  if (status.ok()) return name;
+  return absl::InvalidArgumentError(
+      absl::StrCat("this host's name cannot be the instance's (", status.message(), "); give one with --instance"));
+}
+
 absl::Status CheckStoreAndDatabase(const std::string& kind, const std::string& database) {
   if (kind.empty() || (kind == "postgres") == IsPostgres(database)) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
@@ -104,7 +114,7 @@ absl::StatusOr<Options> OptionsFromFlags() {
   options.enable_reset = absl::GetFlag(FLAGS_enable_reset);
   options.participants = absl::GetFlag(FLAGS_participants);
   options.database = absl::GetFlag(FLAGS_db);
-  options.instance = absl::GetFlag(FLAGS_instance);
+  ASSIGN_OR_RETURN(options.instance, InstanceName());
   options.admin_listen = absl::GetFlag(FLAGS_admin_listen);
   options.driver = {.shards = static_cast<std::size_t>(absl::GetFlag(FLAGS_shards)),
                     .batch_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_batch_max)),

@@ -1,6 +1,7 @@
 #include "orchestrator/store/instance_rows.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
@@ -57,6 +58,22 @@ absl::StatusOr<Lease> AcquireLease(Connection& connection, const std::string& in
     });
   }));
   return Lease{.instance = instance, .epoch = epoch};
+}
+
+absl::StatusOr<std::optional<LeaseHolder>> FindHolder(Connection& connection, const std::string& instance) {
+  std::optional<LeaseHolder> found;
+  RETURN_IF_ERROR(connection.ReadOnce([&](soci::session& sql) {
+    const std::string query = absl::StrCat("SELECT address, CASE WHEN lease_until > ", NowIn(DialectOf(sql)),
+                                           " THEN 1 ELSE 0 END FROM instance WHERE id = :id");
+    LeaseHolder holder;
+    int is_current = 0;
+    if (RunOnce(sql, query, use(instance), into(holder.address), into(is_current))) {
+      holder.is_current = is_current != 0;
+      found = std::move(holder);
+    }
+    return absl::OkStatus();
+  }));
+  return found;
 }
 
 absl::Status RenewLease(Connection& connection, const Lease& lease, absl::Duration length) {

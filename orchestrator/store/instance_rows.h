@@ -3,6 +3,7 @@
 #ifndef UNWIND_ORCHESTRATOR_STORE_INSTANCE_ROWS_H_
 #define UNWIND_ORCHESTRATOR_STORE_INSTANCE_ROWS_H_
 
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -24,6 +25,13 @@ absl::Status LeaseIsOver(const Lease& lease);
 // incarnation has in flight, which from then on is fenced.
 absl::StatusOr<Lease> AcquireLease(Connection& connection, const std::string& instance, const std::string& address,
                                    absl::Duration length);
+// Who acquired the lease of `instance` last; nothing: nobody did.
+struct LeaseHolder {
+  std::string address;      // as Acquire was told
+  bool is_current = false;  // its lease is not over
+};
+absl::StatusOr<std::optional<LeaseHolder>> FindHolder(Connection& connection, const std::string& instance);
+
 absl::Status RenewLease(Connection& connection, const Lease& lease, absl::Duration length);
 absl::Status ReleaseLease(Connection& connection, const Lease& lease);
 

@@ -191,6 +191,10 @@ absl::StatusOr<std::vector<HistoryEvent>> SociSagaStore::History(absl::string_vi
   return events;
 }
 
+absl::StatusOr<std::optional<LeaseHolder>> SociSagaStore::Holder(const std::string& instance) {
+  return lists_.With([&](Connection& reader) { return FindHolder(reader, instance); });
+}
+
 absl::StatusOr<Lease> SociSagaStore::Acquire(absl::string_view instance, absl::string_view address,
                                              absl::Duration length) {
   return writers_.With(

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "common/db/statement.h"
 #include "orchestrator/engine/saga_store.h"
 #include "orchestrator/store/connection_pool.h"
+#include "orchestrator/store/instance_rows.h"
 #include "soci/session.h"
 
 namespace unwind {
@@ -25,6 +27,9 @@ class SociSagaStore final : public SagaStore {
   // before the lease is over. An error is one sentence for a person.
   static absl::StatusOr<std::unique_ptr<SociSagaStore>> Open(const std::string& database, int writers = 1,
                                                              absl::Duration lease = absl::Seconds(15));
+
+  // Who holds the lease of `instance`, before it is acquired.
+  absl::StatusOr<std::optional<LeaseHolder>> Holder(const std::string& instance);
 
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override;
   absl::StatusOr<Saga> Load(absl::string_view saga_id) override;

@@ -51,7 +51,7 @@ class PostgresSagaStore : public testing::Test {
 
   const std::string database_ = NewTestDatabase();
   const std::string name_ = database_.substr(database_.find("user=") + 5);
-  std::unique_ptr<SagaStore> store_ = SociSagaStore::Open(database_, /*writers=*/2).value();
+  std::unique_ptr<SociSagaStore> store_ = SociSagaStore::Open(database_, /*writers=*/2).value();
   Lease lease_;
 };
 
@@ -102,6 +102,14 @@ TEST_F(PostgresSagaStore, SessionsThatAreKilledInMidTurnLoseAndDoubleNothing) {
   EXPECT_EQ(Column("SELECT count(*) FROM saga AS s WHERE version <> (SELECT count(*) FROM saga_event WHERE saga_id ="
                    " s.id) OR version <> (SELECT max(seq) FROM saga_event WHERE saga_id = s.id)"),
             "0");
+}
+
+TEST_F(PostgresSagaStore, WhoHoldsALeaseIsTold) {
+  EXPECT_FALSE(store_->Holder("nobody").value().has_value());
+  EXPECT_EQ(store_->Holder("orchestrator-1").value()->address, "127.0.0.1:9");
+  EXPECT_TRUE(store_->Holder("orchestrator-1").value()->is_current);
+  ASSERT_TRUE(store_->Release(lease_).ok());
+  EXPECT_FALSE(store_->Holder("orchestrator-1").value()->is_current);
 }
 
 // A write that is UNAVAILABLE is repeated; one that is INTERNAL quarantines its saga.

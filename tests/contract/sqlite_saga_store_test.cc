@@ -89,7 +89,7 @@ class SqliteSagaStore : public testing::Test {
 
   Scratch scratch_;
   const std::string file_ = scratch_.File("sagas.db");
-  std::unique_ptr<SagaStore> store_;
+  std::unique_ptr<SociSagaStore> store_;
   Lease lease_;
 };
 
@@ -216,6 +216,14 @@ TEST_F(SqliteSagaStore, WhatWasCommittedSurvivesAnEndWithoutWarning) {
   write.saga.owner = lease_.instance;
   EXPECT_EQ(left->Load("s1").value(), write.saga);
   EXPECT_EQ(left->History("s1", 0, 10).value(), write.events);
+}
+
+TEST_F(SqliteSagaStore, WhoHoldsALeaseIsTold) {
+  EXPECT_FALSE(store_->Holder("nobody").value().has_value());
+  EXPECT_EQ(store_->Holder("orchestrator-1").value()->address, "127.0.0.1:9");
+  EXPECT_TRUE(store_->Holder("orchestrator-1").value()->is_current);
+  ASSERT_TRUE(store_->Release(lease_).ok());
+  EXPECT_FALSE(store_->Holder("orchestrator-1").value()->is_current);
 }
 
 TEST_F(SqliteSagaStore, AFailedCommitDoesNotSpoilTheNext) {

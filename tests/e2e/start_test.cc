@@ -197,6 +197,28 @@ TEST(Ready, TheLogSaysWhereTheRowsAre) {
   }
 }
 
+TEST(Instance, ASecondProcessUnderOneNameIsRefusedAndTheFirstGoesOn) {
+  ClusterOptions options;
+  options.bin_dir = UNWIND_BIN_DIR;
+  const auto cluster = Cluster::Start(options);
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+  const std::string log = absl::StrCat((*cluster)->scratch(), "/twin.log");
+  const auto status =
+      RunToEnd({absl::StrCat(UNWIND_BIN_DIR, "/orchestrator"), "--definitions=orchestrator/sagas",
+                absl::StrCat("--db=", (*cluster)->Database(Node::kOrchestrator)),
+                "--participants=shop.order.v1.OrderService=127.0.0.1:1,shop.stock.v1.StockService=127.0.0.1:1,"
+                "shop.payment.v1.PaymentService=127.0.0.1:1"},
+               log, kEndPatience);
+  ASSERT_TRUE(status.ok()) << status.status();
+  EXPECT_EQ(*status, 1);
+  EXPECT_THAT(ContentsOf(log), HasSubstr(absl::StrCat("process ", (*cluster)->Pid(Node::kOrchestrator),
+                                                      " of this machine runs under this name")));
+  EXPECT_TRUE((*cluster)->Running(Node::kOrchestrator));
+  EXPECT_TRUE(WaitUntilHealthy((*cluster)->Channel(Node::kOrchestrator), kEndPatience).ok());
+  (*cluster)->Kill(Node::kOrchestrator);
+  EXPECT_TRUE((*cluster)->Restart(Node::kOrchestrator).ok());
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Start, testing::ValuesIn(kNodes),
                          [](const testing::TestParamInfo<Node>& param) { return NodeName(param.param); });
 

@@ -1,0 +1,31 @@
+// Whose an --instance name is: what is written beside a lease, so that a second process under its name can tell.
+#ifndef UNWIND_ORCHESTRATOR_HOST_INSTANCE_NAME_H_
+#define UNWIND_ORCHESTRATOR_HOST_INSTANCE_NAME_H_
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "orchestrator/store/instance_rows.h"
+
+namespace unwind {
+
+std::string HostName();
+
+// "pid=PID start=TICKS pid_namespace=NAME boot=UUID" of a process that runs; empty: there is none.
+std::string IdentityOf(pid_t pid);
+
+// "HOST:PORT IDENTITY" of this process.
+std::string AddressOfThisProcess(int port);
+
+// Whether this process may acquire the lease of `instance`, which `holder` acquired last. FAILED_PRECONDITION: a
+// process that runs on this machine holds it. Of a process on another machine nothing can be known: a warning says that
+// it is fenced, as it must be if it has been replaced.
+absl::Status CheckHolder(const std::optional<LeaseHolder>& holder, absl::string_view instance);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_HOST_INSTANCE_NAME_H_
