@@ -15,6 +15,7 @@ namespace {
 using google::protobuf::DescriptorPool;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::FileDescriptor;
+using google::protobuf::FileDescriptorProto;
 
 // The first thing that one of the pools knows; null if none does.
 template <class Find>
@@ -23,6 +24,28 @@ auto FirstOf(const ReflectionSource& source, Find find) -> decltype(find(*source
     if (auto found = find(*pool); found != nullptr) return found;
   }
   return nullptr;
+}
+
+bool HaveTheSameContent(const FileDescriptor& one, const FileDescriptor& other) {
+  FileDescriptorProto of_one, of_other;
+  one.CopyTo(&of_one);
+  other.CopyTo(&of_other);
+  one.CopyJsonNameTo(&of_one);  // a set says them, what is compiled in does not
+  other.CopyJsonNameTo(&of_other);
+  return of_one.SerializeAsString() == of_other.SerializeAsString();
+}
+
+// What is compiled in has no comments; a descriptor set may have the same file with them.
+void CopyComments(const ReflectionSource& source, const FileDescriptor& file, FileDescriptorProto& proto) {
+  for (const DescriptorPool* pool : source.pools) {
+    const FileDescriptor* const same = pool->FindFileByName(file.name());
+    if (same == nullptr) continue;
+    FileDescriptorProto comments;
+    same->CopySourceCodeInfoTo(&comments);
+    if (!comments.has_source_code_info() || !HaveTheSameContent(*same, file)) continue;
+    *proto.mutable_source_code_info() = std::move(*comments.mutable_source_code_info());
+    return;
+  }
 }
 
 const FieldDescriptor* FindExtension(const DescriptorPool& pool, const std::string& type, int number) {
@@ -76,8 +99,9 @@ class Answerer {
 
   void AddWithImports(const FileDescriptor& file, std::set<std::string>& seen) {
     if (!seen.insert(file.name()).second) return;
-    google::protobuf::FileDescriptorProto proto;
+    FileDescriptorProto proto;
     file.CopyTo(&proto);
+    CopyComments(source_, file, proto);
     file.CopyJsonNameTo(&proto);  // else grpcurl takes order_id for the JSON name, which is orderId
     response_.mutable_file_descriptor_response()->add_file_descriptor_proto(proto.SerializeAsString());
     for (int i = 0; i < file.dependency_count(); ++i) AddWithImports(*file.dependency(i), seen);

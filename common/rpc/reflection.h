@@ -13,7 +13,7 @@
 
 namespace unwind {
 
-// What reflection shows.
+// What reflection shows: of a file that several pools have in the same content, the comments of the first that has any.
 struct ReflectionSource {
   std::vector<std::string> services;                           // full names, as `list` shows them
   std::vector<const google::protobuf::DescriptorPool*> pools;  // asked in order; must outlive the server

@@ -76,6 +76,7 @@ absl::Status Server::Serve(const ServerSetup& setup) {
   if (admin_ != nullptr) {
     PortServices admin;
     admin.services = setup.admin_services;
+    admin.pools = setup.pools;
     RETURN_IF_ERROR(admin_->Serve(admin, connections_max));
   }
   if (metrics_ != nullptr) {

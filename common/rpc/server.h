@@ -16,7 +16,7 @@
 namespace unwind {
 
 struct ServerSetup : PortServices {
-  std::vector<NamedService> admin_services;                       // on the admin port, and nowhere else
+  std::vector<NamedService> admin_services;                       // on the admin port, described by the same pools
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics;  // scraped besides the process's registry
 };
 

@@ -90,6 +90,9 @@ describe_all stock_svc shop.stock.v1.StockService
 describe_all payment_svc shop.payment.v1.PaymentService
 describe_all mock_pg pg.v1.PaymentGateway pg.v1.MockControl
 
+"$GRPCURL" -plaintext "$(address orchestrator)" describe $CHECKOUT | expect "// " "describe shows the comments of a served method"
+"$GRPCURL" -plaintext "$(address orchestrator_admin)" describe $SAGAS | expect "// " "and those of the operators' service"
+
 echo "Orders and sagas:"
 placed="$(call orchestrator $CHECKOUT/PlaceOrder "$(order r1 lamp 2)")" || fail "PlaceOrder: $placed"
 expect '"state": "STATE_PAID"' "PlaceOrder is paid" <<<"$placed"

@@ -12,7 +12,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/descriptor.pb.h"
+#include "grpc/reflection/v1/reflection.grpc.pb.h"
+#include "grpcpp/client_context.h"
 #include "gtest/gtest.h"
 #include "tests/support/books.h"
 #include "tests/support/cluster.h"
@@ -195,6 +199,34 @@ TEST(Ready, TheLogSaysWhereTheRowsAre) {
       return absl::StrContains(ContentsOf((*cluster)->LogPath(node)), said);
     })) << ContentsOf((*cluster)->LogPath(node));
   }
+}
+
+// Whether reflection shows comments in the file of `service`.
+bool HasComments(const std::shared_ptr<grpc::Channel>& channel, const std::string& service) {
+  using grpc::reflection::v1::ServerReflection;
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kEndPatience));
+  const auto stub = ServerReflection::NewStub(channel);
+  const auto stream = stub->ServerReflectionInfo(&context);
+  grpc::reflection::v1::ServerReflectionRequest request;
+  request.set_file_containing_symbol(service);
+  grpc::reflection::v1::ServerReflectionResponse response;
+  EXPECT_TRUE(stream->Write(request) && stream->Read(&response));
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+  google::protobuf::FileDescriptorProto file;
+  EXPECT_TRUE(file.ParseFromString(response.file_descriptor_response().file_descriptor_proto(0)));
+  const auto& places = file.source_code_info().location();
+  return std::any_of(places.begin(), places.end(), [](const auto& place) { return place.has_leading_comments(); });
+}
+
+TEST(Ready, ReflectionShowsTheCommentsOfWhatTheOrchestratorServes) {
+  ClusterOptions options;
+  options.bin_dir = UNWIND_BIN_DIR;
+  const auto cluster = Cluster::Start(options);
+  ASSERT_TRUE(cluster.ok()) << cluster.status();
+  EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kOrchestrator), "shop.checkout.v1.CheckoutService"));
+  EXPECT_TRUE(HasComments((*cluster)->AdminChannel(Node::kOrchestrator), "saga.v1.SagaService"));
 }
 
 TEST(Instance, ASecondProcessUnderOneNameIsRefusedAndTheFirstGoesOn) {

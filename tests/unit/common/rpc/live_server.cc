@@ -53,10 +53,32 @@ grpc::ServerUnaryReactor* EchoStock::Reserve(grpc::CallbackServerContext* contex
   });
 }
 
+// Builds a file that is compiled in, after its imports, into `pool`.
+void BuildCopy(const google::protobuf::FileDescriptor& file, google::protobuf::DescriptorPool& pool) {
+  if (pool.FindFileByName(file.name()) != nullptr) return;
+  for (int i = 0; i < file.dependency_count(); ++i) BuildCopy(*file.dependency(i), pool);
+  google::protobuf::FileDescriptorProto copy;
+  file.CopyTo(&copy);
+  file.CopyJsonNameTo(&copy);  // as protoc writes it
+  auto& comment = *copy.mutable_source_code_info()->add_location();
+  comment.add_path(google::protobuf::FileDescriptorProto::kPackageFieldNumber);
+  comment.add_span(0);
+  comment.add_span(0);
+  comment.add_span(1);
+  comment.set_leading_comments(kComment);
+  CHECK(pool.BuildFile(copy) != nullptr);
+}
+
 DepotPool::DepotPool() {
-  google::protobuf::FileDescriptorProto options;
-  google::protobuf::FieldOptions::descriptor()->file()->CopyTo(&options);
-  CHECK(pool_.BuildFile(options) != nullptr);
+  BuildCopy(*google::protobuf::FieldOptions::descriptor()->file(), pool_);
+  BuildCopy(*shop::stock::v1::ReserveRequest::descriptor()->file(), pool_);
+  // Another edition of what is compiled in.
+  google::protobuf::FileDescriptorProto details;
+  CHECK(google::protobuf::TextFormat::ParseFromString(
+      "name: \"google/rpc/error_details.proto\" package: \"google.rpc\" "
+      "source_code_info { location { path: 2 span: [0, 0, 1] leading_comments: \"another\" } }",
+      &details));
+  CHECK(pool_.BuildFile(details) != nullptr);
   google::protobuf::FileDescriptorProto depot;
   CHECK(google::protobuf::TextFormat::ParseFromString(kDepotFile, &depot));
   CHECK(pool_.BuildFile(depot) != nullptr);

@@ -15,6 +15,7 @@ namespace unwind {
 
 inline constexpr char kStock[] = "shop.stock.v1.StockService";
 inline constexpr char kDepot[] = "depot.v1.DepotService";
+inline constexpr char kComment[] = " Before the package.\n";
 
 // Answers Reserve with the reservation's id, but "refused" with STOCK_NOT_ENOUGH; all else is UNIMPLEMENTED.
 class EchoStock final : public shop::stock::v1::StockService::CallbackService {
@@ -25,7 +26,8 @@ class EchoStock final : public shop::stock::v1::StockService::CallbackService {
 };
 
 // depot/v1/depot.proto, which nothing compiled in: service DepotService { rpc Store(Crate) returns (Crate); }, a nested
-// enum, an extension of FieldOptions.
+// enum, an extension of FieldOptions. Besides kStock's file and what both import, with kComment, and another edition of
+// google/rpc/error_details.proto.
 class DepotPool {
  public:
   DepotPool();

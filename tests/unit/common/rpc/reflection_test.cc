@@ -116,6 +116,17 @@ TYPED_TEST(ReflectionTest, SendsImportsAlong) {
                             "google/api/annotations.proto", "google/protobuf/descriptor.proto"}));
 }
 
+TYPED_TEST(ReflectionTest, ShowsTheCommentsOfAPoolThatHasTheSameFile) {
+  const auto comments = [this](const std::string& symbol) {
+    google::protobuf::FileDescriptorProto file;
+    EXPECT_TRUE(file.ParseFromString(this->AskSymbol(symbol).file_descriptor_response().file_descriptor_proto(0)));
+    return file.source_code_info().location_size() == 0 ? "" : file.source_code_info().location(0).leading_comments();
+  };
+  EXPECT_EQ(comments(kStock), kComment);
+  EXPECT_EQ(comments("google.rpc.ErrorInfo"), "");
+  EXPECT_EQ(comments("grpc.health.v1.Health"), "");
+}
+
 TYPED_TEST(ReflectionTest, KnowsErrorDetailsThoughNothingImportsThem) {
   for (const char* const detail : {"google.rpc.ErrorInfo", "google.rpc.BadRequest", "google.rpc.RetryInfo"}) {
     EXPECT_THAT(this->FileNames(this->AskSymbol(detail)), Contains("google/rpc/error_details.proto"));
