@@ -7,6 +7,7 @@
 #include "common/base/crash_point.h"
 #include "common/base/status_macros.h"
 #include "common/base/uuid.h"
+#include "common/db/migrate.h"
 #include "common/rpc/error.h"
 #include "mock_pg/ledger_store.h"
 
@@ -53,6 +54,11 @@ void Gateway::Submit(Operation operation, absl::AnyInvocable<void(Answer) &&> do
 void Gateway::Reset(absl::AnyInvocable<void(absl::StatusOr<std::int64_t>) &&> done) {
   Job job = Clear{std::move(done)};
   if (!writer_.Push(std::move(job))) std::move(std::get<Clear>(job).done)(Overloaded());
+}
+
+void Gateway::Probe(std::function<void(absl::Status)> done) {
+  Job job = Touch{std::move(done)};
+  if (!writer_.Push(std::move(job))) std::get<Touch>(job).done(Overloaded());
 }
 
 void Gateway::Get(std::string key, absl::AnyInvocable<void(absl::StatusOr<Entry>) &&> done) {
@@ -113,13 +119,14 @@ void Gateway::Stop() {
   reader_.Stop();
 }
 
-// A reset is alone in its transaction, and in its turn.
+// A reset and a probe are alone in their transaction, and in their turn.
 void Gateway::Handle(std::vector<Job> jobs) {
   for (auto begin = jobs.begin(); begin != jobs.end();) {
-    const auto end = std::find_if(begin, jobs.end(), [](const Job& job) { return std::holds_alternative<Clear>(job); });
+    const auto end = std::find_if(begin, jobs.end(), [](const Job& job) { return !std::holds_alternative<Move>(job); });
     if (begin != end) HandleMoves(absl::MakeSpan(&*begin, static_cast<std::size_t>(end - begin)));
     if (end == jobs.end()) return;
-    HandleClear(std::get<Clear>(*end));
+    if (auto* const clear = std::get_if<Clear>(&*end)) HandleClear(*clear);
+    if (const auto* const touch = std::get_if<Touch>(&*end)) touch->done(ProbeWrite(*connection_, kLedgerComponent));
     begin = end + 1;
   }
 }

@@ -3,6 +3,7 @@
 #define UNWIND_MOCK_PG_GATEWAY_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -23,6 +24,8 @@
 #include "mock_pg/scenario.h"
 
 namespace unwind::pg {
+
+inline constexpr char kLedgerComponent[] = "mock_pg";  // of the schema
 
 // Thread-safe. `done`s run on the writer's or the reader's thread, after the commit.
 class Gateway {
@@ -63,6 +66,9 @@ class Gateway {
   // Counts one answered Confirm or Cancel; crashes if it was the last that the scenario allows.
   void CountAnswer();
 
+  // Writes what changes nothing; `done` gets how that ended.
+  void Probe(std::function<void(absl::Status)> done);
+
   // Answers what is queued, then stops. Idempotent.
   void Stop();
 
@@ -74,7 +80,10 @@ class Gateway {
   struct Clear {
     absl::AnyInvocable<void(absl::StatusOr<std::int64_t>) &&> done;
   };
-  using Job = std::variant<Move, Clear>;
+  struct Touch {
+    std::function<void(absl::Status)> done;
+  };
+  using Job = std::variant<Move, Clear, Touch>;
 
   void Handle(std::vector<Job> jobs);
   void HandleMoves(absl::Span<Job> moves);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -54,6 +55,7 @@ class ServingGateway final : public Serving {
     return {{::pg::v1::PaymentGateway::service_full_name(), &service_},
             {::pg::v1::MockControl::service_full_name(), &control_}};
   }
+  void ProbeStore(std::function<void(absl::Status)> done) override { gateway_.Probe(std::move(done)); }
   void BeforeDrain() override { service_.Close(); }
   void Stop() override { gateway_.Stop(); }
 
@@ -78,7 +80,7 @@ int main(int argc, char** argv) {
   return unwind::ServiceMain(argc, argv,
                              {.name = "mock_pg",
                               .usage = "a payment gateway with a durable ledger and scripted faults.",
-                              .component = "mock_pg",
+                              .component = unwind::pg::kLedgerComponent,
                               .migrations = kLedgerMigrations,
                               .has_barrier = false,
                               .start = unwind::pg::Start});

@@ -1,4 +1,5 @@
 // payment_svc: payments, taken through the payment gateway.
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,6 +34,7 @@ class ServingPayments final : public Serving {
       : gateway_(std::move(gateway)), participant_(std::move(participant)) {}
 
   std::vector<NamedService> services() override { return participant_->services(); }
+  void ProbeStore(std::function<void(absl::Status)> done) override { participant_->ProbeStore(std::move(done)); }
   void Stop() override {
     gateway_->Stop();
     participant_->Stop();

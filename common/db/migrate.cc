@@ -29,6 +29,8 @@ constexpr char kInsertVersion[] =
     "INSERT INTO schema_version (component, version) VALUES (:component, :version)"
     " ON CONFLICT DO NOTHING RETURNING version";
 
+constexpr char kTouch[] = "UPDATE schema_version SET version = version WHERE component = :component AND version = 1";
+
 // A file may rewrite a large table, and wait for a process that does.
 constexpr char kTakeYourTime[] = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
 
@@ -164,6 +166,13 @@ absl::Status Migrate(Connection& connection, absl::string_view component, const 
         absl::StrCat(failed, "; if another program's tables are in the database, name one of its own in --db"));
   }
   return absl::OkStatus();
+}
+
+absl::Status ProbeWrite(Connection& connection, const std::string& component) {
+  return connection.WriteOnce([&](soci::session& session) {
+    const long long rows = Statement(session, kTouch, soci::use(component)).CountChanges();
+    return rows == 1 ? absl::OkStatus() : SetUpFault(absl::StrCat("schema_version has no row of ", component));
+  });
 }
 
 }  // namespace unwind

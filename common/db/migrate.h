@@ -34,6 +34,9 @@ struct MigrationStep {
 absl::Status Migrate(Connection& connection, absl::string_view component, const Migrations& migrations,
                      const std::vector<MigrationStep>& steps = {});
 
+// Writes what stands in `component`'s first row of schema_version into it again: whether the database takes writes now.
+absl::Status ProbeWrite(Connection& connection, const std::string& component);
+
 }  // namespace unwind
 
 #endif  // UNWIND_COMMON_DB_MIGRATE_H_

@@ -1,7 +1,10 @@
 #include "common/participant/participant.h"
 
+#include <functional>
 #include <mutex>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "common/base/batch_writer.h"
 #include "common/base/check.h"
@@ -32,17 +35,17 @@ prometheus::Histogram& BatchCalls() {
 // Owned by the Participant and, weakly, by what the domain still has to continue.
 class Participant::Writer : public std::enable_shared_from_this<Writer> {
  public:
+  using Probed = std::function<void(absl::Status)>;
+
   Writer(std::unique_ptr<Connection> connection, Domain& domain, const Clock& clock, ParticipantOptions options)
       : domain_(domain),
         options_(std::move(options)),
         rounds_(std::move(connection), domain, clock, options_,
                 {.answer = [this](Submission& call) { Answer(call); },
                  .continue_ = [this](const SubmissionPtr& call) { Continue(call); }}),
-        // Never full: every job is one of the open_ calls.
-        queue_(options_.batch_max, options_.queue_max, [this](std::vector<SubmissionPtr> calls) {
-          BatchCalls().Observe(static_cast<double>(calls.size()));
-          rounds_.Handle(std::move(calls));
-        }) {}
+        // Never full: every job is one of the open_ calls, or the one probe.
+        queue_(options_.batch_max, options_.queue_max + 1, [this](std::vector<Job> jobs) { Handle(std::move(jobs)); }) {
+  }
 
   void Submit(SubmissionPtr call) {
     absl::Status refusal;
@@ -61,6 +64,17 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
     std::move(call->done)({.status = std::move(refusal), .response = "", .effect_free = false});
   }
 
+  void Probe(Probed done) {
+    {
+      std::lock_guard lock(mutex_);
+      if (!stopped_) {
+        CHECK(queue_.Push(std::move(done)));
+        return;
+      }
+    }
+    done(absl::UnavailableError("stopped"));
+  }
+
   void Stop() {
     {
       std::lock_guard lock(mutex_);
@@ -70,6 +84,23 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
   }
 
  private:
+  using Job = std::variant<SubmissionPtr, Probed>;
+
+  // On the writer's thread.
+  void Handle(std::vector<Job> jobs) {
+    std::vector<SubmissionPtr> calls;
+    std::vector<Probed> probes;
+    for (Job& job : jobs) {
+      if (auto* const call = std::get_if<SubmissionPtr>(&job)) calls.push_back(std::move(*call));
+      if (auto* const probe = std::get_if<Probed>(&job)) probes.push_back(std::move(*probe));
+    }
+    if (!calls.empty()) {
+      BatchCalls().Observe(static_cast<double>(calls.size()));
+      rounds_.Handle(std::move(calls));
+    }
+    for (const Probed& done : probes) done(rounds_.Probe());
+  }
+
   // On the writer's thread.
   void Continue(const SubmissionPtr& call) {
     domain_.Continue(call->command, [weak = weak_from_this(), domain = options_.domain, call](std::any continuation) {
@@ -104,9 +135,9 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
   const ParticipantOptions options_;
   Rounds rounds_;  // the writer's thread only
   std::mutex mutex_;
-  std::size_t open_ = 0;              // guarded by mutex_: calls accepted and not answered
-  bool stopped_ = false;              // guarded by mutex_
-  BatchWriter<SubmissionPtr> queue_;  // last: its thread runs on what is above
+  std::size_t open_ = 0;    // guarded by mutex_: calls accepted and not answered
+  bool stopped_ = false;    // guarded by mutex_
+  BatchWriter<Job> queue_;  // last: its thread runs on what is above
 };
 
 void Domain::Continue(const Command&, std::function<void(std::any)>) {
@@ -127,6 +158,8 @@ void Participant::Submit(int method, CallKey key, std::shared_ptr<const google::
   // Hashed here, on the caller's thread: the writer's time is scarcer.
   writer_->Submit(MakeSubmission(method, std::move(key), std::move(request), std::move(done)));
 }
+
+void Participant::Probe(std::function<void(absl::Status)> done) { writer_->Probe(std::move(done)); }
 
 void Participant::Stop() { writer_->Stop(); }
 

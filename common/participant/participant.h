@@ -117,6 +117,10 @@ class Participant {
   // of whether it happened.
   void Submit(int method, CallKey key, std::shared_ptr<const google::protobuf::Message> request, Done done);
 
+  // Writes what changes nothing, behind the calls that were submitted before: `done` gets how that ended, on the
+  // writer's thread. REQUIRES: the one before has ended.
+  void Probe(std::function<void(absl::Status)> done);
+
   // Answers what is queued, then stops; what comes later is UNAVAILABLE. Idempotent.
   void Stop();
 

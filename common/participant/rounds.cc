@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/crash_point.h"
 #include "common/base/log.h"
+#include "common/db/migrate.h"
 #include "common/metrics/registry.h"
 #include "common/participant/barrier_rows.h"
 #include "common/rpc/error.h"
@@ -73,6 +74,8 @@ void Rounds::Handle(std::vector<SubmissionPtr> calls) {
   while (!calls.empty()) calls = HandleRound(std::move(calls));
   Purge();
 }
+
+absl::Status Rounds::Probe() { return ProbeWrite(*connection_, kBarrierComponent); }
 
 // One call of each step; returns the others. So a repeat finds its twin's row in the next round and needs no rule of
 // its own.

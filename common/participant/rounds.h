@@ -47,6 +47,9 @@ class Rounds {
   // Puts every one of `calls` out exactly once.
   void Handle(std::vector<SubmissionPtr> calls);
 
+  // Whether the database takes writes now.
+  absl::Status Probe();
+
  private:
   std::vector<SubmissionPtr> HandleRound(std::vector<SubmissionPtr> calls);
   bool IsTooOld(const Submission& call, absl::Time now) const;

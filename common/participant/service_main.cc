@@ -1,6 +1,7 @@
 #include "common/participant/service_main.h"
 
 #include <cstdio>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -8,10 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/flags.h"
 #include "common/base/log.h"
+#include "common/base/repeat.h"
 #include "common/base/status_macros.h"
 #include "common/base/stop_signals.h"
 #include "common/db/open.h"
 #include "common/participant/options.h"
+#include "common/participant/store_health.h"
 
 ABSL_FLAG(
     std::string, db, "",
@@ -49,7 +52,11 @@ absl::Status Run(const Program& program) {
   setup.services = serving->services();
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(setup));
   Log(Severity::kInfo, "ready", {{"store", NameOfDatabase(database)}});
+  StoreHealth health(std::bind_front(&Serving::ProbeStore, serving.get()), clock,
+                     std::bind_front(&Server::SetServing, server.get()));
+  Repeat checking(StoreHealth::kPause, [&health] { return health.Check(); });
   server->WaitAndDrain(nullptr, [&serving] { serving->BeforeDrain(); });
+  checking.Stop();
   serving->Stop();
   return absl::OkStatus();
 }
@@ -65,6 +72,8 @@ ServingParticipant::ServingParticipant(std::unique_ptr<StepDomain> domain, const
       service_(table, domain_->methods(), participant_, reader_, enable_reset) {}
 
 std::vector<NamedService> ServingParticipant::services() { return {{service_.name(), &service_}}; }
+
+void ServingParticipant::ProbeStore(std::function<void(absl::Status)> done) { participant_.Probe(std::move(done)); }
 
 void ServingParticipant::Stop() {
   participant_.Stop();

@@ -32,10 +32,13 @@ class Serving {
 
   virtual std::vector<NamedService> services() = 0;
 
+  // Writes what changes nothing, and tells how that ended (see StoreHealth::Probe). One at a time.
+  virtual void ProbeStore(std::function<void(absl::Status)> done) = 0;
+
   // Ends the calls that would hold up the drain.
   virtual void BeforeDrain() {}
 
-  // After the drain: no call is under way any more.
+  // After the drain: no call is under way any more. A probe that is out ends.
   virtual void Stop() = 0;
 };
 
@@ -47,6 +50,7 @@ class ServingParticipant final : public Serving {
                      Databases databases, const Clock& clock, bool enable_reset);
 
   std::vector<NamedService> services() override;
+  void ProbeStore(std::function<void(absl::Status)> done) override;
   void Stop() override;
 
  private:

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "common/base/repeat.h"
 #include "orchestrator/engine/driver.h"
 #include "orchestrator/engine/saga_store.h"
 #include "orchestrator/host/definition_learner.h"
-#include "orchestrator/host/repeat.h"
 
 namespace unwind {
 

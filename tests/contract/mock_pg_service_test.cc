@@ -1,4 +1,6 @@
 // mock_pg over real gRPC and SQLite: the ledger and every scenario.
+#include <future>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,6 +33,28 @@ class MockPgTest : public testing::Test {
   ScratchFolder folder_;
   PgProcess pg_{folder_};
 };
+
+TEST_F(MockPgTest, AProbeSaysWhetherTheStoreTakesWrites) {
+  const auto probe = [this] {
+    std::promise<absl::Status> ended;
+    pg_.gateway().Probe([&ended](absl::Status status) { ended.set_value(std::move(status)); });
+    return ended.get_future().get();
+  };
+  EXPECT_EQ(probe(), absl::OkStatus());
+  std::unique_ptr<Connection> other = OpenTestDatabase(folder_.File("pg.db"));
+  const auto execute = [&other](const char* sql) {
+    EXPECT_TRUE(other
+                    ->Write([sql](soci::session& session) {
+                      session << sql;
+                      return absl::OkStatus();
+                    })
+                    .ok());
+  };
+  execute("ALTER TABLE schema_version RENAME TO elsewhere");
+  EXPECT_EQ(probe().code(), absl::StatusCode::kUnavailable);
+  execute("ALTER TABLE elsewhere RENAME TO schema_version");
+  EXPECT_EQ(probe(), absl::OkStatus());
+}
 
 std::string Key(int i) { return "key-" + std::to_string(i); }
 

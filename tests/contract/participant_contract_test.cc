@@ -458,6 +458,23 @@ TEST_F(ParticipantContractTest, AClockThatIsOffIsCountedAndLoggedOnceForManyCall
   EXPECT_EQ(TooOld(), before + 4);
 }
 
+TEST_F(ParticipantContractTest, AProbeSaysWhetherTheStoreTakesWrites) {
+  const auto probe = [this] {
+    std::promise<absl::Status> ended;
+    shop_.participant().Probe([&ended](absl::Status status) { ended.set_value(std::move(status)); });
+    return ended.get_future().get();
+  };
+  EXPECT_EQ(probe(), absl::OkStatus());
+  const int writes = shop_.faults->writes();
+  EXPECT_EQ(probe(), absl::OkStatus());
+  EXPECT_EQ(shop_.faults->writes(), writes + 1);
+  shop_.faults->FailNextWrite();
+  EXPECT_EQ(probe().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(probe(), absl::OkStatus());
+  shop_.participant().Stop();
+  EXPECT_EQ(probe().code(), absl::StatusCode::kUnavailable);
+}
+
 TEST_F(ParticipantContractTest, ASlowFarSideDoesNotMakeAStepTooOld) {
   shop_.bank.Hold();
   CallSpec pay = Pay("s1");

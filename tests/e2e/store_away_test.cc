@@ -1,8 +1,12 @@
 // The orchestrator's database is away without saying so: a PostgreSQL that hangs behind a connection that lives, or
 // behind a network that loses every packet, or a SQLite file that somebody else has locked. Callers are answered before
-// they give up, the process can be stopped, and nothing is lost.
+// they give up, the process can be stopped, and nothing is lost. And the services' databases: health tells it, and when
+// they are back.
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <filesystem>
+#include <map>
 #include <thread>
 
 #include "common/db/connection.h"
@@ -16,6 +20,7 @@ namespace {
 
 using shop::checkout::v1::PlaceOrderResponse;
 
+constexpr Node kServices[] = {Node::kGateway, Node::kOrder, Node::kStock, Node::kPayment};
 constexpr int kBuyers = 24;
 constexpr absl::Duration kDeadline = absl::Seconds(2);       // of one call; the next has the same key
 constexpr absl::Duration kSagaDeadline = absl::Seconds(30);  // of place_order.yaml
@@ -41,11 +46,12 @@ class StoreAway : public ShopTest, public testing::WithParamInterface<Away> {
     ClusterOptions options;
     options.extra_flags = {{Node::kOrchestrator, {absl::StrCat("--drain=", absl::FormatDuration(kDrain))}}};
     options.database_link = [](Node node, const std::string& address) {
-      if (node != Node::kOrchestrator) return address;
-      if (!link_.empty()) return link_;
-      link_ = network_.ok() ? proxy_->AddLink(address, (*network_)->Listen().value()).value()
-                            : proxy_->AddLink(address).value();
-      return link_;
+      std::string& link = links_[node];
+      if (!link.empty()) return link;
+      const bool can_lose = node == Node::kOrchestrator && network_.ok();
+      link = can_lose ? proxy_->AddLink(address, (*network_)->Listen().value()).value()
+                      : proxy_->AddLink(address).value();
+      return link;
     };
     StartCluster(std::move(options));
   }
@@ -54,7 +60,7 @@ class StoreAway : public ShopTest, public testing::WithParamInterface<Away> {
     ShopTest::TearDownTestSuite();
     proxy_.reset();
     network_ = absl::UnavailableError("it is over");
-    link_.clear();
+    links_.clear();
   }
 
   void SetUp() override {
@@ -72,7 +78,7 @@ class StoreAway : public ShopTest, public testing::WithParamInterface<Away> {
       EXPECT_TRUE(IsOk((*network_)->Lose(true)));
       return;
     }
-    if (TestsOnPostgres()) return proxy_->Stall(link_, true);
+    if (TestsOnPostgres()) return proxy_->Stall(links_.at(Node::kOrchestrator), true);
     std::atomic<bool> locked = false;
     holds_ = true;
     holder_ = std::thread([this, &locked] {
@@ -89,10 +95,22 @@ class StoreAway : public ShopTest, public testing::WithParamInterface<Away> {
 
   void Return() {
     EXPECT_TRUE(!network_.ok() || IsOk((*network_)->Lose(false)));
-    if (TestsOnPostgres()) proxy_->Stall(link_, false);
+    if (TestsOnPostgres()) proxy_->Stall(links_.at(Node::kOrchestrator), false);
     holds_ = false;
     holds_.notify_all();
     if (holder_.joinable()) holder_.join();
+  }
+
+  // The stores of the services: PostgreSQL does not answer, or the files are not where they were.
+  void MoveServiceStores(bool away) {
+    for (const Node node : kServices) {
+      if (TestsOnPostgres()) {
+        proxy_->Stall(links_.at(node), away);
+      } else {
+        const std::string here = cluster_->Database(node), there = here + ".away";
+        std::filesystem::rename(away ? here : there, away ? there : here);
+      }
+    }
   }
 
   // Each buyer calls again and again, under one key, until `stop`.
@@ -129,7 +147,7 @@ class StoreAway : public ShopTest, public testing::WithParamInterface<Away> {
 
   inline static std::unique_ptr<FaultProxy> proxy_;
   inline static absl::StatusOr<std::unique_ptr<LossyNetwork>> network_ = absl::UnavailableError("it is not made yet");
-  inline static std::string link_;
+  inline static std::map<Node, std::string> links_;
   std::thread holder_;
   std::atomic<bool> holds_ = false;
   std::vector<shop::checkout::v1::PlaceOrderRequest> requests_;
@@ -165,6 +183,24 @@ TEST_P(StoreAway, TheProcessStopsWithinItsDrain) {
   Return();
   ASSERT_TRUE(IsOk(cluster_->Restart(Node::kOrchestrator)));
   ExpectAllEnd();
+}
+
+TEST_P(StoreAway, HealthOfAServiceSaysSoWhileItsStoreIsAway) {
+  if (GetParam() != Away::kHangs) GTEST_SKIP() << "the services' databases hang in one way only";
+  std::map<Node, std::shared_ptr<grpc::Channel>> channels;
+  for (const Node node : kServices) channels[node] = cluster_->Channel(node);
+  const auto all_are = [&](bool serving) {
+    return std::all_of(channels.begin(), channels.end(),
+                       [serving](const auto& each) { return IsServing(each.second) == serving; });
+  };
+  EXPECT_TRUE(all_are(true));
+  MoveServiceStores(true);
+  EXPECT_TRUE(Eventually(kPatience, [&] { return all_are(false); }));
+  for (const auto& [node, channel] : channels) EXPECT_TRUE(IsServing(channel, "")) << NodeName(node) << " lives";
+  MoveServiceStores(false);
+  EXPECT_TRUE(Eventually(kPatience, [&] { return all_are(true); }));
+  PlaceOrderResponse response;
+  EXPECT_TRUE(shop_.Place(Shop::Order("member-1", NewProduct(1)), &response, kPatience).ok());
 }
 
 INSTANTIATE_TEST_SUITE_P(Which, StoreAway, testing::Values(Away::kHangs, Away::kLosesPackets),

@@ -23,30 +23,6 @@ constexpr absl::Duration kStartPatience = absl::Seconds(30);
 constexpr absl::Duration kStopPatience = absl::Seconds(5);
 constexpr std::size_t kLogTailBytes = 2000;
 
-// Whether the process says that callers should be sent to it. In raw bytes: gRPC keeps the generated message to itself.
-bool Serving(const std::shared_ptr<grpc::Channel>& channel) {
-  static constexpr char kRequest[] = "\x0a\x09readiness";
-  static constexpr char kServing[] = "\x08\x01";
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
-  grpc::GenericStub stub(channel);
-  grpc::CompletionQueue queue;
-  grpc::ByteBuffer request;
-  const grpc::Slice name(kRequest);
-  request = grpc::ByteBuffer(&name, 1);
-  auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
-  call->StartCall();
-  grpc::ByteBuffer reply;
-  grpc::Status status;
-  call->Finish(&reply, &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  queue.Next(&tag, &ok);
-  grpc::Slice bytes;
-  if (!status.ok() || !reply.DumpToSingleSlice(&bytes).ok()) return false;
-  return std::string(reinterpret_cast<const char*>(bytes.begin()), bytes.size()) == kServing;
-}
-
 std::string Tail(const std::string& text) {
   return text.size() <= kLogTailBytes ? text : absl::StrCat("...", text.substr(text.size() - kLogTailBytes));
 }
@@ -79,8 +55,32 @@ std::string NodeName(Node node) {
   std::abort();
 }
 
+// In raw bytes: gRPC keeps the generated message to itself.
+bool IsServing(const std::shared_ptr<grpc::Channel>& channel, const std::string& name) {
+  static constexpr char kServing[] = "\x08\x01";
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
+  grpc::GenericStub stub(channel);
+  grpc::CompletionQueue queue;
+  grpc::ByteBuffer request;
+  const grpc::Slice named(name.empty() ? ""
+                                       : absl::StrCat("\x0a", std::string(1, static_cast<char>(name.size())), name));
+  request = grpc::ByteBuffer(&named, 1);
+  auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
+  call->StartCall();
+  grpc::ByteBuffer reply;
+  grpc::Status status;
+  call->Finish(&reply, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  grpc::Slice bytes;
+  if (!status.ok() || !reply.DumpToSingleSlice(&bytes).ok()) return false;
+  return std::string(reinterpret_cast<const char*>(bytes.begin()), bytes.size()) == kServing;
+}
+
 absl::Status WaitUntilHealthy(const std::shared_ptr<grpc::Channel>& channel, absl::Duration patience) {
-  if (Eventually(patience, [&channel] { return Serving(channel); })) return absl::OkStatus();
+  if (Eventually(patience, [&channel] { return IsServing(channel); })) return absl::OkStatus();
   return absl::DeadlineExceededError(absl::StrCat("not healthy after ", absl::FormatDuration(patience)));
 }
 
@@ -187,7 +187,7 @@ absl::Status Cluster::Launch(Node node) {
   const std::shared_ptr<grpc::Channel> channel = NewChannel(seat.address, 1 << 20);
   bool healthy = false;
   Eventually(kStartPatience, [&] {
-    healthy = Serving(channel);
+    healthy = IsServing(channel);
     return healthy || !seat.process->Running();
   });
   if (healthy) return absl::OkStatus();

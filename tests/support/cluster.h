@@ -113,6 +113,10 @@ class Cluster {
   std::map<Node, std::shared_ptr<grpc::Channel>> admin_channels_;
 };
 
+// Whether grpc.health.v1.Health says SERVING of `name`: "readiness", whether callers should be sent to the process; "",
+// whether it lives.
+bool IsServing(const std::shared_ptr<grpc::Channel>& channel, const std::string& name = "readiness");
+
 // OK once grpc.health.v1.Health says that callers should be sent to the process.
 absl::Status WaitUntilHealthy(const std::shared_ptr<grpc::Channel>& channel, absl::Duration patience);
 

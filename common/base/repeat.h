@@ -1,6 +1,6 @@
-// Work that comes back: the lease's renewal, the purge.
-#ifndef UNWIND_ORCHESTRATOR_HOST_REPEAT_H_
-#define UNWIND_ORCHESTRATOR_HOST_REPEAT_H_
+// Work that comes back: the lease's renewal, the purge, the probe of a store.
+#ifndef UNWIND_COMMON_BASE_REPEAT_H_
+#define UNWIND_COMMON_BASE_REPEAT_H_
 
 #include <condition_variable>
 #include <functional>
@@ -52,4 +52,4 @@ class Repeat {
 
 }  // namespace unwind
 
-#endif  // UNWIND_ORCHESTRATOR_HOST_REPEAT_H_
+#endif  // UNWIND_COMMON_BASE_REPEAT_H_
