@@ -10,7 +10,7 @@ namespace unwind {
 namespace {
 
 constexpr absl::string_view kRows = "ROWS(";
-constexpr absl::string_view kForUpdate = " FOR UPDATE";
+constexpr absl::string_view kLocks[] = {" FOR UPDATE", " FOR KEY SHARE"};
 
 // Where a session's query stream keeps our pointer: the standard's way to hang something of one's own on a stream.
 int Slot() {
@@ -43,7 +43,9 @@ std::string Translate(Dialect dialect, absl::string_view sql) {
     sql.remove_prefix(at);
     absl::StrAppend(&translated, TakeRows(dialect, sql));
   }
-  if (dialect == Dialect::kSqlite) sql = sql.substr(0, sql.find(kForUpdate));
+  if (dialect == Dialect::kSqlite) {
+    for (const absl::string_view lock : kLocks) sql = sql.substr(0, sql.find(lock));
+  }
   absl::StrAppend(&translated, sql);
   return translated;
 }

@@ -1,7 +1,8 @@
 // SQL that is written once for both kinds of databases. It differs in two places, which are written as
 //   ROWS(:name) AS r     the elements of the JSON array in parameter :name, each an array r.value: r.value ->> 0 is the
 //                        first thing in it. Text; CAST(r.value ->> 0 AS BIGINT) a number.
-//   ... FOR UPDATE       at the end: locks the rows on PostgreSQL; in SQLite a Write is the only writer anyway.
+//   ... FOR UPDATE, ... FOR KEY SHARE
+//                        at the end: locks the rows on PostgreSQL; in SQLite a Write is the only writer anyway.
 #ifndef UNWIND_COMMON_DB_STATEMENT_H_
 #define UNWIND_COMMON_DB_STATEMENT_H_
 

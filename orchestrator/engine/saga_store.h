@@ -48,8 +48,10 @@ struct SagaWrite {
 
 enum class WriteResult : std::uint8_t {
   kStored,
-  kConflict,   // the stored version is not seen_version, or another instance owns it: drop the copy and load again
-  kKeyExists,  // an insert whose (definition, key_scope, key), or (definition, '', key), is taken: load that one
+  // The stored version is not seen_version, or another instance owns it, or the row of an insert is there already, as
+  // after an earlier try: drop the copy and load again.
+  kConflict,
+  kKeyExists,  // an insert whose (definition, key_scope, key), or (definition, '', key), another saga has: load that
 };
 
 // Which sagas a list has: those that every field lets through.
@@ -135,7 +137,7 @@ class SagaStore {
                                                             int limit) = 0;
 
   // Takes or renews the lease row of `instance` (unique id, stable over restarts) with a new epoch, reachable at
-  // `address`.
+  // `address`. What an older epoch has claimed, taken or written by then LoadOwned finds; it does nothing more.
   virtual absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address,
                                         absl::Duration length) = 0;
   // Extends it. ABORTED if the epoch is no longer the stored one.
@@ -148,9 +150,9 @@ class SagaStore {
   // Ends it, so that others may claim its sagas at once. OK also if it is over.
   virtual absl::Status Release(const Lease& lease) = 0;
 
-  // Makes at most `limit` unfinished sagas of the definitions `drivable` `lease.instance`'s own whose owner's lease is
-  // over, those that go back first; as they are now. An unreadable one keeps its owner (at most `limit` of these are
-  // named). What the former owner still writes of them is a conflict. Nothing if `lease` is over.
+  // Makes at most `limit` unfinished sagas of the definitions `drivable` `lease.instance`'s own whose owner is another
+  // and has a lease that is over, those that go back first; as they are now. An unreadable one keeps its owner (at most
+  // `limit` of these are named). What the former owner still writes of them is a conflict. Nothing if `lease` is over.
   // UNAVAILABLE: it may own more sagas than it knows; LoadOwned tells.
   virtual absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                          int limit) = 0;

@@ -23,9 +23,6 @@ constexpr char kGoingBack[] = "state = 2";
 constexpr char kUnfinished[] = "state IN (1, 2, 5)";
 
 constexpr char kOwn[] = "UPDATE saga SET owner = CAST(:owner AS text) WHERE ";
-constexpr char kIfHeld[] =
-    " AND EXISTS (SELECT 1 FROM instance AS holder WHERE holder.id = :instance AND holder.epoch = CAST(:epoch AS "
-    "bigint))";
 
 // Each owner's sagas are read along an index, so that a large takeover sorts nothing.
 std::string LapsedSagas(Dialect dialect, absl::string_view which) {
@@ -60,15 +57,12 @@ class Claiming {
     }
   }
 
-  // Empty if `lease` is over.
-  SagaPage Own(const Lease& lease) {
+  SagaPage Own(const std::string& instance) {
     if (ids_.empty()) return std::move(found_);
     const std::string ids = ids_.json();
-    const long long epoch = lease.epoch;
-    const std::string own = absl::StrCat(kOwn, "id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)", kIfHeld);
-    if (Statement(sql_, own, use(lease.instance), use(ids), use(lease.instance), use(epoch)).CountChanges() == 0)
-      return {};
-    for (Saga& saga : found_.sagas) saga.owner = lease.instance;
+    const std::string own = absl::StrCat(kOwn, "id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)");
+    Statement(sql_, own, use(instance), use(ids)).CountChanges();
+    for (Saga& saga : found_.sagas) saga.owner = instance;
     return std::move(found_);
   }
 
@@ -92,14 +86,14 @@ class Claiming {
 
 }  // namespace
 
-std::vector<std::string> LapsedOwners(soci::session& sql) {
+std::vector<std::string> LapsedOwners(soci::session& sql, const std::string& self) {
   const std::string query =
-      absl::StrCat("SELECT id FROM instance WHERE lease_until < ", NowIn(DialectOf(sql)),
+      absl::StrCat("SELECT id FROM instance WHERE id <> :self AND lease_until < ", NowIn(DialectOf(sql)),
                    " AND EXISTS (SELECT 1 FROM saga AS s WHERE s.owner = instance.id AND s.state IN (1, 2, 5))"
                    " ORDER BY id");
   std::vector<std::string> owners;
   std::string id;
-  Statement select(sql, query, into(id));
+  Statement select(sql, query, use(self), into(id));
   select.Execute();
   while (select.Fetch()) owners.push_back(id);
   return owners;
@@ -109,23 +103,24 @@ absl::StatusOr<SagaPage> ClaimSagas(Connection& connection, const Lease& lease, 
                                     const std::vector<DefinitionVersion>& drivable, int limit) {
   SagaPage claimed;
   RETURN_IF_ERROR(connection.Write([&](soci::session& sql) {
+    if (!HoldLease(sql, lease).ok()) return absl::OkStatus();
     Claiming claiming(sql, drivable, limit);
     for (const char* const which : {kGoingBack, kUnfinished}) {
       for (const std::string& owner : owners) claiming.Find(owner, which);
     }
-    claimed = claiming.Own(lease);
+    claimed = claiming.Own(lease.instance);
     return absl::OkStatus();
   }));
   return claimed;
 }
 
 absl::StatusOr<Saga> TakeSaga(Connection& connection, const Lease& lease, absl::string_view saga_id) {
-  const std::string query = absl::StrCat(kOwn, "id = :id AND state IN (1, 2, 5)", kIfHeld, " RETURNING ", kSagaColumns);
+  const std::string query = absl::StrCat(kOwn, "id = :id AND state IN (1, 2, 5) RETURNING ", kSagaColumns);
   const std::string id(saga_id);
-  const long long epoch = lease.epoch;
   absl::StatusOr<Saga> taken;
   RETURN_IF_ERROR(connection.Write([&](soci::session& sql) {
-    const std::vector<SagaRow> rows = SagasOf(sql, query, lease.instance, id, lease.instance, epoch);
+    std::vector<SagaRow> rows;
+    if (HoldLease(sql, lease).ok()) rows = SagasOf(sql, query, lease.instance, id);
     if (rows.empty()) return absl::NotFoundError(absl::StrCat("there is no unfinished saga ", saga_id));
     taken = DecodeSaga(rows.front());
     return taken.status();

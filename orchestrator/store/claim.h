@@ -14,8 +14,8 @@
 
 namespace unwind {
 
-// The instances whose lease is over and that own unfinished sagas.
-std::vector<std::string> LapsedOwners(soci::session& sql);
+// The instances but `self` whose lease is over and that own unfinished sagas.
+std::vector<std::string> LapsedOwners(soci::session& sql, const std::string& self);
 
 // As SagaStore::Claim, of the sagas of `owners`.
 absl::StatusOr<SagaPage> ClaimSagas(Connection& connection, const Lease& lease, const std::vector<std::string>& owners,

@@ -30,8 +30,9 @@ constexpr char kAcquireOnPostgres[] = ACQUIRE(POSTGRES_NOW);
 constexpr char kRenew[] = RENEW(SQLITE_NOW);
 constexpr char kRenewOnPostgres[] = RENEW(POSTGRES_NOW);
 constexpr char kRelease[] = "UPDATE instance SET lease_until = 0 WHERE id = :id AND epoch = :epoch";
-// Commits hold FOR KEY SHARE on this row.
-constexpr char kAwaitCommits[] = "SELECT epoch FROM instance WHERE id = :id FOR UPDATE";
+// What writes sagas holds FOR KEY SHARE on this row: against a new epoch, not against a renewal.
+constexpr char kHold[] = "SELECT epoch FROM instance WHERE id = :id AND epoch = :epoch FOR KEY SHARE";
+constexpr char kAwaitWriters[] = "SELECT epoch FROM instance WHERE id = :id FOR UPDATE";
 
 constexpr absl::Duration kLeaseMax = absl::Hours(24 * 365);
 
@@ -45,6 +46,12 @@ absl::Status LeaseIsOver(const Lease& lease) {
   return absl::AbortedError(absl::StrCat("epoch ", lease.epoch, " of instance ", lease.instance, " is over"));
 }
 
+absl::Status HoldLease(soci::session& sql, const Lease& lease) {
+  const long long epoch = lease.epoch;
+  long long held = 0;
+  return RunOnce(sql, kHold, use(lease.instance), use(epoch), into(held)) ? absl::OkStatus() : LeaseIsOver(lease);
+}
+
 absl::StatusOr<Lease> AcquireLease(Connection& connection, const std::string& instance, const std::string& address,
                                    absl::Duration length) {
   const long long nanos = LeaseNanos(length);
@@ -52,7 +59,7 @@ absl::StatusOr<Lease> AcquireLease(Connection& connection, const std::string& in
   RETURN_IF_ERROR(RetryOnConflict([&] {
     return connection.Write([&](soci::session& sql) {
       const bool postgres = DialectOf(sql) == Dialect::kPostgres;
-      if (postgres) RunOnce(sql, kAwaitCommits, use(instance), into(epoch));
+      if (postgres) RunOnce(sql, kAwaitWriters, use(instance), into(epoch));
       RunOnce(sql, postgres ? kAcquireOnPostgres : kAcquire, use(instance), use(address), use(nanos), into(epoch));
       return absl::OkStatus();
     });

@@ -21,6 +21,9 @@ const char* NowIn(Dialect dialect);
 // ABORTED.
 absl::Status LeaseIsOver(const Lease& lease);
 
+// LeaseIsOver if it is. Else no new epoch is acquired before the transaction at hand has ended.
+absl::Status HoldLease(soci::session& sql, const Lease& lease);
+
 // As the calls of SagaStore with these names. On PostgreSQL AcquireLease waits for what the instance's former
 // incarnation has in flight, which from then on is fenced.
 absl::StatusOr<Lease> AcquireLease(Connection& connection, const std::string& instance, const std::string& address,

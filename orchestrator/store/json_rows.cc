@@ -23,16 +23,24 @@ namespace {
 using soci::into;
 using soci::use;
 
-constexpr int kPage = 500;
+constexpr int kPageRows = 500;
 
+// What the rows of a page may be, each with its bytes.
+constexpr char kSizesOfSagas[] =
+    "SELECT id, 0, CAST(length(steps) AS bigint) + length(input) FROM saga_1 WHERE id > :after"
+    " ORDER BY id LIMIT :limit";
+constexpr char kSizesOfEvents[] =
+    "SELECT saga_id, seq, length(detail) FROM saga_event_1"
+    " WHERE (saga_id, seq) > (:saga_id, CAST(:seq AS bigint)) AND saga_id <= :last"
+    " ORDER BY saga_id, seq LIMIT :limit";
 constexpr char kSelectSagas[] =
     "SELECT id, definition, definition_version, key, input_hash, state, version, owner, cancel_requested, backward,"
     " next_run_at, deadline, create_time, update_time, traceparent, failure, steps, input"
-    " FROM saga_1 WHERE id > :after ORDER BY id LIMIT :limit";
+    " FROM saga_1 WHERE id > :after AND id <= :last ORDER BY id";
 constexpr char kSelectEvents[] =
     "SELECT saga_id, seq, what, at, state, detail FROM saga_event_1"
-    " WHERE (saga_id, seq) > (:saga_id, CAST(:seq AS bigint)) AND saga_id <= :last"
-    " ORDER BY saga_id, seq LIMIT :limit";
+    " WHERE (saga_id, seq) > (:saga_id, CAST(:seq AS bigint)) AND (saga_id, seq) <= (:last, CAST(:last_seq AS bigint))"
+    " ORDER BY saga_id, seq";
 constexpr char kSelectDefinitions[] = "SELECT name, version, hash, yaml, descriptors FROM definition_1";
 
 #define SAGA_INTO                                                                                             \
@@ -57,27 +65,53 @@ constexpr char kInsertEventsOnPostgres[] = EVENT_INTO
 #undef SAGA_INTO
 #undef EVENT_INTO
 
+constexpr char kMakeSagas[] = "CREATE TABLE saga_unreadable AS SELECT * FROM saga_1 WHERE 1 = 0";
+constexpr char kMakeDefinitions[] = "CREATE TABLE definition_unreadable AS SELECT * FROM definition_1 WHERE 1 = 0";
+constexpr char kKeepSaga[] = "INSERT INTO saga_unreadable SELECT * FROM saga_1 WHERE id = :id";
+constexpr char kKeepDefinition[] =
+    "INSERT INTO definition_unreadable SELECT * FROM definition_1 WHERE name = :name AND version = :version";
+
 // ---- reading and writing
 
-std::vector<JsonSaga> ReadSagas(soci::session& sql, const std::string& after) {
+// Where a page ends.
+struct Place {
+  std::string id;  // of a saga; empty: there is no row
+  long long seq = 0;
+};
+
+// Of the rows that `sizes` gives at least one, and no more than have `bytes_max` together.
+template <class... Uses>
+Place EndOfPage(soci::session& sql, long long bytes_max, const char* sizes, const Uses&... uses) {
+  Place row, last;
+  long long bytes = 0, sum = 0;
+  Statement select(sql, sizes, into(row.id), into(row.seq), into(bytes), use(uses)..., use(kPageRows));
+  select.Execute();
+  while (select.Fetch()) {
+    sum += bytes;
+    if (!last.id.empty() && sum > bytes_max) break;
+    last = row;
+  }
+  return last;
+}
+
+std::vector<JsonSaga> ReadSagas(soci::session& sql, const std::string& after, const std::string& last) {
   std::vector<JsonSaga> sagas;
   JsonSaga row;
   Statement select(sql, kSelectSagas, into(row.id), into(row.definition), into(row.definition_version), into(row.key),
                    into(row.input_hash), into(row.state), into(row.version), into(row.owner),
                    into(row.cancel_requested), into(row.backward), into(row.next_run_at), into(row.deadline),
                    into(row.create_time), into(row.update_time), into(row.traceparent), into(row.failure),
-                   into(row.steps), into(row.input), use(after), use(kPage));
+                   into(row.steps), into(row.input), use(after), use(last));
   select.Execute();
   while (select.Fetch()) sagas.push_back(row);
   return sagas;
 }
 
-std::vector<EventRow> ReadEvents(soci::session& sql, const std::string& after, long long after_seq,
-                                 const std::string& last) {
+std::vector<EventRow> ReadEvents(soci::session& sql, const Place& after, const Place& last) {
   std::vector<EventRow> events;
   EventRow row;
   Statement select(sql, kSelectEvents, into(row.saga_id), into(row.seq), into(row.what), into(row.at), into(row.state),
-                   into(row.detail), use(after), use(after_seq), use(last), use(kPage));
+                   into(row.detail), use(after.id), use(after.seq), use(last.id), use(last.seq));
   select.Execute();
   while (select.Fetch()) events.push_back(row);
   return events;
@@ -122,9 +156,27 @@ void Insert(soci::session& sql, const std::vector<EventRow>& rows) {
   }
 }
 
+// The former tables go, and a row that cannot be read is kept whole in a table that is made for the first one.
+class Unreadable {
+ public:
+  Unreadable(soci::session& sql, const char* make, const char* keep) : sql_(sql), make_(make), keep_(keep) {}
+
+  template <class... Keys>
+  void Keep(const Keys&... keys) {
+    if (!std::exchange(made_, true)) RunOnce(sql_, make_);
+    RunOnce(sql_, keep_, use(keys)...);
+  }
+
+ private:
+  soci::session& sql_;
+  const char* const make_;
+  const char* const keep_;
+  bool made_ = false;
+};
+
 // ---- one row
 
-// One that cannot be read is kept as it is: its JSON is no message, so it stays unreadable, and names itself.
+// One that cannot be read keeps its place: its JSON is no message, so it stays unreadable, and names itself.
 SagaRow Rewritten(const JsonSaga& row, const absl::StatusOr<Saga>& saga) {
   if (saga.ok()) {
     SagaRow rewritten = EncodeWrite({}, {.seen_version = 0, .saga = *saga, .events = {}}).saga;
@@ -132,7 +184,7 @@ SagaRow Rewritten(const JsonSaga& row, const absl::StatusOr<Saga>& saga) {
     rewritten.next_run_at = row.next_run_at;
     return rewritten;
   }
-  Log(Severity::kWarning, "a saga of the former format cannot be read; it stays as it is",
+  Log(Severity::kWarning, "a saga of the former format cannot be read; all of it is kept in table saga_unreadable",
       {{"saga_id", row.id}, {"error", saga.status().message()}});
   return {.id = row.id,
           .definition = row.definition,
@@ -155,37 +207,44 @@ EventRow Rewritten(const EventRow& row, const std::map<std::string, Saga>& sagas
   return saga == sagas.end() || !event.ok() ? row : EncodeEvent(saga->second, *event);
 }
 
-// The histories of `sagas`, whose ids begin after `after` and end with `last`.
-void RewriteEvents(soci::session& sql, const std::map<std::string, Saga>& sagas, std::string after,
-                   const std::string& last) {
-  for (long long seq = std::numeric_limits<long long>::max();;) {
-    std::vector<EventRow> events = ReadEvents(sql, after, seq, last);
-    if (events.empty()) return;
-    after = events.back().saga_id;
-    seq = events.back().seq;
+// The histories of `sagas`, whose ids begin after `after_id` and end with `last_id`.
+void RewriteEvents(soci::session& sql, long long page_bytes, const std::map<std::string, Saga>& sagas,
+                   const std::string& after_id, const std::string& last_id) {
+  Place after = {.id = after_id, .seq = std::numeric_limits<long long>::max()};
+  for (;;) {
+    const Place last = EndOfPage(sql, page_bytes, kSizesOfEvents, after.id, after.seq, last_id);
+    if (last.id.empty()) return;
+    std::vector<EventRow> events = ReadEvents(sql, after, last);
+    after = last;
     for (EventRow& event : events) event = Rewritten(event, sagas);
     Insert(sql, events);
   }
 }
 
 // Returns how many.
-int RewriteSagas(soci::session& sql) {
+int RewriteSagas(soci::session& sql, long long page_bytes) {
+  Unreadable unreadable(sql, kMakeSagas, kKeepSaga);
   int count = 0;
   std::string after;
-  for (std::vector<JsonSaga> page = ReadSagas(sql, after); !page.empty(); page = ReadSagas(sql, after)) {
+  for (;;) {
+    const std::string last = EndOfPage(sql, page_bytes, kSizesOfSagas, after).id;
+    if (last.empty()) return count;
     std::vector<SagaRow> rows;
     std::map<std::string, Saga> sagas;
-    for (const JsonSaga& row : page) {
+    for (const JsonSaga& row : ReadSagas(sql, after, last)) {
       absl::StatusOr<Saga> saga = DecodeJsonSaga(row);
       rows.push_back(Rewritten(row, saga));
-      if (saga.ok()) sagas.emplace(row.id, *std::move(saga));
+      if (saga.ok()) {
+        sagas.emplace(row.id, *std::move(saga));
+      } else {
+        unreadable.Keep(row.id);
+      }
     }
     Insert(sql, rows);
-    RewriteEvents(sql, sagas, after, page.back().id);
-    after = page.back().id;
-    count += static_cast<int>(page.size());
+    RewriteEvents(sql, page_bytes, sagas, after, last);
+    after = last;
+    count += static_cast<int>(rows.size());
   }
-  return count;
 }
 
 absl::Status RewriteDefinitions(soci::session& sql) {
@@ -197,12 +256,14 @@ absl::Status RewriteDefinitions(soci::session& sql) {
     select.Execute();
     while (select.Fetch()) definitions.push_back(row);
   }
+  Unreadable unreadable(sql, kMakeDefinitions, kKeepDefinition);
   for (const StoredDefinition& row : definitions) {
     if (const absl::StatusOr<StoredDefinition> definition = DecodeJsonDefinition(row); definition.ok()) {
       RETURN_IF_ERROR(PutDefinitionRow(sql, *definition));
     } else {
-      Log(Severity::kWarning, "a definition of the former format cannot be read; it is left out",
+      Log(Severity::kWarning, "a definition of the former format cannot be read; it is kept in definition_unreadable",
           {{"definition", row.name}, {"version", absl::StrCat(row.version)}});
+      unreadable.Keep(row.name, row.version);
     }
   }
   return absl::OkStatus();
@@ -210,8 +271,8 @@ absl::Status RewriteDefinitions(soci::session& sql) {
 
 }  // namespace
 
-absl::Status RewriteJsonRows(soci::session& sql) {
-  const int sagas = RewriteSagas(sql);
+absl::Status RewriteJsonRows(soci::session& sql, long long page_bytes) {
+  const int sagas = RewriteSagas(sql, page_bytes);
   if (sagas > 0) Log(Severity::kInfo, "rewrote the sagas of the former format", {{"sagas", absl::StrCat(sagas)}});
   return RewriteDefinitions(sql);
 }

@@ -7,9 +7,13 @@
 
 namespace unwind {
 
-// From saga_1, saga_event_1 and definition_1 into saga, saga_event and definition, in the transaction at hand. A row
-// that cannot be read keeps its place, unreadable, and is named in the log.
-absl::Status RewriteJsonRows(soci::session& sql);
+// Of what one statement reads or writes: replies of the first release may have 4 MiB, and PostgreSQL takes 1 GiB.
+inline constexpr long long kJsonPageBytes = 8 << 20;
+
+// From saga_1, saga_event_1 and definition_1 into saga, saga_event and definition, in the transaction at hand, about
+// `page_bytes` at a time. A row that cannot be read is named in the log and kept whole in saga_unreadable or
+// definition_unreadable, which are made for that; a saga keeps its place besides, unreadable.
+absl::Status RewriteJsonRows(soci::session& sql, long long page_bytes);
 
 }  // namespace unwind
 

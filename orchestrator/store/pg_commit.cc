@@ -22,6 +22,7 @@ using soci::use;
   "WITH held AS MATERIALIZED (SELECT 1 FROM instance WHERE id = :instance AND epoch = CAST(:epoch AS bigint)" \
   " FOR KEY SHARE)"
 
+// Who inserts a key waits for who is inserting it; in one order of keys no two turns wait for each other.
 // The columns of an update bring the last event of its history with them, so that no join is needed to know whether it
 // must be stored; the events of an insert, and the others of an update with several, are looked up. The first row that
 // comes back says that the lease is held, each further one is the id of what was stored.
@@ -44,7 +45,8 @@ constexpr char kCommit[] = HELD
     " AS n(id, definition, definition_version, key_scope, key, state, version, next_run_at, create_time, update_time,"
     " accepted, progress)"
     " WHERE EXISTS (SELECT 1 FROM held) AND NOT (n.key_scope <> '' AND EXISTS (SELECT 1 FROM saga AS o"
-    " WHERE o.definition = n.definition AND o.key = n.key AND o.key_scope = '')) ON CONFLICT DO NOTHING RETURNING id)"
+    " WHERE o.definition = n.definition AND o.key = n.key AND o.key_scope = ''))"
+    " ORDER BY n.definition, n.key_scope, n.key ON CONFLICT DO NOTHING RETURNING id)"
     ", last_events AS (INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
     " SELECT id, seq, what, at, state_then, detail FROM updated)"
     ", other_events AS (INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
@@ -57,7 +59,8 @@ constexpr char kCommit[] = HELD
 constexpr char kTakenKeys[] =
     "SELECT n.id FROM unnest(CAST(:ids AS text[]), CAST(:definitions AS text[]), CAST(:keys AS text[]),"
     " CAST(:scopes AS text[])) AS n(id, definition, key, key_scope)"
-    " JOIN saga AS s ON s.definition = n.definition AND s.key = n.key AND s.key_scope IN (n.key_scope, '')";
+    " JOIN saga AS s ON s.definition = n.definition AND s.key = n.key AND s.key_scope IN (n.key_scope, '')"
+    " AND s.id <> n.id";
 
 constexpr char kPurge[] = HELD
     ", gone AS (DELETE FROM saga WHERE EXISTS (SELECT 1 FROM held) AND id IN (SELECT id FROM saga"

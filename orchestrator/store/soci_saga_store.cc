@@ -98,7 +98,8 @@ absl::StatusOr<std::unique_ptr<SociSagaStore>> SociSagaStore::Open(const std::st
                                                                    absl::Duration lease) {
   const Dialect dialect = IsPostgres(database) ? Dialect::kPostgres : Dialect::kSqlite;
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection, OpenDatabase(database));
-  RETURN_IF_ERROR(Migrate(*connection, "orchestrator", kSagaMigrations, {{kMessages, RewriteJsonRows}}));
+  const auto rewrite = [](soci::session& sql) { return RewriteJsonRows(sql, kJsonPageBytes); };
+  RETURN_IF_ERROR(Migrate(*connection, "orchestrator", kSagaMigrations, {{kMessages, rewrite}}));
   std::unique_ptr<SociSagaStore> store(new SociSagaStore(dialect));
   store->writers_.Add(std::move(connection));
   const auto add = [&](ConnectionPool& pool, int count, absl::Duration statement_max) -> absl::Status {
@@ -224,7 +225,7 @@ absl::StatusOr<SagaPage> SociSagaStore::Claim(const Lease& lease, const std::vec
                                               int limit) {
   std::vector<std::string> owners;
   RETURN_IF_ERROR(Read(look_ups_, [&](soci::session& sql) {
-    owners = LapsedOwners(sql);
+    owners = LapsedOwners(sql, lease.instance);
     return absl::OkStatus();
   }));
   if (owners.empty()) return SagaPage();

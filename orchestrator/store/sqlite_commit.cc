@@ -16,8 +16,6 @@ namespace {
 using soci::into;
 using soci::use;
 
-constexpr char kCountLease[] = "SELECT COUNT(*) FROM instance WHERE id = :id AND epoch = :epoch";
-
 constexpr char kInsertSaga[] =
     "INSERT INTO saga (id, definition, definition_version, key_scope, key, state, version, owner, next_run_at,"
     " create_time, update_time, accepted, progress)"
@@ -41,7 +39,8 @@ constexpr char kInsertEvent[] =
     " VALUES (:saga_id, :seq, :what, :at, :state, CAST(:detail AS BLOB))";
 
 constexpr char kCountKey[] =
-    "SELECT COUNT(*) FROM saga WHERE definition = :definition AND key = :key AND key_scope IN (:key_scope, '')";
+    "SELECT COUNT(*) FROM saga WHERE definition = :definition AND key = :key AND key_scope IN (:key_scope, '')"
+    " AND id <> :id";
 
 // Both choose the same sagas, by the index saga_finished.
 constexpr char kPurgeEvents[] =
@@ -50,13 +49,6 @@ constexpr char kPurgeEvents[] =
 constexpr char kPurgeSagas[] =
     "DELETE FROM saga WHERE id IN (SELECT id FROM saga WHERE +state IN (3, 4) AND create_time < :before"
     " AND update_time < :before2 ORDER BY create_time, id LIMIT :limit)";
-
-absl::Status CheckLease(soci::session& sql, const Lease& lease) {
-  const long long epoch = lease.epoch;
-  long long count = 0;
-  RunOnce(sql, kCountLease, into(count), use(lease.instance), use(epoch));
-  return count == 1 ? absl::OkStatus() : LeaseIsOver(lease);
-}
 
 // The statements of one transaction, each bound once to the members that it reads. One row at a time: in SQLite that is
 // faster than one set-based statement over a JSON parameter.
@@ -94,10 +86,10 @@ class SqliteCommit {
   }
 
  private:
-  // In the saga's scope, or in that of callers who are not told apart.
+  // By another saga, in the scope of this one or in that of callers who are not told apart.
   bool IsKeyTaken() {
     long long count = 0;
-    RunOnce(sql_, kCountKey, into(count), use(saga_.definition), use(saga_.key), use(saga_.key_scope));
+    RunOnce(sql_, kCountKey, into(count), use(saga_.definition), use(saga_.key), use(saga_.key_scope), use(saga_.id));
     return count > 0;
   }
 
@@ -122,7 +114,7 @@ absl::StatusOr<std::vector<WriteResult>> CommitOnSqlite(Connection& connection, 
   std::vector<WriteResult> results;
   results.reserve(rows.size());
   const auto store = [&](soci::session& sql) -> absl::Status {
-    RETURN_IF_ERROR(CheckLease(sql, lease));
+    RETURN_IF_ERROR(HoldLease(sql, lease));
     SqliteCommit commit(sql);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       results.push_back(commit.Store(rows[i]));
@@ -137,7 +129,7 @@ absl::StatusOr<std::vector<WriteResult>> CommitOnSqlite(Connection& connection, 
 absl::StatusOr<int> PurgeOnSqlite(Connection& connection, const Lease& lease, long long before, int limit) {
   int purged = 0;
   const auto purge = [&](soci::session& sql) -> absl::Status {
-    RETURN_IF_ERROR(CheckLease(sql, lease));
+    RETURN_IF_ERROR(HoldLease(sql, lease));
     RunOnce(sql, kPurgeEvents, use(before), use(before), use(limit));
     purged = static_cast<int>(Statement(sql, kPurgeSagas, use(before), use(before), use(limit)).CountChanges());
     return absl::OkStatus();

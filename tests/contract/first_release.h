@@ -3,6 +3,7 @@
 #define UNWIND_TESTS_CONTRACT_FIRST_RELEASE_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -12,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "orchestrator/engine/saga_store.h"
+#include "orchestrator/store/json_rows.h"
 #include "soci/soci.h"
 #include "tests/contract/saga_samples.h"
 
@@ -20,7 +22,7 @@ extern const unwind::Migrations kSagaMigrations;  // embedded by the build
 namespace unwind {
 
 // clang-format off
-// Written by that release's own store; the steps of `damaged` were cut short by hand. A line a statement.
+// Written by that release's own store; what is called `damaged` was spoilt by hand. A line a statement.
 inline constexpr char kFirstReleaseRows[] = R"sql(INSERT INTO instance VALUES('orchestrator-1','127.0.0.1:9',1,1795659316541000000);
 INSERT INTO saga VALUES('running','place-order',1,'running','a1b2',1,1,'orchestrator-1',0,0,1700000030123456789,1700000030123456789,1700000000123456789,1700000000123456789,'00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01','{}','[{"state":3,"phase":1,"sends":[0,1,0,0],"awaiting":true}]','aW4AcHV0');
 INSERT INTO saga VALUES('completed','place-order',1,'completed','a1b2',3,2,'orchestrator-1',0,0,9223372036854775807,1700000030123456789,1700000000123456789,1700000000128456789,'00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01','{}','[{"state":3,"phase":1,"sends":[0,1,0,0],"awaiting":true,"reply":"cmVwbHk="}]','aW4AcHV0');
@@ -40,7 +42,8 @@ INSERT INTO saga_event VALUES('parked',8,'resolved',1700000000128456789,5,'{"ste
 INSERT INTO saga_event VALUES('damaged',1,'started',1700000000123456789,1,'{"jitter":0.25,"sends":[{"step":0,"phase":1,"attempt":1}]}');
 INSERT INTO definition VALUES('place-order',1,'ab12','saga: place-order
 message: "a ''b'' \\ c: 가"
-','AAH/XGRlc2M=');)sql";
+','AAH/XGRlc2M=');
+INSERT INTO definition VALUES('damaged',7,'ab13','saga: damaged','no base64!');)sql";
 // clang-format on
 
 // An empty database becomes one of the first release.
@@ -55,6 +58,42 @@ inline void MakeFirstRelease(Connection& connection) {
     return absl::OkStatus();
   }),
             absl::OkStatus());
+}
+
+// The first release's tables go; what cannot be read stays beside the others, whole.
+inline void ExpectUnreadableIsKept(Connection& connection) {
+  const auto ask = [&](const std::string& query) {
+    std::string answer;
+    EXPECT_EQ(connection.Read([&](soci::session& sql) {
+      sql << query, soci::into(answer);
+      return absl::OkStatus();
+    }),
+              absl::OkStatus());
+    return answer;
+  };
+  EXPECT_EQ(ask("SELECT id || ' ' || input_hash || ' ' || steps || ' ' || failure || ' ' || deadline"
+                " FROM saga_unreadable"),
+            "damaged a1b2 [{ {} 1700000030123456789");
+  EXPECT_EQ(ask("SELECT name || ' ' || version || ' ' || hash || ' ' || descriptors FROM definition_unreadable"),
+            "damaged 7 ab13 no base64!");
+}
+
+// Migrates a database of the first release, `page_bytes` at a time; in how many statements its sagas and their
+// histories were written.
+inline std::pair<int, int> WrittenInPagesOf(Connection& connection, long long page_bytes) {
+  int sagas = 0, events = 0;
+  const auto rewrite = [&](soci::session& sql) {
+    sql.set_query_transformation([&](const std::string& query) {
+      sagas += absl::StartsWith(query, "INSERT INTO saga (");
+      events += absl::StartsWith(query, "INSERT INTO saga_event (");
+      return query;
+    });
+    const absl::Status rewritten = RewriteJsonRows(sql, page_bytes);
+    sql.set_query_transformation([](const std::string& query) { return query; });
+    return rewritten;
+  };
+  EXPECT_EQ(Migrate(connection, "orchestrator", kSagaMigrations, {{2, rewrite}}), absl::OkStatus());
+  return {sagas, events};
 }
 
 inline void ExpectFirstRelease(SagaStore& store) {

@@ -193,6 +193,70 @@ TEST_F(PostgresSagaStore, ANewEpochWaitsForTheTurnThatIsUnderWay) {
   EXPECT_EQ(store_->Commit(lease_, {InsertOf(SampleSaga("s2"))}).status().code(), absl::StatusCode::kAborted);
 }
 
+TEST_F(PostgresSagaStore, KeysAreInsertedInOneOrder) {
+  const auto insert = [](const std::string& key) {
+    return absl::StrCat(
+        "INSERT INTO saga (id, definition, definition_version, key_scope, key, state, version, owner, next_run_at,"
+        " create_time, update_time, accepted, progress) VALUES ('other ",
+        key, "', 'place-order', 1, '', '", key, "', 1, 1, '', 0, 0, 0, '', '') ON CONFLICT DO NOTHING");
+  };
+  Saga late_key = SampleSaga("id 1"), early_key = SampleSaga("id 2");
+  late_key.key = "z";
+  early_key.key = "a";
+  const std::unique_ptr<Connection> other = Connection::Open(database_).value();
+  std::thread turn;
+  EXPECT_EQ(other->Write([&](soci::session& sql) {
+    sql << insert("a");
+    turn = std::thread([&] { EXPECT_TRUE(store_->Commit(lease_, {InsertOf(late_key), InsertOf(early_key)}).ok()); });
+    EXPECT_TRUE(Eventually(absl::Seconds(20), [&] {
+      return Column("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == "1";
+    }));
+    sql << "SET LOCAL lock_timeout = '100ms'";
+    sql << insert("z");  // which the turn has not inserted yet
+    return absl::OkStatus();
+  }),
+            absl::OkStatus());
+  turn.join();
+}
+
+// A claim of an older life that ended after the new one had looked would give it sagas that it does not know of.
+TEST_F(PostgresSagaStore, ANewEpochWaitsForTheClaimAndTheTakeThatAreUnderWay) {
+  const Lease other = store_->Acquire("orchestrator-2", "127.0.0.1:9", absl::Seconds(15)).value();
+  ASSERT_TRUE(store_->Commit(other, {InsertOf(SampleSaga("claimed")), InsertOf(SampleSaga("taken"))}).ok());
+  ASSERT_TRUE(store_->Release(other).ok());
+  const auto waiting = [&](const char* for_locks) {
+    return Column("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'") == for_locks;
+  };
+  const std::function<void()> steps[] = {
+      [&] { EXPECT_EQ(store_->Take(lease_, "taken")->owner, lease_.instance); },
+      [&] { EXPECT_EQ(store_->Claim(lease_, kAll, 10)->rows(), 1u); },
+  };
+  for (const std::function<void()>& step : steps) {
+    const std::unique_ptr<Connection> obstacle = Connection::Open(database_).value();
+    std::atomic<bool> acquired = false;
+    std::thread old_life, new_life;
+    Lease next;
+    ASSERT_TRUE(obstacle
+                    ->Write([&](soci::session& sql) {
+                      sql << "LOCK TABLE saga IN EXCLUSIVE MODE";
+                      old_life = std::thread(step);
+                      EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return waiting("1"); }));
+                      new_life = std::thread([&] {
+                        next = store_->Acquire(lease_.instance, "127.0.0.1:9", absl::Seconds(15)).value();
+                        acquired = true;
+                      });
+                      EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return acquired || waiting("2"); }));
+                      EXPECT_FALSE(acquired);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    old_life.join();
+    new_life.join();
+    lease_ = next;
+  }
+  EXPECT_EQ(store_->LoadOwned(lease_, "", 10)->rows(), 2u);
+}
+
 TEST_F(PostgresSagaStore, ALeaseIsRenewedWhileEveryWriterWaits) {
   ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
   const std::unique_ptr<SagaStore> store = SociSagaStore::Open(database_, /*writers=*/1).value();
@@ -266,6 +330,19 @@ TEST_F(PostgresSagaStore, ADatabaseOfTheFirstReleaseGoesOn) {
   const std::string database = NewTestDatabase();
   MakeFirstRelease(*Connection::Open(database).value());
   ExpectFirstRelease(*SociSagaStore::Open(database).value());
+  ExpectUnreadableIsKept(*Connection::Open(database).value());
+}
+
+// Of large rows one statement would have more bytes than the database takes.
+TEST_F(PostgresSagaStore, RowsOfTheFirstReleaseAreWrittenInPagesOfSoManyBytes) {
+  for (const bool small : {true, false}) {
+    const std::string database = NewTestDatabase();
+    const std::unique_ptr<Connection> connection = Connection::Open(database).value();
+    MakeFirstRelease(*connection);
+    const auto written = small ? std::pair(4, 12) : std::pair(1, 1);  // a row at a time, or all at once
+    EXPECT_EQ(WrittenInPagesOf(*connection, small ? 1 : kJsonPageBytes), written);
+    ExpectFirstRelease(*SociSagaStore::Open(database).value());
+  }
 }
 
 }  // namespace

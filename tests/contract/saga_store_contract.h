@@ -188,12 +188,17 @@ TEST_P(SagaStoreContract, TheKeyOfOnesOwnScopeIsFoundBeforeOneFromBeforeThereWer
   EXPECT_EQ(store().LoadByKey("place-order", "", "k").value(), nobody);
 }
 
+// A commit whose outcome nobody heard of is repeated: what it then finds is the saga itself, not another under its key.
 TEST_P(SagaStoreContract, AnInsertThatIsRepeatedFindsItself) {
-  const SagaWrite write = InsertOf(SampleSaga("s1"));
-  const Saga saga = Stored(write);
-  EXPECT_EQ(Committed(write), kKeyExists);
-  EXPECT_EQ(Loaded("s1"), saga);
-  EXPECT_EQ(HistoryOf("s1"), write.events);
+  for (const char* scope : {"", "ann"}) {
+    Saga fresh = SampleSaga(absl::StrCat("s", scope));
+    fresh.key_scope = scope;
+    const SagaWrite write = InsertOf(fresh);
+    const Saga saga = Stored(write);
+    EXPECT_EQ(Committed(write), kConflict);
+    EXPECT_EQ(Loaded(saga.id), saga);
+    EXPECT_EQ(HistoryOf(saga.id), write.events);
+  }
 }
 
 TEST_P(SagaStoreContract, ATakenIdUnderAnotherKeyIsAConflict) {
@@ -487,6 +492,16 @@ TEST_P(SagaStoreContract, ALeaseEndsByItselfUnlessItIsRenewed) {
   EXPECT_THAT(Ids(claimed), ElementsAre("s1"));
 }
 
+// It drives them: claimed, the first ones would be taken over again and again.
+TEST_P(SagaStoreContract, WhoseOwnLeaseIsOverClaimsOnlyTheSagasOfOthers) {
+  const Lease other = Acquired("orchestrator-2");
+  Stored(InsertOf(SampleSaga("own")));
+  ASSERT_THAT(Committed(other, {InsertOf(SampleSaga("another's"))}), ElementsAre(kStored));
+  for (const Lease& lease : {lease_, other}) ASSERT_TRUE(store().Release(lease).ok());
+  EXPECT_THAT(Ids(store().Claim(lease_, kAll, 10)), ElementsAre("another's"));
+  EXPECT_THAT(Ids(store().Claim(lease_, kAll, 10)), IsEmpty());
+}
+
 TEST_P(SagaStoreContract, OnlySagasOfDrivableDefinitionsAreClaimed) {
   const Lease other = Acquired("orchestrator-2");
   Saga newer = SampleSaga("a");
@@ -691,7 +706,10 @@ TEST_P(SagaStoreContract, OddTextsAreKeptByteForByte) {
     SagaWrite write = InsertOf(saga);
     write.events[0].event = CancelRequested{.actor = bytes, .reason = bytes};
     EXPECT_EQ(Committed(write), kStored);
-    EXPECT_EQ(Committed(write), kKeyExists);
+    SagaWrite another = write;
+    another.saga.id = absl::StrCat("another ", text);
+    EXPECT_EQ(Committed(another), kKeyExists);
+    EXPECT_EQ(Committed(write), kConflict);
     EXPECT_EQ(Loaded(saga.id), Owned(saga));
     EXPECT_EQ(store().LoadByKey(saga.definition, text, text).value(), Owned(saga));
     EXPECT_EQ(HistoryOf(saga.id), write.events);

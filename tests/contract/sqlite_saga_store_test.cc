@@ -284,6 +284,19 @@ TEST_F(SqliteSagaStore, ADatabaseOfTheFirstReleaseGoesOn) {
   const std::string database = scratch_.File("first.db");
   MakeFirstRelease(*Connection::Open(database).value());
   ExpectFirstRelease(*SociSagaStore::Open(database).value());
+  ExpectUnreadableIsKept(*Connection::Open(database).value());
+}
+
+// Of large rows one statement would have more bytes than the database takes.
+TEST_F(SqliteSagaStore, RowsOfTheFirstReleaseAreWrittenInPagesOfSoManyBytes) {
+  for (const bool small : {true, false}) {
+    const std::string database = scratch_.File(small ? "small.db" : "large.db");
+    const std::unique_ptr<Connection> connection = Connection::Open(database).value();
+    MakeFirstRelease(*connection);
+    const auto written = small ? std::pair(4, 12) : std::pair(1, 1);  // a row at a time, or all at once
+    EXPECT_EQ(WrittenInPagesOf(*connection, small ? 1 : kJsonPageBytes), written);
+    ExpectFirstRelease(*SociSagaStore::Open(database).value());
+  }
 }
 
 }  // namespace

@@ -27,8 +27,8 @@ absl::Status MemorySagaStore::CheckLease(const Lease& lease) const {
 
 WriteResult MemorySagaStore::Insert(const Lease& lease, const SagaWrite& write) {
   const Saga& saga = write.saga;
-  if (FindKey(saga.definition, saga.key_scope, saga.key) != nullptr) return WriteResult::kKeyExists;
   if (sagas_.count(saga.id) != 0) return WriteResult::kConflict;
+  if (FindKey(saga.definition, saga.key_scope, saga.key) != nullptr) return WriteResult::kKeyExists;
   ids_[Key(saga.definition, saga.key_scope, saga.key)] = saga.id;
   Row& row = sagas_[saga.id];
   row = {.saga = saga, .history = write.events};
@@ -157,6 +157,7 @@ absl::StatusOr<SagaPage> MemorySagaStore::Claim(const Lease& lease, const std::v
     for (auto& [id, row] : sagas_) {
       Saga& saga = row.saga;
       if (IsTerminal(saga.state) || (saga.state == SagaState::kCompensating) != goes_back) continue;
+      if (saga.owner == lease.instance) continue;
       if (std::count(drivable.begin(), drivable.end(), DefinitionVersion{saga.definition, saga.definition_version}) ==
           0) {
         continue;
