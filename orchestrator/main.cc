@@ -1,4 +1,5 @@
 // The orchestrator: what its parts are and how they are put together. The only file that names concrete types.
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -28,6 +29,7 @@
 #include "orchestrator/host/definition_files.h"
 #include "orchestrator/host/definition_learner.h"
 #include "orchestrator/host/instance_name.h"
+#include "orchestrator/host/lease_renewal.h"
 #include "orchestrator/host/maintenance.h"
 #include "orchestrator/host/options.h"
 #include "orchestrator/host/saga_census.h"
@@ -62,7 +64,7 @@ absl::Status CheckAllRoutes(const Definitions& definitions, const Routes& routes
 absl::StatusOr<std::unique_ptr<SociSagaStore>> OpenStore(const Options& options) {
   // One writer for each shard, and one for claims and purges.
   const int writers = static_cast<int>(options.driver.shards) + 1;
-  return SociSagaStore::Open(options.database, writers, options.maintenance.lease);
+  return SociSagaStore::Open(options.database, writers, options.lease);
 }
 
 ServerSetup ServerFor(const Definitions& definitions, const DescriptorSets& descriptors, SagaService& service,
@@ -79,15 +81,6 @@ ServerSetup ServerFor(const Definitions& definitions, const DescriptorSets& desc
   setup.metrics = {std::make_shared<InFlightGauge>([&driver] { return driver.in_flight(); }),
                    std::make_shared<StuckGauge>([&driver] { return driver.stuck(); }), census};
   return setup;
-}
-
-void TellUnfinished(const SagaCensus& census) {
-  const std::int64_t parked = census.Sagas(SagaState::kParked);
-  Log(parked > 0 ? Severity::kWarning : Severity::kInfo,
-      parked > 0 ? "sagas are parked and wait for a person" : "no saga is parked",
-      {{"parked", absl::StrCat(parked)},
-       {"compensating", absl::StrCat(census.Sagas(SagaState::kCompensating))},
-       {"running", absl::StrCat(census.Sagas(SagaState::kRunning))}});
 }
 
 // Fenced: no pending caller can be answered correctly, so exit without draining.
@@ -124,7 +117,7 @@ absl::Status Run(const Options& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<SociSagaStore> store, OpenStore(options));
   RETURN_IF_ERROR(StoreDefinitions(*store, definitions));
   DefinitionLearner learner(*store, catalog, routes);
-  RETURN_IF_ERROR(learner.Learn().status());
+  learner.Learn();
 
   const SystemClock clock;
   SagaMetrics metrics(*ProcessRegistry());
@@ -136,26 +129,29 @@ absl::Status Run(const Options& options) {
   ASSIGN_OR_RETURN(const std::optional<LeaseHolder> holder, store->Holder(options.instance));
   RETURN_IF_ERROR(CheckHolder(holder, options.instance));
   ASSIGN_OR_RETURN(const Lease lease,
-                   store->Acquire(options.instance, AddressOfThisProcess(server->port()), options.maintenance.lease));
+                   store->Acquire(options.instance, AddressOfThisProcess(server->port()), options.lease));
+  std::atomic<bool> recovered = false;
+  LeaseRenewal renewal(*store, lease, options.lease, [&](bool serving) {
+    if (recovered) server->SetServing(serving);
+  });
   Driver driver(*store, participants, catalog, clock, metrics, lease, options.driver);
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
   SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, SagaServiceOptions());
   const auto census = std::make_shared<SagaCensus>(clock);
   std::optional<Repeat> stop_limit;
+  driver.Start();
   absl::Status status = server->Serve(ServerFor(definitions, descriptors, service, methods, driver, census));
-  if (status.ok()) status = census->Take(*store, options.instance);
-  if (status.ok()) status = driver.Start();
+  if (status.ok()) status = driver.Recover();
   if (status.ok()) {
     Log(Severity::kInfo, "ready",
         {{"instance", options.instance},
          {"store", NameOfDatabase(options.database)},
          {"definitions", absl::StrCat(catalog.Versions().size())}});
-    TellUnfinished(*census);
+    recovered = true;
     server->SetServing(true);
-    Maintenance maintenance(*store, driver, learner, definitions, lease, options.maintenance,
-                            std::bind_front(&Server::SetServing, server.get()));
-    const Repeat counting(kCensusPause, [&] { return census->TakeAgain(*store, options.instance); });
-    const auto is_lost = [&] { return maintenance.lease_lost() || driver.lease_lost(); };
+    Maintenance maintenance(*store, driver, learner, definitions, lease, options.retention);
+    const Repeat counting(absl::ZeroDuration(), [&] { return census->TakeAgain(*store, options.instance); });
+    const auto is_lost = [&] { return renewal.lost() || driver.lease_lost(); };
     server->WaitAndDrain(is_lost, [&] {
       if (is_lost()) LeaveAtOnce(options.instance);
     });
@@ -164,6 +160,7 @@ absl::Status Run(const Options& options) {
   server->Drain();
   driver.Stop();
   participants.Stop();
+  renewal.Stop();
   // Only now, when nothing is driven any more.
   if (const absl::Status released = store->Release(lease); !released.ok()) {
     Log(Severity::kWarning, "the lease runs on", {{"error", released.message()}});

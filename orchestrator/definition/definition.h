@@ -105,6 +105,9 @@ class DefinitionCatalog {
   // Null if unknown; it is missed then.
   std::shared_ptr<const Definition> Find(absl::string_view name, int version) const;
 
+  // That of the saga. Null also if the row has not as many steps as it: then nothing may be read of one by the other.
+  std::shared_ptr<const Definition> Of(const Saga& saga) const;
+
   // What was missed since the last call, to be learnt and added.
   std::set<std::pair<std::string, int>> TakeMissed();
 

@@ -32,6 +32,11 @@ std::shared_ptr<const Definition> DefinitionCatalog::Find(absl::string_view name
   return nullptr;
 }
 
+std::shared_ptr<const Definition> DefinitionCatalog::Of(const Saga& saga) const {
+  std::shared_ptr<const Definition> definition = Find(saga.definition, saga.definition_version);
+  return definition != nullptr && definition->plan().steps.size() == saga.steps.size() ? definition : nullptr;
+}
+
 std::set<std::pair<std::string, int>> DefinitionCatalog::TakeMissed() {
   const std::lock_guard lock(mutex_);
   return std::exchange(missed_, {});

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/base/system_random.h"
 #include "common/base/uuid.h"
@@ -62,19 +61,8 @@ absl::Status Driver::Recover() {
     ASSIGN_OR_RETURN(SagaPage page, context_->store.LoadOwned(context_->lease, after, kRecoveryPage));
     if (page.rows() == 0) return absl::OkStatus();
     after = page.last_id;
-    Report(page.unreadable);
+    context_->unreadable.Report(page.unreadable);
     PostRecovered(page.sagas);
-  }
-}
-
-// Once for each row: they are found again and again.
-void Driver::Report(const std::vector<UnreadableSaga>& rows) {
-  for (const UnreadableSaga& row : rows) {
-    if (!unreadable_.insert(row.id).second) continue;
-    Log(Severity::kError,
-        "the row of an unfinished saga cannot be read and is left alone: a newer version wrote it, or it is damaged",
-        {{"saga_id", row.id}, {"error", row.why}});
-    context_->observer.OnUnreadable();
   }
 }
 
@@ -92,26 +80,29 @@ absl::StatusOr<int> Driver::Claim(int limit) {
     context_->owns_unknown = true;
     return claimed.status();
   }
-  Report(claimed->unreadable);
+  context_->unreadable.Report(claimed->unreadable);
   PostRecovered(claimed->sagas);
   return static_cast<int>(claimed->sagas.size());
 }
 
 void Driver::OnDefinitionsLearnt() { context_->owns_unknown = true; }
 
-absl::Status Driver::Start() {
+void Driver::Start() {
   context_->waiters.Start();
+  context_->operators.Start();
   key_lookup_->Start();
   for (const std::shared_ptr<Shard>& shard : shards_) {
     threads_.emplace_back([shard] {
       while (shard->WaitAndTurn()) continue;
     });
   }
-  return Recover();
 }
 
-void Driver::AnswerLate() { context_->waiters.AnswerLate(); }
-absl::Time Driver::NextLate() const { return context_->waiters.NextLate(); }
+void Driver::AnswerLate() {
+  context_->waiters.AnswerLate();
+  context_->operators.AnswerLate();
+}
+absl::Time Driver::NextLate() const { return std::min(context_->waiters.NextLate(), context_->operators.NextLate()); }
 
 bool Driver::Turn() {
   AnswerLate();
@@ -153,12 +144,10 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
 void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_version,
                  std::function<void(Progress)> answered) {
   std::optional<Waiter> waiter =
-      context_->waiters.Add(context_->clock.Now() + kAskWaitMax, nullptr, std::move(answered));
+      context_->operators.Add(context_->clock.Now() + kAskWaitMax, nullptr, std::move(answered));
   if (!waiter.has_value()) return;
-  const std::function<void(Progress)> answer = waiter->answered;
-  AskMail mail{
-      .saga_id = saga_id, .event = std::move(event), .seen_version = seen_version, .waiter = *std::move(waiter)};
-  if (!ShardOf(saga_id).mailbox().PostIfRoom(std::move(mail))) answer({.status = Overloaded(), .saga = {}});
+  ShardOf(saga_id).mailbox().Post(AskMail{
+      .saga_id = saga_id, .event = std::move(event), .seen_version = seen_version, .waiter = *std::move(waiter)});
 }
 
 std::size_t Driver::in_flight() const { return context_->admission.in_flight(); }
@@ -177,6 +166,7 @@ void Driver::Stop() {
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
   context_->waiters.Stop();
+  context_->operators.Stop();
 }
 
 }  // namespace unwind

@@ -10,7 +10,6 @@
 #include <memory>
 #include <mutex>
 #include <random>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -63,7 +62,7 @@ class DriverObserver {
   virtual void OnParked(const Saga& saga, const std::string& step) = 0;
   // The store refuses what was decided for the saga, and takes others: it stands still.
   virtual void OnQuarantined(const Saga& saga) = 0;
-  // An unfinished saga's row cannot be read; once for each.
+  // A saga's row cannot be read; once for each.
   virtual void OnUnreadable() = 0;
   virtual void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) = 0;
 };
@@ -76,21 +75,21 @@ class Driver {
          DriverObserver& observer, Lease lease, DriverOptions options);
   ~Driver();
 
-  // Starts the shards, then recovers every unfinished saga this instance owns, while the first already go on. Call
-  // once.
-  absl::Status Start();
+  // Starts its threads. Call once, before the first call of Accept or Ask.
+  void Start();
 
-  // Instead of Start, for who drives it by himself, such as a simulator: recovers the sagas; then each shard's turn
-  // (whether there was anything to do); when a turn is due even if nobody calls or answers. One thread only.
-  absl::Status Recover();
+  // Instead of Start, for who drives it by himself, such as a simulator: each shard's turn (whether there was anything
+  // to do); when a turn is due even if nobody calls or answers. One thread only.
   bool Turn();
   absl::Time NextDue() const;
   // And what goes on while Turn waits for the store: the callers whose shard is late are answered, which is due then.
   void AnswerLate();
   absl::Time NextLate() const;
 
-  // Takes over at most `limit` unfinished sagas of instances whose lease is over. How many; UNAVAILABLE: call it again.
-  // For one thread, besides the others.
+  // Recovers every unfinished saga this instance owns; the first go on while others are still read. Takes over at most
+  // `limit` unfinished sagas of instances whose lease is over: how many; UNAVAILABLE: call it again. Both for one
+  // thread at a time, besides the others.
+  absl::Status Recover();
   absl::StatusOr<int> Claim(int limit);
 
   // The catalog knows more definitions than before: the next Claim recovers the sagas of them that this instance owns.
@@ -125,14 +124,12 @@ class Driver {
   void Stop();
 
  private:
-  void Report(const std::vector<UnreadableSaga>& rows);
   Shard& ShardOf(const std::string& saga_id);
   void PostRecovered(std::vector<Saga>& sagas);
 
   const std::shared_ptr<struct DriverContext> context_;
   std::mutex mutex_;
-  std::mt19937_64 random_;            // of ids; guarded by mutex_
-  std::set<std::string> unreadable_;  // ids that were reported; of the thread that recovers and claims
+  std::mt19937_64 random_;  // of ids; guarded by mutex_
   std::vector<std::shared_ptr<Shard>> shards_;
   std::vector<std::thread> threads_;
   const std::unique_ptr<KeyLookup> key_lookup_;

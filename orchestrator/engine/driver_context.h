@@ -5,11 +5,14 @@
 #include <atomic>
 
 #include "orchestrator/engine/admission.h"
+#include "orchestrator/engine/unreadable_rows.h"
 #include "orchestrator/engine/waiters.h"
 
 namespace unwind {
 
 class KeyLookup;
+
+constexpr std::size_t kOperatorsMax = 1000;  // who wait for an answer; more are refused
 
 struct DriverContext {
   SagaStore& store;
@@ -24,6 +27,8 @@ struct DriverContext {
   std::atomic<bool> owns_unknown{false};  // sagas may have become this instance's without its learning which
   Admission admission{options.in_flight_max, catalog.served().size() > 1 ? options.definition_share_max : 1};
   Waiters waiters{clock, options.waiters_max};
+  Waiters operators{clock, kOperatorsMax};  // apart from the callers, who may be too many
+  UnreadableRows unreadable{observer};
   KeyLookup* key_lookup = nullptr;
 };
 

@@ -3,6 +3,7 @@
 #include <functional>
 #include <utility>
 
+#include "common/base/log.h"
 #include "orchestrator/engine/ownership.h"
 #include "orchestrator/engine/refusals.h"
 
@@ -46,7 +47,12 @@ void KeyLookup::Answer(std::vector<KeyCaller> callers) {
     } else if (absl::IsNotFound(existing.status())) {
       caller.waiter.answered({.status = caller.if_none, .saga = {}});
     } else {
-      if (absl::IsUnavailable(existing.status())) down = StoreSilent();
+      if (absl::IsUnavailable(existing.status())) {
+        down = StoreSilent();
+      } else {
+        Log(Severity::kError, "the saga of a key could not be loaded",
+            {{"definition", caller.definition}, {"error", existing.status().message()}});
+      }
       caller.waiter.answered({.status = LoadFailure(existing.status(), ""), .saga = {}});
     }
   }

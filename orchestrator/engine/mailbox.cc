@@ -9,8 +9,6 @@
 namespace unwind {
 namespace {
 
-constexpr std::size_t kCallersMax = 4096;  // in the admission queue, besides those of admitted sagas
-
 // About as much as handling it puts into the turn's transaction.
 std::size_t BytesOf(const Mail& mail) {
   if (const auto* const accept = std::get_if<AcceptMail>(&mail)) return accept->saga.input.size();
@@ -41,18 +39,13 @@ void Mailbox::Post(Mail mail) {
     auto& own = std::holds_alternative<RecoverMail>(mail) ? recovered_ : events_;
     const Waiter* const waiter = WaiterOf(mail);
     if (waiter != nullptr) expiry_ = std::min(expiry_, waiter->answer_by);
-    (waiter == nullptr ? own : callers_).push_back(std::move(mail));
+    if (std::holds_alternative<AskMail>(mail)) {
+      callers_.push_front(std::move(mail));
+    } else {
+      (waiter == nullptr ? own : callers_).push_back(std::move(mail));
+    }
   }
   wake_.notify_one();
-}
-
-bool Mailbox::PostIfRoom(Mail mail) {
-  {
-    std::lock_guard lock(mutex_);
-    if (callers_.size() >= kCallersMax) return false;
-  }
-  Post(std::move(mail));
-  return true;
 }
 
 bool Mailbox::Wait(absl::Duration wait, bool reads) {

@@ -42,10 +42,9 @@ class Mailbox {
  public:
   Mailbox(std::size_t batch_max, std::size_t bytes_max) : batch_max_(batch_max), bytes_max_(bytes_max) {}
 
-  // Never block. Post never refuses: admitted sagas are bounded by in_flight_max, replies by the calls in flight. Of
-  // other callers there may be too many: false then, and nothing was posted.
+  // Never blocks and never refuses: admitted sagas are bounded by in_flight_max, replies by the calls in flight,
+  // callers and operators by those who may wait. An operator comes before the callers, who may be very many.
   void Post(Mail mail);
-  bool PostIfRoom(Mail mail);
 
   // Waits at most `wait` for mail, if the shard `reads` any. False once Stop was called.
   bool Wait(absl::Duration wait, bool reads);

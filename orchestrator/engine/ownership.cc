@@ -17,14 +17,8 @@ constexpr absl::Duration kWatchPauseMin = absl::Milliseconds(50);  // doubles wi
 constexpr absl::Duration kWatchPauseMax = absl::Seconds(1);
 constexpr std::size_t kWaitersPerSagaMax = 1000;
 
-// Null if it is unknown, or if the row has not as many steps as it: such a saga cannot be driven either.
-std::shared_ptr<const Definition> DefinitionOf(const DefinitionCatalog& catalog, const Saga& saga) {
-  std::shared_ptr<const Definition> definition = catalog.Find(saga.definition, saga.definition_version);
-  return definition != nullptr && definition->plan().steps.size() == saga.steps.size() ? definition : nullptr;
-}
-
 bool IsDecided(const DefinitionCatalog& catalog, const Saga& saga) {
-  const std::shared_ptr<const Definition> definition = DefinitionOf(catalog, saga);
+  const std::shared_ptr<const Definition> definition = catalog.Of(saga);
   return definition != nullptr && IsDecided(definition->plan(), saga);
 }
 
@@ -42,7 +36,7 @@ void AttachToExisting(DriverContext& context, const Saga& existing, const std::s
 }
 
 LiveSaga* Ownership::Insert(Saga saga) {
-  std::shared_ptr<const Definition> definition = DefinitionOf(context_.catalog, saga);
+  std::shared_ptr<const Definition> definition = context_.catalog.Of(saga);
   if (definition == nullptr) {
     // Once for each: its sagas may be many.
     if (unknown_.emplace(saga.definition, saga.definition_version).second) {
@@ -55,8 +49,17 @@ LiveSaga* Ownership::Insert(Saga saga) {
   return &live_.Insert(std::move(saga), std::move(definition));
 }
 
+// A quarantine ends once the saga has moved, which only another instance can have done.
+bool Ownership::StandsStill(const Saga& stored) {
+  const auto mark = quarantined_.find(stored.id);
+  if (mark == quarantined_.end()) return false;
+  if (stored.owner == context_.lease.instance && stored.version <= mark->second) return true;
+  quarantined_.erase(mark);
+  return false;
+}
+
 LiveSaga* Ownership::Recover(Saga stored) {
-  if (quarantined_.count(stored.id) != 0) return nullptr;
+  if (StandsStill(stored)) return nullptr;
   LiveSaga* live = live_.Find(stored.id);
   if (live != nullptr && !live->stale) {
     // Driven already; or lost, moved by another and come back unnoticed. What is decided on such a copy will not be
@@ -83,7 +86,6 @@ void Ownership::Reload(LiveSaga& live) {
 
 void Ownership::Attach(AttachMail mail) {
   const std::function<void(Progress)>& answered = mail.waiter.answered;
-  if (quarantined_.count(mail.saga_id) != 0) return answered({.status = Quarantined(mail.saga_id), .saga = {}});
   LiveSaga* const live = live_.Find(mail.saga_id);
   const std::size_t waiting = live == nullptr ? wanted_[mail.saga_id].waiters.size() : live->waiters.size();
   if (waiting >= kWaitersPerSagaMax) return answered({.status = Overloaded(), .saga = {}});
@@ -111,13 +113,13 @@ void Ownership::KeyTaken(LiveSaga& live) {
 void Ownership::Quarantine(LiveSaga& live, const Landed& refused) {
   const std::string saga_id = live.saga.id;
   const bool is_stored = refused.write.seen_version != 0;
-  const absl::Status told = is_stored ? Quarantined(saga_id) : LoadFailure(refused.result.status(), saga_id);
+  const absl::Status told = is_stored ? Quarantined(saga_id) : NotStored(saga_id);
   if (is_stored) {
     Log(Severity::kError,
         "the store refuses what was decided for a saga, which stands still: mend the cause, then an"
         " operator's request (RetryStep, CancelSaga, ...) or a restart moves it",
         {{"saga_id", saga_id}, {"error", refused.result.status().message()}});
-    quarantined_.insert(saga_id);
+    quarantined_[saga_id] = refused.write.seen_version;
     context_.observer.OnQuarantined(live.saga);
   } else {
     Log(Severity::kError, "the store refuses a new saga",
@@ -138,6 +140,7 @@ std::vector<RecoverMail> Ownership::Load(absl::Time now) {
     pending_.StoreFailed();
     return recovered;
   }
+  context_.unreadable.Report(page->unreadable);
   std::map<std::string, absl::StatusOr<Saga>> rows;
   for (Saga& saga : page->sagas) rows.emplace(saga.id, std::move(saga));
   for (const UnreadableSaga& row : page->unreadable) rows.emplace(row.id, absl::DataLossError(row.why));
@@ -155,9 +158,11 @@ std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wan
                                           absl::Time now) {
   RecoverMail recover;
   AnswerAsks(wanted, stored, recover);
-  const bool is_running = stored.ok() && !IsTerminal(stored->state);
+  const bool stands_still = stored.ok() && StandsStill(*stored);
+  const bool is_running = stored.ok() && !stands_still && !IsTerminal(stored->state);
   const bool is_decided = is_running && IsDecided(context_.catalog, *stored);
-  const Progress told = {.status = LoadFailure(stored.status(), saga_id), .saga = stored.ok() ? *stored : Saga()};
+  const Progress told = {.status = stands_still ? Quarantined(saga_id) : LoadFailure(stored.status(), saga_id),
+                         .saga = stored.ok() ? *stored : Saga()};
   if (stored.ok()) {
     for (const Waiter& waiter : wanted.waiters) {
       if (waiter.accepted) waiter.accepted(saga_id);
@@ -174,7 +179,8 @@ std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wan
   if (live != nullptr && live->stale && is_decided) {
     for (const Waiter& waiter : live_.TakeWaiters(*live)) waiter.answered(told);
   }
-  if (is_running && stored->owner == context_.lease.instance && (live != nullptr || !recover.asks.empty())) {
+  // Also one that was taken just now, for asks that then came too late.
+  if (is_running && stored->owner == context_.lease.instance) {
     recover.saga = *std::move(stored);
     return recover;
   }
@@ -187,11 +193,15 @@ std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wan
   return std::nullopt;
 }
 
-// Takes an unfinished saga for its asks, which then are `recover`'s; answers those that cannot be put to it.
+// Takes an unfinished saga for the asks that are for its version, which then are `recover`'s; answers all others. It
+// may move while it is taken.
 void Ownership::AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, RecoverMail& recover) {
   if (wanted.asks.empty()) return;
+  const auto is_for_it = [&stored](const AskMail& ask) {
+    return ask.seen_version == 0 || ask.seen_version == stored->version;
+  };
   absl::Status status = LoadFailure(stored.status(), wanted.asks[0].saga_id);
-  if (stored.ok() && !IsTerminal(stored->state)) {
+  if (stored.ok() && !IsTerminal(stored->state) && std::any_of(wanted.asks.begin(), wanted.asks.end(), is_for_it)) {
     absl::StatusOr<Saga> taken = Take(*stored);
     status = taken.status();
     if (taken.ok()) stored = std::move(taken);
@@ -200,7 +210,7 @@ void Ownership::AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, Recover
     const bool is_finished = status.ok() && IsTerminal(stored->state);
     if (!status.ok() || is_finished) {
       ask.waiter.answered({.status = status, .saga = is_finished ? *stored : Saga()});
-    } else if (ask.seen_version != 0 && ask.seen_version != stored->version) {
+    } else if (!is_for_it(ask)) {
       ask.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
     } else {
       recover.asks.push_back(std::move(ask));
@@ -209,7 +219,7 @@ void Ownership::AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, Recover
 }
 
 absl::StatusOr<Saga> Ownership::Take(const Saga& stored) {
-  if (DefinitionOf(context_.catalog, stored) == nullptr) return NotHeld(stored);
+  if (context_.catalog.Of(stored) == nullptr) return NotHeld(stored);
   quarantined_.erase(stored.id);
   if (stored.owner == context_.lease.instance) return stored;
   if (pending_.StoreIsDown(context_.clock.Now())) return StoreSilent();

@@ -36,7 +36,8 @@ class Ownership {
   void KeyTaken(LiveSaga& live);
 
   // The store refuses what was decided for the saga: it stands as it is stored, this instance's own and driven by
-  // nobody, until an operator asks something of it or the process starts again. Everybody who waits is told.
+  // nobody, until an operator asks something of it, another instance moves it or the process starts again. Everybody
+  // who waits is told.
   void Quarantine(LiveSaga& live, const Landed& refused);
 
   // Whether Load has something to load.
@@ -54,6 +55,7 @@ class Ownership {
   };
 
   LiveSaga* Insert(Saga saga);
+  bool StandsStill(const Saga& stored);
   absl::StatusOr<Saga> Take(const Saga& stored);
   void AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, RecoverMail& recover);
   std::optional<RecoverMail> Use(const std::string& saga_id, Wanted wanted, absl::StatusOr<Saga> stored,
@@ -63,9 +65,9 @@ class Ownership {
   DriverContext& context_;
   LiveSagas& live_;
   PendingCommit& pending_;
-  std::map<std::string, Wanted> wanted_;           // by saga id
-  std::set<std::string> quarantined_;              // saga ids
-  std::set<std::pair<std::string, int>> unknown_;  // definitions and versions that were logged
+  std::map<std::string, Wanted> wanted_;             // by saga id
+  std::map<std::string, std::int64_t> quarantined_;  // (saga id, the version that is stored)
+  std::set<std::pair<std::string, int>> unknown_;    // definitions and versions that were logged
 };
 
 }  // namespace unwind

@@ -8,6 +8,12 @@
 namespace unwind {
 namespace {
 
+absl::Status StoreFailed(const char* what, const std::string& saga_id) {
+  ErrorInfo info = {.reason = "STORE_FAILED", .domain = kSagaDomain, .metadata = {}};
+  if (!saga_id.empty()) info.metadata["saga_id"] = saga_id;
+  return MakeError(absl::StatusCode::kInternal, what, info);
+}
+
 absl::Status NotFound(const std::string& saga_id) {
   return MakeError(absl::StatusCode::kNotFound, absl::StrCat("there is no saga ", saga_id),
                    {.reason = "SAGA_NOT_FOUND", .domain = kSagaDomain, .metadata = {{"saga_id", saga_id}}});
@@ -57,12 +63,15 @@ absl::Status Quarantined(const std::string& saga_id) {
                    {.reason = "SAGA_QUARANTINED", .domain = kSagaDomain, .metadata = {{"saga_id", saga_id}}});
 }
 
+absl::Status NotStored(const std::string& saga_id) {
+  return StoreFailed("the store refuses the saga; nothing was started", saga_id);
+}
+
 absl::Status LoadFailure(const absl::Status& status, const std::string& saga_id) {
   if (status.ok()) return status;
   if (absl::IsNotFound(status)) return NotFound(saga_id);
   if (absl::IsUnavailable(status)) return StoreSilent();
-  return MakeError(absl::StatusCode::kInternal, "the saga could not be read from the store",
-                   {.reason = "STORE_FAILED", .domain = kSagaDomain, .metadata = {{"saga_id", saga_id}}});
+  return StoreFailed("the saga could not be read from the store", saga_id);
 }
 
 }  // namespace unwind

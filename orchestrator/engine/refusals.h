@@ -29,8 +29,11 @@ absl::Status NotHeld(const Saga& saga);
 // INTERNAL SAGA_QUARANTINED: the store refuses what was decided for the saga.
 absl::Status Quarantined(const std::string& saga_id);
 
+// INTERNAL STORE_FAILED: the store refuses the new saga.
+absl::Status NotStored(const std::string& saga_id);
+
 // Of a load that failed with `status`: NOT_FOUND SAGA_NOT_FOUND, StoreSilent or INTERNAL STORE_FAILED, never the
-// database's words. OK if it did not fail.
+// database's words. OK if it did not fail. `saga_id` is empty where it is not known.
 absl::Status LoadFailure(const absl::Status& status, const std::string& saga_id);
 
 }  // namespace unwind

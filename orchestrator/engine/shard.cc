@@ -218,6 +218,13 @@ void Shard::Act(Landed landed) {
   LiveSaga& live = *live_.Find(landed.saga_id);
   PendingWrite& done = landed.write;
   if (!landed.result.ok()) return ownership_.Quarantine(live, landed);
+  if (done.seen_version == 0 && *landed.result != WriteResult::kKeyExists) {  // a conflict: an earlier try landed late
+    CRASH_POINT("orchestrator.after_insert", live.saga.definition);
+    context_.observer.OnStarted(live.saga);
+    for (const Waiter& waiter : live.waiters) {
+      if (waiter.accepted) waiter.accepted(landed.saga_id);
+    }
+  }
   if (*landed.result != WriteResult::kStored) {
     *landed.result == WriteResult::kKeyExists ? ownership_.KeyTaken(live) : ownership_.Reload(live);
     for (AskMail& ask : done.asks) AskAgain(std::move(ask));
@@ -225,13 +232,6 @@ void Shard::Act(Landed landed) {
   }
   for (const HistoryEvent& event : done.events) {
     CRASH_POINT("orchestrator.after_commit", CallOf(*live.definition, event.event));
-  }
-  if (done.seen_version == 0) {
-    CRASH_POINT("orchestrator.after_insert", live.saga.definition);
-    context_.observer.OnStarted(live.saga);
-    for (const Waiter& waiter : live.waiters) {
-      if (waiter.accepted) waiter.accepted(landed.saga_id);
-    }
   }
   // A send that a later event of the same turn has already abandoned is not sent at all.
   const std::vector<Send> outstanding = Outstanding(live.saga);

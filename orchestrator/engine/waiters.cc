@@ -8,9 +8,9 @@
 namespace unwind {
 namespace {
 
-// How late a shard may answer: about half of what the caller's deadline leaves after `answer_by`.
+// How late a shard may answer: about half of what the caller's deadline leaves after `answer_by`, also if that is
+// little.
 constexpr double kLateShare = 0.05;
-constexpr absl::Duration kLateMin = absl::Milliseconds(50);
 constexpr absl::Duration kLateMax = absl::Milliseconds(200);
 constexpr absl::Duration kWaitMax = absl::Seconds(1);  // so that a clock set forward is noticed
 
@@ -19,7 +19,7 @@ constexpr absl::Duration kWaitMax = absl::Seconds(1);  // so that a clock set fo
 std::optional<Waiter> Waiters::Add(absl::Time answer_by, std::function<void(const std::string&)> accepted,
                                    std::function<void(Progress)> answered) {
   const absl::Duration left = std::max(answer_by - clock_.Now(), absl::ZeroDuration());
-  Place place(answer_by + std::clamp(left * kLateShare, kLateMin, kLateMax), 0);
+  Place place(answer_by + std::min(left * kLateShare, kLateMax), 0);
   {
     std::unique_lock lock(mutex_);
     if (waiting_.size() >= waiters_max_) {

@@ -8,9 +8,11 @@
 
 namespace unwind {
 
-absl::StatusOr<int> DefinitionLearner::Learn() {
-  ASSIGN_OR_RETURN(const std::vector<DefinitionVersion> in_use, store_.DefinitionsInUse());
-  wanted_.insert(in_use.begin(), in_use.end());
+int DefinitionLearner::Learn() {
+  // Among very many sagas it may take too long. What this instance's own sagas need is missed when they are recovered.
+  const absl::StatusOr<std::vector<DefinitionVersion>> in_use = store_.DefinitionsInUse();
+  if (in_use.ok()) wanted_.insert(in_use->begin(), in_use->end());
+  absl::Status error = in_use.status();
   for (const auto& [name, version] : catalog_.TakeMissed()) wanted_.insert({name, version});
   for (const auto& [name, version] : catalog_.Versions()) wanted_.erase({name, version});
   int learnt = 0;
@@ -21,7 +23,10 @@ absl::StatusOr<int> DefinitionLearner::Learn() {
       continue;
     }
     const absl::Status added = Add(version);
-    if (absl::IsUnavailable(added)) return added;
+    if (absl::IsUnavailable(added)) {
+      error = added;
+      break;
+    }
     wanted_.erase(version);
     if (added.ok()) {
       ++learnt;
@@ -31,6 +36,7 @@ absl::StatusOr<int> DefinitionLearner::Learn() {
     Log(Severity::kWarning, "sagas of a definition cannot be driven or answered here and are left to others",
         {{"definition", version.name}, {"version", absl::StrCat(version.version)}, {"error", added.message()}});
   }
+  if (!error.ok()) Log(Severity::kWarning, "not all definitions could be learnt", {{"error", error.message()}});
   return learnt;
 }
 

@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/engine/saga_store.h"
 #include "orchestrator/participants/routes.h"
@@ -23,8 +23,8 @@ class DefinitionLearner {
   // Adds to the catalog every definition that an unfinished saga of any instance uses or that was missed there, such as
   // by a caller who asks for a finished saga's answer, that loads, and whose services all have a route. The sagas of
   // one that cannot be added are left to instances that can drive them; a warning says so once. How many were added. An
-  // error of the store: try again, those that were added stay.
-  absl::StatusOr<int> Learn();
+  // error of the store is logged: what it kept from being learnt a later call may learn.
+  int Learn();
 
  private:
   absl::Status Add(const DefinitionVersion& version);

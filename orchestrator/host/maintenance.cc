@@ -27,17 +27,14 @@ constexpr absl::Duration kLearnPause = absl::Seconds(5);
 
 Maintenance::Maintenance(SagaStore& store, Driver& driver, DefinitionLearner& learner,
                          std::vector<std::shared_ptr<const Definition>> served, const Lease& lease,
-                         MaintenanceOptions options, std::function<void(bool)> set_serving)
+                         absl::Duration retention)
     : store_(store),
       driver_(driver),
       learner_(learner),
       served_(std::move(served)),
       lease_(lease),
-      options_(options),
-      set_serving_(std::move(set_serving)),
-      renewed_at_(absl::Now()),
+      retention_(retention),
       random_(std::random_device{}()),
-      renewing_(options.lease / 3, [this] { return Renew(); }),
       claiming_(kClaimPause, [this] { return ClaimLapsed(); }),
       learning_(kLearnPause, [this] { return Learn(); }),
       purging_(kFirstPurge, [this] { return Purge(); }) {}
@@ -46,28 +43,6 @@ void Maintenance::Stop() {
   purging_.Stop();
   learning_.Stop();
   claiming_.Stop();
-  renewing_.Stop();
-}
-
-absl::Duration Maintenance::Renew() {
-  const absl::Status renewed = store_.Renew(lease_, options_.lease);
-  if (absl::IsAborted(renewed)) lease_lost_ = true;
-  if (renewed.ok()) {
-    renewed_at_ = absl::Now();
-    SetServing(true);
-    return options_.lease / 3;
-  }
-  Log(Severity::kWarning, "the lease was not renewed", {{"error", renewed.message()}});
-  if (absl::Now() - renewed_at_ > options_.lease) SetServing(false);
-  return options_.lease / 15;
-}
-
-void Maintenance::SetServing(bool serving) {
-  if (serving == serving_) return;
-  serving_ = serving;
-  Log(serving ? Severity::kInfo : Severity::kError,
-      serving ? "the store answers again" : "the store has refused every write for as long as the lease lasts");
-  set_serving_(serving);
 }
 
 // The pause is jittered, so that several instances do not claim at the same moment.
@@ -80,17 +55,15 @@ absl::Duration Maintenance::ClaimLapsed() {
 }
 
 absl::Duration Maintenance::Learn() {
-  const absl::StatusOr<int> learnt = learner_.Learn();
-  if (!learnt.ok()) Log(Severity::kWarning, "no definitions could be learnt", {{"error", learnt.status().message()}});
-  if (learnt.ok() && *learnt > 0) {
-    Log(Severity::kInfo, "learnt definitions of unfinished sagas", {{"definitions", absl::StrCat(*learnt)}});
+  if (const int learnt = learner_.Learn(); learnt > 0) {
+    Log(Severity::kInfo, "learnt definitions of unfinished sagas", {{"definitions", absl::StrCat(learnt)}});
     driver_.OnDefinitionsLearnt();
   }
   return kLearnPause;
 }
 
 absl::Duration Maintenance::Purge() {
-  const absl::StatusOr<int> removed = store_.Purge(lease_, absl::Now() - options_.retention, kPurgeBatch);
+  const absl::StatusOr<int> removed = store_.Purge(lease_, absl::Now() - retention_, kPurgeBatch);
   if (!removed.ok()) Log(Severity::kWarning, "old sagas were not purged", {{"error", removed.status().message()}});
   if (removed.ok() && *removed == kPurgeBatch) return kPurgeBatchPause;
   PurgeDefinitions();
@@ -100,7 +73,7 @@ absl::Duration Maintenance::Purge() {
 // What is served is stored again first: that tells all instances that sagas of it may still be started.
 void Maintenance::PurgeDefinitions() {
   const absl::Status stored = StoreDefinitions(store_, served_);
-  const auto removed = stored.ok() ? store_.PurgeDefinitions(options_.retention) : stored;
+  const auto removed = stored.ok() ? store_.PurgeDefinitions(retention_) : stored;
   if (!removed.ok()) {
     Log(Severity::kWarning, "unused definitions were not purged", {{"error", removed.status().message()}});
     return;

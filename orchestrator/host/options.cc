@@ -125,7 +125,8 @@ absl::StatusOr<Options> OptionsFromFlags() {
                    .channels = absl::GetFlag(FLAGS_target_connections),
                    .reply_bytes_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_reply_max_bytes))};
   options.served = {.wait_max = absl::GetFlag(FLAGS_call_wait_max)};
-  options.maintenance = {.lease = absl::GetFlag(FLAGS_lease), .retention = absl::GetFlag(FLAGS_retention)};
+  options.lease = absl::GetFlag(FLAGS_lease);
+  options.retention = absl::GetFlag(FLAGS_retention);
   return options;
 }
 

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "orchestrator/api/served_methods.h"
 #include "orchestrator/engine/driver.h"
-#include "orchestrator/host/maintenance.h"
 #include "orchestrator/participants/grpc_participants.h"
 
 namespace unwind {
@@ -25,7 +25,8 @@ struct Options {
   DriverOptions driver;
   GrpcParticipantsOptions calls;
   ServedMethodsOptions served;
-  MaintenanceOptions maintenance;
+  absl::Duration lease;
+  absl::Duration retention;
 };
 
 // After ParseFlags, which has checked each flag by itself. INVALID_ARGUMENT: flags that contradict each other.

@@ -1,5 +1,6 @@
 #include "orchestrator/host/saga_census.h"
 
+#include "absl/strings/str_cat.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "orchestrator/core/names.h"
@@ -22,7 +23,17 @@ absl::Status SagaCensus::Take(SagaStore& store, const std::string& instance) {
 absl::Duration SagaCensus::TakeAgain(SagaStore& store, const std::string& instance) {
   const absl::Status taken = Take(store, instance);
   if (!taken.ok()) Log(Severity::kWarning, "unfinished sagas were not counted", {{"error", taken.message()}});
+  if (taken.ok() && !std::exchange(told_, true)) Tell();
   return kCensusPause;
+}
+
+void SagaCensus::Tell() const {
+  const std::int64_t parked = Sagas(SagaState::kParked);
+  Log(parked > 0 ? Severity::kWarning : Severity::kInfo,
+      parked > 0 ? "sagas are parked and wait for a person" : "no saga is parked",
+      {{"parked", absl::StrCat(parked)},
+       {"compensating", absl::StrCat(Sagas(SagaState::kCompensating))},
+       {"running", absl::StrCat(Sagas(SagaState::kRunning))}});
 }
 
 std::int64_t SagaCensus::Sagas(SagaState state) const {

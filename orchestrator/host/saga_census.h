@@ -30,7 +30,7 @@ class SagaCensus final : public prometheus::Collectable {
   // Counts what `instance` owns. The store's error leaves the last counts.
   absl::Status Take(SagaStore& store, const std::string& instance);
 
-  // The same; an error is logged. Returns kCensusPause.
+  // The same; an error is logged, and the first count. Returns kCensusPause. For one thread.
   absl::Duration TakeAgain(SagaStore& store, const std::string& instance);
 
   // Those of all definitions that are in `state`.
@@ -39,7 +39,10 @@ class SagaCensus final : public prometheus::Collectable {
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
+  void Tell() const;
+
   const Clock& clock_;
+  bool told_ = false;
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, SagaState>, UnfinishedCount> counts_;
 };

@@ -64,9 +64,9 @@ SagaMetrics::SagaMetrics(prometheus::Registry& registry)
       stale_replies_(Counters(registry, "saga_stale_replies_total",
                               "Replies that came after they were answered otherwise, and were dropped.", {})
                          .Of({})),
-      unreadable_(Counters(registry, "saga_unreadable_total",
-                           "Unfinished sagas whose rows this version cannot read and leaves alone.", {})
-                      .Of({})),
+      unreadable_(
+          Counters(registry, "saga_unreadable_total", "Sagas whose rows this version cannot read and leaves alone.", {})
+              .Of({})),
       turn_events_(Histograms(registry, "saga_turn_events", "Events decided in one turn.", {}, kCounts).Of({})),
       turn_sagas_(Histograms(registry, "saga_turn_sagas", "Sagas stored in one transaction.", {}, kCounts).Of({})),
       commit_seconds_(

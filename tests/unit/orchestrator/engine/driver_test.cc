@@ -61,7 +61,8 @@ class DriverTest : public testing::Test {
           driver(test.store_, participants, test.catalog_, clock, test.observer_,
                  *test.store_.Acquire(test.instance_, "", absl::Seconds(15)),
                  {.shards = shards, .batch_max = 64, .in_flight_max = in_flight_max, .seed = ++test.lives_}) {
-      EXPECT_TRUE(driver.Start().ok());
+      driver.Start();
+      EXPECT_TRUE(driver.Recover().ok());
     }
     ScriptedParticipants participants;
     Driver driver;
@@ -206,6 +207,31 @@ TEST_F(DriverTest, ACommitThatFailsIsRepeatedAndOneThatLandedUnseenIsNot) {
       EXPECT_EQ(life.participants.paths().size(), 3u) << "a step was sent twice";
     }
   }
+}
+
+TEST_F(DriverTest, ASagaWhoseInsertLandsLateIsDrivenWhoeverWaits) {
+  Know(Sequence());
+  ManualClock clock;
+  ScriptedParticipants participants([](const Call&) { return OkResult(); });
+  Driver driver(store_, participants, catalog_, clock, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.seed = 1});
+  Answers stays, leaves;
+  int accepted = 0;
+  store_.FailNextCommit(FaultyStore::Fault::kLandsLate);
+  Accept(driver, "leaves", leaves, "h", clock.Now() + absl::Seconds(1));
+  driver.Accept(
+      Request("stays"), absl::InfiniteFuture(), [&](const std::string&) { ++accepted; }, stays.Taker());
+  driver.Turn();
+  clock.Advance(absl::Seconds(1));
+  EXPECT_TRUE(driver.Turn());
+  EXPECT_EQ(GetErrorInfo(leaves.Await(1)[0].status).reason, "STORE_UNAVAILABLE");
+  while (driver.Turn()) continue;
+  ASSERT_EQ(stays.size(), 1u);
+  EXPECT_EQ(stays.Await(1)[0].saga.state, SagaState::kCompleted);
+  EXPECT_EQ(accepted, 1);
+  EXPECT_EQ(store_.LoadByKey("shape", "", "leaves")->state, SagaState::kCompleted);
+  EXPECT_EQ(observer_.started, 2);
+  EXPECT_EQ(driver.in_flight(), 0u);
 }
 
 TEST_F(DriverTest, WhileTheStoreIsAwayCallersAreAnsweredAndNothingUnstoredIsSaid) {
@@ -391,7 +417,7 @@ TEST_F(DriverTest, AResolveThatCannotBeBuiltSaysNothingOfThePivot) {
       *this, [](const Call& call) { return call.method == "/test/pivot.action" ? UnavailableResult() : OkResult(); },
       clock_);
   Answers answers;
-  Accept(life.driver, "k", answers, "h", clock_.Now() + absl::Milliseconds(200));
+  Accept(life.driver, "k", answers, "h", clock_.Now() + absl::Seconds(1));
   const Saga saga = answers.Await(1)[0].saga;
   EXPECT_EQ(saga.state, SagaState::kRunning);
   EXPECT_EQ(saga.steps[1].phase, Phase::kResolve);
@@ -441,6 +467,17 @@ TEST_F(DriverTest, AnOldLifeIsFencedByANewEpoch) {
   while (!old.driver.lease_lost()) std::this_thread::yield();
   EXPECT_TRUE(old.participants.paths().empty());
   EXPECT_TRUE(absl::IsNotFound(store_.LoadByKey("shape", "", "k").status()));
+}
+
+TEST_F(DriverTest, CallersAreAnsweredBeforeTheSagasAreRecovered) {
+  Know(Sequence());
+  ScriptedParticipants participants([](const Call&) { return OkResult(); });
+  Driver driver(store_, participants, catalog_, clock_, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.in_flight_max = 1, .seed = 1});
+  driver.Start();
+  Answers answers;
+  for (int i = 0; i < 10; ++i) Accept(driver, absl::StrCat("k", i), answers);  // most of them find no room
+  answers.Await(10);
 }
 
 TEST_F(DriverTest, UnknownOutcomesAreRetriedByTheClock) {
@@ -524,7 +561,7 @@ TEST_F(DriverTest, ACallerIsAnsweredByAnyInstanceAndASagaIsFinishedByWhoClaimsIt
   Life two(
       *this, [](const Call&) { return OkResult(); }, clock_);
   Accept(two.driver, "k", at_two);
-  Accept(two.driver, "k", in_a_hurry, "h", clock_.Now() + absl::Milliseconds(300));
+  Accept(two.driver, "k", in_a_hurry, "h", clock_.Now() + absl::Seconds(1));
   Accept(two.driver, "k", other_input, "another");
   EXPECT_EQ(GetErrorInfo(other_input.Await(1)[0].status).reason, "KEY_REUSED");
   EXPECT_EQ(in_a_hurry.Await(1)[0].saga.state, SagaState::kRunning);
@@ -681,7 +718,7 @@ TEST_F(DriverTest, AFullHouseRefusesNewSagasButAnswersForItsOwn) {
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(GetErrorInfo(status).reason, "OVERLOADED");
   Answers again;
-  Accept(life.driver, "k1", again, "h", clock_.Now());
+  Accept(life.driver, "k1", again, "h", clock_.Now() + absl::Seconds(1));
   EXPECT_EQ(again.Await(1)[0].saga.state, SagaState::kRunning);
 }
 
@@ -753,6 +790,27 @@ TEST_F(DriverTest, AParkedSagaIsNotKeptInMemoryAndAnOperatorFindsItAllTheSame) {
   EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return IsTerminal(store_.Load(stored.id)->state); }));
 }
 
+TEST_F(DriverTest, AnOperatorIsHeardThoughTooManyCallersWait) {
+  Know(Sequence());
+  ManualClock clock;
+  ScriptedParticipants participants([](const Call&) { return std::nullopt; });
+  Driver driver(store_, participants, catalog_, clock, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.waiters_max = 1, .seed = 1});
+  Answers waiting, refused, operators;
+  Accept(driver, "k", waiting);
+  driver.Turn();
+  Accept(driver, "other", refused);
+  EXPECT_EQ(GetErrorInfo(refused.Await(1)[0].status).reason, "OVERLOADED");
+  const Saga saga = store_.List({}).value().sagas.at(0);
+  driver.Ask(saga.id, CancelRequested{"ann", "changed her mind"}, saga.version, operators.Taker());
+  driver.Turn();
+  EXPECT_TRUE(operators.Await(1)[0].status.ok());
+  driver.Ask(saga.id, CancelRequested{"ann", "changed her mind"}, 0, operators.Taker());
+  clock.Advance(absl::Seconds(11));  // the store blocks its shard
+  driver.Turn();
+  EXPECT_EQ(GetErrorInfo(operators.Await(2)[1].status).reason, "STORE_UNAVAILABLE");
+}
+
 TEST_F(DriverTest, ARefusalWaitsForNoCommit) {
   Know(Sequence());
   Life life(
@@ -808,6 +866,7 @@ TEST_F(DriverTest, ANewSagaThatTheStoreRefusesIsRefused) {
   Answers bad;
   Accept(life.driver, "bad", bad);
   EXPECT_EQ(GetErrorInfo(bad.Await(1)[0].status).reason, "STORE_FAILED");
+  EXPECT_EQ(bad.Await(1)[0].status.message(), "the store refuses the saga; nothing was started");
   EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return life.driver.in_flight() == 0; }));
   EXPECT_EQ(observer_.quarantined, 0);
 }
@@ -846,7 +905,7 @@ TEST_F(DriverTest, WhereTheDefinitionSaysSoAFailureIsToldBeforeAllIsUndone) {
         clock_);
     const std::string key = absl::StrCat("k", at_decided);
     Answers first, again;
-    const absl::Duration patience = at_decided ? absl::Minutes(10) : absl::Milliseconds(300);
+    const absl::Duration patience = at_decided ? absl::Minutes(10) : absl::Seconds(1);
     Accept(life.driver, key, first, "h", clock_.Now() + patience);
     const Saga told = first.Await(1)[0].saga;
     EXPECT_EQ(told.state, SagaState::kCompensating);

@@ -32,13 +32,25 @@ class OwnershipTest : public PartsTest {
     return live;
   }
   // Stores `saga` as another writer, under the lease of its owner.
-  void Overwrite(Saga saga) {
+  void Overwrite(Saga saga) { Overwrite(context_.lease, std::move(saga)); }
+  void Overwrite(const Lease& lease, Saga saga) {
     const std::int64_t seen = saga.version++;
-    ASSERT_EQ(store_.Commit(context_.lease, {{.seen_version = seen, .saga = saga, .events = {}}})->at(0),
-              WriteResult::kStored);
+    ASSERT_EQ(store_.Commit(lease, {{.seen_version = seen, .saga = saga, .events = {}}})->at(0), WriteResult::kStored);
   }
-  void GiveTo(const std::string& instance, const std::string& id) {
-    ASSERT_TRUE(store_.Take(*store_.Acquire(instance, "", absl::Seconds(15)), id).ok());
+  // A saga that is stored, whose cancellation the store refuses.
+  void Quarantine(const std::string& id) {
+    LiveSaga& live = Stored(id);
+    Move(live, CancelRequested{});
+    store_.Refuse(id);
+    const std::vector<Landed> landed = pending_.Commit();
+    ASSERT_THAT(landed, SizeIs(1));
+    ownership_.Quarantine(live, landed[0]);
+    store_.Refuse("none");
+  }
+  Lease GiveTo(const std::string& instance, const std::string& id) {
+    const Lease lease = *store_.Acquire(instance, "", absl::Seconds(15));
+    EXPECT_TRUE(store_.Take(lease, id).ok());
+    return lease;
   }
   AskMail Asked(const std::string& id, std::int64_t seen_version = 0) {
     return {.saga_id = id, .event = CancelRequested{}, .seen_version = seen_version, .waiter = NewWaiter()};
@@ -164,6 +176,31 @@ TEST_F(OwnershipTest, AnAttachedCallerIsToldOfAFinishedSagaAndWaitsForAnUnfinish
   EXPECT_EQ(GetErrorInfo(answers_[1].status).reason, "SAGA_NOT_FOUND");
 }
 
+TEST_F(OwnershipTest, ARowThatCannotBeReadIsReportedOnceAndItsCallersAreTold) {
+  live_.Remove(Stored("a"));
+  store_.SetDamaged("a");
+  for (int i = 0; i < 2; ++i) {
+    ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
+    EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+  }
+  ASSERT_THAT(answers_, SizeIs(2));
+  EXPECT_EQ(GetErrorInfo(answers_[0].status), (ErrorInfo{"STORE_FAILED", "saga.unwind", {{"saga_id", "a"}}}));
+  EXPECT_EQ(observer_.unreadable, 1);
+}
+
+TEST_F(OwnershipTest, WhoseKeyCannotBeLookedUpIsToldSoAndNothingOfTheDatabase) {
+  store_.SetBroken(true);
+  key_lookup_.Find({.definition = "shape",
+                    .key_scope = "",
+                    .key = "a",
+                    .input_hash = "h",
+                    .waiter = NewWaiter(),
+                    .if_none = absl::OkStatus()});
+  ASSERT_THAT(answers_, SizeIs(1));
+  EXPECT_EQ(GetErrorInfo(answers_[0].status), (ErrorInfo{"STORE_FAILED", "saga.unwind", {}}));
+  EXPECT_EQ(answers_[0].status.message(), "the saga could not be read from the store");
+}
+
 TEST_F(OwnershipTest, OnlySoManyMayWaitForOneSaga) {
   Stored("a");
   GiveTo("two", "a");
@@ -193,23 +230,78 @@ TEST_F(OwnershipTest, WhoComesSecondUnderAKeyIsToldOfTheFirst) {
 }
 
 TEST_F(OwnershipTest, AQuarantinedSagaStandsStillUntilAnOperatorTakesIt) {
-  LiveSaga& live = Stored("a");
-  live_.AddWaiter(live, NewWaiter());
-  Move(live, CancelRequested{});
+  live_.AddWaiter(Stored("a"), NewWaiter());
+  Move(*live_.Find("a"), CancelRequested{});
   store_.Refuse("a");
   const std::vector<Landed> landed = pending_.Commit();
   ASSERT_THAT(landed, SizeIs(1));
-  ownership_.Quarantine(live, landed[0]);
+  ownership_.Quarantine(*live_.Find("a"), landed[0]);
   EXPECT_EQ(live_.Find("a"), nullptr);
   EXPECT_EQ(context_.admission.in_flight(), 0u);
   ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
+  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
   ASSERT_THAT(answers_, SizeIs(2));
   for (const Progress& told : answers_) EXPECT_EQ(GetErrorInfo(told.status).reason, "SAGA_QUARANTINED");
   EXPECT_EQ(ownership_.Recover(*store_.Load("a")), nullptr);
-  ownership_.Ask(Asked("a"));
+  const std::int64_t version = store_.Load("a")->version;
+  ownership_.Ask(Asked("a", version + 1));  // not for this one, so that it stands still all the same
+  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+  EXPECT_EQ(ownership_.Recover(*store_.Load("a")), nullptr);
+  ownership_.Ask(Asked("a", version));
   const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now());
   ASSERT_THAT(recovered, SizeIs(1));
   EXPECT_THAT(recovered[0].asks, SizeIs(1));
+  EXPECT_NE(ownership_.Recover(recovered[0].saga), nullptr);
+}
+
+TEST_F(OwnershipTest, AQuarantineEndsWhenTheSagaMovesElsewhere) {
+  Quarantine("a");
+  const Lease two = GiveTo("two", "a");
+  Saga moved = *store_.Load("a");
+  moved.cancel_requested = true;
+  Overwrite(two, moved);
+  ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
+  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+  EXPECT_THAT(answers_, IsEmpty());  // it is watched
+  ASSERT_NE(live_.Find("a"), nullptr);
+  live_.Remove(*live_.Find("a"));
+  EXPECT_NE(ownership_.Recover(*store_.Take(context_.lease, "a")), nullptr);
+}
+
+TEST_F(OwnershipTest, ASagaThatMovedElsewhereAndComesBackUnnoticedIsDriven) {
+  Quarantine("a");
+  const Lease two = GiveTo("two", "a");
+  Overwrite(two, *store_.Load("a"));
+  EXPECT_NE(ownership_.Recover(*store_.Take(context_.lease, "a")), nullptr);
+}
+
+TEST_F(OwnershipTest, AVerbForAnOlderVersionTakesNoSagaFromItsOwner) {
+  live_.Remove(Stored("a"));
+  const Lease two = GiveTo("two", "a");
+  Overwrite(two, *store_.Load("a"));
+  ownership_.Ask(Asked("a", store_.Load("a")->version - 1));
+  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+  ASSERT_THAT(answers_, SizeIs(1));
+  EXPECT_EQ(GetErrorInfo(answers_[0].status).reason, "SAGA_MOVED");
+  EXPECT_EQ(store_.Load("a")->owner, "two");
+}
+
+TEST_F(OwnershipTest, ASagaThatMovedWhileItWasTakenIsDrivenByWhoTookIt) {
+  live_.Remove(Stored("a"));
+  const Lease two = GiveTo("two", "a");
+  const Saga seen = *store_.Load("a");
+  ownership_.Ask(Asked("a", seen.version));
+  int calls = 0;
+  store_.SetDelay([&] {
+    if (++calls == 2) Overwrite(two, seen);  // after the load, before the row is taken
+  });
+  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now());
+  ASSERT_THAT(recovered, SizeIs(1));
+  EXPECT_THAT(recovered[0].asks, IsEmpty());
+  EXPECT_EQ(recovered[0].saga, *store_.Load("a"));
+  EXPECT_EQ(recovered[0].saga.owner, "one");
+  ASSERT_THAT(answers_, SizeIs(1));
+  EXPECT_EQ(GetErrorInfo(answers_[0].status).reason, "SAGA_MOVED");
   EXPECT_NE(ownership_.Recover(recovered[0].saga), nullptr);
 }
 

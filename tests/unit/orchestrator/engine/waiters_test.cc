@@ -46,15 +46,18 @@ TEST_F(WaitersTest, TheFirstAnswerCounts) {
 }
 
 TEST_F(WaitersTest, WhomNobodyAnswersIsToldThatTheStoreIsSilentBeforeItsDeadline) {
-  Waiters waiters(clock_, 10);
-  const absl::Duration left = absl::Seconds(1);
-  const auto waiter = waiters.Add(clock_.Now() + left, nullptr, Taker());
-  clock_.Advance(left);
-  waiters.AnswerLate();
-  EXPECT_THAT(told(), IsEmpty());  // it is its shard's turn
-  clock_.Advance(left / 10);
-  waiters.AnswerLate();
-  EXPECT_THAT(told(), ElementsAre("STORE_UNAVAILABLE"));
+  for (const absl::Duration timeout : {absl::Milliseconds(20), absl::Milliseconds(300), absl::Seconds(1)}) {
+    Waiters waiters(clock_, 10);
+    const absl::Duration left = timeout * 0.9;  // as AnswerBy leaves a tenth
+    const auto waiter = waiters.Add(clock_.Now() + left, nullptr, Taker());
+    clock_.Advance(left);
+    waiters.AnswerLate();
+    EXPECT_THAT(told(), IsEmpty());  // it is its shard's turn
+    clock_.Advance(timeout * 0.09);
+    waiters.AnswerLate();
+    EXPECT_THAT(told(), ElementsAre("STORE_UNAVAILABLE"));
+    told_.clear();
+  }
 }
 
 TEST_F(WaitersTest, TooManyAreRefusedAndEachThatIsAnsweredMakesRoom) {

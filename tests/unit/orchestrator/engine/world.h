@@ -70,7 +70,8 @@ class PlainDefinition final : public Definition {
 // A memory store whose next commits can be made to fail, before or after they take effect.
 class FaultyStore final : public SagaStore {
  public:
-  enum class Fault { kNotStored, kStoredButUnknown };
+  // kLandsLate: it is not answered, and is stored when it is repeated, which waits for it.
+  enum class Fault { kNotStored, kStoredButUnknown, kLandsLate };
 
   void FailNextCommit(Fault fault) {
     std::lock_guard lock(mutex_);
@@ -79,6 +80,9 @@ class FaultyStore final : public SagaStore {
 
   // A claim takes effect and is not answered.
   void SetClaimsAreSilent(bool silent) { claims_are_silent_ = silent; }
+
+  // What reads very many rows in one statement takes too long.
+  void SetScansFail(bool fail) { scans_fail_ = fail; }
 
   // Commits wait until it is false again.
   void SetCommitsWait(bool wait) { commits_wait_ = wait; }
@@ -91,7 +95,7 @@ class FaultyStore final : public SagaStore {
     std::lock_guard lock(mutex_);
     refused_ = id_or_key;
   }
-  // The row of the saga with this key cannot be read when it is recovered.
+  // The row of the saga with this key cannot be read when it is recovered or loaded with others.
   void SetDamaged(const std::string& key) {
     std::lock_guard lock(mutex_);
     damaged_ = key;
@@ -114,7 +118,7 @@ class FaultyStore final : public SagaStore {
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override {
     while (commits_wait_) std::this_thread::yield();
     if (Call()) return Away();
-    if (broken_) return absl::InternalError("there is no such table");
+    if (broken_) return Broken();
     std::optional<Fault> fault;
     {
       std::lock_guard lock(mutex_);
@@ -128,31 +132,45 @@ class FaultyStore final : public SagaStore {
       }
     }
     if (fault == Fault::kNotStored) return Away();
+    if (fault == Fault::kLandsLate) {
+      late_ = writes;
+      return Away();
+    }
+    if (!late_.empty()) store_.Commit(lease, std::exchange(late_, {})).IgnoreError();
     auto results = store_.Commit(lease, writes);
     if (fault == Fault::kStoredButUnknown) return absl::UnavailableError("commit outcome unknown");
     return results;
   }
   absl::StatusOr<Saga> Load(absl::string_view id) override {
     if (Call()) return Away();
+    if (broken_) return Broken();
     return store_.Load(id);
   }
   absl::StatusOr<SagaPage> LoadMany(const std::vector<std::string>& ids) override {
     if (Call()) return Away();
-    return store_.LoadMany(ids);
+    absl::StatusOr<SagaPage> page = store_.LoadMany(ids);
+    if (page.ok()) Damage(*page);
+    return page;
   }
   absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key_scope,
                                  absl::string_view key) override {
     if (Call()) return Away();
+    if (broken_) return Broken();
     return store_.LoadByKey(definition, key_scope, key);
   }
-  absl::StatusOr<SagaPage> List(const SagaFilter& filter) override { return store_.List(filter); }
+  absl::StatusOr<SagaPage> List(const SagaFilter& filter) override {
+    if (broken_) return Broken();
+    return store_.List(filter);
+  }
   absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view id, std::int64_t after, int limit) override {
     return store_.History(id, after, limit);
   }
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override {
     return store_.Acquire(instance, address, length);
   }
-  absl::Status Renew(const Lease& lease, absl::Duration length) override { return store_.Renew(lease, length); }
+  absl::Status Renew(const Lease& lease, absl::Duration length) override {
+    return away_ ? Away() : store_.Renew(lease, length);
+  }
   absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after, int limit) override {
     absl::StatusOr<SagaPage> page = store_.LoadOwned(lease, after, limit);
     if (page.ok()) Damage(*page);
@@ -177,8 +195,12 @@ class FaultyStore final : public SagaStore {
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override {
     return store_.LoadDefinition(name, version);
   }
-  absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override { return store_.DefinitionsInUse(); }
+  absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override {
+    if (scans_fail_) return Away();
+    return store_.DefinitionsInUse();
+  }
   absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override {
+    if (scans_fail_) return Away();
     return store_.CountUnfinished(instance);
   }
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override {
@@ -199,17 +221,19 @@ class FaultyStore final : public SagaStore {
     if (delay_) delay_();
     return away_;
   }
+  static absl::Status Broken() { return absl::InternalError("there is no such table"); }
   static absl::Status Away() { return absl::UnavailableError("the store is away"); }
 
   MemorySagaStore store_;
   std::atomic<int> calls_ = 0;
   std::function<void()> delay_;
-  std::atomic<bool> away_ = false, broken_ = false, claims_are_silent_ = false;
+  std::atomic<bool> away_ = false, broken_ = false, claims_are_silent_ = false, scans_fail_ = false;
   std::atomic<bool> commits_wait_ = false;
   std::mutex mutex_;
   std::deque<Fault> faults_;
   std::string refused_ = "none", damaged_ = "none";
   std::vector<std::size_t> parts_;
+  std::vector<SagaWrite> late_;
 };
 
 // Answers every call by `behave`, at once, on the caller's thread; keeps what was called. A call without an answer is
