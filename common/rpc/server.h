@@ -27,9 +27,9 @@ class Server {
   static absl::StatusOr<std::unique_ptr<Server>> Listen(const std::string& admin_listen = "");
   ~Server();
 
-  // Answers calls; everything in `setup` must outlive the server. The health of the process ("") is SERVING, of its
-  // services and kReadiness (common/rpc/port.h) NOT_SERVING until SetServing. Writes --port_file; UNAVAILABLE if that
-  // cannot be. Call once.
+  // Answers calls; everything in `setup` must live until the end of the drain. The health of the process ("") is
+  // SERVING, of its services and kReadiness (common/rpc/port.h) NOT_SERVING until SetServing. Writes --port_file;
+  // UNAVAILABLE if that cannot be. Call once.
   absl::Status Serve(const ServerSetup& setup);
 
   // Listen, Serve and SetServing(true), for a process that is ready at once.
@@ -48,7 +48,7 @@ class Server {
   void WaitAndDrain(const std::function<bool()>& or_when = nullptr,
                     const std::function<void()>& before_drain = nullptr);
 
-  // The drain without the wait. Idempotent.
+  // The drain without the wait; metrics are not served any more. Idempotent.
   void Drain();
 
  private:

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <type_traits>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
 #include "common/rpc/error.h"
@@ -34,23 +36,29 @@ absl::Status CheckPrintable(const Request& request) {
   return violations.empty() ? absl::OkStatus() : MakeBadRequest(kSagaDomain, violations);
 }
 
+using About = std::map<std::string, std::string>;  // what was asked for, as metadata
+
+About ById(const std::string& saga_id) { return {{"saga_id", saga_id}}; }
+
 // What a caller is told for a store's error: not found by its reason, the rest without the database's words. What has a
 // reason already was said by the driver.
-absl::Status ToCaller(const absl::Status& status, const std::string& saga_id) {
+absl::Status ToCaller(const absl::Status& status, const About& about) {
+  if (status.ok() || !GetErrorInfo(status).reason.empty()) return status;
   if (absl::IsNotFound(status)) {
-    return MakeError(absl::StatusCode::kNotFound, absl::StrCat("no saga ", saga_id),
-                     {"SAGA_NOT_FOUND", kSagaDomain, {{"saga_id", saga_id}}});
+    return MakeError(absl::StatusCode::kNotFound, "there is no such saga", {"SAGA_NOT_FOUND", kSagaDomain, about});
   }
   if (absl::IsDataLoss(status)) {
     return MakeError(absl::StatusCode::kDataLoss, std::string(status.message()),
-                     {"SAGA_UNREADABLE", kSagaDomain, {{"saga_id", saga_id}}});
+                     {"SAGA_UNREADABLE", kSagaDomain, about});
   }
-  if (absl::IsUnavailable(status) && GetErrorInfo(status).reason.empty()) {
+  if (absl::IsUnavailable(status)) {
     return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga store does not answer",
                                     {"STORE_UNAVAILABLE", kSagaDomain, {}}),
                           kRetryAfter);
   }
-  return status;
+  Log(Severity::kError, "the store failed", {{"error", status.message()}});
+  return MakeError(absl::StatusCode::kInternal, "the saga store failed; the log of the orchestrator says why",
+                   {"STORE_FAILED", kSagaDomain, about});
 }
 
 absl::Time TimeOf(const google::protobuf::Timestamp& time) {
@@ -111,7 +119,7 @@ grpc::ServerUnaryReactor* SagaService::CancelSaga(grpc::CallbackServerContext* c
     ask_(request->saga_id(), CancelRequested{.actor = request->actor(), .reason = request->reason()},
          /*seen_version=*/0, [this, request, response, shared](const Progress& progress) {
            if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
-           std::move (*shared)(ToCaller(progress.status, request->saga_id()));
+           std::move (*shared)(ToCaller(progress.status, ById(request->saga_id())));
          });
   });
 }
@@ -146,7 +154,7 @@ grpc::ServerUnaryReactor* SagaService::Operate(grpc::CallbackServerContext* cont
       ask_(request->saga_id(), std::move(operated->first), operated->second,
            [this, request, response, shared](const Progress& progress) {
              if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
-             std::move (*shared)(ToCaller(progress.status, request->saga_id()));
+             std::move (*shared)(ToCaller(progress.status, ById(request->saga_id())));
            });
     });
   });
@@ -155,8 +163,8 @@ grpc::ServerUnaryReactor* SagaService::Operate(grpc::CallbackServerContext* cont
 template <class Request>
 absl::StatusOr<std::pair<Operated, std::int64_t>> SagaService::ReadOperated(const Request& request, Verb verb) {
   const absl::StatusOr<Saga> saga = store_.Load(request.saga_id());
-  if (!saga.ok()) return ToCaller(saga.status(), request.saga_id());
-  const auto definition = catalog_.Find(saga->definition, saga->definition_version);
+  if (!saga.ok()) return ToCaller(saga.status(), ById(request.saga_id()));
+  const auto definition = catalog_.Of(*saga);
   if (definition == nullptr) return DefinitionMissing(*saga);
   ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, verb, request.step()));
   operated.actor = request.actor();
@@ -188,7 +196,10 @@ absl::Status SagaService::Get(const saga::v1::GetSagaRequest& request, saga::v1:
   }
   const absl::StatusOr<Saga> saga =
       by_key ? NewestOf(store_, request.definition(), request.key()) : store_.Load(request.saga_id());
-  if (!saga.ok()) return ToCaller(saga.status(), by_key ? request.key() : request.saga_id());
+  if (!saga.ok()) {
+    return ToCaller(saga.status(), by_key ? About{{"definition", request.definition()}, {"key", request.key()}}
+                                          : ById(request.saga_id()));
+  }
   *response.mutable_saga() = Show(*saga);
   return absl::OkStatus();
 }
@@ -216,7 +227,7 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
   filter.limit = size;
   if (request.state() != saga::v1::Saga::STATE_UNSPECIFIED) filter.state = static_cast<SagaState>(request.state());
   const absl::StatusOr<SagaPage> page = store_.List(filter);
-  if (!page.ok()) return ToCaller(page.status(), "");
+  if (!page.ok()) return ToCaller(page.status(), {});
   for (const Saga& saga : page->sagas) *response.add_sagas() = Show(saga);
   for (const UnreadableSaga& each : page->unreadable) {
     saga::v1::UnreadableSaga& unreadable = *response.add_unreadable();
@@ -227,7 +238,7 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
   filter.before_id = page->last_id;
   filter.limit = 1;
   const absl::StatusOr<SagaPage> next = store_.List(filter);
-  if (!next.ok()) return ToCaller(next.status(), "");
+  if (!next.ok()) return ToCaller(next.status(), {});
   if (next->rows() > 0) response.set_next_page_token(WritePageToken(filters, page->last_id));
   return absl::OkStatus();
 }
@@ -238,12 +249,12 @@ absl::Status SagaService::History(const saga::v1::GetHistoryRequest& request, sa
   std::int64_t after = 0;
   if (!position.empty() && !absl::SimpleAtoi(position, &after)) return BadPageToken(kSagaDomain);
   const absl::StatusOr<Saga> saga = store_.Load(request.saga_id());
-  if (!saga.ok()) return ToCaller(saga.status(), request.saga_id());
-  const auto definition = catalog_.Find(saga->definition, saga->definition_version);
+  if (!saga.ok()) return ToCaller(saga.status(), ById(request.saga_id()));
+  const auto definition = catalog_.Of(*saga);
   const Plan* plan = definition == nullptr ? nullptr : &definition->plan();
   const int size = HistoryPageSize(request.page_size());
   const absl::StatusOr<std::vector<HistoryEvent>> entries = store_.History(request.saga_id(), after, size + 1);
-  if (!entries.ok()) return ToCaller(entries.status(), request.saga_id());
+  if (!entries.ok()) return ToCaller(entries.status(), ById(request.saga_id()));
   for (const HistoryEvent& entry : *entries) {
     if (response.entries_size() == size) {
       response.set_next_page_token(WritePageToken(filters, absl::StrCat(response.entries(size - 1).seq())));
@@ -255,7 +266,7 @@ absl::Status SagaService::History(const saga::v1::GetHistoryRequest& request, sa
 }
 
 saga::v1::Saga SagaService::Show(const Saga& saga) const {
-  const auto definition = catalog_.Find(saga.definition, saga.definition_version);
+  const auto definition = catalog_.Of(saga);
   return ToProto(saga, definition == nullptr ? nullptr : &definition->plan());
 }
 

@@ -119,7 +119,7 @@ absl::Status DefinitionMissing(const Saga& saga) {
 absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress) {
   if (!progress.status.ok()) return progress.status;
   const Saga& saga = progress.saga;
-  const std::shared_ptr<const Definition> definition = catalog.Find(saga.definition, saga.definition_version);
+  const std::shared_ptr<const Definition> definition = catalog.Of(saga);
   const bool is_decided = definition != nullptr && IsDecided(definition->plan(), saga);
   if (!IsTerminal(saga.state) && !is_decided) return StillRunning(saga);
   if (definition == nullptr) return DefinitionMissing(saga);

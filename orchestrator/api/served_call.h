@@ -30,10 +30,11 @@ absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::
 // before `deadline`, and within 10 minutes; without a deadline (infinite) `wait_max` from now.
 absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max);
 
-// UNAVAILABLE with RetryInfo: the definition the saga runs on is not loaded; it is learnt when it is met.
+// UNAVAILABLE with RetryInfo: the definition the saga runs on is not loaded, or has other steps; it is learnt when it
+// is met.
 absl::Status DefinitionMissing(const Saga& saga);
 
-// The answer for `progress`: the response's bytes, or the error. `catalog` knows the definition the saga runs on.
+// The answer for `progress`: the response's bytes, or the error.
 absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress);
 
 }  // namespace unwind

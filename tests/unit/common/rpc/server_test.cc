@@ -445,6 +445,25 @@ TEST(Server, WritesItsPortsAndServesMetrics) {
                     HasSubstr("build_info{version=\"0.1.0\"} 1"), HasSubstr("grpc_server_started_total{")));
 }
 
+// It measures what may not live any longer.
+TEST(Server, ScrapesNothingOnceItHasDrained) {
+  class Nothing final : public prometheus::Collectable {
+    std::vector<prometheus::MetricFamily> Collect() const override { return {}; }
+  };
+  EchoStock service;
+  ServerSetup setup = Only(service);
+  setup.metrics = {std::make_shared<Nothing>()};
+  const std::weak_ptr<prometheus::Collectable> scraped = setup.metrics[0];
+  absl::SetFlag(&FLAGS_metrics_listen, "127.0.0.1:0");
+  const auto server = Server::Start(setup);
+  absl::SetFlag(&FLAGS_metrics_listen, "");
+  ASSERT_TRUE(server.ok()) << server.status();
+  setup.metrics.clear();
+  EXPECT_FALSE(scraped.expired());
+  (*server)->Drain();
+  EXPECT_TRUE(scraped.expired());
+}
+
 class HoldingServerTest : public testing::Test {
  protected:
   HoldingServerTest()

@@ -12,7 +12,7 @@
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "shop/order/v1/order_service.pb.h"
-#include "tests/support/memory_saga_store.h"
+#include "tests/unit/orchestrator/engine/world.h"
 #include "tests/unit/orchestrator/fake_definition.h"
 
 namespace unwind {
@@ -131,7 +131,7 @@ class SagaServiceTest : public testing::Test {
     return ids;
   }
 
-  MemorySagaStore store_;
+  FaultyStore store_;
   DefinitionCatalog catalog_;
   Lease lease_;
   Progress progress_;
@@ -201,6 +201,17 @@ TEST_F(SagaServiceTest, ASagaThatIsNotThereIsNotFound) {
   EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::GetHistory, history, &entries)).reason, "SAGA_NOT_FOUND");
 }
 
+TEST_F(SagaServiceTest, WhatTheDatabaseSaysIsToldToNobody) {
+  store_.SetBroken(true);
+  saga::v1::GetSagaResponse one;
+  saga::v1::ListSagasResponse all;
+  for (const absl::Status& status : {Get("s-1", &one), List({}, &all)}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+    EXPECT_EQ(GetErrorInfo(status).reason, "STORE_FAILED");
+    EXPECT_THAT(status.message(), testing::Not(testing::HasSubstr("table")));
+  }
+}
+
 TEST_F(SagaServiceTest, AnIdThatIsNoneIsRefused) {
   saga::v1::GetSagaResponse response;
   EXPECT_EQ(Get("", &response).code(), absl::StatusCode::kInvalidArgument);
@@ -236,7 +247,8 @@ TEST_F(SagaServiceTest, ASagaIsFoundByDefinitionAndKey) {
   ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response).ok());
   EXPECT_EQ(response.saga().saga_id(), "s-1");
   request.set_key("r-2");
-  EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response)).reason, "SAGA_NOT_FOUND");
+  EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response)),
+            (ErrorInfo{"SAGA_NOT_FOUND", "saga.unwind", {{"definition", saga.definition}, {"key", "r-2"}}}));
   request.clear_key();  // a definition alone names no saga
   EXPECT_EQ(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response).code(), absl::StatusCode::kInvalidArgument);
   request.set_key("r-1");
@@ -407,6 +419,9 @@ TEST_F(SagaServiceTest, AnOperatorIsToldWhatIsWrong) {
   Store(Aborted("s-1"));
   Store(Parked("s-2", Phase::kAction));
   Store(Parked("s-3", Phase::kCompensation));
+  Saga without_steps = Parked("s-4", Phase::kAction);  // so that its definition says nothing of it
+  without_steps.steps.clear();
+  Store(without_steps);
   saga::v1::ResolveStepRequest request;
   saga::v1::ResolveStepResponse response;
   const auto answer = [&](const char* saga_id, const char* step) {
@@ -420,6 +435,7 @@ TEST_F(SagaServiceTest, AnOperatorIsToldWhatIsWrong) {
   EXPECT_EQ(GetErrorInfo(answer("nobody", "create_order")).reason, "SAGA_NOT_FOUND");
   EXPECT_EQ(GetErrorInfo(answer("s-2", "other")).reason, "STEP_NOT_FOUND");
   EXPECT_EQ(GetErrorInfo(answer("s-1", "create_order")).reason, "STEP_NOT_PARKED");
+  EXPECT_EQ(GetErrorInfo(answer("s-4", "create_order")).reason, "DEFINITION_MISSING");
   EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("shop.order.v1.CreateOrderResponse"));
   request.mutable_reply()->PackFrom(shop::order::v1::RejectOrderResponse());
   EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("shop.order.v1.CreateOrderResponse"));

@@ -124,6 +124,7 @@ class AnswerTest : public testing::Test {
     progress.saga.id = "s-1";
     progress.saga.definition = "place-order";
     progress.saga.definition_version = 3;
+    progress.saga.steps.resize(1);
     progress.saga.state = state;
     progress.saga.failure.reason = "STOCK_NOT_ENOUGH";
     return progress;
@@ -173,6 +174,15 @@ TEST_F(AnswerTest, ASagaThatGoesBackSaysWhyAndEndsTheCallOnlyWhereTheDefinitionS
   const absl::Status decided = Answer(catalog_, progress).status();
   EXPECT_EQ(decided.code(), absl::StatusCode::kAborted);
   EXPECT_EQ(GetErrorInfo(decided).reason, "STOCK_NOT_ENOUGH");
+}
+
+// Its response would be read from steps that the row has not.
+TEST_F(AnswerTest, ASagaThatHasNotTheStepsOfItsDefinitionIsNotAnswered) {
+  for (const std::size_t steps : {0, 2}) {
+    Progress progress = In(SagaState::kCompleted);
+    progress.saga.steps.resize(steps);
+    EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress).status()).reason, "DEFINITION_MISSING");
+  }
 }
 
 TEST_F(AnswerTest, ARefusedAdmissionIsPassedOn) {

@@ -87,6 +87,7 @@ class ServedMethodsTest : public testing::Test {
     progress.saga.id = "s-1";
     progress.saga.definition = "place-order";
     progress.saga.definition_version = 3;
+    progress.saga.steps.resize(1);
     progress.saga.state = state;
     call.accepted("s-1");
     call.answered(progress);
