@@ -43,6 +43,7 @@ constexpr std::array<const char*, kFaults> kFaultNames = {
     "card declined",
     "gateway silent",
     "buyer retries",
+    "buyer leaves",
     "same key, other body",
     "buyer cancels",
     "saga cancelled",

@@ -56,6 +56,7 @@ enum class Fault : std::uint8_t {
   kGatewaySilent,
   // people
   kBuyerRetries,
+  kBuyerLeaves,  // without a final answer, for good
   kOtherBody,
   kBuyerCancels,
   kSagaCancelled,

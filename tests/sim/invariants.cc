@@ -56,6 +56,10 @@ void Invariants::Sent(Node from, Node, const Request& request) {
 }
 
 void Invariants::Answered(Node to, const Request& request, const Reply& reply) {
+  if (ErrorInfo info = GetErrorInfo(reply.status);
+      info.reason == "SAGA_QUARANTINED" && !store_.IsRefused(info.metadata["saga_id"])) {
+    world_.Violate("I24", absl::StrCat(request.Text(), " was told that its saga stands still, and the store takes it"));
+  }
   if (!request.Metadata("saga-id").empty()) CheckStepAnswer(request, reply);
   if (IsOrchestrator(to) && request.method != kCancelSaga) CheckServedAnswer(request, reply);
 }

@@ -92,7 +92,8 @@ void Load::Plan(absl::Duration span) {
     errand.other_bytes = request.SerializeAsString();
     errand.member = member;
     members_[key] = member;
-    errand.timeout = dice.Spread(absl::Seconds(1), absl::Seconds(60));
+    errand.timeout = dice.Chance(0.2) ? dice.Spread(absl::Milliseconds(500), absl::Seconds(1))
+                                      : dice.Spread(absl::Seconds(1), absl::Seconds(60));
     Open(dice.Between(absl::ZeroDuration(), span), std::move(errand));
   }
 }
@@ -132,6 +133,11 @@ void Load::Hear(std::size_t i, const Reply& reply) {
   const bool final = IsFinal(reply);
   if (!final || (reason == "KEY_REUSED" && errand.mixed)) {
     // One of two bodies under one key is the saga's; the other is refused, and the buyer asks with the first.
+    if (faults_.on(Fault::kBuyerLeaves) && world_.dice().Chance(0.5)) {  // so that whole sagas have nobody who asks
+      faults_.Count(Fault::kBuyerLeaves);
+      --open_;
+      return;
+    }
     if (errand.mixed) errand.other = !errand.other;
     return world_.In(world_.dice().Spread(absl::Milliseconds(300), absl::Seconds(30)), [this, i] { Ask(i); });
   }

@@ -226,9 +226,9 @@ void Orchestrator::Jump(absl::Duration by) {
   if (current_ != nullptr) Poke(current_);
 }
 
-void Orchestrator::Ask(const std::string& saga_id, const Event& event) {
+void Orchestrator::Ask(const std::string& saga_id, const Event& event, std::int64_t seen_version) {
   if (current_ == nullptr) return;
-  current_->driver().Ask(saga_id, event, 0, [](const Progress&) {});
+  current_->driver().Ask(saga_id, event, seen_version, [](const Progress&) {});
   Poke(current_);
 }
 

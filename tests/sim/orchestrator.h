@@ -37,8 +37,8 @@ class Orchestrator final : public Server {
   // on beside that one until it is found out.
   void Pause(absl::Duration length, bool replaced);
   void Jump(absl::Duration by);
-  // What a person asks of a saga of this instance.
-  void Ask(const std::string& saga_id, const Event& event);
+  // What a person asks of a saga; `seen_version` as for Driver::Ask.
+  void Ask(const std::string& saga_id, const Event& event, std::int64_t seen_version = 0);
 
   // No faults any more: the clock is right, and what only a new process mends is mended by one.
   void Heal();

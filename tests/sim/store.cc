@@ -1,5 +1,6 @@
 #include "tests/sim/store.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -43,10 +44,21 @@ absl::StatusOr<std::vector<WriteResult>> Store::Commit(const Lease& lease, const
   }
   if (faults_.Strikes(Fault::kTornLate, 0.05)) {
     world_.Tell("store", "will store ", writes.size(), " rows of ", lease.instance, " later and does not say so");
-    world_.In(world_.dice().Spread(absl::Milliseconds(1), absl::Seconds(5)),
-              [this, lease, writes] { Apply(lease, writes).IgnoreError(); });
+    const auto late = std::make_shared<Late>(Late{lease, writes});
+    absl::Duration after = world_.dice().Spread(absl::Milliseconds(1), absl::Seconds(5));
+    if (world_.dice().Chance(0.5)) {  // it has its locks, and nothing else may be answered for a while
+      late_.push_back(late);
+      after = world_.dice().Spread(absl::Seconds(1), absl::Minutes(1));
+      if (world_.dice().Chance(0.5)) {
+        GoAway(world_.now() + world_.dice().Between(absl::ZeroDuration(), absl::Seconds(20)));
+      }
+    }
+    world_.In(after, [this, late] { Land(*late); });
     return Silent();
   }
+  std::set<std::string> ids;
+  for (const SagaWrite& write : writes) ids.insert(write.saga.id);
+  AwaitLate(ids);
   const absl::StatusOr<std::vector<WriteResult>> results = Apply(lease, writes);
   if (!results.ok()) return results;
   if (unsaid || faults_.Strikes(Fault::kTornDurable, 0.1)) {
@@ -115,6 +127,20 @@ absl::StatusOr<std::vector<WriteResult>> Store::Apply(const Lease& lease, const 
   return results;
 }
 
+void Store::Land(Late& late) {
+  if (!std::exchange(late.has_landed, true)) Apply(late.lease, late.writes).IgnoreError();
+}
+
+void Store::AwaitLate(const std::set<std::string>& saga_ids, absl::string_view instance) {
+  std::erase_if(late_, [](const auto& late) { return late->has_landed; });
+  for (const auto& late : late_) {
+    const bool is_in_the_way = late->lease.instance == instance ||
+                               std::any_of(late->writes.begin(), late->writes.end(),
+                                           [&](const auto& write) { return saga_ids.count(write.saga.id) > 0; });
+    if (is_in_the_way) Land(*late);
+  }
+}
+
 void Store::Overwrite(Lease& lease, std::vector<SagaWrite>& writes) {
   lease.epoch = epochs_[lease.instance];
   for (SagaWrite& write : writes) {
@@ -175,6 +201,7 @@ absl::StatusOr<Saga> Store::LoadByKey(absl::string_view definition, absl::string
 
 absl::StatusOr<Lease> Store::Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) {
   RETURN_IF_ERROR(TakesWrites());
+  AwaitLate({}, instance);
   absl::StatusOr<Lease> lease = inner_.Acquire(instance, address, length);
   if (lease.ok()) epochs_[lease->instance] = lease->epoch;
   return lease;
@@ -200,6 +227,7 @@ absl::StatusOr<SagaPage> Store::Claim(const Lease& lease, const std::vector<Defi
 absl::StatusOr<Saga> Store::Take(const Lease& lease, absl::string_view id) {
   if (LoadFails()) return Silent();
   RETURN_IF_ERROR(TakesWrites());
+  AwaitLate({std::string(id)});
   absl::StatusOr<Saga> taken = inner_.Take(lease, id);
   if (!taken.ok()) return taken;
   faults_.tally().Count(Outcome::kTakenFromOwner);

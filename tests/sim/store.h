@@ -90,10 +90,20 @@ class Store final : public SagaStore {
   }
 
  private:
+  // A commit that is under way. It has its locks, or takes them when it lands.
+  struct Late {
+    Lease lease;
+    std::vector<SagaWrite> writes;
+    bool has_landed = false;
+  };
+
   bool LoadFails();
   bool Blocks(Fault fault);
   absl::Status TakesWrites() const;
   absl::Status TakesRows(const std::vector<SagaWrite>& writes);
+  void Land(Late& late);
+  // Who writes a row that a commit under way has locked, or acquires its lease, waits for that commit.
+  void AwaitLate(const std::set<std::string>& saga_ids, absl::string_view instance = "");
   absl::StatusOr<std::vector<WriteResult>> Apply(const Lease& lease, const std::vector<SagaWrite>& writes);
   void Overwrite(Lease& lease, std::vector<SagaWrite>& writes);
   void Observe(const Lease& lease, const SagaWrite& write);
@@ -105,7 +115,8 @@ class Store final : public SagaStore {
   const StoreCaller* caller_ = nullptr;
   absl::Time away_until_;
   absl::Time refuses_until_;
-  std::set<std::string> refused_;                                       // ids of sagas
+  std::set<std::string> refused_;  // ids of sagas
+  std::vector<std::shared_ptr<Late>> late_;
   std::map<std::string, std::int64_t> epochs_;                          // by instance, as they were given out
   std::map<std::string, std::pair<std::int64_t, SagaState>> observed_;  // version and state, by saga id
   std::set<std::tuple<std::string, int, int, int>> sends_;
