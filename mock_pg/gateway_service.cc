@@ -137,6 +137,7 @@ grpc::ServerUnaryReactor* GatewayService::Fence(grpc::CallbackServerContext* con
                                                 const ::pg::v1::FenceRequest* request,
                                                 ::pg::v1::FenceResponse* response) {
   Operation operation = Keyed(Verb::kFence, request->idempotency_key());
+  operation.captured = request->transaction_id();
   return Open(context, *request,
               [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
                 Submit(std::move(caller), std::move(operation), response);

@@ -56,8 +56,16 @@ Verdict Say(absl::Status status) {
   return verdict;
 }
 
-Verdict Repeat(const Entry& entry, const Operation& operation) {
-  if (operation.verb == Verb::kFence) return Say(entry);
+Verdict AlreadyRefunded(const Operation& operation) {
+  return Say(Refuse(absl::StatusCode::kFailedPrecondition, "the transaction is refunded already", "ALREADY_REFUNDED",
+                    operation));
+}
+
+Verdict Repeat(const Ledger& ledger, const Entry& entry, const Operation& operation) {
+  if (operation.verb == Verb::kFence) {
+    const bool moved = entry.kind == Kind::kCapture || entry.kind == Kind::kRefund;
+    return !moved && ledger.IsRefunded(operation.captured) ? AlreadyRefunded(operation) : Say(entry);
+  }
   if (entry.kind == Kind::kFence) {
     return Say(Refuse(absl::StatusCode::kFailedPrecondition, "this key was fenced and moves no money", "KEY_FENCED",
                       operation));
@@ -97,10 +105,7 @@ Verdict Confirm(Scenario& scenario, const Operation& operation) {
 Verdict Cancel(const Ledger& ledger, Scenario& scenario, const Operation& operation) {
   const Entry* capture = ledger.CaptureOf(operation.captured);
   if (capture == nullptr) return Say(TransactionNotFound(absl::StrCat("transaction \"", operation.captured, "\"")));
-  if (ledger.IsRefunded(operation.captured)) {
-    return Say(Refuse(absl::StatusCode::kFailedPrecondition, "the transaction is refunded already", "ALREADY_REFUNDED",
-                      operation));
-  }
+  if (ledger.IsRefunded(operation.captured)) return AlreadyRefunded(operation);
   Entry refund = NewEntry(operation, Kind::kRefund);
   refund.amount_minor = capture->amount_minor;
   refund.currency_code = capture->currency_code;
@@ -108,9 +113,10 @@ Verdict Cancel(const Ledger& ledger, Scenario& scenario, const Operation& operat
   return Move(scenario, operation, refund);
 }
 
-Verdict Fence(const Operation& operation) {
-  Verdict verdict = Say(NewEntry(operation, Kind::kFence));
-  verdict.write = verdict.entry;
+Verdict Fence(const Ledger& ledger, const Operation& operation) {
+  Entry fence = NewEntry(operation, Kind::kFence);
+  Verdict verdict = ledger.IsRefunded(operation.captured) ? AlreadyRefunded(operation) : Say(fence);
+  verdict.write = std::move(fence);
   return verdict;
 }
 
@@ -136,14 +142,14 @@ const Entry* Ledger::CaptureOf(const std::string& transaction_id) const {
 bool Ledger::IsRefunded(const std::string& transaction_id) const { return refunds_.count(transaction_id) > 0; }
 
 Verdict Decide(const Ledger& ledger, Scenario& scenario, const Operation& operation) {
-  if (const Entry* entry = ledger.ByKey(operation.key)) return Repeat(*entry, operation);
+  if (const Entry* entry = ledger.ByKey(operation.key)) return Repeat(ledger, *entry, operation);
   switch (operation.verb) {
     case Verb::kConfirm:
       return Confirm(scenario, operation);
     case Verb::kCancel:
       return Cancel(ledger, scenario, operation);
     case Verb::kFence:
-      return Fence(operation);
+      return Fence(ledger, operation);
   }
   return Say(absl::InternalError("unknown verb"));
 }

@@ -41,7 +41,7 @@ struct Operation {
   std::string key;
   std::int64_t amount_minor = 0;  // Confirm
   std::string currency_code;      // Confirm
-  std::string captured;           // Cancel: the transaction to be paid back
+  std::string captured;           // Cancel: the transaction to be paid back; Fence: that its key was to pay back
   std::string transaction_id;     // of the entry, if one is made
   absl::Time now;
 };

@@ -136,7 +136,7 @@ absl::Status Run(const Options& options) {
   });
   Driver driver(*store, participants, catalog, clock, metrics, lease, options.driver);
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
-  SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, SagaServiceOptions());
+  SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, clock, SagaServiceOptions());
   const auto census = std::make_shared<SagaCensus>(clock);
   std::optional<Repeat> stop_limit;
   driver.Start();

@@ -122,9 +122,11 @@ void GrpcGateway::Cancel(const GatewayCall& call, const std::string& transaction
       });
 }
 
-void GrpcGateway::Fence(const GatewayCall& call, Done done) {
+void GrpcGateway::Fence(const GatewayCall& call, const std::string& captured, Done done) {
+  ::pg::v1::FenceRequest request;
+  request.set_transaction_id(captured);
   Send<::pg::v1::FenceRequest, ::pg::v1::FenceResponse>(
-      call, {}, std::move(done), [](auto& stub, auto& sent, auto finished) {
+      call, std::move(request), std::move(done), [](auto& stub, auto& sent, auto finished) {
         stub.Fence(sent.context.get(), &sent.request, &sent.response, std::move(finished));
       });
 }

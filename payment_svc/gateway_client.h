@@ -32,8 +32,9 @@ class Gateway {
   virtual ~Gateway() = default;
   virtual void Confirm(const GatewayCall& call, const Money& amount, Done done) = 0;
   virtual void Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) = 0;
-  // Refuses the key for ever or says what it did.
-  virtual void Fence(const GatewayCall& call, Done done) = 0;
+  // Refuses the key for ever or says what it did. `captured`: of a refund, what it pays back, for if someone else did
+  // that its key alone does not tell; of a charge, empty.
+  virtual void Fence(const GatewayCall& call, const std::string& captured, Done done) = 0;
 };
 
 // What the gateway's answer to a Confirm, a Cancel or a Fence says of `key`; `status` is the call's.
@@ -47,7 +48,7 @@ class GrpcGateway final : public Gateway {
 
   void Confirm(const GatewayCall& call, const Money& amount, Done done) override;
   void Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) override;
-  void Fence(const GatewayCall& call, Done done) override;
+  void Fence(const GatewayCall& call, const std::string& captured, Done done) override;
 
   // Waits for the calls under way; later ones are answered UNKNOWN at once.
   void Stop();

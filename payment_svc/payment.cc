@@ -150,6 +150,7 @@ Decision SettleRefund(Payment& payment, Refund& refund, const GatewayAnswer& ans
       return Done();
     case GatewayAnswer::Kind::kBackAlready:  // refunds are whole, so the buyer has all of it
       refund.state = State::kSuccess;
+      refund.pg_transaction_id = payment.pg_transaction_id;
       payment.state = State::kRefunded;
       return {Decision::Kind::kDone, absl::OkStatus(),
               absl::StrCat("payment ", payment.payment_id, " was paid back before refund ", refund.refund_id,

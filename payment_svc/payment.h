@@ -58,7 +58,7 @@ struct Refund {
   std::string owner;
   std::string payment_id;
   State state = State::kPending;
-  std::string pg_transaction_id;
+  std::string pg_transaction_id;  // of a success: the refund's, or the capture's if someone else had paid it back
   std::string failed_reason;
   absl::Time create_time;
 

@@ -40,7 +40,7 @@ std::optional<GatewayAnswer> AnswerOf(const Command& command) {
 // What lies between the two transactions of a call and is not in its rows. Thread-safe.
 class GatewayNotes {
  public:
-  // From Apply to Continue: the capture that the Cancel of a refund pays back.
+  // From Apply to Continue: the capture that a refund pays back.
   void SetCapture(const std::string& refund_id, std::string capture) {
     std::lock_guard lock(mutex_);
     captures_[refund_id] = std::move(capture);
@@ -110,17 +110,16 @@ class PaymentBatch {
     const RefundCall call{
         .refund_id = request.refund_id(), .owner = OwnerOf(command.key), .payment_id = request.payment_id()};
     Decision decision = DecideRefund(payment, refunds_[call.refund_id], call, AnswerOf(command), now_);
-    if (decision.kind == Decision::Kind::kAskGateway) {
-      notes_.SetCapture(call.refund_id, payment ? payment->pg_transaction_id : "");
-    }
+    NoteCapture(decision, call.refund_id, payment);
     return Take(command, request, std::move(decision), std::move(response));
   }
 
   Answer ResolveRefund(const Command& command, const v1::RefundRequest& request,
                        std::unique_ptr<v1::RefundResponse> response) {
-    return Take(command, request,
-                DecideResolveRefund(payments_[request.payment_id()], refunds_[request.refund_id()], AnswerOf(command)),
-                std::move(response));
+    std::optional<Payment>& payment = payments_[request.payment_id()];
+    Decision decision = DecideResolveRefund(payment, refunds_[request.refund_id()], AnswerOf(command));
+    NoteCapture(decision, request.refund_id(), payment);
+    return Take(command, request, std::move(decision), std::move(response));
   }
 
   absl::Status ResetPayments(const CallKey&, const v1::ResetPaymentsRequest&, v1::ResetPaymentsResponse& response) {
@@ -144,6 +143,10 @@ class PaymentBatch {
   }
 
  private:
+  void NoteCapture(const Decision& decision, const std::string& refund_id, const std::optional<Payment>& payment) {
+    if (decision.kind == Decision::Kind::kAskGateway) notes_.SetCapture(refund_id, payment->pg_transaction_id);
+  }
+
   template <class Request, class Response>
   Answer Take(const Command& command, const Request& request, Decision decision, std::unique_ptr<Response> response) {
     if (!decision.alarm.empty()) {
@@ -225,13 +228,14 @@ class PaymentDomain final : public TableDomain<PaymentBatch> {
   void Continue(const Command& command, std::function<void(std::any)> done) override {
     if (const auto* charge = dynamic_cast<const v1::ChargeRequest*>(command.request.get())) {
       const GatewayCall call{.key = KeyOf(*charge), .trace = command.key.trace};
-      if (command.key.phase == kResolve) return gateway_.Fence(call, Answered(call.key, std::move(done)));
+      if (command.key.phase == kResolve) return gateway_.Fence(call, "", Answered(call.key, std::move(done)));
       return gateway_.Confirm(call, ReadMoney(charge->amount()), Answered(call.key, std::move(done)));
     }
     const auto& refund = dynamic_cast<const v1::RefundRequest&>(*command.request);
     const GatewayCall call{.key = KeyOf(refund), .trace = command.key.trace};
-    if (command.key.phase == kResolve) return gateway_.Fence(call, Answered(call.key, std::move(done)));
-    gateway_.Cancel(call, notes_.TakeCapture(refund.refund_id()), Answered(call.key, std::move(done)));
+    const std::string capture = notes_.TakeCapture(refund.refund_id());
+    if (command.key.phase == kResolve) return gateway_.Fence(call, capture, Answered(call.key, std::move(done)));
+    gateway_.Cancel(call, capture, Answered(call.key, std::move(done)));
   }
 
  private:

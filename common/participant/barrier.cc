@@ -13,15 +13,16 @@ Decision DecideAction(const std::optional<Row>& row, absl::string_view payload_h
   return {row->outcome == Outcome::kPending ? Verdict::kExecute : Verdict::kReplayOwn};
 }
 
-Decision DecideCompensation(const std::optional<Row>& action) {
+Decision DecideCompensation(const std::optional<Row>& action, Memory memory) {
   // The tombstone keeps out an action that is still on its way.
   if (!action.has_value()) return {Verdict::kNothingToUndo, /*tombstone=*/true};
   switch (action->outcome) {
     case Outcome::kRefused:
     case Outcome::kTombstone:
       return {Verdict::kNothingToUndo};
-    case Outcome::kOk:
-    case Outcome::kPending:
+    case Outcome::kOk:  // its compensation's own row may have gone first
+      return {memory == Memory::kWhole ? Verdict::kExecute : Verdict::kForgotten};
+    case Outcome::kPending:  // so it was not undone
       return {Verdict::kExecute};
   }
   return {Verdict::kExecute};
@@ -58,10 +59,13 @@ const char* NameOf(Phase phase) {
 }
 
 Decision Decide(Phase phase, const std::optional<Row>& action, const std::optional<Row>& own,
-                absl::string_view payload_hash) {
+                absl::string_view payload_hash, Memory memory) {
+  if (phase != Phase::kAction && own.has_value()) {
+    return {own->payload_hash == payload_hash ? Verdict::kReplayOwn : Verdict::kKeyReused};
+  }
+  if (!action.has_value() && memory == Memory::kMayLackRows) return {Verdict::kForgotten};
   if (phase == Phase::kAction) return DecideAction(action, payload_hash);
-  if (own.has_value()) return {own->payload_hash == payload_hash ? Verdict::kReplayOwn : Verdict::kKeyReused};
-  return phase == Phase::kCompensation ? DecideCompensation(action) : DecideResolve(action, payload_hash);
+  return phase == Phase::kCompensation ? DecideCompensation(action, memory) : DecideResolve(action, payload_hash);
 }
 
 }  // namespace unwind::barrier

@@ -43,6 +43,7 @@ enum class Verdict : std::uint8_t {
   kNeverHappened,  // a resolve: it did not and, with the tombstone in place, never will; store that as this call's
                    // answer
   kNothingToUndo,  // a compensation: answer an empty response; store it
+  kForgotten,      // UNAVAILABLE, reason KEYS_FORGOTTEN: it may have happened and nobody remembers; store nothing
   kFenced,         // ABORTED, reason FENCED; store nothing
   kKeyReused,      // INVALID_ARGUMENT, reason KEY_REUSED; store nothing
 };
@@ -54,9 +55,12 @@ struct Decision {
   bool operator==(const Decision&) const = default;
 };
 
+// Whether every row that the call's step ever had is still there.
+enum class Memory : std::uint8_t { kWhole, kMayLackRows };
+
 // `action` is the action's row, `own` the row of the call's own phase (the same row for an action). Total and pure.
 Decision Decide(Phase phase, const std::optional<Row>& action, const std::optional<Row>& own,
-                absl::string_view payload_hash);
+                absl::string_view payload_hash, Memory memory);
 
 }  // namespace unwind::barrier
 

@@ -21,7 +21,7 @@ using barrier::Row;
 using barrier::RowKey;
 using barrier::Verdict;
 
-// A saga lives for days; a row that were kept for longer would be a mistake of its caller's, kept for ever.
+// How long a caller can make a row be kept. A saga lives for days; longer would be its caller's mistake, kept for ever.
 constexpr absl::Duration kKeepMax = absl::Hours(24 * 400);
 
 RowKey KeyOf(const CallKey& key, Phase phase) { return {key.key_scope, key.saga_id, key.step, phase}; }
@@ -30,6 +30,13 @@ absl::Status Fenced(const std::string& domain, const CallKey& key) {
   return MakeError(absl::StatusCode::kAborted,
                    absl::StrCat("step ", key.step, " of ", key.saga_id, " was compensated or resolved before it came"),
                    {"FENCED", domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
+}
+
+absl::Status Forgotten(const std::string& domain, const CallKey& key) {
+  return MakeError(absl::StatusCode::kUnavailable,
+                   absl::StrCat("what became of step ", key.step, " of ", key.saga_id,
+                                " is not remembered: the call came after its saga had expired"),
+                   {"KEYS_FORGOTTEN", domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
 }
 
 absl::Status KeyReused(const std::string& domain, const CallKey& key) {
@@ -67,7 +74,7 @@ class Batch {
     if (HasUnscopedRows(key)) key.key_scope.clear();
     const std::optional<Row> action = Find(key, Phase::kAction);
     const std::optional<Row> own = Find(key, key.phase);
-    const barrier::Decision decision = barrier::Decide(key.phase, action, own, call.payload_hash);
+    const barrier::Decision decision = barrier::Decide(key.phase, action, own, call.payload_hash, MemoryOf(key));
     if (decision.tombstone) PutAction(key, Tombstone());
     switch (decision.verdict) {
       case Verdict::kExecute:
@@ -83,6 +90,9 @@ class Batch {
         break;
       case Verdict::kNothingToUndo:
         Insert(key, {Outcome::kOk, call.payload_hash, ""});
+        break;
+      case Verdict::kForgotten:
+        call.reply.status = Forgotten(options_.domain, key);
         break;
       case Verdict::kFenced:
         call.reply.status = Fenced(options_.domain, key);
@@ -115,8 +125,18 @@ class Batch {
   }
 
   // A call that was sent before its saga expired may still be on its way for as long as it is not too old.
+  absl::Time LastCallOf(const CallKey& key) const { return key.expires_at + options_.request_age_max; }
+
   absl::Time KeepUntil(const CallKey& key) const {
-    return std::min(std::max(now_ + options_.row_age_max, key.expires_at + options_.request_age_max), now_ + kKeepMax);
+    return std::max(now_ + options_.row_age_max, std::min(LastCallOf(key), now_ + kKeepMax));
+  }
+
+  // By this machine's clock, which purges rows; and by the caller's, for this one may have been set back since.
+  barrier::Memory MemoryOf(const CallKey& key) const {
+    const bool says_when = key.expires_at != absl::InfinitePast();
+    const bool is_sent_late = key.issued_at != absl::InfiniteFuture() && key.issued_at > key.expires_at;
+    const bool is_late = says_when && (is_sent_late || now_ > LastCallOf(key));
+    return is_late ? barrier::Memory::kMayLackRows : barrier::Memory::kWhole;
   }
 
   std::optional<Row> Find(const CallKey& key, Phase phase) const {

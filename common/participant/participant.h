@@ -33,7 +33,7 @@ struct CallKey {
   barrier::Phase phase = barrier::Phase::kAction;
   bool sticky = true;  // false for retriable actions and compensations: a refusal is not stored
   absl::Time issued_at = absl::InfiniteFuture();  // of this send; infinite: not said
-  absl::Time expires_at = absl::InfinitePast();   // past it the saga calls no more; infinite: not said
+  absl::Time expires_at = absl::InfinitePast();   // past it the saga calls no more, and rows go; infinite: not said
   TraceContext trace = {};                        // for what the participant calls itself
 };
 

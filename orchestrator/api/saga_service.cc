@@ -75,9 +75,9 @@ absl::StatusOr<Saga> NewestOf(SagaStore& store, const std::string& definition, c
 
 }  // namespace
 
-SagaService::SagaService(SagaStore& store, AskDriver ask, const DefinitionCatalog& catalog,
+SagaService::SagaService(SagaStore& store, AskDriver ask, const DefinitionCatalog& catalog, const Clock& clock,
                          const SagaServiceOptions& options)
-    : store_(store), ask_(std::move(ask)), catalog_(catalog) {
+    : store_(store), ask_(std::move(ask)), catalog_(catalog), clock_(clock) {
   for (int i = 0; i < options.readers; ++i) {
     readers_.push_back(std::make_unique<BatchWriter<Job>>(1, options.reads_max, [](std::vector<Job> jobs) {
       for (Job& job : jobs) std::move(job)();
@@ -166,7 +166,7 @@ absl::StatusOr<std::pair<Operated, std::int64_t>> SagaService::ReadOperated(cons
   if (!saga.ok()) return ToCaller(saga.status(), ById(request.saga_id()));
   const auto definition = catalog_.Of(*saga);
   if (definition == nullptr) return DefinitionMissing(*saga);
-  ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, verb, request.step()));
+  ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, verb, request.step(), clock_.Now()));
   operated.actor = request.actor();
   operated.reason = request.reason();
   if constexpr (std::is_same_v<Request, saga::v1::ResolveStepRequest>) {

@@ -13,6 +13,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "common/base/batch_writer.h"
+#include "common/base/clock.h"
 #include "common/rpc/unary.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/engine/driver.h"
@@ -33,8 +34,9 @@ struct SagaServiceOptions {
 // Thread-safe.
 class SagaService final : public saga::v1::SagaService::CallbackService {
  public:
-  // `store` and `catalog` must outlive it.
-  SagaService(SagaStore& store, AskDriver ask, const DefinitionCatalog& catalog, const SagaServiceOptions& options);
+  // `store`, `catalog` and `clock` must outlive it.
+  SagaService(SagaStore& store, AskDriver ask, const DefinitionCatalog& catalog, const Clock& clock,
+              const SagaServiceOptions& options);
 
   grpc::ServerUnaryReactor* GetSaga(grpc::CallbackServerContext* context, const saga::v1::GetSagaRequest* request,
                                     saga::v1::GetSagaResponse* response) override;
@@ -72,6 +74,7 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
   SagaStore& store_;
   const AskDriver ask_;
   const DefinitionCatalog& catalog_;
+  const Clock& clock_;
   std::vector<std::unique_ptr<BatchWriter<Job>>> readers_;
   std::atomic<std::size_t> turn_ = 0;
 };

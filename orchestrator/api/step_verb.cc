@@ -23,7 +23,8 @@ const google::protobuf::Descriptor* ResponseType(const Definition& definition, i
 
 }  // namespace
 
-absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga, Verb verb, const std::string& step) {
+absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga, Verb verb, const std::string& step,
+                                  absl::Time now) {
   const std::vector<StepPlan>& steps = definition.plan().steps;
   const auto found = std::find_if(steps.begin(), steps.end(), [&](const StepPlan& each) { return each.name == step; });
   if (found == steps.end()) {
@@ -36,6 +37,16 @@ absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga
                      absl::StrCat("step ", step, " of saga ", saga.id, " (", NameOf(saga.state),
                                   ") is neither parked nor repeated; see `parked` and `last_failure` in GetSaga"),
                      {"STEP_NOT_PARKED", kSagaDomain, {{"saga_id", saga.id}, {"step", step}}});
+  }
+  if (verb == Verb::kRetry && IsTooOld(definition.plan(), saga, now)) {
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition,
+        absl::StrCat("saga ", saga.id, " is older than its participants remember what they did (",
+                     absl::FormatDuration(definition.plan().age_max),
+                     "), so that no answer to a call could be believed; look into the participant's own books, then "
+                     "resolve or skip step ",
+                     step),
+        {"SAGA_TOO_OLD", kSagaDomain, {{"saga_id", saga.id}, {"step", step}}});
   }
   return Operated{.verb = verb, .step = static_cast<int>(index), .reply = {}, .actor = {}, .reason = {}};
 }

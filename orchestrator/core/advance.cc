@@ -72,7 +72,7 @@ void SendNow(Draft& draft, std::size_t i, Phase phase) {
 
 // The same, unless the saga is older than participants remember keys: then a person decides.
 void SendUnlessTooOld(Draft& draft, std::size_t i, Phase phase) {
-  if (draft.moment.now - draft.saga.create_time <= draft.plan.age_max) return SendNow(draft, i, phase);
+  if (!IsTooOld(draft.plan, draft.saga, draft.moment.now)) return SendNow(draft, i, phase);
   EnterPhase(draft.step(i), phase);
   Park(draft, i,
        MakeFailure(absl::StatusCode::kDeadlineExceeded, "SAGA_TOO_OLD",
@@ -270,6 +270,7 @@ void Apply(Draft& draft, const Operated& operated) {
   if (!TakesVerb(draft.plan, draft.saga, i)) return;
   switch (operated.verb) {
     case Verb::kRetry:
+      if (IsTooOld(draft.plan, draft.saga, draft.moment.now)) return;
       draft.step(i).refusals = 0;
       return SendNow(draft, i, draft.step(i).phase);
     case Verb::kSkip:

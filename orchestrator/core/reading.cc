@@ -79,6 +79,8 @@ bool MustSucceed(const Plan& plan, const Saga& saga, std::size_t i) {
   return !has_attempts || saga.steps[i].phase != Phase::kAction;
 }
 
+bool IsTooOld(const Plan& plan, const Saga& saga, absl::Time now) { return now - saga.create_time > plan.age_max; }
+
 bool TakesVerb(const Plan& plan, const Saga& saga, std::size_t i) {
   return saga.steps[i].parked || Repeats(plan, saga, i);
 }

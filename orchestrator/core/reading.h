@@ -37,8 +37,11 @@ bool WantsCompensation(const StepPlan& plan, const Step& step);
 // The call that step `i` makes must succeed in the end: no count of attempts ends it, only its answer or a person.
 bool MustSucceed(const Plan& plan, const Saga& saga, std::size_t i);
 
+// Participants may have forgotten its keys: nothing more is sent for it.
+bool IsTooOld(const Plan& plan, const Saga& saga, absl::Time now);
+
 // An operator's verb may move the step (S7): it is parked, or its call was sent and failed, must succeed in the end,
-// and is out or waits to be sent again.
+// and is out or waits to be sent again. A retry needs besides that the saga is not too old.
 bool TakesVerb(const Plan& plan, const Saga& saga, std::size_t i);
 
 // The step has been repeated for so long (plan.stuck_unknowns, plan.stuck_after) that only a person or its

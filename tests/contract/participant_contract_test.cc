@@ -551,6 +551,72 @@ TEST_F(ParticipantContractTest, RowsAreKeptWhileTheirSagaMayCall) {
   EXPECT_EQ(shop_.Barriers(), "s4/step 1=1");
 }
 
+// The row that would tell may be purged: to say that nothing happened would leave its effect, to act would make two.
+TEST_F(ParticipantContractTest, WhatIsForgottenIsNeitherUndoneNorDoneAgain) {
+  const absl::Time expires_at = shop_.clock.Now() + absl::Hours(24 * 25);
+  const auto of_saga = [&](CallSpec spec) {
+    spec.expires_at = expires_at;
+    spec.issued_at = shop_.clock.Now();
+    return spec;
+  };
+  EXPECT_TRUE(Call(of_saga(Take("s1"))).status.ok());
+  EXPECT_TRUE(Call(of_saga(Pay("s2"))).status.ok());
+  EXPECT_TRUE(Call(of_saga(Ship("s3", "pen"))).status.ok());
+  const std::string effects = shop_.Effects();
+  shop_.clock.Advance(absl::Hours(24 * 31));
+  Call(Take("other", "none"));
+  shop_.Restart();
+  EXPECT_EQ(shop_.Barriers(), "other/step 1=2") << "the others are purged";
+
+  for (const CallSpec& spec : {PutBack("s1"), ResolvePay("s2"), Ship("s3", "pen")}) {
+    const Reply reply = Call(of_saga(spec));
+    EXPECT_EQ(Error(reply), "UNAVAILABLE KEYS_FORGOTTEN") << spec.saga;
+    EXPECT_FALSE(reply.effect_free);
+  }
+  EXPECT_EQ(shop_.Effects(), effects);
+  EXPECT_EQ(shop_.Barriers(), "other/step 1=2") << "nor is anything stored";
+}
+
+TEST_F(ParticipantContractTest, RowsTellForAsLongAsACallMayBeOnItsWay) {
+  CallSpec take = Take("s1"), undo = PutBack("s1"), nothing = PutBack("s2"), late = PutBack("s3");
+  take.expires_at = undo.expires_at = nothing.expires_at = late.expires_at = shop_.clock.Now() + absl::Hours(24 * 40);
+  EXPECT_TRUE(Call(take).status.ok());
+  shop_.clock.Advance(absl::Hours(24 * 40) + absl::Minutes(15));
+  undo.issued_at = nothing.issued_at = take.expires_at;
+  late.issued_at = take.expires_at + absl::Milliseconds(1);
+  EXPECT_TRUE(Call(undo).status.ok());
+  EXPECT_TRUE(Call(nothing).status.ok());
+  EXPECT_EQ(Error(Call(late)), "UNAVAILABLE KEYS_FORGOTTEN") << "this machine's clock may have been set back";
+  EXPECT_EQ(shop_.Effects(), "s1/step take, s1/step put back");
+  shop_.clock.Advance(absl::Milliseconds(1));
+  EXPECT_TRUE(Call(undo).status.ok()) << "its row is there still";
+  nothing.saga = "s4";
+  EXPECT_EQ(Error(Call(nothing)), "UNAVAILABLE KEYS_FORGOTTEN");
+}
+
+// As by hand, or of a caller that does not say when it ends.
+TEST_F(ParticipantContractTest, ACallWithoutAnEndIsDecidedByWhatIsThere) {
+  CallSpec undo = PutBack("s1");
+  undo.issued_at = shop_.clock.Now();
+  EXPECT_TRUE(Call(undo).status.ok());
+  EXPECT_EQ(Error(Call(Take("s1"))), "ABORTED FENCED");
+}
+
+TEST(ParticipantLimitsTest, OnlyACallersOwnTimeIsCutShort) {
+  ParticipantHarness shop({.domain = "", .row_age_max = absl::Hours(24 * 500)});
+  CallSpec endless = Take("endless");
+  endless.expires_at = shop.clock.Now() + absl::Hours(24 * 100000);
+  shop.Call(endless);
+  shop.clock.Advance(absl::Hours(24 * 500));
+  shop.Call(Take("now"));
+  shop.Restart();
+  EXPECT_EQ(shop.Barriers(), "endless/step 1=1, now/step 1=1");
+  shop.clock.Advance(absl::Minutes(2));
+  shop.Call(Take("later"));
+  shop.Restart();
+  EXPECT_EQ(shop.Barriers(), "later/step 1=1, now/step 1=1");
+}
+
 // Whose a key is.
 
 TEST_F(ParticipantContractTest, TheKeysOfTwoCallersAreTwo) {

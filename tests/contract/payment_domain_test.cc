@@ -26,7 +26,9 @@ class PlayedGateway final : public Gateway {
   void Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) override {
     Add("cancel " + call.key + " " + transaction_id, std::move(done));
   }
-  void Fence(const GatewayCall& call, Done done) override { Add("fence " + call.key, std::move(done)); }
+  void Fence(const GatewayCall& call, const std::string& captured, Done done) override {
+    Add("fence " + call.key + (captured.empty() ? "" : " " + captured), std::move(done));
+  }
 
   // Waits until it is asked `question`, then answers it.
   void Answer(const std::string& question, GatewayAnswer answer) {
@@ -71,26 +73,46 @@ class PaymentDomainTest : public testing::Test {
     read_connection_ = OpenTestDatabase(folder_.File("payment.db"));
   }
 
-  std::future<Participant::Reply> Submit(const char* method, barrier::Phase phase) {
-    auto request = std::make_shared<v1::ChargeRequest>();
-    request->set_payment_id("p1");
-    request->set_member_id("m1");
-    request->mutable_amount()->set_minor_units(1000);
-    request->mutable_amount()->set_currency_code("KRW");
-    request->set_method(::shop::type::v1::PAYMENT_METHOD_CARD);
+  std::future<Participant::Reply> Submit(const char* method, const char* step, barrier::Phase phase,
+                                         std::shared_ptr<const google::protobuf::Message> request) {
     CallKey key;
     key.saga_id = "saga";
-    key.step = "charge";
+    key.step = step;
     key.phase = phase;
     std::promise<Participant::Reply> reply;
     std::future<Participant::Reply> future = reply.get_future();
     participant_->Submit(
-        domain_->NumberOf(method), key, request,
+        domain_->NumberOf(method), key, std::move(request),
         [reply = std::move(reply)](Participant::Reply answer) mutable { reply.set_value(std::move(answer)); });
     return future;
   }
-  std::future<Participant::Reply> Charge() { return Submit("Charge", barrier::Phase::kAction); }
-  std::future<Participant::Reply> Resolve() { return Submit("ResolveCharge", barrier::Phase::kResolve); }
+  static std::shared_ptr<v1::ChargeRequest> ChargeOf(const std::string& id) {
+    auto request = std::make_shared<v1::ChargeRequest>();
+    request->set_payment_id(id);
+    request->set_member_id("m1");
+    request->mutable_amount()->set_minor_units(1000);
+    request->mutable_amount()->set_currency_code("KRW");
+    request->set_method(::shop::type::v1::PAYMENT_METHOD_CARD);
+    return request;
+  }
+  static std::shared_ptr<v1::RefundRequest> RefundOf(const std::string& id) {
+    auto request = std::make_shared<v1::RefundRequest>();
+    request->set_refund_id("r-" + id);
+    request->set_payment_id(id);
+    return request;
+  }
+  std::future<Participant::Reply> Charge(const std::string& id = "p1") {
+    return Submit("Charge", ("charge-" + id).c_str(), barrier::Phase::kAction, ChargeOf(id));
+  }
+  std::future<Participant::Reply> Resolve(const std::string& id = "p1") {
+    return Submit("ResolveCharge", ("charge-" + id).c_str(), barrier::Phase::kResolve, ChargeOf(id));
+  }
+  std::future<Participant::Reply> Refund(const std::string& id) {
+    return Submit("Refund", ("refund-" + id).c_str(), barrier::Phase::kAction, RefundOf(id));
+  }
+  std::future<Participant::Reply> ResolveRefund(const std::string& id) {
+    return Submit("ResolveRefund", ("refund-" + id).c_str(), barrier::Phase::kResolve, RefundOf(id));
+  }
 
   // The committed row.
   std::optional<Payment> Row() {
@@ -147,6 +169,49 @@ TEST_F(PaymentDomainTest, TheAnswerOfAChargeThatWasResolvedMeanwhileIsTheResolve
   const std::string response = resolve.get().response;
   gateway_.Answer("confirm charge-p1", Nothing());
   EXPECT_EQ(charge.get().response, response);
+}
+
+// What is decided of an answer and cannot be stored would be asked about again, and another answer believed.
+TEST_F(PaymentDomainTest, WhateverTheGatewayAnswersIsStored) {
+  using AnswerKind = GatewayAnswer::Kind;
+  int n = 0;
+  for (const AnswerKind kind : {AnswerKind::kMoved, AnswerKind::kDeclined, AnswerKind::kFenced,
+                                AnswerKind::kBackAlready, AnswerKind::kUnknown}) {
+    for (const bool by_resolve : {false, true}) {
+      const std::string id = "p" + std::to_string(++n);
+      const std::string capture = "tx-" + id;
+      SCOPED_TRACE("kind " + std::to_string(static_cast<int>(kind)) + (by_resolve ? " to a resolve" : ""));
+      const bool moved = kind == AnswerKind::kMoved;
+      const auto expect_stored = [](std::future<Participant::Reply> reply) {
+        const std::string reason = GetErrorInfo(reply.get().status).reason;
+        EXPECT_THAT(reason, testing::AnyOf("", "GATEWAY_UNKNOWN", "PAYMENT_FAILED", "PAYMENT_TIMEOUT", "REFUND_FAILED",
+                                           "NEVER_HAPPENED"));
+      };
+
+      auto charge = Charge(id);
+      gateway_.Answer("confirm charge-" + id,
+                      by_resolve ? Nothing() : GatewayAnswer{kind, moved ? capture : "", {1000, "KRW"}, "", "WHY"});
+      expect_stored(std::move(charge));
+      if (by_resolve) {
+        auto resolve = Resolve(id);
+        gateway_.Answer("fence charge-" + id, {kind, moved ? capture : "", {1000, "KRW"}, "", "WHY"});
+        expect_stored(std::move(resolve));
+      }
+
+      const std::string paid = "paid-" + std::to_string(n);
+      auto paying = Charge(paid);
+      gateway_.Answer("confirm charge-" + paid, {AnswerKind::kMoved, capture, {1000, "KRW"}, "", ""});
+      paying.get();
+      const GatewayAnswer back = {kind, moved ? "back-" + id : "", {1000, "KRW"}, moved ? capture : "", "WHY"};
+      auto refund = Refund(paid);
+      gateway_.Answer("cancel refund-r-" + paid + " " + capture, by_resolve ? Nothing() : back);
+      expect_stored(std::move(refund));
+      if (!by_resolve) continue;
+      auto resolve = ResolveRefund(paid);
+      gateway_.Answer("fence refund-r-" + paid + " " + capture, back);
+      expect_stored(std::move(resolve));
+    }
+  }
 }
 
 TEST_F(PaymentDomainTest, AGatewayThatBreaksItsWordIsLoggedAndNotBelieved) {

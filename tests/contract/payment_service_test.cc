@@ -362,6 +362,35 @@ TEST_F(PaymentServiceTest, RefundsWholeAndOnce) {
   EXPECT_EQ(pg_.Get("refund-r1")->amount_minor(), 700);
 }
 
+// As by support, at the gateway itself.
+TEST_F(PaymentServiceTest, WhatWasPaidBackByHandIsRefunded) {
+  ASSERT_TRUE(Charge("p1").status.ok());
+  ASSERT_TRUE(pg_.Cancel("by-hand", pg_.Get("charge-p1")->transaction_id()).status.ok());
+  const CallResult refund = Refund("r1", "p1");
+  ASSERT_TRUE(refund.status.ok()) << refund.status;
+  EXPECT_EQ(StateOf("p1"), v1::Payment::STATE_REFUNDED);
+  EXPECT_EQ(Refund("r1", "p1").response, refund.response);
+  EXPECT_EQ(ResolveRefund("r1", "p1").response, refund.response);
+  EXPECT_EQ(pg_.Count(Transaction::KIND_REFUND), 1);
+  ExpectConserved({"p1"});
+}
+
+TEST_F(PaymentServiceTest, WhatWasPaidBackByHandIsResolvedAsRefunded) {
+  ASSERT_TRUE(Charge("p1").status.ok());
+  ASSERT_TRUE(pg_.Cancel("by-hand", pg_.Get("charge-p1")->transaction_id()).status.ok());
+  pg_.Stop();
+  ExpectUnknown(Refund("r1", "p1"));
+  pg_.Start();
+  CallResult resolved;
+  EXPECT_TRUE(Eventually([&] {
+    resolved = ResolveRefund("r1", "p1");
+    return resolved.reason() != "GATEWAY_UNKNOWN";
+  }));
+  ASSERT_TRUE(resolved.status.ok()) << resolved.status;
+  EXPECT_EQ(StateOf("p1"), v1::Payment::STATE_REFUNDED);
+  ExpectConserved({"p1"});
+}
+
 TEST_F(PaymentServiceTest, OnlyASuccessIsRefunded) {
   EXPECT_EQ(Refund("r1", "p1").reason(), "PAYMENT_NOT_FOUND");
   DeclineNext(1);

@@ -117,6 +117,13 @@ Model Parking() {
   return model;
 }
 
+Model Forgetting(Model model) {
+  model.name += ", until all is forgotten";
+  model.forgets = true;
+  model.lies = false;
+  return model;
+}
+
 Model ShopOrder(bool quiet) {
   Model model = MakeModel(
       quiet ? "order, reserve, charge, (confirm, confirm), no lies" : "order, reserve, charge, (confirm, confirm)",
@@ -152,6 +159,8 @@ std::vector<Configuration> SmallConfigurations() {
   pivot.insert(pivot.end(), {"resolved happened", "resolved never"});
   std::vector<std::string> parking = pivot;
   parking.emplace_back("parked");
+  std::vector<std::string> forgotten = parking;
+  forgotten.insert(forgotten.end(), {"forgotten", "undone by hand"});
   std::vector<std::string> own = all;
   own.emplace_back("parked");
   return {{Sequence(), 25'000, pivot},
@@ -163,6 +172,8 @@ std::vector<Configuration> SmallConfigurations() {
           {WithoutResolve(), 24'000, all},
           {OwnReply(), 74'000, own},
           {Parking(), 90'000, parking},
+          {Forgetting(Sequence()), 250'000, forgotten},
+          {Forgetting(TwoTransactions()), 600'000, forgotten},
           {SkippedBetween(), 23'000, all},
           {SkippedPivot(), 6'500, all},
           {WithoutEffect(), 270'000, pivot},
@@ -181,6 +192,7 @@ std::vector<SeededBug> SeededBugs() {
           {With(Compensatable(), Bug::kNoFence, "a commit checks neither version nor owner"), 7},
           {With(Compensatable(), Bug::kCheckThenAct, "the barrier is checked first and acted upon later"), 4},
           {With(Compensatable(), Bug::kTombstoneCollected, "a tombstone is collected too early"), 5},
+          {With(Forgetting(Sequence()), Bug::kForgottenIsNever, "what was purged is taken as never done"), 8},
           {With(TwoTransactions(), Bug::kUnknownPaymentFailed, "an unknown payment is taken as failed"), 7},
           {With(Sequence(), Bug::kSendBeforeCommit, "a call is sent before the commit"), 8},
           {With(Sequence(), Bug::kTimerForgotten, "a timer is forgotten"), 2},

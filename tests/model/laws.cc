@@ -191,8 +191,7 @@ class Laws {
         return "a compensation was sent without the reply that it reads";
       }
       if (send.phase == Phase::kResolve && !plan.has_resolve) return "a resolve was sent that there is not";
-      const bool told = std::holds_alternative<Operated>(trial.event);
-      if (moment_.now - saga_.create_time > model_.plan.age_max && !told) return "a saga too old was sent for";
+      if (moment_.now - saga_.create_time > model_.plan.age_max) return "a saga too old was sent for";
     }
     for (const Send& send : after) {
       const bool fresh = Contains(decision.sends, send);

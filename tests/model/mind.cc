@@ -11,7 +11,10 @@
 namespace unwind::model {
 namespace {
 
-absl::Time Now(const World& world) { return absl::UnixEpoch() + absl::Seconds(world.late != 0 ? 100 : 1); }
+absl::Time Now(const Model& model, const World& world) {
+  if (world.late == kTooOld) return absl::UnixEpoch() + 2 * model.plan.age_max;
+  return absl::UnixEpoch() + absl::Seconds(world.late == kPastDeadline ? 100 : 1);
+}
 
 // One orchestrator's possible moves.
 class Mind {
@@ -69,7 +72,7 @@ class Mind {
   void Hold() {
     const Saga saga = Unpack(Copy(), model_.size(), model_.input);
     const bool forgets = model_.bug == Bug::kTimerForgotten;
-    if (!forgets && NextRunAt(model_.plan, saga) <= Now(world_)) Decide(Ticked{}, "finds a timer due");
+    if (!forgets && NextRunAt(model_.plan, saga) <= Now(model_, world_)) Decide(Ticked{}, "finds a timer due");
     if (model_.cancel && !saga.cancel_requested) Decide(CancelRequested{}, "is asked to cancel");
     for (std::size_t i = 0; i < model_.size(); ++i) {
       if (TakesVerb(model_.plan, saga, i)) Operate(i, saga.steps[i]);
@@ -79,17 +82,20 @@ class Mind {
 
   // A person retries; or acts on the service's own books: skips an action that was refused for good or can never happen
   // any more, takes one that is there as done, and a compensation as done once the action is undone or can never
-  // happen.
+  // happen. Of a saga that is too old only the effects tell, but nothing that is not pending can happen any more.
   void Operate(std::size_t i, const Step& step) {
     Decide(Operated{Verb::kRetry, static_cast<int>(i), "", "", ""}, "is told to retry");
     const Service& books = world_.services[i];
     const bool acts = step.phase != Phase::kCompensation;
+    const bool pends =
+        books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kPending) && books.gateway == Gateway::kNone;
+    const bool gone = world_.late == kTooOld && books.effect != Effect::kDone && !pends;
     const bool never = books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kRefused) ||
-                       books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kTombstone);
+                       books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kTombstone) || gone;
     if (acts && (never || model_.bug == Bug::kSkippedUnread)) {
       Decide(Operated{Verb::kSkip, static_cast<int>(i), "", "", ""}, "is told to skip");
     }
-    const bool undone = books.rows[Index(Phase::kCompensation)] != 0;
+    const bool undone = books.rows[Index(Phase::kCompensation)] != 0 || gone;
     if (acts ? books.effect == Effect::kDone : undone) {
       Decide(Operated{Verb::kResolve, static_cast<int>(i), "reply", "", ""}, "is told that it is done");
     }
@@ -149,7 +155,7 @@ class Mind {
   // Decides on the copy, commits, acts.
   void Decide(const Event& event, const char* name) {
     const Saga saga = Unpack(Copy(), model_.size(), model_.input);
-    const Decision decision = Advance(model_.plan, saga, event, {.now = Now(world_), .jitter = 0});
+    const Decision decision = Advance(model_.plan, saga, event, {.now = Now(model_, world_), .jitter = 0});
     Move move{.what = What::kDecide, .orchestrator = who_, .event = name};
     move.trouble = std::holds_alternative<CancelRequested>(event);
     if (const auto* reply = std::get_if<Replied>(&event)) {
@@ -211,7 +217,7 @@ Decision Start(const Model& model) {
   Saga saga;
   saga.input = model.input;
   saga.steps.resize(model.size());
-  return Advance(model.plan, saga, Started{}, {.now = Now(World()), .jitter = 0});
+  return Advance(model.plan, saga, Started{}, {.now = Now(model, World()), .jitter = 0});
 }
 
 void ExpandOrchestrator(const Model& model, const World& world, int who, Take take) {

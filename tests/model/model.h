@@ -23,6 +23,7 @@ enum class Bug : std::uint8_t {
   kTimerForgotten,         // what waits to be sent again is not
   kEndedConnectionFailed,  // a pivot whose connection ended: taken as refused for good
   kAnyRefusalFinal,        // a pivot's refusal without the trailer: taken as one with it
+  kForgottenIsNever,       // a row that was purged counts as one that never was
   kSkippedUnread,          // a person skips what is asked about again and again, without a look at the service's books
 };
 
@@ -38,6 +39,7 @@ struct Model {
   bool pauses = false;                // a compensatable step's service answers in a second transaction
   bool cancel = true;                 // at any moment, by the owner and by another instance
   bool deadline = true;               // may pass at any moment
+  bool forgets = false;               // and later the saga may become too old: rows are purged in any order
   Bug bug = Bug::kNone;
 
   std::size_t size() const { return plan.steps.size(); }

@@ -22,7 +22,7 @@ void Tell(const Model& model, const World& world, Move move, std::uint8_t said, 
   move.said = said;
   move.orchestrator = kNobody;
   take(world, move, broken);
-  for (int i = 0; said != 0 && i < 2; ++i) {
+  for (int i = 0; said != 0 && said != kSaidForgotten && i < 2; ++i) {
     World told = world;
     Orchestrator& who = told.orchestrators[static_cast<std::size_t>(i)];
     if (!Awaits(model, world, who, static_cast<std::size_t>(move.step), move.phase)) continue;
@@ -38,7 +38,7 @@ void ExpandMessage(const Model& model, const World& world, std::size_t step, Pha
   const bool splits = model.bug == Bug::kCheckThenAct && !(model.two_transactions && model.is_pivot(step));
   Execute(model, world, step, phase, [&](const World& next, std::uint8_t said, const char* broken) {
     Tell(model, next, move, said, broken, take);
-    if (may_lie && said != 0) Tell(model, next, move, kSaidRefused, broken, take);
+    if (may_lie && said != 0 && said != kSaidForgotten) Tell(model, next, move, kSaidRefused, broken, take);
     if (model.must_succeed_refused && said != 0 && phase != Phase::kResolve) {
       Tell(model, next, move, kSaidKeyReused, broken, take);
     }
@@ -55,6 +55,33 @@ void ExpandMessage(const Model& model, const World& world, std::size_t step, Pha
     take(begun, move, nullptr);
     move.what = What::kExecute;
   });
+}
+
+// Rows are purged; what is pending is not. And a person does at the service what the saga may not ask of it any more.
+void ExpandOld(const World& world, std::size_t step, Take take) {
+  const Service& service = world.services[step];
+  Move move{.what = What::kForget, .step = static_cast<int>(step), .event = {}, .trouble = true};
+  for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
+    const std::uint8_t row = service.rows[Index(phase)];
+    if (row == 0 || row == static_cast<std::uint8_t>(barrier::Outcome::kPending)) continue;
+    World next = world;
+    next.services[step].rows[Index(phase)] = 0;
+    move.phase = phase;
+    take(next, move, nullptr);
+  }
+  move.trouble = false;
+  const PackedStep& row = world.row.steps[step];
+  if (row.parked == 0) return;
+  World next = world;
+  if (row.phase == static_cast<std::uint8_t>(Phase::kCompensation) && service.effect == Effect::kDone) {
+    next.services[step].effect = Effect::kUndoneByHand;
+    move.what = What::kUndoByHand;
+    take(next, move, nullptr);
+  } else if (service.capture_sent != 0 && service.fence_sent == 0) {
+    next.services[step].fence_sent = 1;
+    move.what = What::kFenceByHand;
+    take(next, move, nullptr);
+  }
 }
 
 void ExpandService(const Model& model, const World& world, std::size_t step, Take take) {
@@ -76,6 +103,7 @@ void ExpandService(const Model& model, const World& world, std::size_t step, Tak
     changed.rows[0] = 0;
     take(next, {.what = What::kCollect, .step = static_cast<int>(step), .event = {}}, nullptr);
   }
+  if (world.late == kTooOld) ExpandOld(world, step, take);
   if (service.gateway != Gateway::kNone) return;
   if (service.capture_sent != 0) {
     next = world;
@@ -119,16 +147,22 @@ void Begin(const Model& model, Take take) {
 void Expand(const Model& model, const World& world, Take take) {
   const auto canonical = [&](const World& next, const Move& move, const char* broken) {
     const World reached = Canonical(model, next);
-    const bool fenced = move.said == kSaidFenced;  // changes nothing when nobody hears; told, so that it is counted
-    if (broken != nullptr || fenced || reached != world) take(reached, move, broken);
+    // What changes nothing when nobody hears is told too, so that it is counted.
+    const bool counts = move.said == kSaidFenced || move.said == kSaidForgotten;
+    if (broken != nullptr || counts || reached != world) take(reached, move, broken);
   };
   for (std::size_t i = 0; i < model.size(); ++i) ExpandService(model, world, i, canonical);
   if (IsOver(world) && model.bug != Bug::kNoFence) return;
   for (int i = 0; i < 2; ++i) ExpandOrchestrator(model, world, i, canonical);
   World next = world;
-  if (model.deadline && world.late == 0) {
-    next.late = 1;
+  if (model.deadline && world.late == kInTime) {
+    next.late = kPastDeadline;
     canonical(next, {.what = What::kDeadline, .event = {}, .trouble = true}, nullptr);
+    next = world;
+  }
+  if (model.forgets && world.late == kPastDeadline) {
+    next.late = kTooOld;
+    canonical(next, {.what = What::kAge, .event = {}, .trouble = true}, nullptr);
     next = world;
   }
   if (model.cancel && world.row.cancel_requested == 0 && !IsOver(world)) {

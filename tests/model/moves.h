@@ -19,6 +19,10 @@ enum class What : std::uint8_t {
   kClaim,            // orchestrator: the lease of the owner lapsed, or its own row after a restart
   kFindStale,        // orchestrator: its commit was refused, or it looks
   kDeadline,         // nobody: time passes
+  kAge,              // nobody: time passes, and the saga is too old
+  kForget,           // service: the row of `phase` is purged
+  kUndoByHand,       // service: a person undoes what nobody can be asked to any more
+  kFenceByHand,      // service: a person asks the gateway that the capture never come
   kForeignCancel,    // nobody: another instance writes cancel_requested
   kDecide,           // orchestrator: `event`; committed and learnt
   kDecideUnlearnt,   // orchestrator: `event`; committed and not learnt

@@ -103,6 +103,8 @@ class Searcher {
       ++found_.seen["resolved happened"];
     if (move.what == What::kExecute && move.said == kSaidOk && move.phase == Phase::kCompensation)
       ++found_.seen["compensated"];
+    if (move.what == What::kExecute && move.said == kSaidForgotten) ++found_.seen["forgotten"];
+    if (move.what == What::kUndoByHand) ++found_.seen["undone by hand"];
     if (move.what == What::kClaim) ++found_.seen["taken over"];
   }
 

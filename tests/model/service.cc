@@ -30,6 +30,7 @@ bool DependsOn(const Plan& plan, std::size_t j, std::size_t i) {
 
 const char* Undo(const Model& model, World& world, std::size_t step) {
   Service& service = world.services[step];
+  if (service.effect == Effect::kUndoneByHand) return nullptr;
   if (service.effect != Effect::kDone) return "a service was asked to undo what it had not done";
   service.effect = Effect::kUndone;
   for (std::size_t j = 0; j < model.size(); ++j) {
@@ -133,8 +134,12 @@ const char* Act(const Model& model, World& world, std::size_t step) {
 
 void Execute(const Model& model, const World& world, std::size_t step, Phase phase, Went went) {
   const Service& before = world.services[step];
+  const bool too_old = world.late == kTooOld;
+  if (too_old && phase == Phase::kAction) return went(world, kSaidFenced, nullptr);  // unread, for its age
+  const bool believes = model.bug == Bug::kForgottenIsNever && before.rows[kAct] == 0;
+  const auto memory = too_old && !believes ? barrier::Memory::kMayLackRows : barrier::Memory::kWhole;
   const barrier::Decision decision = barrier::Decide(static_cast<barrier::Phase>(phase), RowOf(before.rows[kAct]),
-                                                     RowOf(before.rows[Index(phase)]), kPayload);
+                                                     RowOf(before.rows[Index(phase)]), kPayload, memory);
   World next = world;
   Service& service = next.services[step];
   if (decision.tombstone) Put(service, kAct, Outcome::kTombstone);
@@ -153,6 +158,8 @@ void Execute(const Model& model, const World& world, std::size_t step, Phase pha
     case Verdict::kNothingToUndo:
       Put(service, kUndo, Outcome::kOk);
       return went(next, kSaidOk, nullptr);
+    case Verdict::kForgotten:
+      return went(world, kSaidForgotten, nullptr);
     case Verdict::kFenced:
       return went(next, kSaidFenced, nullptr);
     case Verdict::kKeyReused:

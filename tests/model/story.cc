@@ -21,6 +21,8 @@ const char* Said(std::uint8_t said) {
       return "NEVER_HAPPENED";
     case kSaidKeyReused:
       return "KEY_REUSED";
+    case kSaidForgotten:
+      return "KEYS_FORGOTTEN";
     default:
       return "nothing yet";
   }
@@ -47,6 +49,14 @@ std::string Tell(const Model& model, const Move& move) {
       return absl::StrCat(who, " finds that the row moved");
     case What::kDeadline:
       return "the saga's deadline passes";
+    case What::kAge:
+      return "the saga becomes too old";
+    case What::kForget:
+      return absl::StrCat(step, " forgets its ", NameOf(move.phase));
+    case What::kUndoByHand:
+      return absl::StrCat("a person undoes ", step, " by hand");
+    case What::kFenceByHand:
+      return absl::StrCat("a person asks the gateway to fence the key of ", step);
     case What::kForeignCancel:
       return "another instance notes a cancel in the row";
     case What::kDecide:
@@ -74,9 +84,9 @@ std::string Tell(const Model& model, const Move& move) {
 std::string Standing(const Model& model, const World& world) {
   std::string line = NameOf(static_cast<SagaState>(world.row.state));
   for (std::size_t i = 0; i < model.size(); ++i) {
-    const char* const effect = world.services[i].effect == Effect::kDone     ? "+"
-                               : world.services[i].effect == Effect::kUndone ? "-"
-                                                                             : "";
+    const char* const effect = world.services[i].effect == Effect::kDone   ? "+"
+                               : world.services[i].effect == Effect::kNone ? ""
+                                                                           : "-";
     absl::StrAppend(&line, "  ", model.plan.steps[i].name, " ",
                     NameOf(static_cast<StepState>(world.row.steps[i].state)), effect);
   }

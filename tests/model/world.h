@@ -38,7 +38,7 @@ struct PackedSaga {
   bool operator==(const PackedSaga&) const = default;
 };
 
-enum class Effect : std::uint8_t { kNone, kDone, kUndone };
+enum class Effect : std::uint8_t { kNone, kDone, kUndone, kUndoneByHand };
 // What the payment gateway holds of a pivot that takes two transactions. All but kNone are final.
 enum class Gateway : std::uint8_t { kNone, kCaptured, kDeclined, kFenced };
 
@@ -65,6 +65,8 @@ enum class Mode : std::uint8_t {
 // The replies of the call it awaits, as bits: what the network may still deliver to it.
 inline constexpr std::uint8_t kSaidOk = 1, kSaidRefusedFree = 2, kSaidRefused = 4, kSaidFenced = 8, kSaidNever = 16,
                               kSaidKeyReused = 32;
+// Of a move only, for to who hears it that is silence: that the service may have forgotten what it did.
+inline constexpr std::uint8_t kSaidForgotten = 64;
 
 struct Orchestrator {
   Mode mode = Mode::kIdle;
@@ -74,10 +76,13 @@ struct Orchestrator {
   bool operator==(const Orchestrator&) const = default;
 };
 
+// How old the saga is. Past the last its services purge their rows, and it sends nothing more.
+inline constexpr std::uint8_t kInTime = 0, kPastDeadline = 1, kTooOld = 2;
+
 struct World {
   PackedSaga row;
   std::uint8_t owner = 0;
-  std::uint8_t late = 0;  // the saga's deadline has passed
+  std::uint8_t late = 0;  // kInTime, kPastDeadline, kTooOld
   std::array<Service, kStepsMax> services;
   std::array<Orchestrator, 2> orchestrators;
 

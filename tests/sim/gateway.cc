@@ -37,6 +37,7 @@ pg::Operation ReadOperation(const Request& request) {
     fence.ParseFromString(request.bytes);
     operation.verb = pg::Verb::kFence;
     operation.key = fence.idempotency_key();
+    operation.captured = fence.transaction_id();
   }
   return operation;
 }
@@ -118,9 +119,10 @@ void GatewayPort::Cancel(const payment::GatewayCall& call, const std::string& tr
   Send(kCancel, call.key, request, std::move(done));
 }
 
-void GatewayPort::Fence(const payment::GatewayCall& call, Done done) {
+void GatewayPort::Fence(const payment::GatewayCall& call, const std::string& captured, Done done) {
   ::pg::v1::FenceRequest request;
   request.set_idempotency_key(call.key);
+  request.set_transaction_id(captured);
   Send(kFence, call.key, request, std::move(done));
 }
 

@@ -53,7 +53,7 @@ class GatewayPort final : public payment::Gateway {
 
   void Confirm(const payment::GatewayCall& call, const payment::Money& amount, Done done) override;
   void Cancel(const payment::GatewayCall& call, const std::string& transaction_id, Done done) override;
-  void Fence(const payment::GatewayCall& call, Done done) override;
+  void Fence(const payment::GatewayCall& call, const std::string& captured, Done done) override;
 
  private:
   void Send(const char* method, const std::string& key, const google::protobuf::Message& request, Done done);

@@ -40,6 +40,8 @@ std::string Name(const Decision& decision) {
       return "never happened" + tombstone;
     case Verdict::kNothingToUndo:
       return "nothing to undo" + tombstone;
+    case Verdict::kForgotten:
+      return "forgotten" + tombstone;
     case Verdict::kFenced:
       return "fenced" + tombstone;
     case Verdict::kKeyReused:
@@ -69,13 +71,14 @@ const Table kResolve = {{"none", "never happened+tombstone"}, {"ok=", "replay ac
 TEST(BarrierTest, AnActionIsDecidedByItsRow) {
   ASSERT_EQ(kAction.size(), AllRows().size());
   for (const auto& [name, row] : AllRows())
-    EXPECT_EQ(Name(Decide(Phase::kAction, row, row, kHash)), kAction.at(name)) << name;
+    EXPECT_EQ(Name(Decide(Phase::kAction, row, row, kHash, Memory::kWhole)), kAction.at(name)) << name;
 }
 
 TEST(BarrierTest, ACallWithoutARowIsDecidedByTheActions) {
   for (const auto& [name, row] : AllRows()) {
-    EXPECT_EQ(Name(Decide(Phase::kCompensation, row, std::nullopt, kHash)), kCompensation.at(name)) << name;
-    EXPECT_EQ(Name(Decide(Phase::kResolve, row, std::nullopt, kHash)), kResolve.at(name)) << name;
+    EXPECT_EQ(Name(Decide(Phase::kCompensation, row, std::nullopt, kHash, Memory::kWhole)), kCompensation.at(name))
+        << name;
+    EXPECT_EQ(Name(Decide(Phase::kResolve, row, std::nullopt, kHash, Memory::kWhole)), kResolve.at(name)) << name;
   }
 }
 
@@ -85,9 +88,27 @@ TEST(BarrierTest, ACallWithARowIsDecidedByThatAlone) {
       for (const auto& [own_name, own] : AllRows()) {
         if (!own.has_value()) continue;
         const std::string expected = own->payload_hash == kHash ? "replay own" : "key reused";
-        EXPECT_EQ(Name(Decide(phase, action, own, kHash)), expected) << action_name << " and " << own_name;
+        for (const Memory memory : {Memory::kWhole, Memory::kMayLackRows}) {
+          EXPECT_EQ(Name(Decide(phase, action, own, kHash, memory)), expected) << action_name << " and " << own_name;
+        }
       }
     }
+  }
+}
+
+TEST(BarrierTest, NoRowMeansNothingOnceRowsMayBeGone) {
+  for (const auto& [name, row] : AllRows()) {
+    const auto expected = [&, name = name](const Table& table) {
+      return name == "none" ? "forgotten" : table.at(name);
+    };
+    const bool may_be_undone = row.has_value() && row->outcome == Outcome::kOk;
+    const auto decide = [&, row = row](Phase phase, const std::optional<Row>& own) {
+      return Name(Decide(phase, row, own, kHash, Memory::kMayLackRows));
+    };
+    EXPECT_EQ(decide(Phase::kAction, row), expected(kAction)) << name;
+    EXPECT_EQ(decide(Phase::kCompensation, std::nullopt), may_be_undone ? "forgotten" : expected(kCompensation))
+        << name;
+    EXPECT_EQ(decide(Phase::kResolve, std::nullopt), expected(kResolve)) << name;
   }
 }
 

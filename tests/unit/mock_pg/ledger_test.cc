@@ -39,12 +39,12 @@ class LedgerTest : public testing::Test {
                 .transaction_id = "",
                 .now = {}});
   }
-  Verdict Fence(const std::string& key) {
+  Verdict Fence(const std::string& key, const std::string& captured = "") {
     return Run({.verb = Verb::kFence,
                 .key = key,
                 .amount_minor = 0,
                 .currency_code = "",
-                .captured = "",
+                .captured = captured,
                 .transaction_id = "",
                 .now = {}});
   }
@@ -154,6 +154,26 @@ TEST_F(LedgerTest, AFenceKnowsNoFaults) {
   const Verdict fence = Fence("k");
   EXPECT_TRUE(fence.status.ok());
   EXPECT_FALSE(fence.hang);
+}
+
+TEST_F(LedgerTest, AFenceTellsThatAnotherKeyPaidBack) {
+  Confirm("c");
+  Cancel("r", "tx-1");
+  for (int i = 0; i < 2; ++i) {
+    ExpectError(Fence("r2", "tx-1").status, absl::StatusCode::kFailedPrecondition, "ALREADY_REFUNDED");
+  }
+  ExpectError(Cancel("r2", "tx-1").status, absl::StatusCode::kFailedPrecondition, "KEY_FENCED");
+  EXPECT_EQ(Fence("r", "tx-1").entry.kind, Kind::kRefund) << "its own key did";
+  EXPECT_EQ(written_, 3);
+}
+
+TEST_F(LedgerTest, AFenceOfARefundThatNobodyMadeIsAFence) {
+  Confirm("c");
+  const Verdict fence = Fence("r", "tx-1");
+  EXPECT_TRUE(fence.status.ok());
+  EXPECT_EQ(fence.entry.kind, Kind::kFence);
+  Cancel("r2", "tx-1");
+  ExpectError(Fence("r", "tx-1").status, absl::StatusCode::kFailedPrecondition, "ALREADY_REFUNDED");
 }
 
 TEST_F(LedgerTest, CancelPaysBackWholeAndOnce) {

@@ -119,7 +119,7 @@ TEST(GrpcGatewayTest, PassesTheTraceOn) {
   GrpcGateway gateway(NewChannel("127.0.0.1:" + std::to_string(port)), absl::Seconds(20));
   const TraceContext trace = {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "vendor=1", "tenant=a"};
   std::promise<GatewayAnswer> fenced;
-  gateway.Fence({.key = "key", .trace = trace}, [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });
+  gateway.Fence({.key = "key", .trace = trace}, "", [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });
   fenced.get_future().wait();
   EXPECT_EQ(noting.trace, trace);
 }
@@ -131,7 +131,8 @@ TEST_P(BadGateway, IsUnknown) {
   RawPeer peer([](std::uint32_t stream, const std::string&) { return GetParam().acts(stream); });
   GrpcGateway gateway(NewChannel(peer.address()), std::min(GetParam().timeout, absl::Seconds(5)));
   std::promise<GatewayAnswer> fenced;
-  gateway.Fence({.key = "key", .trace = {}}, [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });
+  gateway.Fence({.key = "key", .trace = {}}, "tx-1",
+                [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });
   EXPECT_EQ(fenced.get_future().get().kind, Kind::kUnknown);
 }
 

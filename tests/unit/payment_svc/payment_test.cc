@@ -323,6 +323,7 @@ TEST_F(RefundTest, WhatSomeoneElsePaidBackIsDoneWithAnAlarm) {
   EXPECT_EQ(decision.kind, Kind::kDone);
   EXPECT_NE(decision.alarm, "");
   EXPECT_EQ(refund_->state, State::kSuccess);
+  EXPECT_EQ(refund_->pg_transaction_id, "tx-1");
   EXPECT_EQ(payment_->state, State::kRefunded);
 }
 

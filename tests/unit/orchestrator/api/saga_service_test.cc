@@ -39,7 +39,7 @@ class SagaServiceTest : public testing::Test {
           asked_.emplace_back(saga_id, std::move(event));
           answered(progress_);
         },
-        catalog_, options);
+        catalog_, clock_, options);
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -132,7 +132,13 @@ class SagaServiceTest : public testing::Test {
   }
 
   FaultyStore store_;
+  struct StoppedClock final : Clock {
+    absl::Time Now() const override { return now; }
+    absl::Time now = kStart + absl::Minutes(1);
+  };
+
   DefinitionCatalog catalog_;
+  StoppedClock clock_;
   Lease lease_;
   Progress progress_;
   std::vector<std::pair<std::string, Event>> asked_;
@@ -401,6 +407,33 @@ TEST_F(SagaServiceTest, AnOperatorMovesAParkedStep) {
   };
   EXPECT_THAT(asked_, testing::ElementsAre(operated(Verb::kRetry, ""), operated(Verb::kSkip, ""),
                                            operated(Verb::kResolve, reply.SerializeAsString())));
+}
+
+// Its participant would say that there is nothing to undo, or that nothing ever happened.
+TEST_F(SagaServiceTest, AStepOfASagaThatIsTooOldIsNotRetriedButResolvedOrSkipped) {
+  Store(Parked("s-1", Phase::kCompensation));
+  clock_.now = kStart + Plan().age_max;
+  const auto ask = [](auto request) {
+    request.set_saga_id("s-1");
+    request.set_step("create_order");
+    request.set_actor("kim");
+    request.set_reason("called the shop");
+    return request;
+  };
+  saga::v1::RetryStepResponse retried;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::RetryStep, ask(saga::v1::RetryStepRequest()), &retried).ok());
+  clock_.now += absl::Milliseconds(1);
+  const absl::Status refused =
+      Call(&saga::v1::SagaService::Stub::RetryStep, ask(saga::v1::RetryStepRequest()), &retried);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetErrorInfo(refused).reason, "SAGA_TOO_OLD");
+  EXPECT_THAT(refused.message(), testing::HasSubstr("resolve or skip step create_order"));
+  EXPECT_EQ(asked_.size(), 1u);
+  saga::v1::SkipStepResponse skipped;
+  EXPECT_TRUE(Call(&saga::v1::SagaService::Stub::SkipStep, ask(saga::v1::SkipStepRequest()), &skipped).ok());
+  saga::v1::ResolveStepResponse resolved;
+  EXPECT_TRUE(Call(&saga::v1::SagaService::Stub::ResolveStep, ask(saga::v1::ResolveStepRequest()), &resolved).ok());
+  EXPECT_EQ(asked_.size(), 3u);
 }
 
 TEST_F(SagaServiceTest, AnOperatorMovesAStepThatIsRepeated) {

@@ -563,6 +563,17 @@ TEST(AdvanceStory, AnAncientSagaSendsNothingAndParks) {
   EXPECT_EQ(tale.saga().failure.reason, "SAGA_TOO_OLD");
 }
 
+TEST(AdvanceStory, AnAncientSagaIsNotRetriedByAPersonEither) {
+  Tale tale(AllRetriable());
+  tale.Starts();
+  tale.Unknown(0, kAction, 1);
+  tale.Waits(absl::Hours(24 * 26));
+  EXPECT_THAT(tale.Happens(Operated{Verb::kRetry, 0, "", "kim", "it is up again"}), IsEmpty());
+  EXPECT_TRUE(tale.stale());
+  tale.Happens(Operated{Verb::kResolve, 0, "reply", "kim", "it is in their books"});
+  EXPECT_EQ(tale.saga().steps[0].state, StepState::kSucceeded);
+}
+
 TEST(AdvanceStory, ATakeoverResendsWhatWasAwaited) {
   Tale tale(DiamondBeforePivot());
   tale.Starts();
