@@ -45,6 +45,7 @@ Metadata MetadataOf(const Call& call);
 
 // How the call ended, before rule S1 reads it.
 struct CallResult {
+  bool is_answered = true;   // false: `failure` was made here, and nothing says what the participant did
   bool effect_free = false;  // it carried the trailer `saga-outcome: refused`, for this call's key if it names one
   // The connection ended under it and others may have used it: so which call is at fault is not known, and the next
   // attempt goes alone. One that was alone is at fault itself.

@@ -29,9 +29,9 @@ absl::StatusOr<Call> MakeCall(const Definition& definition, const Saga& saga, co
 
 namespace {
 
-// What ended the connection is no answer of the participant's: the step's own table does not speak of it.
+// The step's own table speaks of the participant's answers only.
 Outcome OutcomeOf(const Definition& definition, const Send& send, const CallResult& result, bool refused_for_good) {
-  if (result.by_transport) return Outcome::kUnknown;
+  if (!result.is_answered) return Outcome::kUnknown;
   if (refused_for_good) return Outcome::kRefused;
   return ReadOutcome(send.phase, result.failure.code, result.failure.reason, definition.methods(send.step).overrides);
 }

@@ -13,16 +13,17 @@ constexpr double kEarnedByFirst = 0.1;
 constexpr double kEarnedByNeedy = 2;
 constexpr std::size_t kFailuresMax = 20;  // in a row, and then every call needs a token
 
+std::size_t KeptFromActions(std::size_t out_max) { return out_max == 1 ? 0 : std::max<std::size_t>(1, out_max / 8); }
+
 }  // namespace
 
 CallQueue::CallQueue(std::size_t out_max)
-    : out_max_(out_max), actions_max_(out_max - out_max / 8), tokens_(kTokensMax) {}
+    : out_max_(out_max), actions_max_(out_max - KeptFromActions(out_max)), tokens_(kTokensMax) {}
 
 CallQueue::Lane CallQueue::LaneOf(const Call& call) {
-  if (call.alone) return kAlone;
   const bool repeats = call.attempt > 1;
-  if (call.phase == Phase::kAction) return repeats ? kActionAgain : kAction;
-  return repeats ? kBackAgain : kBack;
+  if (call.phase == Phase::kAction) return call.alone ? kActionAlone : repeats ? kActionAgain : kAction;
+  return call.alone ? kBackAlone : repeats ? kBackAgain : kBack;
 }
 
 std::optional<Waiting> CallQueue::Push(Waiting waiting) {
@@ -40,25 +41,23 @@ std::optional<Waiting> CallQueue::Push(Waiting waiting) {
 
 bool CallQueue::is_held_back() const { return failures_ >= kFailuresMax; }
 
-bool CallQueue::NeedsToken(Lane lane) const {
-  return lane == kBackAgain || lane == kAlone || lane == kActionAgain || is_held_back();
-}
+bool CallQueue::NeedsToken(Lane lane) const { return (lane != kBack && lane != kAction) || is_held_back(); }
 
 bool CallQueue::HasRoom(Lane lane) const {
-  if (out_ >= out_max_) return false;
-  switch (lane) {
-    case kBack:
-    case kBackAgain:
-      return true;
-    case kAlone:
-      return alone_out_ < kAloneMax;
-    case kAction:
-    case kActionAgain:
-      return actions_out_ < actions_max_;
-    case kLanes:
-      break;
+  if (IsAction(lane) && actions_out_ >= actions_max_) return false;
+  if (IsAlone(lane) && alone_out_ >= kAloneMax) return false;
+  return out_ < out_max_;
+}
+
+// Of the lanes from which a call could go if there were a token, the one that had none for longest; kLanes: none.
+CallQueue::Lane CallQueue::NextForToken() const {
+  Lane next = kLanes;
+  for (std::size_t i = 0; i < kLanes; ++i) {
+    const Lane lane = static_cast<Lane>(i);
+    if (lanes_[lane].empty() || !HasRoom(lane) || !NeedsToken(lane)) continue;
+    if (next == kLanes || turns_[lane] < turns_[next]) next = lane;
   }
-  return false;
+  return next;
 }
 
 std::optional<CallQueue::Next> CallQueue::Pop(absl::Time now) {
@@ -68,19 +67,21 @@ std::optional<CallQueue::Next> CallQueue::Pop(absl::Time now) {
     }
     filled_at_ = now;
   }
+  const Lane next_for_token = tokens_ < 1 ? kLanes : NextForToken();
   for (std::size_t i = 0; i < kLanes; ++i) {
     const Lane lane = static_cast<Lane>(i);
-    if (lanes_[lane].empty() || !HasRoom(lane) || (NeedsToken(lane) && tokens_ < 1)) continue;
-    const Ticket ticket{.is_action = lane == kAction || lane == kActionAgain,
-                        .alone = lane == kAlone,
-                        .needed_token = NeedsToken(lane)};
+    if (lanes_[lane].empty() || !HasRoom(lane) || (NeedsToken(lane) && lane != next_for_token)) continue;
+    const Ticket ticket{.is_action = IsAction(lane), .alone = IsAlone(lane), .needed_token = NeedsToken(lane)};
     Next next{std::move(lanes_[lane].front()), ticket};
     places_.erase(StepOf(next.waiting.call));
     lanes_[lane].pop_front();
     ++out_;
     if (next.ticket.is_action) ++actions_out_;
     if (next.ticket.alone) ++alone_out_;
-    if (next.ticket.needed_token) tokens_ -= 1;
+    if (next.ticket.needed_token) {
+      tokens_ -= 1;
+      turns_[lane] = ++turn_;
+    }
     return next;
   }
   return std::nullopt;
@@ -97,12 +98,8 @@ void CallQueue::OnDone(const Ticket& ticket, End end) {
 }
 
 absl::Time CallQueue::AskAgainAt() const {
-  for (std::size_t i = 0; i < kLanes; ++i) {
-    const Lane lane = static_cast<Lane>(i);
-    if (lanes_[lane].empty() || !HasRoom(lane) || !NeedsToken(lane)) continue;
-    return filled_at_ + absl::Seconds(std::max(0.0, 1 - tokens_) / kTokensPerSecond) + absl::Milliseconds(1);
-  }
-  return absl::InfiniteFuture();
+  if (NextForToken() == kLanes) return absl::InfiniteFuture();
+  return filled_at_ + absl::Seconds(std::max(0.0, 1 - tokens_) / kTokensPerSecond) + absl::Milliseconds(1);
 }
 
 std::vector<Waiting> CallQueue::TakeAll() {

@@ -26,21 +26,21 @@ struct Waiting {
 // No I/O, no clock; not thread-safe. Nothing is refused here, only kept waiting:
 //   * Of one step at most one call waits. A newer one of any phase takes the older one out, whose answer nobody waits
 //     for any more: a participant that does not fence must not see it after what undoes it.
-//   * At most `out_max` calls are out, and an eighth of that room is kept from actions. Of the calls that go alone,
-//   each
-//     on a connection of its own, `kAloneMax` are out at once.
+//   * At most `out_max` calls are out, and an eighth of that room, if there is more than one place, is kept from
+//     actions. Of the calls that go alone, each on a connection of its own, `kAloneMax` are out at once.
 //   * Compensations and resolves go before actions, for going back frees what others wait for, and first attempts
 //     before repeats.
 //   * A repeat needs a token, and after a row of failures every call does. Answers earn them: a tenth for a first
 //     attempt, two for a call that needed one; time earns some too. So repeats that fail are a tenth of all calls at
 //     most and a few a second, one that is down is asked steadily, and one that comes back is soon at full speed. After
-//     the retry throttling of gRPC (gRFC A6), which drops what it holds back.
+//     the retry throttling of gRPC (gRFC A6), which drops what it holds back. The lanes that need tokens take turns,
+//     or the calls of one that always fail would take them all.
 class CallQueue {
  public:
   static constexpr std::size_t kAloneMax = 8;
 
   struct Ticket {
-    bool is_action = false;  // of those that do not go alone
+    bool is_action = false;
     bool alone = false;
     bool needed_token = false;
   };
@@ -77,7 +77,7 @@ class CallQueue {
 
  private:
   // In the order in which they go.
-  enum Lane : std::size_t { kBack, kBackAgain, kAlone, kAction, kActionAgain, kLanes };
+  enum Lane : std::size_t { kBack, kBackAgain, kBackAlone, kActionAlone, kAction, kActionAgain, kLanes };
 
   struct Place {
     Lane lane;
@@ -85,8 +85,11 @@ class CallQueue {
   };
 
   static Lane LaneOf(const Call& call);
+  static bool IsAction(Lane lane) { return lane >= kActionAlone; }
+  static bool IsAlone(Lane lane) { return lane == kBackAlone || lane == kActionAlone; }
   bool NeedsToken(Lane lane) const;
   bool HasRoom(Lane lane) const;
+  Lane NextForToken() const;
 
   const std::size_t out_max_;
   const std::size_t actions_max_;
@@ -97,6 +100,8 @@ class CallQueue {
   double tokens_;
   absl::Time filled_at_ = absl::InfinitePast();
   std::array<std::list<Waiting>, kLanes> lanes_;
+  std::array<std::uint64_t, kLanes> turns_ = {};  // when each lane took a token last, counted in tokens
+  std::uint64_t turn_ = 0;
   std::unordered_map<std::string, Place> places_;  // of the calls that wait, by step
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -70,13 +71,21 @@ constexpr const char* kConnectionEnds[] = {
     "frame of size ",  // above the window
 };
 
+// The codes that gRPC gives them. A participant that refuses in such words does it with another.
+bool IsCodeOfTransport(grpc::StatusCode code) {
+  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::UNKNOWN ||
+         code == grpc::StatusCode::INTERNAL || code == grpc::StatusCode::CANCELLED ||
+         code == grpc::StatusCode::RESOURCE_EXHAUSTED;
+}
+
 bool IsConnectionEnd(const CallEnd& end) {
-  return !end.status.ok() && end.status.error_details().empty() && end.trailers.empty() &&
+  return IsCodeOfTransport(end.status.error_code()) && end.status.error_details().empty() && end.trailers.empty() &&
          std::any_of(std::begin(kConnectionEnds), std::end(kConnectionEnds),
                      [&end](const char* words) { return absl::StartsWith(end.status.error_message(), words); });
 }
 
-Failure FailureOf(const CallEnd& end) {
+// Of what came and is no answer; nothing: it is one.
+std::optional<Failure> NoAnswer(const CallEnd& end) {
   if (end.status.ok() && !end.response.Valid()) {
     return MadeHere("ANSWER_WITHOUT_MESSAGE", "the participant answered OK without a whole message");
   }
@@ -84,7 +93,10 @@ Failure FailureOf(const CallEnd& end) {
     return MadeHere("REPLY_TOO_LARGE", absl::StrCat("the reply is larger than ", end.reply_bytes_max, " bytes"));
   }
   if (IsReplyCompressed(end)) return MadeHere("REPLY_COMPRESSED", "the reply is compressed, which was not asked for");
-  return ReadFailure(end.status);
+  if (!IsConnectionEnd(end)) return std::nullopt;
+  Failure ended = MadeHere(kReasonConnectionEnded, absl::StrCat("the connection ended: ", end.status.error_message()));
+  ended.code = grpc::StatusCode::UNAVAILABLE;
+  return ended;
 }
 
 absl::string_view ValueOf(const CallEnd& end, const char* name) {
@@ -111,17 +123,14 @@ absl::Duration RetryAfter(const CallEnd& end) {
 
 CallResult ReadResult(const CallEnd& end) {
   CallResult result;
-  if (IsConnectionEnd(end)) {
-    result.by_transport = true;
-    result.failure =
-        MadeHere(kReasonConnectionEnded, absl::StrCat("the connection ended: ", end.status.error_message()));
-    result.failure.code = grpc::StatusCode::UNAVAILABLE;
-    return result;
-  }
-  result.failure = FailureOf(end);
-  if (result.failure.code == grpc::StatusCode::OK) {
+  if (std::optional<Failure> no_answer = NoAnswer(end); no_answer.has_value()) {
+    result.failure = *std::move(no_answer);
+    result.is_answered = false;
+    result.by_transport = result.failure.reason == kReasonConnectionEnded;
+  } else if (end.status.ok()) {
     result.reply = ToBytes(end.response);
-  } else if (!end.status.ok()) {
+  } else {
+    result.failure = ReadFailure(end.status);
     result.effect_free = SaysRefused(end);
     result.retry_after = RetryAfter(end);
   }

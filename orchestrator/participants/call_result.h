@@ -24,8 +24,9 @@ struct CallEnd {
 };
 
 // OK only with a whole message: without one it is INTERNAL, reason ANSWER_WITHOUT_MESSAGE. A message of no bytes is
-// one. A reply above the limit is reason REPLY_TOO_LARGE, a compressed one REPLY_COMPRESSED. None of these says what
-// the participant did. If the connection ended, it is UNAVAILABLE, reason CONNECTION_ENDED, and `by_transport` is set.
+// one. A reply above the limit is reason REPLY_TOO_LARGE, a compressed one REPLY_COMPRESSED. If the connection ended,
+// it is UNAVAILABLE, reason CONNECTION_ENDED, and `by_transport` is set. None of these says what the participant did:
+// it has not answered.
 // A trailer `saga-outcome` beside a `saga-outcome-key` that is not the call's speaks of another call and is not heeded.
 // Everything kept of an error is bounded, see ReadFailure.
 CallResult ReadResult(const CallEnd& end);

@@ -123,6 +123,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
     CallResult result;
     result.failure = ReadFailure(ToGrpc(reply.status));
     result.effect_free = !reply.status.ok() && reply.effect_free;
+    result.is_answered = !reply.cut;
     result.by_transport = reply.cut;
     if (reply.status.ok()) result.reply = std::move(reply.bytes);
     if (!reply.status.ok() && home_.faults_.Strikes(Fault::kAsksToWait, 0.3)) {

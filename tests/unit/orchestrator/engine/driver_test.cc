@@ -343,6 +343,7 @@ TEST_F(DriverTest, ACallWhoseConnectionEndedGoesAloneWithoutSpendingAnAttempt) {
         if (alone.size() > 1) return OkResult();
         CallResult cut = UnavailableResult();
         cut.failure.reason = kReasonConnectionEnded;
+        cut.is_answered = false;
         cut.by_transport = true;
         return cut;
       },

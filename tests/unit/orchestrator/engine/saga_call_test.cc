@@ -81,13 +81,19 @@ TEST_F(SagaCallTest, AStepsOwnTableIsItsActions) {
   EXPECT_EQ(Read(Phase::kCompensation, Failed(kInternal, "")).outcome, Outcome::kUnknown);
 }
 
-TEST_F(SagaCallTest, AConnectionsEndIsNoAnswer) {
-  definition_.methods_.overrides = {{kUnavailable, Outcome::kRefused}};
-  CallResult ended = Failed(kUnavailable, "");
-  ended.by_transport = true;
-  const Replied reply = Read(Phase::kAction, ended);
-  EXPECT_EQ(reply.outcome, Outcome::kUnknown);
-  EXPECT_TRUE(reply.by_transport);
+TEST_F(SagaCallTest, WhatWasMadeHereIsNoAnswerThatTheStepsTableSpeaksOf) {
+  definition_.methods_.overrides = {{kInternal, Outcome::kRefused}, {kUnavailable, Outcome::kRefused}};
+  for (const bool by_transport : {false, true}) {  // a call that was alone is at fault itself
+    CallResult ended = Failed(kUnavailable, kReasonConnectionEnded);
+    ended.is_answered = false;
+    ended.by_transport = by_transport;
+    const Replied reply = Read(Phase::kAction, ended);
+    EXPECT_EQ(reply.outcome, Outcome::kUnknown);
+    EXPECT_EQ(reply.by_transport, by_transport);
+  }
+  CallResult too_large = Failed(kInternal, "REPLY_TOO_LARGE");
+  too_large.is_answered = false;
+  EXPECT_EQ(Read(Phase::kAction, too_large).outcome, Outcome::kUnknown);
 }
 
 TEST_F(SagaCallTest, ThePauseThatIsAskedForIsKept) {

@@ -66,6 +66,7 @@ TEST_P(BadAnswersTest, IsThatCallsOwn) {
   EXPECT_EQ(result.failure.reason, GetParam().reason);
   EXPECT_EQ(result.reply, "");
   EXPECT_FALSE(result.effect_free);
+  EXPECT_EQ(result.is_answered, GetParam().reason.empty()) << "only what was made here has a reason";
   EXPECT_EQ(result.by_transport, GetParam().reason == kReasonConnectionEnded);
   EXPECT_EQ(Invoke("good").reply, "fine");
 }
@@ -85,6 +86,7 @@ TEST_P(ConnectionEndsTest, CutsTheOthersOnceAndThenOnlyItself) {
     EXPECT_TRUE(result.by_transport) << result.failure.code << " " << result.failure.message;
     EXPECT_EQ(result.failure.reason, kReasonConnectionEnded);
     EXPECT_EQ(result.failure.code, 14);
+    EXPECT_FALSE(result.is_answered);
   }
   // A channel learns a little later than its calls that the connection ended, and gives it to the next ones till then.
   ASSERT_TRUE(Eventually(absl::Seconds(20), [this] { return Invoke("good").reply == "fine"; }));
@@ -92,6 +94,7 @@ TEST_P(ConnectionEndsTest, CutsTheOthersOnceAndThenOnlyItself) {
   std::future<CallResult> held = Start("held");
   const CallResult again = Invoke("bad", true);
   EXPECT_FALSE(again.by_transport);
+  EXPECT_FALSE(again.is_answered);
   EXPECT_EQ(again.failure.reason, kReasonConnectionEnded);
   EXPECT_EQ(Invoke("good").reply, "fine");
   EXPECT_EQ(held.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
@@ -99,6 +102,22 @@ TEST_P(ConnectionEndsTest, CutsTheOthersOnceAndThenOnlyItself) {
 
 INSTANTIATE_TEST_SUITE_P(Connections, ConnectionEndsTest, testing::ValuesIn(Those(true)),
                          [](const auto& test) { return test.param.name; });
+
+// Its words may be those of gRPC, its code is not.
+TEST_F(BadAnswersTest, ARefusalInTheWordsOfAConnectionsEndIsARefusal) {
+  for (int code = 1; code <= 16; ++code) {
+    for (const char* const words : {"frame of size 10 is not sold", "Stream removed by owner"}) {
+      acts_ = [code, words](std::uint32_t stream) {
+        return AnswerWith(stream, {{"grpc-status", absl::StrCat(code)}, {"grpc-message", words}});
+      };
+      const CallResult result = Invoke("bad");
+      const bool is_of_transport = code == 1 || code == 2 || code == 8 || code == 13 || code == 14;
+      EXPECT_EQ(result.by_transport, is_of_transport) << code << " " << words;
+      EXPECT_EQ(result.failure.code, is_of_transport ? 14 : code);
+      EXPECT_EQ(result.is_answered, !is_of_transport);
+    }
+  }
+}
 
 TEST_F(BadAnswersTest, AMessageOfNoBytesIsAMessage) {
   acts_ = [](std::uint32_t stream) { return AnswerOk(stream, h2::Message("")); };

@@ -1,6 +1,9 @@
 #include "orchestrator/participants/call_queue.h"
 
+#include <map>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
@@ -71,6 +74,37 @@ TEST_F(CallQueueTest, AnEighthOfTheRoomIsKeptFromActions) {
   EXPECT_EQ(Pop(), "");  // 16 are out
   queue_.OnDone(last_, End::kAnswered);
   EXPECT_EQ(Pop(), "undo too");
+}
+
+TEST_F(CallQueueTest, ActionsThatGoAloneTakeNoRoomThatIsKept) {
+  for (std::size_t i = 0; i < CallQueue::kAloneMax; ++i) Push("alone", Phase::kAction, 2, "", true);
+  for (int i = 0; i < 8; ++i) Push("action");
+  for (std::size_t i = 0; i < CallQueue::kAloneMax; ++i) EXPECT_EQ(Pop(), "alone");
+  const CallQueue::Ticket alone = last_;
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(Pop(), "action");
+  EXPECT_EQ(Pop(), "");
+  Push("undo alone", Phase::kCompensation, 2, "", true);
+  Push("undo", Phase::kCompensation);
+  EXPECT_EQ(Pop(), "undo");
+  EXPECT_EQ(Pop(), "");
+  queue_.OnDone(alone, End::kFailed);
+  EXPECT_EQ(Pop(), "undo alone") << "of those that go alone too";
+}
+
+TEST(SmallCallQueueTest, KeepsAPlaceOfTwoAndNoneOfOne) {
+  for (const auto& [out_max, actions_max] : {std::pair(1, 1), std::pair(2, 1), std::pair(7, 6), std::pair(8, 7)}) {
+    CallQueue queue(static_cast<std::size_t>(out_max));
+    int out = 0;
+    for (int i = 0; i < out_max; ++i) {
+      Call call;
+      call.step = absl::StrCat("step-", i);
+      call.attempt = 2;
+      call.alone = i % 2 == 0;
+      queue.Push({.call = std::move(call), .done = nullptr});
+    }
+    while (queue.Pop(absl::UnixEpoch()).has_value()) ++out;
+    EXPECT_EQ(out, actions_max) << "of " << out_max;
+  }
 }
 
 TEST_F(CallQueueTest, AnActionThatWaitsIsOvertakenByItsCompensation) {
@@ -150,6 +184,24 @@ TEST_F(CallQueueTest, ARepeatThatIsHeldBackGoesWhenTimeHasEarnedIt) {
   now_ = queue_.AskAgainAt();
   EXPECT_EQ(Pop(), "again");
   EXPECT_EQ(queue_.AskAgainAt(), absl::InfiniteFuture());
+}
+
+// As those of 250 sagas whose participant refuses to undo them.
+TEST_F(CallQueueTest, RepeatsThatAlwaysFailLeaveTheOthersTheirTurn) {
+  Pop();
+  for (int i = 0; i < 1000; ++i) Push("undo again", Phase::kCompensation, 2);
+  for (int i = 0; i < 10; ++i) {
+    Push("undo alone", Phase::kCompensation, 2, "", true);
+    Push("again", Phase::kAction, 2);
+    Push("alone", Phase::kAction, 2, "", true);
+  }
+  std::map<std::string, int> sent;
+  for (int i = 0; i < 40; ++i) {
+    ++sent[Pop()];
+    queue_.OnDone(last_, End::kCut);  // earns nothing, and is no failure in a row
+  }
+  for (const char* name : {"undo again", "undo alone", "again", "alone"}) EXPECT_EQ(sent[name], 10) << name;
+  EXPECT_EQ(Pop(), "undo again") << "nobody else waits";
 }
 
 TEST_F(CallQueueTest, AfterARowOfFailuresFirstAttemptsWaitTooAndOneAnswerLetsThemGo) {
