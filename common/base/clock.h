@@ -2,6 +2,8 @@
 #ifndef UNWIND_COMMON_BASE_CLOCK_H_
 #define UNWIND_COMMON_BASE_CLOCK_H_
 
+#include <chrono>
+
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
@@ -18,6 +20,11 @@ class SystemClock final : public Clock {
  public:
   absl::Time Now() const override { return absl::Now(); }
 };
+
+// No date, and never set back: for how long something takes or has to wait. The wall clock may jump.
+inline absl::Time SteadyNow() {
+  return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
 
 }  // namespace unwind
 

@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/base/checked_flag.h"
+#include "common/base/clock.h"
 #include "common/base/stderr_line.h"
 #include "grpc/support/log.h"
 #include "nlohmann/json.hpp"
@@ -130,14 +131,13 @@ void LogForGrpc(gpr_log_func_args* args) {
 void Log(Severity severity, absl::string_view message, std::initializer_list<LogField> fields) {
   if (severity < g_level.load(std::memory_order_relaxed)) return;
   static auto* const limit = new SameMessageLimit;
-  const absl::Time now = absl::Now();
   std::int64_t left_out = 0;
-  if (!limit->Admit(message, now, left_out)) return;
+  if (!limit->Admit(message, SteadyNow(), left_out)) return;
   Fields all;
   for (const LogField& field : fields) all.emplace_back(field.name, field.value);
   const std::string count = absl::StrCat(left_out);
   if (left_out > 0) all.emplace_back("left_out", count);
-  Write(now, severity, message, all);
+  Write(absl::Now(), severity, message, all);
 }
 
 absl::Status CheckLogLevel(const std::string& name) {

@@ -25,11 +25,12 @@ CallLimit::~CallLimit() {
   if (socket_ >= 0) ::close(socket_);
 }
 
-void CallLimit::Watch(int socket) {
+bool CallLimit::Watch(int socket) {
   const int own = ::fcntl(socket, F_DUPFD_CLOEXEC, 0);
   std::lock_guard lock(mutex_);
   if (socket_ >= 0) ::close(socket_);
   socket_ = own;
+  return own >= 0;
 }
 
 void CallLimit::Begin() {

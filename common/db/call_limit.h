@@ -23,7 +23,8 @@ class CallLimit {
   CallLimit& operator=(const CallLimit&) = delete;
 
   // The socket of the calls that follow; the watch keeps a descriptor of its own, so that closing `socket` is harmless.
-  void Watch(int socket);
+  // False if none is free: then no call is limited.
+  bool Watch(int socket);
 
   // Between the two the socket is shut down once the limit is over, and a call that waits for its bytes gets an error.
   void Begin();

@@ -6,9 +6,9 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/base/checked_flag.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/stop_signals.h"
 #include "common/db/dsn.h"
@@ -25,10 +25,10 @@ constexpr absl::Duration kPauseMax = absl::Seconds(2);
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Connection>> OpenDatabase(const std::string& database, absl::Duration statement_max) {
-  const absl::Time until = absl::Now() + absl::GetFlag(FLAGS_db_wait);
+  const absl::Time until = SteadyNow() + absl::GetFlag(FLAGS_db_wait);
   for (absl::Duration pause = kPauseFirst;; pause = std::min(pause * 2, kPauseMax)) {
     auto connection = Connection::Open(database, statement_max);
-    if (!absl::IsUnavailable(connection.status()) || absl::Now() + pause > until) return connection;
+    if (!absl::IsUnavailable(connection.status()) || SteadyNow() + pause > until) return connection;
     Log(Severity::kWarning, "waiting for the database", {{"error", connection.status().message()}});
     if (AwaitStopSignal(pause)) return absl::CancelledError("told to stop while waiting for the database");
   }

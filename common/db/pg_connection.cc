@@ -7,8 +7,8 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/base/clock.h"
 #include "common/base/status_macros.h"
 #include "common/db/call_limit.h"
 #include "common/db/pg_error.h"
@@ -71,15 +71,13 @@ class PgConnection final : public Connection {
     statements_.Clear();
     session_.reset();
     RETURN_IF_ERROR(dsn_.ReadPassword());
-    const absl::Time begun = absl::Now();
+    const absl::Time begun = SteadyNow();
     try {
       session_ = std::make_unique<soci::session>(soci::postgresql, dsn_.Uri());
     } catch (const soci::soci_error&) {
-      return ConnectFailure(dsn_, absl::Now() - begun);
+      return ConnectFailure(dsn_, SteadyNow() - begun);
     }
-    limit_.Watch(PQsocket(handle()));
-    const Limited limited(*this);
-    const absl::Status prepared = Prepare();
+    const absl::Status prepared = PrepareWatched();
     if (!prepared.ok()) session_.reset();
     return prepared;
   }
@@ -121,6 +119,14 @@ class PgConnection final : public Connection {
    private:
     PgConnection& connection_;
   };
+
+  absl::Status PrepareWatched() {
+    if (!limit_.Watch(PQsocket(handle()))) {
+      return absl::UnavailableError("no file descriptor is free to limit the database's calls with");
+    }
+    const Limited limited(*this);
+    return Prepare();
+  }
 
   // What every session of ours has.
   absl::Status Prepare() {

@@ -13,7 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/db/connection.h"
 
 namespace unwind {
@@ -78,7 +78,7 @@ Connecting StartConnecting(const Dsn& dsn, PGVerbosity verbosity) {
 std::string ErrorOf(const Dsn& dsn, PGVerbosity verbosity, Diagnosis& diagnosis) {
   const Connecting connection = StartConnecting(dsn, verbosity);
   if (connection == nullptr) return "out of memory";
-  const absl::Time until = absl::Now() + kDiagnosisMax;
+  const absl::Time until = SteadyNow() + kDiagnosisMax;
   for (PostgresPollingStatusType next = PGRES_POLLING_WRITING; PQstatus(connection.get()) != CONNECTION_BAD;) {
     if (next == PGRES_POLLING_OK) {
       diagnosis.connected = true;
@@ -86,7 +86,7 @@ std::string ErrorOf(const Dsn& dsn, PGVerbosity verbosity, Diagnosis& diagnosis)
     }
     if (next == PGRES_POLLING_FAILED) break;
     pollfd ready{PQsocket(connection.get()), static_cast<short>(next == PGRES_POLLING_READING ? POLLIN : POLLOUT), 0};
-    if (::poll(&ready, 1, 200) < 0 || absl::Now() > until) return "there was no answer in time";
+    if (::poll(&ready, 1, 200) < 0 || SteadyNow() > until) return "there was no answer in time";
     next = PQconnectPoll(connection.get());
   }
   diagnosis.needs_password = PQconnectionNeedsPassword(connection.get()) != 0;

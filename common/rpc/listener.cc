@@ -16,7 +16,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/host_port.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
@@ -25,6 +25,7 @@ namespace unwind {
 namespace {
 
 constexpr absl::Duration kCountPause = absl::Milliseconds(50);  // counting open connections costs a system call each
+constexpr int kAcceptsMax = 64;                                 // before the other sockets are looked at
 constexpr int kFullPauseMs = 10;                                // when a connection can be neither taken nor refused
 
 struct FreeAddresses {
@@ -64,6 +65,7 @@ int PortOf(int socket) {
 // Not ok, and errno says why.
 FileDescriptor ListenAt(const addrinfo& address) {
   FileDescriptor socket(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.ok()) return socket;
   const int on = 1;
   // Connections inherit TCP_NODELAY. SO_REUSEADDR only ignores old connections: an address in use is still refused.
   setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -104,6 +106,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(const std::string& text
   }
   if (error == EADDRINUSE || listener->sockets_.empty()) return absl::UnavailableError(std::strerror(error));
   listener->stop_ = FileDescriptor(eventfd(0, EFD_CLOEXEC));
+  if (!listener->stop_.ok()) return absl::UnavailableError(std::strerror(errno));
   listener->spare_ = OpenSpare();
   return listener;
 }
@@ -131,13 +134,14 @@ void Listener::Run() {
     poll(waits.data(), waits.size(), -1);
     if (waits.front().revents != 0) return;
     for (std::size_t i = 1; i < waits.size(); ++i) {
-      if (waits[i].revents != 0) AcceptAll(waits[i].fd);
+      if (waits[i].revents != 0) AcceptSome(waits[i].fd);
     }
   }
 }
 
-void Listener::AcceptAll(int socket) {
-  while (AcceptOne(socket)) continue;
+// Those that are left keep the socket ready, so that a flood neither starves the others nor keeps Stop waiting.
+void Listener::AcceptSome(int socket) {
+  for (int i = 0; i < kAcceptsMax && AcceptOne(socket); ++i) continue;
 }
 
 // Whether there may be more.
@@ -159,8 +163,8 @@ bool Listener::AcceptOne(int socket) {
 
 bool Listener::HasRoom() {
   if (connections_.size() < connections_max_) return true;
-  if (absl::Now() - counted_ < kCountPause) return false;
-  counted_ = absl::Now();
+  if (SteadyNow() - counted_ < kCountPause) return false;
+  counted_ = SteadyNow();
   std::erase_if(connections_, [](const Connection& each) { return InodeOf(each.descriptor) != each.inode; });
   return connections_.size() < connections_max_;
 }

@@ -37,7 +37,7 @@ class Listener {
  private:
   Listener() = default;
   void Run();
-  void AcceptAll(int socket);
+  void AcceptSome(int socket);
   bool AcceptOne(int socket);
   bool HasRoom();
   bool RefuseOne(int socket);
@@ -55,8 +55,8 @@ class Listener {
   int port_ = 0;
   std::size_t connections_max_ = 0;
   std::function<void(int)> take_;
-  std::vector<Connection> connections_;  // of the thread
-  absl::Time counted_;                   // when the closed ones were last taken out of connections_
+  std::vector<Connection> connections_;        // of the thread
+  absl::Time counted_ = absl::InfinitePast();  // when the closed ones were last taken out of connections_
   std::thread thread_;
 };
 

@@ -4,6 +4,7 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/rpc/limits.h"
 #include "common/rpc/reflection.h"
 #include "google/rpc/error_details.pb.h"
@@ -90,12 +91,12 @@ void Port::Announce() {
   if (server_ != nullptr) server_->GetHealthCheckService()->SetServingStatus(false);
 }
 
-void Port::Drain(absl::Time deadline) {
+void Port::Drain(absl::Duration at_most) {
   listener_->Stop();
   if (server_ == nullptr) return;
   Announce();
   streams_.EndAll();
-  server_->Shutdown(absl::ToChronoTime(deadline));
+  server_->Shutdown(absl::ToChronoTime(absl::Now() + at_most));
   server_->Wait();
   server_.reset();
 }

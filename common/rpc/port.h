@@ -44,7 +44,7 @@ class Port {
  public:
   // `flag` names the flag that says `address`. UNAVAILABLE: one sentence that names it.
   static absl::StatusOr<std::unique_ptr<Port>> Listen(const std::string& address, absl::string_view flag);
-  ~Port() { Drain(absl::InfinitePast()); }
+  ~Port() { Drain(absl::ZeroDuration()); }
 
   int number() const { return listener_->port(); }
 
@@ -57,9 +57,9 @@ class Port {
   // Health is NOT_SERVING for good, of the process too, while calls are still taken. Thread-safe.
   void Announce();
 
-  // Takes no new calls and waits until those under way have ended, or until `deadline`, when they are cancelled.
+  // Takes no new calls and waits until those under way have ended; they are cancelled after `at_most`.
   // Idempotent.
-  void Drain(absl::Time deadline);
+  void Drain(absl::Duration at_most);
 
  private:
   Port() = default;

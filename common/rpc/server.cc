@@ -9,9 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "common/base/checked_flag.h"
+#include "common/base/clock.h"
 #include "common/base/host_port.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
@@ -50,8 +50,8 @@ void SetUpLibraries() {
 
 // Whether a stop signal came before `or_when` said true.
 bool AwaitStop(const std::function<bool()>& or_when, absl::Time until) {
-  while (absl::Now() < until) {
-    if (AwaitStopSignal(std::min(kStopPoll, until - absl::Now()))) return true;
+  while (SteadyNow() < until) {
+    if (AwaitStopSignal(std::min(kStopPoll, until - SteadyNow()))) return true;
     if (or_when && or_when()) return false;
   }
   return false;
@@ -109,7 +109,7 @@ void Server::WaitAndDrain(const std::function<bool()>& or_when, const std::funct
   if (AwaitStop(or_when, absl::InfiniteFuture())) {
     Log(Severity::kInfo, "stopping", {{"lame_duck", absl::FormatDuration(absl::GetFlag(FLAGS_lame_duck))}});
     for (Port* const port : Ports()) port->Announce();
-    AwaitStop(or_when, absl::Now() + absl::GetFlag(FLAGS_lame_duck));
+    AwaitStop(or_when, SteadyNow() + absl::GetFlag(FLAGS_lame_duck));
   }
   Log(Severity::kInfo, "draining");
   if (before_drain) before_drain();
@@ -117,8 +117,8 @@ void Server::WaitAndDrain(const std::function<bool()>& or_when, const std::funct
 }
 
 void Server::Drain() {
-  const absl::Time deadline = absl::Now() + absl::GetFlag(FLAGS_drain);
-  for (Port* const port : Ports()) port->Drain(deadline);
+  const absl::Time deadline = SteadyNow() + absl::GetFlag(FLAGS_drain);
+  for (Port* const port : Ports()) port->Drain(deadline - SteadyNow());
   metrics_.reset();  // what is scraped may be gone soon
 }
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/base/checked_flag.h"
+#include "common/base/clock.h"
 #include "common/base/status_macros.h"
 #include "common/metrics/code_names.h"
 #include "common/metrics/registry.h"
@@ -108,13 +109,13 @@ CallCounter::Method* MethodOf(absl::string_view path) {
 
 }  // namespace
 
-CallCounter::CallCounter(absl::string_view path) : method_(MethodOf(path)), started_(absl::Now()) {
+CallCounter::CallCounter(absl::string_view path) : method_(MethodOf(path)), started_(SteadyNow()) {
   method_->started.Increment();
 }
 
 void CallCounter::Finish(absl::StatusCode code) {
   method_->handled[CodeIndex(static_cast<int>(code))]->Increment();
-  method_->seconds.Observe(absl::ToDoubleSeconds(absl::Now() - started_));
+  method_->seconds.Observe(absl::ToDoubleSeconds(SteadyNow() - started_));
 }
 
 absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 
 namespace unwind {
@@ -14,19 +14,19 @@ LeaseRenewal::LeaseRenewal(SagaStore& store, const Lease& lease, absl::Duration 
       lease_(lease),
       length_(length),
       set_serving_(std::move(set_serving)),
-      renewed_at_(absl::Now()),
+      renewed_at_(SteadyNow()),
       renewing_(length / 3, [this] { return Renew(); }) {}
 
 absl::Duration LeaseRenewal::Renew() {
   const absl::Status renewed = store_.Renew(lease_, length_);
   if (absl::IsAborted(renewed)) lost_ = true;
   if (renewed.ok()) {
-    renewed_at_ = absl::Now();
+    renewed_at_ = SteadyNow();
     SetServing(true);
     return length_ / 3;
   }
   Log(Severity::kWarning, "the lease was not renewed", {{"error", renewed.message()}});
-  if (absl::Now() - renewed_at_ > length_) SetServing(false);
+  if (SteadyNow() - renewed_at_ > length_) SetServing(false);
   return length_ / 15;
 }
 

@@ -11,13 +11,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/rpc/bytes.h"
 #include "common/rpc/channel.h"
-#include "grpcpp/alarm.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "orchestrator/participants/alarm.h"
 #include "orchestrator/participants/call_queue.h"
 #include "orchestrator/participants/call_result.h"
 #include "orchestrator/participants/held_back.h"
@@ -35,6 +36,7 @@ bool IsLegalValue(absl::string_view value) {
 
 CallResult NotSent(grpc::StatusCode code, std::string message) {
   CallResult result;
+  result.is_answered = false;
   result.failure.code = code;
   result.failure.message = std::move(message);
   return result;
@@ -86,7 +88,7 @@ class GrpcParticipants::Target {
     grpc::ByteBuffer request;
     grpc::ByteBuffer response;
     const ClientMetrics::Series* series = nullptr;
-    absl::Time sent;
+    absl::Time sent;  // by SteadyNow, as all times here
     Connection* connection = nullptr;
     CallQueue::Ticket ticket;
     std::list<Out>::iterator self;
@@ -99,8 +101,6 @@ class GrpcParticipants::Target {
   void OnDone(Out& out, const grpc::Status& status);
   bool IsAtFaultLocked(const Out& out) const;
   void Tell(HeldBack::Say say, const Failure& last) const;
-  void OnAlarm();
-  void SetAlarmLocked();
   void Undone(std::size_t calls);
 
   const std::string address_;
@@ -115,12 +115,12 @@ class GrpcParticipants::Target {
   int made_ = 0;                                      // connections
   std::condition_variable idle_;
   bool stopping_ = false;
-  std::size_t undone_ = 0;  // calls whose `done` has not returned, and the alarm
+  std::size_t undone_ = 0;  // calls whose `done` has not returned
   std::size_t turn_ = 0;    // which of shared_ is next
   CallQueue queue_;
   HeldBack held_back_;
   std::list<Out> out_;
-  std::unique_ptr<grpc::Alarm> alarm_;  // null: none is set
+  Alarm alarm_{[this] { SendWhatMay(); }};  // last: its thread runs on what is above
 };
 
 void GrpcParticipants::Target::Invoke(Waiting waiting) {
@@ -146,30 +146,11 @@ void GrpcParticipants::Target::SendWhatMay() {
     std::optional<CallQueue::Next> next;
     {
       std::lock_guard lock(mutex_);
-      next = queue_.Pop(absl::Now());
-      if (!next.has_value()) return SetAlarmLocked();
+      next = queue_.Pop(SteadyNow());
+      if (!next.has_value()) return alarm_.Set(queue_.AskAgainAt());
     }
     Send(*std::move(next));
   }
-}
-
-void GrpcParticipants::Target::SetAlarmLocked() {
-  const absl::Time when = queue_.AskAgainAt();
-  if (when == absl::InfiniteFuture() || alarm_ != nullptr || stopping_) return;
-  ++undone_;
-  alarm_ = std::make_unique<grpc::Alarm>();
-  alarm_->Set(absl::ToChronoTime(when), [this](bool) { OnAlarm(); });
-}
-
-void GrpcParticipants::Target::OnAlarm() {
-  std::unique_ptr<grpc::Alarm> alarm;
-  {
-    std::lock_guard lock(mutex_);
-    alarm.swap(alarm_);
-  }
-  SendWhatMay();
-  alarm.reset();
-  Undone(1);
 }
 
 void GrpcParticipants::Target::Undone(std::size_t calls) {
@@ -185,12 +166,12 @@ void GrpcParticipants::Target::Send(CallQueue::Next next) {
   out.done = std::move(next.waiting.done);
   out.request = ToBuffer(call.request);
   out.series = &metrics_.Of(call.method);
-  out.sent = absl::Now();
+  out.sent = SteadyNow();
   out.ticket = next.ticket;
   out.self = node.begin();
-  out.context.set_deadline(absl::ToChronoTime(out.sent + call.timeout));
+  call.issued_at = absl::Now();  // it may have waited
+  out.context.set_deadline(absl::ToChronoTime(call.issued_at + call.timeout));
   out.key = KeyOf(call);
-  call.issued_at = out.sent;  // it may have waited
   for (const auto& [key, value] : MetadataOf(call)) {
     if (IsLegalValue(value)) out.context.AddMetadata(key, value);
   }
@@ -244,7 +225,7 @@ void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
                                   .key = out.key,
                                   .request_bytes = out.request.Length(),
                                   .reply_bytes_max = reply_bytes_max_});
-  out.series->Finish(result.failure.code, absl::Now() - out.sent);
+  out.series->Finish(result.failure.code, SteadyNow() - out.sent);
   const std::function<void(CallResult)> done = std::move(out.done);
   HeldBack::Say say = HeldBack::Say::kNothing;
   {
@@ -254,10 +235,10 @@ void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
     std::lock_guard lock(mutex_);
     if (result.by_transport) {
       result.by_transport = !IsAtFaultLocked(out);
-      out.connection->cut_at = absl::Now();
+      out.connection->cut_at = SteadyNow();
     }
     queue_.OnDone(out.ticket, EndOf(result));
-    say = held_back_.Update(queue_.is_held_back(), absl::Now());
+    say = held_back_.Update(queue_.is_held_back(), SteadyNow());
     held_back_gauge_.Set(held_back_.held_back() ? 1 : 0);
     if (out.ticket.alone) free_.push_back(out.connection);
     node.splice(node.end(), out_, out.self);
@@ -274,9 +255,9 @@ void GrpcParticipants::Target::Stop() {
     std::lock_guard lock(mutex_);
     stopping_ = true;
     unsent = queue_.TakeAll();
-    if (alarm_ != nullptr) alarm_->Cancel();
     for (Out& out : out_) out.context.TryCancel();
   }
+  alarm_.Stop();
   for (const Waiting& waiting : unsent) waiting.done(NotSent(grpc::StatusCode::CANCELLED, kStopping));
   std::unique_lock lock(mutex_);
   undone_ -= unsent.size();

@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "soci/soci.h"
 #include "tests/support/fault_proxy.h"
+#include "tests/support/free_files.h"
 #include "tests/support/poll.h"
 #include "tests/support/postgres.h"
 #include "tests/support/temp_dir.h"
@@ -371,6 +372,18 @@ TEST_F(PgConnectionTest, AnotherEncodingIsRefused) {
   const absl::Status status = OpenError(Replace(database_, "dbname", "latin_" + name()));
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr("has the encoding LATIN1; create it with ENCODING 'UTF8'"));
+}
+
+// Its calls would have no limit.
+TEST_F(PgConnectionTest, AConnectionWithoutADescriptorForItsLimitIsNone) {
+  {
+    const FreeFiles one(1);
+    const auto connection = Connection::Open(database_);
+    ASSERT_FALSE(connection.ok());
+    EXPECT_EQ(connection.status().code(), absl::StatusCode::kUnavailable) << connection.status();
+    EXPECT_THAT(std::string(connection.status().message()), HasSubstr("no file descriptor is free"));
+  }
+  EXPECT_TRUE(Connection::Open(database_).ok());
 }
 
 // A server that hangs behind a connection that lives, as a stopped process or a pooler without a server does.

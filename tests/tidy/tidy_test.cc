@@ -230,6 +230,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Example{"common/a.cc", "std::thread(f).detach();", "no detached threads"},
                     Example{"orchestrator/core/a.cc", "const auto now = absl::Now();", "core is pure"},
                     Example{"orchestrator/engine/shard.cc", "const auto now = absl::Now();", "through the clock"},
+                    Example{"common/rpc/server.cc", "while (absl::Now() < until) {", "SteadyNow"},
+                    Example{"common/base/log.cc", "Write(absl::Now(), severity);", ""},
                     Example{"stock_svc/a.cc", "} catch (const soci::soci_error& e) {", "at the edge"},
                     Example{"common/a.cc", "// TODO: later", "no unfinished work"}));
 

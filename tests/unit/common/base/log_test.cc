@@ -19,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/poll.h"
+#include "tests/support/wall_clock.h"
 
 ABSL_DECLARE_FLAG(std::string, log_level);
 
@@ -114,6 +115,18 @@ TEST_F(LogTest, LeavesOutAFloodOfOneMessageAndSaysHowMuch) {
   }
   EXPECT_EQ(parked, kFlood + 1);
   EXPECT_EQ(others, 1);
+}
+
+// Else a message is left out for as long as the clock was set back.
+TEST_F(LogTest, AFloodEndsThoughTheClockIsSetBack) {
+  const auto lines = Lines("info", [] {
+    for (int i = 0; i < 1000; ++i) Log(Severity::kInfo, "stuck");
+    const WallClockSetBack back(absl::Hours(1));
+    const absl::Time later = absl::Now() + absl::Seconds(1);
+    EXPECT_TRUE(Eventually(absl::Seconds(20), [later] { return absl::Now() > later; }));
+    Log(Severity::kInfo, "stuck", {{"which", "last"}});
+  });
+  EXPECT_THAT(lines.back(), testing::HasSubstr("last"));
 }
 
 TEST_F(LogTest, CutsTheFieldsOfALongLine) {

@@ -1,20 +1,23 @@
 #include "common/rpc/listener.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <atomic>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/file_descriptor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/support/free_files.h"
 #include "tests/support/poll.h"
+#include "tests/support/wall_clock.h"
 
 namespace unwind {
 namespace {
@@ -98,27 +101,56 @@ TEST_F(ListenerTest, ClosesWhatIsOverItsNumberUntilOneIsGone) {
   }));
 }
 
-// Leaves this process no free file descriptor.
-class NoFreeFile {
- public:
-  NoFreeFile() {
-    getrlimit(RLIMIT_NOFILE, &before_);
-    const FileDescriptor lowest_free(open("/dev/null", O_RDONLY));
-    rlimit none = before_;
-    none.rlim_cur = static_cast<rlim_t>(lowest_free.get());
-    setrlimit(RLIMIT_NOFILE, &none);
-  }
-  ~NoFreeFile() { setrlimit(RLIMIT_NOFILE, &before_); }
+// How many are open is counted once in a while, by a clock that must not be set back meanwhile.
+TEST_F(ListenerTest, CountsWhatIsOpenThoughTheClockIsSetBack) {
+  Start(1);
+  const FileDescriptor first = Connected(listener_->port());
+  ASSERT_TRUE(TakesUpTo(1));
+  EXPECT_TRUE(IsClosed(Connected(listener_->port())));
+  CloseOne();
+  const WallClockSetBack back(absl::Hours(1));
+  FileDescriptor again;
+  EXPECT_TRUE(Eventually(kPatience, [&] {
+    again = Connected(listener_->port());
+    std::lock_guard lock(mutex_);
+    return taken_.size() == 1;
+  }));
+}
 
- private:
-  rlimit before_;
-};
+// While connections come as fast as they are accepted, here one for each that is.
+TEST(Listener, AFloodDoesNotKeepItFromStopping) {
+  auto bound = Listener::Bind("127.0.0.1:0");
+  ASSERT_TRUE(bound.ok()) << bound.status();
+  Listener& listener = **bound;
+  std::atomic<int> accepted = 0;
+  std::atomic<bool> floods = true;
+  std::vector<FileDescriptor> flood;
+  listener.Start(1'000'000, [&](int connection) {
+    const FileDescriptor closed(connection);
+    ++accepted;
+    if (!floods) return;
+    flood.push_back(NewSocket());
+    EXPECT_TRUE(Connect(flood.back(), listener.port()));
+    if (flood.size() == 500) flood.clear();
+  });
+  const FileDescriptor first = Connected(listener.port());
+  EXPECT_TRUE(Eventually(kPatience, [&] { return accepted > 1000; }));
+  std::promise<void> stopped;
+  std::thread stopping([&] {
+    listener.Stop();
+    stopped.set_value();
+  });
+  const auto status = stopped.get_future().wait_for(absl::ToChronoSeconds(kPatience));
+  EXPECT_EQ(status, std::future_status::ready);
+  floods = false;
+  stopping.join();
+}
 
 TEST_F(ListenerTest, RefusesAtOnceWithoutAFreeFileDescriptorAndGoesOnOnceThereIsOne) {
   Start(100);
   const FileDescriptor first = NewSocket(), second = NewSocket();
   {
-    const NoFreeFile none;
+    const FreeFiles none(0);
     ASSERT_TRUE(Connect(first, listener_->port()));
     EXPECT_TRUE(IsClosed(first));
     ASSERT_TRUE(Connect(second, listener_->port()));
@@ -145,6 +177,15 @@ TEST(Listener, TakesOnePortForAllAddressesOfAName) {
   ASSERT_TRUE(listener.ok()) << listener.status();
   (*listener)->Start(1, [](int connection) { FileDescriptor closed(connection); });
   EXPECT_TRUE(IsClosed(Connected((*listener)->port())));
+}
+
+TEST(Listener, SaysWhyItHasNoSocketAndDoesNotListenWithoutAWayToStop) {
+  {
+    const FreeFiles none(0);
+    EXPECT_EQ(Listener::Bind("127.0.0.1:0").status().message(), "Too many open files");
+  }
+  const FreeFiles one(1);
+  EXPECT_EQ(Listener::Bind("127.0.0.1:0").status().message(), "Too many open files");
 }
 
 TEST(Listener, SaysWhyItCannotListen) {

@@ -14,6 +14,7 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
+#include "tests/support/wall_clock.h"
 
 namespace unwind {
 namespace {
@@ -366,6 +367,18 @@ TEST_F(GrpcParticipantsTest, RepeatsThatAreHeldBackAreSentWhenTimeHasEarnedThem)
   }
   EXPECT_GE(absl::Now() - before, absl::Milliseconds(450));  // 100 a second
   EXPECT_EQ(peer_.WaitForCalls(results.size()).size(), results.size());
+}
+
+// Else time earns nothing until the clock has caught up, and nobody calls the participant for so long.
+TEST_F(GrpcParticipantsTest, RepeatsThatAreHeldBackAreSentThoughTheClockIsSetBack) {
+  Connect();
+  for (auto& result : StartRepeats(kTokens)) result.get();
+  const WallClockSetBack back(absl::Hours(1));
+  auto results = StartRepeats(10);
+  for (auto& result : results) {
+    ASSERT_EQ(result.wait_for(absl::ToChronoSeconds(kPatience)), std::future_status::ready);
+    EXPECT_EQ(result.get().failure.message, "down");
+  }
 }
 
 TEST_F(GrpcParticipantsTest, AGaugeSaysWhetherAParticipantIsHeldBack) {
