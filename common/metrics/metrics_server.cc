@@ -9,8 +9,8 @@
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "common/base/checked_flag.h"
+#include "common/base/clock.h"
 #include "common/base/host_port.h"
 #include "common/metrics/registry.h"
 #include "prometheus/text_serializer.h"
@@ -82,10 +82,10 @@ void MetricsServer::Run() {
     for (const HttpExchange& each : exchanges) {
       waits.push_back({.fd = each.socket(), .events = each.events(), .revents = 0});
     }
-    poll(waits.data(), waits.size(), WaitMs(exchanges, absl::Now()));
+    poll(waits.data(), waits.size(), WaitMs(exchanges, SteadyNow()));
     eventfd_t ignored = 0;
     if (waits.front().revents != 0) eventfd_read(wake_.get(), &ignored);
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     std::vector<HttpExchange> go_on;
     for (std::size_t i = 0; i < exchanges.size(); ++i) {
       const bool ready = waits[i + 1].revents != 0;
@@ -99,7 +99,7 @@ void MetricsServer::Run() {
 bool MetricsServer::TakeAccepted(std::vector<HttpExchange>& exchanges) {
   std::lock_guard lock(mutex_);
   for (FileDescriptor& connection : accepted_)
-    exchanges.emplace_back(std::move(connection), absl::Now() + exchange_max_);
+    exchanges.emplace_back(std::move(connection), SteadyNow() + exchange_max_);
   accepted_.clear();
   return !stopping_;
 }
