@@ -12,7 +12,7 @@ namespace unwind {
 namespace {
 
 constexpr int kRunsMax = 8;
-constexpr char kConflict[] = "unwind/conflict";  // the payload that IsConflict looks for
+constexpr char kConflict[] = "unwind/conflict";        // the payload that IsConflict looks for
 constexpr char kSetUpFault[] = "unwind/set-up-fault";  // the payload that IsSetUpFault looks for
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "absl/time/time.h"
+#include "common/base/repeat.h"
 #include "orchestrator/engine/saga_store.h"
-#include "orchestrator/host/repeat.h"
 
 namespace unwind {
 

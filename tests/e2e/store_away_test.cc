@@ -49,8 +49,8 @@ class StoreAway : public ShopTest, public testing::WithParamInterface<Away> {
       std::string& link = links_[node];
       if (!link.empty()) return link;
       const bool can_lose = node == Node::kOrchestrator && network_.ok();
-      link = can_lose ? proxy_->AddLink(address, (*network_)->Listen().value()).value()
-                      : proxy_->AddLink(address).value();
+      link =
+          can_lose ? proxy_->AddLink(address, (*network_)->Listen().value()).value() : proxy_->AddLink(address).value();
       return link;
     };
     StartCluster(std::move(options));
