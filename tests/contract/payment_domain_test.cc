@@ -244,7 +244,7 @@ TEST_F(PaymentDomainTest, AContradictionIsOneMessageAndItsFindingAField) {
   EXPECT_THAT(log, HasSubstr("\"severity\":\"error\""));
   EXPECT_THAT(log, HasSubstr("\"msg\":\"the payment gateway contradicts what was asked"));
   EXPECT_THAT(log, HasSubstr("\"finding\":\"the gateway took 999"));
-  EXPECT_THAT(log, HasSubstr("\"saga_id\":\"saga\",\"step\":\"charge\""));
+  EXPECT_THAT(log, HasSubstr("\"saga_id\":\"saga\",\"step\":\"charge-p1\""));
 }
 
 TEST_F(PaymentDomainTest, ALateAnswerThatAgreesIsNotLogged) {

@@ -137,7 +137,8 @@ constexpr Word kWords[] = {
      "time comes through the clock, so that the simulated one is the only one"},
     // Those that say or read a date: of a line of the log, of a row, of a gRPC deadline.
     {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg|common)/.*",
-     "common/base/(clock\\.h|log\\.cc)|common/rpc/(port|unary)\\.cc|payment_svc/gateway_client\\.cc|"
+     "orchestrator/(core|engine|definition)/.*|common/base/(clock\\.h|log\\.cc)|common/rpc/"
+     "(port|unary)\\.cc|payment_svc/gateway_client\\.cc|"
      "orchestrator/(participants/grpc_participants|host/maintenance)\\.cc",
      "absl::Now|system_clock::now",
      "the wall clock jumps: SteadyNow for how long something takes, the Clock for dates"},
