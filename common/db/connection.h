@@ -47,8 +47,8 @@ class Connection {
   virtual absl::Status ReadOnce(absl::FunctionRef<absl::Status(soci::session&)> body) { return Read(body); }
 };
 
-// Whether a Write failed only because another transaction was in its way (deadlock, serialization, or what its body says
-// is one), so that the same body should be run again at once.
+// Whether a Write failed only because another transaction was in its way (deadlock, serialization, or what its body
+// says is one), so that the same body should be run again at once.
 bool IsConflict(const absl::Status& status);
 
 // Whether a Write or Read failed because the database is not set up as the program needs it: a right, a table or a

@@ -25,12 +25,12 @@ struct Call {
   std::string step;  // its name
   Phase phase = Phase::kAction;
   StepKind kind = StepKind::kCompensatable;
-  int attempt = 1;          // of the phase, counted from 1
-  absl::Time issued_at;     // when it is sent; one that waited before is given its time anew
-  absl::Time expires_at;    // past it the saga calls nobody any more; until then its keys must be remembered
+  int attempt = 1;        // of the phase, counted from 1
+  absl::Time issued_at;   // when it is sent; one that waited before is given its time anew
+  absl::Time expires_at;  // past it the saga calls nobody any more; until then its keys must be remembered
   TraceContext trace;
-  Metadata metadata;        // what the definition adds
-  bool alone = false;       // on a connection that no other call uses meanwhile
+  Metadata metadata;   // what the definition adds
+  bool alone = false;  // on a connection that no other call uses meanwhile
 };
 
 // The step that `call` belongs to, the same for all its phases and attempts: "saga/step".

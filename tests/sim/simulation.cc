@@ -1,5 +1,6 @@
 #include "tests/sim/simulation.h"
 
+#include <algorithm>
 #include <array>
 #include <exception>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "order_svc/order_service.h"
 #include "payment_svc/payment_domain.h"
 #include "payment_svc/payment_service.h"
+#include "shop/checkout/v1/checkout_service.pb.h"
 #include "stock_svc/stock_domain.h"
 #include "stock_svc/stock_service.h"
 #include "tests/sim/books.h"
@@ -73,7 +75,9 @@ class Simulation {
     RunUntil([&] { return world_.now() >= heals; });
     Heal();
     bool rests = RunToRest("the faults");
-    if (rests && world_.dice().Chance(0.5) && Mend()) rests = RunToRest("the operator's requests");
+    if (rests && (world_.dice().Chance(0.5) || AnyWaitsForAnother()) && Mend()) {
+      rests = RunToRest("the operator's requests");
+    }
     if (rests) CheckEnd();
     SimulationResult result;
     result.violations = world_.violations();
@@ -281,6 +285,8 @@ class Simulation {
       return rests || world_.now() > last;
     });
     if (rests || !world_.violations().empty()) return rests;
+    // A saga that waits for another repeats its call, and its buyer hers, until a person has mended that other.
+    if (AnyWaitsForAnother() && AllSagasRest()) return true;
     world_.Violate("I7", absl::StrCat("no rest after ", after, WhatIsOpen()));
     return false;
   }
@@ -293,18 +299,37 @@ class Simulation {
     for (const auto& orchestrator : orchestrators_) {
       if (!orchestrator->idle()) return false;
     }
-    for (const Saga& saga : store_.All()) {
-      if (!IsAtRest(saga)) return false;
-    }
-    return true;
+    return AllSagasRest();
   }
 
-  // Over, or waiting for a person with nothing else to do.
-  bool IsAtRest(const Saga& saga) const {
-    if (IsTerminal(saga.state) || store_.IsRefused(saga.id)) return true;
+  bool AllSagasRest() {
+    const std::vector<Saga> sagas = store_.All();
+    return std::all_of(sagas.begin(), sagas.end(), [this](const Saga& saga) { return IsAtRest(saga); });
+  }
+
+  // Over, or waiting for a person with nothing else to do, or for a saga that waits for one.
+  bool IsAtRest(const Saga& saga) { return IsTerminal(saga.state) || StandsStill(saga) || WaitsForAnother(saga); }
+
+  bool StandsStill(const Saga& saga) const {
+    if (IsTerminal(saga.state)) return false;
+    if (store_.IsRefused(saga.id)) return true;
     const Plan& plan = shop_.catalog().Find(saga.definition, saga.definition_version)->plan();
     return saga.state == SagaState::kParked && Outstanding(saga).empty() &&
            NextRunAt(plan, saga) == absl::InfiniteFuture();
+  }
+
+  // A cancellation whose order's own saga stands still: what it gives back is not sold yet.
+  bool WaitsForAnother(const Saga& saga) {
+    if (saga.definition != "cancel-order" || IsTerminal(saga.state)) return false;
+    ::shop::checkout::v1::CancelOrderRequest request;
+    request.ParseFromString(saga.input);
+    const absl::StatusOr<Saga> order = store_.rows().Load(request.order_id());
+    return order.ok() && StandsStill(*order);
+  }
+
+  bool AnyWaitsForAnother() {
+    const std::vector<Saga> sagas = store_.All();
+    return std::any_of(sagas.begin(), sagas.end(), [this](const Saga& saga) { return WaitsForAnother(saga); });
   }
 
   std::string WhatIsOpen() {

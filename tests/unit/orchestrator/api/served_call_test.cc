@@ -178,7 +178,7 @@ TEST_F(AnswerTest, ASagaThatGoesBackSaysWhyAndEndsTheCallOnlyWhereTheDefinitionS
 
 // Its response would be read from steps that the row has not.
 TEST_F(AnswerTest, ASagaThatHasNotTheStepsOfItsDefinitionIsNotAnswered) {
-  for (const std::size_t steps : {0, 2}) {
+  for (const std::size_t steps : {0U, 2U}) {
     Progress progress = In(SagaState::kCompleted);
     progress.saga.steps.resize(steps);
     EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress).status()).reason, "DEFINITION_MISSING");

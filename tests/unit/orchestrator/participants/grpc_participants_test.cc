@@ -219,7 +219,8 @@ TEST(MetadataOfTest, HasTheTraceAndLeavesOutTheBaggageThatIsTooMuchWithTheRest) 
   EXPECT_EQ(sent("traceparent"), traceparent);
   EXPECT_EQ(sent("tracestate"), call.trace.tracestate);
   EXPECT_EQ(sent("baggage"), call.trace.baggage);
-  for (int i = 0; i < 8; ++i) call.metadata.emplace_back(std::string(64, static_cast<char>('a' + i)), std::string(256, 'v'));
+  for (int i = 0; i < 8; ++i)
+    call.metadata.emplace_back(std::string(64, static_cast<char>('a' + i)), std::string(256, 'v'));
   EXPECT_EQ(sent("tracestate"), call.trace.tracestate);
   EXPECT_EQ(sent("baggage"), "");
   EXPECT_EQ(sent(std::string(64, 'h')), std::string(256, 'v'));
