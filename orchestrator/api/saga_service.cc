@@ -165,7 +165,7 @@ absl::StatusOr<std::pair<Operated, std::int64_t>> SagaService::ReadOperated(cons
   const absl::StatusOr<Saga> saga = store_.Load(request.saga_id());
   if (!saga.ok()) return ToCaller(saga.status(), ById(request.saga_id()));
   const auto definition = catalog_.Of(*saga);
-  if (definition == nullptr) return DefinitionMissing(*saga);
+  if (definition == nullptr) return DefinitionMissing(catalog_, *saga);
   ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, verb, request.step(), clock_.Now()));
   operated.actor = request.actor();
   operated.reason = request.reason();

@@ -108,10 +108,15 @@ absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max
   return deadline - std::min(left * kMarginShare, std::max(kMarginMax, left * kTimeoutRounding));
 }
 
-absl::Status DefinitionMissing(const Saga& saga) {
+absl::Status DefinitionMissing(const DefinitionCatalog& catalog, const Saga& saga) {
+  const std::string which = absl::StrCat("definition ", saga.definition, " version ", saga.definition_version);
+  if (!catalog.MayBeLearnt(saga)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition,
+                     absl::StrCat(which, " cannot be used here; the log of the orchestrator says why"),
+                     {"DEFINITION_UNUSABLE", kSagaDomain, {{"saga_id", saga.id}}});
+  }
   return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable,
-                                  absl::StrCat("definition ", saga.definition, " version ", saga.definition_version,
-                                               " is not loaded yet; repeat the call with the same key"),
+                                  absl::StrCat(which, " is not loaded yet; repeat the call with the same key"),
                                   {"DEFINITION_MISSING", kSagaDomain, {{"saga_id", saga.id}}}),
                         kRetryAfter);
 }
@@ -122,7 +127,7 @@ absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progr
   const std::shared_ptr<const Definition> definition = catalog.Of(saga);
   const bool is_decided = definition != nullptr && IsDecided(definition->plan(), saga);
   if (!IsTerminal(saga.state) && !is_decided) return StillRunning(saga);
-  if (definition == nullptr) return DefinitionMissing(saga);
+  if (definition == nullptr) return DefinitionMissing(catalog, saga);
   if (saga.state == SagaState::kCompleted) return definition->Response(saga);
   return definition->Error(saga);
 }

@@ -30,9 +30,9 @@ absl::StatusOr<std::string> ReadKey(const Definition& definition, const google::
 // before `deadline`, and within 10 minutes; without a deadline (infinite) `wait_max` from now.
 absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max);
 
-// UNAVAILABLE with RetryInfo: the definition the saga runs on is not loaded, or has other steps; it is learnt when it
-// is met.
-absl::Status DefinitionMissing(const Saga& saga);
+// Of a saga for which catalog.Of is null. UNAVAILABLE with RetryInfo: its definition is not loaded, and is learnt since
+// it was met. FAILED_PRECONDITION: it cannot be, or has other steps than the saga, so that to ask again is of no use.
+absl::Status DefinitionMissing(const DefinitionCatalog& catalog, const Saga& saga);
 
 // The answer for `progress`: the response's bytes, or the error.
 absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress);

@@ -93,20 +93,34 @@ absl::StatusOr<std::shared_ptr<const Definition>> LoadDefinition(const std::stri
                                                                  std::shared_ptr<const DescriptorSource> descriptors,
                                                                  Origin origin = Origin::kFile);
 
+// What a definition of the catalog is good for here: to drive its sagas, or, where a service of it has no route, only
+// to read what is stored of them.
+enum class Use { kDrive, kRead };
+
 // Every definition the process knows, by name and version. Thread-safe; what was added stays.
 class DefinitionCatalog {
  public:
-  // ALREADY_EXISTS if the name and version is there with another hash.
-  absl::Status Add(std::shared_ptr<const Definition> definition);
+  // What is there to be driven stays so. ALREADY_EXISTS if the name and version is there with another hash.
+  absl::Status Add(std::shared_ptr<const Definition> definition, Use use = Use::kDrive);
 
-  // Every name and version.
+  // It will not be known unless it is added after all: it is not missed any more.
+  void GiveUp(const std::string& name, int version);
+
+  // Every name and version that can be driven.
   std::vector<std::pair<std::string, int>> Versions() const;
 
-  // Null if unknown; it is missed then.
+  // Null if unknown; it is missed then, unless it was given up.
   std::shared_ptr<const Definition> Find(absl::string_view name, int version) const;
 
-  // That of the saga. Null also if the row has not as many steps as it: then nothing may be read of one by the other.
+  // That of the saga, to read it. Null also if the row has not as many steps as it: then nothing may be read of one by
+  // the other.
   std::shared_ptr<const Definition> Of(const Saga& saga) const;
+
+  // The same, to drive it: null also if it can only be read.
+  std::shared_ptr<const Definition> ToDrive(const Saga& saga) const;
+
+  // Of a saga for which Of is null: whether that may change by itself.
+  bool MayBeLearnt(const Saga& saga) const;
 
   // What was missed since the last call, to be learnt and added.
   std::set<std::pair<std::string, int>> TakeMissed();
@@ -119,9 +133,15 @@ class DefinitionCatalog {
   std::vector<std::shared_ptr<const Definition>> served() const;
 
  private:
+  struct Known {
+    std::shared_ptr<const Definition> definition;
+    Use use = Use::kDrive;
+  };
+
   mutable std::mutex mutex_;  // guards all below
   mutable std::set<std::pair<std::string, int>> missed_;
-  std::map<std::pair<std::string, int>, std::shared_ptr<const Definition>> all_;
+  std::set<std::pair<std::string, int>> given_up_;
+  std::map<std::pair<std::string, int>, Known> all_;
   std::map<std::string, std::shared_ptr<const Definition>, std::less<>> served_;
 };
 

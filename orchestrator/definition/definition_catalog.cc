@@ -6,35 +6,60 @@
 
 namespace unwind {
 
-absl::Status DefinitionCatalog::Add(std::shared_ptr<const Definition> definition) {
+absl::Status DefinitionCatalog::Add(std::shared_ptr<const Definition> definition, Use use) {
   const std::lock_guard lock(mutex_);
   const Plan& plan = definition->plan();
-  const auto [it, added] = all_.try_emplace({plan.name, plan.version}, definition);
-  if (added || it->second->hash() == definition->hash()) return absl::OkStatus();
-  return absl::AlreadyExistsError(absl::StrCat(
-      "saga '", plan.name, "' version ", plan.version,
-      " is known with another content: another file has the same name and version, or its file or the protos it "
-      "uses changed; give it a new version"));
+  const auto [it, added] = all_.try_emplace({plan.name, plan.version}, Known{definition, use});
+  if (!added && it->second.definition->hash() != definition->hash()) {
+    return absl::AlreadyExistsError(absl::StrCat(
+        "saga '", plan.name, "' version ", plan.version,
+        " is known with another content: another file has the same name and version, or its file or the protos it "
+        "uses changed; give it a new version"));
+  }
+  if (use == Use::kDrive) it->second.use = use;
+  given_up_.erase({plan.name, plan.version});
+  return absl::OkStatus();
+}
+
+void DefinitionCatalog::GiveUp(const std::string& name, int version) {
+  const std::lock_guard lock(mutex_);
+  given_up_.insert({name, version});
 }
 
 std::vector<std::pair<std::string, int>> DefinitionCatalog::Versions() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::pair<std::string, int>> versions;
-  for (const auto& [version, definition] : all_) versions.push_back(version);
+  for (const auto& [version, known] : all_) {
+    if (known.use == Use::kDrive) versions.push_back(version);
+  }
   return versions;
 }
 
 std::shared_ptr<const Definition> DefinitionCatalog::Find(absl::string_view name, int version) const {
   const std::lock_guard lock(mutex_);
-  const auto it = all_.find({std::string(name), version});
-  if (it != all_.end()) return it->second;
-  missed_.insert({std::string(name), version});
+  const std::pair<std::string, int> wanted(name, version);
+  const auto it = all_.find(wanted);
+  if (it != all_.end()) return it->second.definition;
+  if (given_up_.count(wanted) == 0) missed_.insert(wanted);
   return nullptr;
 }
 
 std::shared_ptr<const Definition> DefinitionCatalog::Of(const Saga& saga) const {
   std::shared_ptr<const Definition> definition = Find(saga.definition, saga.definition_version);
   return definition != nullptr && definition->plan().steps.size() == saga.steps.size() ? definition : nullptr;
+}
+
+std::shared_ptr<const Definition> DefinitionCatalog::ToDrive(const Saga& saga) const {
+  std::shared_ptr<const Definition> definition = Of(saga);
+  if (definition == nullptr) return nullptr;
+  const std::lock_guard lock(mutex_);
+  return all_.at({saga.definition, saga.definition_version}).use == Use::kDrive ? definition : nullptr;
+}
+
+bool DefinitionCatalog::MayBeLearnt(const Saga& saga) const {
+  const std::lock_guard lock(mutex_);
+  const std::pair<std::string, int> version(saga.definition, saga.definition_version);
+  return all_.count(version) == 0 && given_up_.count(version) == 0;
 }
 
 std::set<std::pair<std::string, int>> DefinitionCatalog::TakeMissed() {

@@ -36,7 +36,7 @@ void AttachToExisting(DriverContext& context, const Saga& existing, const std::s
 }
 
 LiveSaga* Ownership::Insert(Saga saga) {
-  std::shared_ptr<const Definition> definition = context_.catalog.Of(saga);
+  std::shared_ptr<const Definition> definition = context_.catalog.ToDrive(saga);
   if (definition == nullptr) {
     // Once for each: its sagas may be many.
     if (unknown_.emplace(saga.definition, saga.definition_version).second) {
@@ -219,7 +219,7 @@ void Ownership::AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, Recover
 }
 
 absl::StatusOr<Saga> Ownership::Take(const Saga& stored) {
-  if (context_.catalog.Of(stored) == nullptr) return NotHeld(stored);
+  if (context_.catalog.ToDrive(stored) == nullptr) return NotHeld(stored);
   quarantined_.erase(stored.id);
   if (stored.owner == context_.lease.instance) return stored;
   if (pending_.StoreIsDown(context_.clock.Now())) return StoreSilent();

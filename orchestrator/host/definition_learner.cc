@@ -1,9 +1,10 @@
 #include "orchestrator/host/definition_learner.h"
 
+#include <iterator>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
-#include "common/base/status_macros.h"
 #include "orchestrator/host/definition_files.h"
 
 namespace unwind {
@@ -12,39 +13,55 @@ int DefinitionLearner::Learn() {
   // Among very many sagas it may take too long. What this instance's own sagas need is missed when they are recovered.
   const absl::StatusOr<std::vector<DefinitionVersion>> in_use = store_.DefinitionsInUse();
   if (in_use.ok()) wanted_.insert(in_use->begin(), in_use->end());
-  absl::Status error = in_use.status();
   for (const auto& [name, version] : catalog_.TakeMissed()) wanted_.insert({name, version});
   for (const auto& [name, version] : catalog_.Versions()) wanted_.erase({name, version});
-  int learnt = 0;
-  while (!wanted_.empty()) {
-    const DefinitionVersion version = *wanted_.begin();
-    if (left_.count(version) != 0) {
-      wanted_.erase(version);
-      continue;
-    }
-    const absl::Status added = Add(version);
-    if (absl::IsUnavailable(added)) {
-      error = added;
-      break;
-    }
-    wanted_.erase(version);
-    if (added.ok()) {
-      ++learnt;
-      continue;
-    }
-    left_.insert(version);
-    Log(Severity::kWarning, "sagas of a definition cannot be driven or answered here and are left to others",
-        {{"definition", version.name}, {"version", absl::StrCat(version.version)}, {"error", added.message()}});
+  std::erase_if(wanted_, [this](const DefinitionVersion& version) { return settled_.count(version) != 0; });
+  absl::Status error;
+  int to_drive = 0;
+  for (auto it = wanted_.begin(); it != wanted_.end() && !absl::IsUnavailable(error);) {
+    const Learnt learnt = LearnOne(*it, error);
+    if (learnt == Learnt::kNotToDrive) settled_.insert(*it);
+    if (learnt == Learnt::kToDrive) ++to_drive;
+    it = learnt == Learnt::kNotYet ? std::next(it) : wanted_.erase(it);
   }
+  if (error.ok()) error = in_use.status();
   if (!error.ok()) Log(Severity::kWarning, "not all definitions could be learnt", {{"error", error.message()}});
-  return learnt;
+  return to_drive;
 }
 
-absl::Status DefinitionLearner::Add(const DefinitionVersion& version) {
-  ASSIGN_OR_RETURN(const StoredDefinition stored, store_.LoadDefinition(version.name, version.version));
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Definition> definition, LoadStoredDefinition(stored));
-  RETURN_IF_ERROR(CheckRoutes(*definition, routes_));
-  return catalog_.Add(definition);
+DefinitionLearner::Learnt DefinitionLearner::LearnOne(const DefinitionVersion& version, absl::Status& error) {
+  const absl::StatusOr<StoredDefinition> stored = store_.LoadDefinition(version.name, version.version);
+  if (stored.ok()) return Add(version, *stored);
+  if (absl::IsUnavailable(stored.status())) {
+    error = stored.status();
+    return Learnt::kNotYet;
+  }
+  catalog_.GiveUp(version.name, version.version);
+  WarnOnce(version, stored.status().message());
+  return Learnt::kNotToDrive;
+}
+
+DefinitionLearner::Learnt DefinitionLearner::Add(const DefinitionVersion& version, const StoredDefinition& stored) {
+  const absl::StatusOr<std::shared_ptr<const Definition>> definition = LoadStoredDefinition(stored);
+  absl::Status status = definition.status();
+  if (definition.ok()) {
+    const absl::Status routes = CheckRoutes(**definition, routes_);
+    status = catalog_.Add(*definition, routes.ok() ? Use::kDrive : Use::kRead);
+    if (status.ok() && routes.ok()) return Learnt::kToDrive;
+    if (status.ok()) {
+      WarnOnce(version, routes.message());
+      return Learnt::kNotToDrive;
+    }
+  }
+  catalog_.GiveUp(version.name, version.version);
+  WarnOnce(version, status.message());
+  return Learnt::kNotToDrive;
+}
+
+void DefinitionLearner::WarnOnce(const DefinitionVersion& version, absl::string_view why) {
+  if (!warned_.insert(version).second) return;
+  Log(Severity::kWarning, "sagas of a definition cannot be driven here and are left to others",
+      {{"definition", version.name}, {"version", absl::StrCat(version.version)}, {"error", why}});
 }
 
 }  // namespace unwind

@@ -468,7 +468,7 @@ TEST_F(SagaServiceTest, AnOperatorIsToldWhatIsWrong) {
   EXPECT_EQ(GetErrorInfo(answer("nobody", "create_order")).reason, "SAGA_NOT_FOUND");
   EXPECT_EQ(GetErrorInfo(answer("s-2", "other")).reason, "STEP_NOT_FOUND");
   EXPECT_EQ(GetErrorInfo(answer("s-1", "create_order")).reason, "STEP_NOT_PARKED");
-  EXPECT_EQ(GetErrorInfo(answer("s-4", "create_order")).reason, "DEFINITION_MISSING");
+  EXPECT_EQ(GetErrorInfo(answer("s-4", "create_order")).reason, "DEFINITION_UNUSABLE");
   EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("shop.order.v1.CreateOrderResponse"));
   request.mutable_reply()->PackFrom(shop::order::v1::RejectOrderResponse());
   EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("shop.order.v1.CreateOrderResponse"));

@@ -181,7 +181,9 @@ TEST_F(AnswerTest, ASagaThatHasNotTheStepsOfItsDefinitionIsNotAnswered) {
   for (const std::size_t steps : {0U, 2U}) {
     Progress progress = In(SagaState::kCompleted);
     progress.saga.steps.resize(steps);
-    EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress).status()).reason, "DEFINITION_MISSING");
+    const absl::Status status = Answer(catalog_, progress).status();
+    EXPECT_EQ(GetErrorInfo(status).reason, "DEFINITION_UNUSABLE");
+    EXPECT_EQ(GetRetryAfter(status), absl::ZeroDuration()) << "to ask again is of no use";
   }
 }
 
@@ -197,6 +199,27 @@ TEST_F(AnswerTest, ASagaOfADefinitionThatIsNotLearntYetMayBeAskedForAgain) {
   const absl::Status status = Answer(catalog_, progress).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_GT(GetRetryAfter(status), absl::ZeroDuration());
+}
+
+TEST_F(AnswerTest, AFinishedSagaIsAnsweredByADefinitionThatCannotBeDrivenHere) {
+  auto to_read = std::make_shared<FakeDefinition>();
+  to_read->plan_.version = 4;
+  ASSERT_TRUE(catalog_.Add(to_read, Use::kRead).ok());
+  Progress progress = In(SagaState::kCompleted);
+  progress.saga.definition_version = 4;
+  EXPECT_TRUE(Answer(catalog_, progress).ok());
+  progress.saga.state = SagaState::kAborted;
+  EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress).status()).reason, "STOCK_NOT_ENOUGH");
+}
+
+TEST_F(AnswerTest, ASagaOfADefinitionThatIsNeverLearntIsNotAskedForAgain) {
+  Progress progress = In(SagaState::kCompleted);
+  progress.saga.definition_version = 4;
+  catalog_.GiveUp("place-order", 4);
+  const absl::Status status = Answer(catalog_, progress).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetErrorInfo(status).reason, "DEFINITION_UNUSABLE");
+  EXPECT_EQ(GetRetryAfter(status), absl::ZeroDuration());
 }
 
 }  // namespace

@@ -34,6 +34,26 @@ TEST(Catalog, SaysOnceWhatWasMissed) {
   EXPECT_EQ(catalog.TakeMissed(), Versions());
 }
 
+TEST(Catalog, WhatWasGivenUpIsMissedNoMoreAndMayStillBeAdded) {
+  DefinitionCatalog catalog;
+  catalog.GiveUp("lab", 1);
+  EXPECT_EQ(catalog.Find("lab", 1), nullptr);
+  EXPECT_TRUE(catalog.TakeMissed().empty());
+  ASSERT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());
+  EXPECT_NE(catalog.Find("lab", 1), nullptr);
+}
+
+TEST(Catalog, WhatCanOnlyBeReadIsNotToBeDriven) {
+  using Versions = std::vector<std::pair<std::string, int>>;
+  DefinitionCatalog catalog;
+  ASSERT_EQ(catalog.Add(Lab("lab", 1, "a"), Use::kRead), absl::OkStatus());
+  EXPECT_NE(catalog.Find("lab", 1), nullptr);
+  EXPECT_EQ(catalog.Versions(), Versions());
+  ASSERT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());
+  ASSERT_EQ(catalog.Add(Lab("lab", 1, "a"), Use::kRead), absl::OkStatus());
+  EXPECT_EQ(catalog.Versions(), (Versions{{"lab", 1}})) << "what can be driven stays so";
+}
+
 TEST(Catalog, TakesTheSameTwiceButNotAnotherContent) {
   DefinitionCatalog catalog;
   EXPECT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());

@@ -90,6 +90,17 @@ TEST_F(OwnershipTest, ASagaOfAnUnknownDefinitionIsLeftAlone) {
   EXPECT_EQ(context_.admission.in_flight(), 0u);
 }
 
+TEST_F(OwnershipTest, ASagaWhoseDefinitionCanOnlyBeReadIsLeftAlone) {
+  Saga stored = Stored("a").saga;
+  live_.Remove(*live_.Find("a"));
+  Plan plan = Sequence();
+  plan.version = stored.definition_version = 99;
+  ASSERT_TRUE(catalog_.Add(std::make_shared<PlainDefinition>(plan), Use::kRead).ok());
+  EXPECT_NE(catalog_.Of(stored), nullptr);
+  EXPECT_EQ(ownership_.Recover(stored), nullptr);
+  EXPECT_EQ(context_.admission.in_flight(), 0u);
+}
+
 TEST_F(OwnershipTest, AnUnknownDefinitionIsLoggedOnceForAllItsSagas) {
   Saga stored = Stored("a").saga;
   live_.Remove(*live_.Find("a"));

@@ -127,5 +127,28 @@ TEST_F(DefinitionLearnerTest, ADefinitionWithoutARouteIsLeftToOthers) {
   EXPECT_FALSE(Knows(1));
 }
 
+// Its finished sagas have an answer, which their callers would else be told to come back for without end.
+TEST_F(DefinitionLearnerTest, ADefinitionWithoutARouteIsLearntToBeRead) {
+  Store(2, Yaml(2));
+  StoreSaga(2, SagaState::kCompleted);
+  Saga saga = SampleSaga("saga-2");
+  saga.definition_version = 2;
+  saga.steps.resize(1);
+  DefinitionLearner without_routes(store_, catalog_, {});
+  EXPECT_EQ(catalog_.Of(saga), nullptr);
+  EXPECT_EQ(without_routes.Learn(), 0);
+  EXPECT_NE(catalog_.Of(saga), nullptr);
+  EXPECT_EQ(catalog_.ToDrive(saga), nullptr);
+  EXPECT_TRUE(catalog_.TakeMissed().empty());
+}
+
+TEST_F(DefinitionLearnerTest, WhatCannotBeLearntIsNotMissedAgain) {
+  Store(1, "saga: broken");
+  for (const int version : {1, 2}) EXPECT_EQ(catalog_.Find("place-order", version), nullptr);
+  EXPECT_EQ(learner_.Learn(), 0);
+  for (const int version : {1, 2}) EXPECT_EQ(catalog_.Find("place-order", version), nullptr);
+  EXPECT_TRUE(catalog_.TakeMissed().empty());
+}
+
 }  // namespace
 }  // namespace unwind
