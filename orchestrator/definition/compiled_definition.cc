@@ -98,15 +98,17 @@ class CompiledDefinition final : public Definition {
     // A failure is never OK, and a code that gRPC does not know is no answer to a caller.
     const bool is_error = failure.code >= 1 && failure.code <= 16;
     const auto code = is_error ? static_cast<absl::StatusCode>(failure.code) : absl::StatusCode::kUnknown;
-    // These two tell the caller to repeat the call as it is, and a finished saga would give the same answer for ever.
-    const bool bids_repeat = code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kResourceExhausted;
-    return bids_repeat ? absl::StatusCode::kAborted : code;
+    return BidsRepeat(code) ? absl::StatusCode::kAborted : code;
   }
 
   const DefinitionParts parts_;
 };
 
 }  // namespace
+
+bool BidsRepeat(absl::StatusCode code) {
+  return code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kResourceExhausted;
+}
 
 std::shared_ptr<const Definition> MakeDefinition(DefinitionParts parts) {
   return std::make_shared<CompiledDefinition>(std::move(parts));

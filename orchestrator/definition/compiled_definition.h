@@ -39,6 +39,9 @@ struct DefinitionParts {
   std::string hash;
 };
 
+// Whether the code tells a caller to repeat the call as it is: a finished saga would give the same answer for ever.
+bool BidsRepeat(absl::StatusCode code);
+
 std::shared_ptr<const Definition> MakeDefinition(DefinitionParts parts);
 
 }  // namespace unwind

@@ -107,12 +107,14 @@ class Loader {
         findings_.Add(reason.line, absl::StrCat("'", reason.value, "' is not a reason"),
                       "write it as services do in ErrorInfo: upper case, digits and _, at most 63 characters");
       }
-      const auto code = ReadErrorCode(code_name, findings_);
-      if (code == static_cast<int>(absl::StatusCode::kUnavailable)) {
-        findings_.Add(
-            code_name.line,
-            "UNAVAILABLE tells the caller to repeat the call, and an aborted saga would give the same answer for ever",
-            "use ABORTED: the caller may try again under another key");
+      std::optional<int> code = ReadErrorCode(code_name, findings_);
+      if (code.has_value() && BidsRepeat(static_cast<absl::StatusCode>(*code))) {
+        findings_.Refuse(code_name.line,
+                         absl::StrCat(code_name.value,
+                                      " tells the caller to repeat the call, and an aborted saga would"
+                                      " give the same answer for ever"),
+                         "use ABORTED: the caller may try again under another key");
+        code = static_cast<int>(absl::StatusCode::kAborted);  // of a stored definition
       }
       if (code.has_value()) parts_.errors[reason.value] = *code;
     }

@@ -137,9 +137,10 @@ class Compiler {
     for (int i = 0; i < type.field_count(); ++i) {
       const FieldDescriptor* field = type.field(i);
       if (!MustBeSet(*field) || given.contains(field)) continue;
-      findings_.Add(
-          line, absl::StrCat(scope_.place, " leaves out '", field->name(), "', which ", type.full_name(), " requires"),
-          "say where it comes from");
+      const std::string what =
+          absl::StrCat(scope_.place, " leaves out '", field->name(), "', which ", type.full_name(), " requires");
+      const char* const todo = "say where it comes from";
+      is_request_ ? findings_.Add(line, what, todo) : findings_.Refuse(line, what, todo);
     }
   }
 

@@ -19,7 +19,7 @@ struct CompiledMapping {
 };
 
 // `line` is where fields are missed that a request must give: those of saga.v1.rules `required`, and proto2's.
-// A response gives what it likes.
+// A response gives what it likes, but for those of proto2.
 CompiledMapping CompileMapping(const MappingText& text, int line, bool is_request,
                                const google::protobuf::Descriptor& type, const Scope& scope, MessageTypes& types,
                                Findings& findings);

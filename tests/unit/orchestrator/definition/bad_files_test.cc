@@ -66,6 +66,16 @@ TEST(BadFiles, AliasesAreCountedAsOftenAsTheyAreUsed) {
   }
 }
 
+// Ten lists of 4,000 that have few bytes.
+TEST(BadFiles, TheElementsOfAListAreEntries) {
+  std::string yaml = absl::StrCat("saga: t\nversion: 1\nserves: lab.v1.Lab/Run\nsteps:\n", kStep,
+                                  "    request:\n      text: { first_of: &m [",
+                                  absl::StrJoin(std::vector<std::string>(4000, "make"), ","), "] }\n");
+  for (int i = 0; i < 9; ++i) absl::StrAppend(&yaml, "      f", i, ": { first_of: *m }\n");
+  const auto loaded = LoadDefinition("lists.yaml", yaml + "response: {}\n", AllDescriptors());
+  EXPECT_THAT(loaded.status().message(), testing::HasSubstr("more than 20000 entries"));
+}
+
 TEST(BadFiles, TooLongToRead) {
   const auto loaded = LoadDefinition("long.yaml", std::string((1 << 20) + 1, '#'), AllDescriptors());
   EXPECT_EQ(loaded.status(),

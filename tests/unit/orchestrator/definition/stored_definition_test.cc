@@ -58,6 +58,41 @@ response: {}
                                    "saga/v1/rules.proto", "lab.proto"));
 }
 
+// Rules that came later do not stop a definition that sagas run on.
+TEST(Stored, DefinitionThatIsRefusedByNowGoesOn) {
+  const std::string yaml = R"(
+saga: lab
+version: 1
+serves: lab.legacy.v1.Legacy/Run
+steps:
+  - { name: make, action: lab.v1.Parts/Make, request: { id: saga.id }, compensation: none }
+response: { part: { name: saga.id } }
+errors: { FULL: RESOURCE_EXHAUSTED, AWAY: UNAVAILABLE, LATE: DEADLINE_EXCEEDED }
+)";
+  const std::vector<std::string> findings = {
+      "the response leaves out 'name', which lab.legacy.v1.OldReply requires",
+      "RESOURCE_EXHAUSTED tells the caller to repeat the call",
+      "UNAVAILABLE tells the caller to repeat the call",
+  };
+  const absl::Status refused = LoadDefinition("new.yaml", yaml, AllDescriptors()).status();
+  const auto stored = LoadDefinition("stored", yaml, AllDescriptors(), Origin::kStored);
+  ASSERT_EQ(stored.status(), absl::OkStatus());
+  EXPECT_EQ((*stored)->warnings().size(), findings.size());
+  for (const std::string& finding : findings) {
+    EXPECT_THAT(refused.message(), testing::HasSubstr(finding));
+    EXPECT_THAT((*stored)->warnings(), testing::Contains(testing::HasSubstr(finding)));
+  }
+  Saga saga = NewSaga(**stored);
+  saga.state = SagaState::kAborted;
+  const auto code = [&](const char* reason) {
+    saga.failure.reason = reason;
+    return (*stored)->Error(saga).code();
+  };
+  EXPECT_EQ(code("FULL"), absl::StatusCode::kAborted);
+  EXPECT_EQ(code("AWAY"), absl::StatusCode::kAborted);
+  EXPECT_EQ(code("LATE"), absl::StatusCode::kDeadlineExceeded);
+}
+
 // The shop's set with a change; `load` of it is the hash of place_order.yaml there.
 class Hash : public testing::Test {
  protected:
