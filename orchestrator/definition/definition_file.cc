@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "orchestrator/definition/quoted.h"
 
 namespace unwind {
 namespace {
@@ -130,9 +131,8 @@ Text Reader::ReadText(const YAML::Node& node, int line, const std::string& what)
     findings_.Add(line, absl::StrCat(what, " must be a single value"), "a list or a map has no meaning here");
     return {};
   }
-  // yaml-cpp tags quoted and block scalars "!", plain ones "?".
   text_bytes_ += node.Scalar().size();
-  return {node.Scalar(), LineOf(node, line), node.Tag() == "!" || node.Tag() == "tag:yaml.org,2002:str"};
+  return {node.Scalar(), LineOf(node, line), IsQuoted(node)};
 }
 
 std::vector<Text> Reader::ReadTexts(const YAML::Node& node, int line, const std::string& what) {

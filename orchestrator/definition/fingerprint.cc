@@ -3,6 +3,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,8 @@
 #include "common/base/sha256.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "orchestrator/definition/definition_file.h"
+#include "orchestrator/definition/paths.h"
+#include "orchestrator/definition/quoted.h"
 #include "orchestrator/definition/type_facts.h"
 
 namespace unwind {
@@ -25,22 +28,46 @@ void AddFile(const FileDescriptor& file, std::set<std::string>& added, google::p
   file.CopyJsonNameTo(&proto);
 }
 
-// One text for all files that hold the same values. Lengths stand before what could be read in two ways.
-std::string Canonical(const YAML::Node& node) {
-  std::vector<std::string> parts;
-  if (node.IsMap()) {
+// Of the root and of a step: what is below reads paths and gives literals. All other scalars are names and numbers.
+constexpr absl::string_view kMappings[] = {"request", "compensation_request", "resolve_request", "response", "when",
+                                           "metadata"};
+
+// One text for all files that hold the same values, however their scalars are written. Lengths stand before what could
+// be read in two ways.
+class Canon {
+ public:
+  explicit Canon(const YAML::Node& file) {
+    for (const YAML::Node& step : file["steps"]) scope_.steps.push_back({step["name"].Scalar(), nullptr});
+  }
+
+  std::string Of(const YAML::Node& node, bool is_mapped = false) const {
+    if (node.IsMap()) return OfMap(node, is_mapped);
+    if (!node.IsSequence()) return OfScalar(node, is_mapped);
+    std::string text = "[";
+    for (const YAML::Node& element : node) absl::StrAppend(&text, Of(element, is_mapped));
+    return absl::StrCat(text, "]");
+  }
+
+ private:
+  std::string OfMap(const YAML::Node& node, bool is_mapped) const {
+    std::vector<std::string> parts;
     for (const auto& entry : node) {
-      parts.push_back(absl::StrCat(Canonical(entry.first), Canonical(entry.second)));
+      const std::string& key = entry.first.Scalar();
+      const bool begins = std::find(std::begin(kMappings), std::end(kMappings), key) != std::end(kMappings);
+      parts.push_back(absl::StrCat(OfScalar(entry.first, false), Of(entry.second, is_mapped || begins)));
     }
     std::sort(parts.begin(), parts.end());
     return absl::StrCat("{", absl::StrJoin(parts, ""), "}");
   }
-  if (node.IsSequence()) {
-    for (const YAML::Node& element : node) parts.push_back(Canonical(element));
-    return absl::StrCat("[", absl::StrJoin(parts, ""), "]");
+
+  std::string OfScalar(const YAML::Node& node, bool is_mapped) const {
+    const std::string& value = node.Scalar();
+    const bool is_literal = is_mapped && !IsPath({value, 1, IsQuoted(node)}, scope_);
+    return absl::StrCat(is_literal ? "\"" : "", value.size(), ":", value, " ");
   }
-  return absl::StrCat(node.Tag() == "!" ? "\"" : "", node.Scalar().size(), ":", node.Scalar(), " ");
-}
+
+  Scope scope_;  // the steps' names
+};
 
 }  // namespace
 
@@ -55,7 +82,7 @@ std::string MinimalDescriptorSet(const std::vector<const google::protobuf::Metho
 std::string Fingerprint(absl::string_view yaml, const std::vector<const google::protobuf::MethodDescriptor*>& methods) {
   YAML::Node file = YAML::Load(std::string(yaml));
   file.remove(kDescriptorsKey);  // where the types were found says nothing about them
-  std::string text = Canonical(file);
+  std::string text = Canon(file).Of(file);
   for (const std::string& fact : FactsOfMethods(methods)) absl::StrAppend(&text, "\n", fact);
   return HexSha256(text);
 }

@@ -15,7 +15,8 @@ namespace unwind {
 std::string MinimalDescriptorSet(const std::vector<const google::protobuf::MethodDescriptor*>& methods);
 
 // Hex SHA-256 of what a definition means: the values of its file and, of the descriptors, its methods and the types
-// that can stand in their requests and responses. Comments, layout, the order of keys, and whatever else the same files
+// that can stand in their requests and responses. Comments, layout, how a value is quoted (unless
+// that makes a path a literal), the order of keys, and whatever else the same files
 // declare do not count. REQUIRES: `yaml` was read without a finding, and `methods` are those it names.
 std::string Fingerprint(absl::string_view yaml, const std::vector<const google::protobuf::MethodDescriptor*>& methods);
 

@@ -147,6 +147,50 @@ TEST_F(Hash, DoesNotDependOnWhatElseIsLoadedNorOnCommentsAndLayout) {
       << "the order of the keys";
 }
 
+// Each replaces what stands in place_order.yaml by the same value in another spelling.
+TEST_F(Hash, DoesNotDependOnHowAScalarIsWritten) {
+  const std::vector<std::pair<std::string, std::string>> spellings = {
+      {"\"PAID\"", "!!str PAID"},
+      {"\"PAID\"", "'PAID'"},
+      {"\"PAID\"", "PAID"},
+      {"\"PAID\"", "! PAID"},
+      {"deadline: 30s", "deadline: \"30s\""},
+      {"deadline: 30s", "deadline: !!str 30s"},
+      {"deadline: 30s", "deadline: >-\n  30s"},
+      {"deadline: 30s", "!!str deadline: 30s"},
+      {"deadline: 30s", "\"deadline\": &d 30s"},
+      {"key: input.request_id", "key: 'input.request_id'"},
+      {"name: confirm_stock", "name: \"confirm_stock\""},
+  };
+  for (const auto& [as_it_is, other] : spellings) {
+    const std::string changed = absl::StrReplaceAll(yaml_, {{as_it_is, other}});
+    ASSERT_NE(changed, yaml_) << as_it_is;
+    EXPECT_EQ(Of(changed), as_it_is_) << other;
+  }
+}
+
+TEST_F(Hash, TellsAPathFromTheTextThatLooksLikeIt) {
+  std::vector<std::string> hashes;
+  for (const char* text : {"input.member_id", "\"input.member_id\"", "!!str input.member_id", "'input.member_id'"}) {
+    const std::string metadata = absl::StrCat("timeout: 2s\n    metadata: { x-member: ", text, " }");
+    hashes.push_back(Of(absl::StrReplaceAll(yaml_, {{"timeout: 2s", metadata}})));
+  }
+  EXPECT_NE(hashes[0], hashes[1]);
+  EXPECT_EQ(hashes[1], hashes[2]);
+  EXPECT_EQ(hashes[1], hashes[3]);
+}
+
+TEST_F(Hash, DoesNotDependOnAnchorsAndAliases) {
+  const std::string whole = "{ reservation_id: saga.id }", confirm = "StockService/Confirm\n    request: ";
+  const std::string changed = absl::StrReplaceAll(
+      yaml_, {{confirm + whole, confirm + "*whole"},
+              {"compensation_request: " + whole, "compensation_request: &whole " + whole},
+              {"request: { order_id: saga.id, member_id", "request: { order_id: &id saga.id, member_id"},
+              {"response: { order_id: saga.id", "response: { order_id: *id "}});
+  for (const char* each : {"*whole", "&whole", "&id", "*id"}) ASSERT_NE(changed.find(each), std::string::npos) << each;
+  EXPECT_EQ(Of(changed), as_it_is_);
+}
+
 TEST_F(Hash, DoesNotDependOnWhatTheProtosDeclareBesides) {
   File(kStock).add_message_type()->set_name("Another");
   auto* service = File(kStock).mutable_service(0);
