@@ -13,7 +13,6 @@
 #include "common/base/status_macros.h"
 #include "common/base/stop_signals.h"
 #include "common/db/open.h"
-#include "common/participant/options.h"
 #include "common/participant/store_health.h"
 
 ABSL_FLAG(
@@ -21,7 +20,6 @@ ABSL_FLAG(
     "SQLite file of the service, made if it is not there, by default NAME.db with the name of its schema, such as "
     "stock.db; or postgres: and KEY=VALUE pairs, such as "
     "\"postgres:host=db1 dbname=stock user=stock password_file=PATH\".");
-ABSL_FLAG(bool, enable_reset, false, "Whether the method that empties the service's tables is served. Tests only.");
 
 namespace unwind {
 namespace {
@@ -62,32 +60,6 @@ absl::Status Run(const Program& program) {
 }
 
 }  // namespace
-
-ServingParticipant::ServingParticipant(std::unique_ptr<StepDomain> domain, const ServiceTable& table,
-                                       const ParticipantOptions& options, Databases databases, const Clock& clock,
-                                       bool enable_reset)
-    : domain_(std::move(domain)),
-      participant_(std::move(databases.write), *domain_, clock, options),
-      reader_(std::move(databases.read)),
-      service_(table, domain_->methods(), participant_, reader_, enable_reset) {}
-
-std::vector<NamedService> ServingParticipant::services() { return {{service_.name(), &service_}}; }
-
-void ServingParticipant::ProbeStore(std::function<void(absl::Status)> done) { participant_.Probe(std::move(done)); }
-
-void ServingParticipant::Stop() {
-  participant_.Stop();
-  reader_.Stop();
-}
-
-absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::unique_ptr<StepDomain> domain, const ServiceTable& table,
-                                                          const OpenDatabases& open, const Clock& clock) {
-  ASSIGN_OR_RETURN(ParticipantOptions options, OptionsFromFlags(table.error_domain));
-  options.never_cause = table.never_cause;
-  ASSIGN_OR_RETURN(Databases databases, open());
-  return std::make_unique<ServingParticipant>(std::move(domain), table, options, std::move(databases), clock,
-                                              absl::GetFlag(FLAGS_enable_reset));
-}
 
 int ServiceMain(int argc, char** argv, const Program& program) {
   HoldStopSignals();

@@ -275,6 +275,13 @@ TEST_F(OwnFlags, OfEachProgramAreChecked) {
   }
 }
 
+TEST_F(OwnFlags, OfAParticipantAreNoneOfTheGateway) {
+  for (const char* flag :
+       {"--batch_max=1", "--queue_max=1", "--request_age_max=1s", "--row_age_max=1h", "--enable_reset"}) {
+    EXPECT_THAT(Fails(Node::kGateway, {"migrate", Database(), flag}), HasSubstr("Unknown command line flag")) << flag;
+  }
+}
+
 using Definitions = Start;
 
 TEST_F(Definitions, ABrokenOneStopsTheStartWithEveryError) {
