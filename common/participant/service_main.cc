@@ -14,6 +14,7 @@
 #include "common/base/stop_signals.h"
 #include "common/db/open.h"
 #include "common/participant/store_health.h"
+#include "common/rpc/own_descriptors.h"
 
 ABSL_FLAG(
     std::string, db, "",
@@ -48,6 +49,8 @@ absl::Status Run(const Program& program) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Serving> serving, program.start(open, clock));
   ServerSetup setup;
   setup.services = serving->services();
+  const std::unique_ptr<DescribedFiles> described = DescribedFiles::Read(OwnDescriptorSet());
+  if (described != nullptr) setup.pools.push_back(&described->pool());
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(setup));
   Log(Severity::kInfo, "ready", {{"store", NameOfDatabase(database)}});
   StoreHealth health(std::bind_front(&Serving::ProbeStore, serving.get()), clock,

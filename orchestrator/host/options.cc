@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <filesystem>
-#include <system_error>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/ascii.h"
@@ -13,6 +12,7 @@
 #include "common/base/host_port.h"
 #include "common/base/status_macros.h"
 #include "common/db/dsn.h"
+#include "common/rpc/own_descriptors.h"
 #include "orchestrator/host/definition_files.h"
 #include "orchestrator/host/instance_name.h"
 
@@ -82,12 +82,6 @@ namespace {
 
 constexpr char kResetFile[] = "reset.yaml";
 
-std::string OurDescriptorSet() {
-  std::error_code error;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
-  return (program.parent_path().parent_path() / "unwind.protoset").string();
-}
-
 absl::StatusOr<std::string> InstanceName() {
   const std::string given = absl::GetFlag(FLAGS_instance);
   const std::string name = given.empty() ? HostName() : given;
@@ -109,7 +103,7 @@ absl::StatusOr<Options> OptionsFromFlags() {
   RETURN_IF_ERROR(CheckStoreAndDatabase(absl::GetFlag(FLAGS_store), absl::GetFlag(FLAGS_db)));
   Options options;
   options.descriptors = absl::GetFlag(FLAGS_descriptors);
-  options.built_in_descriptors = OurDescriptorSet();
+  options.built_in_descriptors = OwnDescriptorSet();
   options.definitions = absl::GetFlag(FLAGS_definitions);
   options.enable_reset = absl::GetFlag(FLAGS_enable_reset);
   options.participants = absl::GetFlag(FLAGS_participants);

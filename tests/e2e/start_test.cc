@@ -220,13 +220,17 @@ bool HasComments(const std::shared_ptr<grpc::Channel>& channel, const std::strin
   return std::any_of(places.begin(), places.end(), [](const auto& place) { return place.has_leading_comments(); });
 }
 
-TEST(Ready, ReflectionShowsTheCommentsOfWhatTheOrchestratorServes) {
+TEST(Ready, ReflectionShowsTheCommentsOfWhatEachProgramServes) {
   ClusterOptions options;
   options.bin_dir = UNWIND_BIN_DIR;
   const auto cluster = Cluster::Start(options);
   ASSERT_TRUE(cluster.ok()) << cluster.status();
   EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kOrchestrator), "shop.checkout.v1.CheckoutService"));
   EXPECT_TRUE(HasComments((*cluster)->AdminChannel(Node::kOrchestrator), "saga.v1.SagaService"));
+  EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kOrder), "shop.order.v1.OrderService"));
+  EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kStock), "shop.stock.v1.StockService"));
+  EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kPayment), "shop.payment.v1.PaymentService"));
+  EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kGateway), "pg.v1.PaymentGateway"));
 }
 
 TEST(Instance, ASecondProcessUnderOneNameIsRefusedAndTheFirstGoesOn) {
