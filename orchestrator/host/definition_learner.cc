@@ -29,16 +29,17 @@ int DefinitionLearner::Learn() {
   return to_drive;
 }
 
+// What is not stored, or damaged there, may be stored yet by an instance that serves it; no caller waits for that.
 DefinitionLearner::Learnt DefinitionLearner::LearnOne(const DefinitionVersion& version, absl::Status& error) {
   const absl::StatusOr<StoredDefinition> stored = store_.LoadDefinition(version.name, version.version);
   if (stored.ok()) return Add(version, *stored);
-  if (absl::IsUnavailable(stored.status())) {
+  if (absl::IsNotFound(stored.status()) || absl::IsDataLoss(stored.status())) {
+    catalog_.GiveUp(version.name, version.version);
+    WarnOnce(version, stored.status().message());
+  } else {
     error = stored.status();
-    return Learnt::kNotYet;
   }
-  catalog_.GiveUp(version.name, version.version);
-  WarnOnce(version, stored.status().message());
-  return Learnt::kNotToDrive;
+  return Learnt::kNotYet;
 }
 
 DefinitionLearner::Learnt DefinitionLearner::Add(const DefinitionVersion& version, const StoredDefinition& stored) {

@@ -84,6 +84,9 @@ class FaultyStore final : public SagaStore {
   // What reads very many rows in one statement takes too long.
   void SetScansFail(bool fail) { scans_fail_ = fail; }
 
+  // Why no definition can be loaded. For the thread that loads them.
+  void SetDefinitionsFail(absl::Status why) { definitions_fail_ = std::move(why); }
+
   // Commits wait until it is false again.
   void SetCommitsWait(bool wait) { commits_wait_ = wait; }
 
@@ -193,6 +196,7 @@ class FaultyStore final : public SagaStore {
   }
   absl::Status PutDefinition(const StoredDefinition& definition) override { return store_.PutDefinition(definition); }
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override {
+    if (!definitions_fail_.ok()) return definitions_fail_;
     return store_.LoadDefinition(name, version);
   }
   absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override {
@@ -227,6 +231,7 @@ class FaultyStore final : public SagaStore {
   MemorySagaStore store_;
   std::atomic<int> calls_ = 0;
   std::function<void()> delay_;
+  absl::Status definitions_fail_;
   std::atomic<bool> away_ = false, broken_ = false, claims_are_silent_ = false, scans_fail_ = false;
   std::atomic<bool> commits_wait_ = false;
   std::mutex mutex_;

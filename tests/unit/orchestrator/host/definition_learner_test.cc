@@ -118,6 +118,30 @@ TEST_F(DefinitionLearnerTest, WhatCannotBeLearntStopsNothingElse) {
   EXPECT_TRUE(Knows(3));
 }
 
+// A right that was taken away comes back, and a statement that took too long does not the next time.
+TEST_F(DefinitionLearnerTest, AnErrorOfTheStoreIsTheFaultOfNoDefinition) {
+  Store(1, Yaml(1));
+  StoreSaga(1, SagaState::kRunning);
+  for (const absl::Status& why : {absl::InternalError("permission denied"), absl::DeadlineExceededError("too long"),
+                                  absl::UnavailableError("away")}) {
+    store_.SetDefinitionsFail(why);
+    EXPECT_EQ(learner_.Learn(), 0);
+    EXPECT_EQ(catalog_.Find("place-order", 1), nullptr);
+    EXPECT_FALSE(catalog_.TakeMissed().empty()) << "it may still be learnt after " << why;
+  }
+  store_.SetDefinitionsFail(absl::OkStatus());
+  EXPECT_EQ(learner_.Learn(), 1);
+  EXPECT_TRUE(Knows(1));
+}
+
+TEST_F(DefinitionLearnerTest, WhatIsStoredLaterIsLearnt) {
+  StoreSaga(1, SagaState::kRunning);
+  EXPECT_EQ(learner_.Learn(), 0);
+  Store(1, Yaml(1));
+  EXPECT_EQ(learner_.Learn(), 1);
+  EXPECT_TRUE(Knows(1));
+}
+
 // An instance that claims a saga whose participants it cannot reach only uses up the attempts.
 TEST_F(DefinitionLearnerTest, ADefinitionWithoutARouteIsLeftToOthers) {
   Store(1, Yaml(1));
