@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "orchestrator/engine/admission.h"
+#include "orchestrator/engine/undrivable_definitions.h"
 #include "orchestrator/engine/unreadable_rows.h"
 #include "orchestrator/engine/waiters.h"
 
@@ -29,6 +30,7 @@ struct DriverContext {
   Waiters waiters{clock, options.waiters_max};
   Waiters operators{clock, kOperatorsMax};  // apart from the callers, who may be too many
   UnreadableRows unreadable{observer};
+  UndrivableDefinitions undrivable{};
   KeyLookup* key_lookup = nullptr;
 };
 

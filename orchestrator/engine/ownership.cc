@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/base/log.h"
 #include "orchestrator/core/reading.h"
 #include "orchestrator/engine/key_lookup.h"
@@ -38,12 +37,7 @@ void AttachToExisting(DriverContext& context, const Saga& existing, const std::s
 LiveSaga* Ownership::Insert(Saga saga) {
   std::shared_ptr<const Definition> definition = context_.catalog.ToDrive(saga);
   if (definition == nullptr) {
-    // Once for each: its sagas may be many.
-    if (unknown_.emplace(saga.definition, saga.definition_version).second) {
-      Log(Severity::kError,
-          "a stored saga's definition is unknown, or has other steps; its sagas wait until the right one is given",
-          {{"saga_id", saga.id}, {"definition", saga.definition}, {"version", absl::StrCat(saga.definition_version)}});
-    }
+    context_.undrivable.Report(saga);
     return nullptr;
   }
   return &live_.Insert(std::move(saga), std::move(definition));

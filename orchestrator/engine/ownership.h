@@ -67,7 +67,6 @@ class Ownership {
   PendingCommit& pending_;
   std::map<std::string, Wanted> wanted_;             // by saga id
   std::map<std::string, std::int64_t> quarantined_;  // (saga id, the version that is stored)
-  std::set<std::pair<std::string, int>> unknown_;    // definitions and versions that were logged
 };
 
 }  // namespace unwind

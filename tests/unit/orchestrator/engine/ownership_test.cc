@@ -101,7 +101,8 @@ TEST_F(OwnershipTest, ASagaWhoseDefinitionCanOnlyBeReadIsLeftAlone) {
   EXPECT_EQ(context_.admission.in_flight(), 0u);
 }
 
-TEST_F(OwnershipTest, AnUnknownDefinitionIsLoggedOnceForAllItsSagas) {
+TEST_F(OwnershipTest, AnUnknownDefinitionIsLoggedOnceForAllItsSagasInWhateverShard) {
+  Ownership other_shard(context_, live_, pending_);
   Saga stored = Stored("a").saga;
   live_.Remove(*live_.Find("a"));
   testing::internal::CaptureStderr();
@@ -110,6 +111,7 @@ TEST_F(OwnershipTest, AnUnknownDefinitionIsLoggedOnceForAllItsSagas) {
     for (const char* id : {"b", "c", "d"}) {
       stored.id = id;
       EXPECT_EQ(ownership_.Recover(stored), nullptr);
+      EXPECT_EQ(other_shard.Recover(stored), nullptr);
     }
   }
   const std::string log = testing::internal::GetCapturedStderr();
