@@ -1,5 +1,4 @@
 // The orchestrator: what its parts are and how they are put together. The only file that names concrete types.
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -130,11 +129,9 @@ absl::Status Run(const Options& options) {
   RETURN_IF_ERROR(CheckHolder(holder, options.instance));
   ASSIGN_OR_RETURN(const Lease lease,
                    store->Acquire(options.instance, AddressOfThisProcess(server->port()), options.lease));
-  std::atomic<bool> recovered = false;
-  LeaseRenewal renewal(*store, lease, options.lease, [&](bool serving) {
-    if (recovered) server->SetServing(serving);
-  });
   Driver driver(*store, participants, catalog, clock, metrics, lease, options.driver);
+  LeaseRenewal renewal(*store, lease, options.lease, std::bind_front(&Driver::commits_fail, &driver),
+                       std::bind_front(&Server::SetServing, server.get()));
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
   SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, clock, SagaServiceOptions());
   const auto census = std::make_shared<SagaCensus>(clock);
@@ -147,8 +144,7 @@ absl::Status Run(const Options& options) {
         {{"instance", options.instance},
          {"store", NameOfDatabase(options.database)},
          {"definitions", absl::StrCat(catalog.Versions().size())}});
-    recovered = true;
-    server->SetServing(true);
+    renewal.Tell();
     Maintenance maintenance(*store, driver, learner, definitions, lease, options.retention);
     const Repeat counting(absl::ZeroDuration(), [&] { return census->TakeAgain(*store, options.instance); });
     const auto is_lost = [&] { return renewal.lost() || driver.lease_lost(); };

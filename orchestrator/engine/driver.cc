@@ -160,6 +160,8 @@ std::map<std::string, std::size_t> Driver::stuck() const {
 
 bool Driver::lease_lost() const { return context_->lease_lost; }
 
+bool Driver::commits_fail() const { return context_->shards_failing > 0; }
+
 void Driver::Stop() {
   key_lookup_->Stop();
   for (const std::shared_ptr<Shard>& shard : shards_) shard->mailbox().Stop();

@@ -119,6 +119,9 @@ class Driver {
   // The store refused this instance's lease: nothing is driven any more and the process should exit.
   bool lease_lost() const;
 
+  // A shard's last commit failed for the store's sake, and is repeated until it lands.
+  bool commits_fail() const;
+
   // Stops taking events, waits for the turn at hand. Unfinished sagas stay owned and are recovered by the next start.
   // Idempotent.
   void Stop();

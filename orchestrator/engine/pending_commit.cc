@@ -75,7 +75,14 @@ std::vector<Landed> PendingCommit::Commit() {
     }
     writes_max = part.size() / 2;
   }
+  SetFailing(!writes_.empty());
   return landed;
+}
+
+void PendingCommit::SetFailing(bool failing) {
+  if (failing == is_failing_) return;
+  is_failing_ = failing;
+  context_.shards_failing += failing ? 1 : -1;
 }
 
 // OK: `part`, one write that was refused with `status`, is at fault, since the store takes others. It may have begun to

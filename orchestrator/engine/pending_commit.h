@@ -51,6 +51,7 @@ class PendingCommit {
   absl::Status CommitPart(const std::vector<SagaWrite>& part, std::vector<Landed>& landed);
   absl::Status ProveRefusal(const std::vector<SagaWrite>& part, std::vector<Landed>& landed, absl::Status& status);
   void CommitFailed(const absl::Status& status);
+  void SetFailing(bool failing);
   Landed Take(const std::string& saga_id, absl::StatusOr<WriteResult> result);
 
   DriverContext& context_;
@@ -58,6 +59,7 @@ class PendingCommit {
   std::map<std::string, PendingWrite> pending_;  // by saga id
   std::vector<SagaWrite> writes_;                // of pending_, from when their commit was begun
   bool outcome_unknown_ = false;                 // a commit of writes_ failed, and may have landed
+  bool is_failing_ = false;                      // counted among the context's shards_failing
   absl::Time retry_at_ = absl::InfinitePast();
   absl::Duration pause_;  // the last; zero: the store answers
 };

@@ -1,5 +1,6 @@
 #include "orchestrator/host/lease_renewal.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -9,33 +10,46 @@
 namespace unwind {
 
 LeaseRenewal::LeaseRenewal(SagaStore& store, const Lease& lease, absl::Duration length,
-                           std::function<void(bool)> set_serving)
+                           std::function<bool()> commits_fail, std::function<void(bool)> set_serving)
     : store_(store),
       lease_(lease),
       length_(length),
+      commits_fail_(std::move(commits_fail)),
       set_serving_(std::move(set_serving)),
       renewed_at_(SteadyNow()),
+      committed_at_(renewed_at_),
       renewing_(length / 3, [this] { return Renew(); }) {}
+
+void LeaseRenewal::Tell() {
+  const std::lock_guard lock(mutex_);
+  telling_ = true;
+  set_serving_(serving_);
+}
 
 absl::Duration LeaseRenewal::Renew() {
   const absl::Status renewed = store_.Renew(lease_, length_);
   if (absl::IsAborted(renewed)) lost_ = true;
-  if (renewed.ok()) {
-    renewed_at_ = SteadyNow();
+  if (!renewed.ok()) Log(Severity::kWarning, "the lease was not renewed", {{"error", renewed.message()}});
+  const bool commits_land = !commits_fail_();
+  const absl::Time now = SteadyNow();
+  if (renewed.ok()) renewed_at_ = now;
+  if (commits_land) committed_at_ = now;
+  if (renewed.ok() && commits_land) {
     SetServing(true);
     return length_ / 3;
   }
-  Log(Severity::kWarning, "the lease was not renewed", {{"error", renewed.message()}});
-  if (SteadyNow() - renewed_at_ > length_) SetServing(false);
+  if (now - std::min(renewed_at_, committed_at_) > length_) SetServing(false);
   return length_ / 15;
 }
 
 void LeaseRenewal::SetServing(bool serving) {
+  const std::lock_guard lock(mutex_);
   if (serving == serving_) return;
   serving_ = serving;
   Log(serving ? Severity::kInfo : Severity::kError,
-      serving ? "the store answers again" : "the store has refused every write for as long as the lease lasts");
-  set_serving_(serving);
+      serving ? "the store takes writes again"
+              : "the store has refused the lease or what was decided of sagas for as long as the lease lasts");
+  if (telling_) set_serving_(serving);
 }
 
 }  // namespace unwind

@@ -26,6 +26,7 @@ constexpr absl::Duration kDeadline = absl::Seconds(2);       // of one call; the
 constexpr absl::Duration kSagaDeadline = absl::Seconds(30);  // of place_order.yaml
 constexpr absl::Duration kDrain = absl::Seconds(2);
 constexpr absl::Duration kStopPatience = absl::Seconds(6);
+constexpr absl::Duration kLease = absl::Seconds(3);
 
 // How long the store is away. UNWIND_STORE_AWAY=60s plays it longer.
 absl::Duration AwayFor() {
@@ -44,7 +45,9 @@ class StoreAway : public ShopTest, public testing::WithParamInterface<Away> {
     proxy_ = FaultProxy::Start().value();
     network_ = TestsOnPostgres() ? LossyNetwork::Make() : absl::FailedPreconditionError("a file is on no network");
     ClusterOptions options;
-    options.extra_flags = {{Node::kOrchestrator, {absl::StrCat("--drain=", absl::FormatDuration(kDrain))}}};
+    options.extra_flags = {{Node::kOrchestrator,
+                            {absl::StrCat("--drain=", absl::FormatDuration(kDrain)),
+                             absl::StrCat("--lease=", absl::FormatDuration(kLease))}}};
     options.database_link = [](Node node, const std::string& address) {
       std::string& link = links_[node];
       if (!link.empty()) return link;
@@ -111,6 +114,15 @@ class StoreAway : public ShopTest, public testing::WithParamInterface<Away> {
         std::filesystem::rename(away ? here : there, away ? there : here);
       }
     }
+  }
+
+  // By another connection, so that the orchestrator's lease is renewed as before.
+  void RenameSagaTable(const char* from, const char* to) {
+    const auto database = Connection::Open(cluster_->Database(Node::kOrchestrator)).value();
+    EXPECT_TRUE(IsOk(database->Write([&](soci::session& sql) {
+      sql << absl::StrCat("ALTER TABLE ", from, " RENAME TO ", to);
+      return absl::OkStatus();
+    })));
   }
 
   // Each buyer calls again and again, under one key, until `stop`.
@@ -201,6 +213,22 @@ TEST_P(StoreAway, HealthOfAServiceSaysSoWhileItsStoreIsAway) {
   EXPECT_TRUE(Eventually(kPatience, [&] { return all_are(true); }));
   PlaceOrderResponse response;
   EXPECT_TRUE(shop_.Place(Shop::Order("member-1", NewProduct(1)), &response, kPatience).ok());
+}
+
+TEST_P(StoreAway, HealthOfTheOrchestratorSaysSoWhileItsSagasCannotBeStored) {
+  if (GetParam() != Away::kHangs) GTEST_SKIP() << "the table is away in one way only";
+  const auto channel = cluster_->Channel(Node::kOrchestrator);
+  const std::string product = NewProduct(1);
+  EXPECT_TRUE(IsServing(channel));
+  RenameSagaTable("saga", "saga_away");
+  const auto request = Shop::Order("member-1", product);
+  EXPECT_EQ(Reason(Placing(channel, request, kDeadline).Wait()), "STORE_UNAVAILABLE");
+  EXPECT_TRUE(Eventually(kPatience, [&] { return !IsServing(channel); }));
+  EXPECT_TRUE(IsServing(channel, "")) << "it lives";
+  RenameSagaTable("saga_away", "saga");
+  EXPECT_TRUE(Eventually(kPatience, [&] { return IsServing(channel); }));
+  PlaceOrderResponse response;
+  EXPECT_TRUE(shop_.Place(request, &response, kPatience).ok());
 }
 
 INSTANTIATE_TEST_SUITE_P(Which, StoreAway, testing::Values(Away::kHangs, Away::kLosesPackets),

@@ -248,10 +248,12 @@ TEST_F(DriverTest, WhileTheStoreIsAwayCallersAreAnsweredAndNothingUnstoredIsSaid
   EXPECT_EQ(GetErrorInfo(early.Await(1)[0].status).reason, "STORE_UNAVAILABLE");
   Answers unstored;
   Accept(life.driver, "other", unstored, "h", clock_.Now() + absl::Milliseconds(100));
+  EXPECT_TRUE(life.driver.commits_fail());
   store_.SetAway(false);
   Answers late;
   Accept(life.driver, "k", late);
   EXPECT_EQ(late.Await(1)[0].saga.state, SagaState::kCompleted);
+  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return !life.driver.commits_fail(); }));
   EXPECT_EQ(unstored.Await(1).size(), 1u);
 }
 

@@ -102,6 +102,23 @@ TEST_F(PendingCommitTest, TheStoreIsAskedLessOftenTheLongerItIsAway) {
   EXPECT_FALSE(pending_.StoreIsDown(clock_.Now()));
 }
 
+// What is away is told by health; a saga at fault says nothing of the store.
+TEST_F(PendingCommitTest, AShardIsFailingFromAFailedCommitUntilOneLands) {
+  Start("a");
+  store_.Refuse("a");
+  pending_.Commit();
+  EXPECT_EQ(context_.shards_failing, 0);
+  Start("b");
+  store_.SetAway(true);
+  for (int i = 0; i < 3; ++i) {
+    pending_.Commit();
+    EXPECT_EQ(context_.shards_failing, 1);
+  }
+  store_.SetAway(false);
+  pending_.Commit();
+  EXPECT_EQ(context_.shards_failing, 0);
+}
+
 TEST_F(PendingCommitTest, AFencedCommitEndsTheLease) {
   Start("a");
   ASSERT_TRUE(store_.Acquire("one", "", absl::Seconds(15)).ok());

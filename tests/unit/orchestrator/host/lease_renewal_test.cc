@@ -15,8 +15,9 @@ class LeaseRenewalTest : public testing::Test {
   FaultyStore store_;
   const Lease lease_ = *store_.Acquire("one", "", kLength);
   std::atomic<int> told_ = 0;
-  std::atomic<bool> serving_ = true;
-  LeaseRenewal renewal_{store_, lease_, kLength, [this](bool serving) {
+  std::atomic<bool> serving_ = true, commits_fail_ = false;
+  LeaseRenewal renewal_{store_, lease_, kLength, [this] { return commits_fail_.load(); },
+                        [this](bool serving) {
                           serving_ = serving;
                           ++told_;
                         }};
@@ -29,13 +30,31 @@ TEST_F(LeaseRenewalTest, TheLeaseIsLostToWhoAcquiresItUnderTheSameName) {
 }
 
 TEST_F(LeaseRenewalTest, HealthIsToldWhileTheStoreIsAwayForLongerThanTheLease) {
+  renewal_.Tell();
   store_.SetAway(true);
   EXPECT_TRUE(Eventually(kPatience, [&] { return !serving_; }));
   store_.SetAway(false);
   EXPECT_TRUE(Eventually(kPatience, [&] { return serving_.load(); }));
   EXPECT_FALSE(renewal_.lost());
   renewal_.Stop();
-  EXPECT_GE(told_, 2);
+  EXPECT_GE(told_, 3);
+}
+
+// A right may be missing on the sagas' table alone.
+TEST_F(LeaseRenewalTest, HealthIsToldWhileSagasCannotBeStoredThoughTheLeaseIsRenewed) {
+  renewal_.Tell();
+  commits_fail_ = true;
+  EXPECT_TRUE(Eventually(kPatience, [&] { return !serving_; }));
+  commits_fail_ = false;
+  EXPECT_TRUE(Eventually(kPatience, [&] { return serving_.load(); }));
+}
+
+TEST_F(LeaseRenewalTest, HealthIsToldOnceItIsAskedForAndThenHowItIs) {
+  commits_fail_ = true;
+  EXPECT_TRUE(Eventually(kPatience, [&] {
+    renewal_.Tell();
+    return !serving_;
+  }));
 }
 
 }  // namespace
