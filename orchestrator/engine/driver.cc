@@ -66,8 +66,14 @@ absl::Status Driver::Recover() {
   }
 }
 
+bool Driver::IsRecovering() const {
+  return std::any_of(shards_.begin(), shards_.end(),
+                     [](const std::shared_ptr<Shard>& shard) { return shard->mailbox().has_recovered(); });
+}
+
 absl::StatusOr<int> Driver::Claim(int limit) {
-  if (context_->owns_unknown.exchange(false)) {
+  // A store that is read and not written keeps the shards from what was recovered, and may do so for long.
+  if (!IsRecovering() && context_->owns_unknown.exchange(false)) {
     if (absl::Status status = Recover(); !status.ok()) {
       context_->owns_unknown = true;
       return status;

@@ -129,6 +129,7 @@ class Driver {
  private:
   Shard& ShardOf(const std::string& saga_id);
   void PostRecovered(std::vector<Saga>& sagas);
+  bool IsRecovering() const;  // some of these are not driven yet
 
   const std::shared_ptr<struct DriverContext> context_;
   std::mutex mutex_;

@@ -22,7 +22,7 @@ void KeyLookup::Start() {
 void KeyLookup::Find(KeyCaller caller) {
   if (queue_.has_value()) {
     const std::function<void(Progress)> answered = caller.waiter.answered;
-    if (!queue_->Push(std::move(caller))) answered({.status = Overloaded(), .saga = {}});
+    if (!queue_->Push(std::move(caller))) answered({.status = TooManyWait(), .saga = {}});
     return;
   }
   std::vector<KeyCaller> callers;

@@ -33,19 +33,24 @@ const Waiter* WaiterOf(const Mail& mail) {
   return nullptr;
 }
 
+std::deque<Mail>& Mailbox::QueueOf(const Mail& mail) {
+  if (std::holds_alternative<EventMail>(mail)) return events_;
+  if (std::holds_alternative<RecoverMail>(mail)) return recovered_;
+  return std::holds_alternative<AskMail>(mail) ? operators_ : callers_;
+}
+
 void Mailbox::Post(Mail mail) {
   {
     std::lock_guard lock(mutex_);
-    auto& own = std::holds_alternative<RecoverMail>(mail) ? recovered_ : events_;
-    const Waiter* const waiter = WaiterOf(mail);
-    if (waiter != nullptr) expiry_ = std::min(expiry_, waiter->answer_by);
-    if (std::holds_alternative<AskMail>(mail)) {
-      callers_.push_front(std::move(mail));
-    } else {
-      (waiter == nullptr ? own : callers_).push_back(std::move(mail));
-    }
+    if (const Waiter* const waiter = WaiterOf(mail)) expiry_ = std::min(expiry_, waiter->answer_by);
+    QueueOf(mail).push_back(std::move(mail));
   }
   wake_.notify_one();
+}
+
+bool Mailbox::has_recovered() {
+  std::lock_guard lock(mutex_);
+  return !recovered_.empty();
 }
 
 bool Mailbox::Wait(absl::Duration wait, bool reads) {
@@ -78,21 +83,27 @@ std::vector<Mail> Mailbox::Drain() {
     take(events_);
     take(events_);
     take(recovered_);
-    take(callers_);
+    take(operators_.empty() ? callers_ : operators_);
   }
   return mails;
 }
 
 std::vector<Mail> Mailbox::TakeExpired(absl::Time now) {
   std::lock_guard lock(mutex_);
-  if (expiry_ > now) return {};
-  const auto stays = [now](const Mail& mail) { return WaiterOf(mail)->answer_by > now; };
-  const auto first = std::stable_partition(callers_.begin(), callers_.end(), stays);
-  std::vector<Mail> expired(std::make_move_iterator(first), std::make_move_iterator(callers_.end()));
-  callers_.erase(first, callers_.end());
+  std::vector<Mail> expired;
+  if (expiry_ > now) return expired;
   expiry_ = absl::InfiniteFuture();
-  for (const Mail& mail : callers_) expiry_ = std::min(expiry_, WaiterOf(mail)->answer_by);
+  TakeExpired(operators_, now, expired);
+  TakeExpired(callers_, now, expired);
   return expired;
+}
+
+void Mailbox::TakeExpired(std::deque<Mail>& queue, absl::Time now, std::vector<Mail>& expired) {
+  const auto stays = [now](const Mail& mail) { return WaiterOf(mail)->answer_by > now; };
+  const auto first = std::stable_partition(queue.begin(), queue.end(), stays);
+  std::move(first, queue.end(), std::back_inserter(expired));
+  queue.erase(first, queue.end());
+  for (const Mail& mail : queue) expiry_ = std::min(expiry_, WaiterOf(mail)->answer_by);
 }
 
 }  // namespace unwind

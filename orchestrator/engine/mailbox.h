@@ -43,22 +43,29 @@ class Mailbox {
   Mailbox(std::size_t batch_max, std::size_t bytes_max) : batch_max_(batch_max), bytes_max_(bytes_max) {}
 
   // Never blocks and never refuses: admitted sagas are bounded by in_flight_max, replies by the calls in flight,
-  // callers and operators by those who may wait. An operator comes before the callers, who may be very many.
+  // callers and operators by those who may wait, recovered sagas by who posts them (has_recovered). An operator comes
+  // before the callers, who may be very many, and after the operators who asked before.
   void Post(Mail mail);
+
+  // Whether sagas that were recovered wait to be driven.
+  bool has_recovered();
 
   // Waits at most `wait` for mail, if the shard `reads` any. False once Stop was called.
   bool Wait(absl::Duration wait, bool reads);
   void Stop();
 
   // The mails of one turn, about batch_max of them or bytes_max bytes. Half of them are events of running sagas (S11),
-  // a quarter each recovered sagas and callers; where one queue has fewer, the others have more, and none starves.
+  // a quarter each recovered sagas and who is answered; where one queue has fewer, the others have more, and none
+  // starves.
   std::vector<Mail> Drain();
 
-  // The callers whose time is up.
+  // The callers and operators whose time is up.
   std::vector<Mail> TakeExpired(absl::Time now);
 
  private:
-  std::size_t size() const { return events_.size() + recovered_.size() + callers_.size(); }
+  std::size_t size() const { return events_.size() + recovered_.size() + operators_.size() + callers_.size(); }
+  std::deque<Mail>& QueueOf(const Mail& mail);
+  void TakeExpired(std::deque<Mail>& queue, absl::Time now, std::vector<Mail>& expired);
 
   const std::size_t batch_max_;
   const std::size_t bytes_max_;
@@ -66,8 +73,9 @@ class Mailbox {
   std::condition_variable wake_;
   std::deque<Mail> events_;  // guarded by mutex_, as all below
   std::deque<Mail> recovered_;
+  std::deque<Mail> operators_;
   std::deque<Mail> callers_;                    // the admission queue
-  absl::Time expiry_ = absl::InfiniteFuture();  // no caller's time is up before
+  absl::Time expiry_ = absl::InfiniteFuture();  // nobody's time is up before
   bool stopped_ = false;
 };
 

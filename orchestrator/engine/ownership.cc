@@ -82,7 +82,7 @@ void Ownership::Attach(AttachMail mail) {
   const std::function<void(Progress)>& answered = mail.waiter.answered;
   LiveSaga* const live = live_.Find(mail.saga_id);
   const std::size_t waiting = live == nullptr ? wanted_[mail.saga_id].waiters.size() : live->waiters.size();
-  if (waiting >= kWaitersPerSagaMax) return answered({.status = Overloaded(), .saga = {}});
+  if (waiting >= kWaitersPerSagaMax) return answered({.status = TooManyWait(), .saga = {}});
   if (live == nullptr) return wanted_[mail.saga_id].waiters.push_back(std::move(mail.waiter));
   if (mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
   const bool is_stored = !live->stale && !pending_.Has(mail.saga_id);

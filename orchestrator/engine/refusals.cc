@@ -28,6 +28,14 @@ absl::Status Overloaded() {
       absl::Seconds(1));
 }
 
+absl::Status TooManyWait() {
+  return WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted,
+                                  "too many callers wait; this call did nothing, but one before it with the same key "
+                                  "may have: repeat it with the same key",
+                                  {.reason = "OVERLOADED", .domain = kSagaDomain, .metadata = {}}),
+                        absl::Seconds(1));
+}
+
 absl::Status KeyReused() {
   return MakeError(absl::StatusCode::kInvalidArgument,
                    "the idempotency key was used before with another request; use a new key for a new request",

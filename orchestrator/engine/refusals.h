@@ -10,8 +10,12 @@
 
 namespace unwind {
 
-// RESOURCE_EXHAUSTED OVERLOADED: nothing was started or noted.
+// RESOURCE_EXHAUSTED OVERLOADED: no saga has the caller's key, and none was started.
 absl::Status Overloaded();
+
+// RESOURCE_EXHAUSTED OVERLOADED: the call did nothing. Whether an earlier one with its key started a saga was not
+// looked up, or one did.
+absl::Status TooManyWait();
 
 // INVALID_ARGUMENT KEY_REUSED.
 absl::Status KeyReused();

@@ -77,7 +77,7 @@ void Shard::AnswerExpired() {
   for (const Mail& mail : mailbox_.TakeExpired(now_)) {
     const auto* const accept = std::get_if<AcceptMail>(&mail);
     if (accept != nullptr) context_.admission.Leave(accept->saga.definition->plan().name);
-    WaiterOf(mail)->answered({.status = is_away ? StoreSilent() : Overloaded(), .saga = {}});
+    WaiterOf(mail)->answered({.status = is_away ? StoreSilent() : TooManyWait(), .saga = {}});
   }
 }
 
@@ -95,7 +95,7 @@ bool Shard::Turn() {
     for (RecoverMail& recovered : ownership_.Load(now_)) Handle(std::move(recovered));
   }
   if (pending_.empty()) return worked;
-  if (!pending_.StoreIsDown(now_)) {
+  if (!pending_.StoreIsDown(context_.clock.Now())) {  // a load may have found that out only now, and late
     for (Landed& landed : pending_.Commit()) Act(std::move(landed));
     AnswerExpired();  // the commit may have taken long
   }
@@ -136,7 +136,7 @@ void Shard::Handle(AcceptMail mail) {
   NewSaga& fresh = mail.saga;
   if (mail.waiter.answer_by <= now_) {  // its caller is gone, and would not expect it to start now
     context_.admission.Leave(fresh.definition->plan().name);
-    return mail.waiter.answered({.status = Overloaded(), .saga = {}});
+    return mail.waiter.answered({.status = TooManyWait(), .saga = {}});
   }
   Saga saga;
   saga.id = mail.saga_id;

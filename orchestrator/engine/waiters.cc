@@ -24,7 +24,7 @@ std::optional<Waiter> Waiters::Add(absl::Time answer_by, std::function<void(cons
     std::unique_lock lock(mutex_);
     if (waiting_.size() >= waiters_max_) {
       lock.unlock();
-      answered({.status = Overloaded(), .saga = {}});
+      answered({.status = TooManyWait(), .saga = {}});
       return std::nullopt;
     }
     place.second = ++added_;
@@ -44,6 +44,10 @@ std::function<void(Progress)> Waiters::Take(const Place& place) {
 
 absl::Time Waiters::NextLate() const {
   std::lock_guard lock(mutex_);
+  return NextLateLocked();
+}
+
+absl::Time Waiters::NextLateLocked() const {
   return waiting_.empty() ? absl::InfiniteFuture() : waiting_.begin()->first.first;
 }
 
@@ -65,9 +69,9 @@ void Waiters::Start() {
 void Waiters::Run() {
   for (;;) {
     AnswerLate();
-    const absl::Duration wait = std::clamp(NextLate() - clock_.Now(), absl::ZeroDuration(), kWaitMax);
     std::unique_lock lock(mutex_);
     if (stopped_) return;
+    const absl::Duration wait = std::clamp(NextLateLocked() - clock_.Now(), absl::ZeroDuration(), kWaitMax);
     changed_.wait_for(lock, absl::ToChronoMicroseconds(wait + absl::Microseconds(1)));
     if (stopped_) return;
   }

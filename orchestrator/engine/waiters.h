@@ -51,6 +51,7 @@ class Waiters {
   using Place = std::pair<absl::Time, std::uint64_t>;  // (when its shard is late, a number)
 
   std::function<void(Progress)> Take(const Place& place);
+  absl::Time NextLateLocked() const;
   void Run();
 
   const Clock& clock_;

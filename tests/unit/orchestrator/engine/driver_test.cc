@@ -23,6 +23,7 @@ namespace {
 
 using testing::Contains;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::Not;
 
 // Collects answers; Await returns once `n` have come or fails after a minute.
@@ -112,6 +113,43 @@ TEST_F(DriverTest, WhoIsToldThatItsSagaIsOverFindsRoomForAnother) {
                 [&](const Progress&) { in_flight = driver.in_flight(); });
   while (driver.Turn()) continue;
   EXPECT_EQ(in_flight, 0u);
+}
+
+TEST_F(DriverTest, WhatWasRecoveredIsNotRecoveredAgainBeforeItIsDriven) {
+  Know(Sequence());
+  Answers answers;
+  {
+    Life life(
+        *this, [](const Call&) { return std::nullopt; }, clock_);
+    Accept(life.driver, "k", answers);
+    EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return !life.participants.paths().empty(); }));
+  }
+  ScriptedParticipants participants([](const Call&) { return OkResult(); });
+  Driver driver(store_, participants, catalog_, clock_, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.seed = 1});
+  store_.SetClaimsAreSilent(true);
+  const int before = store_.pages();
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(driver.Claim(10).ok());
+  EXPECT_LE(store_.pages() - before, 2) << "a page with the saga, and one without";
+  while (driver.Turn()) continue;
+  EXPECT_FALSE(driver.Claim(10).ok());
+  EXPECT_GT(store_.pages() - before, 2) << "then it may own more";
+}
+
+TEST_F(DriverTest, ATurnAsksAStoreNothingMoreThatWasLateToSayThatItIsAway) {
+  Know(Sequence());
+  ManualClock clock;
+  ScriptedParticipants participants([](const Call&) { return OkResult(); });
+  Driver driver(store_, participants, catalog_, clock, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.seed = 1});
+  store_.SetAway(true);
+  store_.SetDelay([&clock] { clock.Advance(absl::Seconds(3)); });
+  Answers answers;
+  driver.Ask("one that must be loaded", CancelRequested{}, 0, answers.Taker());
+  Accept(driver, "k", answers);
+  const int before = store_.calls();
+  driver.Turn();
+  EXPECT_EQ(store_.calls() - before, 1);
 }
 
 TEST_F(DriverTest, NothingIsSentThatIsNotStoredFirst) {
@@ -720,6 +758,7 @@ TEST_F(DriverTest, AFullHouseRefusesNewSagasButAnswersForItsOwn) {
   const absl::Status status = refused.Await(1)[0].status;
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(GetErrorInfo(status).reason, "OVERLOADED");
+  EXPECT_THAT(status.message(), HasSubstr("nothing was started"));
   Answers again;
   Accept(life.driver, "k1", again, "h", clock_.Now() + absl::Seconds(1));
   EXPECT_EQ(again.Await(1)[0].saga.state, SagaState::kRunning);
@@ -771,7 +810,9 @@ TEST_F(DriverTest, WhoFindsNoPlaceInATurnIsToldThatTooMuchIsAskedNotThatTheStore
   EXPECT_EQ(driver.in_flight(), 1u);
   clock.Advance(absl::Seconds(1));
   driver.Turn();
-  EXPECT_EQ(GetErrorInfo(answers.Await(1)[0].status).reason, "OVERLOADED");
+  const absl::Status told = answers.Await(1)[0].status;
+  EXPECT_EQ(GetErrorInfo(told).reason, "OVERLOADED");
+  EXPECT_THAT(told.message(), HasSubstr("may have: repeat it with the same key")) << "its key was not looked up";
   EXPECT_EQ(driver.in_flight(), 0u);
   EXPECT_TRUE(store_.List({}).value().sagas.empty());
 }

@@ -89,6 +89,14 @@ TEST(MailboxTest, ADrainIsBoundedByBytesToo) {
   EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("2", "3"));
 }
 
+TEST(MailboxTest, OperatorsAreServedInTheOrderInWhichTheyAsked) {
+  Mailbox mailbox(1, kBytesMax);
+  mailbox.Post(Operator("first"));
+  mailbox.Post(Operator("second"));
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("first"));
+  EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("second"));
+}
+
 TEST(MailboxTest, AnOperatorComesBeforeTheCallersHoweverMany) {
   Mailbox mailbox(2, kBytesMax);
   for (int i = 0; i < 10'000; ++i) mailbox.Post(Caller("caller"));

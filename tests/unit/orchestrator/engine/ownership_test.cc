@@ -221,6 +221,7 @@ TEST_F(OwnershipTest, OnlySoManyMayWaitForOneSaga) {
   for (int i = 0; i < 1001; ++i) ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
   ASSERT_THAT(answers_, SizeIs(1));
   EXPECT_EQ(GetErrorInfo(answers_[0].status).reason, "OVERLOADED");
+  EXPECT_THAT(std::string(answers_[0].status.message()), testing::HasSubstr("repeat it with the same key"));
   ownership_.Load(clock_.Now());
   ASSERT_NE(live_.Find("a"), nullptr);
   ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});

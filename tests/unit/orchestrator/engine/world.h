@@ -106,6 +106,8 @@ class FaultyStore final : public SagaStore {
 
   // Calls that commit, load, claim or take.
   int calls() const { return calls_; }
+  // Pages of own sagas that were read.
+  int pages() const { return pages_; }
   // What happens while such a call lasts.
   void SetDelay(std::function<void()> delay) { delay_ = std::move(delay); }
 
@@ -175,6 +177,7 @@ class FaultyStore final : public SagaStore {
     return away_ ? Away() : store_.Renew(lease, length);
   }
   absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after, int limit) override {
+    ++pages_;
     absl::StatusOr<SagaPage> page = store_.LoadOwned(lease, after, limit);
     if (page.ok()) Damage(*page);
     return page;
@@ -229,7 +232,7 @@ class FaultyStore final : public SagaStore {
   static absl::Status Away() { return absl::UnavailableError("the store is away"); }
 
   MemorySagaStore store_;
-  std::atomic<int> calls_ = 0;
+  std::atomic<int> calls_ = 0, pages_ = 0;
   std::function<void()> delay_;
   absl::Status definitions_fail_;
   std::atomic<bool> away_ = false, broken_ = false, claims_are_silent_ = false, scans_fail_ = false;
