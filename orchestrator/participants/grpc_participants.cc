@@ -80,6 +80,9 @@ class GrpcParticipants::Target {
     explicit Connection(const std::shared_ptr<grpc::Channel>& channel) : stub(channel) {}
     grpc::GenericStub stub;
     absl::Time cut_at = absl::InfinitePast();  // when a call's end said last that it ended
+
+    // Whether a call that is sent `at` that time makes a connection anew rather than share that end.
+    bool IsSettled(absl::Time at) const { return at - cut_at > kSettled; }
   };
   struct Out {
     std::function<void(CallResult)> done;
@@ -192,7 +195,9 @@ std::unique_ptr<GrpcParticipants::Target::Connection> GrpcParticipants::Target::
 
 GrpcParticipants::Target::Connection& GrpcParticipants::Target::PickLocked(bool alone) {
   if (!alone) return *shared_[turn_++ % shared_.size()];
-  if (free_.empty()) {
+  // A connection that has just ended would share its end with the call, which would then never be at fault.
+  const bool is_settled = !free_.empty() && free_.front()->IsSettled(SteadyNow());
+  if (free_.empty() || (!is_settled && private_.size() < CallQueue::kAloneMax)) {
     private_.push_back(NewConnection());
     return *private_.back();
   }
@@ -203,7 +208,7 @@ GrpcParticipants::Target::Connection& GrpcParticipants::Target::PickLocked(bool 
 
 // One that was alone, unless it may have got the connection that the call before it had ended.
 bool GrpcParticipants::Target::IsAtFaultLocked(const Out& out) const {
-  return out.ticket.alone && out.sent - out.connection->cut_at > kSettled;
+  return out.ticket.alone && out.connection->IsSettled(out.sent);
 }
 
 void GrpcParticipants::Target::Tell(HeldBack::Say say, const Failure& last) const {

@@ -65,28 +65,29 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
     const Node to = TargetOf(request.method);
     const bool resolves = request.Metadata("saga-phase") == "resolve";
     if (home_.bug_ == Bug::kResolveIgnored && resolves) {
-      return Hear(weak, done, {NeverHappened(), "", false});
+      return Hear(weak, done, {NeverHappened(), "", false}, call.alone);
     }
     const bool not_undone = home_.bug_ == Bug::kStepNotUndone;
     const Request copy = not_undone ? request : Request();
-    home_.network_.Call(home_.node_, to, std::move(request),
-                        [this, weak, not_undone, copy, resolves, done = std::move(done)](Reply reply) {
-                          const bool final = reply.effect_free && !resolves;
-                          if (final && home_.faults_.Strikes(Fault::kRefusalRecoded, 0.5)) {
-                            reply.status = Recoded(reply.status);
-                          }
-                          if (not_undone && IsUnknownAction(copy, reply)) {
-                            reply.status = absl::FailedPreconditionError("taken as refused");
-                            reply.effect_free = true;
-                          }
-                          const auto mine = weak.lock();
-                          if (mine == nullptr || !mine->alive) return;
-                          if (home_.faults_.Strikes(Fault::kMailLost, 0.02)) {
-                            home_.begin_anew_ = true;
-                            return home_.world_.Tell(NameOf(home_.node_), "loses an answer in its mailbox");
-                          }
-                          Hear(weak, done, std::move(reply));
-                        });
+    home_.network_.Call(
+        home_.node_, to, std::move(request),
+        [this, weak, not_undone, copy, resolves, alone = call.alone, done = std::move(done)](Reply reply) {
+          const bool final = reply.effect_free && !resolves;
+          if (final && home_.faults_.Strikes(Fault::kRefusalRecoded, 0.5)) {
+            reply.status = Recoded(reply.status);
+          }
+          if (not_undone && IsUnknownAction(copy, reply)) {
+            reply.status = absl::FailedPreconditionError("taken as refused");
+            reply.effect_free = true;
+          }
+          const auto mine = weak.lock();
+          if (mine == nullptr || !mine->alive) return;
+          if (home_.faults_.Strikes(Fault::kMailLost, 0.02)) {
+            home_.begin_anew_ = true;
+            return home_.world_.Tell(NameOf(home_.node_), "loses an answer in its mailbox");
+          }
+          Hear(weak, done, std::move(reply), alone);
+        });
   }
 
   void OnStarted(const Saga&) override {}
@@ -114,7 +115,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
   absl::Time next_turn = absl::InfiniteFuture();
 
  private:
-  void Hear(const std::weak_ptr<Process>& weak, const std::function<void(CallResult)>& done, Reply reply) {
+  void Hear(const std::weak_ptr<Process>& weak, const std::function<void(CallResult)>& done, Reply reply, bool alone) {
     const auto mine = weak.lock();
     if (mine == nullptr || !mine->alive) return;
     if (reply.cut && home_.bug_ == Bug::kCutRefused) {
@@ -124,7 +125,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
     result.failure = ReadFailure(ToGrpc(reply.status));
     result.effect_free = !reply.status.ok() && reply.effect_free;
     result.is_answered = !reply.cut;
-    result.by_transport = reply.cut;
+    result.by_transport = reply.cut && !alone;  // one that was alone is at fault itself
     if (reply.status.ok()) result.reply = std::move(reply.bytes);
     if (!reply.status.ok() && home_.faults_.Strikes(Fault::kAsksToWait, 0.3)) {
       result.retry_after = home_.world_.dice().Spread(absl::Milliseconds(1), absl::Minutes(2));

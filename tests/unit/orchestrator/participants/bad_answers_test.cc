@@ -100,6 +100,12 @@ TEST_P(ConnectionEndsTest, CutsTheOthersOnceAndThenOnlyItself) {
   EXPECT_EQ(held.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
 }
 
+// However soon it comes again: else it would be sent for ever and spend no attempt.
+TEST_P(ConnectionEndsTest, IsAtFaultEachTimeItIsAlone) {
+  acts_ = GetParam().acts;
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(Invoke("bad", true).by_transport) << i;
+}
+
 INSTANTIATE_TEST_SUITE_P(Connections, ConnectionEndsTest, testing::ValuesIn(Those(true)),
                          [](const auto& test) { return test.param.name; });
 
