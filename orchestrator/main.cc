@@ -41,7 +41,6 @@
 namespace unwind {
 namespace {
 
-constexpr absl::Duration kStopMax = absl::Seconds(3);  // from the end of the drain to the end of the process
 constexpr char kUsage[] =
     "serves sagas from definition files.\n\n"
     "  orchestrator --definitions=sagas --participants=shop.stock.v1.StockService=127.0.0.1:7002,... "
@@ -61,8 +60,8 @@ absl::Status CheckAllRoutes(const Definitions& definitions, const Routes& routes
 }
 
 absl::StatusOr<std::unique_ptr<SociSagaStore>> OpenStore(const Options& options) {
-  // One writer for each shard, and one for claims and purges.
-  const int writers = static_cast<int>(options.driver.shards) + 1;
+  // One writer for each shard, one for claims and one for purges: no turn waits for either.
+  const int writers = static_cast<int>(options.driver.shards) + 2;
   return SociSagaStore::Open(options.database, writers, options.lease);
 }
 
@@ -89,13 +88,6 @@ ServerSetup ServerFor(const Definitions& definitions, const DescriptorSets& desc
       "own (--instance)",
       {{"instance", instance}});
   std::_Exit(1);
-}
-
-// A store that does not answer must not hold up the stop. Nothing is lost: what was decided and not stored was not
-// acted on, and the next owner goes on from the rows.
-[[noreturn]] absl::Duration LeaveWithoutTheStore() {
-  Log(Severity::kWarning, "the store does not answer: the process ends without it, and its lease runs on", {});
-  std::_Exit(0);
 }
 
 absl::Status Run(const Options& options) {
@@ -135,7 +127,6 @@ absl::Status Run(const Options& options) {
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
   SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, clock, SagaServiceOptions());
   const auto census = std::make_shared<SagaCensus>(clock);
-  std::optional<Repeat> stop_limit;
   driver.Start();
   absl::Status status = server->Serve(ServerFor(definitions, descriptors, service, methods, driver, census));
   if (status.ok()) status = driver.Recover();
@@ -151,7 +142,6 @@ absl::Status Run(const Options& options) {
     server->WaitAndDrain(is_lost, [&] {
       if (is_lost()) LeaveAtOnce(options.instance);
     });
-    stop_limit.emplace(kStopMax, LeaveWithoutTheStore);
   }
   server->Drain();
   driver.Stop();

@@ -42,9 +42,14 @@ class Reader {
   static constexpr std::size_t kBatchMax = 64;
   static constexpr std::size_t kQueueMax = 4096;
 
+  // A store that did not answer one is not asked for the others: each would wait as long.
   void Answer(std::vector<Query> queries) {
+    absl::Status answer;
     for (Query& query : queries) {
-      std::move(query.done)(connection_->Read([&query](soci::session& session) { return query.run(session); }));
+      if (!absl::IsUnavailable(answer)) {
+        answer = connection_->Read([&query](soci::session& session) { return query.run(session); });
+      }
+      std::move(query.done)(answer);
     }
   }
 

@@ -53,7 +53,7 @@ absl::Status Run(const Program& program) {
   if (described != nullptr) setup.pools.push_back(&described->pool());
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(setup));
   Log(Severity::kInfo, "ready", {{"store", NameOfDatabase(database)}});
-  StoreHealth health(std::bind_front(&Serving::ProbeStore, serving.get()), clock,
+  StoreHealth health(std::bind_front(&Serving::ProbeStore, serving.get()), SteadyNow,
                      std::bind_front(&Server::SetServing, server.get()));
   Repeat checking(StoreHealth::kPause, [&health] { return health.Check(); });
   server->WaitAndDrain(nullptr, [&serving] { serving->BeforeDrain(); });

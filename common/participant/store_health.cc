@@ -7,11 +7,11 @@
 
 namespace unwind {
 
-StoreHealth::StoreHealth(Probe probe, const Clock& clock, std::function<void(bool)> set_serving)
+StoreHealth::StoreHealth(Probe probe, std::function<absl::Time()> now, std::function<void(bool)> set_serving)
     : probe_(std::move(probe)),
-      clock_(clock),
+      now_(std::move(now)),
       set_serving_(std::move(set_serving)),
-      good_until_(clock.Now() + kFailingMax) {}
+      good_until_(now_() + kFailingMax) {}
 
 absl::Duration StoreHealth::Check() {
   bool was_out = false;
@@ -23,7 +23,7 @@ absl::Duration StoreHealth::Check() {
   std::unique_lock lock(mutex_);
   // A process that was stopped for long knows nothing of its store.
   const bool is_failing = was_out || !error_.empty();
-  const bool serving = !is_failing || clock_.Now() <= good_until_;
+  const bool serving = !is_failing || now_() <= good_until_;
   const absl::Duration pause = is_failing ? kRetryPause : kPause;
   const std::string error = was_out ? "a write does not end" : error_;
   lock.unlock();
@@ -42,7 +42,7 @@ void StoreHealth::Ended(const absl::Status& status) {
   std::lock_guard lock(mutex_);
   is_out_ = false;
   error_ = status.ok() ? "" : status.ToString();
-  if (status.ok()) good_until_ = clock_.Now() + kFailingMax;
+  if (status.ok()) good_until_ = now_() + kFailingMax;
 }
 
 }  // namespace unwind

@@ -22,8 +22,8 @@ class StoreHealth {
   using Probe = std::function<void(std::function<void(absl::Status)> done)>;
 
   // `set_serving` is told false when no probe has succeeded for kFailingMax, and true when one has again; at first the
-  // store is taken for good. `clock`, and this, must outlive every probe.
-  StoreHealth(Probe probe, const Clock& clock, std::function<void(bool)> set_serving);
+  // store is taken for good. `now` is a clock that is not set back. This must outlive every probe.
+  StoreHealth(Probe probe, std::function<absl::Time()> now, std::function<void(bool)> set_serving);
 
   // Sends a probe unless one is out, and tells what is known. Returns the pause until the next call. One thread only.
   absl::Duration Check();
@@ -32,7 +32,7 @@ class StoreHealth {
   void Ended(const absl::Status& status);
 
   const Probe probe_;
-  const Clock& clock_;
+  const std::function<absl::Time()> now_;
   const std::function<void(bool)> set_serving_;
   bool serving_ = true;  // of the thread that checks
   std::mutex mutex_;

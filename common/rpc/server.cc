@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <utility>
 
@@ -46,6 +47,12 @@ void SetUpLibraries() {
   // Debian builds Abseil with its search for deadlocks on, which gRPC's every lock then pays for, under one global
   // lock.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+}
+
+// Nothing is lost: what was not stored was not acted on, and whoever comes next goes on from the rows.
+[[noreturn]] absl::Duration LeaveUnfinished() {
+  Log(Severity::kWarning, "something, most likely the store, does not answer: the process ends without it", {});
+  std::_Exit(0);
 }
 
 // Whether a stop signal came before `or_when` said true.
@@ -113,7 +120,9 @@ void Server::WaitAndDrain(const std::function<bool()>& or_when, const std::funct
   }
   Log(Severity::kInfo, "draining");
   if (before_drain) before_drain();
+  stop_limit_.emplace(absl::GetFlag(FLAGS_drain) + kStopMax, LeaveUnfinished);
   Drain();
+  stop_limit_.emplace(kStopMax, LeaveUnfinished);
 }
 
 void Server::Drain() {

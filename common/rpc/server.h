@@ -4,11 +4,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/base/repeat.h"
 #include "common/metrics/metrics_server.h"
 #include "common/rpc/port.h"
 #include "prometheus/collectable.h"
@@ -22,6 +25,8 @@ struct ServerSetup : PortServices {
 
 class Server {
  public:
+  static constexpr absl::Duration kStopMax = absl::Seconds(3);
+
   // Listens on --listen, on `admin_listen` (empty: there is no admin port) and on --metrics_listen. Callers wait until
   // Serve. An address that cannot be had: one sentence that names the flag (--admin_listen for the second).
   static absl::StatusOr<std::unique_ptr<Server>> Listen(const std::string& admin_listen = "");
@@ -44,7 +49,8 @@ class Server {
   // Waits for a stop signal (common/base/stop_signals.h), says NOT_SERVING, goes on for --lame_duck or until another
   // signal, so that callers are sent elsewhere; or waits until `or_when` says true (asked every 200 ms), which is not
   // announced. Then calls `before_drain`, turns new calls away and gives calls under way --drain to end. Returns when
-  // none is left.
+  // none is left. From then on the process has kStopMax to end, and as much beyond --drain for the drain itself, or it
+  // is ended here, with exit code 0: what does not answer, such as a store, must not hold up the stop.
   void WaitAndDrain(const std::function<bool()>& or_when = nullptr,
                     const std::function<void()>& before_drain = nullptr);
 
@@ -59,6 +65,7 @@ class Server {
   std::unique_ptr<Port> main_;
   std::unique_ptr<Port> admin_;
   std::unique_ptr<MetricsServer> metrics_;
+  std::optional<Repeat> stop_limit_;
 };
 
 }  // namespace unwind

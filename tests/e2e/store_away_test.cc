@@ -3,13 +3,17 @@
 // they give up, the process can be stopped, and nothing is lost. And the services' databases: health tells it, and when
 // they are back.
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "common/db/connection.h"
+#include "common/rpc/bytes.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "tests/e2e/shop_test.h"
 #include "tests/support/fault_proxy.h"
 #include "tests/support/lossy_network.h"
@@ -39,15 +43,47 @@ absl::Duration AwayFor() {
 
 enum class Away { kHangs, kLosesPackets };
 
+// Calls of one method that only reads, all out at once.
+class Reads {
+ public:
+  // Returns once the server has all of them.
+  Reads(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+        const google::protobuf::Message& request)
+      : stub_(channel), request_(ToBuffer(request.SerializeAsString())) {
+    for (Call& call : calls_) {
+      stub_.UnaryCall(&call.context, method, grpc::StubOptions(), &request_, &call.response,
+                      [this](const grpc::Status&) { --out_; });
+    }
+    EXPECT_TRUE(IsServing(channel, "")) << "what comes after them on their connection is answered";
+    EXPECT_EQ(out_, kReads);
+  }
+  // Ends also those that a server which is gone left.
+  ~Reads() {
+    for (Call& call : calls_) call.context.TryCancel();
+    EXPECT_TRUE(Eventually(kPatience, [this] { return out_ == 0; }));
+  }
+
+ private:
+  static constexpr int kReads = 8;
+  struct Call {
+    grpc::ClientContext context;
+    grpc::ByteBuffer response;
+  };
+  grpc::GenericStub stub_;
+  grpc::ByteBuffer request_;
+  std::atomic<int> out_ = kReads;
+  std::array<Call, kReads> calls_;
+};
+
 class StoreAway : public ShopTest, public testing::WithParamInterface<Away> {
  protected:
   static void SetUpTestSuite() {
     proxy_ = FaultProxy::Start().value();
     network_ = TestsOnPostgres() ? LossyNetwork::Make() : absl::FailedPreconditionError("a file is on no network");
     ClusterOptions options;
-    options.extra_flags = {{Node::kOrchestrator,
-                            {absl::StrCat("--drain=", absl::FormatDuration(kDrain)),
-                             absl::StrCat("--lease=", absl::FormatDuration(kLease))}}};
+    const std::string drain = absl::StrCat("--drain=", absl::FormatDuration(kDrain));
+    const std::string lease = absl::StrCat("--lease=", absl::FormatDuration(kLease));
+    options.extra_flags = {{Node::kOrchestrator, {drain, lease}}, {Node::kStock, {drain}}};
     options.database_link = [](Node node, const std::string& address) {
       std::string& link = links_[node];
       if (!link.empty()) return link;
@@ -187,6 +223,12 @@ TEST_P(StoreAway, TheProcessStopsWithinItsDrain) {
   std::vector<std::thread> buyers = BeginBuying(product, stop);
   EXPECT_TRUE(Eventually(kPatience, [&] { return calls_ > kBuyers; }));
   GoAway();
+  std::optional<Reads> reads;
+  if (TestsOnPostgres()) {  // who writes to a SQLite file locks nobody out who reads it
+    saga::v1::GetSagaRequest request;
+    request.set_saga_id("019b76db-b76d-7851-af48-4940933d268f");
+    reads.emplace(cluster_->AdminChannel(Node::kOrchestrator), "/saga.v1.SagaService/GetSaga", request);
+  }
   const auto status = cluster_->Terminate(Node::kOrchestrator, kDrain + kStopPatience);
   stop = true;
   for (std::thread& buyer : buyers) buyer.join();
@@ -195,6 +237,21 @@ TEST_P(StoreAway, TheProcessStopsWithinItsDrain) {
   Return();
   ASSERT_TRUE(IsOk(cluster_->Restart(Node::kOrchestrator)));
   ExpectAllEnd();
+}
+
+TEST_P(StoreAway, AServiceStopsWithinItsDrain) {
+  if (!TestsOnPostgres() || GetParam() != Away::kHangs) GTEST_SKIP() << "a file does not keep who reads it waiting";
+  MoveServiceStores(true);
+  {
+    shop::stock::v1::GetProductRequest request;
+    request.set_product_id("any");
+    const Reads reads(cluster_->Channel(Node::kStock), "/shop.stock.v1.StockService/GetProduct", request);
+    const auto status = cluster_->Terminate(Node::kStock, kDrain + kStopPatience);
+    EXPECT_TRUE(IsOk(status.status()));
+    EXPECT_EQ(status.value_or(-1), 0);
+  }
+  MoveServiceStores(false);
+  ASSERT_TRUE(IsOk(cluster_->Restart(Node::kStock)));
 }
 
 TEST_P(StoreAway, HealthOfAServiceSaysSoWhileItsStoreIsAway) {
