@@ -49,7 +49,7 @@ void SetUpLibraries() {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 }
 
-// Nothing is lost: what was not stored was not acted on, and whoever comes next goes on from the rows.
+// Nothing is lost: what was not stored was not acted on, and the next owner goes on from the rows.
 [[noreturn]] absl::Duration LeaveUnfinished() {
   Log(Severity::kWarning, "something, most likely the store, does not answer: the process ends without it", {});
   std::_Exit(0);
