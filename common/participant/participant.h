@@ -1,6 +1,6 @@
-// A C++ saga participant: the contract of docs/ARCHITECTURE.md ("The participant contract") in one class. gRPC handlers
-// submit; one writer thread drains up to `batch_max` requests and, in one transaction, decides each by its barrier
-// rows, asks the domain about those to be executed, stores the answers, commits, and only then answers.
+// A C++ saga participant: the contract of docs/PARTICIPANTS.md in one class. gRPC handlers submit; one writer thread
+// drains up to `batch_max` requests and, in one transaction, decides each by its barrier rows, asks the domain about
+// those to be executed, stores the answers, commits, and only then answers.
 #ifndef UNWIND_COMMON_PARTICIPANT_PARTICIPANT_H_
 #define UNWIND_COMMON_PARTICIPANT_PARTICIPANT_H_
 

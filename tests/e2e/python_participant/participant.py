@@ -1,6 +1,6 @@
 """A saga participant in Python: rooms and cars, in memory, with nothing but grpcio and a descriptor set.
 
-It keeps the participant contract of docs/ARCHITECTURE.md: one effect per idempotency key, the same answer to a repeat,
+It keeps the participant contract of docs/PARTICIPANTS.md: one effect per idempotency key, the same answer to a repeat,
 compensations of what never came accepted, and actions that come after their compensation FENCED.
 """
 
