@@ -22,6 +22,14 @@ namespace {
 
 std::string VariableOf(absl::string_view flag) { return absl::StrCat("UNWIND_", absl::AsciiStrToUpper(flag)); }
 
+// Abseil knows only the long form.
+void SpellOutHelp(int argc, char** argv) {
+  static char help[] = "--help";
+  for (int i = 1; i < argc; ++i) {
+    if (absl::string_view(argv[i]) == "-h") argv[i] = help;
+  }
+}
+
 bool AsksForHelp(int argc, char** argv) {
   return std::any_of(argv + 1, argv + argc, [](absl::string_view argument) {
     return absl::ConsumePrefix(&argument, "-") &&
@@ -100,6 +108,7 @@ std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usa
   config.contains_helppackage_flags = IsOurs;
   config.normalize_filename = FromRoot;
   absl::SetFlagsUsageConfig(config);
+  SpellOutHelp(argc, argv);
   // --help prints values; one from the environment may be a secret.
   if (!AsksForHelp(argc, argv)) {
     TakeFromEnvironment();

@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/base/status_macros.h"
 
@@ -124,9 +125,14 @@ std::string NameOf(const Pairs& pairs) {
 bool IsPostgres(absl::string_view database) { return absl::StartsWith(database, kPrefix); }
 
 bool LooksLikeDsn(absl::string_view database) {
-  const std::size_t equals = database.find('=');
-  return absl::StartsWith(database, "postgresql:") ||
-         (equals != absl::string_view::npos && LibpqKeys().count(std::string(database.substr(0, equals))) > 0);
+  const absl::string_view first_part = database.substr(0, database.find('/'));
+  if (absl::StrContains(first_part, ':')) return !IsPostgres(database);
+  const std::set<std::string> known = LibpqKeys();
+  for (const absl::string_view word : absl::StrSplit(first_part, ' ')) {
+    const std::size_t equals = word.find('=');
+    if (equals != absl::string_view::npos && known.count(std::string(word.substr(0, equals))) > 0) return true;
+  }
+  return false;
 }
 
 absl::StatusOr<Dsn> ParseDsn(absl::string_view database) {

@@ -192,7 +192,8 @@ void SagaService::Enqueue(Done done, absl::AnyInvocable<void(Done) &&> work) {
 absl::Status SagaService::Get(const saga::v1::GetSagaRequest& request, saga::v1::GetSagaResponse& response) {
   const bool by_key = !request.definition().empty() && !request.key().empty();
   if (request.saga_id().empty() != by_key) {
-    return MakeBadRequest(kSagaDomain, {{"saga_id", "must be given, or else both definition and key"}});
+    return MakeBadRequest(kSagaDomain, {{"saga_id", by_key ? "must be empty where definition and key are given"
+                                                           : "must be given, or else both definition and key"}});
   }
   const absl::StatusOr<Saga> saga =
       by_key ? NewestOf(store_, request.definition(), request.key()) : store_.Load(request.saga_id());

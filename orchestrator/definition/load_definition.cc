@@ -172,9 +172,16 @@ class Loader {
   }
   const Descriptor* input() const { return parts_.serves == nullptr ? nullptr : parts_.serves->input_type(); }
 
-  std::shared_ptr<const Mapping> CompileRequest(const MappingText& text, std::size_t i, const MethodDescriptor& method,
-                                                const Scope& scope) {
+  // `key` is where the file has `text`. A request that was forgotten would be sent empty, and undo nothing.
+  std::shared_ptr<const Mapping> CompileRequest(const char* key, const MappingText& text, std::size_t i,
+                                                const MethodDescriptor& method, const Scope& scope) {
     const int line = text.given() ? text.line : file_.steps[i].line;
+    if (!text.given() && method.input_type()->field_count() > 0) {
+      findings_.Refuse(line,
+                       absl::StrCat("step '", file_.steps[i].name.value, "' does not say what ",
+                                    method.input_type()->full_name(), " is made of"),
+                       absl::StrCat("give a '", key, "', or '", key, ": {}' to send an empty one"));
+    }
     CompiledMapping compiled = CompileMapping(text, line, true, *method.input_type(), scope, *types_, findings_);
     if (compiled.reads_own_reply) steps_[i].plan.compensation_reads_own_reply = true;
     return compiled.mapping;
@@ -191,7 +198,7 @@ class Loader {
     compiled.metadata = CompileMetadata(text.metadata, ScopeOf(i, "the metadata"), *types_, findings_);
     if (step.action != nullptr) {
       compiled.methods.action = GrpcPath(*step.action);
-      compiled.action = CompileRequest(text.request, i, *step.action, ScopeOf(i, "the request"));
+      compiled.action = CompileRequest("request", text.request, i, *step.action, ScopeOf(i, "the request"));
     }
     if (step.compensation != nullptr) {
       Scope scope = ScopeOf(i, "the compensation_request");
@@ -199,14 +206,15 @@ class Loader {
       scope.reach[i] = Reach::kOwnReply;
       scope.failure_known = true;
       compiled.methods.compensation = GrpcPath(*step.compensation);
-      compiled.compensation = CompileRequest(text.compensation_request, i, *step.compensation, scope);
+      compiled.compensation =
+          CompileRequest("compensation_request", text.compensation_request, i, *step.compensation, scope);
       compiled.compensation_reply = types_->Prototype(*step.compensation->output_type());
     }
     if (step.resolve != nullptr) {
       compiled.methods.resolve = GrpcPath(*step.resolve);
-      compiled.resolve = text.resolve_request.given()
-                             ? CompileRequest(text.resolve_request, i, *step.resolve, ScopeOf(i, "the resolve_request"))
-                             : compiled.action;
+      compiled.resolve = text.resolve_request.given() ? CompileRequest("resolve_request", text.resolve_request, i,
+                                                                       *step.resolve, ScopeOf(i, "the resolve_request"))
+                                                      : compiled.action;
     }
     if (step.action != nullptr) compiled.reply = types_->Prototype(*step.action->output_type());
     parts_.steps.push_back(std::move(compiled));

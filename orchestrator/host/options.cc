@@ -127,7 +127,10 @@ absl::StatusOr<Options> OptionsFromFlags() {
 absl::StatusOr<std::vector<std::string>> DefinitionFilesToServe(const Options& options) {
   ASSIGN_OR_RETURN(std::vector<std::string> files, ListDefinitionFiles(options.definitions));
   if (files.empty())
-    return absl::InvalidArgumentError("there is nothing to serve; give --definitions=FILE_OR_FOLDER,...");
+    return absl::InvalidArgumentError(
+        options.definitions.empty()
+            ? "there is nothing to serve; give --definitions=FILE_OR_FOLDER,..."
+            : "there is no *.yaml file in what --definitions names; put a definition file there");
   const std::string reset = (std::filesystem::path(files.front()).parent_path() / kResetFile).string();
   const auto is_reset = [](const std::string& file) { return std::filesystem::path(file).filename() == kResetFile; };
   if (!options.enable_reset) {

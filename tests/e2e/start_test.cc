@@ -147,6 +147,7 @@ TEST_P(Start, AFlagWithABadValueIsOneSentenceThatSaysWhatItMayBe) {
 TEST_P(Start, HelpNamesTheProgramOnce) {
   const std::string program = NodeName(GetParam());
   const std::string help = Fails(GetParam(), {"--help"});
+  EXPECT_EQ(Fails(GetParam(), {"-h"}), help);
   EXPECT_THAT(help, AllOf(HasSubstr(absl::StrCat(program, ": ")), HasSubstr("--db_wait (How long a start waits")));
   const std::vector<std::string> lines = absl::StrSplit(help, '\n');
   const auto named = [&](const std::string& line) { return absl::StartsWith(line, absl::StrCat(program, ": ")); };

@@ -35,14 +35,16 @@ TEST(DsnTest, OnlyThePrefixMakesADatabasePostgres) {
 TEST(DsnTest, WhatIsMeantForPostgresIsNoFile) {
   for (const char* mistyped :
        {"postgresql:host=a password=s3cret", "postgresql://me:s3cret@a/b", "host=/run/pg dbname=b password=s3cret",
-        "password=s3cret host=a", "dbname=x", "user=me"}) {
+        "password=s3cret host=a", "dbname=x", "user=me", "postgrse:host=a dbname=b password=s3cret", "Postgres:host=a",
+        "sqlite:order.db", "file:order.db", "mysql://a/b", "shop host=a"}) {
     EXPECT_TRUE(LooksLikeDsn(mistyped)) << mistyped;
     const absl::Status status = Connection::Open(mistyped).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << mistyped;
     EXPECT_THAT(std::string(status.message()),
                 AllOf(StartsWith("--db "), HasSubstr("\"postgres:host=db1 "), Not(HasSubstr("s3cret"))));
   }
-  for (const char* fine : {"order.db", "postgres:host=a", "./host=a", "/var/lib/dbname=x/a.db", "user", "a=b.db", ""}) {
+  for (const char* fine : {"order.db", "postgres:host=a", "./host=a", "/var/lib/dbname=x/a.db", "user", "a=b.db", "",
+                           "./sqlite:a.db", "/data/a:b.db", "my orders.db"}) {
     EXPECT_FALSE(LooksLikeDsn(fine)) << fine;
   }
 }

@@ -102,7 +102,7 @@ TEST(RuleFit, TextsThatWereMeantAsPathsAreWarnedOf) {
 }
 
 TEST(RuleFit, APivotWithoutResolveIsWarnedOf) {
-  const std::string pivot = "  - { name: b, kind: pivot, action: lab.v1.Parts/Ship";
+  const std::string pivot = "  - { name: b, kind: pivot, action: lab.v1.Parts/Ship, request: { id: saga.id }";
   EXPECT_THAT(Warnings("Make", "{ id: saga.id }", pivot + ", resolve: lab.v1.Parts/AskShip }\n"), IsEmpty());
   EXPECT_THAT(
       Warnings("Make", "{ id: saga.id }", pivot + " }\n"),
@@ -125,12 +125,13 @@ serves: lab.v1.Lab/Run
 steps:
   - { name: make, action: lab.v1.Parts/Make, request: { id: "" }, compensation: none, timeout: 1ns }
   - { name: more, action: lab.v1.Parts/Make, request: { id: saga.id }, compensation: none, timeout: 2h }
+  - { name: last, action: lab.v1.Parts/Ship, compensation: none }
 response: {}
 )";
   EXPECT_FALSE(LoadDefinition("f", yaml, AllDescriptors()).ok());
   const auto stored = LoadDefinition("f", yaml, AllDescriptors(), Origin::kStored);
   ASSERT_EQ(stored.status(), absl::OkStatus());
-  EXPECT_EQ((*stored)->warnings().size(), 3u);
+  EXPECT_EQ((*stored)->warnings().size(), 4u);
   EXPECT_EQ((*stored)->plan().steps[0].timeout, absl::Nanoseconds(1));
   EXPECT_EQ((*stored)->plan().steps[1].timeout, absl::Hours(2));
 }
