@@ -21,7 +21,7 @@ using barrier::Phase;
 using google::protobuf::BytesValue;
 using google::protobuf::StringValue;
 
-// Does what a test says, and answers OK or that it goes on later.
+// Does what a test says, and answers OK, that it goes on later or that it does not know.
 class ScriptedDomain final : public Domain {
  public:
   absl::Status Apply(soci::session& session, const std::vector<Command*>& commands) override {
@@ -31,6 +31,8 @@ class ScriptedDomain final : public Domain {
       reply->set_value("done");
       if (pending) {
         command->answer = Pending{};
+      } else if (!unknown.ok()) {
+        command->answer = Unknown{unknown};
       } else {
         command->answer = Ok{std::move(reply)};
       }
@@ -39,6 +41,7 @@ class ScriptedDomain final : public Domain {
   }
 
   bool pending = false;
+  absl::Status unknown;
   std::string meanwhile;  // SQL, as if by another process
 };
 
@@ -77,6 +80,15 @@ TEST_F(BatchTest, WhatIsRunAgainAfterARollbackAnswersOnce) {
   EXPECT_TRUE(reply.ParseFromString(call->reply.response));
   EXPECT_EQ(call->reply.response, reply.SerializeAsString());
   EXPECT_EQ(reply.value(), "done");
+}
+
+TEST_F(BatchTest, WhatWasAnsweredBeforeTheRollbackIsForgotten) {
+  const SubmissionPtr call = Call(Phase::kAction);
+  domain_.unknown = absl::UnavailableError("not now");
+  EXPECT_TRUE(absl::IsAborted(Run(call, absl::AbortedError("another process was faster"))));
+  domain_.unknown = absl::OkStatus();
+  EXPECT_TRUE(Run(call).ok());
+  EXPECT_TRUE(call->reply.status.ok()) << call->reply.status;
 }
 
 TEST_F(BatchTest, APendingRowThatAnotherProcessSettledIsNotWrittenOver) {

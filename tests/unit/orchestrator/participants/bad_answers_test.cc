@@ -6,7 +6,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
+#include "grpc/byte_buffer.h"
+#include "grpc/slice.h"
 #include "gtest/gtest.h"
+#include "orchestrator/participants/call_result.h"
 #include "orchestrator/participants/grpc_participants.h"
 #include "tests/support/bad_answers.h"
 #include "tests/support/poll.h"
@@ -123,6 +126,18 @@ TEST_F(BadAnswersTest, ARefusalInTheWordsOfAConnectionsEndIsARefusal) {
       EXPECT_EQ(result.is_answered, !is_of_transport);
     }
   }
+}
+
+// gRPC refuses one itself only if it sees the header before the message.
+TEST(CallResultTest, ACompressedReplyThatGrpcLetThroughIsNoAnswer) {
+  grpc_slice bytes = grpc_slice_from_static_string("as good as gzip");
+  grpc::ByteBuffer reply;
+  static_assert(sizeof(reply) == sizeof(grpc_byte_buffer*));
+  *reinterpret_cast<grpc_byte_buffer**>(&reply) = grpc_raw_compressed_byte_buffer_create(&bytes, 1, GRPC_COMPRESS_GZIP);
+  const CallResult result = ReadResult(
+      {.status = grpc::Status::OK, .response = reply, .trailers = {}, .key = "", .reply_bytes_max = kReplyBytesMax});
+  EXPECT_EQ(result.failure.reason, "REPLY_COMPRESSED");
+  EXPECT_FALSE(result.is_answered);
 }
 
 TEST_F(BadAnswersTest, AMessageOfNoBytesIsAMessage) {
