@@ -110,8 +110,8 @@ void Ownership::Quarantine(LiveSaga& live, const Landed& refused) {
   const absl::Status told = is_stored ? Quarantined(saga_id) : NotStored(saga_id);
   if (is_stored) {
     Log(Severity::kError,
-        "the store refuses what was decided for a saga, which stands still: mend the cause, then an"
-        " operator's request (RetryStep, CancelSaga, ...) or a restart moves it",
+        "the store refuses what was decided for a saga, which stands still: mend the cause, then a"
+        " restart moves it, or CancelSaga, which also moves one that cannot be turned back",
         {{"saga_id", saga_id}, {"error", refused.result.status().message()}});
     quarantined_[saga_id] = refused.write.seen_version;
     context_.observer.OnQuarantined(live.saga);
