@@ -1,7 +1,5 @@
 #include "common/rpc/channel.h"
 
-#include <cstddef>
-
 #include "grpc/compression.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/resource_quota.h"
@@ -13,7 +11,6 @@ namespace {
 
 // Far above what servers send. Not higher: gRPC parses headers that come in pieces in quadratic time, 1 MiB in 0.2 s.
 constexpr int kMetadataBytesMax = 256 << 10;
-constexpr std::size_t kReceivedBytesMax = 64 << 20;  // a message is only measured once all of it was received
 constexpr int kNoCompression = 1 << GRPC_COMPRESS_NONE;
 constexpr int kReconnectMinMs = 50;
 constexpr int kReconnectMaxMs = 1000;  // a restarted service is found again within a second
@@ -21,12 +18,14 @@ constexpr int kKeepaliveMs = 30000;
 
 }  // namespace
 
-std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, int index, int reply_bytes_max) {
+std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, int index, int reply_bytes_max,
+                                          std::size_t received_bytes_max) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(reply_bytes_max);
   arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, kNoCompression);
   arguments.SetInt(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);  // else what comes with its headers is unpacked
-  arguments.SetResourceQuota(grpc::ResourceQuota().Resize(kReceivedBytesMax));
+  // A message is only measured once all of it was received.
+  arguments.SetResourceQuota(grpc::ResourceQuota().Resize(received_bytes_max));
   arguments.SetInt(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMinMs);

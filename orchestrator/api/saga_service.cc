@@ -235,7 +235,7 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
     unreadable.set_saga_id(each.id);
     unreadable.set_reason(each.why);
   }
-  if (page->rows() < static_cast<std::size_t>(size)) return absl::OkStatus();
+  if (page->rows() < static_cast<std::size_t>(size) && !page->is_cut) return absl::OkStatus();
   filter.before_id = page->last_id;
   filter.limit = 1;
   const absl::StatusOr<SagaPage> next = store_.List(filter);

@@ -35,7 +35,7 @@ struct Replied {
   std::string reply;          // bytes, when OK
   Failure failure;            // when not OK
   absl::Duration elapsed;     // from send to reply; for people, decides nothing
-  bool by_transport = false;  // unknown because the connection ended, not the call (S2)
+  bool by_transport = false;  // unknown for a reason that is not the call's: its connection ended, or no room (S2)
   absl::Duration retry_after = absl::ZeroDuration();  // the pause that the participant asks for; zero: none
 
   bool operator==(const Replied&) const = default;

@@ -4,34 +4,57 @@
 
 namespace unwind {
 
-Admission::Admission(std::size_t in_flight_max, double share_max)
-    : in_flight_max_(in_flight_max),
-      of_one_max_(std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(in_flight_max) * share_max))) {}
+Admission::Places::Places(std::size_t max, double share_max)
+    : max_(max),
+      of_one_max_(std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(max) * share_max))) {}
+
+bool Admission::Places::TryEnter(const std::string& definition) {
+  if (taken_ >= max_ || by_name_[definition] >= of_one_max_) return false;
+  Enter(definition);
+  return true;
+}
+
+void Admission::Places::Enter(const std::string& definition) {
+  ++by_name_[definition];
+  ++taken_;
+}
+
+void Admission::Places::Leave(const std::string& definition) {
+  --by_name_[definition];
+  --taken_;
+}
+
+Admission::Admission(std::size_t in_flight_max, std::size_t stuck_max, double share_max)
+    : in_flight_(in_flight_max, share_max), stuck_places_(stuck_max, share_max) {}
 
 bool Admission::TryEnter(const std::string& definition) {
   std::lock_guard lock(mutex_);
-  std::size_t& of_one = by_name_[definition];
-  if (in_flight_ >= in_flight_max_ || of_one >= of_one_max_) return false;
-  ++of_one;
-  ++in_flight_;
-  return true;
+  return in_flight_.TryEnter(definition);
 }
 
 void Admission::Enter(const std::string& definition) {
   std::lock_guard lock(mutex_);
-  ++by_name_[definition];
-  ++in_flight_;
+  in_flight_.Enter(definition);
 }
 
 void Admission::Leave(const std::string& definition) {
   std::lock_guard lock(mutex_);
-  --by_name_[definition];
-  --in_flight_;
+  in_flight_.Leave(definition);
 }
 
 std::size_t Admission::in_flight() const {
   std::lock_guard lock(mutex_);
-  return in_flight_;
+  return in_flight_.taken();
+}
+
+bool Admission::TryEnterStuck(const std::string& definition) {
+  std::lock_guard lock(mutex_);
+  return stuck_places_.TryEnter(definition);
+}
+
+void Admission::LeaveStuck(const std::string& definition) {
+  std::lock_guard lock(mutex_);
+  stuck_places_.Leave(definition);
 }
 
 void Admission::CountStuck(const std::string& definition, bool stuck) {

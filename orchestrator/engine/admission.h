@@ -12,9 +12,9 @@ namespace unwind {
 // Thread-safe.
 class Admission {
  public:
-  // At most `in_flight_max` sagas; one definition has at most the share `share_max` (0 to 1) of them, so that its dead
-  // participant does not stop the others.
-  Admission(std::size_t in_flight_max, double share_max);
+  // At most `in_flight_max` sagas, and `stuck_max` that take no place of them; one definition has at most the share
+  // `share_max` (0 to 1) of each, so that its dead participant does not stop the others.
+  Admission(std::size_t in_flight_max, std::size_t stuck_max, double share_max);
 
   // Takes a place; false: there is none for this definition.
   bool TryEnter(const std::string& definition);
@@ -24,17 +24,34 @@ class Admission {
 
   std::size_t in_flight() const;
 
-  // Stuck ones take no place.
+  // The same of a stuck saga that is not to be in flight; false: there are very many, and it is.
+  bool TryEnterStuck(const std::string& definition);
+  void LeaveStuck(const std::string& definition);
+
+  // All that are stuck, in whatever place.
   void CountStuck(const std::string& definition, bool stuck);
   std::map<std::string, std::size_t> stuck() const;  // by definition
 
  private:
-  const std::size_t in_flight_max_;
-  const std::size_t of_one_max_;
+  class Places {
+   public:
+    Places(std::size_t max, double share_max);
+    bool TryEnter(const std::string& definition);
+    void Enter(const std::string& definition);
+    void Leave(const std::string& definition);
+    std::size_t taken() const { return taken_; }
+
+   private:
+    const std::size_t max_;
+    const std::size_t of_one_max_;
+    std::size_t taken_ = 0;
+    std::map<std::string, std::size_t> by_name_;  // of a definition
+  };
+
   mutable std::mutex mutex_;
-  std::size_t in_flight_ = 0;                   // guarded by mutex_
-  std::map<std::string, std::size_t> by_name_;  // of a definition; guarded by mutex_
-  std::map<std::string, std::size_t> stuck_;    // likewise; guarded by mutex_
+  Places in_flight_;  // guarded by mutex_, as all below
+  Places stuck_places_;
+  std::map<std::string, std::size_t> stuck_;  // by definition
 };
 
 }  // namespace unwind

@@ -1,6 +1,7 @@
 #include "orchestrator/engine/driver.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -15,6 +16,12 @@ namespace {
 
 constexpr int kRecoveryPage = 500;
 constexpr absl::Duration kAskWaitMax = absl::Seconds(10);
+constexpr absl::Duration kRecoverWaitMax = absl::Seconds(10);
+constexpr std::size_t kRequestBytes = 512;  // of a request that waits, besides what its caller chose
+
+std::size_t BytesOf(const NewSaga& saga) {
+  return kRequestBytes + saga.input.capacity() + saga.trace.tracestate.capacity() + saga.trace.baggage.capacity();
+}
 
 std::uint64_t SeedOrRandom(std::uint64_t seed) {
   if (seed != 0) return seed;
@@ -48,11 +55,19 @@ Shard& Driver::ShardOf(const std::string& saga_id) {
   return *shards_[std::hash<std::string>()(saga_id) % shards_.size()];
 }
 
-void Driver::PostRecovered(std::vector<Saga>& sagas) {
+// Returns once all are being handled: so at most a page of rows waits.
+absl::Status Driver::PostRecovered(std::vector<Saga>& sagas) {
   for (Saga& saga : sagas) {
     Shard& shard = ShardOf(saga.id);
     shard.mailbox().Post(RecoverMail{.saga = std::move(saga)});
   }
+  if (threads_.empty()) return absl::OkStatus();
+  const absl::Time until = SteadyNow() + kRecoverWaitMax;
+  for (const std::shared_ptr<Shard>& shard : shards_) {
+    if (shard->mailbox().AwaitRecovered(until - SteadyNow())) continue;
+    return absl::UnavailableError("the sagas that this instance owns are not driven, since the store does not answer");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Driver::Recover() {
@@ -62,7 +77,7 @@ absl::Status Driver::Recover() {
     if (page.rows() == 0) return absl::OkStatus();
     after = page.last_id;
     context_->unreadable.Report(page.unreadable);
-    PostRecovered(page.sagas);
+    RETURN_IF_ERROR(PostRecovered(page.sagas));
   }
 }
 
@@ -87,8 +102,9 @@ absl::StatusOr<int> Driver::Claim(int limit) {
     return claimed.status();
   }
   context_->unreadable.Report(claimed->unreadable);
-  PostRecovered(claimed->sagas);
-  return static_cast<int>(claimed->sagas.size());
+  const int count = static_cast<int>(claimed->sagas.size());
+  RETURN_IF_ERROR(PostRecovered(claimed->sagas));
+  return count;
 }
 
 void Driver::OnDefinitionsLearnt() { context_->owns_unknown = true; }
@@ -127,7 +143,8 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
                     std::function<void(Progress)> answered) {
   std::optional<Waiter> waiter = context_->waiters.Add(answer_by, std::move(accepted), std::move(answered));
   if (!waiter.has_value()) return;
-  const bool admitted = context_->admission.TryEnter(saga.definition->plan().name);
+  std::optional<MemoryHold> memory = MemoryHold::Try(context_->accept_memory, BytesOf(saga));
+  const bool admitted = memory.has_value() && context_->admission.TryEnter(saga.definition->plan().name);
   const auto new_id = [this] {
     if (const SystemRandom random; context_->options.seed == 0) return MakeUuidV7(context_->clock.Now(), random);
     std::lock_guard lock(mutex_);
@@ -144,7 +161,8 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
                               .if_none = Overloaded()});
   }
   Shard& shard = ShardOf(id);
-  shard.mailbox().Post(AcceptMail{.saga = std::move(saga), .saga_id = std::move(id), .waiter = *std::move(waiter)});
+  shard.mailbox().Post(AcceptMail{
+      .saga = std::move(saga), .saga_id = std::move(id), .waiter = *std::move(waiter), .memory = *std::move(memory)});
 }
 
 void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_version,

@@ -28,11 +28,17 @@ class KeyLookup;
 class Shard;
 
 struct DriverOptions {
-  std::size_t shards = 1;                // threads that decide and commit, by saga id
-  std::size_t batch_max = 256;           // events in one turn
-  std::size_t in_flight_max = 20000;     // accepted and unfinished sagas; more are refused
-  double definition_share_max = 0.8;     // of in_flight_max, for one definition where several are served
-  std::size_t waiters_max = 20000;       // callers that wait for an answer; more are refused
+  std::size_t shards = 1;             // threads that decide and commit, by saga id
+  std::size_t batch_max = 256;        // events in one turn
+  std::size_t in_flight_max = 20000;  // accepted and unfinished sagas; more are refused
+  double definition_share_max = 0.8;  // of in_flight_max, for one definition where several are served
+  std::size_t stuck_max = 100000;     // stuck sagas, which take no room; more count as in flight
+  std::size_t waiters_max = 20000;    // callers that wait for an answer; more are refused
+  // Bytes of the sagas in memory; beyond it those that rest are loaded again when something happens to them.
+  std::size_t saga_memory_max = 256 << 20;
+  // Bytes of the requests that wait for their turn, and as many of the replies; what comes beyond is refused, or not
+  // kept and asked for again.
+  std::size_t queue_memory_max = 64 << 20;
   std::size_t turn_bytes_max = 4 << 20;  // of rows and events in one transaction, unless one saga has more
   std::uint64_t seed = 0;                // of jitter and ids; 0: from the system
 };
@@ -64,6 +70,8 @@ class DriverObserver {
   virtual void OnQuarantined(const Saga& saga) = 0;
   // A saga's row cannot be read; once for each.
   virtual void OnUnreadable() = 0;
+  // The payload of a saga was dropped from memory.
+  virtual void OnShed(const std::string& saga_id) = 0;
   virtual void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) = 0;
 };
 
@@ -128,7 +136,7 @@ class Driver {
 
  private:
   Shard& ShardOf(const std::string& saga_id);
-  void PostRecovered(std::vector<Saga>& sagas);
+  absl::Status PostRecovered(std::vector<Saga>& sagas);
   bool IsRecovering() const;  // some of these are not driven yet
 
   const std::shared_ptr<struct DriverContext> context_;

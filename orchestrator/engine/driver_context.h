@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "orchestrator/engine/admission.h"
+#include "orchestrator/engine/memory_budget.h"
 #include "orchestrator/engine/undrivable_definitions.h"
 #include "orchestrator/engine/unreadable_rows.h"
 #include "orchestrator/engine/waiters.h"
@@ -27,7 +28,11 @@ struct DriverContext {
   std::atomic<bool> lease_lost{false};    // a commit was fenced: another process drives these sagas, this one must not
   std::atomic<int> shards_failing{0};     // whose last commit failed for the store's sake
   std::atomic<bool> owns_unknown{false};  // sagas may have become this instance's without its learning which
-  Admission admission{options.in_flight_max, catalog.served().size() > 1 ? options.definition_share_max : 1};
+  Admission admission{options.in_flight_max, options.stuck_max,
+                      catalog.served().size() > 1 ? options.definition_share_max : 1};
+  MemoryBudget saga_memory{options.saga_memory_max};
+  MemoryBudget accept_memory{options.queue_memory_max};  // of the requests in all mailboxes
+  MemoryBudget reply_memory{options.queue_memory_max};   // of the replies in them
   Waiters waiters{clock, options.waiters_max};
   Waiters operators{clock, kOperatorsMax};  // apart from the callers, who may be too many
   UnreadableRows unreadable{observer};

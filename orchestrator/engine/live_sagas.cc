@@ -5,8 +5,25 @@
 #include <utility>
 
 #include "orchestrator/core/reading.h"
+#include "orchestrator/engine/saga_bytes.h"
 
 namespace unwind {
+namespace {
+
+// What timers, counts, answers at a waiter's deadline and the next load need of a saga.
+Saga HeadOf(const Saga& saga) {
+  Saga head;
+  head.id = saga.id;
+  head.definition = saga.definition;
+  head.definition_version = saga.definition_version;
+  head.state = saga.state;
+  head.version = saga.version;
+  head.backward = saga.backward;
+  head.failure.reason = saga.failure.reason;
+  return head;
+}
+
+}  // namespace
 
 LiveSaga* LiveSagas::Find(const std::string& saga_id) {
   const auto it = sagas_.find(saga_id);
@@ -16,6 +33,7 @@ LiveSaga* LiveSagas::Find(const std::string& saga_id) {
 LiveSaga& LiveSagas::Insert(Saga saga, std::shared_ptr<const Definition> definition) {
   std::unique_ptr<LiveSaga>& live = sagas_[saga.id];
   live = std::make_unique<LiveSaga>();
+  live->payload = MemoryHold(memory_, BytesOf(saga));
   live->saga = std::move(saga);
   live->definition = std::move(definition);
   return *live;
@@ -36,7 +54,29 @@ std::vector<Waiter> LiveSagas::TakeWaiters(LiveSaga& live) {
 
 bool LiveSagas::IsIdle(const LiveSaga& live) {
   return live.waiters.empty() && !live.stale && live.timer_at == absl::InfiniteFuture() &&
-         Outstanding(live.saga).empty();
+         !(live.shed ? live.awaits : !Outstanding(live.saga).empty());
+}
+
+bool LiveSagas::Weigh(LiveSaga& live) {
+  live.payload.Resize(BytesOf(live.saga));
+  if (!memory_.is_over()) return false;
+  Shed(live);
+  return true;
+}
+
+void LiveSagas::Shed(LiveSaga& live) {
+  if (live.shed) return;
+  live.awaits = !Outstanding(live.saga).empty();
+  Saga head = HeadOf(live.saga);
+  std::swap(live.saga, head);  // a string that is assigned a short one keeps its memory
+  live.payload.Resize(0);
+  live.shed = true;
+}
+
+void LiveSagas::Fill(LiveSaga& live, Saga stored) {
+  live.saga = std::move(stored);
+  live.payload.Resize(BytesOf(live.saga));
+  live.shed = false;
 }
 
 void LiveSagas::AddWaiter(LiveSaga& live, Waiter waiter) {
@@ -56,9 +96,16 @@ void LiveSagas::CountStuck(LiveSaga& live, bool stuck) {
   admission_.CountStuck(live.saga.definition, stuck);
 }
 
+void LiveSagas::WantStuckPlace(LiveSaga& live, bool wants) {
+  if (live.has_stuck_place == wants) return;
+  if (!wants) admission_.LeaveStuck(live.saga.definition);
+  live.has_stuck_place = wants && admission_.TryEnterStuck(live.saga.definition);
+}
+
 void LiveSagas::Uncount(LiveSaga& live) {
   Count(live, false);
   CountStuck(live, false);
+  WantStuckPlace(live, false);
 }
 
 void LiveSagas::SetTimer(LiveSaga& live, absl::Time at) {
@@ -69,8 +116,11 @@ void LiveSagas::SetTimer(LiveSaga& live, absl::Time at) {
 }
 
 void LiveSagas::Schedule(LiveSaga& live) {
-  Count(live, CountsAgainstAdmission(live.definition->plan(), live.saga));
-  CountStuck(live, HasStuckStep(live.definition->plan(), live.saga));
+  const bool counts = CountsAgainstAdmission(live.definition->plan(), live.saga);
+  const bool stuck = HasStuckStep(live.definition->plan(), live.saga);
+  CountStuck(live, stuck);
+  WantStuckPlace(live, stuck && !counts);
+  Count(live, counts || (stuck && !live.has_stuck_place));
   SetTimer(live, NextRunAt(live.definition->plan(), live.saga));
 }
 

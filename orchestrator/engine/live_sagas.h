@@ -1,4 +1,5 @@
-// The sagas that one shard has in memory: when they are due, who waits for them, and how many are in flight.
+// The sagas that one shard has in memory: when they are due, who waits for them, how many are in flight, and how much
+// memory they take.
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_LIVE_SAGAS_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_LIVE_SAGAS_H_
 
@@ -7,11 +8,16 @@
 
 #include "orchestrator/engine/admission.h"
 #include "orchestrator/engine/mailbox.h"
+#include "orchestrator/engine/memory_budget.h"
 
 namespace unwind {
 
 struct LiveSaga {
   Saga saga;  // as it was last decided
+  // Of `saga` only what HeadOf keeps is in memory, and it is what is stored: its row is loaded before anything is
+  // decided on it.
+  bool shed = false;
+  MemoryHold payload;  // of the rest
   std::shared_ptr<const Definition> definition;
   std::vector<Waiter> waiters;
   absl::Time timer_at = absl::InfiniteFuture();
@@ -20,14 +26,16 @@ struct LiveSaga {
   absl::Duration watch_pause;
   bool counted = false;  // as in flight
   bool stuck = false;    // likewise
+  bool has_stuck_place = false;
+  bool awaits = false;  // a call; of one that is shed
 };
 
 // Has at most one timer entry for each saga and one deadline entry for each time at which a waiter of it is answered.
 // Not thread-safe.
 class LiveSagas {
  public:
-  // The counted ones have a place of `admission`, which must outlive it.
-  explicit LiveSagas(Admission& admission) : admission_(admission) {}
+  // The counted ones have a place of `admission`, and all hold their payloads of `memory`; both must outlive it.
+  LiveSagas(Admission& admission, MemoryBudget& memory) : admission_(admission), memory_(memory) {}
 
   LiveSaga* Find(const std::string& saga_id);  // null: it is not in memory
   LiveSaga& Insert(Saga saga, std::shared_ptr<const Definition> definition);
@@ -39,10 +47,17 @@ class LiveSagas {
   // It is driven here no more: neither in flight nor stuck.
   void Uncount(LiveSaga& live);
 
+  // Takes the size of a saga's payload anew; drops it if all payloads together are over their budget: whether it was.
+  // REQUIRES: `saga` is what is stored, or stale.
+  bool Weigh(LiveSaga& live);
+  void Shed(LiveSaga& live);
+  // Its payload is `stored` from now on.
+  void Fill(LiveSaga& live, Saga stored);
+
   // Sets the one timer of a saga; infinite: none.
   void SetTimer(LiveSaga& live, absl::Time at);
   // Sets it to when its row is due, and counts it: as in flight unless it only waits, for an operator or a
-  // participant's repair, which takes no room from new sagas (S7), and as stuck if a step of it is.
+  // participant's repair, which takes no room from new sagas (S7) unless very many do, and as stuck if a step of it is.
   void Schedule(LiveSaga& live);
   // Whether nothing is outstanding, due or waited for: it need not be in memory.
   static bool IsIdle(const LiveSaga& live);
@@ -59,8 +74,10 @@ class LiveSagas {
 
  private:
   void CountStuck(LiveSaga& live, bool stuck);
+  void WantStuckPlace(LiveSaga& live, bool wants);
 
   Admission& admission_;
+  MemoryBudget& memory_;
   std::unordered_map<std::string, std::unique_ptr<LiveSaga>> sagas_;
   std::set<std::pair<absl::Time, std::string>> timers_;            // (a Ticked is due, saga id)
   std::set<std::pair<absl::Time, std::string>> waiter_deadlines_;  // (a waiter's answer_by, saga id)

@@ -5,23 +5,17 @@
 #include <iterator>
 
 #include "common/base/gather.h"
+#include "orchestrator/engine/saga_bytes.h"
 
 namespace unwind {
 namespace {
 
-// About as much as handling it puts into the turn's transaction.
-std::size_t BytesOf(const Mail& mail) {
+// About as much as handling it adds to the turn.
+std::size_t BytesIn(const Mail& mail) {
   if (const auto* const accept = std::get_if<AcceptMail>(&mail)) return accept->saga.input.size();
-  if (const auto* const event = std::get_if<EventMail>(&mail)) {
-    const auto* const reply = std::get_if<Replied>(&event->event);
-    return reply == nullptr ? 0 : reply->reply.size();
-  }
-  std::size_t bytes = 0;
-  if (const auto* const recovered = std::get_if<RecoverMail>(&mail)) {
-    bytes = recovered->saga.input.size();
-    for (const Step& step : recovered->saga.steps) bytes += step.reply.size();
-  }
-  return bytes;
+  if (const auto* const event = std::get_if<EventMail>(&mail)) return BytesOf(event->event);
+  const auto* const recovered = std::get_if<RecoverMail>(&mail);
+  return recovered == nullptr ? 0 : BytesOf(recovered->saga);
 }
 
 }  // namespace
@@ -67,15 +61,23 @@ void Mailbox::Stop() {
     stopped_ = true;
   }
   wake_.notify_all();
+  none_recovered_.notify_all();
 }
 
-std::vector<Mail> Mailbox::Drain() {
+bool Mailbox::AwaitRecovered(absl::Duration most) {
+  std::unique_lock lock(mutex_);
+  none_recovered_.wait_for(lock, absl::ToChronoMicroseconds(std::max(most, absl::Microseconds(1))),
+                           [this] { return stopped_ || recovered_.empty(); });
+  return recovered_.empty();
+}
+
+std::deque<Mail> Mailbox::Drain() {
   std::lock_guard lock(mutex_);
-  std::vector<Mail> mails;
+  std::deque<Mail> mails;
   std::size_t bytes = 0;
   const auto take = [&](std::deque<Mail>& queue) {
     if (queue.empty()) return;
-    bytes += BytesOf(queue.front());
+    bytes += BytesIn(queue.front());
     mails.push_back(std::move(queue.front()));
     queue.pop_front();
   };
@@ -85,12 +87,13 @@ std::vector<Mail> Mailbox::Drain() {
     take(recovered_);
     take(operators_.empty() ? callers_ : operators_);
   }
+  if (recovered_.empty()) none_recovered_.notify_all();
   return mails;
 }
 
-std::vector<Mail> Mailbox::TakeExpired(absl::Time now) {
+std::deque<Mail> Mailbox::TakeExpired(absl::Time now) {
   std::lock_guard lock(mutex_);
-  std::vector<Mail> expired;
+  std::deque<Mail> expired;
   if (expiry_ > now) return expired;
   expiry_ = absl::InfiniteFuture();
   TakeExpired(operators_, now, expired);
@@ -98,7 +101,7 @@ std::vector<Mail> Mailbox::TakeExpired(absl::Time now) {
   return expired;
 }
 
-void Mailbox::TakeExpired(std::deque<Mail>& queue, absl::Time now, std::vector<Mail>& expired) {
+void Mailbox::TakeExpired(std::deque<Mail>& queue, absl::Time now, std::deque<Mail>& expired) {
   const auto stays = [now](const Mail& mail) { return WaiterOf(mail)->answer_by > now; };
   const auto first = std::stable_partition(queue.begin(), queue.end(), stays);
   std::move(first, queue.end(), std::back_inserter(expired));

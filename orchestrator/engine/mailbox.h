@@ -7,6 +7,7 @@
 #include <mutex>
 #include <variant>
 
+#include "orchestrator/engine/memory_budget.h"
 #include "orchestrator/engine/waiters.h"
 
 namespace unwind {
@@ -16,6 +17,7 @@ struct AcceptMail {
   NewSaga saga;
   std::string saga_id;
   Waiter waiter;
+  MemoryHold memory = {};  // of the request
 };
 struct AttachMail {
   std::string saga_id;
@@ -24,6 +26,7 @@ struct AttachMail {
 struct EventMail {
   std::string saga_id;
   Event event;
+  MemoryHold memory = {};  // of a reply
 };
 struct AskMail {  // by an operator, who is answered
   std::string saga_id;
@@ -42,9 +45,10 @@ class Mailbox {
  public:
   Mailbox(std::size_t batch_max, std::size_t bytes_max) : batch_max_(batch_max), bytes_max_(bytes_max) {}
 
-  // Never blocks and never refuses: admitted sagas are bounded by in_flight_max, replies by the calls in flight,
-  // callers and operators by those who may wait, recovered sagas by who posts them (has_recovered). An operator comes
-  // before the callers, who may be very many, and after the operators who asked before.
+  // Never blocks and never refuses: admitted sagas are bounded by in_flight_max, replies by the calls in flight, the
+  // bytes of both by queue_memory_max, callers and operators by those who may wait, recovered sagas by who posts them
+  // (has_recovered, AwaitRecovered). An operator comes before the callers, who may be very many, and after the operators
+  // who asked before.
   void Post(Mail mail);
 
   // Whether sagas that were recovered wait to be driven.
@@ -54,23 +58,27 @@ class Mailbox {
   bool Wait(absl::Duration wait, bool reads);
   void Stop();
 
+  // Waits until no recovered saga is left in it: false if that takes longer than `most`, or Stop was called.
+  bool AwaitRecovered(absl::Duration most);
+
   // The mails of one turn, about batch_max of them or bytes_max bytes. Half of them are events of running sagas (S11),
   // a quarter each recovered sagas and who is answered; where one queue has fewer, the others have more, and none
   // starves.
-  std::vector<Mail> Drain();
+  std::deque<Mail> Drain();
 
   // The callers and operators whose time is up.
-  std::vector<Mail> TakeExpired(absl::Time now);
+  std::deque<Mail> TakeExpired(absl::Time now);
 
  private:
   std::size_t size() const { return events_.size() + recovered_.size() + operators_.size() + callers_.size(); }
   std::deque<Mail>& QueueOf(const Mail& mail);
-  void TakeExpired(std::deque<Mail>& queue, absl::Time now, std::vector<Mail>& expired);
+  void TakeExpired(std::deque<Mail>& queue, absl::Time now, std::deque<Mail>& expired);
 
   const std::size_t batch_max_;
   const std::size_t bytes_max_;
   std::mutex mutex_;
   std::condition_variable wake_;
+  std::condition_variable none_recovered_;
   std::deque<Mail> events_;  // guarded by mutex_, as all below
   std::deque<Mail> recovered_;
   std::deque<Mail> operators_;

@@ -65,7 +65,7 @@ LiveSaga* Ownership::Recover(Saga stored) {
     live = Insert(std::move(stored));
     if (live == nullptr) return nullptr;
   } else {
-    live->saga = std::move(stored);
+    live_.Fill(*live, std::move(stored));
     live->stale = live->owned_by_other = false;
   }
   live_.Count(*live, true);
@@ -74,6 +74,7 @@ LiveSaga* Ownership::Recover(Saga stored) {
 
 void Ownership::Reload(LiveSaga& live) {
   live.stale = true;
+  live_.Shed(live);
   live_.SetTimer(live, absl::InfiniteFuture());
   wanted_[live.saga.id];
 }
@@ -81,9 +82,11 @@ void Ownership::Reload(LiveSaga& live) {
 void Ownership::Attach(AttachMail mail) {
   const std::function<void(Progress)>& answered = mail.waiter.answered;
   LiveSaga* const live = live_.Find(mail.saga_id);
-  const std::size_t waiting = live == nullptr ? wanted_[mail.saga_id].waiters.size() : live->waiters.size();
+  const bool wants_row = live == nullptr || (live->shed && !live->stale);
+  std::size_t waiting = live == nullptr ? 0 : live->waiters.size();
+  if (wants_row) waiting += wanted_[mail.saga_id].waiters.size();
   if (waiting >= kWaitersPerSagaMax) return answered({.status = TooManyWait(), .saga = {}});
-  if (live == nullptr) return wanted_[mail.saga_id].waiters.push_back(std::move(mail.waiter));
+  if (wants_row) return wanted_[mail.saga_id].waiters.push_back(std::move(mail.waiter));
   if (mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
   const bool is_stored = !live->stale && !pending_.Has(mail.saga_id);
   if (is_stored && IsDecided(live->definition->plan(), live->saga)) {
@@ -123,29 +126,61 @@ void Ownership::Quarantine(LiveSaga& live, const Landed& refused) {
   for (const Waiter& waiter : live_.Remove(live)) waiter.answered({.status = told, .saga = {}});
 }
 
-std::vector<RecoverMail> Ownership::Load(absl::Time now) {
-  std::vector<RecoverMail> recovered;
-  if (wanted_.empty()) return recovered;
+LoadedSagas Ownership::Load(absl::Time now) {
+  LoadedSagas loaded;
+  if (wanted_.empty()) return loaded;
   std::vector<std::string> ids;
   for (const auto& [saga_id, wanted] : wanted_) ids.push_back(saga_id);
   absl::StatusOr<SagaPage> page = context_.store.LoadMany(ids);
   if (!page.ok()) {
     Log(Severity::kError, "sagas could not be loaded", {{"error", page.status().message()}});
     pending_.StoreFailed();
-    return recovered;
+    return loaded;
   }
   context_.unreadable.Report(page->unreadable);
   std::map<std::string, absl::StatusOr<Saga>> rows;
   for (Saga& saga : page->sagas) rows.emplace(saga.id, std::move(saga));
   for (const UnreadableSaga& row : page->unreadable) rows.emplace(row.id, absl::DataLossError(row.why));
-  for (auto& [saga_id, wanted] : std::exchange(wanted_, {})) {
+  std::map<std::string, Wanted> answered = std::exchange(wanted_, {});
+  if (page->is_cut) {
+    for (auto left = answered.upper_bound(page->last_id); left != answered.end();) {
+      wanted_.insert(answered.extract(left++));
+    }
+  }
+  for (auto& [saga_id, wanted] : answered) {
     const auto row = rows.find(saga_id);
     absl::StatusOr<Saga> stored = absl::NotFoundError("there is no such saga");
     if (row != rows.end()) stored = std::move(row->second);
-    if (auto recover = Use(saga_id, std::move(wanted), std::move(stored), now))
-      recovered.push_back(*std::move(recover));
+    LiveSaga* const live = live_.Find(saga_id);
+    if (live != nullptr && live->shed && !live->stale && Refill(*live, wanted, stored)) {
+      loaded.refilled.push_back({saga_id, std::move(wanted.events), std::move(wanted.asks)});
+    } else if (auto recover = Use(saga_id, std::move(wanted), std::move(stored), now)) {
+      loaded.recovered.push_back(*std::move(recover));
+    }
   }
-  return recovered;
+  return loaded;
+}
+
+// Brings back what was shed, unless the saga moved meanwhile: then the copy is stale, and so are its events.
+bool Ownership::Refill(LiveSaga& live, Wanted& wanted, absl::StatusOr<Saga>& stored) {
+  const bool has_moved =
+      !stored.ok() || stored->version != live.saga.version || stored->owner != context_.lease.instance;
+  if (has_moved) {
+    live.stale = true;
+    live_.SetTimer(live, absl::InfiniteFuture());
+    return false;
+  }
+  live_.Fill(live, *std::move(stored));
+  const bool is_decided = IsDecided(live.definition->plan(), live.saga);
+  for (Waiter& waiter : wanted.waiters) {
+    if (waiter.accepted) waiter.accepted(live.saga.id);
+    if (is_decided) {
+      waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
+    } else {
+      live_.AddWaiter(live, std::move(waiter));
+    }
+  }
+  return true;
 }
 
 std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wanted, absl::StatusOr<Saga> stored,
@@ -227,7 +262,8 @@ absl::StatusOr<Saga> Ownership::Take(const Saga& stored) {
 
 // Its owner finishes it, or loses it: its waiters are told from what is stored.
 void Ownership::Watch(LiveSaga& live, Saga stored, absl::Time now) {
-  live.saga = std::move(stored);
+  live_.Fill(live, std::move(stored));
+  live_.Shed(live);
   live.stale = live.owned_by_other = true;
   live_.Uncount(live);
   live.watch_pause = std::clamp(live.watch_pause * 2, kWatchPauseMin, kWatchPauseMax);

@@ -12,6 +12,19 @@ namespace unwind {
 // Lets `waiter` wait for the saga that its key has started already, if that was by the same input. Thread-safe.
 void AttachToExisting(DriverContext& context, const Saga& existing, const std::string& input_hash, Waiter waiter);
 
+// What Load found.
+struct LoadedSagas {
+  // This instance's own, but not what their copies in memory were made from.
+  std::vector<RecoverMail> recovered;
+  // As their copies in memory once were: what waited for the row of one is handled as if it had not been shed.
+  struct Refilled {
+    std::string saga_id;
+    std::vector<EventMail> events;
+    std::vector<AskMail> asks;
+  };
+  std::vector<Refilled> refilled;
+};
+
 // Not thread-safe.
 class Ownership {
  public:
@@ -28,8 +41,11 @@ class Ownership {
   // Lets a caller wait for a saga, of this or another instance. OVERLOADED if too many wait for this one.
   void Attach(AttachMail mail);
 
-  // Puts an operator's request to a saga that is not driven here: it is made this instance's own first, and its
-  // previous owner sees a conflict at its next write.
+  // The event is decided once the row of its saga, which is shed, was loaded.
+  void Await(EventMail mail) { wanted_[mail.saga_id].events.push_back(std::move(mail)); }
+
+  // Puts an operator's request to a saga that is shed or not driven here: a row of another instance is made this one's
+  // own first, and its previous owner sees a conflict at its next write.
   void Ask(AskMail mail) { wanted_[mail.saga_id].asks.push_back(std::move(mail)); }
 
   // Another saga has the key of this one, which was not stored: its callers are told of the other.
@@ -43,21 +59,23 @@ class Ownership {
   // Whether Load has something to load.
   bool wants_rows() const { return !wanted_.empty(); }
 
-  // Loads by one statement all rows that were asked for, and uses them: sagas of other instances are watched for their
-  // waiters, those that nobody needs are forgotten. Returns what must be recovered. Nothing while the store is away.
-  std::vector<RecoverMail> Load(absl::Time now);
+  // Loads by one statement the rows that were asked for, as many as fit into a page, and uses them: sagas of other
+  // instances are watched for their waiters, those that nobody needs are forgotten. Nothing while the store is away.
+  LoadedSagas Load(absl::Time now);
 
  private:
   // Who needs the row of a saga, besides its copy in memory.
   struct Wanted {
     std::vector<Waiter> waiters;
     std::vector<AskMail> asks;
+    std::vector<EventMail> events;  // only while its copy is shed
   };
 
   LiveSaga* Insert(Saga saga);
   bool StandsStill(const Saga& stored);
   absl::StatusOr<Saga> Take(const Saga& stored);
   void AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, RecoverMail& recover);
+  bool Refill(LiveSaga& live, Wanted& wanted, absl::StatusOr<Saga>& stored);
   std::optional<RecoverMail> Use(const std::string& saga_id, Wanted wanted, absl::StatusOr<Saga> stored,
                                  absl::Time now);
   void Watch(LiveSaga& live, Saga stored, absl::Time now);

@@ -47,8 +47,8 @@ Metadata MetadataOf(const Call& call);
 struct CallResult {
   bool is_answered = true;   // false: `failure` was made here, and nothing says what the participant did
   bool effect_free = false;  // it carried the trailer `saga-outcome: refused`, for this call's key if it names one
-  // The connection ended under it and others may have used it: so which call is at fault is not known, and the next
-  // attempt goes alone. One that was alone is at fault itself.
+  // It is at no fault: its connection ended, and others may have used it (the next attempt goes alone, and one that was
+  // alone is at fault itself); or there was no room for it to wait.
   bool by_transport = false;
   std::string reply;                                  // bytes, if failure.code is 0
   Failure failure;                                    // code 0 (OK), or the error; `step` is left empty

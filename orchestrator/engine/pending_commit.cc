@@ -6,30 +6,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
+#include "orchestrator/engine/saga_bytes.h"
 
 namespace unwind {
 namespace {
 
 constexpr absl::Duration kStorePauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kStorePauseMax = absl::Seconds(2);
-constexpr std::size_t kRowBytes = 512;   // of a saga or an event, besides what its participants and callers chose
-constexpr std::size_t kStepBytes = 128;  // of a step, likewise
-
-std::size_t BytesOf(const Failure& failure) {
-  std::size_t bytes = failure.message.size();
-  for (const auto& [name, value] : failure.metadata) bytes += name.size() + value.size();
-  return bytes;
-}
+constexpr std::size_t kRowBytes = 512;  // of a saga or an event, besides what its participants and callers chose
 
 // About as much as the write puts into a transaction.
-std::size_t BytesOf(const SagaWrite& write) {
-  std::size_t bytes = kRowBytes + write.saga.input.size() + BytesOf(write.saga.failure);
-  bytes += write.saga.trace.tracestate.size() + write.saga.trace.baggage.size();
-  for (const Step& step : write.saga.steps) bytes += kStepBytes + step.reply.size() + BytesOf(step.last_failure);
-  for (const HistoryEvent& event : write.events) {
-    const auto* const reply = std::get_if<Replied>(&event.event);
-    bytes += kRowBytes + (reply == nullptr ? 0 : reply->reply.size() + BytesOf(reply->failure));
-  }
+std::size_t BytesIn(const SagaWrite& write) {
+  std::size_t bytes = kRowBytes + BytesOf(write.saga);
+  for (const HistoryEvent& event : write.events) bytes += kRowBytes + BytesOf(event.event);
   return bytes;
 }
 
@@ -42,7 +31,10 @@ bool IsRefusal(const absl::Status& status) {
 
 PendingWrite& PendingCommit::Of(const LiveSaga& live) {
   const auto [it, fresh] = pending_.try_emplace(live.saga.id);
-  if (fresh) it->second.seen_version = live.saga.version;
+  if (fresh) {
+    it->second.seen_version = live.saga.version;
+    bytes_ += kRowBytes + live.payload.bytes();
+  }
   return it->second;
 }
 
@@ -118,19 +110,22 @@ void PendingCommit::Prepare() {
 bool PendingCommit::TakeStored(std::vector<Landed>& landed) {
   std::vector<std::string> ids;
   for (const SagaWrite& write : writes_) ids.push_back(write.saga.id);
-  const absl::StatusOr<SagaPage> stored = context_.store.LoadMany(ids);
-  if (!stored.ok()) {
-    StoreFailed();
-    return false;
+  while (!ids.empty()) {
+    const absl::StatusOr<SagaPage> stored = context_.store.LoadMany(ids);
+    if (!stored.ok()) {
+      StoreFailed();
+      return false;
+    }
+    std::map<std::string, const Saga*> rows;
+    for (const Saga& row : stored->sagas) rows[row.id] = &row;
+    std::erase_if(writes_, [&](const SagaWrite& write) {
+      const auto row = rows.find(write.saga.id);
+      if (row == rows.end() || *row->second != write.saga) return false;
+      landed.push_back(Take(write.saga.id, WriteResult::kStored));
+      return true;
+    });
+    std::erase_if(ids, [&](const std::string& id) { return !stored->is_cut || id <= stored->last_id; });
   }
-  std::map<std::string, const Saga*> rows;
-  for (const Saga& row : stored->sagas) rows[row.id] = &row;
-  std::erase_if(writes_, [&](const SagaWrite& write) {
-    const auto row = rows.find(write.saga.id);
-    if (row == rows.end() || *row->second != write.saga) return false;
-    landed.push_back(Take(write.saga.id, WriteResult::kStored));
-    return true;
-  });
   outcome_unknown_ = false;
   return true;
 }
@@ -138,7 +133,7 @@ bool PendingCommit::TakeStored(std::vector<Landed>& landed) {
 std::vector<SagaWrite> PendingCommit::TakePart(std::size_t writes_max) {
   std::size_t size = 0;
   for (std::size_t bytes = 0; size < std::min(writes_max, writes_.size()); ++size) {
-    bytes += BytesOf(writes_[size]);
+    bytes += BytesIn(writes_[size]);
     if (size > 0 && bytes > context_.options.turn_bytes_max) break;
   }
   if (size == writes_.size()) return std::exchange(writes_, {});
@@ -161,7 +156,9 @@ absl::Status PendingCommit::CommitPart(const std::vector<SagaWrite>& part, std::
 }
 
 Landed PendingCommit::Take(const std::string& saga_id, absl::StatusOr<WriteResult> result) {
-  return {saga_id, std::move(result), std::move(pending_.extract(saga_id).mapped())};
+  PendingWrite write = std::move(pending_.extract(saga_id).mapped());
+  if (pending_.empty()) bytes_ = 0;
+  return {saga_id, std::move(result), std::move(write)};
 }
 
 void PendingCommit::StoreFailed() {

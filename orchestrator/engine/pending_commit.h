@@ -32,6 +32,8 @@ class PendingCommit {
 
   bool empty() const { return pending_.empty(); }
   bool Has(const std::string& saga_id) const { return pending_.find(saga_id) != pending_.end(); }
+  // About as much as what is pending takes, and so the transaction.
+  std::size_t bytes() const { return bytes_; }
   // Of a saga for which something was decided, or is now.
   PendingWrite& Of(const LiveSaga& live);
 
@@ -57,9 +59,10 @@ class PendingCommit {
   DriverContext& context_;
   LiveSagas& live_;
   std::map<std::string, PendingWrite> pending_;  // by saga id
-  std::vector<SagaWrite> writes_;                // of pending_, from when their commit was begun
-  bool outcome_unknown_ = false;                 // a commit of writes_ failed, and may have landed
-  bool is_failing_ = false;                      // counted among the context's shards_failing
+  std::size_t bytes_ = 0;
+  std::vector<SagaWrite> writes_;  // of pending_, from when their commit was begun
+  bool outcome_unknown_ = false;   // a commit of writes_ failed, and may have landed
+  bool is_failing_ = false;        // counted among the context's shards_failing
   absl::Time retry_at_ = absl::InfinitePast();
   absl::Duration pause_;  // the last; zero: the store answers
 };

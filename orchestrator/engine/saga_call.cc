@@ -6,6 +6,11 @@
 #include "orchestrator/core/names.h"
 
 namespace unwind {
+namespace {
+
+constexpr absl::Duration kNotKeptPause = absl::Seconds(1);
+
+}  // namespace
 
 absl::StatusOr<Call> MakeCall(const Definition& definition, const Saga& saga, const Send& send, absl::Time now) {
   const StepPlan& step = definition.plan().steps[static_cast<std::size_t>(send.step)];
@@ -65,6 +70,23 @@ Replied ReadReply(const Definition& definition, const Send& send, CallResult res
     replied.failure = std::move(result.failure);
   }
   return replied;
+}
+
+Replied NotKept(const Replied& reply) {
+  return {.step = reply.step,
+          .phase = reply.phase,
+          .attempt = reply.attempt,
+          .outcome = Outcome::kUnknown,
+          .reply = {},
+          .failure = {.reason = "REPLY_NOT_KEPT",
+                      .domain = kSagaDomain,
+                      .code = 8,  // RESOURCE_EXHAUSTED
+                      .message = "too many replies wait for the store",
+                      .step = {},
+                      .metadata = {}},
+          .elapsed = reply.elapsed,
+          .by_transport = true,
+          .retry_after = kNotKeptPause};
 }
 
 }  // namespace unwind

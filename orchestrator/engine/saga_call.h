@@ -16,6 +16,9 @@ absl::StatusOr<Call> MakeCall(const Definition& definition, const Saga& saga, co
 // What the answer of that call means to the saga (S1).
 Replied ReadReply(const Definition& definition, const Send& send, CallResult result, absl::Duration elapsed);
 
+// `reply` without its bytes, for which there is no room: unknown, and asked for again, at no attempt's cost.
+Replied NotKept(const Replied& reply);
+
 }  // namespace unwind
 
 #endif  // UNWIND_ORCHESTRATOR_ENGINE_SAGA_CALL_H_

@@ -73,11 +73,15 @@ struct UnreadableSaga {
   bool operator==(const UnreadableSaga&) const = default;
 };
 
+// A page ends with the row that makes it longer than this, in bytes, so that it fits into memory.
+inline constexpr std::size_t kPageBytesMax = 4 << 20;
+
 // Sagas in the order that was asked for. An unreadable row is named and left alone; it is no error of the others.
 struct SagaPage {
   std::vector<Saga> sagas;
   std::vector<UnreadableSaga> unreadable;
   std::string last_id;  // of the last row, readable or not: the next page begins after it. Empty: there was no row
+  bool is_cut = false;  // of LoadMany and List: it ended because of kPageBytesMax
 
   std::size_t rows() const { return sagas.size() + unreadable.size(); }
 };
@@ -122,14 +126,14 @@ class SagaStore {
 
   // NOT_FOUND if there is none; DATA_LOSS if it cannot be read.
   virtual absl::StatusOr<Saga> Load(absl::string_view saga_id) = 0;
-  // Those of `ids` that there are, in one statement, in any order.
+  // Those of `ids` that there are, ascending, in one statement; if the page is cut, none above its last_id.
   virtual absl::StatusOr<SagaPage> LoadMany(const std::vector<std::string>& ids) = 0;
   // While sagas of scope '' are kept, from before callers were known, a key is looked up there too: of two sagas the
   // one of `key_scope` is the answer.
   virtual absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key_scope,
                                          absl::string_view key) = 0;
 
-  // Newest (highest id) first.
+  // Newest (highest id) first; at most filter.limit of them or kPageBytesMax bytes.
   virtual absl::StatusOr<SagaPage> List(const SagaFilter& filter) = 0;
 
   // Entries with seq > after_seq, ascending, at most `limit`. Empty also for a saga that does not exist.
@@ -144,16 +148,16 @@ class SagaStore {
   virtual absl::Status Renew(const Lease& lease, absl::Duration length) = 0;
 
   // The unfinished sagas that `lease.instance` owns, ids above `after_id`, ascending: what a start has to recover
-  // again.
+  // again. At most `limit` of them or kPageBytesMax bytes; no row only if there is none.
   virtual absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) = 0;
 
   // Ends it, so that others may claim its sagas at once. OK also if it is over.
   virtual absl::Status Release(const Lease& lease) = 0;
 
   // Makes at most `limit` unfinished sagas of the definitions `drivable` `lease.instance`'s own whose owner is another
-  // and has a lease that is over, those that go back first; as they are now. An unreadable one keeps its owner (at most
-  // `limit` of these are named). What the former owner still writes of them is a conflict. Nothing if `lease` is over.
-  // UNAVAILABLE: it may own more sagas than it knows; LoadOwned tells.
+  // and has a lease that is over, those that go back first; as they are now, about kPageBytesMax at most. An unreadable
+  // one keeps its owner (at most `limit` of these are named). What the former owner still writes of them is a conflict.
+  // Nothing if `lease` is over. UNAVAILABLE: it may own more sagas than it knows; LoadOwned tells.
   virtual absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                          int limit) = 0;
   // The same of one unfinished saga, of any owner. NOT_FOUND: there is no such saga, it is finished, or `lease` is

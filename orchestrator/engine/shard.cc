@@ -1,6 +1,7 @@
 #include "orchestrator/engine/shard.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,7 @@
 #include "orchestrator/core/names.h"
 #include "orchestrator/core/reading.h"
 #include "orchestrator/engine/refusals.h"
+#include "orchestrator/engine/saga_bytes.h"
 #include "orchestrator/engine/saga_call.h"
 
 namespace unwind {
@@ -16,6 +18,7 @@ namespace {
 
 constexpr int kAttemptsPerWarning = 20;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
+constexpr std::size_t kReplyBytes = 512;  // of a reply that waits, besides what its participant chose
 
 // What `reply` (null: time) did to a step, for an operator.
 void Warn(const char* message, const LiveSaga& live, std::size_t step, const Replied* reply) {
@@ -46,7 +49,7 @@ Shard::Shard(std::shared_ptr<DriverContext> context, std::uint64_t seed)
       context_(*shared_),
       mailbox_(context_.options.batch_max, context_.options.turn_bytes_max),
       random_(seed),
-      live_(context_.admission),
+      live_(context_.admission, context_.saga_memory),
       pending_(context_, live_),
       ownership_(context_, live_, pending_) {}
 Shard::~Shard() = default;
@@ -54,6 +57,7 @@ Shard::~Shard() = default;
 absl::Time Shard::NextDue() const {
   if (context_.lease_lost) return absl::InfiniteFuture();
   const bool waits = !pending_.empty() || ownership_.wants_rows() || pending_.StoreIsDown(context_.clock.Now());
+  if (!waits && !drained_.empty()) return absl::InfinitePast();
   return std::min(waits ? pending_.retry_at() : live_.NextTimer(), live_.NextDeadline());
 }
 
@@ -86,13 +90,12 @@ bool Shard::Turn() {
   AnswerExpired();
   bool worked = false;
   if (pending_.empty() && !pending_.StoreIsDown(now_)) {
-    std::vector<Mail> mails = mailbox_.Drain();
-    for (Mail& mail : mails) {
-      std::visit([this](auto& what) { Handle(std::move(what)); }, mail);
-    }
+    worked = HandleMails();
     TickWhatIsDue();
-    worked = !mails.empty() || ownership_.wants_rows();
-    for (RecoverMail& recovered : ownership_.Load(now_)) Handle(std::move(recovered));
+    worked |= ownership_.wants_rows();
+    LoadedSagas loaded = ownership_.Load(now_);
+    for (RecoverMail& recovered : loaded.recovered) Handle(std::move(recovered));
+    for (LoadedSagas::Refilled& refilled : loaded.refilled) Handle(std::move(refilled));
   }
   if (pending_.empty()) return worked;
   if (!pending_.StoreIsDown(context_.clock.Now())) {  // a load may have found that out only now, and late
@@ -100,6 +103,20 @@ bool Shard::Turn() {
     AnswerExpired();  // the commit may have taken long
   }
   return true;
+}
+
+bool Shard::IsFull() const { return pending_.bytes() >= context_.options.turn_bytes_max; }
+
+// Those of the last turn first; and none beside rows that are still to be loaded, whose mails wait in memory.
+bool Shard::HandleMails() {
+  if (ownership_.wants_rows()) return false;
+  if (drained_.empty()) drained_ = mailbox_.Drain();
+  const bool worked = !drained_.empty();
+  while (!drained_.empty() && !IsFull()) {
+    std::visit([this](auto& what) { Handle(std::move(what)); }, drained_.front());
+    drained_.pop_front();
+  }
+  return worked;
 }
 
 // ---- decide
@@ -160,13 +177,14 @@ void Shard::Handle(AttachMail mail) { ownership_.Attach(std::move(mail)); }
 void Shard::Handle(EventMail mail) {
   LiveSaga* const live = live_.Find(mail.saga_id);
   if (live == nullptr || live->stale) return;
+  if (live->shed) return ownership_.Await(std::move(mail));
   Decide(*live, mail.event);
   CRASH_POINT("orchestrator.before_commit", CallOf(*live->definition, mail.event));
 }
 
 void Shard::Handle(AskMail mail) {
   LiveSaga* const live = live_.Find(mail.saga_id);
-  if (live == nullptr || live->stale) return ownership_.Ask(std::move(mail));
+  if (live == nullptr || live->stale || live->shed) return ownership_.Ask(std::move(mail));
   if (mail.seen_version != 0 && mail.seen_version != live->saga.version) {
     return mail.waiter.answered({.status = MovedMeanwhile(), .saga = {}});
   }
@@ -184,6 +202,13 @@ void Shard::Handle(RecoverMail mail) {
   Settle(*live);
 }
 
+// The requests first: they are for this version.
+void Shard::Handle(LoadedSagas::Refilled refilled) {
+  for (AskMail& ask : refilled.asks) Handle(std::move(ask));
+  for (EventMail& event : refilled.events) Handle(std::move(event));
+  if (LiveSaga* const live = live_.Find(refilled.saga_id)) Settle(*live);
+}
+
 // Decides on an operator's request, which is answered once that is stored.
 void Shard::Put(LiveSaga& live, AskMail ask) {
   if (!Decide(live, ask.event) && !pending_.Has(live.saga.id)) {
@@ -192,19 +217,26 @@ void Shard::Put(LiveSaga& live, AskMail ask) {
   pending_.Of(live).asks.push_back(std::move(ask));
 }
 
-// Unless a write of it is pending: sets the saga's timer, or evicts it if it only waits for an operator.
+// Unless a write of it is pending: sets the saga's timer, evicts it if it only waits for an operator, and drops its
+// payload if all payloads are too many.
 void Shard::Settle(LiveSaga& live) {
   if (pending_.Has(live.saga.id)) return;
   live_.Schedule(live);
-  if (LiveSagas::IsIdle(live)) live_.Remove(live);
+  if (LiveSagas::IsIdle(live)) {
+    live_.Remove(live);
+  } else if (live_.Weigh(live)) {
+    context_.observer.OnShed(live.saga.id);
+  }
 }
 
 void Shard::TickWhatIsDue() {
-  for (std::size_t n = 0; n < context_.options.batch_max; ++n) {
+  for (std::size_t n = 0; n < context_.options.batch_max && !IsFull(); ++n) {
     LiveSaga* const live = live_.TakeDue(now_);
     if (live == nullptr) return;
     if (live->owned_by_other) {
       ownership_.Reload(*live);
+    } else if (live->shed) {
+      ownership_.Await({.saga_id = live->saga.id, .event = Ticked{}});
     } else {
       Decide(*live, Ticked{});
       Settle(*live);
@@ -281,10 +313,20 @@ void Shard::Run(const LiveSaga& live, const Send& send) {
     const std::shared_ptr<Shard> shard = self.lock();
     if (shard == nullptr) return;
     const absl::Duration elapsed = shard->context_.clock.Now() - sent;
-    shard->mailbox_.Post(
-        EventMail{.saga_id = saga_id, .event = ReadReply(*definition, send, std::move(result), elapsed)});
+    shard->PostReply(saga_id, ReadReply(*definition, send, std::move(result), elapsed));
   });
   CRASH_POINT("orchestrator.after_send", CallOf(*live.definition, send.step, send.phase));
+}
+
+// While the store stalls, replies wait: what is too much is not kept, and asked for again.
+void Shard::PostReply(const std::string& saga_id, Replied reply) {
+  std::optional<MemoryHold> memory = MemoryHold::Try(context_.reply_memory, kReplyBytes + BytesOf(reply));
+  if (memory.has_value()) {
+    return mailbox_.Post(EventMail{.saga_id = saga_id, .event = std::move(reply), .memory = *std::move(memory)});
+  }
+  mailbox_.Post(EventMail{.saga_id = saga_id,
+                          .event = NotKept(reply),
+                          .memory = MemoryHold(context_.reply_memory, kReplyBytes)});
 }
 
 Progress Shard::ProgressOf(const LiveSaga& live) const {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <random>
@@ -27,8 +28,9 @@ class Shard : public std::enable_shared_from_this<Shard> {
   // Waits for mail or a due timer and takes a turn. False once the mailbox was stopped. One thread only, as Turn.
   bool WaitAndTurn();
 
-  // One turn over about batch_max mails and as many due timers. Returns whether there was anything to do. It asks the
-  // store once for all rows it needs and commits once, and does neither for a while after the store did not answer.
+  // One turn over about batch_max mails and as many due timers, or turn_bytes_max of sagas. Returns whether there was
+  // anything to do. It asks the store once for the rows it needs and commits once, and does neither for a while after
+  // the store did not answer.
   bool Turn();
 
   // When a turn is due even without mail.
@@ -41,6 +43,9 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void Handle(EventMail mail);
   void Handle(AskMail mail);
   void Handle(RecoverMail mail);
+  void Handle(LoadedSagas::Refilled refilled);
+  bool HandleMails();
+  bool IsFull() const;
   void TickWhatIsDue();
   void Put(LiveSaga& live, AskMail ask);
   void Settle(LiveSaga& live);
@@ -49,6 +54,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void Act(Landed landed);
   void AskAgain(AskMail asker);
   void Run(const LiveSaga& live, const Send& send);
+  void PostReply(const std::string& saga_id, Replied reply);
   Progress ProgressOf(const LiveSaga& live) const;
 
   const std::shared_ptr<DriverContext> shared_;  // so that a late reply finds it alive
@@ -57,6 +63,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   Mailbox mailbox_;
 
   // Below: the turn's own.
+  std::deque<Mail> drained_;  // and not handled yet
   std::mt19937_64 random_;
   absl::Time now_;
   LiveSagas live_;

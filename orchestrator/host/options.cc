@@ -68,11 +68,20 @@ RANGED_FLAG(int, in_flight_max, 20000, 1, 1000000,
             "Accepted and unfinished sagas; more are refused with RESOURCE_EXHAUSTED.");
 RANGED_FLAG(double, definition_share_max, 0.8, 0.01, 1.0,
             "How much of --in_flight_max the sagas of one definition may have, where several are served.");
+RANGED_FLAG(int, stuck_max, 100000, 1, 10000000,
+            "Sagas that are stuck and take no room of --in_flight_max; more count as in flight.");
+RANGED_FLAG(int, saga_memory_max_mib, 256, 1, 1 << 20,
+            "Memory of the requests and replies of sagas, in MiB. Beyond it a saga that waits is dropped from memory "
+            "and loaded again when something happens to it.");
+RANGED_FLAG(int, queue_memory_max_mib, 64, 1, 1 << 20,
+            "Memory of the requests that wait for their turn, in MiB; as much of the replies that do, and as much of "
+            "the calls that wait for a participant. Beyond it callers are refused with RESOURCE_EXHAUSTED, and replies "
+            "and calls come again later.");
 RANGED_FLAG(int, waiters_max, 20000, 1, 1000000,
             "Callers that wait for an answer; more are refused with RESOURCE_EXHAUSTED.");
 RANGED_FLAG(int, target_calls_max, 256, 1, 100000, "Calls out to one participant at a time; more wait.");
 RANGED_FLAG(int, target_connections, 1, 1, 16, "HTTP/2 connections to one participant.");
-RANGED_FLAG(int, reply_max_bytes, 256 << 10, 1 << 10, 4 << 20,
+RANGED_FLAG(int, reply_max_bytes, 64 << 10, 1 << 10, 4 << 20,
             "A participant's reply; a larger one is no answer: the call is repeated, a pivot resolved.");
 RANGED_FLAG(absl::Duration, call_wait_max, absl::Seconds(30), absl::Milliseconds(1), absl::Minutes(10),
             "How long a call without a deadline waits for its saga.");
@@ -114,10 +123,14 @@ absl::StatusOr<Options> OptionsFromFlags() {
                     .batch_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_batch_max)),
                     .in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_in_flight_max)),
                     .definition_share_max = absl::GetFlag(FLAGS_definition_share_max),
-                    .waiters_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_waiters_max))};
+                    .stuck_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_stuck_max)),
+                    .waiters_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_waiters_max)),
+                    .saga_memory_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_saga_memory_max_mib)) << 20,
+                    .queue_memory_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_queue_memory_max_mib)) << 20};
   options.calls = {.in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_target_calls_max)),
                    .channels = absl::GetFlag(FLAGS_target_connections),
-                   .reply_bytes_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_reply_max_bytes))};
+                   .reply_bytes_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_reply_max_bytes)),
+                   .queue_bytes_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_queue_memory_max_mib)) << 20};
   options.served = {.wait_max = absl::GetFlag(FLAGS_call_wait_max)};
   options.lease = absl::GetFlag(FLAGS_lease);
   options.retention = absl::GetFlag(FLAGS_retention);

@@ -67,6 +67,9 @@ SagaMetrics::SagaMetrics(prometheus::Registry& registry)
       unreadable_(
           Counters(registry, "saga_unreadable_total", "Sagas whose rows this version cannot read and leaves alone.", {})
               .Of({})),
+      shed_(Counters(registry, "saga_shed_total",
+                     "Times that a saga's payload was dropped from memory, which is above --saga_memory_max_mib.", {})
+                .Of({})),
       turn_events_(Histograms(registry, "saga_turn_events", "Events decided in one turn.", {}, kCounts).Of({})),
       turn_sagas_(Histograms(registry, "saga_turn_sagas", "Sagas stored in one transaction.", {}, kCounts).Of({})),
       commit_seconds_(
@@ -94,6 +97,8 @@ void SagaMetrics::OnParked(const Saga& saga, const std::string& step) {
 void SagaMetrics::OnQuarantined(const Saga& saga) { quarantined_.Of({saga.definition}).Increment(); }
 
 void SagaMetrics::OnUnreadable() { unreadable_.Increment(); }
+
+void SagaMetrics::OnShed(const std::string&) { shed_.Increment(); }
 
 void SagaMetrics::OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) {
   turn_events_.Observe(static_cast<double>(events));

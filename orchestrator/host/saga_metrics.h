@@ -51,6 +51,7 @@ class SagaMetrics final : public DriverObserver {
   void OnParked(const Saga& saga, const std::string& step) override;
   void OnQuarantined(const Saga& saga) override;
   void OnUnreadable() override;
+  void OnShed(const std::string& saga_id) override;
   void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) override;
 
  private:
@@ -62,6 +63,7 @@ class SagaMetrics final : public DriverObserver {
   Series<prometheus::Histogram> step_duration_;        // by saga, step and phase
   prometheus::Counter& stale_replies_;
   prometheus::Counter& unreadable_;
+  prometheus::Counter& shed_;
   prometheus::Histogram& turn_events_;
   prometheus::Histogram& turn_sagas_;
   prometheus::Histogram& commit_seconds_;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "orchestrator/engine/memory_budget.h"
 #include "orchestrator/engine/participants.h"
 
 namespace unwind {
@@ -21,6 +22,7 @@ namespace unwind {
 struct Waiting {
   Call call;
   std::function<void(CallResult)> done;
+  MemoryHold memory = {};
 };
 
 // No I/O, no clock; not thread-safe. Nothing is refused here, only kept waiting:

@@ -18,6 +18,7 @@
 #include "grpcpp/client_context.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "orchestrator/core/names.h"
 #include "orchestrator/participants/alarm.h"
 #include "orchestrator/participants/call_queue.h"
 #include "orchestrator/participants/call_result.h"
@@ -27,6 +28,9 @@ namespace unwind {
 namespace {
 
 constexpr char kStopping[] = "the orchestrator is stopping";
+constexpr absl::Duration kNoRoomPause = absl::Seconds(5);
+constexpr std::size_t kReceivedAloneMax = 16 << 20;  // on a connection of one call
+constexpr std::size_t kCallBytes = 1 << 10;  // of a call that waits, besides what its saga's caller chose
 constexpr absl::Duration kSettled = absl::Milliseconds(50);  // by then a channel knows that its connection ended
 
 // gRPC aborts the process for a header that may not be sent, so such a one is left out.
@@ -39,6 +43,23 @@ CallResult NotSent(grpc::StatusCode code, std::string message) {
   result.is_answered = false;
   result.failure.code = code;
   result.failure.message = std::move(message);
+  return result;
+}
+
+// Of a call that waits.
+std::size_t BytesOf(const Call& call) {
+  std::size_t bytes =
+      kCallBytes + call.request.capacity() + call.trace.tracestate.capacity() + call.trace.baggage.capacity();
+  for (const auto& [name, value] : call.metadata) bytes += sizeof(name) + sizeof(value) + value.capacity();
+  return bytes;
+}
+
+CallResult NoRoom(const std::string& address) {
+  CallResult result = NotSent(grpc::StatusCode::RESOURCE_EXHAUSTED, absl::StrCat("too many calls wait for ", address));
+  result.failure.reason = "CALL_NOT_SENT";
+  result.failure.domain = kSagaDomain;
+  result.by_transport = true;
+  result.retry_after = kNoRoomPause;
   return result;
 }
 
@@ -63,13 +84,15 @@ CallQueue::End EndOf(const CallResult& result) {
 // The calls to one target: those that are out, and the queue of the others.
 class GrpcParticipants::Target {
  public:
-  Target(const std::string& address, const GrpcParticipantsOptions& options, ClientMetrics& metrics)
+  Target(const std::string& address, const GrpcParticipantsOptions& options, std::size_t queue_bytes_max,
+         ClientMetrics& metrics)
       : address_(address),
         reply_bytes_max_(options.reply_bytes_max),
         metrics_(metrics),
         held_back_gauge_(metrics.HeldBack(address)),
+        queue_memory_(queue_bytes_max),
         queue_(options.in_flight_max) {
-    for (int i = 0; i < options.channels; ++i) shared_.push_back(NewConnection());
+    for (int i = 0; i < options.channels; ++i) shared_.push_back(NewConnection(kReceivedBytesMax));
   }
 
   void Invoke(Waiting waiting);
@@ -97,7 +120,7 @@ class GrpcParticipants::Target {
     std::list<Out>::iterator self;
   };
 
-  std::unique_ptr<Connection> NewConnection();
+  std::unique_ptr<Connection> NewConnection(std::size_t received_bytes_max);
   Connection& PickLocked(bool alone);
   void SendWhatMay();
   void Send(CallQueue::Next next);
@@ -118,8 +141,9 @@ class GrpcParticipants::Target {
   int made_ = 0;                                      // connections
   std::condition_variable idle_;
   bool stopping_ = false;
-  std::size_t undone_ = 0;  // calls whose `done` has not returned
-  std::size_t turn_ = 0;    // which of shared_ is next
+  std::size_t undone_ = 0;     // calls whose `done` has not returned
+  std::size_t turn_ = 0;       // which of shared_ is next
+  MemoryBudget queue_memory_;  // of the calls in it
   CallQueue queue_;
   HeldBack held_back_;
   std::list<Out> out_;
@@ -134,6 +158,12 @@ void GrpcParticipants::Target::Invoke(Waiting waiting) {
       lock.unlock();
       return waiting.done(NotSent(grpc::StatusCode::CANCELLED, kStopping));
     }
+    std::optional<MemoryHold> memory = MemoryHold::Try(queue_memory_, BytesOf(waiting.call));
+    if (!memory.has_value()) {
+      lock.unlock();
+      return waiting.done(NoRoom(address_));
+    }
+    waiting.memory = *std::move(memory);
     ++undone_;
     overtaken = queue_.Push(std::move(waiting));
   }
@@ -189,8 +219,10 @@ void GrpcParticipants::Target::Send(CallQueue::Next next) {
                                  [this, &out](const grpc::Status& status) { OnDone(out, status); });
 }
 
-std::unique_ptr<GrpcParticipants::Target::Connection> GrpcParticipants::Target::NewConnection() {
-  return std::make_unique<Connection>(NewChannel(address_, made_++, static_cast<int>(reply_bytes_max_)));
+std::unique_ptr<GrpcParticipants::Target::Connection> GrpcParticipants::Target::NewConnection(
+    std::size_t received_bytes_max) {
+  return std::make_unique<Connection>(
+      NewChannel(address_, made_++, static_cast<int>(reply_bytes_max_), received_bytes_max));
 }
 
 GrpcParticipants::Target::Connection& GrpcParticipants::Target::PickLocked(bool alone) {
@@ -198,7 +230,7 @@ GrpcParticipants::Target::Connection& GrpcParticipants::Target::PickLocked(bool 
   // A connection that has just ended would share its end with the call, which would then never be at fault.
   const bool is_settled = !free_.empty() && free_.front()->IsSettled(SteadyNow());
   if (free_.empty() || (!is_settled && private_.size() < CallQueue::kAloneMax)) {
-    private_.push_back(NewConnection());
+    private_.push_back(NewConnection(kReceivedAloneMax));
     return *private_.back();
   }
   Connection& longest_at_rest = *free_.front();
@@ -271,9 +303,11 @@ void GrpcParticipants::Target::Stop() {
 
 GrpcParticipants::GrpcParticipants(const Routes& routes, const GrpcParticipantsOptions& options,
                                    ClientMetrics& metrics) {
+  for (const auto& [service, address] : routes) targets_.try_emplace(address);
   for (const auto& [service, address] : routes) {
     std::unique_ptr<Target>& target = targets_[address];
-    if (target == nullptr) target = std::make_unique<Target>(address, options, metrics);
+    const std::size_t queue_bytes_max = options.queue_bytes_max / targets_.size();
+    if (target == nullptr) target = std::make_unique<Target>(address, options, queue_bytes_max, metrics);
     by_service_.emplace(service, target.get());
   }
 }

@@ -15,9 +15,10 @@
 namespace unwind {
 
 struct GrpcParticipantsOptions {
-  std::size_t in_flight_max = 256;          // calls out to one target; more wait here, see CallQueue
-  int channels = 1;                         // HTTP/2 connections to one target
-  std::size_t reply_bytes_max = 256 << 10;  // 1 KiB to 4 MiB; a larger reply is no answer
+  std::size_t in_flight_max = 256;         // calls out to one target; more wait here, see CallQueue
+  int channels = 1;                        // HTTP/2 connections to one target
+  std::size_t reply_bytes_max = 64 << 10;  // 1 KiB to 4 MiB; a larger reply is no answer
+  std::size_t queue_bytes_max = 64 << 20;  // of the calls that wait, each target's an equal part; more are not taken
 };
 
 // Thread-safe. Every call has an explicit deadline and fails fast: a participant that is down is UNAVAILABLE at once,
@@ -28,7 +29,8 @@ class GrpcParticipants final : public Participants {
   GrpcParticipants(const Routes& routes, const GrpcParticipantsOptions& options, ClientMetrics& metrics);
   ~GrpcParticipants() override;
 
-  // A service without a route is answered UNAVAILABLE, at once.
+  // A service without a route is answered UNAVAILABLE, at once; a call that finds no room to wait RESOURCE_EXHAUSTED,
+  // CALL_NOT_SENT, `by_transport`.
   void Invoke(Call call, std::function<void(CallResult)> done) override;
 
   // Cancels the calls that are out, answers those that wait with CANCELLED, and returns once every `done` has run.

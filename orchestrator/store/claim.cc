@@ -1,5 +1,6 @@
 #include "orchestrator/store/claim.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <set>
 #include <utility>
@@ -21,6 +22,8 @@ using soci::use;
 // The words of the indexes saga_going_back and saga_unfinished.
 constexpr char kGoingBack[] = "state = 2";
 constexpr char kUnfinished[] = "state IN (1, 2, 5)";
+
+constexpr std::size_t kRowsAtOnce = 16;  // of which each may be large
 
 constexpr char kOwn[] = "UPDATE saga SET owner = CAST(:owner AS text) WHERE ";
 
@@ -48,8 +51,8 @@ class Claiming {
   void Find(const std::string& owner, absl::string_view which) {
     const std::string query = LapsedSagas(DialectOf(sql_), which);
     std::string after;
-    while (found_.sagas.size() < limit_) {
-      const auto missing = static_cast<long long>(limit_ - found_.sagas.size());
+    while (found_.sagas.size() < limit_ && bytes_ < kPageBytesMax) {
+      const auto missing = static_cast<long long>(std::min(limit_ - found_.sagas.size(), kRowsAtOnce));
       const std::vector<SagaRow> rows = SelectSagas(sql_, query, owner, after, drivable_, missing);
       for (const SagaRow& row : rows) Add(row);
       if (static_cast<long long>(rows.size()) < missing) return;
@@ -70,6 +73,7 @@ class Claiming {
   // A saga that goes back is found among all that are unfinished once more, as its owner is not changed yet.
   void Add(const SagaRow& row) {
     if (!seen_.insert(row.id).second) return;
+    bytes_ += row.accepted.size() + row.progress.size();
     const std::size_t readable = found_.sagas.size();
     Append(found_, row);
     if (found_.sagas.size() > readable) ids_.Add(row.id);
@@ -79,6 +83,7 @@ class Claiming {
   soci::session& sql_;
   const std::size_t limit_;
   std::string drivable_;
+  std::size_t bytes_ = 0;
   SagaPage found_;
   RowList ids_;  // of found_.sagas
   std::set<std::string> seen_;

@@ -28,12 +28,19 @@ using soci::use;
 
 constexpr long long kMessages = 2;  // the number of migrations/*/0002_messages.sql
 
+constexpr long long kPageBytes = kPageBytesMax;
+
 // Connections that read.
 constexpr int kLookUps = 1;
 constexpr int kLists = 2;  // as many as SagaService has threads
 
 constexpr char kById[] = "WHERE id = :id";
-constexpr char kByIds[] = "WHERE id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) ORDER BY id";
+// Of the rows that `which` chooses, in the order of their ids, those that fit into a page; the last may stand out.
+constexpr char kWithinAPage[] =
+    "WHERE id IN (SELECT s.id FROM (SELECT c.id, SUM(c.bytes) OVER (ORDER BY c.id) - c.bytes AS before FROM"
+    " (SELECT id, length(accepted) + length(progress) AS bytes FROM saga ";
+constexpr char kOfAPage[] = ") AS c) AS s WHERE s.before < CAST(:bytes AS bigint)) ORDER BY id";
+constexpr char kByIds[] = "WHERE id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)";
 constexpr char kByKey[] =
     "WHERE definition = :definition AND key = :key AND key_scope IN (:key_scope, '') ORDER BY key_scope DESC LIMIT 1";
 // The words of the index saga_unfinished.
@@ -48,6 +55,10 @@ constexpr char kOfKey[] =
     "id IN (SELECT k.id FROM saga AS k WHERE k.definition = :definition AND k.key = :key)"
     " AND (:state = 0 OR state = CAST(:state2 AS bigint)) AND ";
 constexpr char kNewest[] = "id < :before AND create_time BETWEEN :from AND :until ORDER BY id DESC LIMIT :limit";
+constexpr char kNewestWithinAPage[] =
+    "WHERE id IN (SELECT s.id FROM (SELECT c.id, SUM(c.bytes) OVER (ORDER BY c.id DESC) - c.bytes AS before FROM"
+    " (SELECT id, length(accepted) + length(progress) AS bytes FROM saga WHERE ";
+constexpr char kOfAPageOfTheNewest[] = ") AS c) AS s WHERE s.before < CAST(:bytes AS bigint)) ORDER BY id DESC";
 // U+10FFFF: above every id.
 constexpr char kAfterTheNewest[] = "\xf4\x8f\xbf\xbf";
 
@@ -64,7 +75,8 @@ std::vector<SagaRow> Page(soci::session& sql, const SagaFilter& filter, const ch
                               ? std::numeric_limits<long long>::max()
                               : EncodeTime(filter.created_before - absl::Nanoseconds(1));
   const int limit = Limit(filter.limit);
-  return SelectSagas(sql, absl::StrCat("WHERE ", which, kNewest), uses..., before, from, until, limit);
+  return SelectSagas(sql, absl::StrCat(kNewestWithinAPage, which, kNewest, kOfAPageOfTheNewest), uses..., before, from,
+                     until, limit, kPageBytes);
 }
 
 std::vector<SagaRow> Listed(soci::session& sql, const SagaFilter& filter) {
@@ -76,6 +88,12 @@ std::vector<SagaRow> Listed(soci::session& sql, const SagaFilter& filter) {
   }
   if (state == 0) return Page(sql, filter, "");
   return Page(sql, filter, filter.state == SagaState::kCompleted ? kInState : kInRareState, state);
+}
+
+std::size_t SizeOf(const std::vector<SagaRow>& rows) {
+  std::size_t bytes = 0;
+  for (const SagaRow& row : rows) bytes += row.accepted.size() + row.progress.size();
+  return bytes;
 }
 
 std::vector<EventRow> EventsOf(soci::session& sql, const std::string& saga_id, long long after, int limit) {
@@ -144,10 +162,12 @@ absl::StatusOr<SagaPage> SociSagaStore::LoadMany(const std::vector<std::string>&
   const std::string json = IdRows(ids);
   std::vector<SagaRow> rows;
   RETURN_IF_ERROR(Read(look_ups_, [&](soci::session& sql) {
-    rows = SelectSagas(sql, kByIds, json);
+    rows = SelectSagas(sql, absl::StrCat(kWithinAPage, kByIds, kOfAPage), json, kPageBytes);
     return absl::OkStatus();
   }));
-  return PageOf(rows);
+  SagaPage page = PageOf(rows);
+  page.is_cut = SizeOf(rows) >= kPageBytesMax;
+  return page;
 }
 
 absl::StatusOr<Saga> SociSagaStore::LoadByKey(absl::string_view definition, absl::string_view key_scope,
@@ -170,7 +190,9 @@ absl::StatusOr<SagaPage> SociSagaStore::List(const SagaFilter& filter) {
     rows = Listed(sql, filter);
     return absl::OkStatus();
   }));
-  return PageOf(rows);
+  SagaPage page = PageOf(rows);
+  page.is_cut = SizeOf(rows) >= kPageBytesMax;
+  return page;
 }
 
 absl::StatusOr<std::vector<HistoryEvent>> SociSagaStore::History(absl::string_view saga_id, std::int64_t after_seq,
@@ -211,7 +233,7 @@ absl::StatusOr<SagaPage> SociSagaStore::LoadOwned(const Lease& lease, absl::stri
   const int most = Limit(limit);
   std::vector<SagaRow> rows;
   RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
-    rows = SelectSagas(sql, kUnfinished, lease.instance, after, most);
+    rows = SelectSagas(sql, absl::StrCat(kWithinAPage, kUnfinished, kOfAPage), lease.instance, after, most, kPageBytes);
     return absl::OkStatus();
   }));
   return PageOf(rows);

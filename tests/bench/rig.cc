@@ -35,6 +35,9 @@ absl::StatusOr<std::unique_ptr<Rig>> Rig::Start(const BenchOptions& bench, RigOp
   of_cluster.bin_dir = bench.bin_dir;
   of_cluster.postgres = bench.on_postgres;
   of_cluster.extra_flags = options.flags;
+  for (const Node node : {Node::kOrchestrator, Node::kSecondOrchestrator}) {
+    of_cluster.extra_flags[node].push_back("--streams_max=1000");  // thousands of callers on kConnections
+  }
   of_cluster.definitions = options.definitions;
   ASSIGN_OR_RETURN(std::unique_ptr<Cluster> cluster, Cluster::Start(std::move(of_cluster)));
   std::unique_ptr<Rig> rig(new Rig(std::move(options), std::move(cluster)));

@@ -125,6 +125,25 @@ TEST_P(SagaStoreContract, ManyAreLoadedAtOnceAndWhatIsNotThereIsLeftOut) {
   EXPECT_THAT(Ids(store().LoadMany({"absent"})), IsEmpty());
 }
 
+TEST_P(SagaStoreContract, APageEndsWithTheRowThatMakesItTooLong) {
+  for (const char* id : {"a", "b", "c", "d"}) {
+    Saga saga = SampleSaga(id);
+    saga.input.assign(kPageBytesMax / 2, 'x');
+    Stored(InsertOf(saga));
+  }
+  const SagaPage page = store().LoadMany({"d", "c", "b", "a"}).value();
+  EXPECT_THAT(Ids(page), ElementsAre("a", "b"));
+  EXPECT_TRUE(page.is_cut);
+  EXPECT_EQ(page.last_id, "b");
+  EXPECT_FALSE(store().LoadMany({"d"})->is_cut);
+  const SagaPage list = store().List({}).value();
+  EXPECT_THAT(Ids(list), ElementsAre("d", "c"));
+  EXPECT_TRUE(list.is_cut);
+  EXPECT_THAT(Ids(store().LoadOwned(lease_, "", 50)), ElementsAre("a", "b"));
+  EXPECT_THAT(Ids(store().LoadOwned(lease_, "b", 50)), ElementsAre("c", "d"));
+  EXPECT_THAT(Ids(store().LoadOwned(lease_, "b", 1)), ElementsAre("c"));
+}
+
 TEST_P(SagaStoreContract, WhatIsNotThereIsNotFound) {
   Stored(InsertOf(SampleSaga("s1")));
   EXPECT_EQ(store().Load("s2").status(), absl::NotFoundError("there is no saga s2"));

@@ -17,10 +17,11 @@ enum class Bug : std::uint8_t {
   kResolveIgnored,  // a payment of unknown outcome is taken as one that failed
   kStepNotUndone,   // a step whose outcome is unknown is taken as one that had no effect
   kCutRefused,      // a call whose connection ended is taken as refused for good
+  kShedMailLost,    // an answer to a saga that was dropped from memory is lost
 };
 inline constexpr std::array kBugs = {Bug::kNoBarrier,      Bug::kNoTombstones,   Bug::kCommitIgnored,
                                      Bug::kNoVersionCheck, Bug::kResolveIgnored, Bug::kStepNotUndone,
-                                     Bug::kCutRefused};
+                                     Bug::kCutRefused,     Bug::kShedMailLost};
 const char* NameOf(Bug bug);
 
 }  // namespace unwind::sim

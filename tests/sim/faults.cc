@@ -82,6 +82,7 @@ constexpr std::array<const char*, kOutcomes> kOutcomeNames = {
     "taken from its owner",
     "quarantined",
     "quarantined saga moved on",
+    "shed from memory",
 };
 
 }  // namespace

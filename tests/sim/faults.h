@@ -97,8 +97,9 @@ enum class Outcome : std::uint8_t {
   kTakenFromOwner,  // a saga that was another instance's, for what a person asked of it
   kQuarantined,     // a saga whose row the store refuses
   kMended,          // one that a person moved on
+  kShed,            // a saga whose payload was dropped from memory
 };
-constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kMended) + 1;
+constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kShed) + 1;
 const char* NameOf(Outcome outcome);
 
 struct Tally {

@@ -1,6 +1,7 @@
 #include "tests/sim/orchestrator.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -17,6 +18,7 @@
 namespace unwind::sim {
 namespace {
 
+constexpr std::size_t kAmple = 1 << 30;
 constexpr absl::Duration kLease = absl::Seconds(15);
 constexpr absl::Duration kRenewEvery = absl::Seconds(5);
 constexpr absl::Duration kClaimEvery = absl::Seconds(1);
@@ -71,7 +73,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
     const Request copy = not_undone ? request : Request();
     home_.network_.Call(
         home_.node_, to, std::move(request),
-        [this, weak, not_undone, copy, resolves, alone = call.alone, done = std::move(done)](Reply reply) {
+        [this, weak, not_undone, copy, resolves, alone = call.alone, saga_id = std::move(call.saga_id), done = std::move(done)](Reply reply) {
           const bool final = reply.effect_free && !resolves;
           if (final && home_.faults_.Strikes(Fault::kRefusalRecoded, 0.5)) {
             reply.status = Recoded(reply.status);
@@ -82,6 +84,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
           }
           const auto mine = weak.lock();
           if (mine == nullptr || !mine->alive) return;
+          if (shed_.erase(saga_id) > 0) return;
           if (home_.faults_.Strikes(Fault::kMailLost, 0.02)) {
             home_.begin_anew_ = true;
             return home_.world_.Tell(NameOf(home_.node_), "loses an answer in its mailbox");
@@ -105,6 +108,10 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
     }
   }
   void OnUnreadable() override { home_.world_.Violate("I16", "a row cannot be read"); }
+  void OnShed(const std::string& saga_id) override {
+    home_.faults_.tally().Count(Outcome::kShed);
+    if (home_.bug_ == Bug::kShedMailLost) shed_.insert(saga_id);
+  }
   void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
 
   std::weak_ptr<Process> self;
@@ -136,6 +143,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
 
   Orchestrator& home_;
   const Lease lease_;
+  std::set<std::string> shed_;  // for Bug::kShedMailLost
   Driver driver_;
 };
 
@@ -151,7 +159,8 @@ Orchestrator::Orchestrator(World& world, Faults& faults, Network& network, Store
       accepted_(std::move(accepted)),
       clock_(world),
       turn_(world.dice().Spread(absl::Microseconds(200), absl::Milliseconds(10))),
-      shards_(static_cast<std::size_t>(world.dice().Between(1, 3))) {
+      shards_(static_cast<std::size_t>(world.dice().Between(1, 3))),
+      saga_memory_(world.dice().Chance(0.3) ? static_cast<std::size_t>(world.dice().Between(0, 30'000)) : kAmple) {
   Start();
 }
 
@@ -164,8 +173,10 @@ void Orchestrator::Start() {
   DriverOptions options;
   options.shards = shards_;
   options.seed = world_.dice().Next() | 1;
+  options.saga_memory_max = saga_memory_;
   if (faults_.on(Fault::kQueueFull)) {
     options.in_flight_max = static_cast<std::size_t>(world_.dice().Between(2, 10));
+    options.queue_memory_max = static_cast<std::size_t>(world_.dice().Between(0, 5'000));
     begin_anew_ = true;
   }
   auto process = std::make_shared<Process>(*this, *lease, options);

@@ -73,6 +73,7 @@ class Orchestrator final : public Server {
   MachineClock clock_;
   const absl::Duration turn_;  // what a turn takes
   const std::size_t shards_;
+  const std::size_t saga_memory_;
   bool begin_anew_ = false;  // when the world heals: a mail was lost, or a limit was set
   bool starts_later_ = false;
   std::shared_ptr<Process> current_;

@@ -49,6 +49,8 @@ const char* NameOf(Bug bug) {
       return "step-not-undone";
     case Bug::kCutRefused:
       return "cut-refused";
+    case Bug::kShedMailLost:
+      return "shed-mail-lost";
   }
   return "?";
 }

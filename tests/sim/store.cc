@@ -21,7 +21,14 @@ absl::Status Refusal() { return absl::InternalError("the store refuses to write 
 std::vector<Saga> Store::All() {
   SagaFilter filter;
   filter.limit = kRowsMax;
-  return inner_.List(filter).value().sagas;
+  std::vector<Saga> all;
+  for (bool is_cut = true; is_cut;) {
+    SagaPage page = inner_.List(filter).value();
+    all.insert(all.end(), page.sagas.begin(), page.sagas.end());
+    filter.before_id = page.last_id;
+    is_cut = page.is_cut;
+  }
+  return all;
 }
 
 std::vector<HistoryEvent> Store::WholeHistory(const std::string& saga_id) {

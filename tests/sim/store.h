@@ -35,7 +35,9 @@ class Store final : public SagaStore {
         bug_(bug),
         inner_(std::make_shared<MachineClock>(world)),
         away_until_(world.now()),
-        refuses_until_(world.now()) {}
+        refuses_until_(world.now()) {
+    if (world.dice().Chance(0.3)) inner_.set_page_bytes_max(static_cast<std::size_t>(world.dice().Between(1, 20'000)));
+  }
 
   // Null: no turn is under way. The one before; turns may be nested, since one that is blocked does not stop the
   // others.

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "orchestrator/engine/saga_bytes.h"
 
 namespace unwind {
 namespace {
@@ -74,8 +75,14 @@ absl::StatusOr<Saga> MemorySagaStore::Load(absl::string_view saga_id) {
 absl::StatusOr<SagaPage> MemorySagaStore::LoadMany(const std::vector<std::string>& ids) {
   std::lock_guard lock(mutex_);
   SagaPage page;
+  std::size_t bytes = 0;
   for (const std::string& id : std::set<std::string>(ids.begin(), ids.end())) {
-    if (const auto row = sagas_.find(id); row != sagas_.end()) Append(page, row->second.saga);
+    const auto row = sagas_.find(id);
+    if (row == sagas_.end()) continue;
+    Append(page, row->second.saga);
+    bytes += BytesOf(row->second.saga);
+    page.is_cut = bytes >= page_bytes_max_;
+    if (page.is_cut) break;
   }
   return page;
 }
@@ -102,6 +109,7 @@ absl::StatusOr<Saga> MemorySagaStore::LoadByKey(absl::string_view definition, ab
 absl::StatusOr<SagaPage> MemorySagaStore::List(const SagaFilter& filter) {
   std::lock_guard lock(mutex_);
   SagaPage page;
+  std::size_t bytes = 0;
   auto row = filter.before_id.empty() ? sagas_.end() : sagas_.lower_bound(filter.before_id);
   while (row != sagas_.begin() && page.rows() < Limit(filter.limit)) {
     const Saga& saga = (--row)->second.saga;
@@ -110,6 +118,9 @@ absl::StatusOr<SagaPage> MemorySagaStore::List(const SagaFilter& filter) {
     if (filter.state.has_value() && saga.state != *filter.state) continue;
     if (saga.create_time < filter.created_from || saga.create_time >= filter.created_before) continue;
     Append(page, saga);
+    bytes += BytesOf(saga);
+    page.is_cut = bytes >= page_bytes_max_;
+    if (page.is_cut) break;
   }
   return page;
 }
@@ -183,9 +194,13 @@ absl::StatusOr<Saga> MemorySagaStore::Take(const Lease& lease, absl::string_view
 absl::StatusOr<SagaPage> MemorySagaStore::LoadOwned(const Lease& lease, absl::string_view after_id, int limit) {
   std::lock_guard lock(mutex_);
   SagaPage page;
+  std::size_t bytes = 0;
   for (auto row = sagas_.upper_bound(after_id); row != sagas_.end() && page.rows() < Limit(limit); ++row) {
     const Saga& saga = row->second.saga;
-    if (saga.owner == lease.instance && !IsTerminal(saga.state)) Append(page, saga);
+    if (saga.owner != lease.instance || IsTerminal(saga.state)) continue;
+    Append(page, saga);
+    bytes += BytesOf(saga);
+    if (bytes >= page_bytes_max_) break;
   }
   return page;
 }

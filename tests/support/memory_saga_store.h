@@ -2,6 +2,7 @@
 #ifndef UNWIND_TESTS_SUPPORT_MEMORY_SAGA_STORE_H_
 #define UNWIND_TESTS_SUPPORT_MEMORY_SAGA_STORE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -23,6 +24,9 @@ class MemorySagaStore final : public SagaStore {
   MemorySagaStore() : MemorySagaStore(std::make_shared<SystemClock>()) {}
   // `clock`: of the leases.
   explicit MemorySagaStore(std::shared_ptr<const Clock> clock) : clock_(std::move(clock)) {}
+
+  // Instead of kPageBytesMax.
+  void set_page_bytes_max(std::size_t bytes) { page_bytes_max_ = bytes; }
 
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override;
   absl::StatusOr<Saga> Load(absl::string_view saga_id) override;
@@ -68,6 +72,7 @@ class MemorySagaStore final : public SagaStore {
   const std::string* FindKey(absl::string_view definition, absl::string_view key_scope, absl::string_view key) const;
 
   const std::shared_ptr<const Clock> clock_;
+  std::size_t page_bytes_max_ = kPageBytesMax;
   std::mutex mutex_;
   std::map<std::string, Row, std::less<>> sagas_;  // by id
   std::map<Key, std::string> ids_;

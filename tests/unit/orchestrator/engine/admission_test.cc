@@ -7,7 +7,7 @@ namespace unwind {
 namespace {
 
 TEST(AdmissionTest, ThereIsRoomForSoMany) {
-  Admission admission(2, 1);
+  Admission admission(2, 9, 1);
   EXPECT_TRUE(admission.TryEnter("a"));
   EXPECT_TRUE(admission.TryEnter("a"));
   EXPECT_FALSE(admission.TryEnter("a"));
@@ -18,7 +18,7 @@ TEST(AdmissionTest, ThereIsRoomForSoMany) {
 }
 
 TEST(AdmissionTest, OneDefinitionLeavesRoomForTheOthers) {
-  Admission admission(10, 0.8);
+  Admission admission(10, 9, 0.8);
   for (int i = 0; i < 8; ++i) EXPECT_TRUE(admission.TryEnter("dead"));
   EXPECT_FALSE(admission.TryEnter("dead"));
   EXPECT_TRUE(admission.TryEnter("b"));
@@ -27,7 +27,7 @@ TEST(AdmissionTest, OneDefinitionLeavesRoomForTheOthers) {
 }
 
 TEST(AdmissionTest, WhatIsRecoveredEntersAlsoWhereThereIsNoRoom) {
-  Admission admission(1, 1);
+  Admission admission(1, 9, 1);
   admission.Enter("a");
   admission.Enter("a");
   EXPECT_EQ(admission.in_flight(), 2u);
@@ -36,9 +36,20 @@ TEST(AdmissionTest, WhatIsRecoveredEntersAlsoWhereThereIsNoRoom) {
 }
 
 TEST(AdmissionTest, ASmallShareHasOnePlace) {
-  Admission admission(2, 0.1);
+  Admission admission(2, 9, 0.1);
   EXPECT_TRUE(admission.TryEnter("a"));
   EXPECT_FALSE(admission.TryEnter("a"));
+}
+
+TEST(AdmissionTest, StuckSagasHavePlacesOfTheirOwnAndADefinitionItsShareOfThem) {
+  Admission admission(10, 4, 0.5);
+  EXPECT_TRUE(admission.TryEnterStuck("dead"));
+  EXPECT_TRUE(admission.TryEnterStuck("dead"));
+  EXPECT_FALSE(admission.TryEnterStuck("dead"));
+  EXPECT_TRUE(admission.TryEnterStuck("b"));
+  EXPECT_EQ(admission.in_flight(), 0u);
+  admission.LeaveStuck("dead");
+  EXPECT_TRUE(admission.TryEnterStuck("dead"));
 }
 
 }  // namespace

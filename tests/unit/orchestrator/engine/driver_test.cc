@@ -978,5 +978,124 @@ TEST_F(DriverTest, AThousandSagasOnFourShardsAllEnd) {
   EXPECT_EQ(life.driver.in_flight(), 0u);
 }
 
+// ---- memory
+
+TEST_F(DriverTest, WithoutMemoryForSagasEachGoesOnFromItsRow) {
+  Know(PivotInTheMiddle(true));
+  const auto behave = [](const Call& call) {
+    return call.attempt == 1 && call.step == "r" ? UnavailableResult() : OkResult();
+  };
+  ScriptedParticipants participants(behave);
+  Driver driver(store_, participants, catalog_, clock_, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.saga_memory_max = 0, .seed = 1});
+  driver.Start();
+  Answers answers;
+  for (int i = 0; i < 20; ++i) Accept(driver, absl::StrCat("k", i), answers);
+  for (const Progress& progress : answers.Await(20)) EXPECT_EQ(progress.saga.state, SagaState::kCompleted);
+  EXPECT_EQ(participants.paths().size(), 80u);  // nothing is sent twice but what failed
+  EXPECT_GE(observer_.shed, 20);
+  EXPECT_EQ(driver.in_flight(), 0u);
+}
+
+TEST_F(DriverTest, OfAShedSagaACallerIsToldHowItStands) {
+  Know(Sequence());
+  ManualClock clock;
+  ScriptedParticipants participants([](const Call&) { return std::nullopt; });
+  Driver driver(store_, participants, catalog_, clock, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.saga_memory_max = 0, .seed = 1});
+  Answers answers;
+  Accept(driver, "k", answers, "h", clock.Now() + absl::Seconds(1));
+  while (driver.Turn()) continue;
+  ASSERT_GE(observer_.shed, 1);
+  clock.Advance(absl::Seconds(1));
+  while (driver.Turn()) continue;
+  const Progress progress = answers.Await(1)[0];
+  EXPECT_TRUE(progress.status.ok()) << progress.status;
+  EXPECT_EQ(progress.saga.state, SagaState::kRunning);
+  EXPECT_FALSE(progress.saga.id.empty());
+  driver.Ask(progress.saga.id, CancelRequested{}, progress.saga.version, answers.Taker());
+  while (driver.Turn()) continue;
+  EXPECT_TRUE(answers.Await(2)[1].saga.cancel_requested);
+}
+
+TEST_F(DriverTest, ARequestThatFindsNoRoomToWaitIsRefused) {
+  Know(Sequence());
+  ScriptedParticipants participants([](const Call&) { return OkResult(); });
+  Driver driver(store_, participants, catalog_, clock_, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.queue_memory_max = 1000, .seed = 1});
+  Answers answers;
+  for (const char* key : {"a", "b"}) Accept(driver, key, answers);
+  EXPECT_EQ(GetErrorInfo(answers.Await(1)[0].status).reason, "OVERLOADED");
+  EXPECT_EQ(driver.in_flight(), 1u);
+  while (driver.Turn()) continue;
+  Accept(driver, "b", answers);
+  while (driver.Turn()) continue;
+  EXPECT_EQ(answers.Await(3)[2].saga.state, SagaState::kCompleted);
+}
+
+TEST_F(DriverTest, AReplyThatFindsNoRoomIsAskedForAgainAndSpendsNoAttempt) {
+  Know(Sequence());
+  ManualClock clock;
+  ScriptedParticipants participants([](const Call&) { return OkResult(); });
+  Driver driver(store_, participants, catalog_, clock, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.queue_memory_max = 0, .seed = 1});
+  Answers answers;
+  Accept(driver, "first", answers);
+  driver.Turn();  // its reply waits
+  Accept(driver, "second", answers);
+  driver.Turn();  // both make a call, and one reply is too many
+  driver.Turn();
+  int not_kept = 0;
+  for (const char* key : {"first", "second"}) {
+    for (const Step& step : store_.LoadByKey(definition_->plan().name, "", key)->steps) {
+      if (step.last_failure.reason != "REPLY_NOT_KEPT") continue;
+      ++not_kept;
+      EXPECT_EQ(step.unknowns, 0);
+      EXPECT_EQ(step.wake_at, clock.Now() + absl::Seconds(1));
+    }
+  }
+  EXPECT_EQ(not_kept, 1);
+  for (int i = 0; i < 10; ++i) {
+    while (driver.Turn()) continue;
+    clock.Advance(absl::Seconds(1));
+  }
+  for (const Progress& progress : answers.Await(2)) EXPECT_EQ(progress.saga.state, SagaState::kCompleted);
+}
+
+TEST_F(DriverTest, ATurnTakesNoMoreSagasThanItsBytes) {
+  Know(Sequence());
+  ScriptedParticipants participants([](const Call&) { return OkResult(); });
+  Driver driver(store_, participants, catalog_, clock_, observer_, *store_.Acquire("one", "", absl::Seconds(15)),
+                {.turn_bytes_max = 20 << 10, .seed = 1});
+  Answers answers;
+  for (int i = 0; i < 10; ++i) {
+    NewSaga saga = Request(absl::StrCat("k", i));
+    saga.input.assign(10 << 10, 'x');
+    driver.Accept(std::move(saga), absl::InfiniteFuture(), nullptr, answers.Taker());
+  }
+  while (driver.Turn()) {
+    std::size_t writes = 0;
+    for (const std::size_t part : store_.parts()) writes += part;
+    EXPECT_LE(writes, 2u);
+    store_.ForgetParts();
+  }
+  answers.Await(10);
+}
+
+TEST_F(DriverTest, RecoveryReadsNoMoreThanIsHandled) {
+  Know(Sequence());
+  {
+    Life life(
+        *this, [](const Call&) { return std::nullopt; }, clock_);
+    Answers answers;
+    for (int i = 0; i < 50; ++i) Accept(life.driver, absl::StrCat("k", i), answers);
+    EXPECT_TRUE(Eventually(absl::Minutes(1), [&] { return life.participants.paths().size() == 50; }));
+  }
+  store_.SetPageBytesMax(1);
+  Life life(
+      *this, [](const Call&) { return std::nullopt; }, clock_);
+  EXPECT_GE(life.driver.in_flight(), 48u);  // each page is handled before the next but one is read
+}
+
 }  // namespace
 }  // namespace unwind

@@ -30,8 +30,9 @@ class LiveSagasTest : public testing::Test {
   }
 
   const std::shared_ptr<const Definition> definition_ = std::make_shared<PlainDefinition>(Sequence());
-  Admission admission_{100, 1};
-  LiveSagas live_{admission_};
+  Admission admission_{100, 2, 1};
+  MemoryBudget memory_{1 << 20};
+  LiveSagas live_{admission_, memory_};
 };
 
 TEST_F(LiveSagasTest, FindsWhatWasInsertedUntilItIsRemoved) {
@@ -164,6 +165,57 @@ TEST_F(LiveSagasTest, OnlyWaitersWhoseTimeIsUpAreTaken) {
   EXPECT_EQ(live_.TakeExpired(kNow, expired), nullptr);
   EXPECT_EQ(live_.NextDeadline(), kNow + absl::Seconds(1));
   EXPECT_THAT(live.waiters, SizeIs(2));
+}
+
+TEST_F(LiveSagasTest, PayloadsAreCountedTogetherAndDroppedAboveTheirBudget) {
+  LiveSaga& small = Insert("a");
+  LiveSaga& large = Insert("b");
+  EXPECT_FALSE(live_.Weigh(small));
+  large.saga.input.assign(900 << 10, 'x');
+  large.saga.steps[0].awaiting = true;
+  EXPECT_FALSE(live_.Weigh(large));
+  EXPECT_GT(memory_.bytes(), 900u << 10);
+  small.saga.steps[0].reply.assign(200 << 10, 'x');
+  EXPECT_TRUE(live_.Weigh(small));
+  EXPECT_TRUE(small.shed);
+  EXPECT_EQ(small.saga.id, "a");
+  EXPECT_TRUE(small.saga.steps.empty());
+  EXPECT_LT(memory_.bytes(), 1u << 20);
+  live_.Shed(large);
+  EXPECT_LT(large.saga.input.capacity(), 100u);
+  EXPECT_EQ(memory_.bytes(), 0u);
+  EXPECT_TRUE(LiveSagas::IsIdle(small));
+  EXPECT_FALSE(LiveSagas::IsIdle(large));  // it awaits a call
+}
+
+TEST_F(LiveSagasTest, ARemovedSagaGivesItsMemoryBack) {
+  LiveSaga& a = Insert("a");
+  EXPECT_GT(memory_.bytes(), 0u);
+  live_.Remove(a);
+  EXPECT_EQ(memory_.bytes(), 0u);
+}
+
+TEST_F(LiveSagasTest, StuckSagasTakeNoRoomUntilTheyAreVeryMany) {
+  std::vector<LiveSaga*> sagas;
+  for (const char* const id : {"a", "b", "c"}) {
+    LiveSaga& live = Insert(id);
+    live.saga.backward = true;
+    live.saga.steps[0].state = StepState::kCompensating;
+    live.saga.steps[0].phase = Phase::kCompensation;
+    live.saga.steps[0].unknowns = 20;
+    live.saga.steps[0].wake_at = kNow;
+    live_.Count(live, true);
+    live_.Schedule(live);
+    sagas.push_back(&live);
+  }
+  EXPECT_EQ(admission_.stuck()[""], 3u);
+  EXPECT_EQ(admission_.in_flight(), 1u);  // two have a place as stuck ones
+  live_.Remove(*sagas[0]);
+  live_.Schedule(*sagas[2]);
+  EXPECT_EQ(admission_.in_flight(), 0u);
+  live_.Remove(*sagas[1]);
+  live_.Remove(*sagas[2]);
+  EXPECT_TRUE(admission_.TryEnterStuck("a") && admission_.TryEnterStuck("a"));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The mailbox alone: who comes first, who is refused, who is taken out.
 #include "orchestrator/engine/mailbox.h"
 
+#include <deque>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,7 +35,7 @@ AskMail Operator(const std::string& id) {
   return {.saga_id = id, .event = CancelRequested{}, .seen_version = 0, .waiter = Caller(id).waiter};
 }
 
-std::vector<std::string> IdsOf(const std::vector<Mail>& mails) {
+std::vector<std::string> IdsOf(const std::deque<Mail>& mails) {
   std::vector<std::string> ids;
   for (const Mail& mail : mails) {
     if (const auto* const event = std::get_if<EventMail>(&mail)) ids.push_back(event->saga_id);
@@ -141,6 +142,21 @@ TEST(MailboxTest, MailDoesNotWakeAShardThatReadsNone) {
   mailbox.Post(Event("event"));
   EXPECT_TRUE(mailbox.Wait(absl::ZeroDuration(), false));
   EXPECT_THAT(IdsOf(mailbox.Drain()), ElementsAre("event"));
+}
+
+TEST(MailboxTest, WhoRecoversWaitsUntilNothingRecoveredIsLeft) {
+  Mailbox mailbox(2, 1 << 20);
+  EXPECT_TRUE(mailbox.AwaitRecovered(absl::ZeroDuration()));
+  for (int i = 0; i < 3; ++i) mailbox.Post(RecoverMail{});
+  mailbox.Drain();
+  EXPECT_FALSE(mailbox.AwaitRecovered(absl::ZeroDuration()));
+  std::thread drains([&] { mailbox.Drain(); });
+  EXPECT_TRUE(mailbox.AwaitRecovered(absl::Minutes(1)));
+  drains.join();
+  mailbox.Post(RecoverMail{});
+  std::thread stops([&] { mailbox.Stop(); });
+  EXPECT_FALSE(mailbox.AwaitRecovered(absl::Minutes(1)));
+  stops.join();
 }
 
 }  // namespace

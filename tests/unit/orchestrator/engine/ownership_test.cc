@@ -136,7 +136,7 @@ TEST_F(OwnershipTest, AStaleCopyIsReplacedByWhatIsStored) {
   Overwrite(other);
   ownership_.Reload(live);
   EXPECT_TRUE(live.stale);
-  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now());
+  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now()).recovered;
   ASSERT_THAT(recovered, SizeIs(1));
   EXPECT_EQ(ownership_.Recover(recovered[0].saga), &live);
   EXPECT_FALSE(live.stale);
@@ -151,7 +151,7 @@ TEST_F(OwnershipTest, AnotherInstancesSagaIsWatchedWhileSomebodyWaitsForItAndThe
   GiveTo("two", "b");
   ownership_.Reload(live);
   ownership_.Reload(*live_.Find("b"));
-  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+  EXPECT_THAT(ownership_.Load(clock_.Now()).recovered, IsEmpty());
   EXPECT_TRUE(live.owned_by_other);
   EXPECT_EQ(context_.admission.in_flight(), 0u);
   EXPECT_LE(live_.NextTimer(), clock_.Now() + absl::Seconds(1));
@@ -164,11 +164,11 @@ TEST_F(OwnershipTest, AllRowsOfATurnAreLoadedByOneCallAndNoneWhileTheStoreIsAway
   for (int i = 0; i < 100; ++i) ownership_.Attach({.saga_id = absl::StrCat(i), .waiter = NewWaiter()});
   store_.SetAway(true);
   const int before = store_.calls();
-  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+  EXPECT_THAT(ownership_.Load(clock_.Now()).recovered, IsEmpty());
   EXPECT_TRUE(pending_.StoreIsDown(clock_.Now()));
   EXPECT_TRUE(ownership_.wants_rows());
   store_.SetAway(false);
-  EXPECT_THAT(ownership_.Load(clock_.Now()), SizeIs(3));
+  EXPECT_THAT(ownership_.Load(clock_.Now()).recovered, SizeIs(3));
   EXPECT_EQ(store_.calls(), before + 2);
   EXPECT_FALSE(ownership_.wants_rows());
   EXPECT_THAT(answers_, SizeIs(100));
@@ -182,7 +182,7 @@ TEST_F(OwnershipTest, AnAttachedCallerIsToldOfAFinishedSagaAndWaitsForAnUnfinish
   live_.Remove(finished);
   live_.Remove(Stored("a"));
   for (const char* id : {"finished", "a", "nobody"}) ownership_.Attach({.saga_id = id, .waiter = NewWaiter()});
-  EXPECT_THAT(ownership_.Load(clock_.Now()), SizeIs(1));  // "a", which is this instance's own
+  EXPECT_THAT(ownership_.Load(clock_.Now()).recovered, SizeIs(1));  // "a", which is this instance's own
   ASSERT_NE(live_.Find("a"), nullptr);
   ASSERT_THAT(answers_, SizeIs(2));
   EXPECT_EQ(answers_[0].saga.state, SagaState::kCompleted);
@@ -194,7 +194,7 @@ TEST_F(OwnershipTest, ARowThatCannotBeReadIsReportedOnceAndItsCallersAreTold) {
   store_.SetDamaged("a");
   for (int i = 0; i < 2; ++i) {
     ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
-    EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+    EXPECT_THAT(ownership_.Load(clock_.Now()).recovered, IsEmpty());
   }
   ASSERT_THAT(answers_, SizeIs(2));
   EXPECT_EQ(GetErrorInfo(answers_[0].status), (ErrorInfo{"STORE_FAILED", "saga.unwind", {{"saga_id", "a"}}}));
@@ -253,16 +253,16 @@ TEST_F(OwnershipTest, AQuarantinedSagaStandsStillUntilAnOperatorTakesIt) {
   EXPECT_EQ(live_.Find("a"), nullptr);
   EXPECT_EQ(context_.admission.in_flight(), 0u);
   ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
-  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+  EXPECT_THAT(ownership_.Load(clock_.Now()).recovered, IsEmpty());
   ASSERT_THAT(answers_, SizeIs(2));
   for (const Progress& told : answers_) EXPECT_EQ(GetErrorInfo(told.status).reason, "SAGA_QUARANTINED");
   EXPECT_EQ(ownership_.Recover(*store_.Load("a")), nullptr);
   const std::int64_t version = store_.Load("a")->version;
   ownership_.Ask(Asked("a", version + 1));  // not for this one, so that it stands still all the same
-  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+  EXPECT_THAT(ownership_.Load(clock_.Now()).recovered, IsEmpty());
   EXPECT_EQ(ownership_.Recover(*store_.Load("a")), nullptr);
   ownership_.Ask(Asked("a", version));
-  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now());
+  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now()).recovered;
   ASSERT_THAT(recovered, SizeIs(1));
   EXPECT_THAT(recovered[0].asks, SizeIs(1));
   EXPECT_NE(ownership_.Recover(recovered[0].saga), nullptr);
@@ -275,7 +275,7 @@ TEST_F(OwnershipTest, AQuarantineEndsWhenTheSagaMovesElsewhere) {
   moved.cancel_requested = true;
   Overwrite(two, moved);
   ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
-  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+  EXPECT_THAT(ownership_.Load(clock_.Now()).recovered, IsEmpty());
   EXPECT_THAT(answers_, IsEmpty());  // it is watched
   ASSERT_NE(live_.Find("a"), nullptr);
   live_.Remove(*live_.Find("a"));
@@ -294,7 +294,7 @@ TEST_F(OwnershipTest, AVerbForAnOlderVersionTakesNoSagaFromItsOwner) {
   const Lease two = GiveTo("two", "a");
   Overwrite(two, *store_.Load("a"));
   ownership_.Ask(Asked("a", store_.Load("a")->version - 1));
-  EXPECT_THAT(ownership_.Load(clock_.Now()), IsEmpty());
+  EXPECT_THAT(ownership_.Load(clock_.Now()).recovered, IsEmpty());
   ASSERT_THAT(answers_, SizeIs(1));
   EXPECT_EQ(GetErrorInfo(answers_[0].status).reason, "SAGA_MOVED");
   EXPECT_EQ(store_.Load("a")->owner, "two");
@@ -309,7 +309,7 @@ TEST_F(OwnershipTest, ASagaThatMovedWhileItWasTakenIsDrivenByWhoTookIt) {
   store_.SetDelay([&] {
     if (++calls == 2) Overwrite(two, seen);  // after the load, before the row is taken
   });
-  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now());
+  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now()).recovered;
   ASSERT_THAT(recovered, SizeIs(1));
   EXPECT_THAT(recovered[0].asks, IsEmpty());
   EXPECT_EQ(recovered[0].saga, *store_.Load("a"));
@@ -326,7 +326,7 @@ TEST_F(OwnershipTest, AnOperatorTakesASagaFromItsOwner) {
   ownership_.Ask(Asked("a", version));
   ownership_.Ask(Asked("a", version + 1));
   ownership_.Ask(Asked("nobody"));
-  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now());
+  const std::vector<RecoverMail> recovered = ownership_.Load(clock_.Now()).recovered;
   ASSERT_THAT(recovered, SizeIs(1));
   EXPECT_THAT(recovered[0].asks, SizeIs(1));
   EXPECT_EQ(recovered[0].saga.owner, "one");
@@ -334,6 +334,75 @@ TEST_F(OwnershipTest, AnOperatorTakesASagaFromItsOwner) {
   ASSERT_THAT(answers_, SizeIs(2));
   EXPECT_EQ(GetErrorInfo(answers_[0].status).reason, "SAGA_MOVED");
   EXPECT_EQ(GetErrorInfo(answers_[1].status).reason, "SAGA_NOT_FOUND");
+}
+
+TEST_F(OwnershipTest, AShedSagaGoesOnFromItsRowAsIfNothingHadHappened) {
+  LiveSaga& live = Stored("a");
+  const Saga whole = live.saga;
+  live_.Shed(live);
+  ownership_.Await({.saga_id = "a", .event = Ticked{}});
+  ownership_.Ask(Asked("a"));
+  ownership_.Attach({.saga_id = "a", .waiter = NewWaiter()});
+  const LoadedSagas loaded = ownership_.Load(clock_.Now());
+  EXPECT_THAT(loaded.recovered, IsEmpty());
+  ASSERT_THAT(loaded.refilled, SizeIs(1));
+  EXPECT_EQ(loaded.refilled[0].saga_id, "a");
+  EXPECT_THAT(loaded.refilled[0].events, SizeIs(1));
+  EXPECT_THAT(loaded.refilled[0].asks, SizeIs(1));
+  EXPECT_FALSE(live.shed);
+  EXPECT_EQ(live.saga, whole);
+  EXPECT_THAT(live.waiters, SizeIs(1));
+  EXPECT_THAT(answers_, IsEmpty());
+}
+
+TEST_F(OwnershipTest, AShedSagaThatMovedMeanwhileIsRecoveredAndItsEventsAreStale) {
+  LiveSaga& live = Stored("a");
+  live_.Shed(live);
+  GiveTo("two", "a");
+  const Saga moved = *store_.Take(context_.lease, "a");  // unnoticed
+  Overwrite(moved);
+  ownership_.Await({.saga_id = "a", .event = Ticked{}});
+  const LoadedSagas loaded = ownership_.Load(clock_.Now());
+  EXPECT_THAT(loaded.refilled, IsEmpty());
+  ASSERT_THAT(loaded.recovered, SizeIs(1));
+  EXPECT_EQ(ownership_.Recover(loaded.recovered[0].saga), &live);
+  EXPECT_FALSE(live.shed);
+  EXPECT_EQ(live.saga, *store_.Load("a"));
+}
+
+TEST_F(OwnershipTest, AShedSagaThatAnotherInstanceHasIsForgotten) {
+  live_.Shed(Stored("a"));
+  GiveTo("two", "a");
+  ownership_.Await({.saga_id = "a", .event = Ticked{}});
+  const LoadedSagas loaded = ownership_.Load(clock_.Now());
+  EXPECT_THAT(loaded.refilled, IsEmpty());
+  EXPECT_THAT(loaded.recovered, IsEmpty());
+  EXPECT_EQ(live_.Find("a"), nullptr);
+  EXPECT_EQ(context_.admission.in_flight(), 0u);
+}
+
+TEST_F(OwnershipTest, WhatDoesNotFitIntoAPageIsLoadedByTheNext) {
+  for (const char* id : {"a", "b", "c"}) {
+    live_.Shed(Stored(id));
+    ownership_.Await({.saga_id = id, .event = Ticked{}});
+  }
+  store_.SetPageBytesMax(1);
+  for (const char* id : {"a", "b", "c"}) {
+    EXPECT_TRUE(ownership_.wants_rows());
+    const LoadedSagas loaded = ownership_.Load(clock_.Now());
+    ASSERT_THAT(loaded.refilled, SizeIs(1));
+    EXPECT_EQ(loaded.refilled[0].saga_id, id);
+  }
+}
+
+TEST_F(OwnershipTest, OnlyTheHeadOfAWatchedSagaIsKept) {
+  LiveSaga& live = Stored("a");
+  live_.AddWaiter(live, NewWaiter());
+  GiveTo("two", "a");
+  ownership_.Reload(live);
+  ownership_.Load(clock_.Now());
+  EXPECT_TRUE(live.owned_by_other);
+  EXPECT_EQ(context_.saga_memory.bytes(), 0u);
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ class PartsTest : public testing::Test {
                          .options = {},
                          .shard_of = nullptr};
   KeyLookup key_lookup_{context_};
-  LiveSagas live_{context_.admission};
+  LiveSagas live_{context_.admission, context_.saga_memory};
   PendingCommit pending_{context_, live_};
 };
 

@@ -111,10 +111,17 @@ class FaultyStore final : public SagaStore {
   // What happens while such a call lasts.
   void SetDelay(std::function<void()> delay) { delay_ = std::move(delay); }
 
+  void SetPageBytesMax(std::size_t bytes) { store_.set_page_bytes_max(bytes); }
+
   // Writes in the transactions that were stored.
   std::vector<std::size_t> parts() {
     std::lock_guard lock(mutex_);
     return parts_;
+  }
+
+  void ForgetParts() {
+    std::lock_guard lock(mutex_);
+    parts_.clear();
   }
 
   // While away it neither stores nor finds anything.
@@ -294,10 +301,12 @@ class CountingObserver final : public DriverObserver {
   void OnParked(const Saga&, const std::string&) override { ++parked; }
   void OnQuarantined(const Saga&) override { ++quarantined; }
   void OnUnreadable() override { ++unreadable; }
+  void OnShed(const std::string&) override { ++shed; }
   void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
 
   std::atomic<int> quarantined = 0;
   std::atomic<int> unreadable = 0;
+  std::atomic<int> shed = 0;
   std::atomic<int> started = 0;
   std::atomic<int> finished = 0;
   std::atomic<int> stale = 0;

@@ -423,5 +423,22 @@ TEST_F(GrpcParticipantsTest, StopAnswersEveryCall) {
   EXPECT_EQ(Invoke("/a.B/C").failure.code, 1);
 }
 
+TEST_F(GrpcParticipantsTest, ACallThatFindsNoRoomToWaitIsNotSentAndComesAgainLater) {
+  Connect({.in_flight_max = 1, .queue_bytes_max = 4000});
+  std::vector<std::future<CallResult>> results;
+  results.push_back(Start("/a.B/Held"));
+  peer_.WaitForCalls(1);
+  for (int i = 0; i < 5; ++i) results.push_back(Start("/a.B/C"));
+  const CallResult refused = results[5].get();
+  EXPECT_EQ(refused.failure.reason, "CALL_NOT_SENT");
+  EXPECT_EQ(refused.failure.code, grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(refused.by_transport);
+  EXPECT_FALSE(refused.is_answered);
+  EXPECT_EQ(refused.retry_after, absl::Seconds(5));
+  peer_.Release();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(results[static_cast<std::size_t>(i)].get().failure, Failure());
+  EXPECT_EQ(Invoke("/a.B/C").failure, Failure());  // there is room again
+}
+
 }  // namespace
 }  // namespace unwind
