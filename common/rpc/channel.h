@@ -17,9 +17,9 @@ inline constexpr std::size_t kReceivedBytesMax = 64 << 20;
 // timers retry; every call must carry an explicit deadline. Channels with different `index` use different connections.
 //
 // What a peer sends is bounded. A call whose reply is larger than `reply_bytes_max` or compressed fails alone, without
-// the reply being unpacked. All that is received and not yet handed on takes `received_bytes_max` at most; past that calls
-// of the channel are ended. Headers and trailers above 256 KiB, and those that are no HTTP/2, end the connection and with it
-// all its calls: gRPC 1.51 knows no other way.
+// the reply being unpacked. All that is received and not yet handed on takes `received_bytes_max` at most; past that
+// calls of the channel are ended. Headers and trailers above 256 KiB, and those that are no HTTP/2, end the connection
+// and with it all its calls: gRPC 1.51 knows no other way.
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, int index = 0,
                                           int reply_bytes_max = kReplyBytesMax,
                                           std::size_t received_bytes_max = kReceivedBytesMax);

@@ -47,8 +47,8 @@ class Mailbox {
 
   // Never blocks and never refuses: admitted sagas are bounded by in_flight_max, replies by the calls in flight, the
   // bytes of both by queue_memory_max, callers and operators by those who may wait, recovered sagas by who posts them
-  // (has_recovered, AwaitRecovered). An operator comes before the callers, who may be very many, and after the operators
-  // who asked before.
+  // (has_recovered, AwaitRecovered). An operator comes before the callers, who may be very many, and after the
+  // operators who asked before.
   void Post(Mail mail);
 
   // Whether sagas that were recovered wait to be driven.

@@ -324,9 +324,8 @@ void Shard::PostReply(const std::string& saga_id, Replied reply) {
   if (memory.has_value()) {
     return mailbox_.Post(EventMail{.saga_id = saga_id, .event = std::move(reply), .memory = *std::move(memory)});
   }
-  mailbox_.Post(EventMail{.saga_id = saga_id,
-                          .event = NotKept(reply),
-                          .memory = MemoryHold(context_.reply_memory, kReplyBytes)});
+  mailbox_.Post(
+      EventMail{.saga_id = saga_id, .event = NotKept(reply), .memory = MemoryHold(context_.reply_memory, kReplyBytes)});
 }
 
 Progress Shard::ProgressOf(const LiveSaga& live) const {

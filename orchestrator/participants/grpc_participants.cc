@@ -30,7 +30,7 @@ namespace {
 constexpr char kStopping[] = "the orchestrator is stopping";
 constexpr absl::Duration kNoRoomPause = absl::Seconds(5);
 constexpr std::size_t kReceivedAloneMax = 16 << 20;  // on a connection of one call
-constexpr std::size_t kCallBytes = 1 << 10;  // of a call that waits, besides what its saga's caller chose
+constexpr std::size_t kCallBytes = 1 << 10;          // of a call that waits, besides what its saga's caller chose
 constexpr absl::Duration kSettled = absl::Milliseconds(50);  // by then a channel knows that its connection ended
 
 // gRPC aborts the process for a header that may not be sent, so such a one is left out.

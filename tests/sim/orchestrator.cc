@@ -71,26 +71,26 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
     }
     const bool not_undone = home_.bug_ == Bug::kStepNotUndone;
     const Request copy = not_undone ? request : Request();
-    home_.network_.Call(
-        home_.node_, to, std::move(request),
-        [this, weak, not_undone, copy, resolves, alone = call.alone, saga_id = std::move(call.saga_id), done = std::move(done)](Reply reply) {
-          const bool final = reply.effect_free && !resolves;
-          if (final && home_.faults_.Strikes(Fault::kRefusalRecoded, 0.5)) {
-            reply.status = Recoded(reply.status);
-          }
-          if (not_undone && IsUnknownAction(copy, reply)) {
-            reply.status = absl::FailedPreconditionError("taken as refused");
-            reply.effect_free = true;
-          }
-          const auto mine = weak.lock();
-          if (mine == nullptr || !mine->alive) return;
-          if (shed_.erase(saga_id) > 0) return;
-          if (home_.faults_.Strikes(Fault::kMailLost, 0.02)) {
-            home_.begin_anew_ = true;
-            return home_.world_.Tell(NameOf(home_.node_), "loses an answer in its mailbox");
-          }
-          Hear(weak, done, std::move(reply), alone);
-        });
+    home_.network_.Call(home_.node_, to, std::move(request),
+                        [this, weak, not_undone, copy, resolves, alone = call.alone, saga_id = std::move(call.saga_id),
+                         done = std::move(done)](Reply reply) {
+                          const bool final = reply.effect_free && !resolves;
+                          if (final && home_.faults_.Strikes(Fault::kRefusalRecoded, 0.5)) {
+                            reply.status = Recoded(reply.status);
+                          }
+                          if (not_undone && IsUnknownAction(copy, reply)) {
+                            reply.status = absl::FailedPreconditionError("taken as refused");
+                            reply.effect_free = true;
+                          }
+                          const auto mine = weak.lock();
+                          if (mine == nullptr || !mine->alive) return;
+                          if (shed_.erase(saga_id) > 0) return;
+                          if (home_.faults_.Strikes(Fault::kMailLost, 0.02)) {
+                            home_.begin_anew_ = true;
+                            return home_.world_.Tell(NameOf(home_.node_), "loses an answer in its mailbox");
+                          }
+                          Hear(weak, done, std::move(reply), alone);
+                        });
   }
 
   void OnStarted(const Saga&) override {}

@@ -53,7 +53,7 @@ std::vector<BadAnswer> OfOneCall() {
        "REPLY_NOT_READABLE"},
       {"LargeReply", [](auto s) { return AnswerOk(s, h2::Message(std::string(1 << 20, 'x'))); }, kInternal,
        "REPLY_TOO_LARGE"},
-      {"CompressedReply", [](auto s) { return Encoded(s, "gzip", std::string(100000, '\x1f')); }, kInternal,
+      {"CompressedReply", [](auto s) { return Encoded(s, "gzip", std::string(50000, '\x1f')); }, kInternal,
        "REPLY_COMPRESSED"},
       {"UnknownEncoding", [](auto s) { return Encoded(s, "snappy", "\xff\xff\xff"); }, 0, "REPLY_NOT_READABLE"},
       {"NoStatus",
