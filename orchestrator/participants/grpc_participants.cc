@@ -50,7 +50,7 @@ CallResult NotSent(grpc::StatusCode code, std::string message) {
 std::size_t BytesOf(const Call& call) {
   std::size_t bytes =
       kCallBytes + call.request.capacity() + call.trace.tracestate.capacity() + call.trace.baggage.capacity();
-  for (const auto& [name, value] : call.metadata) bytes += sizeof(name) + sizeof(value) + value.capacity();
+  for (const auto& [name, value] : call.metadata) bytes += 2 * sizeof(std::string) + name.capacity() + value.capacity();
   return bytes;
 }
 
