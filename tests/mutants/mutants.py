@@ -5,11 +5,13 @@ found exactly once or that does not compile says nothing about the tests, so it 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -98,12 +100,18 @@ def run(command, log, limit=None):
     began = time.monotonic()
     with open(log, "ab") as out:
         shell = f'ulimit -v {MEMORY_MAX_KB} && exec "$@"'
+        # A session of its own: what the command started, such as the child of a death test, ends with it.
+        process = subprocess.Popen(["bash", "-c", shell, "bash", *command], cwd=TREE, stdout=out, stderr=out,
+                                   env={**os.environ, "GTEST_FAIL_FAST": "1"}, start_new_session=True)
         try:
-            code = subprocess.run(["bash", "-c", shell, "bash", *command], cwd=TREE, stdout=out, stderr=out,
-                                  env={**os.environ, "GTEST_FAIL_FAST": "1"}, timeout=limit).returncode
+            code = process.wait(timeout=limit)
         except subprocess.TimeoutExpired:
             code = "time limit"
             out.write(f"\nkilled after {limit:.0f} s\n".encode())
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
     return code == 0, time.monotonic() - began
 
 

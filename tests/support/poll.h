@@ -4,6 +4,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "common/base/clock.h"
 
 namespace unwind {
 
@@ -12,10 +13,10 @@ inline constexpr absl::Duration kPollPause = absl::Milliseconds(5);
 // Asks `holds` until it says true, or until `patience` is over. True if it held.
 template <typename Predicate>
 bool Eventually(absl::Duration patience, Predicate holds) {
-  const absl::Time until = absl::Now() + patience;
+  const absl::Time until = SteadyNow() + patience;
   while (true) {
     if (holds()) return true;
-    if (absl::Now() >= until) return false;
+    if (SteadyNow() >= until) return false;
     absl::SleepFor(kPollPause);
   }
 }

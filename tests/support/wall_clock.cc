@@ -6,6 +6,9 @@
 #include <atomic>
 #include <cstdint>
 
+#include "common/base/check.h"
+#include "tests/support/poll.h"
+
 namespace {
 
 std::atomic<std::int64_t> g_seconds_back = 0;
@@ -23,7 +26,12 @@ extern "C" int clock_gettime(clockid_t clock, timespec* time) noexcept {
 
 namespace unwind {
 
-WallClockSetBack::WallClockSetBack(absl::Duration by) { g_seconds_back = absl::ToInt64Seconds(by); }
+// Abseil asks the system only every two seconds, and counts the processor's cycles between.
+WallClockSetBack::WallClockSetBack(absl::Duration by) {
+  const absl::Time before = absl::Now();
+  g_seconds_back = absl::ToInt64Seconds(by);
+  CHECK(Eventually(absl::Seconds(20), [before] { return absl::Now() < before; }));
+}
 WallClockSetBack::~WallClockSetBack() { g_seconds_back = 0; }
 
 }  // namespace unwind
