@@ -126,7 +126,7 @@ absl::Status Run(const Options& options) {
                        std::bind_front(&Server::SetServing, server.get()));
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
   SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, clock, SagaServiceOptions());
-  const auto census = std::make_shared<SagaCensus>(clock);
+  const auto census = std::make_shared<SagaCensus>(clock, catalog);
   driver.Start();
   absl::Status status = server->Serve(ServerFor(definitions, descriptors, service, methods, driver, census));
   if (status.ok()) status = driver.Recover();

@@ -17,6 +17,7 @@
 #include "orchestrator/api/served_call.h"
 #include "orchestrator/api/step_verb.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/engine/refusals.h"
 
 namespace unwind {
 namespace {
@@ -165,7 +166,9 @@ absl::StatusOr<std::pair<Operated, std::int64_t>> SagaService::ReadOperated(cons
   const absl::StatusOr<Saga> saga = store_.Load(request.saga_id());
   if (!saga.ok()) return ToCaller(saga.status(), ById(request.saga_id()));
   const auto definition = catalog_.Of(*saga);
-  if (definition == nullptr) return DefinitionMissing(catalog_, *saga);
+  // What it lacks is said before what the step lacks.
+  const bool is_driven = IsTerminal(saga->state) || catalog_.ToDrive(*saga) != nullptr;
+  if (definition == nullptr || !is_driven) return NotDriven(catalog_, *saga);
   ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, verb, request.step(), clock_.Now()));
   operated.actor = request.actor();
   operated.reason = request.reason();

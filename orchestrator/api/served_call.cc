@@ -23,7 +23,7 @@ constexpr double kMarginShare = 0.1;
 constexpr absl::Duration kMarginMax = absl::Milliseconds(500);
 constexpr double kTimeoutRounding = 0.01;  // gRPC may round a timeout up by this much on its way to the server
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
-constexpr absl::Duration kRetryAfterParked = absl::Seconds(30);  // a person is slower
+constexpr absl::Duration kRetryAfterPerson = absl::Seconds(30);  // who is slower
 constexpr char kKeyHeader[] = "idempotency-key";
 
 bool IsIdentifier(absl::string_view text) {
@@ -56,15 +56,17 @@ absl::Status KeyMissing(const std::string& field) {
   return status;
 }
 
-absl::Status StillRunning(const Saga& saga) {
+absl::Status StillRunning(const Saga& saga, bool undriven) {
   ErrorInfo info = {"SAGA_RUNNING", kSagaDomain, {{"saga_id", saga.id}}};
-  if (saga.state == SagaState::kParked) info.metadata["state"] = "PARKED";
+  const bool needs_person = undriven || saga.state == SagaState::kParked;
+  if (needs_person) info.metadata["state"] = saga.state == SagaState::kParked ? "PARKED" : "NOT_DRIVEN";
   if (saga.backward || saga.state == SagaState::kParked) info.metadata["saga_reason"] = saga.failure.reason;
   return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable,
                                   absl::StrCat("saga ", saga.id, " is ", NameOf(saga.state),
+                                               undriven ? " and stands still until an operator helps" : "",
                                                "; repeat the call with the same key to wait on"),
                                   info),
-                        saga.state == SagaState::kParked ? kRetryAfterParked : kRetryAfter);
+                        needs_person ? kRetryAfterPerson : kRetryAfter);
 }
 
 }  // namespace
@@ -126,7 +128,7 @@ absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progr
   const Saga& saga = progress.saga;
   const std::shared_ptr<const Definition> definition = catalog.Of(saga);
   const bool is_decided = definition != nullptr && IsDecided(definition->plan(), saga);
-  if (!IsTerminal(saga.state) && !is_decided) return StillRunning(saga);
+  if (!IsTerminal(saga.state) && !is_decided) return StillRunning(saga, progress.undriven);
   if (definition == nullptr) return DefinitionMissing(catalog, saga);
   if (saga.state == SagaState::kCompleted) return definition->Response(saga);
   return definition->Error(saga);

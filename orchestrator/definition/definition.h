@@ -100,11 +100,12 @@ enum class Use { kDrive, kRead };
 // Every definition the process knows, by name and version. Thread-safe; what was added stays.
 class DefinitionCatalog {
  public:
-  // What is there to be driven stays so. ALREADY_EXISTS if the name and version is there with another hash.
-  absl::Status Add(std::shared_ptr<const Definition> definition, Use use = Use::kDrive);
+  // What is there to be driven stays so. `why_read_only`: of one that is only to be read, for an operator.
+  // ALREADY_EXISTS if the name and version is there with another hash.
+  absl::Status Add(std::shared_ptr<const Definition> definition, Use use = Use::kDrive, std::string why_read_only = "");
 
-  // It will not be known unless it is added after all: it is not missed any more.
-  void GiveUp(const std::string& name, int version);
+  // It will not be known unless it is added after all: it is not missed any more. `why`: for an operator.
+  void GiveUp(const std::string& name, int version, std::string why);
 
   // Every name and version that can be driven.
   std::vector<std::pair<std::string, int>> Versions() const;
@@ -122,6 +123,11 @@ class DefinitionCatalog {
   // Of a saga for which Of is null: whether that may change by itself.
   bool MayBeLearnt(const Saga& saga) const;
 
+  // Why its sagas are not driven here and what to do, for an operator; empty if they are. The second of a saga for
+  // which ToDrive is null.
+  std::string WhyNotDriven(const std::string& name, int version) const;
+  std::string WhyNotDriven(const Saga& saga) const;
+
   // What was missed since the last call, to be learnt and added.
   std::set<std::pair<std::string, int>> TakeMissed();
 
@@ -136,11 +142,12 @@ class DefinitionCatalog {
   struct Known {
     std::shared_ptr<const Definition> definition;
     Use use = Use::kDrive;
+    std::string why_read_only;
   };
 
   mutable std::mutex mutex_;  // guards all below
   mutable std::set<std::pair<std::string, int>> missed_;
-  std::set<std::pair<std::string, int>> given_up_;
+  std::map<std::pair<std::string, int>, std::string> given_up_;  // and why
   std::map<std::pair<std::string, int>, Known> all_;
   std::map<std::string, std::shared_ptr<const Definition>, std::less<>> served_;
 };

@@ -6,10 +6,10 @@
 
 namespace unwind {
 
-absl::Status DefinitionCatalog::Add(std::shared_ptr<const Definition> definition, Use use) {
+absl::Status DefinitionCatalog::Add(std::shared_ptr<const Definition> definition, Use use, std::string why_read_only) {
   const std::lock_guard lock(mutex_);
   const Plan& plan = definition->plan();
-  const auto [it, added] = all_.try_emplace({plan.name, plan.version}, Known{definition, use});
+  const auto [it, added] = all_.try_emplace({plan.name, plan.version}, Known{definition, use, ""});
   if (!added && it->second.definition->hash() != definition->hash()) {
     return absl::AlreadyExistsError(absl::StrCat(
         "saga '", plan.name, "' version ", plan.version,
@@ -17,13 +17,14 @@ absl::Status DefinitionCatalog::Add(std::shared_ptr<const Definition> definition
         "uses changed; give it a new version"));
   }
   if (use == Use::kDrive) it->second.use = use;
+  it->second.why_read_only = std::move(why_read_only);
   given_up_.erase({plan.name, plan.version});
   return absl::OkStatus();
 }
 
-void DefinitionCatalog::GiveUp(const std::string& name, int version) {
+void DefinitionCatalog::GiveUp(const std::string& name, int version, std::string why) {
   const std::lock_guard lock(mutex_);
-  given_up_.insert({name, version});
+  given_up_[{name, version}] = std::move(why);
 }
 
 std::vector<std::pair<std::string, int>> DefinitionCatalog::Versions() const {
@@ -60,6 +61,23 @@ bool DefinitionCatalog::MayBeLearnt(const Saga& saga) const {
   const std::lock_guard lock(mutex_);
   const std::pair<std::string, int> version(saga.definition, saga.definition_version);
   return all_.count(version) == 0 && given_up_.count(version) == 0;
+}
+
+std::string DefinitionCatalog::WhyNotDriven(const std::string& name, int version) const {
+  const std::lock_guard lock(mutex_);
+  const std::pair<std::string, int> wanted(name, version);
+  if (const auto known = all_.find(wanted); known != all_.end()) {
+    return known->second.use == Use::kDrive ? "" : known->second.why_read_only;
+  }
+  const auto given_up = given_up_.find(wanted);
+  return given_up == given_up_.end() ? "it is not loaded from the store yet" : given_up->second;
+}
+
+std::string DefinitionCatalog::WhyNotDriven(const Saga& saga) const {
+  std::string why = WhyNotDriven(saga.definition, saga.definition_version);
+  return why.empty() ? absl::StrCat("saga ", saga.id, " has ", saga.steps.size(),
+                                    " steps, its definition another number; bring back the one it was started with")
+                     : why;
 }
 
 std::set<std::pair<std::string, int>> DefinitionCatalog::TakeMissed() {

@@ -56,6 +56,7 @@ struct NewSaga {
 struct Progress {
   absl::Status status;  // OK: `saga` is terminal or running; else why it was not accepted, or that it cannot be said
   Saga saga;
+  bool undriven = false;  // it is running and this instance's own, which cannot drive it: only an operator helps
 };
 
 // Counts and times what the driver does; called from its threads, so it must be quick and thread-safe.
@@ -113,7 +114,8 @@ class Driver {
 
   // Puts to a saga what a person asks (CancelRequested, Operated); answers it as it stands then, within 10 s. A saga of
   // another instance is taken from it. NOT_FOUND SAGA_NOT_FOUND; UNAVAILABLE SAGA_MOVED if `seen_version` is not 0 and
-  // no longer the saga's, SAGA_NOT_HELD if its definition is not known here, STORE_UNAVAILABLE; RESOURCE_EXHAUSTED
+  // no longer the saga's, SAGA_NOT_HELD if its definition is not known here yet, STORE_UNAVAILABLE; FAILED_PRECONDITION
+  // DEFINITION_UNUSABLE if that cannot be driven here; RESOURCE_EXHAUSTED
   // OVERLOADED.
   void Ask(const std::string& saga_id, Event event, std::int64_t seen_version, std::function<void(Progress)> answered);
 

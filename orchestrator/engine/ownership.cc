@@ -37,7 +37,7 @@ void AttachToExisting(DriverContext& context, const Saga& existing, const std::s
 LiveSaga* Ownership::Insert(Saga saga) {
   std::shared_ptr<const Definition> definition = context_.catalog.ToDrive(saga);
   if (definition == nullptr) {
-    context_.undrivable.Report(saga);
+    if (saga.owner == context_.lease.instance) context_.undrivable.Report(saga, context_.catalog.WhyNotDriven(saga));
     return nullptr;
   }
   return &live_.Insert(std::move(saga), std::move(definition));
@@ -190,8 +190,10 @@ std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wan
   const bool stands_still = stored.ok() && StandsStill(*stored);
   const bool is_running = stored.ok() && !stands_still && !IsTerminal(stored->state);
   const bool is_decided = is_running && IsDecided(context_.catalog, *stored);
+  const bool is_own = stored.ok() && stored->owner == context_.lease.instance;
   const Progress told = {.status = stands_still ? Quarantined(saga_id) : LoadFailure(stored.status(), saga_id),
-                         .saga = stored.ok() ? *stored : Saga()};
+                         .saga = stored.ok() ? *stored : Saga(),
+                         .undriven = is_running && is_own && context_.catalog.ToDrive(*stored) == nullptr};
   if (stored.ok()) {
     for (const Waiter& waiter : wanted.waiters) {
       if (waiter.accepted) waiter.accepted(saga_id);
@@ -209,7 +211,7 @@ std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wan
     for (const Waiter& waiter : live_.TakeWaiters(*live)) waiter.answered(told);
   }
   // Also one that was taken just now, for asks that then came too late.
-  if (is_running && stored->owner == context_.lease.instance) {
+  if (is_running && is_own) {
     recover.saga = *std::move(stored);
     return recover;
   }
@@ -248,7 +250,7 @@ void Ownership::AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, Recover
 }
 
 absl::StatusOr<Saga> Ownership::Take(const Saga& stored) {
-  if (context_.catalog.ToDrive(stored) == nullptr) return NotHeld(stored);
+  if (context_.catalog.ToDrive(stored) == nullptr) return NotDriven(context_.catalog, stored);
   quarantined_.erase(stored.id);
   if (stored.owner == context_.lease.instance) return stored;
   if (pending_.StoreIsDown(context_.clock.Now())) return StoreSilent();

@@ -55,13 +55,17 @@ absl::Status StoreSilent() {
       absl::Seconds(1));
 }
 
-absl::Status NotHeld(const Saga& saga) {
-  return WithRetryAfter(
-      MakeError(absl::StatusCode::kUnavailable, absl::StrCat("saga ", saga.id, " cannot be driven by this instance"),
-                {.reason = "SAGA_NOT_HELD",
-                 .domain = kSagaDomain,
-                 .metadata = {{"saga_id", saga.id}, {"owner", saga.owner}}}),
-      absl::Seconds(1));
+absl::Status NotDriven(const DefinitionCatalog& catalog, const Saga& saga) {
+  const std::map<std::string, std::string> about = {{"saga_id", saga.id}, {"owner", saga.owner}};
+  const std::string what = absl::StrCat("this instance does not drive saga ", saga.id, " (owned by ", saga.owner,
+                                        "): ", catalog.WhyNotDriven(saga));
+  if (!catalog.MayBeLearnt(saga)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, what,
+                     {.reason = "DEFINITION_UNUSABLE", .domain = kSagaDomain, .metadata = about});
+  }
+  return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, what,
+                                  {.reason = "SAGA_NOT_HELD", .domain = kSagaDomain, .metadata = about}),
+                        absl::Seconds(1));
 }
 
 absl::Status Quarantined(const std::string& saga_id) {

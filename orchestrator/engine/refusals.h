@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "orchestrator/core/saga.h"
+#include "orchestrator/definition/definition.h"
 
 namespace unwind {
 
@@ -27,8 +28,10 @@ absl::Status MovedMeanwhile();
 // back.
 absl::Status StoreSilent();
 
-// UNAVAILABLE SAGA_NOT_HELD. Nothing was noted: only who knows a saga's definition can act on it.
-absl::Status NotHeld(const Saga& saga);
+// Of a saga that `catalog` cannot drive, for an operator: nothing was noted, since only who knows its definition can
+// act on it. UNAVAILABLE SAGA_NOT_HELD while that may still be learnt; else FAILED_PRECONDITION DEFINITION_UNUSABLE
+// with the reason and what to do.
+absl::Status NotDriven(const DefinitionCatalog& catalog, const Saga& saga);
 
 // INTERNAL SAGA_QUARANTINED: the store refuses what was decided for the saga.
 absl::Status Quarantined(const std::string& saga_id);

@@ -93,9 +93,9 @@ struct DefinitionVersion {
   auto operator<=>(const DefinitionVersion&) const = default;
 };
 
-// How many unfinished sagas of one definition are in one state.
+// How many unfinished sagas of one version of a definition are in one state.
 struct UnfinishedCount {
-  std::string definition;
+  DefinitionVersion definition;
   SagaState state = SagaState::kRunning;
   std::int64_t sagas = 0;
   absl::Time oldest;  // the least create_time of them

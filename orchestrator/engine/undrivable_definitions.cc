@@ -5,15 +5,17 @@
 
 namespace unwind {
 
-void UndrivableDefinitions::Report(const Saga& saga) {
+void UndrivableDefinitions::Report(const Saga& saga, const std::string& why) {
   {
     const std::lock_guard lock(mutex_);
     if (!reported_.emplace(saga.definition, saga.definition_version).second) return;
   }
   Log(Severity::kError,
-      "a stored saga's definition is unknown, has other steps, or calls a service without a route here; its sagas wait "
-      "until the right one is given",
-      {{"saga_id", saga.id}, {"definition", saga.definition}, {"version", absl::StrCat(saga.definition_version)}});
+      "sagas of this instance stand still, since it cannot drive their definition; one of them is named",
+      {{"saga_id", saga.id},
+       {"definition", saga.definition},
+       {"version", absl::StrCat(saga.definition_version)},
+       {"error", why}});
 }
 
 }  // namespace unwind

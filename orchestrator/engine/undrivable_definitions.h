@@ -1,5 +1,5 @@
-// Definitions whose stored sagas are met and cannot be driven here. Their sagas may be many; each definition is logged
-// once.
+// Definitions whose sagas this instance owns and cannot drive. Their sagas may be many; each definition is logged once,
+// and counted by host/saga_census.h.
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_UNDRIVABLE_DEFINITIONS_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_UNDRIVABLE_DEFINITIONS_H_
 
@@ -15,8 +15,8 @@ namespace unwind {
 // Thread-safe.
 class UndrivableDefinitions {
  public:
-  // `saga` is left alone for want of its definition.
-  void Report(const Saga& saga);
+  // `saga`, this instance's own, is not driven; `why`: and what to do.
+  void Report(const Saga& saga, const std::string& why);
 
  private:
   std::mutex mutex_;

@@ -34,8 +34,10 @@ DefinitionLearner::Learnt DefinitionLearner::LearnOne(const DefinitionVersion& v
   const absl::StatusOr<StoredDefinition> stored = store_.LoadDefinition(version.name, version.version);
   if (stored.ok()) return Add(version, *stored);
   if (absl::IsNotFound(stored.status()) || absl::IsDataLoss(stored.status())) {
-    catalog_.GiveUp(version.name, version.version);
-    WarnOnce(version, stored.status().message());
+    const std::string why =
+        absl::StrCat(stored.status().message(), "; serve it from its file once (--definitions), which stores it");
+    catalog_.GiveUp(version.name, version.version, why);
+    WarnOnce(version, why);
   } else {
     error = stored.status();
   }
@@ -47,14 +49,14 @@ DefinitionLearner::Learnt DefinitionLearner::Add(const DefinitionVersion& versio
   absl::Status status = definition.status();
   if (definition.ok()) {
     const absl::Status routes = CheckRoutes(**definition, routes_);
-    status = catalog_.Add(*definition, routes.ok() ? Use::kDrive : Use::kRead);
+    status = catalog_.Add(*definition, routes.ok() ? Use::kDrive : Use::kRead, std::string(routes.message()));
     if (status.ok() && routes.ok()) return Learnt::kToDrive;
     if (status.ok()) {
       WarnOnce(version, routes.message());
       return Learnt::kNotToDrive;
     }
   }
-  catalog_.GiveUp(version.name, version.version);
+  catalog_.GiveUp(version.name, version.version, std::string(status.message()));
   WarnOnce(version, status.message());
   return Learnt::kNotToDrive;
 }

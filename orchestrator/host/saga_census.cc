@@ -1,5 +1,7 @@
 #include "orchestrator/host/saga_census.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
@@ -8,14 +10,18 @@
 namespace unwind {
 
 absl::Status SagaCensus::Take(SagaStore& store, const std::string& instance) {
-  ASSIGN_OR_RETURN(std::vector<UnfinishedCount> counts, store.CountUnfinished(instance));
+  ASSIGN_OR_RETURN(const std::vector<UnfinishedCount> counts, store.CountUnfinished(instance));
   std::lock_guard lock(mutex_);
-  for (auto& [key, count] : counts_) count.sagas = 0;
-  for (UnfinishedCount& count : counts) {
+  for (auto& [key, count] : counts_) count = {};
+  for (auto& [definition, sagas] : undriven_) sagas = 0;
+  for (const UnfinishedCount& each : counts) {
+    const auto& [name, version] = each.definition;
     for (const SagaState state : {SagaState::kRunning, SagaState::kCompensating, SagaState::kParked}) {
-      counts_.try_emplace({count.definition, state}, UnfinishedCount{count.definition, state, 0, {}});
+      counts_.try_emplace({name, state});
     }
-    counts_[{count.definition, count.state}] = std::move(count);
+    Count& count = counts_[{name, each.state}];
+    count = {count.sagas + each.sagas, std::min(count.oldest, each.oldest)};
+    if (!catalog_.WhyNotDriven(name, version).empty()) undriven_[each.definition] += each.sagas;
   }
   return absl::OkStatus();
 }
@@ -24,6 +30,7 @@ absl::Duration SagaCensus::TakeAgain(SagaStore& store, const std::string& instan
   const absl::Status taken = Take(store, instance);
   if (!taken.ok()) Log(Severity::kWarning, "unfinished sagas were not counted", {{"error", taken.message()}});
   if (taken.ok() && !std::exchange(told_, true)) Tell();
+  if (taken.ok()) WarnOfUndriven();
   return kCensusPause;
 }
 
@@ -36,10 +43,25 @@ void SagaCensus::Tell() const {
        {"running", absl::StrCat(Sagas(SagaState::kRunning))}});
 }
 
+// They finish never, and nothing else speaks of them after the start.
+void SagaCensus::WarnOfUndriven() {
+  if (SteadyNow() < warn_at_) return;
+  std::lock_guard lock(mutex_);
+  for (const auto& [definition, sagas] : undriven_) {
+    if (sagas == 0) continue;
+    warn_at_ = SteadyNow() + warning_pause_;
+    Log(Severity::kWarning, "sagas of this instance stand still, since it cannot drive their definition",
+        {{"definition", definition.name},
+         {"version", absl::StrCat(definition.version)},
+         {"sagas", absl::StrCat(sagas)},
+         {"error", catalog_.WhyNotDriven(definition.name, definition.version)}});
+  }
+}
+
 std::int64_t SagaCensus::Sagas(SagaState state) const {
   std::lock_guard lock(mutex_);
   std::int64_t sagas = 0;
-  for (const auto& [key, count] : counts_) sagas += count.state == state ? count.sagas : 0;
+  for (const auto& [key, count] : counts_) sagas += key.second == state ? count.sagas : 0;
   return sagas;
 }
 
@@ -52,17 +74,29 @@ std::vector<prometheus::MetricFamily> SagaCensus::Collect() const {
                                      .help = "Time since the oldest unfinished saga was accepted; 0: there is none.",
                                      .type = prometheus::MetricType::Gauge,
                                      .metric = {}};
+  prometheus::MetricFamily undriven = {
+      .name = "saga_undriven",
+      .help =
+          "Unfinished sagas of this instance that it cannot drive: their definition is not known or not usable here.",
+      .type = prometheus::MetricType::Gauge,
+      .metric = {}};
   const absl::Time now = clock_.Now();
   std::lock_guard lock(mutex_);
   for (const auto& [key, count] : counts_) {
     prometheus::ClientMetric metric;
-    metric.label = {{"saga", count.definition}, {"state", NameOf(count.state)}};
+    metric.label = {{"saga", key.first}, {"state", NameOf(key.second)}};
     metric.gauge.value = static_cast<double>(count.sagas);
     live.metric.push_back(metric);
     metric.gauge.value = count.sagas == 0 ? 0 : absl::ToDoubleSeconds(now - count.oldest);
     oldest.metric.push_back(metric);
   }
-  return {live, oldest};
+  for (const auto& [definition, sagas] : undriven_) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"saga", definition.name}, {"version", absl::StrCat(definition.version)}};
+    metric.gauge.value = static_cast<double>(sagas);
+    undriven.metric.push_back(metric);
+  }
+  return {live, oldest, undriven};
 }
 
 }  // namespace unwind

@@ -1,8 +1,9 @@
-// The gauges of unfinished sagas: how many are in which state, and how old the oldest is. From the store, where those
-// are that stand still and are not in memory.
+// The gauges of unfinished sagas: how many are in which state, how old the oldest is, and how many nobody drives for
+// want of a usable definition. From the store, where those are that stand still and are not in memory.
 #ifndef UNWIND_ORCHESTRATOR_HOST_SAGA_CENSUS_H_
 #define UNWIND_ORCHESTRATOR_HOST_SAGA_CENSUS_H_
 
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
@@ -12,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
+#include "orchestrator/definition/definition.h"
 #include "orchestrator/engine/saga_store.h"
 #include "prometheus/collectable.h"
 #include "prometheus/metric_family.h"
@@ -20,17 +22,22 @@ namespace unwind {
 
 // Between two counts.
 inline constexpr absl::Duration kCensusPause = absl::Seconds(5);
+// Between two warnings of the same.
+inline constexpr absl::Duration kUndrivenWarningPause = absl::Minutes(10);
 
-// Exports saga_live and saga_oldest_age_seconds, both by definition and state, as of the last Take. A definition that
-// was seen once stays, with 0. Thread-safe.
+// Exports saga_live and saga_oldest_age_seconds, both by definition and state, and saga_undriven by definition and
+// version, as of the last Take. A series that was there once stays, with 0. Thread-safe.
 class SagaCensus final : public prometheus::Collectable {
  public:
-  explicit SagaCensus(const Clock& clock) : clock_(clock) {}
+  // Both must outlive it.
+  SagaCensus(const Clock& clock, const DefinitionCatalog& catalog, absl::Duration warning_pause = kUndrivenWarningPause)
+      : clock_(clock), catalog_(catalog), warning_pause_(warning_pause) {}
 
   // Counts what `instance` owns. The store's error leaves the last counts.
   absl::Status Take(SagaStore& store, const std::string& instance);
 
-  // The same; an error is logged, and the first count. Returns kCensusPause. For one thread.
+  // The same; an error is logged, and the first count, and again and again what is not driven and why. Returns
+  // kCensusPause. For one thread.
   absl::Duration TakeAgain(SagaStore& store, const std::string& instance);
 
   // Those of all definitions that are in `state`.
@@ -39,12 +46,22 @@ class SagaCensus final : public prometheus::Collectable {
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
+  struct Count {
+    std::int64_t sagas = 0;
+    absl::Time oldest = absl::InfiniteFuture();
+  };
+
   void Tell() const;
+  void WarnOfUndriven();
 
   const Clock& clock_;
+  const DefinitionCatalog& catalog_;
+  const absl::Duration warning_pause_;
   bool told_ = false;
+  absl::Time warn_at_ = absl::InfinitePast();  // by SteadyNow
   mutable std::mutex mutex_;
-  std::map<std::pair<std::string, SagaState>, UnfinishedCount> counts_;
+  std::map<std::pair<std::string, SagaState>, Count> counts_;
+  std::map<DefinitionVersion, std::int64_t> undriven_;
 };
 
 }  // namespace unwind

@@ -9,8 +9,9 @@ namespace unwind {
 namespace {
 
 constexpr char kCountUnfinished[] =
-    "SELECT definition, state, COUNT(*), MIN(create_time) FROM saga WHERE owner = :owner AND state IN (1, 2, 5)"
-    " GROUP BY definition, state ORDER BY definition, state";
+    "SELECT definition, definition_version, state, COUNT(*), MIN(create_time) FROM saga"
+    " WHERE owner = :owner AND state IN (1, 2, 5) GROUP BY definition, definition_version, state"
+    " ORDER BY definition, definition_version, state";
 
 }  // namespace
 
@@ -43,8 +44,8 @@ std::vector<UnfinishedCount> UnfinishedCounts(soci::session& sql, const std::str
   UnfinishedCount count;
   int state = 0;
   long long sagas = 0, oldest = 0;
-  Statement select(sql, kCountUnfinished, soci::into(count.definition), soci::into(state), soci::into(sagas),
-                   soci::into(oldest), soci::use(owner));
+  Statement select(sql, kCountUnfinished, soci::into(count.definition.name), soci::into(count.definition.version),
+                   soci::into(state), soci::into(sagas), soci::into(oldest), soci::use(owner));
   std::vector<UnfinishedCount> counts;
   select.Execute();
   while (select.Fetch()) {

@@ -675,16 +675,20 @@ TEST_P(SagaStoreContract, TheDefinitionsInUseAreThoseOfUnfinishedSagas) {
               ElementsAre(DefinitionVersion{"place-order", 1}, DefinitionVersion{"place-order", 2}));
 }
 
-TEST_P(SagaStoreContract, UnfinishedSagasAreCountedByDefinitionAndState) {
+TEST_P(SagaStoreContract, UnfinishedSagasAreCountedByDefinitionVersionAndState) {
   Saga oldest = SampleSaga("a");
   oldest.create_time -= absl::Hours(1);
   Stored(InsertOf(oldest));
   const Saga second = Stored(InsertOf(SampleSaga("b")));
   const Saga parked = Stored(UpdateOf(Stored(InsertOf(SampleSaga("c", "cancel-order"))), SagaState::kParked));
   Stored(FinishOf(Stored(InsertOf(SampleSaga("d")))));
+  Saga newer = SampleSaga("e");
+  newer.definition_version = 2;
+  Stored(InsertOf(newer));
   EXPECT_THAT(store().CountUnfinished(second.owner).value(),
-              ElementsAre(UnfinishedCount{"cancel-order", SagaState::kParked, 1, parked.create_time},
-                          UnfinishedCount{"place-order", SagaState::kRunning, 2, oldest.create_time}));
+              ElementsAre(UnfinishedCount{{"cancel-order", 1}, SagaState::kParked, 1, parked.create_time},
+                          UnfinishedCount{{"place-order", 1}, SagaState::kRunning, 2, oldest.create_time},
+                          UnfinishedCount{{"place-order", 2}, SagaState::kRunning, 1, newer.create_time}));
   EXPECT_THAT(store().CountUnfinished("another").value(), IsEmpty());
 }
 

@@ -252,13 +252,14 @@ absl::StatusOr<std::vector<DefinitionVersion>> MemorySagaStore::DefinitionsInUse
 
 absl::StatusOr<std::vector<UnfinishedCount>> MemorySagaStore::CountUnfinished(absl::string_view instance) {
   std::lock_guard lock(mutex_);
-  std::map<std::pair<std::string, SagaState>, UnfinishedCount> counts;
+  std::map<std::pair<DefinitionVersion, SagaState>, UnfinishedCount> counts;
   for (const auto& [id, row] : sagas_) {
     const Saga& saga = row.saga;
     if (IsTerminal(saga.state) || saga.owner != instance) continue;
-    UnfinishedCount& count = counts[{saga.definition, saga.state}];
+    const DefinitionVersion definition{saga.definition, saga.definition_version};
+    UnfinishedCount& count = counts[{definition, saga.state}];
     const absl::Time oldest = count.sagas == 0 ? saga.create_time : std::min(count.oldest, saga.create_time);
-    count = {saga.definition, saga.state, count.sagas + 1, oldest};
+    count = {definition, saga.state, count.sagas + 1, oldest};
   }
   std::vector<UnfinishedCount> all;
   for (auto& [key, count] : counts) all.push_back(std::move(count));

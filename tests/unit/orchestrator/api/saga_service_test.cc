@@ -469,6 +469,13 @@ TEST_F(SagaServiceTest, AnOperatorIsToldWhatIsWrong) {
   EXPECT_EQ(GetErrorInfo(answer("s-2", "other")).reason, "STEP_NOT_FOUND");
   EXPECT_EQ(GetErrorInfo(answer("s-1", "create_order")).reason, "STEP_NOT_PARKED");
   EXPECT_EQ(GetErrorInfo(answer("s-4", "create_order")).reason, "DEFINITION_UNUSABLE");
+  auto read_only = std::make_shared<FakeDefinition>();
+  read_only->plan_.version = 9;
+  ASSERT_TRUE(catalog_.Add(read_only, Use::kRead, "no route for gift.v1.MailService").ok());
+  Saga undriven = Parked("s-5", Phase::kAction);
+  undriven.definition_version = 9;
+  Store(undriven);
+  EXPECT_THAT(answer("s-5", "other").message(), testing::HasSubstr("no route for gift.v1.MailService"));
   EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("shop.order.v1.CreateOrderResponse"));
   request.mutable_reply()->PackFrom(shop::order::v1::RejectOrderResponse());
   EXPECT_THAT(answer("s-2", "create_order").message(), testing::HasSubstr("shop.order.v1.CreateOrderResponse"));

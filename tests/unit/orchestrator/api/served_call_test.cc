@@ -160,6 +160,17 @@ TEST_F(AnswerTest, AnUnfinishedSagaIsUnavailableAndMayBeAskedAgain) {
   }
 }
 
+// Whoever comes again at once comes for ever: an operator must give the instance what it lacks.
+TEST_F(AnswerTest, ASagaThatNobodyDrivesBidsToComeAgainLater) {
+  Progress progress = In(SagaState::kRunning);
+  EXPECT_LT(GetRetryAfter(Answer(catalog_, progress).status()), absl::Seconds(1));
+  progress.undriven = true;
+  const absl::Status status = Answer(catalog_, progress).status();
+  EXPECT_EQ(GetErrorInfo(status).reason, "SAGA_RUNNING");
+  EXPECT_EQ(GetErrorInfo(status).metadata.at("state"), "NOT_DRIVEN");
+  EXPECT_EQ(GetRetryAfter(status), absl::Seconds(30));
+}
+
 TEST_F(AnswerTest, ASagaThatGoesBackSaysWhyAndEndsTheCallOnlyWhereTheDefinitionSaysSo) {
   Progress progress = In(SagaState::kCompensating);
   progress.saga.backward = true;
@@ -215,7 +226,7 @@ TEST_F(AnswerTest, AFinishedSagaIsAnsweredByADefinitionThatCannotBeDrivenHere) {
 TEST_F(AnswerTest, ASagaOfADefinitionThatIsNeverLearntIsNotAskedForAgain) {
   Progress progress = In(SagaState::kCompleted);
   progress.saga.definition_version = 4;
-  catalog_.GiveUp("place-order", 4);
+  catalog_.GiveUp("place-order", 4, "it does not load");
   const absl::Status status = Answer(catalog_, progress).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(GetErrorInfo(status).reason, "DEFINITION_UNUSABLE");

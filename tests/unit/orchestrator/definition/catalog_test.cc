@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/unit/orchestrator/definition/definition_files.h"
@@ -36,7 +37,7 @@ TEST(Catalog, SaysOnceWhatWasMissed) {
 
 TEST(Catalog, WhatWasGivenUpIsMissedNoMoreAndMayStillBeAdded) {
   DefinitionCatalog catalog;
-  catalog.GiveUp("lab", 1);
+  catalog.GiveUp("lab", 1, "it is gone");
   EXPECT_EQ(catalog.Find("lab", 1), nullptr);
   EXPECT_TRUE(catalog.TakeMissed().empty());
   ASSERT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());
@@ -52,6 +53,22 @@ TEST(Catalog, WhatCanOnlyBeReadIsNotToBeDriven) {
   ASSERT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());
   ASSERT_EQ(catalog.Add(Lab("lab", 1, "a"), Use::kRead), absl::OkStatus());
   EXPECT_EQ(catalog.Versions(), (Versions{{"lab", 1}})) << "what can be driven stays so";
+}
+
+TEST(Catalog, SaysWhySagasOfADefinitionAreNotDriven) {
+  DefinitionCatalog catalog;
+  EXPECT_THAT(catalog.WhyNotDriven("lab", 1), testing::HasSubstr("not loaded"));
+  catalog.GiveUp("lab", 1, "it is gone");
+  EXPECT_EQ(catalog.WhyNotDriven("lab", 1), "it is gone");
+  ASSERT_EQ(catalog.Add(Lab("lab", 1, "a"), Use::kRead, "it has no route"), absl::OkStatus());
+  EXPECT_EQ(catalog.WhyNotDriven("lab", 1), "it has no route");
+  Saga saga;
+  saga.definition = "lab";
+  saga.definition_version = 1;
+  EXPECT_EQ(catalog.WhyNotDriven(saga), "it has no route");
+  ASSERT_EQ(catalog.Add(Lab("lab", 1, "a")), absl::OkStatus());
+  EXPECT_EQ(catalog.WhyNotDriven("lab", 1), "");
+  EXPECT_THAT(catalog.WhyNotDriven(saga), testing::HasSubstr("0 steps")) << "the row has not its steps";
 }
 
 TEST(Catalog, TakesTheSameTwiceButNotAnotherContent) {

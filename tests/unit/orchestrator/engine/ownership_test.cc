@@ -31,6 +31,15 @@ class OwnershipTest : public PartsTest {
     pending_.Commit();
     return live;
   }
+  // A saga of this instance that is stored and not in memory.
+  Saga StoredOfVersion(int version, const std::string& id) {
+    Saga saga = Stored("a").saga;
+    saga.id = saga.key = id;
+    saga.definition_version = version;
+    EXPECT_EQ(store_.Commit(context_.lease, {{.seen_version = 0, .saga = saga, .events = {}}})->at(0),
+              WriteResult::kStored);
+    return saga;
+  }
   // Stores `saga` as another writer, under the lease of its owner.
   void Overwrite(Saga saga) { Overwrite(context_.lease, std::move(saga)); }
   void Overwrite(const Lease& lease, Saga saga) {
@@ -99,6 +108,35 @@ TEST_F(OwnershipTest, ASagaWhoseDefinitionCanOnlyBeReadIsLeftAlone) {
   EXPECT_NE(catalog_.Of(stored), nullptr);
   EXPECT_EQ(ownership_.Recover(stored), nullptr);
   EXPECT_EQ(context_.admission.in_flight(), 0u);
+}
+
+// To ask again is of no use: an operator must give the instance what it lacks.
+TEST_F(OwnershipTest, WhoAsksOfASagaThatCannotBeDrivenIsToldWhy) {
+  const Saga stored = StoredOfVersion(99, "b");
+  ownership_.Ask(Asked("b"));
+  ownership_.Load(clock_.Now());
+  catalog_.GiveUp(stored.definition, 99, "no route for gift.v1.MailService: give it with --participants");
+  ownership_.Ask(Asked("b"));
+  ownership_.Load(clock_.Now());
+  ASSERT_THAT(answers_, SizeIs(2));
+  EXPECT_EQ(GetErrorInfo(answers_[0].status).reason, "SAGA_NOT_HELD") << "it may be learnt";
+  EXPECT_GT(GetRetryAfter(answers_[0].status), absl::ZeroDuration());
+  EXPECT_EQ(answers_[1].status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(GetErrorInfo(answers_[1].status).reason, "DEFINITION_UNUSABLE");
+  EXPECT_THAT(answers_[1].status.message(), testing::HasSubstr("gift.v1.MailService"));
+  EXPECT_EQ(GetRetryAfter(answers_[1].status), absl::ZeroDuration());
+}
+
+TEST_F(OwnershipTest, WhoWaitsForASagaThatNobodyDrivesIsToldSo) {
+  StoredOfVersion(99, "b");
+  ownership_.Attach({.saga_id = "b", .waiter = NewWaiter()});
+  ownership_.Load(clock_.Now());
+  GiveTo("another", "b");
+  ownership_.Attach({.saga_id = "b", .waiter = NewWaiter()});
+  ownership_.Load(clock_.Now());
+  ASSERT_THAT(answers_, SizeIs(2));
+  EXPECT_TRUE(answers_[0].undriven);
+  EXPECT_FALSE(answers_[1].undriven) << "its owner may drive it";
 }
 
 TEST_F(OwnershipTest, AnUnknownDefinitionIsLoggedOnceForAllItsSagasInWhateverShard) {

@@ -115,6 +115,7 @@ TEST_F(DefinitionLearnerTest, WhatCannotBeLearntStopsNothingElse) {
   EXPECT_EQ(learner_.Learn(), 1);
   EXPECT_FALSE(Knows(1)) << "it does not load any more";
   EXPECT_FALSE(Knows(2)) << "it is not stored";
+  EXPECT_NE(catalog_.WhyNotDriven("place-order", 2).find("not stored"), std::string::npos);
   EXPECT_TRUE(Knows(3));
 }
 
@@ -163,6 +164,7 @@ TEST_F(DefinitionLearnerTest, ADefinitionWithoutARouteIsLearntToBeRead) {
   EXPECT_EQ(without_routes.Learn(), 0);
   EXPECT_NE(catalog_.Of(saga), nullptr);
   EXPECT_EQ(catalog_.ToDrive(saga), nullptr);
+  EXPECT_NE(catalog_.WhyNotDriven("place-order", 2).find("shop.order.v1.OrderService"), std::string::npos);
   EXPECT_TRUE(catalog_.TakeMissed().empty());
 }
 

@@ -5,6 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/support/memory_saga_store.h"
+#include "tests/unit/orchestrator/fake_definition.h"
 
 namespace unwind {
 namespace {
@@ -18,10 +19,18 @@ class NoonClock final : public Clock {
 
 class SagaCensusTest : public testing::Test {
  protected:
-  void Store(const std::string& id, SagaState state, absl::Duration age, std::int64_t seen_version = 0) {
+  void SetUp() override {
+    auto driven = std::make_shared<FakeDefinition>();
+    driven->plan_.version = 1;
+    ASSERT_TRUE(catalog_.Add(driven).ok());
+  }
+
+  void Store(const std::string& id, SagaState state, absl::Duration age, std::int64_t seen_version = 0,
+             int version = 1) {
     Saga saga;
     saga.id = saga.key = id;
     saga.definition = "place-order";
+    saga.definition_version = version;
     saga.state = state;
     saga.version = seen_version + 1;
     saga.create_time = kNoon - age;
@@ -45,7 +54,8 @@ class SagaCensusTest : public testing::Test {
   MemorySagaStore store_;
   const Lease lease_ = store_.Acquire("me", "host:1", absl::Hours(1)).value();
   const NoonClock clock_{};
-  SagaCensus census_{clock_};
+  DefinitionCatalog catalog_;
+  SagaCensus census_{clock_, catalog_};
 };
 
 TEST_F(SagaCensusTest, TellsHowManyAndHowOldByState) {
@@ -75,6 +85,46 @@ TEST_F(SagaCensusTest, LeavesTheSagasOfOthersToThem) {
   Store("a", SagaState::kRunning, absl::Seconds(3));
   ASSERT_TRUE(census_.Take(store_, "other").ok());
   EXPECT_EQ(Value("saga_live", "running"), -1);
+}
+
+TEST_F(SagaCensusTest, AddsUpTheVersionsOfADefinition) {
+  Store("a", SagaState::kRunning, absl::Seconds(3));
+  Store("b", SagaState::kRunning, absl::Seconds(9), 0, 2);
+  ASSERT_TRUE(census_.Take(store_, "me").ok());
+  EXPECT_EQ(Value("saga_live", "running"), 2);
+  EXPECT_EQ(Value("saga_oldest_age_seconds", "running"), 9);
+}
+
+TEST_F(SagaCensusTest, CountsWhatIsNotDrivenByDefinitionAndVersion) {
+  Store("a", SagaState::kRunning, absl::Seconds(3));
+  for (const char* id : {"b", "c"}) Store(id, SagaState::kRunning, absl::Seconds(3), 0, 2);
+  ASSERT_TRUE(census_.Take(store_, "me").ok());
+  EXPECT_EQ(Value("saga_undriven", "2"), 2);
+  EXPECT_EQ(Value("saga_undriven", "1"), -1) << "it is driven";
+  for (const char* id : {"b", "c"}) Store(id, SagaState::kCompleted, absl::Seconds(3), 1, 2);
+  ASSERT_TRUE(census_.Take(store_, "me").ok());
+  EXPECT_EQ(Value("saga_undriven", "2"), 0);
+}
+
+std::string LogOf(SagaCensus& census, SagaStore& store) {
+  testing::internal::CaptureStderr();
+  census.TakeAgain(store, "me");
+  return testing::internal::GetCapturedStderr();
+}
+
+TEST_F(SagaCensusTest, WarnsOfWhatIsNotDrivenAgainAndAgainAndWhy) {
+  catalog_.GiveUp("place-order", 2, "no route for gift.v1.MailService");
+  Store("a", SagaState::kRunning, absl::Seconds(3), 0, 2);
+  SagaCensus often(clock_, catalog_, absl::ZeroDuration()), seldom(clock_, catalog_, absl::Hours(1));
+  const auto warning =
+      testing::AllOf(testing::HasSubstr("stand still"), testing::HasSubstr("\"sagas\":\"1\""),
+                     testing::HasSubstr("\"version\":\"2\""), testing::HasSubstr("no route for gift.v1.MailService"));
+  EXPECT_THAT(LogOf(often, store_), warning);
+  EXPECT_THAT(LogOf(often, store_), warning);
+  EXPECT_THAT(LogOf(seldom, store_), warning);
+  EXPECT_EQ(LogOf(seldom, store_), "");
+  Store("a", SagaState::kCompleted, absl::Seconds(3), 1, 2);
+  EXPECT_EQ(LogOf(often, store_), "");
 }
 
 }  // namespace
