@@ -4,14 +4,19 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "common/rpc/error.h"
 #include "grpcpp/client_context.h"
 
 namespace unwind::payment {
 namespace {
 
+using ::pg::v1::Transaction;
+
 constexpr absl::string_view kGatewayDomain = "pg.unwind";
 constexpr std::size_t kReasonBytesMax = 64;
+constexpr std::size_t kTransactionIdBytesMax = 255;
+constexpr std::size_t kContradictionBytesMax = 512;
 
 GatewayAnswer Say(GatewayAnswer::Kind kind, absl::string_view reason) {
   GatewayAnswer answer;
@@ -45,31 +50,51 @@ GatewayAnswer ReadError(const absl::Status& status) {
              info.reason.empty() ? absl::StatusCodeToString(status.code()) : info.reason);
 }
 
+// An answer that cannot be true is none, and somebody should know.
+GatewayAnswer Contradict(const AskedOf& asked, const Transaction& transaction, absl::string_view reason) {
+  GatewayAnswer answer = Say(GatewayAnswer::Kind::kUnknown, reason);
+  answer.contradiction =
+      absl::StrCat(reason, ": of key ", asked.key, ", which can only make ", Transaction::Kind_Name(asked.moves),
+                   ", the gateway says ", transaction.ShortDebugString().substr(0, kContradictionBytesMax));
+  return answer;
+}
+
+// What is stored, shown and sent back to the gateway.
+bool IsTransactionId(const std::string& id) {
+  return !id.empty() && id.size() <= kTransactionIdBytesMax &&
+         std::none_of(id.begin(), id.end(), [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); });
+}
+
+GatewayAnswer ReadMoved(const AskedOf& asked, const Transaction& transaction) {
+  if (transaction.kind() != asked.moves) return Contradict(asked, transaction, "KIND_MISMATCH");
+  if (!IsTransactionId(transaction.transaction_id())) return Contradict(asked, transaction, "BAD_TRANSACTION_ID");
+  GatewayAnswer answer;
+  answer.kind = GatewayAnswer::Kind::kMoved;
+  answer.transaction_id = transaction.transaction_id();
+  answer.amount = {transaction.amount_minor(), transaction.currency_code()};
+  answer.captured = transaction.captured_transaction_id();
+  return answer;
+}
+
 }  // namespace
 
-GatewayAnswer ReadAnswer(absl::string_view key, const absl::Status& status, const ::pg::v1::Transaction& transaction) {
+GatewayAnswer ReadAnswer(const AskedOf& asked, const absl::Status& status, const Transaction& transaction) {
   if (!status.ok()) return ReadError(status);
-  if (transaction.idempotency_key() != key) return Say(GatewayAnswer::Kind::kUnknown, "KEY_MISMATCH");
-  GatewayAnswer answer;
+  if (transaction.idempotency_key() != asked.key) return Contradict(asked, transaction, "KEY_MISMATCH");
   switch (transaction.kind()) {
-    case ::pg::v1::Transaction::KIND_CAPTURE:
-    case ::pg::v1::Transaction::KIND_REFUND:
-      if (transaction.transaction_id().empty()) return Say(GatewayAnswer::Kind::kUnknown, "NO_TRANSACTION_ID");
-      answer.kind = GatewayAnswer::Kind::kMoved;
-      answer.transaction_id = transaction.transaction_id();
-      answer.amount = {transaction.amount_minor(), transaction.currency_code()};
-      answer.captured = transaction.captured_transaction_id();
-      return answer;
-    case ::pg::v1::Transaction::KIND_DECLINE:
+    case Transaction::KIND_CAPTURE:
+    case Transaction::KIND_REFUND:
+      return ReadMoved(asked, transaction);
+    case Transaction::KIND_DECLINE:
       return Say(GatewayAnswer::Kind::kDeclined, CleanReason(transaction.decline_reason()));
-    case ::pg::v1::Transaction::KIND_FENCE:
+    case Transaction::KIND_FENCE:
       return Say(GatewayAnswer::Kind::kFenced, "KEY_FENCED");
-    case ::pg::v1::Transaction::KIND_UNSPECIFIED:
+    case Transaction::KIND_UNSPECIFIED:
     case ::pg::v1::Transaction_Kind_Transaction_Kind_INT_MIN_SENTINEL_DO_NOT_USE_:
     case ::pg::v1::Transaction_Kind_Transaction_Kind_INT_MAX_SENTINEL_DO_NOT_USE_:
       break;
   }
-  return Say(GatewayAnswer::Kind::kUnknown, "KIND_UNKNOWN");
+  return Contradict(asked, transaction, "KIND_UNKNOWN");
 }
 
 template <class Request, class Response>
@@ -81,7 +106,7 @@ struct GrpcGateway::Sent {
 };
 
 template <class Request, class Response, class Start>
-void GrpcGateway::Send(const GatewayCall& call, Request request, Done done, Start start) {
+void GrpcGateway::Send(const GatewayCall& call, Transaction::Kind moves, Request request, Done done, Start start) {
   if (!Begin()) return done(Say(GatewayAnswer::Kind::kUnknown, "SHUTTING_DOWN"));
   auto sent = std::make_shared<Sent<Request, Response>>();
   sent->context->set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
@@ -89,8 +114,9 @@ void GrpcGateway::Send(const GatewayCall& call, Request request, Done done, Star
   sent->request = std::move(request);
   sent->request.set_idempotency_key(call.key);
   sent->done = std::move(done);
-  start(*stub_->async(), *sent, [this, sent](const grpc::Status& status) {
-    sent->done(ReadAnswer(sent->request.idempotency_key(), FromGrpc(status), sent->response.transaction()));
+  start(*stub_->async(), *sent, [this, sent, moves](const grpc::Status& status) {
+    const AskedOf asked = {sent->request.idempotency_key(), moves};
+    sent->done(ReadAnswer(asked, FromGrpc(status), sent->response.transaction()));
     // Before End, after which the gateway may go: the context holds the channel, and gRPC does not survive that the
     // last holder of a channel lets go on gRPC's own thread.
     sent->context.reset();
@@ -108,7 +134,7 @@ void GrpcGateway::Confirm(const GatewayCall& call, const Money& amount, Done don
   request.set_amount_minor(amount.minor_units);
   request.set_currency_code(amount.currency_code);
   Send<::pg::v1::ConfirmRequest, ::pg::v1::ConfirmResponse>(
-      call, std::move(request), std::move(done), [](auto& stub, auto& sent, auto finished) {
+      call, Transaction::KIND_CAPTURE, std::move(request), std::move(done), [](auto& stub, auto& sent, auto finished) {
         stub.Confirm(sent.context.get(), &sent.request, &sent.response, std::move(finished));
       });
 }
@@ -117,7 +143,7 @@ void GrpcGateway::Cancel(const GatewayCall& call, const std::string& transaction
   ::pg::v1::CancelRequest request;
   request.set_transaction_id(transaction_id);
   Send<::pg::v1::CancelRequest, ::pg::v1::CancelResponse>(
-      call, std::move(request), std::move(done), [](auto& stub, auto& sent, auto finished) {
+      call, Transaction::KIND_REFUND, std::move(request), std::move(done), [](auto& stub, auto& sent, auto finished) {
         stub.Cancel(sent.context.get(), &sent.request, &sent.response, std::move(finished));
       });
 }
@@ -126,7 +152,8 @@ void GrpcGateway::Fence(const GatewayCall& call, const std::string& captured, Do
   ::pg::v1::FenceRequest request;
   request.set_transaction_id(captured);
   Send<::pg::v1::FenceRequest, ::pg::v1::FenceResponse>(
-      call, std::move(request), std::move(done), [](auto& stub, auto& sent, auto finished) {
+      call, captured.empty() ? Transaction::KIND_CAPTURE : Transaction::KIND_REFUND, std::move(request),
+      std::move(done), [](auto& stub, auto& sent, auto finished) {
         stub.Fence(sent.context.get(), &sent.request, &sent.response, std::move(finished));
       });
 }

@@ -37,8 +37,14 @@ class Gateway {
   virtual void Fence(const GatewayCall& call, const std::string& captured, Done done) = 0;
 };
 
-// What the gateway's answer to a Confirm, a Cancel or a Fence says of `key`; `status` is the call's.
-GatewayAnswer ReadAnswer(absl::string_view key, const absl::Status& status, const ::pg::v1::Transaction& transaction);
+// The one way in which a key can have moved money: a charge's by KIND_CAPTURE, a refund's by KIND_REFUND.
+struct AskedOf {
+  std::string key;
+  ::pg::v1::Transaction::Kind moves;
+};
+
+// What the gateway's answer to a Confirm, a Cancel or a Fence says of the key; `status` is the call's.
+GatewayAnswer ReadAnswer(const AskedOf& asked, const absl::Status& status, const ::pg::v1::Transaction& transaction);
 
 class GrpcGateway final : public Gateway {
  public:
@@ -57,7 +63,7 @@ class GrpcGateway final : public Gateway {
   template <class Request, class Response>
   struct Sent;
   template <class Request, class Response, class Start>
-  void Send(const GatewayCall& call, Request request, Done done, Start start);
+  void Send(const GatewayCall& call, ::pg::v1::Transaction::Kind moves, Request request, Done done, Start start);
   bool Begin();
   void End();
 

@@ -130,7 +130,7 @@ Decision SettleCharge(Payment& payment, const GatewayAnswer& answer, absl::Time 
       return Refuse(ChargeFailed(payment));
     case GatewayAnswer::Kind::kBackAlready:
     case GatewayAnswer::Kind::kUnknown:
-      return NotKnown(answer.reason);
+      return NotKnown(answer.reason, answer.contradiction);
   }
   return NotKnown("");
 }
@@ -162,7 +162,7 @@ Decision SettleRefund(Payment& payment, Refund& refund, const GatewayAnswer& ans
       payment.refund_id.clear();  // another refund may try
       return Refuse(RefundFailed(refund));
     case GatewayAnswer::Kind::kUnknown:
-      return NotKnown(answer.reason);
+      return NotKnown(answer.reason, answer.contradiction);
   }
   return NotKnown("");
 }

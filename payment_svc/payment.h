@@ -79,6 +79,7 @@ struct GatewayAnswer {
   Money amount;
   std::string captured;  // of a refund, the capture it paid back; else empty
   std::string reason;
+  std::string contradiction = {};  // of an answer that cannot be true, what it says; else empty
 };
 
 // What becomes of a call. The rows are changed in place, whatever the kind.

@@ -247,6 +247,18 @@ TEST_F(PaymentDomainTest, AContradictionIsOneMessageAndItsFindingAField) {
   EXPECT_THAT(log, HasSubstr("\"saga_id\":\"saga\",\"step\":\"charge-p1\""));
 }
 
+TEST_F(PaymentDomainTest, AnAnswerThatCannotBeTrueIsUnknownAndLogged) {
+  auto charge = Charge();
+  ASSERT_TRUE(gateway_.IsAsked("confirm charge-p1"));
+  GatewayAnswer answer = {AnswerKind::kUnknown, "", {}, "", "KIND_MISMATCH"};
+  answer.contradiction = "KIND_MISMATCH: the gateway says a refund";
+  testing::internal::CaptureStderr();
+  gateway_.Answer("confirm charge-p1", answer);
+  EXPECT_EQ(charge.get().status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Row()->state, State::kPending);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("\"finding\":\"KIND_MISMATCH: the gateway says"));
+}
+
 TEST_F(PaymentDomainTest, ALateAnswerThatAgreesIsNotLogged) {
   auto charge = Charge();
   ASSERT_TRUE(gateway_.IsAsked("confirm charge-p1"));

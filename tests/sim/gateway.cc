@@ -109,31 +109,32 @@ void GatewayPort::Confirm(const payment::GatewayCall& call, const payment::Money
   request.set_idempotency_key(call.key);
   request.set_amount_minor(amount.minor_units);
   request.set_currency_code(amount.currency_code);
-  Send(kConfirm, call.key, request, std::move(done));
+  Send(kConfirm, {call.key, ::pg::v1::Transaction::KIND_CAPTURE}, request, std::move(done));
 }
 
 void GatewayPort::Cancel(const payment::GatewayCall& call, const std::string& transaction_id, Done done) {
   ::pg::v1::CancelRequest request;
   request.set_idempotency_key(call.key);
   request.set_transaction_id(transaction_id);
-  Send(kCancel, call.key, request, std::move(done));
+  Send(kCancel, {call.key, ::pg::v1::Transaction::KIND_REFUND}, request, std::move(done));
 }
 
 void GatewayPort::Fence(const payment::GatewayCall& call, const std::string& captured, Done done) {
   ::pg::v1::FenceRequest request;
   request.set_idempotency_key(call.key);
   request.set_transaction_id(captured);
-  Send(kFence, call.key, request, std::move(done));
+  const auto moves = captured.empty() ? ::pg::v1::Transaction::KIND_CAPTURE : ::pg::v1::Transaction::KIND_REFUND;
+  Send(kFence, {call.key, moves}, request, std::move(done));
 }
 
-void GatewayPort::Send(const char* method, const std::string& key, const google::protobuf::Message& request,
+void GatewayPort::Send(const char* method, const payment::AskedOf& asked, const google::protobuf::Message& request,
                        Done done) {
   network_.Call(Node::kPayment, Node::kGateway, {method, request.SerializeAsString(), {}, kTimeout},
-                [alive = alive_, key, done = std::move(done)](const Reply& reply) {
+                [alive = alive_, asked, done = std::move(done)](const Reply& reply) {
                   if (!alive()) return;
                   ::pg::v1::Transaction transaction;
                   transaction.ParseFromString(reply.bytes);
-                  done(payment::ReadAnswer(key, FromGrpc(ToGrpc(reply.status)), transaction));
+                  done(payment::ReadAnswer(asked, FromGrpc(ToGrpc(reply.status)), transaction));
                 });
 }
 

@@ -56,7 +56,7 @@ class GatewayPort final : public payment::Gateway {
   void Fence(const payment::GatewayCall& call, const std::string& captured, Done done) override;
 
  private:
-  void Send(const char* method, const std::string& key, const google::protobuf::Message& request, Done done);
+  void Send(const char* method, const payment::AskedOf& asked, const google::protobuf::Message& request, Done done);
 
   Network& network_;
   const std::function<bool()> alive_;

@@ -19,6 +19,9 @@ namespace {
 using Kind = GatewayAnswer::Kind;
 using ::pg::v1::Transaction;
 
+const AskedOf kCharge = {"key", Transaction::KIND_CAPTURE};
+const AskedOf kRefund = {"key", Transaction::KIND_REFUND};
+
 Transaction Make(Transaction::Kind kind) {
   Transaction transaction;
   transaction.set_transaction_id("tx");
@@ -30,11 +33,11 @@ Transaction Make(Transaction::Kind kind) {
 }
 
 GatewayAnswer Read(absl::StatusCode code, absl::string_view reason, absl::string_view domain = "pg.unwind") {
-  return ReadAnswer("key", MakeError(code, "no", {std::string(reason), std::string(domain), {}}), {});
+  return ReadAnswer(kCharge, MakeError(code, "no", {std::string(reason), std::string(domain), {}}), {});
 }
 
 TEST(ReadAnswer, ReadsTheEntry) {
-  const GatewayAnswer captured = ReadAnswer("key", absl::OkStatus(), Make(Transaction::KIND_CAPTURE));
+  const GatewayAnswer captured = ReadAnswer(kCharge, absl::OkStatus(), Make(Transaction::KIND_CAPTURE));
   EXPECT_EQ(captured.kind, Kind::kMoved);
   EXPECT_EQ(captured.transaction_id, "tx");
   EXPECT_EQ(captured.amount, (Money{5, "KRW"}));
@@ -42,28 +45,60 @@ TEST(ReadAnswer, ReadsTheEntry) {
 
   Transaction refund = Make(Transaction::KIND_REFUND);
   refund.set_captured_transaction_id("tx-0");
-  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), refund).kind, Kind::kMoved);
-  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), refund).captured, "tx-0");
+  EXPECT_EQ(ReadAnswer(kRefund, absl::OkStatus(), refund).kind, Kind::kMoved);
+  EXPECT_EQ(ReadAnswer(kRefund, absl::OkStatus(), refund).captured, "tx-0");
 
   Transaction decline = Make(Transaction::KIND_DECLINE);
   decline.set_decline_reason("CARD_DECLINED");
-  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), decline).kind, Kind::kDeclined);
-  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), decline).reason, "CARD_DECLINED");
+  EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), decline).kind, Kind::kDeclined);
+  EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), decline).reason, "CARD_DECLINED");
 
-  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), Make(Transaction::KIND_FENCE)).kind, Kind::kFenced);
+  EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), Make(Transaction::KIND_FENCE)).kind, Kind::kFenced);
 }
 
 TEST(ReadAnswer, AnEntryThatSaysNothingIsUnknown) {
-  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), Transaction()).kind, Kind::kUnknown);
-  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), Make(static_cast<Transaction::Kind>(9))).kind, Kind::kUnknown);
+  EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), Transaction()).kind, Kind::kUnknown);
+  EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), Make(static_cast<Transaction::Kind>(9))).kind, Kind::kUnknown);
   Transaction nameless = Make(Transaction::KIND_CAPTURE);
   nameless.clear_transaction_id();
-  EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), nameless).kind, Kind::kUnknown);
+  EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), nameless).kind, Kind::kUnknown);
+}
+
+// A charge that the gateway calls a refund was not paid, nor was a refund paid back that it calls a capture.
+TEST(ReadAnswer, AnEntryOfAnotherKindThanCanBeIsAContradiction) {
+  for (const auto& [asked, said] :
+       {std::pair(kCharge, Transaction::KIND_REFUND), std::pair(kRefund, Transaction::KIND_CAPTURE)}) {
+    const GatewayAnswer answer = ReadAnswer(asked, absl::OkStatus(), Make(said));
+    EXPECT_EQ(answer.kind, Kind::kUnknown);
+    EXPECT_EQ(answer.reason, "KIND_MISMATCH");
+    EXPECT_NE(answer.contradiction.find(Transaction::Kind_Name(said)), std::string::npos) << answer.contradiction;
+  }
+}
+
+TEST(ReadAnswer, ATransactionIdThatCannotBeOneIsAContradiction) {
+  Transaction capture = Make(Transaction::KIND_CAPTURE);
+  capture.set_transaction_id(std::string(255, 'x'));
+  EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), capture).kind, Kind::kMoved);
+  for (const std::string& id :
+       {std::string(), std::string(256, 'x'), std::string("a\nb"), std::string("a\0b", 3), std::string("a\x7f")}) {
+    capture.set_transaction_id(id);
+    const GatewayAnswer answer = ReadAnswer(kCharge, absl::OkStatus(), capture);
+    EXPECT_EQ(answer.kind, Kind::kUnknown);
+    EXPECT_EQ(answer.reason, "BAD_TRANSACTION_ID");
+    EXPECT_NE(answer.contradiction, "");
+  }
+}
+
+TEST(ReadAnswer, AnErrorContradictsNothing) {
+  EXPECT_EQ(Read(absl::StatusCode::kUnavailable, "").contradiction, "");
+  EXPECT_EQ(Read(absl::StatusCode::kFailedPrecondition, "KEY_FENCED").contradiction, "");
 }
 
 TEST(ReadAnswer, AnotherKeysEntryIsUnknown) {
-  EXPECT_EQ(ReadAnswer("other", absl::OkStatus(), Make(Transaction::KIND_CAPTURE)).kind, Kind::kUnknown);
-  EXPECT_EQ(ReadAnswer("other", absl::OkStatus(), Make(Transaction::KIND_FENCE)).kind, Kind::kUnknown);
+  EXPECT_EQ(ReadAnswer({"other", Transaction::KIND_CAPTURE}, absl::OkStatus(), Make(Transaction::KIND_CAPTURE)).kind,
+            Kind::kUnknown);
+  EXPECT_EQ(ReadAnswer({"other", Transaction::KIND_CAPTURE}, absl::OkStatus(), Make(Transaction::KIND_FENCE)).kind,
+            Kind::kUnknown);
 }
 
 TEST(ReadAnswer, AReasonThatIsNotOneIsNotPassedOn) {
@@ -71,7 +106,7 @@ TEST(ReadAnswer, AReasonThatIsNotOneIsNotPassedOn) {
   for (const std::string& reason :
        {std::string(), std::string(65, 'A'), std::string("no, sorry"), std::string("PAYMENT_TIMEOUT")}) {
     decline.set_decline_reason(reason);
-    EXPECT_EQ(ReadAnswer("key", absl::OkStatus(), decline).reason, "DECLINED") << reason;
+    EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), decline).reason, "DECLINED") << reason;
   }
 }
 
@@ -92,7 +127,8 @@ TEST(ReadAnswer, EverythingElseIsUnknown) {
   EXPECT_EQ(Read(absl::StatusCode::kInvalidArgument, "KEY_REUSED").kind, Kind::kUnknown);
   EXPECT_EQ(Read(absl::StatusCode::kNotFound, "TRANSACTION_NOT_FOUND").kind, Kind::kUnknown);
   for (int code = 1; code <= 16; ++code) {
-    const GatewayAnswer answer = ReadAnswer("key", absl::Status(static_cast<absl::StatusCode>(code), "no details"), {});
+    const GatewayAnswer answer =
+        ReadAnswer(kCharge, absl::Status(static_cast<absl::StatusCode>(code), "no details"), {});
     EXPECT_EQ(answer.kind, Kind::kUnknown) << code;
     EXPECT_EQ(answer.reason, absl::StatusCodeToString(static_cast<absl::StatusCode>(code)));
   }
