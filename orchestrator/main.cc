@@ -33,7 +33,7 @@
 #include "orchestrator/host/options.h"
 #include "orchestrator/host/saga_census.h"
 #include "orchestrator/host/saga_metrics.h"
-#include "orchestrator/participants/client_metrics.h"
+#include "orchestrator/participants/participant_metrics.h"
 #include "orchestrator/participants/grpc_participants.h"
 #include "orchestrator/participants/routes.h"
 #include "orchestrator/store/soci_saga_store.h"
@@ -112,8 +112,8 @@ absl::Status Run(const Options& options) {
 
   const SystemClock clock;
   SagaMetrics metrics(*ProcessRegistry());
-  ClientMetrics client_metrics(*ProcessRegistry());
-  GrpcParticipants participants(routes, options.calls, client_metrics);
+  ParticipantMetrics participant_metrics(*ProcessRegistry());
+  GrpcParticipants participants(routes, options.calls, participant_metrics);
 
   // Listen before the lease is acquired: if a port is taken, this must fail without fencing the running instance.
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Listen(options.admin_listen));

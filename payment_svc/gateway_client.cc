@@ -5,6 +5,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/rpc/error.h"
 #include "grpcpp/client_context.h"
 
@@ -106,7 +108,8 @@ struct GrpcGateway::Sent {
 };
 
 template <class Request, class Response, class Start>
-void GrpcGateway::Send(const GatewayCall& call, Transaction::Kind moves, Request request, Done done, Start start) {
+void GrpcGateway::Send(const char* method, const GatewayCall& call, Transaction::Kind moves, Request request, Done done,
+                       Start start) {
   if (!Begin()) return done(Say(GatewayAnswer::Kind::kUnknown, "SHUTTING_DOWN"));
   auto sent = std::make_shared<Sent<Request, Response>>();
   sent->context->set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
@@ -114,18 +117,40 @@ void GrpcGateway::Send(const GatewayCall& call, Transaction::Kind moves, Request
   sent->request = std::move(request);
   sent->request.set_idempotency_key(call.key);
   sent->done = std::move(done);
-  start(*stub_->async(), *sent, [this, sent, moves](const grpc::Status& status) {
-    const AskedOf asked = {sent->request.idempotency_key(), moves};
-    sent->done(ReadAnswer(asked, FromGrpc(status), sent->response.transaction()));
-    // Before End, after which the gateway may go: the context holds the channel, and gRPC does not survive that the
-    // last holder of a channel lets go on gRPC's own thread.
-    sent->context.reset();
-    End();
-  });
+  const ClientMetrics::Series& series = metrics_.Of(absl::StrCat("/pg.v1.PaymentGateway/", method));
+  series.started->Increment();
+  start(*stub_->async(), *sent,
+        [this, sent, moves, method, &series, start_time = SteadyNow()](const grpc::Status& end) {
+          series.Finish(end.error_code(), SteadyNow() - start_time);
+          const absl::Status status = FromGrpc(end);
+          GatewayAnswer answer =
+              ReadAnswer({sent->request.idempotency_key(), moves}, status, sent->response.transaction());
+          Warn(method, status, answer);
+          sent->done(std::move(answer));
+          // Before End, after which the gateway may go: the context holds the channel, and gRPC does not survive that
+          // the last holder of a channel lets go on gRPC's own thread.
+          sent->context.reset();
+          End();
+        });
 }
 
-GrpcGateway::GrpcGateway(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout)
-    : channel_(std::move(channel)), stub_(::pg::v1::PaymentGateway::NewStub(channel_)), timeout_(timeout) {}
+// The sagas wait for the gateway then, and their steps say only that the payment is not known.
+void GrpcGateway::Warn(const char* method, const absl::Status& status, const GatewayAnswer& answer) {
+  if (status.ok() || answer.kind != GatewayAnswer::Kind::kUnknown) return;
+  const std::int64_t calls = warnings_.Happened(SteadyNow());
+  if (calls == 0) return;
+  Log(Severity::kWarning, "the payment gateway gives no answer",
+      {{"method", method},
+       {"code", absl::StatusCodeToString(status.code())},
+       {"error", status.message()},
+       {"calls", absl::StrCat(calls)}});
+}
+
+GrpcGateway::GrpcGateway(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout, ClientMetrics& metrics)
+    : channel_(std::move(channel)),
+      stub_(::pg::v1::PaymentGateway::NewStub(channel_)),
+      timeout_(timeout),
+      metrics_(metrics) {}
 
 GrpcGateway::~GrpcGateway() { Stop(); }
 
@@ -134,7 +159,8 @@ void GrpcGateway::Confirm(const GatewayCall& call, const Money& amount, Done don
   request.set_amount_minor(amount.minor_units);
   request.set_currency_code(amount.currency_code);
   Send<::pg::v1::ConfirmRequest, ::pg::v1::ConfirmResponse>(
-      call, Transaction::KIND_CAPTURE, std::move(request), std::move(done), [](auto& stub, auto& sent, auto finished) {
+      "Confirm", call, Transaction::KIND_CAPTURE, std::move(request), std::move(done),
+      [](auto& stub, auto& sent, auto finished) {
         stub.Confirm(sent.context.get(), &sent.request, &sent.response, std::move(finished));
       });
 }
@@ -142,17 +168,18 @@ void GrpcGateway::Confirm(const GatewayCall& call, const Money& amount, Done don
 void GrpcGateway::Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) {
   ::pg::v1::CancelRequest request;
   request.set_transaction_id(transaction_id);
-  Send<::pg::v1::CancelRequest, ::pg::v1::CancelResponse>(
-      call, Transaction::KIND_REFUND, std::move(request), std::move(done), [](auto& stub, auto& sent, auto finished) {
-        stub.Cancel(sent.context.get(), &sent.request, &sent.response, std::move(finished));
-      });
+  Send<::pg::v1::CancelRequest, ::pg::v1::CancelResponse>("Cancel", call, Transaction::KIND_REFUND, std::move(request),
+                                                          std::move(done), [](auto& stub, auto& sent, auto finished) {
+                                                            stub.Cancel(sent.context.get(), &sent.request,
+                                                                        &sent.response, std::move(finished));
+                                                          });
 }
 
 void GrpcGateway::Fence(const GatewayCall& call, const std::string& captured, Done done) {
   ::pg::v1::FenceRequest request;
   request.set_transaction_id(captured);
   Send<::pg::v1::FenceRequest, ::pg::v1::FenceResponse>(
-      call, captured.empty() ? Transaction::KIND_CAPTURE : Transaction::KIND_REFUND, std::move(request),
+      "Fence", call, captured.empty() ? Transaction::KIND_CAPTURE : Transaction::KIND_REFUND, std::move(request),
       std::move(done), [](auto& stub, auto& sent, auto finished) {
         stub.Fence(sent.context.get(), &sent.request, &sent.response, std::move(finished));
       });

@@ -11,7 +11,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "common/base/seldom.h"
 #include "common/base/trace_context.h"
+#include "common/metrics/client_metrics.h"
 #include "grpcpp/channel.h"
 #include "payment_svc/payment.h"
 #include "pg/v1/payment_gateway.grpc.pb.h"
@@ -48,8 +50,9 @@ GatewayAnswer ReadAnswer(const AskedOf& asked, const absl::Status& status, const
 
 class GrpcGateway final : public Gateway {
  public:
-  // Every call ends within `timeout`.
-  GrpcGateway(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout);
+  // Every call ends within `timeout` and is counted by `metrics`, which must outlive it. A warning, at most one in ten
+  // seconds, says what calls end with that the gateway gave no answer to.
+  GrpcGateway(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout, ClientMetrics& metrics);
   ~GrpcGateway() override;  // as Stop
 
   void Confirm(const GatewayCall& call, const Money& amount, Done done) override;
@@ -63,13 +66,17 @@ class GrpcGateway final : public Gateway {
   template <class Request, class Response>
   struct Sent;
   template <class Request, class Response, class Start>
-  void Send(const GatewayCall& call, ::pg::v1::Transaction::Kind moves, Request request, Done done, Start start);
+  void Send(const char* method, const GatewayCall& call, ::pg::v1::Transaction::Kind moves, Request request, Done done,
+            Start start);
+  void Warn(const char* method, const absl::Status& status, const GatewayAnswer& answer);
   bool Begin();
   void End();
 
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<::pg::v1::PaymentGateway::Stub> stub_;
   const absl::Duration timeout_;
+  ClientMetrics& metrics_;
+  Seldom warnings_{absl::Seconds(10)};
   std::mutex mutex_;
   std::condition_variable idle_;
   std::size_t calls_ = 0;

@@ -10,6 +10,8 @@
 #include "common/base/checked_flag.h"
 #include "common/base/status_macros.h"
 #include "common/base/target.h"
+#include "common/metrics/client_metrics.h"
+#include "common/metrics/registry.h"
 #include "common/participant/service_main.h"
 #include "common/rpc/channel.h"
 #include "payment_svc/gateway_client.h"
@@ -48,7 +50,8 @@ class ServingPayments final : public Serving {
 absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const Clock& clock) {
   const std::string pg_address = absl::GetFlag(FLAGS_pg_address);
   if (pg_address.empty()) return absl::InvalidArgumentError("--pg_address is missing; give the gateway's host:port");
-  auto gateway = std::make_unique<GrpcGateway>(NewChannel(pg_address), absl::GetFlag(FLAGS_pg_timeout));
+  static auto* const metrics = new ClientMetrics(*ProcessRegistry());  // as long as the registry
+  auto gateway = std::make_unique<GrpcGateway>(NewChannel(pg_address), absl::GetFlag(FLAGS_pg_timeout), *metrics);
   ASSIGN_OR_RETURN(std::unique_ptr<Serving> participant,
                    ServeParticipant(NewPaymentDomain(*gateway, clock), PaymentTable(), open, clock));
   return std::make_unique<ServingPayments>(std::move(gateway), std::move(participant));

@@ -85,7 +85,7 @@ CallQueue::End EndOf(const CallResult& result) {
 class GrpcParticipants::Target {
  public:
   Target(const std::string& address, const GrpcParticipantsOptions& options, std::size_t queue_bytes_max,
-         ClientMetrics& metrics)
+         ParticipantMetrics& metrics)
       : address_(address),
         reply_bytes_max_(options.reply_bytes_max),
         metrics_(metrics),
@@ -131,7 +131,7 @@ class GrpcParticipants::Target {
 
   const std::string address_;
   const std::size_t reply_bytes_max_;
-  ClientMetrics& metrics_;
+  ParticipantMetrics& metrics_;
   prometheus::Gauge& held_back_gauge_;
 
   std::mutex mutex_;
@@ -198,7 +198,7 @@ void GrpcParticipants::Target::Send(CallQueue::Next next) {
   Out& out = node.front();
   out.done = std::move(next.waiting.done);
   out.request = ToBuffer(call.request);
-  out.series = &metrics_.Of(call.method);
+  out.series = &metrics_.calls().Of(call.method);
   out.sent = SteadyNow();
   out.ticket = next.ticket;
   out.self = node.begin();
@@ -302,7 +302,7 @@ void GrpcParticipants::Target::Stop() {
 }
 
 GrpcParticipants::GrpcParticipants(const Routes& routes, const GrpcParticipantsOptions& options,
-                                   ClientMetrics& metrics) {
+                                   ParticipantMetrics& metrics) {
   for (const auto& [service, address] : routes) targets_.try_emplace(address);
   for (const auto& [service, address] : routes) {
     std::unique_ptr<Target>& target = targets_[address];

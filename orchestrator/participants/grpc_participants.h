@@ -9,7 +9,7 @@
 #include <string>
 
 #include "orchestrator/engine/participants.h"
-#include "orchestrator/participants/client_metrics.h"
+#include "orchestrator/participants/participant_metrics.h"
 #include "orchestrator/participants/routes.h"
 
 namespace unwind {
@@ -26,7 +26,7 @@ struct GrpcParticipantsOptions {
 class GrpcParticipants final : public Participants {
  public:
   // `metrics` must outlive it.
-  GrpcParticipants(const Routes& routes, const GrpcParticipantsOptions& options, ClientMetrics& metrics);
+  GrpcParticipants(const Routes& routes, const GrpcParticipantsOptions& options, ParticipantMetrics& metrics);
   ~GrpcParticipants() override;
 
   // A service without a route is answered UNAVAILABLE, at once; a call that finds no room to wait RESOURCE_EXHAUSTED,

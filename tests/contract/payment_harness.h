@@ -232,7 +232,7 @@ class PaymentProcess {
     std::unique_ptr<Connection> writer = OpenTestDatabase(path_);
     EXPECT_TRUE(Participant::Migrate(*writer).ok());
     EXPECT_TRUE(Migrate(*writer, "payment", kPaymentMigrations).ok());
-    gateway_ = std::make_unique<payment::GrpcGateway>(NewChannel(pg_address_), absl::Seconds(1));
+    gateway_ = std::make_unique<payment::GrpcGateway>(NewChannel(pg_address_), absl::Seconds(1), metrics_);
     const ServiceTable table = payment::PaymentTable();
     ParticipantOptions options;
     options.domain = table.error_domain;
@@ -262,6 +262,8 @@ class PaymentProcess {
   const std::string pg_address_;
   const bool enable_reset_;
   SystemClock clock_;
+  prometheus::Registry registry_;
+  ClientMetrics metrics_{registry_};
   std::unique_ptr<payment::GrpcGateway> gateway_;
   std::unique_ptr<ServingParticipant> serving_;
   std::unique_ptr<grpc::Server> server_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <future>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "common/rpc/channel.h"
@@ -11,6 +12,7 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
+#include "prometheus/registry.h"
 #include "tests/support/bad_answers.h"
 
 namespace unwind::payment {
@@ -147,12 +149,14 @@ class NotingGateway final : public ::pg::v1::PaymentGateway::Service {
 
 TEST(GrpcGatewayTest, PassesTheTraceOn) {
   NotingGateway noting;
+  prometheus::Registry registry;
+  ClientMetrics metrics(registry);
   grpc::ServerBuilder builder;
   int port = 0;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&noting);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  GrpcGateway gateway(NewChannel("127.0.0.1:" + std::to_string(port)), absl::Seconds(20));
+  GrpcGateway gateway(NewChannel("127.0.0.1:" + std::to_string(port)), absl::Seconds(20), metrics);
   const TraceContext trace = {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "vendor=1", "tenant=a"};
   std::promise<GatewayAnswer> fenced;
   gateway.Fence({.key = "key", .trace = trace}, "", [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });
@@ -160,12 +164,65 @@ TEST(GrpcGatewayTest, PassesTheTraceOn) {
   EXPECT_EQ(noting.trace, trace);
 }
 
+// Refuses everybody.
+class ClosedGateway final : public ::pg::v1::PaymentGateway::Service {
+ public:
+  grpc::Status Confirm(grpc::ServerContext*, const ::pg::v1::ConfirmRequest*, ::pg::v1::ConfirmResponse*) override {
+    return ToGrpc(answer);
+  }
+
+  absl::Status answer = absl::UnauthenticatedError("the secret is wrong");
+};
+
+double CallsThatEndedWith(prometheus::Registry& registry, const std::string& code) {
+  for (const prometheus::MetricFamily& family : registry.Collect()) {
+    if (family.name != "grpc_client_handled_total") continue;
+    for (const prometheus::ClientMetric& metric : family.metric) {
+      std::set<std::string> values;
+      for (const auto& label : metric.label) values.insert(label.value);
+      if (values == std::set<std::string>{"unary", "pg.v1.PaymentGateway", "Confirm", code})
+        return metric.counter.value;
+    }
+  }
+  return -1;
+}
+
+TEST(GrpcGatewayTest, AGatewayThatGivesNoAnswerIsCountedAndLoggedOnceForManyCalls) {
+  ClosedGateway closed;
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&closed);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  prometheus::Registry registry;
+  ClientMetrics metrics(registry);
+  GrpcGateway gateway(NewChannel("127.0.0.1:" + std::to_string(port)), absl::Seconds(20), metrics);
+  const auto confirm = [&gateway] {
+    std::promise<void> told;
+    testing::internal::CaptureStderr();
+    gateway.Confirm({.key = "key", .trace = {}}, {1, "KRW"}, [&told](const GatewayAnswer&) { told.set_value(); });
+    told.get_future().wait();
+    return testing::internal::GetCapturedStderr();
+  };
+  closed.answer = MakeError(absl::StatusCode::kFailedPrecondition, "no", {"CARD_DECLINED", "pg.unwind", {}});
+  EXPECT_EQ(confirm(), "") << "a declined card is an answer";
+  closed.answer = absl::UnauthenticatedError("the secret is wrong");
+  const std::string log = confirm();
+  EXPECT_NE(log.find("UNAUTHENTICATED"), std::string::npos) << log;
+  EXPECT_NE(log.find("the secret is wrong"), std::string::npos) << log;
+  EXPECT_EQ(confirm(), "");
+  EXPECT_EQ(CallsThatEndedWith(registry, "Unauthenticated"), 2);
+  EXPECT_EQ(CallsThatEndedWith(registry, "FailedPrecondition"), 1);
+}
+
 class BadGateway : public testing::TestWithParam<BadAnswer> {};
 
 // No answer of these says that money moved, or that none did.
 TEST_P(BadGateway, IsUnknown) {
   RawPeer peer([](std::uint32_t stream, const std::string&) { return GetParam().acts(stream); });
-  GrpcGateway gateway(NewChannel(peer.address()), std::min(GetParam().timeout, absl::Seconds(5)));
+  prometheus::Registry registry;
+  ClientMetrics metrics(registry);
+  GrpcGateway gateway(NewChannel(peer.address()), std::min(GetParam().timeout, absl::Seconds(5)), metrics);
   std::promise<GatewayAnswer> fenced;
   gateway.Fence({.key = "key", .trace = {}}, "tx-1",
                 [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });

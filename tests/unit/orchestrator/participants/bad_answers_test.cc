@@ -58,7 +58,7 @@ class BadAnswersTest : public testing::TestWithParam<BadAnswer> {
   }};
   std::function<Acts(std::uint32_t stream)> acts_;  // of the call "bad"
   prometheus::Registry registry_;
-  ClientMetrics metrics_{registry_};
+  ParticipantMetrics metrics_{registry_};
   GrpcParticipants participants_{Routes{{"a.B", peer_.address()}}, {.reply_bytes_max = kReplyBytesMax}, metrics_};
 };
 

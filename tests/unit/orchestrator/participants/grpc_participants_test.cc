@@ -179,7 +179,7 @@ class GrpcParticipantsTest : public testing::Test {
   int steps_ = 0;
   Peer peer_;
   prometheus::Registry registry_;
-  ClientMetrics metrics_{registry_};
+  ParticipantMetrics metrics_{registry_};
   std::unique_ptr<GrpcParticipants> participants_;
 };
 

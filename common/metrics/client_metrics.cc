@@ -1,8 +1,8 @@
-#include "orchestrator/participants/client_metrics.h"
+#include "common/metrics/client_metrics.h"
 
 #include <cstddef>
 
-#include "orchestrator/participants/routes.h"
+#include "absl/strings/match.h"
 
 namespace unwind {
 namespace {
@@ -24,11 +24,7 @@ ClientMetrics::ClientMetrics(prometheus::Registry& registry)
       seconds_(prometheus::BuildHistogram()
                    .Name("grpc_client_handling_seconds")
                    .Help("Time from sending a call to its end.")
-                   .Register(registry)),
-      held_back_(prometheus::BuildGauge()
-                     .Name("participant_held_back")
-                     .Help("1 while calls to a participant are held to a rate, because so many in a row failed.")
-                     .Register(registry)) {}
+                   .Register(registry)) {}
 
 void ClientMetrics::Series::Finish(int code, absl::Duration elapsed) const {
   handled[CodeIndex(code)]->Increment();
@@ -42,8 +38,9 @@ const ClientMetrics::Series& ClientMetrics::Of(const std::string& method) {
 }
 
 ClientMetrics::Series ClientMetrics::Make(const std::string& method) {
-  const std::string service(ServiceOf(method));
-  const std::string name = service.empty() ? method : method.substr(service.size() + 2);
+  const std::size_t slash = absl::StartsWith(method, "/") ? method.find('/', 1) : std::string::npos;
+  const std::string service = slash == std::string::npos ? "" : method.substr(1, slash - 1);
+  const std::string name = slash == std::string::npos ? method : method.substr(slash + 1);
   prometheus::Labels labels = {{"grpc_type", "unary"}, {"grpc_service", service}, {"grpc_method", name}};
   Series series = {&started_.Add(labels), &seconds_.Add(labels, kSecondsBuckets), {}};
   for (std::size_t code = 0; code < series.handled.size(); ++code) {

@@ -1,6 +1,6 @@
-// The go-grpc-prometheus metrics of outgoing calls, and whether a target answers.
-#ifndef UNWIND_ORCHESTRATOR_PARTICIPANTS_CLIENT_METRICS_H_
-#define UNWIND_ORCHESTRATOR_PARTICIPANTS_CLIENT_METRICS_H_
+// The go-grpc-prometheus metrics of outgoing calls.
+#ifndef UNWIND_COMMON_METRICS_CLIENT_METRICS_H_
+#define UNWIND_COMMON_METRICS_CLIENT_METRICS_H_
 
 #include <array>
 #include <map>
@@ -11,13 +11,12 @@
 #include "common/metrics/code_names.h"
 #include "prometheus/counter.h"
 #include "prometheus/family.h"
-#include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
 #include "prometheus/registry.h"
 
 namespace unwind {
 
-// Thread-safe. Methods come from definitions, so there are few of them.
+// Thread-safe. Methods come from definitions or from code, so there are few of them.
 class ClientMetrics {
  public:
   // Of one method. Its references stay valid as long as the registry.
@@ -32,9 +31,6 @@ class ClientMetrics {
   // `registry` must outlive it.
   explicit ClientMetrics(prometheus::Registry& registry);
 
-  // Of a target's address: 1 while calls to it are held back because it does not answer.
-  prometheus::Gauge& HeldBack(const std::string& target) { return held_back_.Add({{"target", target}}); }
-
   // Of "/package.Service/Method", made when first asked for.
   const Series& Of(const std::string& method);
 
@@ -44,11 +40,10 @@ class ClientMetrics {
   prometheus::Family<prometheus::Counter>& started_;
   prometheus::Family<prometheus::Counter>& handled_;
   prometheus::Family<prometheus::Histogram>& seconds_;
-  prometheus::Family<prometheus::Gauge>& held_back_;
   std::mutex mutex_;
   std::map<std::string, Series> series_;
 };
 
 }  // namespace unwind
 
-#endif  // UNWIND_ORCHESTRATOR_PARTICIPANTS_CLIENT_METRICS_H_
+#endif  // UNWIND_COMMON_METRICS_CLIENT_METRICS_H_
