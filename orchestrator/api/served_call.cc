@@ -60,7 +60,7 @@ absl::Status StillRunning(const Saga& saga, bool undriven) {
   ErrorInfo info = {"SAGA_RUNNING", kSagaDomain, {{"saga_id", saga.id}}};
   const bool needs_person = undriven || saga.state == SagaState::kParked;
   if (needs_person) info.metadata["state"] = saga.state == SagaState::kParked ? "PARKED" : "NOT_DRIVEN";
-  if (saga.backward || saga.state == SagaState::kParked) info.metadata["saga_reason"] = saga.failure.reason;
+  if (saga.backward || saga.state == SagaState::kParked) info.metadata["saga_reason"] = ToldReason(saga);
   return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable,
                                   absl::StrCat("saga ", saga.id, " is ", NameOf(saga.state),
                                                undriven ? " and stands still until an operator helps" : "",

@@ -11,7 +11,8 @@ namespace unwind {
 
 inline constexpr char kReasonFenced[] = "FENCED";
 inline constexpr char kReasonKeyReused[] = "KEY_REUSED";
-inline constexpr char kReasonOutcomeUnknown[] = "OUTCOME_UNKNOWN";    // of an UNKNOWN without a reason
+inline constexpr char kReasonOutcomeUnknown[] = "OUTCOME_UNKNOWN";  // of an UNKNOWN without a reason
+inline constexpr char kReasonStepFailed[] = "STEP_FAILED";  // what a caller is told for it, once that matters no more
 inline constexpr char kReasonConnectionEnded[] = "CONNECTION_ENDED";  // nothing says what became of the call
 inline constexpr char kReasonNeverHappened[] = "NEVER_HAPPENED";
 

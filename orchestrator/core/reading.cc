@@ -2,6 +2,8 @@
 
 #include <vector>
 
+#include "orchestrator/core/outcome.h"
+
 namespace unwind {
 
 bool Done(const Step& step) { return step.state == StepState::kSucceeded || step.state == StepState::kSkipped; }
@@ -104,6 +106,10 @@ bool CountsAgainstAdmission(const Plan& plan, const Saga& saga) {
     if (Open(step) && !step.parked && !IsStuck(plan, saga, i, saga.update_time)) return true;
   }
   return false;
+}
+
+std::string ToldReason(const Saga& saga) {
+  return saga.backward && saga.failure.reason == kReasonOutcomeUnknown ? kReasonStepFailed : saga.failure.reason;
 }
 
 bool IsDecided(const Plan& plan, const Saga& saga) {

@@ -3,6 +3,7 @@
 #define UNWIND_ORCHESTRATOR_CORE_READING_H_
 
 #include <cstddef>
+#include <string>
 
 #include "absl/time/time.h"
 #include "orchestrator/core/plan.h"
@@ -54,6 +55,10 @@ bool HasStuckStep(const Plan& plan, const Saga& saga);
 // The saga takes room from new ones: a step of it is out, or will be sent again, and is neither parked nor was stuck at
 // the saga's last transition.
 bool CountsAgainstAdmission(const Plan& plan, const Saga& saga);
+
+// The reason of the saga's failure as its caller is told it. In a saga that goes back, or went, an outcome that nobody
+// knows is a step that failed: whatever it did is undone, and nobody is left to fear for his money.
+std::string ToldReason(const Saga& saga);
 
 // The saga goes back for a reason that is known, and its definition lets its callers be told so before all is undone.
 bool IsDecided(const Plan& plan, const Saga& saga);

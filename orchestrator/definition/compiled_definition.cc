@@ -6,7 +6,9 @@
 #include "absl/strings/str_join.h"
 #include "common/base/check.h"
 #include "common/rpc/error.h"
+#include "orchestrator/core/names.h"
 #include "orchestrator/core/outcome.h"
+#include "orchestrator/core/reading.h"
 
 namespace unwind {
 namespace {
@@ -15,6 +17,12 @@ using google::protobuf::Message;
 
 constexpr char kReasonDeadline[] = "SAGA_DEADLINE";
 constexpr char kReasonCancelled[] = "SAGA_CANCELLED";
+
+// gRPC ends a call so that nobody answers. Any other code is a participant's own.
+bool MayBeUnanswered(absl::StatusCode code) {
+  return code == absl::StatusCode::kUnavailable || code == absl::StatusCode::kDeadlineExceeded ||
+         code == absl::StatusCode::kCancelled;
+}
 
 class CompiledDefinition final : public Definition {
  public:
@@ -66,10 +74,11 @@ class CompiledDefinition final : public Definition {
 
   absl::Status Error(const Saga& saga) const override {
     const Failure& failure = saga.failure;
-    ErrorInfo info{failure.reason, failure.domain, failure.metadata};
+    const std::string reason = ToldReason(saga);
+    ErrorInfo info{reason, reason == failure.reason ? failure.domain : kSagaDomain, failure.metadata};
     info.metadata["saga_id"] = saga.id;
     if (!failure.step.empty()) info.metadata["step"] = failure.step;
-    return MakeError(CodeOf(failure), MessageOf(failure), info);
+    return MakeError(CodeOf(failure, reason), MessageOf(saga), info);
   }
 
   std::vector<std::string> warnings() const override { return parts_.warnings; }
@@ -82,16 +91,20 @@ class CompiledDefinition final : public Definition {
 
   // What is said of a call that was not answered comes from gRPC and names addresses: it stays in the row and the
   // history.
-  static std::string MessageOf(const Failure& failure) {
+  static std::string MessageOf(const Saga& saga) {
+    const Failure& failure = saga.failure;
     if (failure.reason == kReasonOutcomeUnknown || failure.reason == kReasonConnectionEnded) {
-      return absl::StrCat("step ", failure.step,
-                          " was not answered: ", absl::StatusCodeToString(static_cast<absl::StatusCode>(failure.code)));
+      const auto code = static_cast<absl::StatusCode>(failure.code);
+      return absl::StrCat(saga.state == SagaState::kAborted ? "undone; step " : "being undone; step ", failure.step,
+                          MayBeUnanswered(code) ? " was not answered: " : " failed: ", absl::StatusCodeToString(code));
     }
     return failure.message.empty() ? absl::StrCat("the saga was undone: ", failure.reason) : failure.message;
   }
 
-  absl::StatusCode CodeOf(const Failure& failure) const {
-    const auto it = parts_.errors.find(failure.reason);
+  // A definition may map the reason that is told or, from before there was one, the stored one.
+  absl::StatusCode CodeOf(const Failure& failure, const std::string& told) const {
+    auto it = parts_.errors.find(told);
+    if (it == parts_.errors.end()) it = parts_.errors.find(failure.reason);
     if (it != parts_.errors.end()) return static_cast<absl::StatusCode>(it->second);
     if (failure.reason == kReasonDeadline) return absl::StatusCode::kAborted;
     if (failure.reason == kReasonCancelled) return absl::StatusCode::kCancelled;

@@ -157,7 +157,7 @@ TEST_P(BadParticipant, HurtsNobodyElse) {
               "fine");
     EXPECT_EQ(Undone(id), 0) << id;
   }
-  const std::string unnamed = answer.is_refusal() ? "STEP_REFUSED" : "OUTCOME_UNKNOWN";
+  const std::string unnamed = answer.is_refusal() ? "STEP_REFUSED" : "STEP_FAILED";
   for (auto& [id, run] : bad) {
     const grpc::Status status = run->ended.get_future().get();
     EXPECT_FALSE(status.ok()) << id;

@@ -177,6 +177,9 @@ TEST_F(AnswerTest, ASagaThatGoesBackSaysWhyAndEndsTheCallOnlyWhereTheDefinitionS
   const absl::Status running = Answer(catalog_, progress).status();
   EXPECT_EQ(GetErrorInfo(running).reason, "SAGA_RUNNING");
   EXPECT_EQ(GetErrorInfo(running).metadata["saga_reason"], "STOCK_NOT_ENOUGH");
+  Progress unknown = progress;
+  unknown.saga.failure.reason = "OUTCOME_UNKNOWN";
+  EXPECT_EQ(GetErrorInfo(Answer(catalog_, unknown).status()).metadata["saga_reason"], "STEP_FAILED");
 
   auto at_decided = std::make_shared<FakeDefinition>();
   at_decided->plan_.answer_at_decided = true;

@@ -11,6 +11,7 @@ Saga Aborted(Failure failure) {
   Saga saga;
   saga.id = "0190-saga";
   saga.state = SagaState::kAborted;
+  saga.backward = true;
   saga.steps.resize(5);
   saga.failure = std::move(failure);
   return saga;
@@ -81,9 +82,44 @@ TEST(Error, NamesNoAddressOfWhatDidNotAnswer) {
                                         .message = "failed to connect to all addresses; last error: ipv4:10.0.0.7:7001",
                                         .step = "reserve_stock",
                                         .metadata = {}});
-    EXPECT_EQ(error.message(), "step reserve_stock was not answered: UNAVAILABLE");
-    EXPECT_EQ(GetErrorInfo(error).reason, reason);
+    EXPECT_EQ(error.message(), "undone; step reserve_stock was not answered: UNAVAILABLE");
   }
+}
+
+// "OUTCOME_UNKNOWN" reads as if the buyer might have been charged.
+TEST(Error, OfAnUnknownOutcomeSaysThatAllWasUndone) {
+  Failure failure = Because("OUTCOME_UNKNOWN", absl::StatusCode::kDeadlineExceeded);
+  failure.step = "charge";
+  const absl::Status error = ErrorOf(failure);
+  EXPECT_EQ(error.message(), "undone; step charge was not answered: DEADLINE_EXCEEDED");
+  EXPECT_EQ(GetErrorInfo(error).reason, "STEP_FAILED");
+  EXPECT_EQ(GetErrorInfo(error).domain, "saga.unwind");
+  // It answered: an exception in Python is UNKNOWN.
+  failure.code = static_cast<int>(absl::StatusCode::kUnknown);
+  EXPECT_EQ(ErrorOf(failure).message(), "undone; step charge failed: UNKNOWN");
+}
+
+TEST(Error, OfASagaThatIsNotUndoneYetDoesNotSayThatItIs) {
+  Saga saga = Aborted(Because("OUTCOME_UNKNOWN", absl::StatusCode::kUnavailable));
+  saga.state = SagaState::kCompensating;
+  saga.failure.step = "charge";
+  EXPECT_EQ(LoadShop("place_order.yaml")->Error(saga).message(),
+            "being undone; step charge was not answered: UNAVAILABLE");
+}
+
+TEST(Error, OfAnUnknownOutcomeIsMappedByWhatIsToldAndByWhatIsStored) {
+  const auto code_of = [](const std::string& errors) {
+    const auto definition = LoadText(
+        "saga: a\nversion: 1\nserves: lab.v1.Lab/Run\nsteps:\n  - { name: a, action: lab.v1.Parts/Make, compensation: "
+        "none, request: { id: saga.id } }\nresponse: {}\nerrors: {" +
+        errors + "}\n");
+    Saga saga = Aborted(Because("OUTCOME_UNKNOWN", absl::StatusCode::kUnavailable));
+    saga.steps.resize(1);
+    return definition->Error(saga).code();
+  };
+  EXPECT_EQ(code_of("OUTCOME_UNKNOWN: INTERNAL"), absl::StatusCode::kInternal);
+  EXPECT_EQ(code_of("STEP_FAILED: INTERNAL"), absl::StatusCode::kInternal);
+  EXPECT_EQ(code_of("OUTCOME_UNKNOWN: INTERNAL, STEP_FAILED: NOT_FOUND"), absl::StatusCode::kNotFound);
 }
 
 TEST(Error, IsNeverOkNorOutsideTheCodes) {
