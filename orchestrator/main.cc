@@ -33,8 +33,8 @@
 #include "orchestrator/host/options.h"
 #include "orchestrator/host/saga_census.h"
 #include "orchestrator/host/saga_metrics.h"
-#include "orchestrator/participants/participant_metrics.h"
 #include "orchestrator/participants/grpc_participants.h"
+#include "orchestrator/participants/participant_metrics.h"
 #include "orchestrator/participants/routes.h"
 #include "orchestrator/store/soci_saga_store.h"
 
@@ -139,9 +139,12 @@ absl::Status Run(const Options& options) {
     Maintenance maintenance(*store, driver, learner, definitions, lease, options.retention);
     const Repeat counting(absl::ZeroDuration(), [&] { return census->TakeAgain(*store, options.instance); });
     const auto is_lost = [&] { return renewal.lost() || driver.lease_lost(); };
-    server->WaitAndDrain(is_lost, [&] {
-      if (is_lost()) LeaveAtOnce(options.instance);
-    });
+    server->WaitAndDrain(
+        is_lost,
+        [&] {
+          if (is_lost()) LeaveAtOnce(options.instance);
+        },
+        std::bind_front(&Driver::AnswerWaiting, &driver));
   }
   server->Drain();
   driver.Stop();

@@ -35,6 +35,8 @@ namespace unwind {
 namespace {
 
 constexpr absl::Duration kStopPoll = absl::Milliseconds(200);
+constexpr absl::Duration kLastWords = absl::Milliseconds(500);  // before the end of the drain
+constexpr absl::Duration kOnce = absl::Hours(24);               // far beyond it
 
 // Protobuf complains of a peer's bytes, which are answered as they should be; it would do so on stderr, in plain text.
 void LogForProtobuf(google::protobuf::LogLevel level, const char* file, int line, const std::string& message) {
@@ -112,7 +114,8 @@ void Server::SetServing(bool serving) {
   for (Port* const port : Ports()) port->SetServing(serving);
 }
 
-void Server::WaitAndDrain(const std::function<bool()>& or_when, const std::function<void()>& before_drain) {
+void Server::WaitAndDrain(const std::function<bool()>& or_when, const std::function<void()>& before_drain,
+                          const std::function<void()>& before_end) {
   if (AwaitStop(or_when, absl::InfiniteFuture())) {
     Log(Severity::kInfo, "stopping", {{"lame_duck", absl::FormatDuration(absl::GetFlag(FLAGS_lame_duck))}});
     for (Port* const port : Ports()) port->Announce();
@@ -120,8 +123,15 @@ void Server::WaitAndDrain(const std::function<bool()>& or_when, const std::funct
   }
   Log(Severity::kInfo, "draining");
   if (before_drain) before_drain();
-  stop_limit_.emplace(absl::GetFlag(FLAGS_drain) + kStopMax, LeaveUnfinished);
-  Drain();
+  const absl::Duration drain = absl::GetFlag(FLAGS_drain);
+  stop_limit_.emplace(drain + kStopMax, LeaveUnfinished);
+  {
+    const Repeat last_words(drain - std::min(kLastWords, drain / 2), [&before_end] {
+      if (before_end) before_end();
+      return kOnce;
+    });
+    Drain();
+  }
   stop_limit_.emplace(kStopMax, LeaveUnfinished);
 }
 

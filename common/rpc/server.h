@@ -48,11 +48,13 @@ class Server {
 
   // Waits for a stop signal (common/base/stop_signals.h), says NOT_SERVING, goes on for --lame_duck or until another
   // signal, so that callers are sent elsewhere; or waits until `or_when` says true (asked every 200 ms), which is not
-  // announced. Then calls `before_drain`, turns new calls away and gives calls under way --drain to end. Returns when
-  // none is left. From then on the process has kStopMax to end, and as much beyond --drain for the drain itself, or it
-  // is ended here, with exit code 0: what does not answer, such as a store, must not hold up the stop.
-  void WaitAndDrain(const std::function<bool()>& or_when = nullptr,
-                    const std::function<void()>& before_drain = nullptr);
+  // announced. Then calls `before_drain`, turns new calls away and gives calls under way --drain to end; shortly before
+  // that is over it calls `before_end`, on another thread, which may end those that are left with an answer rather than
+  // have them cut. Returns when none is left. From then on the process has kStopMax to end, and as much beyond --drain
+  // for the drain itself, or it is ended here, with exit code 0: what does not answer, such as a store, must not hold
+  // up the stop.
+  void WaitAndDrain(const std::function<bool()>& or_when = nullptr, const std::function<void()>& before_drain = nullptr,
+                    const std::function<void()>& before_end = nullptr);
 
   // The drain without the wait; metrics are not served any more. Idempotent.
   void Drain();

@@ -18,6 +18,7 @@ constexpr int kRecoveryPage = 500;
 constexpr absl::Duration kAskWaitMax = absl::Seconds(10);
 constexpr absl::Duration kRecoverWaitMax = absl::Seconds(10);
 constexpr std::size_t kRequestBytes = 512;  // of a request that waits, besides what its caller chose
+constexpr absl::Duration kAnswerAllMax = absl::Milliseconds(250);  // a shard that needs longer is blocked in the store
 
 std::size_t BytesOf(const NewSaga& saga) {
   return kRequestBytes + saga.input.capacity() + saga.trace.tracestate.capacity() + saga.trace.baggage.capacity();
@@ -172,6 +173,13 @@ void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_vers
   if (!waiter.has_value()) return;
   ShardOf(saga_id).mailbox().Post(AskMail{
       .saga_id = saga_id, .event = std::move(event), .seen_version = seen_version, .waiter = *std::move(waiter)});
+}
+
+void Driver::AnswerWaiting() {
+  context_->answers_all = true;
+  for (const std::shared_ptr<Shard>& shard : shards_) shard->mailbox().Wake();
+  context_->waiters.AnswerAll(kAnswerAllMax);
+  context_->operators.AnswerAll(absl::ZeroDuration());
 }
 
 std::size_t Driver::in_flight() const { return context_->admission.in_flight(); }

@@ -119,6 +119,10 @@ class Driver {
   // OVERLOADED.
   void Ask(const std::string& saga_id, Event event, std::int64_t seen_version, std::function<void(Progress)> answered);
 
+  // Tells every caller that still waits how its saga stands, as at its own deadline, and every later one; to be called
+  // shortly before nobody can be answered any more. Returns once all are told. With Start only.
+  void AnswerWaiting();
+
   // Accepted and unfinished sagas.
   std::size_t in_flight() const;
 

@@ -26,6 +26,7 @@ struct DriverContext {
   const DriverOptions options;
   std::function<Shard&(const std::string& saga_id)> shard_of;
   std::atomic<bool> lease_lost{false};    // a commit was fenced: another process drives these sagas, this one must not
+  std::atomic<bool> answers_all{false};   // nobody is let wait for a saga any more
   std::atomic<int> shards_failing{0};     // whose last commit failed for the store's sake
   std::atomic<bool> owns_unknown{false};  // sagas may have become this instance's without its learning which
   Admission admission{options.in_flight_max, options.stuck_max,

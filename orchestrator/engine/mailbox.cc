@@ -50,9 +50,18 @@ bool Mailbox::has_recovered() {
 bool Mailbox::Wait(absl::Duration wait, bool reads) {
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, absl::ToChronoMicroseconds(wait + absl::Microseconds(1)),
-                 [&] { return stopped_ || (reads && size() > 0); });
+                 [&] { return stopped_ || woken_ || (reads && size() > 0); });
+  woken_ = false;
   if (!stopped_) Gather(lock, batch_max_, [this] { return size(); });
   return !stopped_;
+}
+
+void Mailbox::Wake() {
+  {
+    std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
+  wake_.notify_all();
 }
 
 void Mailbox::Stop() {

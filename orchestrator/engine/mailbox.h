@@ -54,8 +54,9 @@ class Mailbox {
   // Whether sagas that were recovered wait to be driven.
   bool has_recovered();
 
-  // Waits at most `wait` for mail, if the shard `reads` any. False once Stop was called.
+  // Waits at most `wait` for mail, if the shard `reads` any, or for Wake. False once Stop was called.
   bool Wait(absl::Duration wait, bool reads);
+  void Wake();
   void Stop();
 
   // Waits until no recovered saga is left in it: false if that takes longer than `most`, or Stop was called.
@@ -84,6 +85,7 @@ class Mailbox {
   std::deque<Mail> operators_;
   std::deque<Mail> callers_;                    // the admission queue
   absl::Time expiry_ = absl::InfiniteFuture();  // nobody's time is up before
+  bool woken_ = false;
   bool stopped_ = false;
 };
 

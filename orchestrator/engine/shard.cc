@@ -19,6 +19,7 @@ namespace {
 constexpr int kAttemptsPerWarning = 20;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
 constexpr std::size_t kReplyBytes = 512;  // of a reply that waits, besides what its participant chose
+constexpr absl::Duration kForLong = absl::Hours(24 * 365);  // nobody waits for as long
 
 // What `reply` (null: time) did to a step, for an operator.
 void Warn(const char* message, const LiveSaga& live, std::size_t step, const Replied* reply) {
@@ -72,8 +73,9 @@ bool Shard::WaitAndTurn() {
 // Those who wait for a saga, and those in the admission queue.
 void Shard::AnswerExpired() {
   now_ = absl::FromUnixMicros(absl::ToUnixMicros(context_.clock.Now()));
+  const absl::Time until = context_.answers_all ? now_ + kForLong : now_;
   std::vector<Waiter> expired;
-  while (LiveSaga* const live = live_.TakeExpired(now_, expired)) {
+  while (LiveSaga* const live = live_.TakeExpired(until, expired)) {
     for (const Waiter& waiter : expired) waiter.answered(ProgressOf(*live));
     if (!pending_.Has(live->saga.id) && LiveSagas::IsIdle(*live)) live_.Remove(*live);
   }
@@ -97,7 +99,10 @@ bool Shard::Turn() {
     for (RecoverMail& recovered : loaded.recovered) Handle(std::move(recovered));
     for (LoadedSagas::Refilled& refilled : loaded.refilled) Handle(std::move(refilled));
   }
-  if (pending_.empty()) return worked;
+  if (pending_.empty()) {
+    if (context_.answers_all) AnswerExpired();  // who came to wait just now, too
+    return worked;
+  }
   if (!pending_.StoreIsDown(context_.clock.Now())) {  // a load may have found that out only now, and late
     for (Landed& landed : pending_.Commit()) Act(std::move(landed));
     AnswerExpired();  // the commit may have taken long

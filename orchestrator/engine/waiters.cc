@@ -39,6 +39,7 @@ std::optional<Waiter> Waiters::Add(absl::Time answer_by, std::function<void(cons
 std::function<void(Progress)> Waiters::Take(const Place& place) {
   std::lock_guard lock(mutex_);
   const auto found = waiting_.extract(place);
+  if (waiting_.empty()) answered_.notify_all();
   return found.empty() ? nullptr : std::move(found.mapped());
 }
 
@@ -51,8 +52,17 @@ absl::Time Waiters::NextLateLocked() const {
   return waiting_.empty() ? absl::InfiniteFuture() : waiting_.begin()->first.first;
 }
 
-void Waiters::AnswerLate() {
-  const absl::Time now = clock_.Now();
+void Waiters::AnswerLate() { AnswerLate(clock_.Now()); }
+
+void Waiters::AnswerAll(absl::Duration patience) {
+  {
+    std::unique_lock lock(mutex_);
+    answered_.wait_for(lock, absl::ToChronoMicroseconds(patience), [this] { return waiting_.empty(); });
+  }
+  AnswerLate(absl::InfiniteFuture());
+}
+
+void Waiters::AnswerLate(absl::Time now) {
   for (;;) {
     std::unique_lock lock(mutex_);
     if (waiting_.empty() || waiting_.begin()->first.first > now) return;

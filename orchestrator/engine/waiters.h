@@ -44,6 +44,9 @@ class Waiters {
   void Start();
   void Stop();
 
+  // Waits until all are answered, at most `patience`, and answers the others as AnswerLate does.
+  void AnswerAll(absl::Duration patience);
+
   // When AnswerLate is due.
   absl::Time NextLate() const;
 
@@ -52,12 +55,13 @@ class Waiters {
 
   std::function<void(Progress)> Take(const Place& place);
   absl::Time NextLateLocked() const;
+  void AnswerLate(absl::Time now);
   void Run();
 
   const Clock& clock_;
   const std::size_t waiters_max_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable changed_, answered_;
   std::map<Place, std::function<void(Progress)>> waiting_;  // guarded by mutex_, as all below
   std::uint64_t added_ = 0;
   bool stopped_ = false;

@@ -16,7 +16,7 @@ constexpr Node kFirst = Node::kOrchestrator, kSecond = Node::kSecondOrchestrator
 class Takeover : public ShopTest {
  protected:
   static void SetUpTestSuite() {
-    const std::vector<std::string> flags = {"--lease=2s", "--drain=100ms"};
+    const std::vector<std::string> flags = {"--lease=2s", "--drain=500ms"};
     ClusterOptions options;
     options.extra_flags = {{kFirst, flags}, {kSecond, flags}};
     StartCluster(std::move(options));
@@ -27,7 +27,7 @@ class Takeover : public ShopTest {
   void SetUp() override {
     ShopTest::SetUp();
     pg::v1::Scenario slow;
-    slow.set_delay_ms(300);  // longer than an orchestrator drains
+    slow.set_delay_ms(800);  // longer than an orchestrator drains
     ASSERT_TRUE(IsOk(shop_.SetScenario(slow)));
   }
 
@@ -91,6 +91,10 @@ TEST_F(Takeover, TheSagasOfAKilledOrchestratorAreFinishedByTheOther) {
 TEST_F(Takeover, ADrainedOrchestratorHandsItsSagasOverAtOnce) {
   ASSERT_NO_FATAL_FAILURE(BeginOrders());
   ASSERT_EQ(cluster_->Terminate(kFirst).value_or(-1), 0);
+  for (const auto& call : calls_) {
+    const grpc::Status status = call->Wait();
+    EXPECT_TRUE(status.ok() || Reason(status) == "SAGA_RUNNING") << "nobody is cut off: " << status.error_message();
+  }
   ExpectAllPaidAtTheSecond();
   ASSERT_TRUE(IsOk(cluster_->Restart(kFirst)));
 }

@@ -20,6 +20,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/base/clock.h"
 #include "common/base/file_descriptor.h"
 #include "common/base/stop_signals.h"
 #include "common/metrics/registry.h"
@@ -705,6 +706,37 @@ TEST(CheckCall, TakesADeadlineBeyondAllClocksForNone) {
   const FileDescriptor socket = ConnectTo(server->port());
   ASSERT_EQ(write(socket.get(), call.data(), call.size()), static_cast<ssize_t>(call.size()));
   EXPECT_EQ(service.deadline.get_future().get(), absl::InfiniteFuture());
+}
+
+// A call that only `before_end` lets go is answered, late in the drain, and ends it.
+[[noreturn]] void StopWithACallUnderWay() {
+  HoldStopSignals();
+  absl::SetFlag(&FLAGS_lame_duck, absl::ZeroDuration());
+  absl::SetFlag(&FLAGS_drain, absl::Seconds(2));
+  HoldingStock holding;
+  const std::unique_ptr<Server> server = *Server::Start(Only(holding));
+  Call call;
+  call.request = GoodRequest();
+  const auto stub = stock::StockService::NewStub(NewChannel(absl::StrCat("127.0.0.1:", server->port())));
+  stub->async()->Reserve(&call.context, &call.request, &call.response,
+                         [&call](grpc::Status status) { call.ended.set_value(std::move(status)); });
+  const bool is_held = holding.AwaitHeld(1);
+  kill(getpid(), SIGTERM);
+  const absl::Time start = SteadyNow();
+  absl::Time asked;
+  server->WaitAndDrain(nullptr, nullptr, [&] {
+    asked = SteadyNow();
+    holding.LetGo();
+  });
+  const bool in_time = asked - start >= absl::Seconds(1) && asked - start < absl::Seconds(2);
+  const bool is_answered = is_held && in_time && call.ended.get_future().get().ok();
+  std::fputs(is_answered ? "answered in time" : "cut off", stderr);
+  std::exit(0);
+}
+
+TEST(ServerDeathTest, CallersAreAnsweredBeforeTheDrainCutsThem) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(StopWithACallUnderWay(), testing::ExitedWithCode(0), "answered in time");
 }
 
 TEST(ServerDeathTest, EndsInPeaceOnSigterm) {

@@ -799,6 +799,37 @@ TEST_F(DriverTest, WhileTheStoreBlocksEveryShardCallersAreAnsweredInTime) {
   EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return store_.LoadByKey("shape", "", "unknown").ok(); }));
 }
 
+// Before nobody can be answered any more, as at the end of a drain.
+TEST_F(DriverTest, WhoStillWaitsIsToldHowItsSagaStands) {
+  Know(Sequence());
+  Life life(
+      *this, [](const Call&) { return std::nullopt; }, clock_, 4);
+  Answers waiting, later;
+  const absl::Time by = clock_.Now() + absl::Hours(1);
+  for (const char* key : {"k1", "k2", "k3"}) Accept(life.driver, key, waiting, "h", by);
+  ASSERT_TRUE(Eventually(absl::Seconds(20), [&] { return store_.List({})->sagas.size() == 3; }));
+  life.driver.AnswerWaiting();
+  for (const Progress& progress : waiting.Await(3)) {
+    EXPECT_TRUE(progress.status.ok()) << progress.status;
+    EXPECT_EQ(progress.saga.state, SagaState::kRunning);
+  }
+  EXPECT_EQ(life.driver.in_flight(), 3u) << "the sagas go on";
+  Accept(life.driver, "k1", later, "h", by);
+  EXPECT_EQ(later.Await(1)[0].saga.state, SagaState::kRunning) << "nobody is let wait any more";
+}
+
+TEST_F(DriverTest, WhoStillWaitsWhileTheStoreBlocksIsToldThatItIsSilent) {
+  Know(Sequence());
+  Life life(
+      *this, [](const Call&) { return std::nullopt; }, clock_);
+  store_.SetCommitsWait(true);
+  Answers waiting;
+  Accept(life.driver, "k", waiting);
+  life.driver.AnswerWaiting();
+  EXPECT_EQ(GetErrorInfo(waiting.Await(1)[0].status).reason, "STORE_UNAVAILABLE");
+  store_.SetCommitsWait(false);
+}
+
 TEST_F(DriverTest, WhoFindsNoPlaceInATurnIsToldThatTooMuchIsAskedNotThatTheStoreIsAway) {
   Know(Sequence());
   ManualClock clock;

@@ -70,6 +70,24 @@ TEST_F(WaitersTest, TooManyAreRefusedAndEachThatIsAnsweredMakesRoom) {
   EXPECT_TRUE(waiters.Add(absl::InfiniteFuture(), nullptr, Taker()).has_value());
 }
 
+TEST_F(WaitersTest, AllAreAnsweredThoughTheirShardDoesNot) {
+  Waiters waiters(clock_, 10);
+  const auto first = waiters.Add(clock_.Now() + absl::Hours(1), nullptr, Taker());
+  const auto second = waiters.Add(absl::InfiniteFuture(), nullptr, Taker());
+  waiters.AnswerAll(absl::Milliseconds(1));
+  EXPECT_THAT(told(), ElementsAre("STORE_UNAVAILABLE", "STORE_UNAVAILABLE"));
+  waiters.AnswerAll(absl::Hours(1));  // nobody is left to wait for
+}
+
+TEST_F(WaitersTest, ShardsAreGivenTimeToAnswerAll) {
+  Waiters waiters(clock_, 10);
+  const auto waiter = waiters.Add(clock_.Now() + absl::Hours(1), nullptr, Taker());
+  std::thread shard([&waiter] { waiter->answered({.status = absl::OkStatus(), .saga = {}}); });
+  waiters.AnswerAll(absl::Hours(1));
+  EXPECT_THAT(told(), ElementsAre(""));
+  shard.join();
+}
+
 TEST_F(WaitersTest, ItsThreadAnswersWithoutAnyShard) {
   const SystemClock clock;
   Waiters waiters(clock, 10);
