@@ -103,6 +103,7 @@ saga::v1::Saga ToProto(const Saga& saga, const Plan* plan) {
   *proto.mutable_create_time() = ToProto(saga.create_time);
   *proto.mutable_update_time() = ToProto(saga.update_time);
   proto.set_owner(saga.owner);
+  proto.set_direction(saga.backward ? saga::v1::Saga::DIRECTION_BACKWARD : saga::v1::Saga::DIRECTION_FORWARD);
   return proto;
 }
 

@@ -58,6 +58,7 @@ absl::Status KeyMissing(const std::string& field) {
 
 absl::Status StillRunning(const Saga& saga, bool undriven) {
   ErrorInfo info = {"SAGA_RUNNING", kSagaDomain, {{"saga_id", saga.id}}};
+  info.metadata["direction"] = saga.backward ? "BACKWARD" : "FORWARD";
   const bool needs_person = undriven || saga.state == SagaState::kParked;
   if (needs_person) info.metadata["state"] = saga.state == SagaState::kParked ? "PARKED" : "NOT_DRIVEN";
   if (saga.backward || saga.state == SagaState::kParked) info.metadata["saga_reason"] = ToldReason(saga);

@@ -448,6 +448,20 @@ TEST_F(SagaServiceTest, AnOperatorMovesAStepThatIsRepeated) {
   EXPECT_EQ(asked_.size(), 1u);
 }
 
+TEST_F(SagaServiceTest, ASagaSaysWhichWayItGoes) {
+  for (const auto& [id, backward] : {std::pair("s-1", false), std::pair("s-2", true)}) {
+    Saga parked = Parked(id, Phase::kAction);
+    parked.backward = backward;
+    Store(parked);
+    saga::v1::GetSagaRequest request;
+    request.set_saga_id(id);
+    saga::v1::GetSagaResponse response;
+    ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response).ok());
+    EXPECT_EQ(response.saga().direction(),
+              backward ? saga::v1::Saga::DIRECTION_BACKWARD : saga::v1::Saga::DIRECTION_FORWARD);
+  }
+}
+
 TEST_F(SagaServiceTest, AnOperatorIsToldWhatIsWrong) {
   Store(Aborted("s-1"));
   Store(Parked("s-2", Phase::kAction));

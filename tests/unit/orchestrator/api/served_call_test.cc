@@ -160,6 +160,16 @@ TEST_F(AnswerTest, AnUnfinishedSagaIsUnavailableAndMayBeAskedAgain) {
   }
 }
 
+// A saga that is parked past its pivot has taken the money, one that is parked while it goes back gives it back.
+TEST_F(AnswerTest, AnUnfinishedSagaSaysWhichWayItGoes) {
+  for (const SagaState state : {SagaState::kRunning, SagaState::kCompensating, SagaState::kParked}) {
+    Progress progress = In(state);
+    EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress).status()).metadata["direction"], "FORWARD");
+    progress.saga.backward = true;
+    EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress).status()).metadata["direction"], "BACKWARD");
+  }
+}
+
 // Whoever comes again at once comes for ever: an operator must give the instance what it lacks.
 TEST_F(AnswerTest, ASagaThatNobodyDrivesBidsToComeAgainLater) {
   Progress progress = In(SagaState::kRunning);
