@@ -99,7 +99,7 @@ saga::v1::Saga ToProto(const Saga& saga, const Plan* plan) {
     if (HasFailed(step.last_failure)) *shown.mutable_last_failure() = ToProto(step.last_failure);
     if (step.wake_at != absl::InfiniteFuture()) *shown.mutable_next_attempt_time() = ToProto(step.wake_at);
   }
-  if (HasFailed(saga.failure)) *proto.mutable_failure() = ToProto(saga.failure);
+  if (HasFailed(saga.failure) && saga.state != SagaState::kCompleted) *proto.mutable_failure() = ToProto(saga.failure);
   *proto.mutable_create_time() = ToProto(saga.create_time);
   *proto.mutable_update_time() = ToProto(saga.update_time);
   proto.set_owner(saga.owner);

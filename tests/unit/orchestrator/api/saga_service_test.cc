@@ -448,6 +448,21 @@ TEST_F(SagaServiceTest, AnOperatorMovesAStepThatIsRepeated) {
   EXPECT_EQ(asked_.size(), 1u);
 }
 
+// The row keeps what once parked a step, which somebody has mended.
+TEST_F(SagaServiceTest, ACompletedSagaShowsNoFailure) {
+  for (const auto& [id, state] : {std::pair("s-1", SagaState::kCompleted), std::pair("s-2", SagaState::kParked)}) {
+    Saga saga = Parked(id, Phase::kAction);
+    saga.failure.reason = "ORDER_MISSING";
+    saga.state = state;
+    Store(saga);
+    saga::v1::GetSagaRequest request;
+    request.set_saga_id(id);
+    saga::v1::GetSagaResponse response;
+    ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response).ok());
+    EXPECT_EQ(response.saga().has_failure(), state == SagaState::kParked);
+  }
+}
+
 TEST_F(SagaServiceTest, ASagaSaysWhichWayItGoes) {
   for (const auto& [id, backward] : {std::pair("s-1", false), std::pair("s-2", true)}) {
     Saga parked = Parked(id, Phase::kAction);
