@@ -11,6 +11,7 @@
 #include "common/rpc/error.h"
 #include "common/rpc/validate.h"
 #include "google/rpc/error_details.pb.h"
+#include "orchestrator/core/advance.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/core/reading.h"
 
@@ -23,7 +24,7 @@ constexpr double kMarginShare = 0.1;
 constexpr absl::Duration kMarginMax = absl::Milliseconds(500);
 constexpr double kTimeoutRounding = 0.01;  // gRPC may round a timeout up by this much on its way to the server
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
-constexpr absl::Duration kRetryAfterPerson = absl::Seconds(30);  // who is slower
+constexpr absl::Duration kRetryAfterMax = absl::Seconds(30);  // also where a person must help, who is slow
 constexpr char kKeyHeader[] = "idempotency-key";
 
 bool IsIdentifier(absl::string_view text) {
@@ -56,7 +57,16 @@ absl::Status KeyMissing(const std::string& field) {
   return status;
 }
 
-absl::Status StillRunning(const Saga& saga, bool undriven) {
+// When the saga may have come further. A call that is out may be answered any moment.
+absl::Duration PauseUntilMoved(const Saga& saga, const Definition* definition, absl::Time now) {
+  if (!Outstanding(saga).empty()) return kRetryAfter;
+  absl::Time next = absl::InfiniteFuture();
+  for (const Step& step : saga.steps) next = std::min(next, step.wake_at);
+  if (definition != nullptr) next = NextRunAt(definition->plan(), saga);
+  return std::clamp(absl::Ceil(next - now, absl::Milliseconds(1)), kRetryAfter, kRetryAfterMax);
+}
+
+absl::Status StillRunning(const Saga& saga, bool undriven, absl::Duration until_moved) {
   ErrorInfo info = {"SAGA_RUNNING", kSagaDomain, {{"saga_id", saga.id}}};
   info.metadata["direction"] = saga.backward ? "BACKWARD" : "FORWARD";
   const bool needs_person = undriven || saga.state == SagaState::kParked;
@@ -67,7 +77,7 @@ absl::Status StillRunning(const Saga& saga, bool undriven) {
                                                undriven ? " and stands still until an operator helps" : "",
                                                "; repeat the call with the same key to wait on"),
                                   info),
-                        needs_person ? kRetryAfterPerson : kRetryAfter);
+                        needs_person ? kRetryAfterMax : until_moved);
 }
 
 }  // namespace
@@ -124,12 +134,14 @@ absl::Status DefinitionMissing(const DefinitionCatalog& catalog, const Saga& sag
                         kRetryAfter);
 }
 
-absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress) {
+absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress, absl::Time now) {
   if (!progress.status.ok()) return progress.status;
   const Saga& saga = progress.saga;
   const std::shared_ptr<const Definition> definition = catalog.Of(saga);
   const bool is_decided = definition != nullptr && IsDecided(definition->plan(), saga);
-  if (!IsTerminal(saga.state) && !is_decided) return StillRunning(saga, progress.undriven);
+  if (!IsTerminal(saga.state) && !is_decided) {
+    return StillRunning(saga, progress.undriven, PauseUntilMoved(saga, definition.get(), now));
+  }
   if (definition == nullptr) return DefinitionMissing(catalog, saga);
   if (saga.state == SagaState::kCompleted) return definition->Response(saga);
   return definition->Error(saga);

@@ -34,8 +34,9 @@ absl::Time AnswerBy(absl::Time now, absl::Time deadline, absl::Duration wait_max
 // it was met. FAILED_PRECONDITION: it cannot be, or has other steps than the saga, so that to ask again is of no use.
 absl::Status DefinitionMissing(const DefinitionCatalog& catalog, const Saga& saga);
 
-// The answer for `progress`: the response's bytes, or the error.
-absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress);
+// The answer for `progress`: the response's bytes, or the error. Of a saga that goes on it tells the caller to come
+// again when the saga next does something, or in 30 s if that is later or a person must move it.
+absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress, absl::Time now);
 
 }  // namespace unwind
 

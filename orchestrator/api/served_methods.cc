@@ -91,7 +91,9 @@ void ServedMethods::Call::OnReadDone(bool ok) {
   const absl::Time answer_by = AnswerBy(methods_.clock_.Now(), DeadlineOf(*context_), methods_.options_.wait_max);
   methods_.accept_(
       *std::move(saga), answer_by, [line = line_](const std::string& saga_id) { line->SendSagaId(saga_id); },
-      [line = line_, &catalog = methods_.catalog_](Progress progress) { line->Close(Answer(catalog, progress)); });
+      [line = line_, &methods = methods_](const Progress& progress) {
+        line->Close(Answer(methods.catalog_, progress, methods.clock_.Now()));
+      });
 }
 
 absl::StatusOr<NewSaga> ServedMethods::Call::Read() {

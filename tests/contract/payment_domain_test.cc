@@ -250,7 +250,7 @@ TEST_F(PaymentDomainTest, AContradictionIsOneMessageAndItsFindingAField) {
 TEST_F(PaymentDomainTest, AnAnswerThatCannotBeTrueIsUnknownAndLogged) {
   auto charge = Charge();
   ASSERT_TRUE(gateway_.IsAsked("confirm charge-p1"));
-  GatewayAnswer answer = {AnswerKind::kUnknown, "", {}, "", "KIND_MISMATCH"};
+  GatewayAnswer answer = {GatewayAnswer::Kind::kUnknown, "", {}, "", "KIND_MISMATCH"};
   answer.contradiction = "KIND_MISMATCH: the gateway says a refund";
   testing::internal::CaptureStderr();
   gateway_.Answer("confirm charge-p1", answer);

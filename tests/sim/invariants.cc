@@ -262,7 +262,7 @@ void Invariants::CheckTold() {
       continue;
     }
     const bool same_body = saga->input == told.body;
-    const absl::StatusOr<std::string> answer = Answer(catalog_, {absl::OkStatus(), *saga});
+    const absl::StatusOr<std::string> answer = Answer(catalog_, {absl::OkStatus(), *saga}, world_.now());
     const std::string now = same_body ? Digest({answer.status(), answer.ok() ? *answer : "", false})
                                       : std::string("INVALID_ARGUMENT KEY_REUSED");
     if (told.answer != now) {

@@ -397,7 +397,7 @@ void Orchestrator::Accept(const std::shared_ptr<Process>& process, const Request
         if (mine != nullptr && mine->alive) accepted_(definition, key, saga_id);
       },
       [this, respond = std::move(respond)](const Progress& progress) {
-        absl::StatusOr<std::string> answer = Answer(catalog_, progress);
+        absl::StatusOr<std::string> answer = Answer(catalog_, progress, clock_.Now());
         if (!answer.ok()) return respond({answer.status(), "", false});
         respond({absl::OkStatus(), *std::move(answer), false});
       });

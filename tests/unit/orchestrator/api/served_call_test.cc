@@ -115,6 +115,8 @@ TEST(AnswerByTest, LeavesTenPercentButAtMostHalfASecond) {
   EXPECT_EQ(AnswerBy(now, now - absl::Seconds(1), absl::Seconds(30)), now - absl::Seconds(1));
 }
 
+const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
+
 class AnswerTest : public testing::Test {
  protected:
   void SetUp() override { ASSERT_TRUE(catalog_.Add(std::make_shared<FakeDefinition>()).ok()); }
@@ -135,21 +137,21 @@ class AnswerTest : public testing::Test {
 
 TEST_F(AnswerTest, ACompletedSagaIsItsResponse) {
   shop::checkout::v1::PlaceOrderResponse response;
-  const auto bytes = Answer(catalog_, In(SagaState::kCompleted));
+  const auto bytes = Answer(catalog_, In(SagaState::kCompleted), kNow);
   ASSERT_TRUE(bytes.ok()) << bytes.status();
   ASSERT_TRUE(response.ParseFromString(*bytes));
   EXPECT_EQ(response.order_id(), "s-1");
 }
 
 TEST_F(AnswerTest, AnAbortedSagaIsItsError) {
-  const auto answer = Answer(catalog_, In(SagaState::kAborted));
+  const auto answer = Answer(catalog_, In(SagaState::kAborted), kNow);
   EXPECT_EQ(answer.status().code(), absl::StatusCode::kAborted);
   EXPECT_EQ(GetErrorInfo(answer.status()).reason, "STOCK_NOT_ENOUGH");
 }
 
 TEST_F(AnswerTest, AnUnfinishedSagaIsUnavailableAndMayBeAskedAgain) {
   for (const SagaState state : {SagaState::kRunning, SagaState::kCompensating, SagaState::kParked}) {
-    const auto answer = Answer(catalog_, In(state));
+    const auto answer = Answer(catalog_, In(state), kNow);
     EXPECT_EQ(answer.status().code(), absl::StatusCode::kUnavailable);
     const ErrorInfo info = GetErrorInfo(answer.status());
     EXPECT_EQ(info.reason, "SAGA_RUNNING");
@@ -164,18 +166,41 @@ TEST_F(AnswerTest, AnUnfinishedSagaIsUnavailableAndMayBeAskedAgain) {
 TEST_F(AnswerTest, AnUnfinishedSagaSaysWhichWayItGoes) {
   for (const SagaState state : {SagaState::kRunning, SagaState::kCompensating, SagaState::kParked}) {
     Progress progress = In(state);
-    EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress).status()).metadata["direction"], "FORWARD");
+    EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress, kNow).status()).metadata["direction"], "FORWARD");
     progress.saga.backward = true;
-    EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress).status()).metadata["direction"], "BACKWARD");
+    EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress, kNow).status()).metadata["direction"], "BACKWARD");
   }
 }
 
-// Whoever comes again at once comes for ever: an operator must give the instance what it lacks.
-TEST_F(AnswerTest, ASagaThatNobodyDrivesBidsToComeAgainLater) {
+TEST_F(AnswerTest, TheCallerOfAnUnfinishedSagaIsToldToComeAgainWhenItMayHaveMoved) {
   Progress progress = In(SagaState::kRunning);
-  EXPECT_LT(GetRetryAfter(Answer(catalog_, progress).status()), absl::Seconds(1));
+  Step& step = progress.saga.steps[0];
+  const auto pause = [&] { return GetRetryAfter(Answer(catalog_, progress, kNow).status()); };
+  step.state = StepState::kInFlight;
+  step.awaiting = true;
+  EXPECT_EQ(pause(), absl::Milliseconds(200)) << "its call is out";
+  step.awaiting = false;
+  step.wake_at = kNow + absl::Seconds(7);
+  EXPECT_EQ(pause(), absl::Seconds(7));
+  progress.saga.deadline = kNow + absl::Seconds(3);
+  EXPECT_EQ(pause(), absl::Seconds(3)) << "then it goes back";
+  progress.saga.deadline = absl::InfiniteFuture();
+  step.wake_at = kNow + absl::Hours(1);
+  EXPECT_EQ(pause(), absl::Seconds(30));
+  step.wake_at = kNow - absl::Seconds(1);
+  EXPECT_EQ(pause(), absl::Milliseconds(200));
+  progress.saga.definition_version = 9;  // of an instance that knows it
+  step.wake_at = kNow + absl::Seconds(7);
+  EXPECT_EQ(pause(), absl::Seconds(7));
+}
+
+// A caller that comes again at once does so for ever: an operator must give the instance what it lacks.
+TEST_F(AnswerTest, TheCallerOfASagaThatNobodyDrivesIsToldToComeAgainLater) {
+  Progress progress = In(SagaState::kRunning);
+  progress.saga.steps[0].awaiting = true;
+  EXPECT_LT(GetRetryAfter(Answer(catalog_, progress, kNow).status()), absl::Seconds(1));
   progress.undriven = true;
-  const absl::Status status = Answer(catalog_, progress).status();
+  const absl::Status status = Answer(catalog_, progress, kNow).status();
   EXPECT_EQ(GetErrorInfo(status).reason, "SAGA_RUNNING");
   EXPECT_EQ(GetErrorInfo(status).metadata.at("state"), "NOT_DRIVEN");
   EXPECT_EQ(GetRetryAfter(status), absl::Seconds(30));
@@ -184,18 +209,18 @@ TEST_F(AnswerTest, ASagaThatNobodyDrivesBidsToComeAgainLater) {
 TEST_F(AnswerTest, ASagaThatGoesBackSaysWhyAndEndsTheCallOnlyWhereTheDefinitionSaysSo) {
   Progress progress = In(SagaState::kCompensating);
   progress.saga.backward = true;
-  const absl::Status running = Answer(catalog_, progress).status();
+  const absl::Status running = Answer(catalog_, progress, kNow).status();
   EXPECT_EQ(GetErrorInfo(running).reason, "SAGA_RUNNING");
   EXPECT_EQ(GetErrorInfo(running).metadata["saga_reason"], "STOCK_NOT_ENOUGH");
   Progress unknown = progress;
   unknown.saga.failure.reason = "OUTCOME_UNKNOWN";
-  EXPECT_EQ(GetErrorInfo(Answer(catalog_, unknown).status()).metadata["saga_reason"], "STEP_FAILED");
+  EXPECT_EQ(GetErrorInfo(Answer(catalog_, unknown, kNow).status()).metadata["saga_reason"], "STEP_FAILED");
 
   auto at_decided = std::make_shared<FakeDefinition>();
   at_decided->plan_.answer_at_decided = true;
   at_decided->plan_.version = progress.saga.definition_version = 4;
   ASSERT_TRUE(catalog_.Add(at_decided).ok());
-  const absl::Status decided = Answer(catalog_, progress).status();
+  const absl::Status decided = Answer(catalog_, progress, kNow).status();
   EXPECT_EQ(decided.code(), absl::StatusCode::kAborted);
   EXPECT_EQ(GetErrorInfo(decided).reason, "STOCK_NOT_ENOUGH");
 }
@@ -205,7 +230,7 @@ TEST_F(AnswerTest, ASagaThatHasNotTheStepsOfItsDefinitionIsNotAnswered) {
   for (const std::size_t steps : {0U, 2U}) {
     Progress progress = In(SagaState::kCompleted);
     progress.saga.steps.resize(steps);
-    const absl::Status status = Answer(catalog_, progress).status();
+    const absl::Status status = Answer(catalog_, progress, kNow).status();
     EXPECT_EQ(GetErrorInfo(status).reason, "DEFINITION_UNUSABLE");
     EXPECT_EQ(GetRetryAfter(status), absl::ZeroDuration()) << "to ask again is of no use";
   }
@@ -214,13 +239,13 @@ TEST_F(AnswerTest, ASagaThatHasNotTheStepsOfItsDefinitionIsNotAnswered) {
 TEST_F(AnswerTest, ARefusedAdmissionIsPassedOn) {
   Progress progress;
   progress.status = MakeError(absl::StatusCode::kResourceExhausted, "full", {"OVERLOADED", "saga.unwind", {}});
-  EXPECT_EQ(Answer(catalog_, progress).status(), progress.status);
+  EXPECT_EQ(Answer(catalog_, progress, kNow).status(), progress.status);
 }
 
 TEST_F(AnswerTest, ASagaOfADefinitionThatIsNotLearntYetMayBeAskedForAgain) {
   Progress progress = In(SagaState::kCompleted);
   progress.saga.definition_version = 4;
-  const absl::Status status = Answer(catalog_, progress).status();
+  const absl::Status status = Answer(catalog_, progress, kNow).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_GT(GetRetryAfter(status), absl::ZeroDuration());
 }
@@ -231,16 +256,16 @@ TEST_F(AnswerTest, AFinishedSagaIsAnsweredByADefinitionThatCannotBeDrivenHere) {
   ASSERT_TRUE(catalog_.Add(to_read, Use::kRead).ok());
   Progress progress = In(SagaState::kCompleted);
   progress.saga.definition_version = 4;
-  EXPECT_TRUE(Answer(catalog_, progress).ok());
+  EXPECT_TRUE(Answer(catalog_, progress, kNow).ok());
   progress.saga.state = SagaState::kAborted;
-  EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress).status()).reason, "STOCK_NOT_ENOUGH");
+  EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress, kNow).status()).reason, "STOCK_NOT_ENOUGH");
 }
 
 TEST_F(AnswerTest, ASagaOfADefinitionThatIsNeverLearntIsNotAskedForAgain) {
   Progress progress = In(SagaState::kCompleted);
   progress.saga.definition_version = 4;
   catalog_.GiveUp("place-order", 4, "it does not load");
-  const absl::Status status = Answer(catalog_, progress).status();
+  const absl::Status status = Answer(catalog_, progress, kNow).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(GetErrorInfo(status).reason, "DEFINITION_UNUSABLE");
   EXPECT_EQ(GetRetryAfter(status), absl::ZeroDuration());

@@ -88,6 +88,7 @@ class ServedMethodsTest : public testing::Test {
     progress.saga.definition = "place-order";
     progress.saga.definition_version = 3;
     progress.saga.steps.resize(1);
+    progress.saga.steps[0].awaiting = true;
     progress.saga.state = state;
     call.accepted("s-1");
     call.answered(progress);
