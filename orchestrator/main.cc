@@ -112,6 +112,7 @@ absl::Status Run(const Options& options) {
 
   const SystemClock clock;
   SagaMetrics metrics(*ProcessRegistry());
+  for (const auto& definition : definitions) metrics.Declare(definition->plan());
   ParticipantMetrics participant_metrics(*ProcessRegistry());
   GrpcParticipants participants(routes, options.calls, participant_metrics);
 

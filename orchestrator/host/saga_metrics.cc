@@ -75,6 +75,13 @@ SagaMetrics::SagaMetrics(prometheus::Registry& registry)
       commit_seconds_(
           Histograms(registry, "saga_commit_seconds", "Time of one turn's transaction.", {}, kCommitSeconds).Of({})) {}
 
+void SagaMetrics::Declare(const Plan& plan) {
+  started_.Of({plan.name});
+  quarantined_.Of({plan.name});
+  for (const SagaState end : {SagaState::kCompleted, SagaState::kAborted}) finished_.Of({plan.name, NameOf(end)});
+  for (const StepPlan& step : plan.steps) parked_.Of({plan.name, step.name});
+}
+
 void SagaMetrics::OnStarted(const Saga& saga) { started_.Of({saga.definition}).Increment(); }
 
 void SagaMetrics::OnFinished(const Saga& saga) {

@@ -45,6 +45,10 @@ class SagaMetrics final : public DriverObserver {
   // `registry` must outlive it.
   explicit SagaMetrics(prometheus::Registry& registry);
 
+  // Sagas of it may be started here: what is counted by definition is there from now on, with 0, so that the first of
+  // each is seen as a rise.
+  void Declare(const Plan& plan);
+
   void OnStarted(const Saga& saga) override;
   void OnFinished(const Saga& saga) override;
   void OnReplied(const Plan& plan, const Replied& reply, bool stale) override;

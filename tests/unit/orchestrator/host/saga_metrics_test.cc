@@ -1,5 +1,6 @@
 #include "orchestrator/host/saga_metrics.h"
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "prometheus/text_serializer.h"
@@ -30,6 +31,17 @@ class SagaMetricsTest : public testing::Test {
 TEST_F(SagaMetricsTest, ASeriesIsMadeWhenItFirstCounts) {
   EXPECT_THAT(Text(), testing::Not(testing::HasSubstr("place-order")));
   EXPECT_TRUE(Exports("saga_stale_replies_total 0"));
+}
+
+// An alert on a rise does not see a series that begins with 1.
+TEST_F(SagaMetricsTest, WhatIsCountedByDefinitionBeginsWithZero) {
+  metrics_.Declare(plan_);
+  for (const char* name : {"saga_quarantined_total", "saga_started_total"}) {
+    EXPECT_TRUE(Exports(absl::StrCat(name, "{saga=\"place-order\"} 0"))) << name;
+  }
+  EXPECT_TRUE(Exports("saga_finished_total{outcome=\"aborted\",saga=\"place-order\"} 0"));
+  EXPECT_TRUE(Exports("saga_finished_total{outcome=\"completed\",saga=\"place-order\"} 0"));
+  EXPECT_TRUE(Exports("saga_parked_total{saga=\"place-order\",step=\"charge\"} 0"));
 }
 
 TEST_F(SagaMetricsTest, CountsWhatTheDriverTells) {
