@@ -126,7 +126,8 @@ bool IsPostgres(absl::string_view database) { return absl::StartsWith(database, 
 
 bool LooksLikeDsn(absl::string_view database) {
   const absl::string_view first_part = database.substr(0, database.find('/'));
-  if (absl::StrContains(first_part, ':')) return !IsPostgres(database);
+  const std::size_t colon = first_part.find(':');
+  if (colon != absl::string_view::npos && colon > 0) return !IsPostgres(database);
   const std::set<std::string> known = LibpqKeys();
   for (const absl::string_view word : absl::StrSplit(first_part, ' ')) {
     const std::size_t equals = word.find('=');

@@ -34,7 +34,7 @@ namespace unwind {
 namespace {
 
 constexpr char kFolder[] = "tests/e2e/memory";
-constexpr char kRun[] = "/lab.v1.LabSaga/Run";
+constexpr char kRun[] = "/load.v1.LoadSaga/Run";
 constexpr absl::Duration kPatience = absl::Seconds(20);
 constexpr std::size_t kBytesPerSecond = 30 << 20;  // of each connection that sends messages: four are a gigabit
 
@@ -124,7 +124,7 @@ class Lab final : public grpc::CallbackGenericService {
   }
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
-    return new Handler(*this, context->method() == "/lab.v1.LabService/Hold");
+    return new Handler(*this, context->method() == "/load.v1.LoadService/Hold");
   }
 
  private:
@@ -350,7 +350,7 @@ class Memory : public testing::Test {
   static void SetUpTestSuite() {
     descriptors_ = absl::StrCat("/tmp/unwind-memory-", getpid(), ".protoset");
     const auto made = RunToEnd({"/usr/bin/protoc", absl::StrCat("-I", kFolder), "--include_imports",
-                                absl::StrCat("--descriptor_set_out=", descriptors_), "lab.proto"},
+                                absl::StrCat("--descriptor_set_out=", descriptors_), "load.proto"},
                                "/dev/stderr", kPatience);
     ASSERT_TRUE(made.ok() && *made == 0);
   }
@@ -361,7 +361,7 @@ class Memory : public testing::Test {
     std::vector<std::string> arguments = {absl::StrCat(UNWIND_BIN_DIR, "/orchestrator"),
                                           absl::StrCat("--definitions=", kFolder, "/run.yaml"),
                                           absl::StrCat("--descriptors=", descriptors_),
-                                          absl::StrCat("--participants=lab.v1.LabService=", lab_->address())};
+                                          absl::StrCat("--participants=load.v1.LoadService=", lab_->address())};
     for (const std::string& flag : limits_.Flags()) arguments.push_back(flag);
     stage_ = std::make_unique<Stage>(arguments, limits_.connections);
     // Ready once a saga is driven; what every process takes anyway is taken then.

@@ -465,6 +465,20 @@ TEST(Server, ScrapesNothingOnceItHasDrained) {
   EXPECT_TRUE(scraped.expired());
 }
 
+// A flag with another value while this lives.
+template <class T>
+class WithFlag {
+ public:
+  WithFlag(absl::Flag<T>& flag, const T& value) : flag_(flag), before_(absl::GetFlag(flag)) {
+    absl::SetFlag(&flag, value);
+  }
+  ~WithFlag() { absl::SetFlag(&flag_, before_); }
+
+ private:
+  absl::Flag<T>& flag_;
+  const T before_;
+};
+
 class HoldingServerTest : public testing::Test {
  protected:
   HoldingServerTest()
@@ -484,6 +498,7 @@ class HoldingServerTest : public testing::Test {
 
   void AwaitHeld(std::size_t calls) { ASSERT_TRUE(service_.AwaitHeld(calls)) << service_.held(); }
 
+  const WithFlag<int> streams_{FLAGS_streams_max, 1000};
   HoldingStock service_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<stock::StockService::Stub> stub_;
@@ -529,20 +544,6 @@ TEST_F(HoldingServerTest, LetsCallsUnderWayEndWhenItDrains) {
   EXPECT_TRUE(first.get().ok());
   drain.join();
 }
-
-// A flag with another value while this lives.
-template <class T>
-class WithFlag {
- public:
-  WithFlag(absl::Flag<T>& flag, const T& value) : flag_(flag), before_(absl::GetFlag(flag)) {
-    absl::SetFlag(&flag, value);
-  }
-  ~WithFlag() { absl::SetFlag(&flag_, before_); }
-
- private:
-  absl::Flag<T>& flag_;
-  const T before_;
-};
 
 class LimitedServerTest : public testing::Test {
  protected:
