@@ -57,8 +57,8 @@ absl::Status KeyMissing(const std::string& field) {
   return status;
 }
 
-// When the saga may have come further. A call that is out may be answered any moment; of a saga that memory has only the
-// head of, it is not known.
+// When the saga may have come further. A call that is out may be answered any moment; of a saga that memory has only
+// the head of, it is not known.
 absl::Duration PauseUntilMoved(const Saga& saga, const Definition* definition, absl::Time now) {
   if (saga.steps.empty() || !Outstanding(saga).empty()) return kRetryAfter;
   absl::Time next = absl::InfiniteFuture();

@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kAttemptsPerWarning = 20;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
-constexpr std::size_t kReplyBytes = 512;  // of a reply that waits, besides what its participant chose
+constexpr std::size_t kReplyBytes = 512;                    // of a reply that waits, besides what its participant chose
 constexpr absl::Duration kForLong = absl::Hours(24 * 365);  // nobody waits for as long
 
 // What `reply` (null: time) did to a step, for an operator.
