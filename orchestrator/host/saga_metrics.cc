@@ -57,7 +57,7 @@ SagaMetrics::SagaMetrics(prometheus::Registry& registry)
       duration_(Histograms(registry, "saga_duration_seconds", "Time from a saga's acceptance to its end.",
                            {"saga", "outcome"}, kSagaSeconds)),
       parked_(Counters(registry, "saga_parked_total", "Times a step was parked for a person.", {"saga", "step"})),
-      attempts_(Counters(registry, "saga_step_attempts_total", "Calls of a step that were answered, by outcome.",
+      attempts_(Counters(registry, "saga_step_attempts_total", "Calls of a step that were answered, by result.",
                          {"saga", "step", "phase", "result"})),
       step_duration_(Histograms(registry, "saga_step_duration_seconds", "Time from a step's send to its reply.",
                                 {"saga", "step", "phase"}, kStepSeconds)),
