@@ -338,13 +338,14 @@ Respond Orchestrator::ByLiving(const std::shared_ptr<Process>& process, Respond 
   };
 }
 
-// I23: a caller is answered before its deadline if the process lives and runs until then, whatever the store does.
+// I23: a caller is answered before its deadline if the process lives and runs until then and its clock does not
+// jump, whatever the store does.
 Respond Orchestrator::InTime(const std::shared_ptr<Process>& process, const Request& request, Respond respond) {
   const auto answered = std::make_shared<bool>(false);
   world_.In(request.timeout, [this, answered, what = request.Text(), weak = std::weak_ptr<Process>(process),
-                              pauses = process->pauses, error = clock_.error()] {
+                              pauses = process->pauses, jumps = clock_.jumps()] {
     const auto mine = weak.lock();
-    const bool ran = mine != nullptr && mine->alive && mine->pauses == pauses && clock_.error() == error;
+    const bool ran = mine != nullptr && mine->alive && mine->pauses == pauses && clock_.jumps() == jumps;
     if (ran && !*answered) world_.Violate("I23", absl::StrCat("the caller of ", what, " was not answered in time"));
   });
   return [answered, respond = std::move(respond)](Reply reply) {

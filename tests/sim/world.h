@@ -102,11 +102,16 @@ class MachineClock final : public Clock {
   explicit MachineClock(const World& world) : world_(world) {}
   absl::Time Now() const override { return world_.now() + error_; }
   absl::Duration error() const { return error_; }
-  void set_error(absl::Duration error) { error_ = error; }
+  void set_error(absl::Duration error) {
+    jumps_ += error != error_;
+    error_ = error;
+  }
+  int jumps() const { return jumps_; }  // that were made
 
  private:
   const World& world_;
   absl::Duration error_;
+  int jumps_ = 0;
 };
 
 }  // namespace unwind::sim

@@ -1078,7 +1078,8 @@ TEST_F(DriverTest, AReplyThatFindsNoRoomIsAskedForAgainAndSpendsNoAttempt) {
   driver.Turn();
   int not_kept = 0;
   for (const char* key : {"first", "second"}) {
-    for (const Step& step : store_.LoadByKey(definition_->plan().name, "", key)->steps) {
+    const Saga stored = store_.LoadByKey(definition_->plan().name, "", key).value();
+    for (const Step& step : stored.steps) {
       if (step.last_failure.reason != "REPLY_NOT_KEPT") continue;
       ++not_kept;
       EXPECT_EQ(step.unknowns, 0);

@@ -84,8 +84,8 @@ TEST_F(WaitersTest, ShardsAreGivenTimeToAnswerAll) {
   const auto waiter = waiters.Add(clock_.Now() + absl::Hours(1), nullptr, Taker());
   std::thread shard([&waiter] { waiter->answered({.status = absl::OkStatus(), .saga = {}}); });
   waiters.AnswerAll(absl::Hours(1));
+  shard.join();  // it may have taken the waiter and not told it yet
   EXPECT_THAT(told(), ElementsAre(""));
-  shard.join();
 }
 
 TEST_F(WaitersTest, ItsThreadAnswersWithoutAnyShard) {
