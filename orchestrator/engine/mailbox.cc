@@ -20,6 +20,21 @@ std::size_t BytesIn(const Mail& mail) {
 
 }  // namespace
 
+Saga TakeRow(AcceptMail& mail, const std::string& owner) {
+  const Plan& plan = mail.saga.definition->plan();
+  Saga saga;
+  saga.id = mail.saga_id;
+  saga.definition = plan.name;
+  saga.definition_version = plan.version;
+  saga.key = std::move(mail.saga.key);
+  saga.input = std::move(mail.saga.input);
+  saga.input_hash = std::move(mail.saga.input_hash);
+  saga.trace = std::move(mail.saga.trace);
+  saga.owner = owner;
+  saga.steps.resize(plan.steps.size());
+  return saga;
+}
+
 const Waiter* WaiterOf(const Mail& mail) {
   if (const auto* const accept = std::get_if<AcceptMail>(&mail)) return &accept->waiter;
   if (const auto* const attach = std::get_if<AttachMail>(&mail)) return &attach->waiter;

@@ -89,6 +89,9 @@ class Mailbox {
   bool stopped_ = false;
 };
 
+// Takes the row that the accepted saga begins with out of `mail`, whose definition stays.
+Saga TakeRow(AcceptMail& mail, const std::string& owner);
+
 // The caller that a mail would answer; null: it is a saga's own.
 const Waiter* WaiterOf(const Mail& mail);
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "orchestrator/core/names.h"
 
@@ -87,6 +88,25 @@ Replied NotKept(const Replied& reply) {
           .elapsed = reply.elapsed,
           .by_transport = true,
           .retry_after = kNotKeptPause};
+}
+
+Replied NotBuilt(const Definition& definition, const Send& send, const absl::Status& why) {
+  Replied refused = ReadReply(definition, send, {}, absl::ZeroDuration());
+  refused.outcome = send.phase == Phase::kResolve ? Outcome::kUnknown : Outcome::kRefused;
+  refused.failure.reason = "REQUEST_NOT_BUILT";
+  refused.failure.domain = kSagaDomain;
+  refused.failure.code = static_cast<int>(why.code());
+  refused.failure.message = std::string(why.message());
+  return refused;
+}
+
+std::string CallOf(const Definition& definition, int step, Phase phase) {
+  return absl::StrCat(definition.plan().steps[static_cast<std::size_t>(step)].name, "/", NameOf(phase));
+}
+
+std::string CallOf(const Definition& definition, const Event& event) {
+  const auto* const reply = std::get_if<Replied>(&event);
+  return reply == nullptr ? NameOf(event) : CallOf(definition, reply->step, reply->phase);
 }
 
 }  // namespace unwind

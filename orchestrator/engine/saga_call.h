@@ -2,6 +2,9 @@
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_SAGA_CALL_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_SAGA_CALL_H_
 
+#include <string>
+
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "orchestrator/core/advance.h"
@@ -16,8 +19,15 @@ absl::StatusOr<Call> MakeCall(const Definition& definition, const Saga& saga, co
 // What the answer of that call means to the saga (S1).
 Replied ReadReply(const Definition& definition, const Send& send, CallResult result, absl::Duration elapsed);
 
+// That of a call which cannot be built, for `why`: refused, since it was not sent.
+Replied NotBuilt(const Definition& definition, const Send& send, const absl::Status& why);
+
 // `reply` without its bytes, for which there is no room: unknown, and asked for again, at no attempt's cost.
 Replied NotKept(const Replied& reply);
+
+// Which call a crash point is about, such as charge/resolve. The same of an event; of one that is no reply, its name.
+std::string CallOf(const Definition& definition, int step, Phase phase);
+std::string CallOf(const Definition& definition, const Event& event);
 
 }  // namespace unwind
 

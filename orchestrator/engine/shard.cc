@@ -4,44 +4,20 @@
 #include <optional>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "common/base/crash_point.h"
-#include "common/base/log.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/core/reading.h"
 #include "orchestrator/engine/refusals.h"
 #include "orchestrator/engine/saga_bytes.h"
 #include "orchestrator/engine/saga_call.h"
+#include "orchestrator/engine/step_trouble.h"
 
 namespace unwind {
 namespace {
 
-constexpr int kAttemptsPerWarning = 20;
 constexpr absl::Duration kWaitMax = absl::Seconds(1);
 constexpr std::size_t kReplyBytes = 512;                    // of a reply that waits, besides what its participant chose
 constexpr absl::Duration kForLong = absl::Hours(24 * 365);  // nobody waits for as long
-
-// What `reply` (null: time) did to a step, for an operator.
-void Warn(const char* message, const LiveSaga& live, std::size_t step, const Replied* reply) {
-  Log(Severity::kWarning, message,
-      {{"saga_id", live.saga.id},
-       {"step", live.definition->plan().steps[step].name},
-       {"phase", NameOf(live.saga.steps[step].phase)},
-       {"attempt", absl::StrCat(live.saga.steps[step].attempt())},
-       {"reason", reply == nullptr ? "SAGA_TOO_OLD" : reply->failure.reason},
-       {"error", reply == nullptr ? "" : reply->failure.message}});
-}
-
-// Which call a crash point is about, such as charge/resolve.
-std::string CallOf(const Definition& definition, int step, Phase phase) {
-  return absl::StrCat(definition.plan().steps[static_cast<std::size_t>(step)].name, "/", NameOf(phase));
-}
-
-// The same of an event; of one that is no reply, its name.
-std::string CallOf(const Definition& definition, const Event& event) {
-  const auto* const reply = std::get_if<Replied>(&event);
-  return reply == nullptr ? NameOf(event) : CallOf(definition, reply->step, reply->phase);
-}
 
 }  // namespace
 
@@ -133,16 +109,7 @@ bool Shard::Decide(LiveSaga& live, const Event& event) {
   const auto* const reply = std::get_if<Replied>(&event);
   if (reply != nullptr) context_.observer.OnReplied(live.definition->plan(), *reply, decision.stale);
   if (decision.stale) return false;
-  // A call that is repeated for ever is not repeated in silence (S6, S7).
-  if (reply != nullptr && reply->outcome != Outcome::kOk && reply->attempt % kAttemptsPerWarning == 0) {
-    Warn("a call goes on failing and is repeated", live, static_cast<std::size_t>(reply->step), reply);
-  }
-  for (std::size_t i = 0; i < decision.next.steps.size(); ++i) {
-    if (decision.next.steps[i].parked && !live.saga.steps[i].parked) {
-      context_.observer.OnParked(decision.next, live.definition->plan().steps[i].name);
-      Warn("a step is parked: RetryStep, SkipStep or ResolveStep moves it", live, i, reply);
-    }
-  }
+  TellTrouble(context_.observer, live, decision.next, reply);
   PendingWrite& pending = pending_.Of(live);
   pending.sends.insert(pending.sends.end(), decision.sends.begin(), decision.sends.end());
   live.saga = std::move(decision.next);
@@ -155,22 +122,12 @@ bool Shard::Decide(LiveSaga& live, const Event& event) {
 }
 
 void Shard::Handle(AcceptMail mail) {
-  NewSaga& fresh = mail.saga;
   if (mail.waiter.answer_by <= now_) {  // its caller is gone, and would not expect it to start now
-    context_.admission.Leave(fresh.definition->plan().name);
+    context_.admission.Leave(mail.saga.definition->plan().name);
     return mail.waiter.answered({.status = TooManyWait(), .saga = {}});
   }
-  Saga saga;
-  saga.id = mail.saga_id;
-  saga.definition = fresh.definition->plan().name;
-  saga.definition_version = fresh.definition->plan().version;
-  saga.key = std::move(fresh.key);
-  saga.input = std::move(fresh.input);
-  saga.input_hash = std::move(fresh.input_hash);
-  saga.trace = std::move(fresh.trace);
-  saga.owner = context_.lease.instance;
-  saga.steps.resize(fresh.definition->plan().steps.size());
-  LiveSaga& live = live_.Insert(std::move(saga), std::move(fresh.definition));
+  Saga row = TakeRow(mail, context_.lease.instance);
+  LiveSaga& live = live_.Insert(std::move(row), std::move(mail.saga.definition));
   live.counted = true;  // since it was admitted
   live_.AddWaiter(live, std::move(mail.waiter));
   Decide(live, Started{});
@@ -303,13 +260,7 @@ void Shard::Run(const LiveSaga& live, const Send& send) {
   const std::string& saga_id = live.saga.id;
   absl::StatusOr<Call> call = MakeCall(*live.definition, live.saga, send, now_);
   if (!call.ok()) {
-    Replied refused = ReadReply(*live.definition, send, {}, absl::ZeroDuration());
-    refused.outcome = send.phase == Phase::kResolve ? Outcome::kUnknown : Outcome::kRefused;
-    refused.failure.reason = "REQUEST_NOT_BUILT";
-    refused.failure.domain = kSagaDomain;
-    refused.failure.code = static_cast<int>(call.status().code());
-    refused.failure.message = std::string(call.status().message());
-    return mailbox_.Post(EventMail{.saga_id = saga_id, .event = std::move(refused)});
+    return mailbox_.Post(EventMail{.saga_id = saga_id, .event = NotBuilt(*live.definition, send, call.status())});
   }
   CRASH_POINT("orchestrator.before_send", CallOf(*live.definition, send.step, send.phase));
   const absl::Time sent = context_.clock.Now();
