@@ -104,8 +104,10 @@ TEST(Tidy, NoProductFileIsLong) {
   std::vector<std::string> findings;
   ForEachSource({".h", ".cc"}, [&](const std::string& path, const std::string& text) {
     const auto lines = std::count(text.begin(), text.end(), '\n');
-    if (!absl::StartsWith(path, "tests/") && lines > kLinesMax) {
-      findings.push_back(absl::StrCat(path, " has ", lines, " lines, more than ", kLinesMax));
+    // The one file that everything passes through, and to which everything would be added.
+    const int lines_max = path == "orchestrator/engine/shard.cc" ? 299 : kLinesMax;
+    if (!absl::StartsWith(path, "tests/") && lines > lines_max) {
+      findings.push_back(absl::StrCat(path, " has ", lines, " lines, more than ", lines_max));
     }
   });
   EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
