@@ -13,7 +13,7 @@ namespace unwind {
 // unwind.protoset, beside the folder of this program.
 std::string OwnDescriptorSet();
 
-// A pool over a descriptor set, of which only those files are built that somebody asks for.
+// A pool over a descriptor set. It builds a file when somebody asks for it.
 class DescribedFiles {
  public:
   // Null if there is no descriptor set in the file.

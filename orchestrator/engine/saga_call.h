@@ -19,7 +19,8 @@ absl::StatusOr<Call> MakeCall(const Definition& definition, const Saga& saga, co
 // What the answer of that call means to the saga (S1).
 Replied ReadReply(const Definition& definition, const Send& send, CallResult result, absl::Duration elapsed);
 
-// That of a call which cannot be built, for `why`: refused, since it was not sent.
+// The answer to a call that could not be built, for `why`: refused, since nothing was sent. A resolve is UNKNOWN, since
+// its refusal would say that the pivot never happened.
 Replied NotBuilt(const Definition& definition, const Send& send, const absl::Status& why);
 
 // `reply` without its bytes, for which there is no room: unknown, and asked for again, at no attempt's cost.

@@ -23,7 +23,7 @@ using soci::use;
 constexpr char kGoingBack[] = "state = 2";
 constexpr char kUnfinished[] = "state IN (1, 2, 5)";
 
-constexpr std::size_t kRowsAtOnce = 16;  // of which each may be large
+constexpr std::size_t kRowsAtOnce = 16;  // each may be large
 
 constexpr char kOwn[] = "UPDATE saga SET owner = CAST(:owner AS text) WHERE ";
 

@@ -171,7 +171,7 @@ class Lab final : public grpc::CallbackGenericService {
   std::atomic<std::size_t> answered_ = 0;
 };
 
-// A call that stays open: with a message, of which one waits for the answer, or without.
+// A call that stays open: it waits for an answer to its message, or has sent none.
 class Caller final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   struct Count {

@@ -76,7 +76,7 @@ absl::StatusOr<std::vector<WriteResult>> Store::Commit(const Lease& lease, const
   return results;
 }
 
-// In a turn, of which at most a few a seed may stand still for long. Whether it did.
+// Lets a turn stand still for long, a few times a seed at most. Whether it did.
 bool Store::Blocks(Fault fault) {
   const StoreCaller* const caller = caller_;
   if (caller == nullptr || !faults_.Strikes(fault, 0.02)) return false;

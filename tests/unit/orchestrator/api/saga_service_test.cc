@@ -278,7 +278,7 @@ TEST_F(SagaServiceTest, ListFiltersByKeyAndTime) {
   EXPECT_THAT(Ids(response), testing::ElementsAre("s-2"));
   request.Clear();
   request.set_key(Aborted("s-1").key);
-  EXPECT_EQ(List(request, &response).code(), absl::StatusCode::kInvalidArgument);  // of which definition?
+  EXPECT_EQ(List(request, &response).code(), absl::StatusCode::kInvalidArgument);  // the key is of no definition
   request.set_definition(Aborted("s-1").definition);
   ASSERT_TRUE(List(request, &response).ok());
   EXPECT_THAT(Ids(response), testing::Contains("s-1"));
