@@ -23,7 +23,7 @@ absl::Status NotFound(const std::string& saga_id) {
 
 absl::Status Overloaded() {
   return WithRetryAfter(
-      MakeError(absl::StatusCode::kResourceExhausted, "too many sagas are in flight; nothing was started, try again",
+      MakeError(absl::StatusCode::kResourceExhausted, "there is no room for another saga; nothing was started, try again",
                 {.reason = "OVERLOADED", .domain = kSagaDomain, .metadata = {}}),
       absl::Seconds(1));
 }

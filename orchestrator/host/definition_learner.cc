@@ -63,7 +63,7 @@ DefinitionLearner::Learnt DefinitionLearner::Add(const DefinitionVersion& versio
 
 void DefinitionLearner::WarnOnce(const DefinitionVersion& version, absl::string_view why) {
   if (!warned_.insert(version).second) return;
-  Log(Severity::kWarning, "sagas of a definition cannot be driven here and are left to others",
+  Log(Severity::kWarning, "sagas of a definition cannot be driven here",
       {{"definition", version.name}, {"version", absl::StrCat(version.version)}, {"error", why}});
 }
 
