@@ -20,6 +20,7 @@
 #include "common/base/stop_signals.h"
 #include "common/db/open.h"
 #include "common/metrics/registry.h"
+#include "common/observe/tracer.h"
 #include "common/rpc/server.h"
 #include "orchestrator/api/saga_service.h"
 #include "orchestrator/api/served_methods.h"
@@ -33,9 +34,11 @@
 #include "orchestrator/host/options.h"
 #include "orchestrator/host/saga_census.h"
 #include "orchestrator/host/saga_metrics.h"
+#include "orchestrator/host/saga_spans.h"
 #include "orchestrator/participants/grpc_participants.h"
 #include "orchestrator/participants/participant_metrics.h"
 #include "orchestrator/participants/routes.h"
+#include "orchestrator/participants/traced_participants.h"
 #include "orchestrator/store/soci_saga_store.h"
 
 namespace unwind {
@@ -111,10 +114,11 @@ absl::Status Run(const Options& options) {
   learner.Learn();
 
   const SystemClock clock;
-  SagaMetrics metrics(*ProcessRegistry());
+  SagaSpans metrics(*ProcessRegistry(), clock, options.trace_ratio);
   for (const auto& definition : definitions) metrics.Declare(definition->plan());
   ParticipantMetrics participant_metrics(*ProcessRegistry());
   GrpcParticipants participants(routes, options.calls, participant_metrics);
+  TracedParticipants traced(participants, options.trace_ratio);
 
   // Listen before the lease is acquired: if a port is taken, this must fail without fencing the running instance.
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Listen(options.admin_listen));
@@ -122,7 +126,7 @@ absl::Status Run(const Options& options) {
   RETURN_IF_ERROR(CheckHolder(holder, options.instance));
   ASSIGN_OR_RETURN(const Lease lease,
                    store->Acquire(options.instance, AddressOfThisProcess(server->port()), options.lease));
-  Driver driver(*store, participants, catalog, clock, metrics, lease, options.driver);
+  Driver driver(*store, traced, catalog, clock, metrics, lease, options.driver);
   LeaseRenewal renewal(*store, lease, options.lease, std::bind_front(&Driver::commits_fail, &driver),
                        std::bind_front(&Server::SetServing, server.get()));
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
@@ -179,6 +183,7 @@ int main(int argc, char** argv) {
   unwind::HoldStopSignals();
   const std::vector<std::string> arguments = unwind::ParseFlags(argc, argv, unwind::kUsage);
   unwind::InitLog("orchestrator");
+  const std::unique_ptr<unwind::TracingScope> tracing = unwind::TraceAsFlagsSay("orchestrator");
   const absl::Status status = unwind::RunCommand(arguments);
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/observe/tracer.h"
 #include "common/rpc/error.h"
 #include "grpcpp/client_context.h"
 
@@ -104,6 +105,7 @@ struct GrpcGateway::Sent {
   std::unique_ptr<grpc::ClientContext> context = std::make_unique<grpc::ClientContext>();
   Request request;
   Response response;
+  OpenSpan span;
   Done done;
 };
 
@@ -113,16 +115,19 @@ void GrpcGateway::Send(const char* method, const GatewayCall& call, Transaction:
   if (!Begin()) return done(Say(GatewayAnswer::Kind::kUnknown, "SHUTTING_DOWN"));
   auto sent = std::make_shared<Sent<Request, Response>>();
   sent->context->set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
-  for (const auto& [name, value] : MetadataOf(call.trace)) sent->context->AddMetadata(name, value);
+  const std::string path = absl::StrCat("/pg.v1.PaymentGateway/", method);
+  sent->span = OpenClientSpan(path, call.trace);
+  for (const auto& [name, value] : MetadataOf(sent->span.Inside(call.trace))) sent->context->AddMetadata(name, value);
   sent->request = std::move(request);
   sent->request.set_idempotency_key(call.key);
   sent->done = std::move(done);
-  const ClientMetrics::Series& series = metrics_.Of(absl::StrCat("/pg.v1.PaymentGateway/", method));
+  const ClientMetrics::Series& series = metrics_.Of(path);
   series.started->Increment();
   start(*stub_->async(), *sent,
-        [this, sent, moves, method, &series, start_time = SteadyNow()](const grpc::Status& end) {
+        [this, sent, moves, method, path, &series, start_time = SteadyNow()](const grpc::Status& end) {
           series.Finish(end.error_code(), SteadyNow() - start_time);
           const absl::Status status = FromGrpc(end);
+          if (sent->span.is_open()) sent->span.End(ErrorOf(status), CallAttributes(path, end.error_code()));
           GatewayAnswer answer =
               ReadAnswer({sent->request.idempotency_key(), moves}, status, sent->response.transaction());
           Warn(method, status, answer);

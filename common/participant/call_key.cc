@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/observe/tracer.h"
 #include "common/rpc/error.h"
 
 namespace unwind {
@@ -89,7 +90,7 @@ absl::StatusOr<CallKey> ReadCallKey(const CallMetadata& metadata, barrier::Phase
   CallKey key;
   ASSIGN_OR_RETURN(key.issued_at, reader.ReadTime("saga-issued-at", absl::InfiniteFuture()));
   ASSIGN_OR_RETURN(key.expires_at, reader.ReadTime("saga-expires-at", absl::InfinitePast()));
-  key.trace = ReadTraceContext(metadata);
+  key.trace = InsideServerSpan(ReadTraceContext(metadata));
   if (!reader.Has("saga-id") && !reader.Has("saga-step") && !reader.Has("saga-phase") && !reader.Has("saga-kind")) {
     if (!reader.Has("idempotency-key")) return Missing(domain, "saga-id");
     ASSIGN_OR_RETURN(key.saga_id, reader.Text("idempotency-key"));

@@ -34,7 +34,7 @@ struct CallKey {
   bool sticky = true;  // false for retriable actions and compensations: a refusal is not stored
   absl::Time issued_at = absl::InfiniteFuture();  // of this send; infinite: not said
   absl::Time expires_at = absl::InfinitePast();   // past it the saga calls no more, and rows go; infinite: not said
-  TraceContext trace = {};                        // for what the participant calls itself
+  TraceContext trace = {};                        // within which the call is served
 };
 
 // Who makes something: the action, the resolve and the compensation of a saga's step are one; another call that names

@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/db/migrate.h"
 #include "common/metrics/registry.h"
+#include "common/observe/tracer.h"
 #include "common/participant/barrier_rows.h"
 #include "common/rpc/error.h"
 #include "prometheus/counter.h"
@@ -28,6 +29,12 @@ prometheus::Counter& TooOld() {
                                           .Register(*ProcessRegistry())
                                           .Add({});
   return calls;
+}
+
+// The transaction that a call shares with others, as a part of the call's own trace.
+OpenSpan OpenBatchSpan(const TraceContext& trace) {
+  if (ProcessTracer() == nullptr) return {};
+  return {SpanKind::kInternal, "batch", ChildOf(trace, RandomSpanId())};
 }
 
 }  // namespace
@@ -160,7 +167,9 @@ bool Rounds::Commit(const std::vector<SubmissionPtr>& calls, absl::Time now) {
 // One transaction. `by_database`: the status is not the domain's.
 absl::Status Rounds::Run(const std::vector<SubmissionPtr>& calls, absl::Time now, bool& by_database) {
   for (const SubmissionPtr& call : calls) CRASH_POINT("participant.before_begin", CallOf(call->command));
-  return RetryOnConflict([&] {
+  std::vector<OpenSpan> spans;
+  for (const SubmissionPtr& call : calls) spans.push_back(OpenBatchSpan(call->command.key.trace));
+  absl::Status status = RetryOnConflict([&] {
     by_database = true;
     return connection_->Write([&](soci::session& session) {
       absl::Status body = RunBatch(session, domain_, options_, now, calls);
@@ -168,6 +177,10 @@ absl::Status Rounds::Run(const std::vector<SubmissionPtr>& calls, absl::Time now
       return absl::IsAborted(body) ? AsConflict(std::move(body)) : body;
     });
   });
+  for (OpenSpan& span : spans) {
+    if (span.is_open()) span.End(ErrorOf(status), {{"batch.calls", static_cast<std::int64_t>(calls.size())}});
+  }
+  return status;
 }
 
 void Rounds::Deliver(const std::vector<SubmissionPtr>& calls) {

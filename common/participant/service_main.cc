@@ -13,6 +13,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/stop_signals.h"
 #include "common/db/open.h"
+#include "common/observe/tracer.h"
 #include "common/participant/store_health.h"
 #include "common/rpc/own_descriptors.h"
 
@@ -68,6 +69,7 @@ int ServiceMain(int argc, char** argv, const Program& program) {
   HoldStopSignals();
   const bool only_migrate = ParseFlagsOrMigrate(argc, argv, program.usage);
   InitLog(program.name);
+  const std::unique_ptr<TracingScope> tracing = TraceAsFlagsSay(program.name);
   const absl::Status status = only_migrate ? OpenMigrated(program, NameOfDb(program)).status() : Run(program);
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s: %s\n", program.name, std::string(status.message()).c_str());

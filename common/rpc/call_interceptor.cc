@@ -5,6 +5,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
+#include "common/base/trace_context.h"
+#include "common/observe/tracer.h"
 #include "common/rpc/error.h"
 #include "common/rpc/unary.h"
 #include "common/rpc/unimplemented.h"
@@ -22,18 +24,25 @@ class UnaryInterceptor final : public grpc::experimental::Interceptor {
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(Hook::POST_RECV_MESSAGE))
       unreadable_ = methods->GetRecvMessage() == nullptr;
+    if (methods->QueryInterceptionHookPoint(Hook::POST_RECV_INITIAL_METADATA) && ProcessTracer() != nullptr)
+      span_ = OpenServerSpan(path_, ReadTraceContext(*methods->GetRecvInitialMetadata()));
     if (methods->QueryInterceptionHookPoint(Hook::PRE_SEND_STATUS)) {
       if (unreadable_) {
         methods->ModifySendStatus(ToGrpc(Unreadable()));
       } else if (HasNoHandler(methods->GetSendStatus())) {
         methods->ModifySendStatus(ToGrpc(NoSuchMethod(path_)));
       }
-      counter_.Finish(static_cast<absl::StatusCode>(methods->GetSendStatus().error_code()));
+      Finish(methods->GetSendStatus());
     }
     methods->Proceed();
   }
 
  private:
+  void Finish(const grpc::Status& status) {
+    counter_.Finish(static_cast<absl::StatusCode>(status.error_code()));
+    if (span_.is_open()) span_.End(ErrorOf(FromGrpc(status)), CallAttributes(path_, status.error_code()));
+  }
+
   static absl::Status Unreadable() {
     return MakeError(absl::StatusCode::kInvalidArgument,
                      "the bytes sent are not this method's request, or a string in it is not UTF-8",
@@ -46,6 +55,7 @@ class UnaryInterceptor final : public grpc::experimental::Interceptor {
 
   const std::string path_;
   CallCounter counter_;
+  OpenSpan span_;
   bool unreadable_ = false;
 };
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
+#include "common/observe/tracer.h"
 #include "common/rpc/bytes.h"
 #include "common/rpc/deterministic.h"
 #include "common/rpc/error.h"
@@ -37,6 +38,8 @@ class ServedMethods::Call final : public grpc::ServerGenericBidiReactor {
         definition_(std::move(definition)),
         context_(context),
         counter_(context->method()),
+        trace_(ReadTraceContext(context->client_metadata())),
+        span_(SpanKind::kServer, context->method().substr(1), ChildOf(trace_, RandomSpanId())),
         line_(std::make_shared<Line>(this)) {
     StartRead(&buffer_);
   }
@@ -79,6 +82,8 @@ class ServedMethods::Call final : public grpc::ServerGenericBidiReactor {
   const std::shared_ptr<const Definition> definition_;
   grpc::GenericCallbackServerContext* const context_;
   CallCounter counter_;
+  const TraceContext trace_;
+  OpenSpan span_;
   const std::shared_ptr<Line> line_;
   grpc::ByteBuffer buffer_;  // the request, then the response
 };
@@ -111,12 +116,15 @@ absl::StatusOr<NewSaga> ServedMethods::Call::Read() {
   saga.definition = definition_;
   saga.input = DeterministicBytes(*input);
   saga.input_hash = HexSha256(saga.input);
-  saga.trace = ReadTraceContext(context_->client_metadata());
+  saga.trace = span_.Inside(trace_);
   return saga;
 }
 
 void ServedMethods::Call::End(absl::StatusOr<std::string> answer) {
   counter_.Finish(answer.status().code());
+  if (span_.is_open()) {
+    span_.End(ErrorOf(answer.status()), CallAttributes(context_->method(), static_cast<int>(answer.status().code())));
+  }
   AddPushback(*context_, answer.status());
   if (!answer.ok()) return Finish(ToGrpc(answer.status()));
   buffer_ = ToBuffer(*answer);

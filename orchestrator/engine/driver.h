@@ -65,6 +65,8 @@ class DriverObserver {
   virtual ~DriverObserver() = default;
   virtual void OnStarted(const Saga& saga) = 0;
   virtual void OnFinished(const Saga& saga) = 0;
+  // A saga is driven by this process from now on, as it is stored; nobody hears the answers to the calls that are out.
+  virtual void OnRecovered(const Plan& plan, const Saga& saga) = 0;
   virtual void OnReplied(const Plan& plan, const Replied& reply, bool stale) = 0;
   virtual void OnParked(const Saga& saga, const std::string& step) = 0;
   // The store refuses what was decided for the saga, and takes others: it stands still.

@@ -83,6 +83,9 @@ RANGED_FLAG(int, target_calls_max, 256, 1, 100000, "Calls out to one participant
 RANGED_FLAG(int, target_connections, 1, 1, 16, "HTTP/2 connections to one participant.");
 RANGED_FLAG(int, reply_max_bytes, 64 << 10, 1 << 10, 4 << 20,
             "A participant's reply; a larger one is no answer: the call is repeated, a pivot resolved.");
+RANGED_FLAG(double, trace_ratio, 0.1, 0.0, 1.0,
+            "With --otlp_endpoint: how much of the sagas is traced whose callers have no trace of their own; callers "
+            "that have one decide by its sampled flag.");
 RANGED_FLAG(absl::Duration, call_wait_max, absl::Seconds(30), absl::Milliseconds(1), absl::Minutes(10),
             "How long a call without a deadline waits for its saga.");
 
@@ -131,6 +134,7 @@ absl::StatusOr<Options> OptionsFromFlags() {
                    .channels = absl::GetFlag(FLAGS_target_connections),
                    .reply_bytes_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_reply_max_bytes)),
                    .queue_bytes_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_queue_memory_max_mib)) << 20};
+  options.trace_ratio = absl::GetFlag(FLAGS_trace_ratio);
   options.served = {.wait_max = absl::GetFlag(FLAGS_call_wait_max)};
   options.lease = absl::GetFlag(FLAGS_lease);
   options.retention = absl::GetFlag(FLAGS_retention);

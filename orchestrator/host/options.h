@@ -25,6 +25,7 @@ struct Options {
   DriverOptions driver;
   GrpcParticipantsOptions calls;
   ServedMethodsOptions served;
+  double trace_ratio = 0.0;  // of 0 to 1
   absl::Duration lease;
   absl::Duration retention;
 };

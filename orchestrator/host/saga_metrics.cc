@@ -51,6 +51,8 @@ Metric& Series<Metric>::Of(const std::vector<absl::string_view>& values) {
 
 SagaMetrics::SagaMetrics(prometheus::Registry& registry)
     : started_(Counters(registry, "saga_started_total", "Sagas that were accepted.", {"saga"})),
+      recovered_(Counters(registry, "saga_recovered_total",
+                          "Sagas that went on here after a start, or were taken from another instance.", {"saga"})),
       quarantined_(Counters(registry, "saga_quarantined_total",
                             "Sagas that stand still because the store refuses what was decided for them.", {"saga"})),
       finished_(Counters(registry, "saga_finished_total", "Sagas that ended.", {"saga", "outcome"})),
@@ -77,6 +79,7 @@ SagaMetrics::SagaMetrics(prometheus::Registry& registry)
 
 void SagaMetrics::Declare(const Plan& plan) {
   started_.Of({plan.name});
+  recovered_.Of({plan.name});
   quarantined_.Of({plan.name});
   for (const SagaState end : {SagaState::kCompleted, SagaState::kAborted}) finished_.Of({plan.name, NameOf(end)});
   for (const StepPlan& step : plan.steps) parked_.Of({plan.name, step.name});
@@ -89,6 +92,8 @@ void SagaMetrics::OnFinished(const Saga& saga) {
   duration_.Of({saga.definition, NameOf(saga.state)})
       .Observe(absl::ToDoubleSeconds(saga.update_time - saga.create_time));
 }
+
+void SagaMetrics::OnRecovered(const Plan&, const Saga& saga) { recovered_.Of({saga.definition}).Increment(); }
 
 void SagaMetrics::OnReplied(const Plan& plan, const Replied& reply, bool stale) {
   if (stale) return stale_replies_.Increment();

@@ -40,7 +40,7 @@ class Series {
 };
 
 // Thread-safe.
-class SagaMetrics final : public DriverObserver {
+class SagaMetrics : public DriverObserver {
  public:
   // `registry` must outlive it.
   explicit SagaMetrics(prometheus::Registry& registry);
@@ -51,6 +51,7 @@ class SagaMetrics final : public DriverObserver {
 
   void OnStarted(const Saga& saga) override;
   void OnFinished(const Saga& saga) override;
+  void OnRecovered(const Plan& plan, const Saga& saga) override;
   void OnReplied(const Plan& plan, const Replied& reply, bool stale) override;
   void OnParked(const Saga& saga, const std::string& step) override;
   void OnQuarantined(const Saga& saga) override;
@@ -59,12 +60,12 @@ class SagaMetrics final : public DriverObserver {
   void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) override;
 
  private:
-  Series<prometheus::Counter> started_, quarantined_;  // by saga
-  Series<prometheus::Counter> finished_;               // by saga and outcome
-  Series<prometheus::Histogram> duration_;             // by saga and outcome
-  Series<prometheus::Counter> parked_;                 // by saga and step
-  Series<prometheus::Counter> attempts_;               // by saga, step, phase and result
-  Series<prometheus::Histogram> step_duration_;        // by saga, step and phase
+  Series<prometheus::Counter> started_, recovered_, quarantined_;  // by saga
+  Series<prometheus::Counter> finished_;                           // by saga and outcome
+  Series<prometheus::Histogram> duration_;                         // by saga and outcome
+  Series<prometheus::Counter> parked_;                             // by saga and step
+  Series<prometheus::Counter> attempts_;                           // by saga, step, phase and result
+  Series<prometheus::Histogram> step_duration_;                    // by saga, step and phase
   prometheus::Counter& stale_replies_;
   prometheus::Counter& unreadable_;
   prometheus::Counter& shed_;

@@ -95,6 +95,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
 
   void OnStarted(const Saga&) override {}
   void OnFinished(const Saga&) override {}
+  void OnRecovered(const Plan&, const Saga&) override {}
   void OnReplied(const Plan&, const Replied& reply, bool stale) override {
     if (stale) home_.faults_.tally().Count(Outcome::kStaleReply);
     if (reply.outcome == unwind::Outcome::kFenced) home_.faults_.tally().Count(Outcome::kFenced);

@@ -297,6 +297,7 @@ class CountingObserver final : public DriverObserver {
  public:
   void OnStarted(const Saga&) override { ++started; }
   void OnFinished(const Saga&) override { ++finished; }
+  void OnRecovered(const Plan&, const Saga&) override { ++recovered; }
   void OnReplied(const Plan&, const Replied&, bool is_stale) override { stale += is_stale; }
   void OnParked(const Saga&, const std::string&) override { ++parked; }
   void OnQuarantined(const Saga&) override { ++quarantined; }
@@ -309,6 +310,7 @@ class CountingObserver final : public DriverObserver {
   std::atomic<int> shed = 0;
   std::atomic<int> started = 0;
   std::atomic<int> finished = 0;
+  std::atomic<int> recovered = 0;
   std::atomic<int> stale = 0;
   std::atomic<int> parked = 0;
 };
