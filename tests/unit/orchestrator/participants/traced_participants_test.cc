@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "orchestrator/engine/saga_trace.h"
+#include "tests/support/keeping_tracer.h"
 
 namespace unwind {
 namespace {
@@ -15,15 +16,6 @@ namespace {
 constexpr char kSaga[] = "0192f0c0-d5e9-7abc-8000-000000000001";
 constexpr char kSampled[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 constexpr char kNotSampled[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
-
-class KeepingTracer final : public Tracer {
- public:
-  explicit KeepingTracer(std::vector<Span>& spans) : spans_(spans) {}
-  void Export(Span span) override { spans_.push_back(std::move(span)); }
-
- private:
-  std::vector<Span>& spans_;
-};
 
 class AnsweringParticipants final : public Participants {
  public:
