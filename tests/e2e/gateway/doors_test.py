@@ -108,7 +108,7 @@ class Doors(Case):
                 try:
                     channel.unary_unary(path)(b"", timeout=20)
                 except grpc.RpcError as error:
-                    self.assertEqual(error.details(), "no such method")
+                    self.assertEqual(error.details(), "no such method: see /openapi.json")
                     return error.code()
                 return grpc.StatusCode.OK
 
