@@ -1,32 +1,55 @@
-// unwind_up: the five real processes on loopback, staying until Ctrl-C, with grpcurl lines to paste.
+// unwind_up: the five real processes on loopback, and the REST gateway before them if there is an Envoy, staying until
+// Ctrl-C, with lines to paste.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <set>
+#include <utility>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/time.h"
 #include "common/base/flags.h"
 #include "common/base/stop_signals.h"
 #include "tests/support/cluster.h"
+#include "tests/support/gateway.h"
 #include "tests/support/shop.h"
 
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
 ABSL_FLAG(std::string, store, "sqlite",
           "What the processes keep their databases in: sqlite, or a postgres of their own.");
+ABSL_FLAG(std::string, envoy, "", "The program of Envoy 1.40, for the REST gateway; empty: there is none.");
 ABSL_FLAG(std::string, addresses_file, "", "Where to write the addresses as NAME=host:port lines, once all is up.");
 
 namespace unwind {
 namespace {
 
 constexpr absl::Duration kWatchPause = absl::Milliseconds(200);
-constexpr char kLines[] = R"lines(
-The shop is open. Paste what you like into another terminal (grpcurl: ./run interop installs it into build/tools):
+constexpr char kRestLines[] = R"lines(
+The shop is open. Paste what you like into another terminal. By REST (docs/REST.md):
 
-  # What the orchestrator serves, and what PlaceOrder takes
+  # The shelf; buy a lamp; the same Idempotency-Key again is the same order
+  curl http://{gateway}/api/v1/products
+  KEY=buy-$(date +%s)
+  curl http://{gateway}/api/v1/orders -H "Idempotency-Key: $KEY" -d '{"memberId":"minsu","items":[{"productId":"lamp","quantity":1}],"paymentMethod":"PAYMENT_METHOD_CARD"}'
+  curl 'http://{gateway}/api/v1/orders?memberId=minsu'
+
+  # As an operator: the sagas. As a tester: an empty shop, with all its pieces back
+  curl 'http://{gateway_admin}/api/v1/sagas?pageSize=1'
+  curl -X POST http://{gateway_test}/api/test/reset
+
+By gRPC:
+)lines";
+constexpr char kNoRestLine[] = R"lines(
+The shop is open, without a REST gateway: that needs --envoy=PATH.
+Paste what you like into another terminal:
+)lines";
+constexpr char kLines[] = R"lines(
+  # What the orchestrator serves, and what PlaceOrder takes (./run interop installs grpcurl into build/tools)
   grpcurl -plaintext {orchestrator} list
   grpcurl -plaintext {orchestrator} describe shop.checkout.v1.PlaceOrderRequest
 
@@ -58,22 +81,72 @@ The shop is open. Paste what you like into another terminal (grpcurl: ./run inte
 Ctrl-C ends it.
 )lines";
 
-// The definitions of the project that `folder` is in; empty if it is in none.
-std::string DefinitionsAbove(std::filesystem::path folder) {
+// The project that `folder` is in; empty if it is in none.
+std::filesystem::path ProjectAbove(std::filesystem::path folder) {
   for (; folder.has_relative_path(); folder = folder.parent_path()) {
-    if (std::filesystem::is_directory(folder / "orchestrator/sagas")) return folder / "orchestrator/sagas";
+    if (std::filesystem::is_directory(folder / "orchestrator/sagas")) return folder;
   }
   return "";
 }
 
+// `lines` with each {NAME} replaced by its address among those of `addresses`, lines of NAME=host:port.
+std::string WithAddresses(std::string lines, const std::string& addresses) {
+  for (const absl::string_view line : absl::StrSplit(addresses, '\n', absl::SkipEmpty())) {
+    const std::pair<std::string, std::string> pair = absl::StrSplit(line, absl::MaxSplits('=', 1));
+    lines = absl::StrReplaceAll(lines, {{absl::StrCat("{", pair.first, "}"), pair.second}});
+  }
+  return lines;
+}
+
+std::string AddressesOf(const Cluster& cluster) {
+  std::string addresses;
+  for (Node node : kNodes) absl::StrAppend(&addresses, NodeName(node), "=", cluster.Address(node), "\n");
+  absl::StrAppend(&addresses, "orchestrator_admin=", cluster.AdminAddress(Node::kOrchestrator), "\n");
+  return addresses;
+}
+
+void Announce(Cluster& cluster, const std::string& addresses, bool has_gateway) {
+  std::printf("%s\nDatabases and logs: %s\n", addresses.c_str(), cluster.scratch().c_str());
+  if (PostgresServer* const postgres = cluster.postgres(); postgres != nullptr) {
+    std::printf("PostgreSQL: psql -h %s -p %d -U postgres orchestrator\n", postgres->folder().c_str(),
+                postgres->port());
+  }
+  std::printf("%s%s", WithAddresses(has_gateway ? kRestLines : kNoRestLine, addresses).c_str(),
+              WithAddresses(kLines, addresses).c_str());
+  std::fflush(stdout);
+  if (const std::string file = absl::GetFlag(FLAGS_addresses_file); !file.empty()) {
+    std::ofstream(file + ".new") << addresses;
+    std::rename((file + ".new").c_str(), file.c_str());
+  }
+}
+
+// Until a stop signal; says who ends meanwhile.
+void Watch(Cluster& cluster, GatewayProcess* gateway) {
+  std::set<Node> ended;
+  while (!AwaitStopSignal(kWatchPause)) {
+    for (Node node : kNodes) {
+      if (cluster.Running(node) || !ended.insert(node).second) continue;
+      std::cerr << cluster.Obituary(node, absl::StrCat("ended, with status ", cluster.ExitStatus(node)))
+                << "\nThe others go on until Ctrl-C.\n";
+    }
+    if (gateway == nullptr || gateway->Running()) continue;
+    std::cerr << "the REST gateway ended; its log is " << gateway->log() << "\nThe others go on until Ctrl-C.\n";
+    gateway = nullptr;
+  }
+}
+
 int Main() {
   const std::filesystem::path own_folder = std::filesystem::canonical("/proc/self/exe").parent_path();
-  ClusterOptions options;
-  options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? own_folder.string() : absl::GetFlag(FLAGS_bin_dir);
-  options.definitions = DefinitionsAbove(own_folder);
-  if (options.definitions.empty()) {
+  const std::filesystem::path project = ProjectAbove(own_folder);
+  if (project.empty()) {
     std::cerr << "no folder above " << own_folder << " has orchestrator/sagas: run it where the project built it\n";
     return 1;
+  }
+  ClusterOptions options;
+  options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? own_folder.string() : absl::GetFlag(FLAGS_bin_dir);
+  options.definitions = project / "orchestrator/sagas";
+  for (Node node : {Node::kOrchestrator, Node::kOrder, Node::kStock, Node::kPayment}) {
+    options.extra_flags[node] = {"--enable_reset"};  // its databases are thrown away in the end
   }
   const std::string store = absl::GetFlag(FLAGS_store);
   if (store != "sqlite" && store != "postgres") {
@@ -84,39 +157,21 @@ int Main() {
   const auto started = Cluster::Start(options);
   absl::Status status = started.status();
   if (status.ok()) status = Shop(**started).Restock("lamp", 20, 39000);
+  std::unique_ptr<GatewayProcess> gateway;
+  if (const std::string envoy = absl::GetFlag(FLAGS_envoy); status.ok() && !envoy.empty()) {
+    auto front =
+        GatewayProcess::Start(**started, {.envoy = envoy, .project = project, .files = own_folder.parent_path()});
+    status = front.status();
+    if (front.ok()) gateway = *std::move(front);
+  }
   if (!status.ok()) {
     std::cerr << status.message() << "\n";
     return 1;
   }
-  Cluster& cluster = **started;
-  std::string lines = kLines;
-  std::string addresses;
-  const std::string& admin = cluster.AdminAddress(Node::kOrchestrator);
-  lines = absl::StrReplaceAll(lines, {{"{orchestrator_admin}", admin}});
-  for (Node node : kNodes) {
-    lines = absl::StrReplaceAll(lines, {{absl::StrCat("{", NodeName(node), "}"), cluster.Address(node)}});
-    absl::StrAppend(&addresses, NodeName(node), "=", cluster.Address(node), "\n");
-  }
-  absl::StrAppend(&addresses, "orchestrator_admin=", admin, "\n");
-  std::printf("%s\nDatabases and logs: %s\n", addresses.c_str(), cluster.scratch().c_str());
-  if (PostgresServer* const postgres = cluster.postgres(); postgres != nullptr) {
-    std::printf("PostgreSQL: psql -h %s -p %d -U postgres orchestrator\n", postgres->folder().c_str(),
-                postgres->port());
-  }
-  std::printf("%s", lines.c_str());
-  std::fflush(stdout);
-  if (const std::string file = absl::GetFlag(FLAGS_addresses_file); !file.empty()) {
-    std::ofstream(file + ".new") << addresses;
-    std::rename((file + ".new").c_str(), file.c_str());
-  }
-  std::set<Node> ended;
-  while (!AwaitStopSignal(kWatchPause)) {
-    for (Node node : kNodes) {
-      if (cluster.Running(node) || !ended.insert(node).second) continue;
-      std::cerr << cluster.Obituary(node, absl::StrCat("ended, with status ", cluster.ExitStatus(node)))
-                << "\nThe others go on until Ctrl-C.\n";
-    }
-  }
+  std::string addresses = AddressesOf(**started);
+  if (gateway != nullptr) absl::StrAppend(&addresses, gateway->addresses());
+  Announce(**started, addresses, gateway != nullptr);
+  Watch(**started, gateway.get());
   return 0;
 }
 
@@ -125,6 +180,7 @@ int Main() {
 
 int main(int argc, char** argv) {
   unwind::HoldStopSignals();
-  unwind::ParseFlagsOnly(argc, argv, "Starts the five processes on loopback and stays until Ctrl-C.");
+  unwind::ParseFlagsOnly(
+      argc, argv, "Starts the five processes, and the REST gateway before them, on loopback, and stays until Ctrl-C.");
   return unwind::Main();
 }

@@ -3,13 +3,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "common/rpc/channel.h"
 #include "gmock/gmock.h"
 #include "grpcpp/client_context.h"
 #include "gtest/gtest.h"
 #include "pg/v1/mock_control.grpc.pb.h"
 #include "pg/v1/payment_gateway.grpc.pb.h"
+#include "tests/support/gateway.h"
 #include "tests/support/poll.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
@@ -18,15 +18,6 @@ namespace unwind {
 namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(60);
-
-// The value of `name` among lines of NAME=value.
-std::string ValueOf(const std::string& name, const std::string& lines) {
-  for (const absl::string_view line : absl::StrSplit(lines, '\n')) {
-    const std::pair<std::string, std::string> pair = absl::StrSplit(line, absl::MaxSplits('=', 1));
-    if (pair.first == name) return pair.second;
-  }
-  return "";
-}
 
 TEST(Up, SaysWhichProcessEndedAndGoesOn) {
   const TempDir dir;

@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+"""Starts Envoy with envoy.yaml, its addresses replaced by those of the command line.
+
+The process becomes Envoy, so that a signal reaches it. --run_folder gets what Envoy was started with and, once it serves, a
+file `addresses`: a line NAME=HOST:PORT for each door, also where port 0 was asked for.
+"""
+import argparse
+import json
+import os
+import pathlib
+import sys
+import time
+import urllib.request
+
+FOLDER = pathlib.Path(__file__).resolve().parent
+START_PATIENCE_S = 60
+
+# Option, the address that stands for it in the files, what it is.
+DOORS = (
+    ("listen", "0.0.0.0, port_value: 8080", "where buyers call"),
+    ("admin_listen", "127.0.0.1, port_value: 8081", "where operators call"),
+    ("stats_listen", "127.0.0.1, port_value: 9901", "Envoy's own administration"),
+)
+SERVICES = (
+    ("orchestrator", "orchestrator, port_value: 7000", "the orchestrator's --listen"),
+    ("orchestrator_admin", "orchestrator, port_value: 7001", "its --admin_listen"),
+    ("order_svc", "order-svc, port_value: 7000", "order_svc"),
+    ("stock_svc", "stock-svc, port_value: 7000", "stock_svc"),
+    ("payment_svc", "payment-svc, port_value: 7000", "payment_svc"),
+)
+TEST = (
+    ("test_listen", "127.0.0.1, port_value: 8082", "the test routes, which there are only if this is given"),
+    ("mock_pg", "mock-pg, port_value: 7000", "mock_pg; with --test_listen only"),
+)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
+    parser.add_argument("--envoy", required=True, help="the program, 1.40")
+    parser.add_argument("--files", required=True, help="folder of unwind.protoset and the OpenAPI documents")
+    parser.add_argument("--run_folder", required=True, help="folder to write to")
+    parser.add_argument("--mode", default="serve", choices=("serve", "validate"), help="validate: check and end")
+    for name, given, what in DOORS + SERVICES:
+        parser.add_argument("--" + name, metavar="HOST:PORT", help=f"{what}; without it {host_port(given)}")
+    for name, _, what in TEST:
+        parser.add_argument("--" + name, metavar="HOST:PORT", help=what)
+    return parser.parse_args()
+
+
+def host_port(given):
+    return given.replace(", port_value: ", ":")
+
+
+def replaced(text, options, names):
+    """`text` with the address of each option that was given."""
+    for name, standing, _ in names:
+        value = getattr(options, name)
+        if value is None:
+            continue
+        host, colon, port = value.rpartition(":")
+        if not colon or not host or not port.isdigit() or int(port) > 65535:
+            sys.exit(f"start.py: --{name}={value} is not HOST:PORT")
+        old = f"address: {standing} }}"
+        if text.count(old) != 1:
+            sys.exit(f"start.py: '{old}' must stand once in the file, for --{name}")
+        text = text.replace(old, f"address: {json.dumps(host.strip('[]'))}, port_value: {port} }}")
+    return text
+
+
+def written(options):
+    """Writes what Envoy is started with into the run folder; its arguments."""
+    folder = pathlib.Path(options.run_folder).resolve()
+    main = replaced((FOLDER / "envoy.yaml").read_text(), options, DOORS + SERVICES)
+    (folder / "envoy.yaml").write_text(main)
+    call = [options.envoy, "--disable-hot-restart", "--mode", options.mode, "--config-path", str(folder / "envoy.yaml")]
+    if options.test_listen is not None:
+        # Envoy merges it into the file: lists grow.
+        call += ["--config-yaml", replaced((FOLDER / "test_routes.yaml").read_text(), options, TEST)]
+    return call + ["--log-level", "warn", "--admin-address-path", str(folder / "stats_address")]
+
+
+def doors(stats_address):
+    """NAME=HOST:PORT of every listener, and of Envoy's own."""
+    with urllib.request.urlopen(f"http://{stats_address}/listeners?format=json", timeout=5) as answer:
+        listeners = json.load(answer)["listener_statuses"]
+    lines = [f"gateway_stats={stats_address}"]
+    for listener in listeners:
+        address = listener["local_address"]["socket_address"]
+        lines.append(f"{listener['name']}={address['address']}:{address['port_value']}")
+    return lines
+
+
+def tell_addresses(folder, envoy):
+    """Writes `addresses` once Envoy serves; gives up when it has ended."""
+    for _ in range(START_PATIENCE_S * 20):
+        time.sleep(0.05)
+        if not os.path.exists(f"/proc/{envoy}"):
+            return
+        try:
+            stats_address = (folder / "stats_address").read_text().strip()
+            urllib.request.urlopen(f"http://{stats_address}/ready", timeout=5).close()
+            lines = doors(stats_address)
+        except (OSError, ValueError, KeyError):
+            continue
+        (folder / "addresses.new").write_text("\n".join(lines) + "\n")
+        (folder / "addresses.new").rename(folder / "addresses")
+        return
+
+
+def main():
+    options = arguments()
+    if not os.access(options.envoy, os.X_OK):
+        sys.exit(f"start.py: --envoy={options.envoy} is not a program")
+    call = written(options)
+    folder = pathlib.Path(options.run_folder).resolve()
+    for stale in ("stats_address", "addresses"):
+        (folder / stale).unlink(missing_ok=True)
+    call[0] = str(pathlib.Path(options.envoy).resolve())
+    os.chdir(options.files)
+    envoy = os.getpid()
+    if options.mode == "serve":
+        # Twice, so that the one who waits is no child of Envoy, which would not look after it.
+        middle = os.fork()
+        if middle == 0:
+            if os.fork() == 0:
+                tell_addresses(folder, envoy)
+            os._exit(0)
+        os.waitpid(middle, 0)
+    os.execv(call[0], call)
+
+
+if __name__ == "__main__":
+    main()

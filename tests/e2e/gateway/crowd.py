@@ -1,0 +1,72 @@
+"""Many buyers at once by REST, each on a connection of its own."""
+import asyncio
+import collections
+import json
+import time
+
+import shop as front
+
+AGAIN = ("SAGA_RUNNING", "OVERLOADED", "SERVICE_UNREACHABLE", "GATEWAY_TIMEOUT", "STORE_UNAVAILABLE")
+PAUSE_S = 0.2
+
+Bought = collections.namedtuple("Bought", "outcome order seconds calls")
+
+
+async def post(address, path, body, headers):
+    """Status and JSON of one request."""
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        text = json.dumps(body)
+        lines = [f"POST {path} HTTP/1.1", f"Host: {address}", f"Content-Length: {len(text)}", "Connection: close",
+                 *[f"{name}: {value}" for name, value in headers.items()]]
+        writer.write(("\r\n".join(lines) + "\r\n\r\n" + text).encode())
+        head, _, answer = (await reader.read()).partition(b"\r\n\r\n")
+        return int(head.split(b" ", 2)[1]), json.loads(answer)
+    finally:
+        writer.close()
+
+
+def reason_of(answer):
+    """PAID, or the reason of the refusal."""
+    if "state" in answer:
+        return "PAID"
+    return next((each["reason"] for each in answer["details"] if "reason" in each), answer["message"])
+
+
+async def buy(address, product, member, start, patience_s):
+    """One order, asked for under one key until its outcome is known."""
+    await start.wait()
+    began = time.monotonic()
+    for calls in range(1, 1000):
+        try:
+            _, answer = await post(address, "/api/v1/orders", front.order_of(product, member=member),
+                                   {"Idempotency-Key": f"{product}-{member}"})
+            outcome = reason_of(answer)
+        except (OSError, IndexError, ValueError) as error:
+            outcome, answer = f"no answer: {error}", {}
+        seconds = time.monotonic() - began
+        if not outcome.startswith("no answer") and outcome not in AGAIN or seconds > patience_s:
+            return Bought(outcome, answer.get("orderId"), seconds, calls)
+        await asyncio.sleep(PAUSE_S)
+
+
+async def all_of(address, product, members, patience_s):
+    start = asyncio.Event()
+    buyers = [asyncio.create_task(buy(address, product, f"m{i}", start, patience_s)) for i in range(members)]
+    await asyncio.sleep(0)
+    start.set()
+    return await asyncio.gather(*buyers)
+
+
+def rush(address, product, members, patience_s):
+    """What became of `members` who want a piece of `product` at the same moment."""
+    return asyncio.run(all_of(address, product, members, patience_s))
+
+
+def counts(bought):
+    return dict(collections.Counter(each.outcome for each in bought))
+
+
+def percentile(bought, share):
+    return sorted(each.seconds for each in bought)[min(len(bought) - 1, int(share * len(bought)))]

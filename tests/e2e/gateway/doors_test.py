@@ -1,0 +1,219 @@
+"""What the gateway lets through its doors, what it refuses, and in which words; the services are stood in for."""
+import json
+import re
+import socket
+import unittest
+
+import grpc
+
+import echo
+import shop as front
+
+WITH_HEADER = {"X-Requested-With": "doors_test"}
+gateway = None
+
+
+def setUpModule():
+    global gateway
+    gateway = echo.Gateway()
+
+
+def tearDownModule():
+    gateway.stop()
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        gateway.echo.calls.clear()
+
+    def refused(self, answer, status, code, reason):
+        """The answer is the gateway's own, and no service was called."""
+        self.assertEqual(answer.status, status, answer.text)
+        self.assertEqual(answer.headers["content-type"], "application/json")
+        body = json.loads(answer.text)
+        self.assertEqual(body["code"], code)
+        self.assertEqual(body["details"], [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason,
+                                            "domain": "gateway.unwind"}])
+        self.assertNotEqual(body["message"], "")
+        self.assertEqual(gateway.echo.calls, [])
+
+
+class Headers(Case):
+    def passed(self, headers, path="/api/v1/products/lamp"):
+        answer = gateway.rest("GET", path, headers=headers)
+        self.assertEqual(answer.status, 200, answer.text)
+        [(_, metadata)] = gateway.echo.calls
+        return metadata
+
+    def test_what_only_the_inside_may_say_is_removed(self):
+        metadata = self.passed({"Saga-Id": "s", "saga-step": "charge", "SAGA-ISSUED-AT": "1", "X-Member-Id": "mina",
+                                "x-anything-bin": "!!!"})
+        self.assertEqual([name for name in metadata if re.search("^saga-|-bin$|member", name)], [])
+
+    def test_keys_and_traces_are_passed_on(self):
+        sent = {"idempotency-key": '"k-1"', "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                "tracestate": "a=b", "baggage": "c=d"}
+        self.assertEqual(self.passed(sent).items() & sent.items(), sent.items())
+
+    def test_nobody_outside_sets_a_timeout(self):
+        gateway.echo.pause_s = 0.2
+        self.addCleanup(setattr, gateway.echo, "pause_s", 0.0)
+        self.passed({"x-envoy-upstream-rq-timeout-ms": "1"})
+
+    def test_too_large_or_too_many(self):
+        self.refused(gateway.rest("GET", "/api/v1/products", headers={"x-large": "x" * 13000}), 431, 3,
+                     "METADATA_TOO_LARGE")
+        many = {f"x-{i}": "1" for i in range(65)}
+        self.refused(gateway.rest("GET", "/api/v1/products", headers=many), 431, 3, "METADATA_TOO_LARGE")
+
+    def test_the_largest_that_pass_do_not_reach_the_services_limit(self):
+        metadata = self.passed({"x-large": "x" * 11000, **{f"x-{i}": "1" for i in range(40)}})
+        self.assertLess(sum(len(name) + len(value) + 32 for name, value in metadata.items()), 16384)
+
+
+class Bodies(Case):
+    def post(self, body):
+        return gateway.rest("POST", "/api/v1/orders", body)
+
+    def test_of_bad_json(self):
+        for body in ('{"memberId":', "[]", "{} {}", '{"memberId":["mina"]}', '{"memberId":7}', '{"items":[{"quantity":1.5}]}',
+                     '{"paymentMethod":"CASH"}', '{"memberId":"\\ud800x"}', b'{"memberId":"\xff\xfe"}'):
+            with self.subTest(body):
+                self.refused(self.post(body), 400, 3, "INVALID_REQUEST")
+
+    def test_too_large(self):
+        self.refused(self.post({"requestId": "x" * 262144}), 413, 3, "MESSAGE_TOO_LARGE")
+
+    def test_a_field_that_nobody_knows_is_ignored(self):
+        self.assertEqual(self.post({"coupon": "none such"}).status, 200)
+
+    def test_a_parameter_that_nobody_knows_is_refused(self):
+        self.refused(gateway.rest("GET", "/api/v1/products?page=2"), 400, 3, "INVALID_REQUEST")
+        self.refused(gateway.rest("GET", "/api/v1/products?pageSize=two"), 400, 3, "INVALID_REQUEST")
+
+
+    def test_a_large_answer_is_whole_and_one_beyond_the_limit_is_none(self):
+        self.addCleanup(setattr, gateway.echo, "reply", b"")
+        order = b"\x0a\xeb\x07\x12\xe8\x07" + b"m" * 1000  # of which its member_id is known, of 1,000 bytes
+        gateway.echo.reply = order * 10000
+        answer = gateway.rest("GET", "/api/v1/orders")
+        self.assertEqual((answer.status, len(json.loads(answer.text)["orders"])), (200, 10000))
+        gateway.echo.reply = order * 20000
+        gateway.echo.calls.clear()
+        answer = gateway.rest("GET", "/api/v1/orders")
+        self.assertEqual((answer.status, json.loads(answer.text)["details"][0]["reason"]), (500, "GATEWAY_FAILED"))
+
+
+class Doors(Case):
+    def test_what_is_not_for_buyers_is_not_there(self):
+        for path in ("/api/v1/sagas", "/api/v1/nothing", "/"):
+            with self.subTest(path):
+                self.refused(gateway.rest("GET", path), 404, 5, "NO_SUCH_ROUTE")
+        for path in ("/api/test/reset", "/api/v1/payments/process", "/api/v1/sagas/s:cancel"):
+            with self.subTest(path):
+                self.refused(gateway.rest("POST", path, {}), 404, 5, "NO_SUCH_ROUTE")
+        self.refused(gateway.rest("DELETE", "/api/v1/products"), 404, 5, "NO_SUCH_ROUTE")
+        self.refused(gateway.rest("POST", "/shop.order.v1.OrderService/GetOrder", {}), 404, 5, "NO_SUCH_ROUTE")
+
+    def test_by_grpc_there_are_the_same_methods(self):
+        with grpc.insecure_channel(gateway.addresses["gateway"]) as channel:
+            def code(path):
+                try:
+                    channel.unary_unary(path)(b"", timeout=20)
+                except grpc.RpcError as error:
+                    self.assertEqual(error.details(), "no such method: see /openapi.json")
+                    return error.code()
+                return grpc.StatusCode.OK
+
+            self.assertEqual(code("/shop.order.v1.OrderService/GetOrder"), grpc.StatusCode.OK)
+            for path in ("/shop.order.v1.OrderService/ResetOrders", "/shop.payment.v1.PaymentService/Charge",
+                         "/saga.v1.SagaService/CancelSaga", "/pg.v1.MockControl/Reset", "/grpc.health.v1.Health/Check"):
+                self.assertEqual(code(path), grpc.StatusCode.UNIMPLEMENTED, path)
+
+    def test_operators_see_sagas_alone(self):
+        self.assertEqual(gateway.rest("GET", "/api/v1/sagas", door="gateway_admin").status, 200)
+        gateway.echo.calls.clear()
+        self.refused(gateway.rest("GET", "/api/v1/orders", door="gateway_admin"), 404, 5, "NO_SUCH_ROUTE")
+
+
+class Browsers(Case):
+    """A page of another site must not act with the rights of who looks at it."""
+
+    def operate(self, headers, method="POST", path="/api/v1/sagas/s:cancel"):
+        return gateway.rest(method, path, {} if method == "POST" else None, headers, "gateway_admin")
+
+    def test_what_changes_something_needs_a_header_that_is_not_granted(self):
+        self.refused(self.operate({}), 403, 7, "FOREIGN_ORIGIN")
+        self.refused(self.operate({"Content-Type": "text/plain"}), 403, 7, "FOREIGN_ORIGIN")
+        self.assertEqual(self.operate(WITH_HEADER).status, 200)
+
+    def test_no_other_origin_is_heard(self):
+        own = gateway.addresses["gateway_admin"]
+        for origin in ("http://evil.example", "http://localhost:1", f"http://{own}.evil.example", "null"):
+            with self.subTest(origin):
+                self.refused(self.operate({**WITH_HEADER, "Origin": origin}), 403, 7, "FOREIGN_ORIGIN")
+                self.refused(self.operate({"Origin": origin}, "GET", "/api/v1/sagas"), 403, 7, "FOREIGN_ORIGIN")
+        self.assertEqual(self.operate({**WITH_HEADER, "Origin": f"http://{own}"}).status, 200)
+
+    def test_a_name_that_someone_elses_page_has_is_not_ours(self):
+        self.refused(self.operate({"Host": "evil.example"}, "GET", "/api/v1/sagas"), 403, 7, "FOREIGN_ORIGIN")
+
+    def test_operators_grant_nothing(self):
+        asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST",
+                 "Access-Control-Request-Headers": "x-requested-with"}
+        answer = self.operate(asked, "OPTIONS")
+        self.assertEqual(answer.status, 403)
+        self.assertIsNone(answer.headers["access-control-allow-origin"])
+
+    def test_buyers_pages_may_order_from_the_origins_of_the_file(self):
+        asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "idempotency-key"}
+        for origin, granted in (("http://localhost:3000", "http://localhost:3000"), ("http://evil.example", None)):
+            preflight = gateway.rest("OPTIONS", "/api/v1/orders", headers={**asked, "Origin": origin})
+            self.assertEqual(preflight.headers["access-control-allow-origin"], granted)
+            answer = gateway.rest("POST", "/api/v1/orders", {}, {"Origin": origin})
+            self.assertEqual(answer.headers["access-control-allow-origin"], granted)
+        refused = gateway.rest("POST", "/api/v1/orders", "[", {"Origin": "http://localhost:3000"})
+        self.assertEqual(refused.headers["access-control-allow-origin"], "http://localhost:3000")
+
+
+class OwnAnswers(Case):
+    def test_who_sends_slowly_is_told_so(self):
+        host, _, port = gateway.addresses["gateway"].rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=front.CALL_PATIENCE_S) as slow:
+            slow.sendall(b"POST /api/v1/orders HTTP/1.1\r\nHost: x\r\n")
+            answer = b"".join(iter(lambda: slow.recv(65536), b""))
+        self.assertIn(b" 408 ", answer.split(b"\r\n", 1)[0])
+        self.assertIn(b"REQUEST_TIMEOUT", answer)
+
+    def test_its_own_timeout_is_told_from_a_payments(self):
+        hasty = echo.Gateway(lambda text: text.replace("timeout: 45s", "timeout: 0.3s"))
+        self.addCleanup(hasty.stop)
+        hasty.echo.pause_s = 2.0
+        self.refused(hasty.rest("POST", "/api/v1/orders", {}), 504, 4, "GATEWAY_TIMEOUT")
+
+    def test_a_service_that_is_away(self):
+        lonely = echo.Gateway()
+        self.addCleanup(lonely.stop)
+        lonely.echo.stop()
+        self.refused(lonely.rest("GET", "/api/v1/products"), 503, 14, "SERVICE_UNREACHABLE")
+
+    def test_too_many_requests(self):
+        few = echo.Gateway(lambda text: text.replace("max_tokens: 5000, tokens_per_fill: 1000",
+                                                     "max_tokens: 2, tokens_per_fill: 1"))
+        self.addCleanup(few.stop)
+        answers = [few.rest("GET", "/api/v1/products") for _ in range(8)]
+        self.assertEqual(answers[0].status, 200)
+        refused = [answer for answer in answers if answer.status != 200]
+        self.refused(refused[0], 429, 8, "OVERLOADED")
+        self.assertEqual(refused[0].headers["retry-after"], "1")
+
+    def test_the_log_has_a_json_line_a_request_without_what_was_asked_for(self):
+        gateway.rest("GET", "/api/v1/orders?memberId=log-test", headers={"x-request-id": "of-the-caller"})
+        front.eventually(lambda: "/shop.order.v1.OrderService/ListOrders" in gateway.log.read_text())
+        self.assertNotIn("log-test", gateway.log.read_text())
+        line = json.loads([each for each in gateway.log.read_text().splitlines() if "ListOrders" in each][-1])
+        self.assertEqual((line["status"], line["grpc_status"], line["door"]), (200, 0, "gateway"))
+
+
+if __name__ == "__main__":
+    front.main()

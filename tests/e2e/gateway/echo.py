@@ -1,0 +1,78 @@
+"""A stand-in for every service behind the gateway: it keeps what reaches it, and answers each call with the same bytes."""
+import concurrent.futures
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import time
+
+import grpc
+
+import shop as front
+
+HEALTH = "/grpc.health.v1.Health/Check"
+SERVING = b"\x08\x01"
+METADATA_MAX_BYTES = 65536  # as the services take it in, to refuse what is above 16 KiB
+SERVICES = ("orchestrator", "orchestrator_admin", "order_svc", "stock_svc", "payment_svc")
+
+
+class Echo(grpc.GenericRpcHandler):
+    def __init__(self):
+        self.calls = []  # method and metadata of each, health checks apart
+        self.pause_s = 0.0
+        self.reply = b""
+        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(8),
+                                  options=[("grpc.max_metadata_size", METADATA_MAX_BYTES)])
+        self.server.add_generic_rpc_handlers((self,))
+        self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        self.server.start()
+
+    def service(self, handler_call_details):
+        method = handler_call_details.method
+
+        def answer(_, context):
+            if method == HEALTH:
+                return SERVING
+            self.calls.append((method, dict(context.invocation_metadata())))
+            time.sleep(self.pause_s)
+            return self.reply
+
+        return grpc.unary_unary_rpc_method_handler(answer)
+
+    def stop(self):
+        self.server.stop(0).wait()
+
+
+class Gateway:
+    """Envoy before one Echo; `change` may rewrite the text of envoy.yaml first."""
+
+    def __init__(self, change=lambda text: text, arguments=()):
+        self.echo = Echo()
+        self.folder = tempfile.TemporaryDirectory(prefix="unwind-gateway-")
+        folder = pathlib.Path(self.folder.name)
+        for name in ("start.py", "envoy.yaml", "test_routes.yaml"):
+            shutil.copy(front.PROJECT / "gateway" / name, folder / name)
+        run = folder / "run"
+        run.mkdir()
+        (folder / "envoy.yaml").write_text(change((folder / "envoy.yaml").read_text()))
+        self.log = folder / "log"
+        doors = [f"--{door}=127.0.0.1:0" for door in ("listen", "admin_listen", "stats_listen")]
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [folder / "start.py", f"--envoy={front.envoy()}", f"--files={front.FILES}", f"--run_folder={run}", *doors,
+                 *[f"--{name}={self.echo.address}" for name in SERVICES], *arguments],
+                stdout=log, stderr=subprocess.STDOUT)
+        try:
+            self.addresses = front.await_file(run / "addresses", self.process, self.log)
+        except AssertionError:
+            self.stop()
+            raise
+
+    def rest(self, method, path, body=None, headers=None, door="gateway"):
+        return front.call(self.addresses[door], method, path, body, headers)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.echo.stop()
+        self.folder.cleanup()

@@ -1,0 +1,159 @@
+"""The shop as ./run up starts it, with the REST gateway before it, and how to call it by REST and by gRPC."""
+import collections
+import http.client
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+
+PROJECT = pathlib.Path(__file__).resolve().parents[3]
+BIN = pathlib.Path(os.environ.get("UNWIND_BIN_DIR", PROJECT / "build/dev/bin"))
+FILES = BIN.parent
+START_PATIENCE_S = 90
+CALL_PATIENCE_S = 60
+ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+Answer = collections.namedtuple("Answer", "status headers text")
+
+
+def envoy():
+    """The program: of the environment, else the one that ./run has installed. None: there is none."""
+    given = os.environ.get("UNWIND_ENVOY")
+    if given:
+        return given
+    installed = sorted((PROJECT / "build/tools").glob("envoy-*"))
+    return str(installed[-1]) if installed else None
+
+
+def read_addresses(file):
+    return dict(line.split("=", 1) for line in file.read_text().splitlines())
+
+
+def await_file(file, process, log):
+    """The addresses in `file` once it is there; fails with the log if the process ends before."""
+    for _ in range(START_PATIENCE_S * 20):
+        if file.exists():
+            return read_addresses(file)
+        if process.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise AssertionError(f"{process.args[0]} did not start: {log.read_text()}")
+
+
+def call(address, method, path, body=None, headers=None):
+    """One request on a connection of its own; `body` is text, bytes, or something to be written as JSON."""
+    if body is not None and not isinstance(body, (str, bytes)):
+        body = json.dumps(body)
+    connection = http.client.HTTPConnection(address, timeout=CALL_PATIENCE_S)
+    try:
+        connection.request(method, path, body, headers or {})
+        answer = connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read().decode())
+    finally:
+        connection.close()
+
+
+def eventually(holds):
+    """Returns once `holds()`; fails if it never does."""
+    end = time.monotonic() + CALL_PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.02)
+
+
+def without_ids(text):
+    """`text` with each id that the orchestrator chose replaced by ID."""
+    return ID.sub("ID", text)
+
+
+class Protos:
+    """The messages of unwind.protoset."""
+
+    def __init__(self):
+        self.files = descriptor_pb2.FileDescriptorSet.FromString((FILES / "unwind.protoset").read_bytes())
+        self.pool = descriptor_pool.DescriptorPool()
+        for file in self.files.file:
+            self.pool.Add(file)
+        self.factory = message_factory.MessageFactory(self.pool)
+
+    def method(self, path):
+        service, _, name = path.strip("/").rpartition("/")
+        return self.pool.FindServiceByName(service).methods_by_name[name]
+
+    def call(self, address, path, request, metadata=()):
+        """The answer of a gRPC call as JSON would have it."""
+        method = self.method(path)
+        message = json_format.ParseDict(request, self.factory.GetPrototype(method.input_type)())
+        answer_type = self.factory.GetPrototype(method.output_type)
+        with grpc.insecure_channel(address) as channel:
+            stub = channel.unary_unary(path, lambda m: m.SerializeToString(), answer_type.FromString)
+            answer = stub(message, metadata=metadata, timeout=CALL_PATIENCE_S)
+        return json_format.MessageToDict(answer, including_default_value_fields=True, descriptor_pool=self.pool)
+
+
+class Shop:
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="unwind-gateway-")
+        folder = pathlib.Path(self.folder.name)
+        self.log = folder / "log"
+        addresses = folder / "addresses"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [BIN / "unwind_up", f"--addresses_file={addresses}", f"--envoy={envoy()}"],
+                stdout=log, stderr=subprocess.STDOUT)
+        try:
+            self.addresses = await_file(addresses, self.process, self.log)
+        except AssertionError:
+            self.stop()
+            raise
+        self.protos = Protos()
+        self.scratch = pathlib.Path(re.search(r"^Databases and logs: (.*)$", self.log.read_text(), re.M).group(1))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+        self.folder.cleanup()
+
+    def rest(self, method, path, body=None, headers=None, door="gateway"):
+        return call(self.addresses[door], method, path, body, headers)
+
+    def rpc(self, node, path, request, metadata=()):
+        return self.protos.call(self.addresses[node], path, request, metadata)
+
+    def scenario(self, **faults):
+        self.rpc("mock_pg", "/pg.v1.MockControl/SetScenario", {"scenario": faults})
+
+    def restock(self, product, pieces, price=1000):
+        self.rpc("stock_svc", "/shop.stock.v1.StockService/Restock",
+                 {"product_id": product, "quantity": pieces, "price": {"minor_units": price, "currency_code": "KRW"}},
+                 [("idempotency-key", f"stock-{product}")])
+
+    def order(self, key, product, quantity=1, member="mina"):
+        """The answer of an order by REST."""
+        return self.rest("POST", "/api/v1/orders", order_of(product, quantity, member), {"Idempotency-Key": key})
+
+    def audit(self):
+        """What the books say; the second is whether all rules hold."""
+        done = subprocess.run([BIN / "unwind_audit", f"--folder={self.scratch}"], capture_output=True, text=True)
+        return done.stdout + done.stderr, done.returncode == 0
+
+
+def order_of(product, quantity=1, member="mina"):
+    return {"memberId": member, "items": [{"productId": product, "quantity": quantity}],
+            "paymentMethod": "PAYMENT_METHOD_CARD"}
+
+
+def main():
+    """Runs the tests of a module; 77, which ctest takes for skipped, where there is no Envoy."""
+    if envoy() is None:
+        print("skipped: there is no Envoy in build/tools (./run up installs it), and UNWIND_ENVOY names none")
+        sys.exit(77)
+    unittest.main(verbosity=2)

@@ -1,0 +1,55 @@
+#include "tests/support/gateway.h"
+
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/base/status_macros.h"
+#include "tests/support/poll.h"
+
+namespace unwind {
+namespace {
+
+constexpr absl::Duration kStartPatience = absl::Seconds(60);
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GatewayProcess>> GatewayProcess::Start(const Cluster& cluster,
+                                                                      const GatewayOptions& options) {
+  const std::string folder = absl::StrCat(cluster.scratch(), "/gateway");
+  std::error_code failed;
+  std::filesystem::create_directory(folder, failed);
+  if (failed) return absl::PermissionDeniedError(absl::StrCat("cannot make ", folder, ": ", failed.message()));
+  std::vector<std::string> arguments = {
+      "/usr/bin/python3",
+      absl::StrCat(options.project, "/gateway/start.py"),
+      absl::StrCat("--envoy=", options.envoy),
+      absl::StrCat("--files=", options.files),
+      absl::StrCat("--run_folder=", folder),
+      absl::StrCat("--orchestrator_admin=", cluster.AdminAddress(Node::kOrchestrator))};
+  for (const char* door : {"listen", "admin_listen", "test_listen", "stats_listen"}) {
+    arguments.push_back(absl::StrCat("--", door, "=127.0.0.1:0"));
+  }
+  for (Node node : kNodes) arguments.push_back(absl::StrCat("--", NodeName(node), "=", cluster.Address(node)));
+  std::string log = absl::StrCat(folder, "/log");
+  ASSIGN_OR_RETURN(std::unique_ptr<Process> process, Process::Start(arguments, log));
+  const std::string file = absl::StrCat(folder, "/addresses");
+  Eventually(kStartPatience, [&] { return std::filesystem::exists(file) || !process->Running(); });
+  std::string addresses = ContentsOf(file);
+  if (addresses.empty()) {
+    return absl::UnavailableError(absl::StrCat("the REST gateway did not start: ", ContentsOf(log)));
+  }
+  return std::unique_ptr<GatewayProcess>(new GatewayProcess(std::move(process), std::move(addresses), std::move(log)));
+}
+
+std::string ValueOf(const std::string& name, const std::string& lines) {
+  for (const absl::string_view line : absl::StrSplit(lines, '\n')) {
+    const std::pair<std::string, std::string> pair = absl::StrSplit(line, absl::MaxSplits('=', 1));
+    if (pair.first == name) return pair.second;
+  }
+  return "";
+}
+
+}  // namespace unwind
