@@ -5,12 +5,12 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/limits.h"
 #include "common/rpc/reflection.h"
 #include "google/rpc/error_details.pb.h"
 #include "grpc/health/v1/health.pb.h"
 #include "grpcpp/health_check_service_interface.h"
-#include "grpcpp/security/server_credentials.h"
 
 ABSL_FLAG(bool, reflection, true, "Whether to serve reflection, so that grpcurl needs no proto files.");
 
@@ -65,7 +65,7 @@ absl::Status Port::Serve(const PortServices& services, std::size_t connections_m
   interceptors.push_back(NewCallInterceptors(streams_));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, ServerCredentials());
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) return absl::InternalError("gRPC did not start its server; its log says why");
   SetServing(false);

@@ -47,6 +47,7 @@ class Port {
   ~Port() { Drain(absl::ZeroDuration()); }
 
   int number() const { return listener_->port(); }
+  bool is_loopback() const { return listener_->is_loopback(); }
 
   // Answers calls, with at most `connections_max` connections open. Health is NOT_SERVING. Call once.
   absl::Status Serve(const PortServices& services, std::size_t connections_max);

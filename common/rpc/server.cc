@@ -17,6 +17,7 @@
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/base/stop_signals.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/limits.h"
 #include "google/protobuf/stubs/logging.h"
 
@@ -75,6 +76,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const std::string& admin_
   if (!admin_listen.empty()) {
     ASSIGN_OR_RETURN(server->admin_, Port::Listen(admin_listen, "admin_listen"));
   }
+  RETURN_IF_ERROR(Transport::CheckReach(server->Reachable(admin_listen)));
   ASSIGN_OR_RETURN(server->metrics_, MetricsServer::Start());
   return server;
 }
@@ -146,6 +148,14 @@ std::vector<Port*> Server::Ports() const {
   if (main_ != nullptr) ports.push_back(main_.get());
   if (admin_ != nullptr) ports.push_back(admin_.get());
   return ports;
+}
+
+// The gRPC ports that are not on loopback, by their flags.
+std::vector<std::string> Server::Reachable(const std::string& admin_listen) const {
+  std::vector<std::string> flags;
+  if (!main_->is_loopback()) flags.push_back(absl::StrCat("--listen=", absl::GetFlag(FLAGS_listen)));
+  if (admin_ != nullptr && !admin_->is_loopback()) flags.push_back(absl::StrCat("--admin_listen=", admin_listen));
+  return flags;
 }
 
 // Whole or not at all: a reader never sees half a number.

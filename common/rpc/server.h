@@ -28,7 +28,8 @@ class Server {
   static constexpr absl::Duration kStopMax = absl::Seconds(3);
 
   // Listens on --listen, on `admin_listen` (empty: there is no admin port) and on --metrics_listen. Callers wait until
-  // Serve. An address that cannot be had: one sentence that names the flag (--admin_listen for the second).
+  // Serve. An address that cannot be had, or where plaintext must not be served (Transport::CheckReach): one sentence
+  // that names the flag (--admin_listen for the second).
   static absl::StatusOr<std::unique_ptr<Server>> Listen(const std::string& admin_listen = "");
   ~Server();
 
@@ -62,6 +63,7 @@ class Server {
  private:
   Server() = default;
   std::vector<Port*> Ports() const;
+  std::vector<std::string> Reachable(const std::string& admin_listen) const;
   absl::Status WritePortFile() const;
 
   std::unique_ptr<Port> main_;
