@@ -156,7 +156,7 @@ TEST_F(Tls, ABadServerIsNotCalledAndTheLogSaysWhy) {
   CertificateFor expired = Service("stock_svc");
   expired.ends = -absl::Seconds(1);
   const Certificate revoked = authority().Issue(Service("stock_svc"));
-  const std::string product = NewProduct(10);
+  const std::string product = NewProduct(10000);
   for (const auto& [reason, certificate] :
        std::vector<std::pair<std::string, Certificate>>{{"wrong_host", authority().Issue(elsewhere)},
                                                         {"expired", authority().Issue(expired)},
@@ -167,10 +167,9 @@ TEST_F(Tls, ABadServerIsNotCalledAndTheLogSaysWhy) {
     }
     Change({Node::kStock}, [&] { Write(Node::kStock, certificate); });
     const std::string said = absl::StrCat("\"peer\":\"server\",\"reason\":\"", reason, "\"");
-    const auto order = Shop::Order("mina", product);
-    EXPECT_TRUE(Eventually(kPatience,
+    EXPECT_TRUE(Eventually(absl::Seconds(20),
                            [&] {
-                             shop_.Begin(order, absl::Seconds(1))->Wait();
+                             shop_.Begin(Shop::Order("mina", product), absl::Seconds(1))->Wait();
                              return absl::StrContains(Log(Node::kOrchestrator), said);
                            }))
         << reason << "\n"
