@@ -93,13 +93,13 @@ std::string TextOf(const grpc::string_ref& text) { return std::string(text.data(
 // certificate.
 class PeerVerifier final : public grpc::experimental::ExternalCertificateVerifier {
  public:
-  PeerVerifier(PeerRole peer, std::shared_ptr<const CurrentTls> current) : peer_(peer), current_(std::move(current)) {}
+  PeerVerifier(PeerRole peer, std::shared_ptr<PeerTrust> trust) : peer_(peer), trust_(std::move(trust)) {}
 
   bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request, std::function<void(grpc::Status)>,
               grpc::Status* result) override {
     const std::string host = TextOf(request->target_name());
     const auto refusal =
-        current_->Get()->CheckPeer(peer_, TextOf(request->peer_cert()), TextOf(request->peer_cert_full_chain()), host);
+        trust_->Check(peer_, TextOf(request->peer_cert()), TextOf(request->peer_cert_full_chain()), host);
     if (refusal == nullptr) {
       *result = grpc::Status::OK;
       return true;
@@ -120,11 +120,11 @@ class PeerVerifier final : public grpc::experimental::ExternalCertificateVerifie
 
  private:
   const PeerRole peer_;
-  const std::shared_ptr<const CurrentTls> current_;
+  const std::shared_ptr<PeerTrust> trust_;
 };
 
 std::shared_ptr<grpc::experimental::CertificateVerifier> NewVerifier(PeerRole peer, const TlsReload& reload) {
-  return grpc::experimental::ExternalCertificateVerifier::Create<PeerVerifier>(peer, reload.current());
+  return grpc::experimental::ExternalCertificateVerifier::Create<PeerVerifier>(peer, reload.trust());
 }
 
 using Provider = std::shared_ptr<grpc::experimental::CertificateProviderInterface>;

@@ -73,25 +73,34 @@ bool ExpectHost(X509_VERIFY_PARAM* rules, const std::string& host) {
   return !host.empty() && X509_VERIFY_PARAM_set1_host(rules, host.c_str(), host.size()) == 1;
 }
 
+// The chain that was found ends with a certificate of --tls_ca.
+std::vector<std::string> Between(X509_STORE_CTX* check) {
+  const STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(check);
+  std::vector<std::string> between;
+  for (int i = 1; i + 1 < sk_X509_num(chain); ++i) between.push_back(PemOf(*sk_X509_value(chain, i)));
+  return between;
+}
+
 }  // namespace
 
 std::unique_ptr<PeerRefusal> TlsMaterial::CheckPeer(PeerRole role, absl::string_view certificate,
-                                                    absl::string_view chain, const std::string& host) const {
-  return Check(role, certificate, chain, role == PeerRole::kServer ? &host : nullptr);
+                                                    absl::string_view chain, const std::string& host,
+                                                    std::vector<std::string>* between) const {
+  return Check(role, certificate, chain, role == PeerRole::kServer ? &host : nullptr, between);
 }
 
 std::unique_ptr<PeerRefusal> TlsMaterial::Check(PeerRole role, absl::string_view certificate, absl::string_view chain,
-                                                const std::string* host) const {
+                                                const std::string* host, std::vector<std::string>* between) const {
   const absl::StatusOr<std::vector<OpenSsl<X509>>> own = ReadCertificates(certificate);
   if (!own.ok()) return Refuse("invalid", absl::StrCat("the certificate ", own.status().message()), nullptr);
   X509* const leaf = own->front().get();
   const absl::StatusOr<std::vector<OpenSsl<X509>>> sent = ReadCertificates(chain);  // an error: nothing was sent
-  const std::unique_ptr<STACK_OF(X509), FreeStack> between(sk_X509_new_null());
+  const std::unique_ptr<STACK_OF(X509), FreeStack> stack(sk_X509_new_null());
   if (sent.ok()) {
-    for (const OpenSsl<X509>& each : *sent) sk_X509_push(between.get(), each.get());
+    for (const OpenSsl<X509>& each : *sent) sk_X509_push(stack.get(), each.get());
   }
   const OpenSsl<X509_STORE_CTX> check(X509_STORE_CTX_new());
-  if (X509_STORE_CTX_init(check.get(), trusted_.get(), leaf, between.get()) != 1) {
+  if (X509_STORE_CTX_init(check.get(), trusted_.get(), leaf, stack.get()) != 1) {
     return Refuse("invalid", LastOpenSslError(), leaf);
   }
   X509_STORE_CTX_set_default(check.get(), role == PeerRole::kClient ? "ssl_client" : "ssl_server");
@@ -101,6 +110,7 @@ std::unique_ptr<PeerRefusal> TlsMaterial::Check(PeerRole role, absl::string_view
   const bool good = X509_verify_cert(check.get()) == 1;
   const int error = X509_STORE_CTX_get_error(check.get());
   LastOpenSslError();  // leaves nothing to the next user of this thread
+  if (good && between != nullptr) *between = Between(check.get());
   if (good) return nullptr;
   return Refuse(ReasonOf(error), X509_verify_cert_error_string(error), leaf);
 }
@@ -196,7 +206,7 @@ class MaterialCheck {
   // That it is expired is said where it is used (see expires).
   void Warn() {
     for (const PeerRole role : {PeerRole::kServer, PeerRole::kClient}) {
-      const auto refusal = made_->Check(role, bytes_.cert, bytes_.cert, nullptr);
+      const auto refusal = made_->Check(role, bytes_.cert, bytes_.cert, nullptr, nullptr);
       if (refusal == nullptr || refusal->reason == absl::string_view("expired")) continue;
       made_->warnings_.push_back(absl::StrCat("--tls_cert=", paths_.cert, ": a peer with the same --tls_ca will ",
                                               "refuse it as a ", role == PeerRole::kServer ? "server" : "client", ": ",

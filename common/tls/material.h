@@ -47,15 +47,16 @@ class TlsMaterial {
   // Checks the chain of a peer that has proved to own its first certificate's key: that it leads to a CA of --tls_ca,
   // is in its time and meant for `role`, is not revoked and, for a server, is for `host`, a name or an address.
   // `certificate` and `chain` are PEM; the chain may hold the certificate too. A CA without a list in --tls_crl revokes
-  // nothing; a list that is out of date still holds. Null: it is good.
+  // nothing; a list that is out of date still holds. Null: it is good, and `between`, if any, gets the certificates of
+  // the chain that lie between it and those of --tls_ca, as PEM.
   std::unique_ptr<PeerRefusal> CheckPeer(PeerRole role, absl::string_view certificate, absl::string_view chain,
-                                         const std::string& host) const;
+                                         const std::string& host, std::vector<std::string>* between = nullptr) const;
 
  private:
   friend class MaterialCheck;
   TlsMaterial() = default;
   std::unique_ptr<PeerRefusal> Check(PeerRole role, absl::string_view certificate, absl::string_view chain,
-                                     const std::string* host) const;
+                                     const std::string* host, std::vector<std::string>* between) const;
 
   std::string identity_pem_;
   absl::Time expires_ = absl::InfiniteFuture();

@@ -21,6 +21,12 @@ OpenSsl<BIO> Reader(absl::string_view bytes) {
   return OpenSsl<BIO>(BIO_new_mem_buf(bytes.data(), static_cast<int>(bytes.size())));
 }
 
+std::string Written(BIO& out) {
+  char* bytes = nullptr;
+  const long size = BIO_get_mem_data(&out, &bytes);
+  return std::string(bytes, static_cast<std::size_t>(size < 0 ? 0 : size));
+}
+
 // In place of OpenSSL's own, which would ask at the terminal.
 int NoPassword(char*, int, int, void*) { return -1; }
 
@@ -75,17 +81,22 @@ absl::StatusOr<OpenSsl<EVP_PKEY>> ReadPrivateKey(absl::string_view pem) {
   ERR_clear_error();
   OpenSsl<EVP_PKEY> key(PEM_read_bio_PrivateKey(text.get(), nullptr, NoPassword, nullptr));
   if (key != nullptr) return key;
-  const bool none = NoMoreBlocks();
   const std::string error = LastOpenSslError();
   if (absl::StrContains(pem, "ENCRYPTED")) {
     return absl::InvalidArgumentError(
         "holds an encrypted key; decrypt it (openssl pkey -in FILE -out FILE) and guard the file by its mode");
   }
-  if (none) {
+  if (!absl::StrContains(pem, "PRIVATE KEY-----")) {
     return absl::InvalidArgumentError(
         "holds no private key; it must be PEM text with -----BEGIN PRIVATE KEY-----, or EC or RSA before PRIVATE");
   }
   return absl::InvalidArgumentError(absl::StrCat("the private key in it is damaged (", error, ")"));
+}
+
+std::string PemOf(const X509& certificate) {
+  const OpenSsl<BIO> out(BIO_new(BIO_s_mem()));
+  PEM_write_bio_X509(out.get(), &certificate);
+  return Written(*out);
 }
 
 absl::Time TimeOf(const ASN1_TIME* time) {
@@ -97,9 +108,7 @@ absl::Time TimeOf(const ASN1_TIME* time) {
 std::string TextOf(const X509_NAME* name) {
   const OpenSsl<BIO> out(BIO_new(BIO_s_mem()));
   X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253);
-  char* bytes = nullptr;
-  const long size = BIO_get_mem_data(out.get(), &bytes);
-  return std::string(bytes, static_cast<std::size_t>(size < 0 ? 0 : size)).substr(0, kNameBytesMax);
+  return Written(*out).substr(0, kNameBytesMax);
 }
 
 std::string SerialOf(const X509& certificate) {

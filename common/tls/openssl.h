@@ -38,6 +38,8 @@ absl::StatusOr<std::vector<OpenSsl<X509>>> ReadCertificates(absl::string_view pe
 absl::StatusOr<std::vector<OpenSsl<X509_CRL>>> ReadRevocationLists(absl::string_view pem);
 absl::StatusOr<OpenSsl<EVP_PKEY>> ReadPrivateKey(absl::string_view pem);
 
+std::string PemOf(const X509& certificate);
+
 // InfiniteFuture for a time that is none.
 absl::Time TimeOf(const ASN1_TIME* time);
 

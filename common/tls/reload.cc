@@ -31,7 +31,7 @@ absl::StatusOr<std::unique_ptr<TlsReload>> TlsReload::Start(TlsPaths paths, Even
   reload->taken_ = std::move(bytes);
   LogTaken(*material);
   reload->events_.taken(*material);
-  reload->current_ = std::make_shared<CurrentTls>(std::move(material));
+  reload->trust_ = std::make_shared<PeerTrust>(std::move(material));
   reload->SayOnceIfExpired();
   reload->repeat_.emplace(pause, [self = reload.get(), pause] {
     self->Look();
@@ -59,19 +59,19 @@ absl::Status TlsReload::TakeNew() {
   ASSIGN_OR_RETURN(TlsBytes bytes, ReadTlsFiles(paths_));
   if (bytes == taken_) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::shared_ptr<const TlsMaterial> material, TlsMaterial::Make(paths_, bytes));
-  if (material->identity_pem() != current_->Get()->identity_pem()) {
+  if (material->identity_pem() != trust_->material()->identity_pem()) {
     RETURN_IF_ERROR(identity_.Put(material->identity_pem()));
   }
   taken_ = std::move(bytes);
   expiry_said_ = false;
   LogTaken(*material);
   events_.taken(*material);
-  current_->Set(std::move(material));
+  trust_->Set(std::move(material));
   return absl::OkStatus();
 }
 
 void TlsReload::SayOnceIfExpired() {
-  const absl::Time expires = current_->Get()->expires();
+  const absl::Time expires = trust_->material()->expires();
   if (expiry_said_ || SystemClock().Now() < expires) return;
   expiry_said_ = true;
   Log(Severity::kError, "this process's certificate has expired: peers refuse it; replace the file of --tls_cert",

@@ -4,7 +4,6 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,27 +14,9 @@
 #include "common/tls/files.h"
 #include "common/tls/material.h"
 #include "common/tls/memory_file.h"
+#include "common/tls/peer_trust.h"
 
 namespace unwind {
-
-// What peers are checked by now. Thread-safe.
-class CurrentTls {
- public:
-  explicit CurrentTls(std::shared_ptr<const TlsMaterial> material) : material_(std::move(material)) {}
-
-  std::shared_ptr<const TlsMaterial> Get() const {
-    const std::lock_guard lock(mutex_);
-    return material_;
-  }
-  void Set(std::shared_ptr<const TlsMaterial> material) {
-    const std::lock_guard lock(mutex_);
-    material_ = std::move(material);
-  }
-
- private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const TlsMaterial> material_;  // guarded by mutex_
-};
 
 // Looks at the files after every pause, whatever it was that changed them: a copy, a rename, the links of a Kubernetes
 // volume. What is good as a whole is taken as a whole. What is not is left alone and the old goes on; the log says why
@@ -54,7 +35,7 @@ class TlsReload {
   ~TlsReload() { repeat_->Stop(); }
 
   // Lives on with who holds it.
-  const std::shared_ptr<CurrentTls>& current() const { return current_; }
+  const std::shared_ptr<PeerTrust>& trust() const { return trust_; }
 
   // A file that always holds TlsMaterial::identity_pem() of the material that is current; while this lives.
   std::string identity_path() const { return identity_.path(); }
@@ -73,7 +54,7 @@ class TlsReload {
   std::string refused_;  // why the files could not be taken at the last look; empty: they could
   bool refusal_said_ = false;
   bool expiry_said_ = false;
-  std::shared_ptr<CurrentTls> current_;
+  std::shared_ptr<PeerTrust> trust_;
   std::optional<Repeat> repeat_;  // last: it runs on what is above
 };
 

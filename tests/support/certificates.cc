@@ -3,6 +3,7 @@
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include <cstdint>
@@ -24,13 +25,7 @@ std::string Text(const OpenSsl<BIO>& out) {
   return std::string(bytes, static_cast<std::size_t>(size));
 }
 
-std::string PemOf(X509* certificate) {
-  const OpenSsl<BIO> out(BIO_new(BIO_s_mem()));
-  CHECK(PEM_write_bio_X509(out.get(), certificate) == 1);
-  return Text(out);
-}
-
-std::string PemOf(EVP_PKEY* key) {
+std::string PemOfKey(EVP_PKEY* key) {
   const OpenSsl<BIO> out(BIO_new(BIO_s_mem()));
   CHECK(PEM_write_bio_PrivateKey(out.get(), key, nullptr, nullptr, 0, nullptr, nullptr) == 1);
   return Text(out);
@@ -92,20 +87,20 @@ TestAuthority::TestAuthority(const std::string& name, const TestAuthority* paren
   CHECK(X509_sign(certificate_.get(), parent == nullptr ? key_.get() : parent->key_.get(), EVP_sha256()) > 0);
 }
 
-std::string TestAuthority::pem() const { return PemOf(certificate_.get()); }
+std::string TestAuthority::pem() const { return PemOf(*certificate_); }
 
 Certificate TestAuthority::Issue(const CertificateFor& whom) const {
-  const OpenSsl<EVP_PKEY> key(EVP_EC_gen("P-256"));
+  const OpenSsl<EVP_PKEY> key(whom.rsa_bits == 0 ? EVP_EC_gen("P-256") : EVP_RSA_gen(whom.rsa_bits));
   const OpenSsl<X509> made = Draft(key.get(), whom.name, whom.begins, whom.ends);
   X509_set_issuer_name(made.get(), X509_get_subject_name(certificate_.get()));
   const std::string names = AlternativeNames(whom);
   if (!names.empty()) Extend(made.get(), certificate_.get(), NID_subject_alt_name, names);
-  Extend(made.get(), certificate_.get(), NID_ext_key_usage, "serverAuth,clientAuth");
+  Extend(made.get(), certificate_.get(), NID_ext_key_usage, whom.uses);
   CHECK(X509_sign(made.get(), key_.get(), EVP_sha256()) > 0);
   Certificate issued;
-  issued.chain = PemOf(made.get());
+  issued.chain = PemOf(*made);
   for (const TestAuthority* each = this; each->parent_ != nullptr; each = each->parent_) issued.chain += each->pem();
-  issued.key = PemOf(key.get());
+  issued.key = PemOfKey(key.get());
   return issued;
 }
 

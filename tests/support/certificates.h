@@ -19,6 +19,8 @@ struct CertificateFor {
   std::vector<std::string> ips = {"127.0.0.1"};
   absl::Duration begins = -absl::Hours(24);  // from now
   absl::Duration ends = absl::Hours(24);     // likewise
+  std::string uses = "serverAuth,clientAuth";
+  unsigned rsa_bits = 0;  // 0: a key on the curve P-256
 };
 
 // As PEM. `chain`: the certificate, then those between it and its authority.

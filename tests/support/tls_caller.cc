@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <csignal>
 #include <cstdlib>
 
 #include "common/base/check.h"
@@ -31,6 +32,7 @@ FileDescriptor Connect(const std::string& address) {
 }  // namespace
 
 TlsCaller::TlsCaller(const Certificate* certificate, int version) : context_(SSL_CTX_new(TLS_client_method())) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that the port has closed
   SSL_CTX_set_max_proto_version(context_.get(), version);
   SSL_CTX_set_alpn_protos(context_.get(), kHttp2, sizeof(kHttp2) - 1);
   if (certificate == nullptr) return;
@@ -61,6 +63,7 @@ TlsVisit TlsCaller::Visit(const std::string& address) {
   char answer[64];
   visit.served = SSL_read(tls.get(), answer, sizeof(answer)) > 0;
   visit.resumed = SSL_session_reused(tls.get()) == 1;
+  SSL_shutdown(tls.get());                      // else OpenSSL would not use the session again
   session_.reset(SSL_get1_session(tls.get()));  // of TLS 1.3: what came with the first bytes
   return visit;
 }
