@@ -81,7 +81,7 @@ class Tls : public ShopTest {
   }
 
   static void Write(Node node, const Certificate& certificate) {
-    WriteFile(cluster_->TlsFile(node, "key"), certificate.key);
+    WriteSecret(cluster_->TlsFile(node, "key"), certificate.key);
     WriteFile(cluster_->TlsFile(node, "cert"), certificate.chain);
   }
 
@@ -199,6 +199,7 @@ TEST_F(Tls, AnAuthorityThatIsTakenOutIsTrustedNoMore) {
 TEST_F(Tls, CertificatesAreReplacedUnderBuyersWithoutAFailedCall) {
   constexpr int kBuyers = 64;
   constexpr int kReplacements = 4;
+  constexpr int kOrdersOfAConnection = 4;
   const std::string product = NewProduct(1000000);
   std::atomic<bool> stopped = false;
   std::atomic<int> paid = 0;
@@ -208,8 +209,11 @@ TEST_F(Tls, CertificatesAreReplacedUnderBuyersWithoutAFailedCall) {
   for (int i = 0; i < kBuyers; ++i) {
     buyers.emplace_back([&, i] {
       const Certificate certificate = authority().Issue(Service(absl::StrCat("buyer-", i)));
+      std::shared_ptr<grpc::Channel> channel;
       for (int orders = 0; !stopped; ++orders) {
-        const auto channel = cluster_->ChannelAs(&certificate, cluster_->Address(Node::kOrchestrator), orders);
+        if (orders % kOrdersOfAConnection == 0) {
+          channel = cluster_->ChannelAs(&certificate, cluster_->Address(Node::kOrchestrator), orders);
+        }
         Placing order(channel, Shop::Order(absl::StrCat("member-", i), product), kPatience);
         const grpc::Status& status = order.Wait();
         if (status.ok()) {

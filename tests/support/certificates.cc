@@ -5,6 +5,7 @@
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include <cstdint>
 #include <cstdio>
@@ -131,6 +132,12 @@ void WriteFile(const std::string& path, const std::string& bytes) {
   const std::string draft = path + ".new";
   std::ofstream(draft) << bytes;
   CHECK(std::rename(draft.c_str(), path.c_str()) == 0);
+}
+
+void WriteSecret(const std::string& path, const std::string& bytes) {
+  const mode_t mask = umask(077);
+  WriteFile(path, bytes);
+  umask(mask);
 }
 
 }  // namespace unwind

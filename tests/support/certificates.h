@@ -13,8 +13,8 @@ namespace unwind {
 
 // What a certificate says of its owner. The default is good for a program on loopback.
 struct CertificateFor {
-  std::string name;  // the common name
-  std::string uri;   // such as spiffe://shop.example/sa/order_svc; empty: none
+  std::string name;      // the common name
+  std::string uri = "";  // such as spiffe://shop.example/sa/order_svc; empty: none
   std::vector<std::string> dns = {"localhost"};
   std::vector<std::string> ips = {"127.0.0.1"};
   absl::Duration begins = -absl::Hours(24);  // from now
@@ -54,6 +54,8 @@ class TestAuthority {
 
 // Replaces the file as a whole.
 void WriteFile(const std::string& path, const std::string& bytes);
+// Likewise, and nobody but its owner may read it, as libpq asks of a key.
+void WriteSecret(const std::string& path, const std::string& bytes);
 
 }  // namespace unwind
 

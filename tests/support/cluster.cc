@@ -94,9 +94,10 @@ absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(ClusterOptions options) 
   ASSIGN_OR_RETURN(std::string scratch, MakeScratch(options.scratch_root));
   std::unique_ptr<Cluster> cluster(new Cluster(std::move(options), std::move(scratch)));
   if (cluster->options_.postgres) {
-    ASSIGN_OR_RETURN(
-        cluster->postgres_,
-        PostgresServer::Start({.fsync = true, .folder_root = cluster->options_.scratch_root, .settings = {}}));
+    ASSIGN_OR_RETURN(cluster->postgres_, PostgresServer::Start({.fsync = true,
+                                                                .folder_root = cluster->options_.scratch_root,
+                                                                .settings = {},
+                                                                .authority = cluster->authority_.get()}));
     for (Node node : kNodes) RETURN_IF_ERROR(cluster->postgres_->CreateDatabase(NodeName(node)).status());
   }
   if (cluster->options_.prepare) RETURN_IF_ERROR(cluster->options_.prepare(*cluster));
@@ -121,11 +122,11 @@ void Cluster::WriteCertificates() {
   for (const Node node : kNodes) {
     const Certificate issued = authority_->Issue(Service(NodeName(node)));
     WriteFile(TlsFile(node, "cert"), issued.chain);
-    WriteFile(TlsFile(node, "key"), issued.key);
+    WriteSecret(TlsFile(node, "key"), issued.key);
   }
   tester_ = authority_->Issue(Service(kTester));
   WriteFile(TesterFile("cert"), tester_.chain);
-  WriteFile(TesterFile("key"), tester_.key);
+  WriteSecret(TesterFile("key"), tester_.key);
   WriteFile(TesterFile("ca"), authority_->pem());
   WriteFile(TesterFile("crl"), authority_->RevocationList({}));
 }
@@ -155,6 +156,10 @@ std::string Cluster::Database(Node node) const {
   return postgres_ != nullptr ? postgres_->Database(NodeName(node)) : Path(node, ".db");
 }
 std::string Cluster::DatabaseForProgram(Node node) const {
+  if (postgres_ != nullptr && options_.secure) {
+    return postgres_->DatabaseOverTls(NodeName(node == Node::kSecondOrchestrator ? Node::kOrchestrator : node),
+                                      TlsFile(node, "ca"), TlsFile(node, "cert"), TlsFile(node, "key"));
+  }
   if (postgres_ == nullptr || !options_.database_link) return Database(node);
   const std::string link = options_.database_link(node, absl::StrCat("127.0.0.1:", postgres_->port()));
   const Node owner = node == Node::kSecondOrchestrator ? Node::kOrchestrator : node;

@@ -18,7 +18,7 @@ std::shared_ptr<grpc::Channel> NewSecureChannel(const std::string& address, cons
   arguments.SetInt("unwind.channel_index", index);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20000);  // gRPC takes this one as the connect timeout
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   return grpc::CreateCustomChannel(address, grpc::SslCredentials(options), arguments);
 }
