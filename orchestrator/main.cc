@@ -21,6 +21,7 @@
 #include "common/db/open.h"
 #include "common/metrics/registry.h"
 #include "common/observe/tracer.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/server.h"
 #include "orchestrator/api/saga_service.h"
 #include "orchestrator/api/served_methods.h"
@@ -107,6 +108,7 @@ absl::Status Run(const Options& options) {
   RETURN_IF_ERROR(ServeDefinitions(definitions, catalog));
   ASSIGN_OR_RETURN(const Routes routes, ParseRoutes(options.participants));
   RETURN_IF_ERROR(CheckAllRoutes(definitions, routes));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Transport> transport, Transport::Start());
 
   ASSIGN_OR_RETURN(const std::unique_ptr<SociSagaStore> store, OpenStore(options));
   RETURN_IF_ERROR(StoreDefinitions(*store, definitions));

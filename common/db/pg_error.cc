@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <iterator>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -41,6 +42,15 @@ bool IsSetUp(absl::string_view sqlstate) {
 bool IsAway(absl::string_view sqlstate) {
   return sqlstate.empty() || BeginsWithOneOf(sqlstate, {"08", "53", "58", "57P", "25006", "25P03", "40001", "40P01",
                                                         "55P03", "57014", "XX001", "XX002"});
+}
+
+// Whether the message, of libpq or OpenSSL, is about TLS as it is set up: certificates, keys, their names, whether the
+// server has it at all. No connection that is made again mends these.
+bool IsOfTls(absl::string_view message) {
+  constexpr absl::string_view kSigns[] = {"certificate",    "private key file", "does not support SSL",
+                                          "SSL error: tls", "SSL error: sslv3", "sslmode"};
+  return std::any_of(std::begin(kSigns), std::end(kSigns),
+                     [message](absl::string_view sign) { return absl::StrContains(message, sign); });
 }
 
 // Without the severity, which is in the server's language, and on one line.
@@ -139,9 +149,12 @@ absl::Status ConnectFailure(const Dsn& dsn, absl::Duration tried) {
   if (why.connected)
     return absl::UnavailableError(absl::StrCat("--db: ", dsn.name, ": the connection was lost at once"));
   if (why.needs_password) return lasting("it asks for a password: name a file with password_file= or passfile=");
+  if (why.sqlstate.empty() && IsOfTls(why.message)) {
+    return lasting("check sslmode=, sslrootcert=, sslcert= and sslkey=, and the server's certificate and pg_hba.conf");
+  }
   if (why.sqlstate.empty()) return passing("check host= and port=, and that the server runs");
   if (absl::StartsWith(why.sqlstate, "28")) {
-    return lasting("check user=, the password (password_file=, passfile=) and the server's pg_hba.conf");
+    return lasting("check user=, the password (password_file=, passfile=) or sslcert=, and the server's pg_hba.conf");
   }
   if (why.sqlstate == "3D000") return lasting("check dbname=, or create the database");
   if (why.sqlstate == "42501") return lasting("check user= and dbname=, or grant the role CONNECT");

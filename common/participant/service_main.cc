@@ -15,6 +15,7 @@
 #include "common/db/open.h"
 #include "common/observe/tracer.h"
 #include "common/participant/store_health.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/own_descriptors.h"
 
 ABSL_FLAG(
@@ -47,6 +48,7 @@ absl::Status Run(const Program& program) {
     return databases;
   };
   const SystemClock clock;
+  ASSIGN_OR_RETURN(const std::unique_ptr<Transport> transport, Transport::Start());
   ASSIGN_OR_RETURN(const std::unique_ptr<Serving> serving, program.start(open, clock));
   ServerSetup setup;
   setup.services = serving->services();

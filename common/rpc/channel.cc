@@ -1,9 +1,9 @@
 #include "common/rpc/channel.h"
 
+#include "common/rpc/credentials.h"
 #include "grpc/compression.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/resource_quota.h"
-#include "grpcpp/security/credentials.h"
 #include "grpcpp/support/channel_arguments.h"
 
 namespace unwind {
@@ -33,7 +33,7 @@ std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, int index, 
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt("unwind.channel_index", index);  // channels with equal arguments would share one connection
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(target, ChannelCredentials(), arguments);
 }
 
 }  // namespace unwind

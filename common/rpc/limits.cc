@@ -47,7 +47,9 @@ const grpc::ResourceQuota& ProcessQuota() {
 
 }  // namespace
 
-void SetLimits(grpc::ServerBuilder& builder) {
+void SetLimits(grpc::ServerBuilder& builder) { SetLimits(builder, absl::GetFlag(FLAGS_streams_max)); }
+
+void SetLimits(grpc::ServerBuilder& builder, int streams_max) {
   builder.SetMaxReceiveMessageSize(static_cast<int>(kTransportMaxBytes));
   builder.SetResourceQuota(ProcessQuota());
   // A message is checked against its limit before it is inflated, so none may be compressed.
@@ -56,7 +58,7 @@ void SetLimits(grpc::ServerBuilder& builder) {
   }
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(kTransportMetadataMaxBytes));
-  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, absl::GetFlag(FLAGS_streams_max));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, streams_max);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Milliseconds(kHandshakeMax));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, Milliseconds(absl::GetFlag(FLAGS_connection_idle_max)));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(absl::GetFlag(FLAGS_connection_age_max)));

@@ -17,8 +17,10 @@ constexpr std::uint32_t kTransportMaxBytes = 1 << 20;
 constexpr std::size_t kMetadataMaxBytes = 16 << 10;
 constexpr std::size_t kTransportMetadataMaxBytes = 64 << 10;
 
-// Sets the limits on connections that are open, and on their streams and messages, by this process's flags.
-void SetLimits(grpc::ServerBuilder& builder);
+// Sets the limits on connections that are open, and on their streams and messages, by this process's flags; at most
+// `streams_max` calls at a time on one connection.
+void SetLimits(grpc::ServerBuilder& builder, int streams_max);
+void SetLimits(grpc::ServerBuilder& builder);  // --streams_max
 
 // Raises the limit of open files as far as this process may. How many connections one port may have: --connections_max,
 // or fewer if files would not suffice for `ports` times as many, which a warning says. Call once, at the start.

@@ -54,12 +54,27 @@ void SetPort(sockaddr* address, int port) {
   }
 }
 
-int PortOf(int socket) {
+sockaddr_storage AddressOf(int socket) {
   sockaddr_storage address = {};
   socklen_t size = sizeof(address);
   getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port
-                                             : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+  return address;
+}
+
+int PortOf(int socket) {
+  const sockaddr_storage address = AddressOf(socket);
+  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port
+                                             : reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
+}
+
+bool IsLoopback(const FileDescriptor& socket) {
+  const sockaddr_storage address = AddressOf(socket.get());
+  if (address.ss_family == AF_INET6) {
+    const in6_addr& host = reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(&host) || (IN6_IS_ADDR_V4MAPPED(&host) && host.s6_addr[12] == IN_LOOPBACKNET);
+  }
+  const in_addr_t host = ntohl(reinterpret_cast<const sockaddr_in*>(&address)->sin_addr.s_addr);
+  return address.ss_family == AF_INET && host >> IN_CLASSA_NSHIFT == IN_LOOPBACKNET;
 }
 
 // Not ok, and errno says why.
@@ -112,6 +127,8 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Bind(const std::string& text
 }
 
 Listener::~Listener() { Stop(); }
+
+bool Listener::is_loopback() const { return std::all_of(sockets_.begin(), sockets_.end(), IsLoopback); }
 
 void Listener::Start(std::size_t connections_max, std::function<void(int)> take) {
   connections_max_ = connections_max;

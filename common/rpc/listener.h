@@ -26,6 +26,8 @@ class Listener {
   ~Listener();
 
   int port() const { return port_; }
+  // Whether this machine alone can reach it.
+  bool is_loopback() const;
 
   // Hands over each new connection, a non-blocking socket that belongs to `take` from then on. While `connections_max`
   // of them are open, and while this process has no free file descriptor, new ones are closed at once. Call once.

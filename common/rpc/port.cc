@@ -5,17 +5,20 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/limits.h"
 #include "common/rpc/reflection.h"
 #include "google/rpc/error_details.pb.h"
 #include "grpc/health/v1/health.pb.h"
 #include "grpcpp/health_check_service_interface.h"
-#include "grpcpp/security/server_credentials.h"
 
 ABSL_FLAG(bool, reflection, true, "Whether to serve reflection, so that grpcurl needs no proto files.");
 
 namespace unwind {
 namespace {
+
+constexpr int kProbeStreamsMax = 8;  // a probe makes one call
+constexpr std::size_t kProbeConnectionsMax = 16;
 
 // Linked in, so that reflection can describe them.
 void LinkErrorDetailsAndHealth() {
@@ -48,7 +51,6 @@ absl::StatusOr<std::unique_ptr<Port>> Port::Listen(const std::string& address, a
 
 absl::Status Port::Serve(const PortServices& services, std::size_t connections_max) {
   LinkErrorDetailsAndHealth();
-  grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   for (const NamedService& named : services.services) {
     builder.RegisterService(named.service);
@@ -61,11 +63,25 @@ absl::Status Port::Serve(const PortServices& services, std::size_t connections_m
     for (const auto& service : reflection_) builder.RegisterService(service.get());
   }
   SetLimits(builder);
+  return Start(builder, ServerCredentials(), connections_max);
+}
+
+absl::Status Port::ServeHealth(std::vector<std::string> services) {
+  served_ = std::move(services);
+  grpc::ServerBuilder builder;
+  builder.RegisterCallbackGenericService(&unimplemented_);
+  SetLimits(builder, kProbeStreamsMax);
+  return Start(builder, PlaintextServerCredentials(), kProbeConnectionsMax);
+}
+
+absl::Status Port::Start(grpc::ServerBuilder& builder, const std::shared_ptr<grpc::ServerCredentials>& credentials,
+                         std::size_t connections_max) {
+  grpc::EnableDefaultHealthCheckService(true);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   interceptors.push_back(NewCallInterceptors(streams_));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
-      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) return absl::InternalError("gRPC did not start its server; its log says why");
   SetServing(false);

@@ -1,4 +1,5 @@
-// One port of a server: it listens first and serves later, with the limits, health and reflection that every port has.
+// One port of a server: it listens first and serves later, with the limits, health and reflection that every port has;
+// or with health alone.
 #ifndef UNWIND_COMMON_RPC_PORT_H_
 #define UNWIND_COMMON_RPC_PORT_H_
 
@@ -47,9 +48,13 @@ class Port {
   ~Port() { Drain(absl::ZeroDuration()); }
 
   int number() const { return listener_->port(); }
+  bool is_loopback() const { return listener_->is_loopback(); }
 
   // Answers calls, with at most `connections_max` connections open. Health is NOT_SERVING. Call once.
   absl::Status Serve(const PortServices& services, std::size_t connections_max);
+
+  // Answers health alone, of `services`, in plaintext whatever the process's Transport is. Call instead of Serve.
+  absl::Status ServeHealth(std::vector<std::string> services);
 
   // Health of every service, until Announce. Thread-safe.
   void SetServing(bool serving);
@@ -63,6 +68,8 @@ class Port {
 
  private:
   Port() = default;
+  absl::Status Start(grpc::ServerBuilder& builder, const std::shared_ptr<grpc::ServerCredentials>& credentials,
+                     std::size_t connections_max);
 
   std::unique_ptr<Listener> listener_;
   std::vector<std::string> served_;

@@ -17,14 +17,18 @@
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/base/stop_signals.h"
+#include "common/rpc/credentials.h"
 #include "common/rpc/limits.h"
 #include "google/protobuf/stubs/logging.h"
 
 CHECKED_FLAG(std::string, listen, "127.0.0.1:0", unwind::CheckListenAddress,
              "Address to serve gRPC on, host:port; port 0: any free one.");
+CHECKED_FLAG(std::string, health_listen, "", unwind::CheckListenAddressOrNone,
+             "Address to serve health on, host:port, in plaintext and nothing else: for probes that have no "
+             "certificate. Empty: --listen alone has it.");
 ABSL_FLAG(std::string, port_file, "",
-          "File to write the ports to, once they are served, a line each: that of --listen, then \"admin PORT\" and "
-          "\"metrics PORT\" if there are such.");
+          "File to write the ports to, once they are served, a line each: that of --listen, then \"admin PORT\", "
+          "\"health PORT\" and \"metrics PORT\" if there are such.");
 RANGED_FLAG(absl::Duration, drain, absl::Seconds(10), absl::ZeroDuration(), absl::Hours(1),
             "How long calls under way may go on once the process stops.");
 RANGED_FLAG(absl::Duration, lame_duck, absl::Seconds(5), absl::ZeroDuration(), absl::Minutes(10),
@@ -66,6 +70,14 @@ bool AwaitStop(const std::function<bool()>& or_when, absl::Time until) {
   return false;
 }
 
+// Of the services of all ports.
+std::vector<std::string> NamesOf(const ServerSetup& setup) {
+  std::vector<std::string> names = setup.generic_services;
+  for (const NamedService& named : setup.services) names.push_back(named.name);
+  for (const NamedService& named : setup.admin_services) names.push_back(named.name);
+  return names;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const std::string& admin_listen) {
@@ -75,6 +87,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const std::string& admin_
   if (!admin_listen.empty()) {
     ASSIGN_OR_RETURN(server->admin_, Port::Listen(admin_listen, "admin_listen"));
   }
+  if (const std::string health = absl::GetFlag(FLAGS_health_listen); !health.empty()) {
+    ASSIGN_OR_RETURN(server->health_, Port::Listen(health, "health_listen"));
+  }
+  RETURN_IF_ERROR(Transport::CheckReach(server->Reachable(admin_listen)));
   ASSIGN_OR_RETURN(server->metrics_, MetricsServer::Start());
   return server;
 }
@@ -88,6 +104,7 @@ absl::Status Server::Serve(const ServerSetup& setup) {
     admin.pools = setup.pools;
     RETURN_IF_ERROR(admin_->Serve(admin, connections_max));
   }
+  if (health_ != nullptr) RETURN_IF_ERROR(health_->ServeHealth(NamesOf(setup)));
   if (metrics_ != nullptr) {
     for (const auto& collectable : setup.metrics) metrics_->Add(collectable);
   }
@@ -97,6 +114,7 @@ absl::Status Server::Serve(const ServerSetup& setup) {
   Log(Severity::kInfo, "serving",
       {{"port", absl::StrCat(port())},
        {"admin_port", admin_ == nullptr ? "" : absl::StrCat(admin_port())},
+       {"health_port", health_ == nullptr ? "" : absl::StrCat(health_->number())},
        {"services", absl::StrJoin(names, " ")}});
   return absl::OkStatus();
 }
@@ -145,7 +163,16 @@ std::vector<Port*> Server::Ports() const {
   std::vector<Port*> ports;
   if (main_ != nullptr) ports.push_back(main_.get());
   if (admin_ != nullptr) ports.push_back(admin_.get());
+  if (health_ != nullptr) ports.push_back(health_.get());
   return ports;
+}
+
+// The gRPC ports that are not on loopback, by their flags.
+std::vector<std::string> Server::Reachable(const std::string& admin_listen) const {
+  std::vector<std::string> flags;
+  if (!main_->is_loopback()) flags.push_back(absl::StrCat("--listen=", absl::GetFlag(FLAGS_listen)));
+  if (admin_ != nullptr && !admin_->is_loopback()) flags.push_back(absl::StrCat("--admin_listen=", admin_listen));
+  return flags;
 }
 
 // Whole or not at all: a reader never sees half a number.
@@ -157,6 +184,7 @@ absl::Status Server::WritePortFile() const {
     std::ofstream file(draft);
     file << port() << "\n";
     if (admin_ != nullptr) file << "admin " << admin_port() << "\n";
+    if (health_ != nullptr) file << "health " << health_->number() << "\n";
     if (metrics_ != nullptr) file << "metrics " << metrics_->port() << "\n";
     if (!file.flush()) return absl::UnavailableError(absl::StrCat("cannot write ", draft, "; see --port_file"));
   }

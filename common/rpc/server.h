@@ -27,8 +27,9 @@ class Server {
  public:
   static constexpr absl::Duration kStopMax = absl::Seconds(3);
 
-  // Listens on --listen, on `admin_listen` (empty: there is no admin port) and on --metrics_listen. Callers wait until
-  // Serve. An address that cannot be had: one sentence that names the flag (--admin_listen for the second).
+  // Listens on --listen, on `admin_listen` (empty: there is no admin port), on --health_listen and on --metrics_listen.
+  // Callers wait until Serve. An address that cannot be had, or where plaintext must not be served
+  // (Transport::CheckReach): one sentence that names the flag (--admin_listen for the second).
   static absl::StatusOr<std::unique_ptr<Server>> Listen(const std::string& admin_listen = "");
   ~Server();
 
@@ -42,6 +43,7 @@ class Server {
 
   int port() const { return main_->number(); }
   int admin_port() const { return admin_->number(); }
+  int health_port() const { return health_->number(); }
 
   // Whether callers should be sent here, as health tells it. After Serve. Thread-safe.
   void SetServing(bool serving);
@@ -62,10 +64,12 @@ class Server {
  private:
   Server() = default;
   std::vector<Port*> Ports() const;
+  std::vector<std::string> Reachable(const std::string& admin_listen) const;
   absl::Status WritePortFile() const;
 
   std::unique_ptr<Port> main_;
   std::unique_ptr<Port> admin_;
+  std::unique_ptr<Port> health_;
   std::unique_ptr<MetricsServer> metrics_;
   std::optional<Repeat> stop_limit_;
 };

@@ -15,6 +15,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "tests/support/poll.h"
+#include "tests/support/secure_channel.h"
 
 namespace unwind {
 namespace {
@@ -85,15 +86,18 @@ absl::Status WaitUntilHealthy(const std::shared_ptr<grpc::Channel>& channel, abs
 }
 
 Cluster::Cluster(ClusterOptions options, std::string scratch)
-    : options_(std::move(options)), scratch_(std::move(scratch)) {}
+    : options_(std::move(options)), scratch_(std::move(scratch)) {
+  if (options_.secure) WriteCertificates();
+}
 
 absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(ClusterOptions options) {
   ASSIGN_OR_RETURN(std::string scratch, MakeScratch(options.scratch_root));
   std::unique_ptr<Cluster> cluster(new Cluster(std::move(options), std::move(scratch)));
   if (cluster->options_.postgres) {
-    ASSIGN_OR_RETURN(
-        cluster->postgres_,
-        PostgresServer::Start({.fsync = true, .folder_root = cluster->options_.scratch_root, .settings = {}}));
+    ASSIGN_OR_RETURN(cluster->postgres_, PostgresServer::Start({.fsync = true,
+                                                                .folder_root = cluster->options_.scratch_root,
+                                                                .settings = {},
+                                                                .authority = cluster->authority_.get()}));
     for (Node node : kNodes) RETURN_IF_ERROR(cluster->postgres_->CreateDatabase(NodeName(node)).status());
   }
   if (cluster->options_.prepare) RETURN_IF_ERROR(cluster->options_.prepare(*cluster));
@@ -111,11 +115,51 @@ std::string Cluster::Path(Node node, const std::string& suffix) const {
   return absl::StrCat(scratch_, "/", NodeName(node), suffix);
 }
 
+// The copies of a service have one identity.
+void Cluster::WriteCertificates() {
+  authority_ = std::make_unique<TestAuthority>("Throw-away CA");
+  std::filesystem::create_directory(absl::StrCat(scratch_, "/tls"));
+  for (const Node node : kNodes) {
+    const Certificate issued = authority_->Issue(Service(NodeName(node)));
+    WriteFile(TlsFile(node, "cert"), issued.chain);
+    WriteSecret(TlsFile(node, "key"), issued.key);
+  }
+  tester_ = authority_->Issue(Service(kTester));
+  WriteFile(TesterFile("cert"), tester_.chain);
+  WriteSecret(TesterFile("key"), tester_.key);
+  WriteFile(TesterFile("ca"), authority_->pem());
+  WriteFile(TesterFile("crl"), authority_->RevocationList({}));
+}
+
+std::string Cluster::TlsFile(Node node, const std::string& what) const {
+  if (what == "ca" || what == "crl") return TesterFile(what);
+  return absl::StrCat(scratch_, "/tls/", NodeName(node == Node::kSecondOrchestrator ? Node::kOrchestrator : node), ".",
+                      what);
+}
+
+std::string Cluster::TesterFile(const std::string& what) const {
+  const bool of_all = what == "ca" || what == "crl";
+  return absl::StrCat(scratch_, "/tls/", of_all ? "" : absl::StrCat(kTester, "."), what);
+}
+
+std::shared_ptr<grpc::Channel> Cluster::ChannelAs(const Certificate* certificate, const std::string& address,
+                                                  int index) const {
+  return NewSecureChannel(address, authority_->pem(), certificate, index);
+}
+
+std::shared_ptr<grpc::Channel> Cluster::NewChannelTo(const std::string& address, int index) const {
+  return authority_ == nullptr ? NewChannel(address, index) : ChannelAs(&tester_, address, index);
+}
+
 std::string Cluster::Database(Node node) const {
   if (node == Node::kSecondOrchestrator) return Database(Node::kOrchestrator);
   return postgres_ != nullptr ? postgres_->Database(NodeName(node)) : Path(node, ".db");
 }
 std::string Cluster::DatabaseForProgram(Node node) const {
+  if (postgres_ != nullptr && options_.secure) {
+    return postgres_->DatabaseOverTls(NodeName(node == Node::kSecondOrchestrator ? Node::kOrchestrator : node),
+                                      TlsFile(node, "ca"), TlsFile(node, "cert"), TlsFile(node, "key"));
+  }
   if (postgres_ == nullptr || !options_.database_link) return Database(node);
   const std::string link = options_.database_link(node, absl::StrCat("127.0.0.1:", postgres_->port()));
   const Node owner = node == Node::kSecondOrchestrator ? Node::kOrchestrator : node;
@@ -124,6 +168,7 @@ std::string Cluster::DatabaseForProgram(Node node) const {
 std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
 const std::string& Cluster::Address(Node node) const { return seats_.at(node).address; }
 const std::string& Cluster::AdminAddress(Node node) const { return seats_.at(node).admin_address; }
+const std::string& Cluster::HealthAddress(Node node) const { return seats_.at(node).health_address; }
 std::string Cluster::AddressForCallers(Node node) const {
   return options_.link ? options_.link(node, Address(node)) : Address(node);
 }
@@ -141,6 +186,12 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
       absl::StrCat("--db=", DatabaseForProgram(node)),
       "--lame_duck=0s",  // nobody here reads health to find another process
   };
+  if (options_.secure) {
+    for (const char* const what : {"cert", "key", "ca", "crl"}) {
+      arguments.push_back(absl::StrCat("--tls_", what, "=", TlsFile(node, what)));
+    }
+    arguments.push_back(absl::StrCat("--health_listen=", again ? seat->second.health_address : "127.0.0.1:0"));
+  }
   if (node == Node::kPayment) arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));
   if (is_second) arguments.push_back(absl::StrCat("--instance=", NodeName(node)));
   if (node == Node::kOrchestrator || is_second) {
@@ -183,8 +234,9 @@ absl::Status Cluster::Launch(Node node) {
   seat.address = absl::StrCat("127.0.0.1:", port);
   while (lines >> name >> port) {
     if (name == "admin") seat.admin_address = absl::StrCat("127.0.0.1:", port);
+    if (name == "health") seat.health_address = absl::StrCat("127.0.0.1:", port);
   }
-  const std::shared_ptr<grpc::Channel> channel = NewChannel(seat.address, 1 << 20);
+  const std::shared_ptr<grpc::Channel> channel = NewChannelTo(seat.address, 1 << 20);
   bool healthy = false;
   Eventually(kStartPatience, [&] {
     healthy = IsServing(channel);
@@ -238,13 +290,13 @@ int64_t Cluster::PeakKib(Node node) {
 
 std::shared_ptr<grpc::Channel> Cluster::Channel(Node node, int index) {
   auto& channel = channels_[{node, index}];
-  if (channel == nullptr) channel = NewChannel(Address(node), index);
+  if (channel == nullptr) channel = NewChannelTo(Address(node), index);
   return channel;
 }
 
 std::shared_ptr<grpc::Channel> Cluster::AdminChannel(Node node) {
   auto& channel = admin_channels_[node];
-  if (channel == nullptr) channel = NewChannel(AdminAddress(node));
+  if (channel == nullptr) channel = NewChannelTo(AdminAddress(node), 0);
   return channel;
 }
 

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
+#include "tests/support/certificates.h"
 #include "tests/support/postgres.h"
 #include "tests/support/process.h"
 
@@ -33,6 +34,7 @@ class Cluster;
 
 struct ClusterOptions {
   std::string bin_dir;                                   // the folder of the five programs
+  bool secure = false;                                   // mutual TLS, with certificates of an authority of its own
   bool postgres = false;                                 // databases in a PostgreSQL of its own, not in files
   std::string scratch_root = "/tmp";                     // the scratch folder is made in here
   bool keep_scratch = false;                             // else it is removed in the end
@@ -75,7 +77,17 @@ class Cluster {
 
   // host:port.
   const std::string& Address(Node node) const;
-  const std::string& AdminAddress(Node node) const;  // of an orchestrator: where its SagaService is
+  const std::string& AdminAddress(Node node) const;   // of an orchestrator: where its SagaService is
+  const std::string& HealthAddress(Node node) const;  // with secure: its plaintext port for probes
+  // Of `secure`: who signed the certificates of the programs, the path of one of their files ("cert", "key"; "ca"
+  // and "crl" are the same of all), and who the channels below are, by the files of kTester.
+  const TestAuthority& authority() const { return *authority_; }
+  std::string TlsFile(Node node, const std::string& what) const;
+  std::string TesterFile(const std::string& what) const;
+  static constexpr char kTester[] = "tester";
+  // A channel to `address` that shows `certificate`, or none.
+  std::shared_ptr<grpc::Channel> ChannelAs(const Certificate* certificate, const std::string& address,
+                                           int index = 0) const;
   // Channels with different `index` use different connections.
   std::shared_ptr<grpc::Channel> Channel(Node node, int index = 0);
   std::shared_ptr<grpc::Channel> AdminChannel(Node node);
@@ -96,6 +108,7 @@ class Cluster {
     std::unique_ptr<Process> process;
     std::string address;
     std::string admin_address;
+    std::string health_address;
     int64_t peak_kib = 0;
   };
 
@@ -104,9 +117,13 @@ class Cluster {
   std::string DatabaseForProgram(Node node) const;
   std::vector<std::string> Arguments(Node node) const;
   std::string Path(Node node, const std::string& suffix) const;
+  void WriteCertificates();
+  std::shared_ptr<grpc::Channel> NewChannelTo(const std::string& address, int index) const;
 
   const ClusterOptions options_;
   const std::string scratch_;
+  std::unique_ptr<TestAuthority> authority_;  // null: plaintext
+  Certificate tester_;
   std::unique_ptr<PostgresServer> postgres_;
   std::map<Node, Seat> seats_;
   std::map<std::pair<Node, int>, std::shared_ptr<grpc::Channel>> channels_;

@@ -120,14 +120,34 @@ absl::Status PostgresServer::MakeCluster() {
                             LogPath(), kPatience));
   if (made != 0) return absl::InternalError(absl::StrCat("initdb failed:\n", ContentsOf(LogPath())));
   // The socket's folder is its user's alone; over TCP a password is asked for.
-  std::ofstream(data + "/pg_hba.conf") << "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+  std::ofstream(data + "/pg_hba.conf") << "local all all trust\n"
+                                       << (options_.authority == nullptr ? "host all all 127.0.0.1/32 scram-sha-256\n"
+                                                                         : "hostssl all all 127.0.0.1/32 cert\n");
   std::ofstream(folder_ + "/password") << kPassword << "\n";
   std::ofstream settings(data + "/postgresql.conf", std::ios::app);
   settings << "listen_addresses = '127.0.0.1'\nunix_socket_directories = '" << folder_ << "'\n"
            << "fsync = " << (options_.fsync ? "on" : "off") << "\nshared_buffers = 128MB\nmax_wal_size = 2GB\n"
            << "max_connections = 60\nlogging_collector = off\n";
   for (const std::string& setting : options_.settings) settings << setting << "\n";
+  if (options_.authority != nullptr) {
+    RETURN_IF_ERROR(WriteCertificates());
+    settings << "ssl = on\nssl_cert_file = 'server.crt'\nssl_key_file = 'server.key'\nssl_ca_file = 'ca.crt'\n";
+  }
   return settings ? absl::OkStatus() : absl::InternalError(absl::StrCat("cannot write in ", data));
+}
+
+absl::Status PostgresServer::WriteCertificates() const {
+  CertificateFor whom;
+  whom.name = "postgres";
+  whom.ips = {};
+  const Certificate own = options_.authority->Issue(whom);
+  const std::string data = folder_ + "/data/";
+  WriteFile(data + "server.crt", own.chain);
+  WriteSecret(data + "server.key", own.key);
+  WriteFile(data + "ca.crt", options_.authority->pem());
+  const passwd* const user = as_postgres_ ? getpwnam(kUser) : nullptr;
+  if (user == nullptr || chown((data + "server.key").c_str(), user->pw_uid, user->pw_gid) == 0) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat("cannot give ", data, "server.key to ", kUser));
 }
 
 absl::Status PostgresServer::StartAgain() {
@@ -171,6 +191,12 @@ std::string PostgresServer::DatabaseOverTcp(const std::string& name, const std::
   const std::size_t colon = at.rfind(':');
   return absl::StrCat("postgres:host=", at.substr(0, colon), " port=", at.substr(colon + 1), " dbname=", name,
                       " user=", name, " password_file=", folder_, "/password");
+}
+
+std::string PostgresServer::DatabaseOverTls(const std::string& name, const std::string& ca, const std::string& cert,
+                                            const std::string& key) const {
+  return absl::StrCat("postgres:host=localhost port=", port_, " dbname=", name, " user=", name,
+                      " sslmode=verify-full sslrootcert=", ca, " sslcert=", cert, " sslkey=", key);
 }
 
 absl::StatusOr<std::string> PostgresServer::CreateDatabase(const std::string& name) {

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "tests/support/certificates.h"
 #include "tests/support/process.h"
 
 namespace unwind {
@@ -18,6 +19,9 @@ struct PostgresOptions {
   bool fsync = false;                 // true: as durable as the disk allows
   std::string folder_root = "/tmp";   // the folder is made in here
   std::vector<std::string> settings;  // more "name=value" of postgresql.conf
+  // Over TCP: TLS alone, with a certificate by this one for localhost, and only for who shows one of its certificates
+  // whose common name is the role. Null: passwords.
+  const TestAuthority* authority = nullptr;
 };
 
 class PostgresServer {
@@ -33,6 +37,10 @@ class PostgresServer {
   // than the server's own, such as a link's.
   std::string Database(const std::string& name) const;
   std::string DatabaseOverTcp(const std::string& name, const std::string& address = "") const;
+
+  // With an authority: what --db takes of who has these files; it checks the server by sslmode=verify-full.
+  std::string DatabaseOverTls(const std::string& name, const std::string& ca, const std::string& cert,
+                              const std::string& key) const;
 
   // Runs one statement as the superuser in `database`; the rows' columns as text.
   absl::StatusOr<std::vector<std::vector<std::string>>> Execute(const std::string& database, const std::string& sql);
@@ -51,6 +59,7 @@ class PostgresServer {
  private:
   PostgresServer(PostgresOptions options, std::string folder, std::string bin, bool as_postgres);
   absl::Status MakeCluster();
+  absl::Status WriteCertificates() const;
   std::vector<std::string> AsItsUser(std::vector<std::string> command) const;
   std::string LogPath() const;
 
