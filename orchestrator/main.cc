@@ -69,17 +69,25 @@ absl::StatusOr<std::unique_ptr<SociSagaStore>> OpenStore(const Options& options)
   return SociSagaStore::Open(options.database, writers, options.lease);
 }
 
-ServerSetup ServerFor(const Definitions& definitions, const DescriptorSets& descriptors, SagaService& service,
-                      ServedMethods& methods, const Driver& driver, const std::shared_ptr<SagaCensus>& census) {
-  std::set<std::string> served;
-  for (const auto& definition : definitions) served.insert(definition->serves().service()->full_name());
+// The services of the definitions.
+ServedNames NamesOf(const Definitions& definitions, const DescriptorSets& descriptors) {
+  std::set<std::string> services;
+  for (const auto& definition : definitions) services.insert(definition->serves().service()->full_name());
+  ServedNames names;
+  names.services.assign(services.begin(), services.end());
+  // What is served comes first: another set may have other types of the same names.
+  for (const auto& definition : definitions) names.pools.push_back(definition->serves().file()->pool());
+  for (const auto& set : descriptors.all()) names.pools.push_back(&set->pool());
+  return names;
+}
+
+ServerSetup ServerFor(const ServedNames& names, SagaService& service, ServedMethods& methods, const Driver& driver,
+                      const std::shared_ptr<SagaCensus>& census) {
   ServerSetup setup;
   setup.admin_services = {{saga::v1::SagaService::service_full_name(), &service}};
   setup.generic = &methods;
-  setup.generic_services.assign(served.begin(), served.end());
-  // What is served comes first: another set may have other types of the same names.
-  for (const auto& definition : definitions) setup.pools.push_back(definition->serves().file()->pool());
-  for (const auto& set : descriptors.all()) setup.pools.push_back(&set->pool());
+  setup.generic_services = names.services;
+  setup.pools = names.pools;
   setup.metrics = {std::make_shared<InFlightGauge>([&driver] { return driver.in_flight(); }),
                    std::make_shared<StuckGauge>([&driver] { return driver.stuck(); }), census};
   return setup;
@@ -123,7 +131,10 @@ absl::Status Run(const Options& options) {
   TracedParticipants traced(participants, options.trace_ratio);
 
   // Listen before the lease is acquired: if a port is taken, this must fail without fencing the running instance.
-  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Listen(options.admin_listen));
+  const ServedNames names = NamesOf(definitions, descriptors);
+  ServedNames with_admin = names;
+  with_admin.services.emplace_back(saga::v1::SagaService::service_full_name());
+  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Listen(with_admin, options.admin_listen));
   ASSIGN_OR_RETURN(const std::optional<LeaseHolder> holder, store->Holder(options.instance));
   RETURN_IF_ERROR(CheckHolder(holder, options.instance));
   ASSIGN_OR_RETURN(const Lease lease,
@@ -135,7 +146,7 @@ absl::Status Run(const Options& options) {
   SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, clock, SagaServiceOptions());
   const auto census = std::make_shared<SagaCensus>(clock, catalog);
   driver.Start();
-  absl::Status status = server->Serve(ServerFor(definitions, descriptors, service, methods, driver, census));
+  absl::Status status = server->Serve(ServerFor(names, service, methods, driver, census));
   if (status.ok()) status = driver.Recover();
   if (status.ok()) {
     Log(Severity::kInfo, "ready",

@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/participant/call_key.h"
 #include "common/rpc/bytes.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/error.h"
 #include "common/rpc/unary.h"
 #include "google/protobuf/descriptor.h"
@@ -117,6 +118,7 @@ grpc::ServerUnaryReactor* TableService::ServeStep(std::size_t number, grpc::Call
                                                   const grpc::ByteBuffer& bytes, grpc::ByteBuffer* response) {
   const StepMethod& method = steps_[number];
   const std::string& domain = table_.error_domain;
+  if (const absl::Status& refusal = AdmissionOf(*context).status; !refusal.ok()) return Refuse(context, refusal);
   if (method.tests_only && !enable_reset_) return Refuse(context, ResetDisabled(domain, method.name));
   const std::shared_ptr<const Message> request = Parse(*method.request, bytes);
   if (request == nullptr) return Refuse(context, Unreadable(domain, *method.request));
@@ -138,6 +140,7 @@ grpc::ServerUnaryReactor* TableService::ServeStep(std::size_t number, grpc::Call
 grpc::ServerUnaryReactor* TableService::ServeRead(const ReadMethod& method, grpc::CallbackServerContext* context,
                                                   const grpc::ByteBuffer& bytes, grpc::ByteBuffer* response) {
   const std::string& domain = table_.error_domain;
+  if (const absl::Status& refusal = AdmissionOf(*context).status; !refusal.ok()) return Refuse(context, refusal);
   const std::shared_ptr<const Message> request = Parse(*method.request, bytes);
   if (request == nullptr) return Refuse(context, Unreadable(domain, *method.request));
   return Serve(context, request.get(), response, domain, [&, request, response](Done done) {

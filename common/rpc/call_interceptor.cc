@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "common/base/trace_context.h"
 #include "common/observe/tracer.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/error.h"
 #include "common/rpc/unary.h"
 #include "common/rpc/unimplemented.h"
@@ -19,7 +20,8 @@ using Hook = grpc::experimental::InterceptionHookPoints;
 
 class UnaryInterceptor final : public grpc::experimental::Interceptor {
  public:
-  explicit UnaryInterceptor(const char* path) : path_(path), counter_(path) {}
+  UnaryInterceptor(const char* path, const grpc::ServerContextBase& context)
+      : path_(path), context_(context), counter_(path) {}
 
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(Hook::POST_RECV_MESSAGE))
@@ -28,9 +30,11 @@ class UnaryInterceptor final : public grpc::experimental::Interceptor {
       span_ = OpenServerSpan(path_, ReadTraceContext(*methods->GetRecvInitialMetadata()));
     if (methods->QueryInterceptionHookPoint(Hook::PRE_SEND_STATUS)) {
       if (unreadable_) {
-        methods->ModifySendStatus(ToGrpc(Unreadable()));
+        const absl::Status& refusal = AdmissionOf(context_).status;
+        methods->ModifySendStatus(ToGrpc(refusal.ok() ? Unreadable() : refusal));
       } else if (HasNoHandler(methods->GetSendStatus())) {
-        methods->ModifySendStatus(ToGrpc(NoSuchMethod(path_)));
+        const absl::Status& refusal = AdmissionOf(context_).status;
+        methods->ModifySendStatus(ToGrpc(refusal.ok() ? NoSuchMethod(path_) : refusal));
       }
       Finish(methods->GetSendStatus());
     }
@@ -54,6 +58,7 @@ class UnaryInterceptor final : public grpc::experimental::Interceptor {
   }
 
   const std::string path_;
+  const grpc::ServerContextBase& context_;
   CallCounter counter_;
   OpenSpan span_;
   bool unreadable_ = false;
@@ -89,7 +94,7 @@ class Factory final : public grpc::experimental::ServerInterceptorFactoryInterfa
     using Type = grpc::experimental::ServerRpcInfo::Type;
     const char* const method = info->method();
     if (method == nullptr || method[0] != '/') return nullptr;
-    if (info->type() == Type::UNARY) return new UnaryInterceptor(method);
+    if (info->type() == Type::UNARY) return new UnaryInterceptor(method, *info->server_context());
     const bool endless = absl::StartsWith(method, "/grpc.");
     return endless ? new StreamInterceptor(streams_, *info->server_context()) : nullptr;
   }

@@ -31,8 +31,8 @@ ReflectionSource SourceOf(const PortServices& services, std::vector<std::string>
   source.pools = {google::protobuf::DescriptorPool::generated_pool()};
   source.pools.insert(source.pools.end(), services.pools.begin(), services.pools.end());
   source.services = std::move(names);
-  source.services.insert(source.services.end(), {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
-                                                 "grpc.reflection.v1alpha.ServerReflection"});
+  const std::vector<std::string> library = Port::LibraryServices();
+  source.services.insert(source.services.end(), library.begin(), library.end());
   return source;
 }
 
@@ -49,7 +49,15 @@ absl::StatusOr<std::unique_ptr<Port>> Port::Listen(const std::string& address, a
   return port;
 }
 
-absl::Status Port::Serve(const PortServices& services, std::size_t connections_max) {
+std::vector<std::string> Port::LibraryServices() {
+  std::vector<std::string> names = {"grpc.health.v1.Health"};
+  if (absl::GetFlag(FLAGS_reflection)) {
+    names.insert(names.end(), {"grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"});
+  }
+  return names;
+}
+
+absl::Status Port::Serve(const PortServices& services, std::size_t connections_max, Gate* gate) {
   LinkErrorDetailsAndHealth();
   grpc::ServerBuilder builder;
   for (const NamedService& named : services.services) {
@@ -78,6 +86,7 @@ absl::Status Port::Start(grpc::ServerBuilder& builder, const std::shared_ptr<grp
                          std::size_t connections_max) {
   grpc::EnableDefaultHealthCheckService(true);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  if (gate != nullptr) interceptors.push_back(NewGateInterceptors(*gate));
   interceptors.push_back(NewCallInterceptors(streams_));
   builder.experimental().SetInterceptorCreators(std::move(interceptors));
   acceptor_ = builder.experimental().AddExternalConnectionAcceptor(

@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/rpc/call_interceptor.h"
+#include "common/rpc/gate.h"
 #include "common/rpc/listener.h"
 #include "common/rpc/unimplemented.h"
 #include "google/protobuf/descriptor.h"
@@ -50,8 +51,12 @@ class Port {
   int number() const { return listener_->port(); }
   bool is_loopback() const { return listener_->is_loopback(); }
 
-  // Answers calls, with at most `connections_max` connections open. Health is NOT_SERVING. Call once.
-  absl::Status Serve(const PortServices& services, std::size_t connections_max);
+  // What every port serves beside its services: health, and reflection if it is on.
+  static std::vector<std::string> LibraryServices();
+
+  // Answers calls, with at most `connections_max` connections open, of those that `gate` lets in; null: of everybody.
+  // Health is NOT_SERVING. Call once.
+  absl::Status Serve(const PortServices& services, std::size_t connections_max, Gate* gate);
 
   // Answers health alone, of `services`, in plaintext whatever the process's Transport is. Call instead of Serve.
   absl::Status ServeHealth(std::vector<std::string> services);

@@ -26,6 +26,9 @@ CHECKED_FLAG(std::string, listen, "127.0.0.1:0", unwind::CheckListenAddress,
 CHECKED_FLAG(std::string, health_listen, "", unwind::CheckListenAddressOrNone,
              "Address to serve health on, host:port, in plaintext and nothing else: for probes that have no "
              "certificate. Empty: --listen alone has it.");
+ABSL_FLAG(std::string, policy, "",
+          "File that says which certificate's name may call which method (docs/SECURITY.md); all else is refused. "
+          "Empty: everybody who reaches a port may call all of its methods.");
 ABSL_FLAG(std::string, port_file, "",
           "File to write the ports to, once they are served, a line each: that of --listen, then \"admin PORT\", "
           "\"health PORT\" and \"metrics PORT\" if there are such.");
@@ -70,19 +73,24 @@ bool AwaitStop(const std::function<bool()>& or_when, absl::Time until) {
   return false;
 }
 
-// Of the services of all ports.
-std::vector<std::string> NamesOf(const ServerSetup& setup) {
-  std::vector<std::string> names = setup.generic_services;
-  for (const NamedService& named : setup.services) names.push_back(named.name);
-  for (const NamedService& named : setup.admin_services) names.push_back(named.name);
-  return names;
-}
-
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const std::string& admin_listen) {
+ServedNames NamesOf(const ServerSetup& setup) {
+  ServedNames served{.services = setup.generic_services, .pools = setup.pools};
+  for (const NamedService& named : setup.services) served.services.push_back(named.name);
+  for (const NamedService& named : setup.admin_services) served.services.push_back(named.name);
+  return served;
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Listen(ServedNames served, const std::string& admin_listen) {
   SetUpLibraries();
   auto server = std::unique_ptr<Server>(new Server);
+  if (const std::string file = absl::GetFlag(FLAGS_policy); !file.empty()) {
+    const std::vector<std::string> library = Port::LibraryServices();
+    served.services.insert(served.services.end(), library.begin(), library.end());
+    ASSIGN_OR_RETURN(Policy policy, ReadPolicyFile(file, served));
+    server->gate_ = std::make_unique<Gate>(std::move(policy));
+  }
   ASSIGN_OR_RETURN(server->main_, Port::Listen(absl::GetFlag(FLAGS_listen), "listen"));
   if (!admin_listen.empty()) {
     ASSIGN_OR_RETURN(server->admin_, Port::Listen(admin_listen, "admin_listen"));
@@ -97,14 +105,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(const std::string& admin_
 
 absl::Status Server::Serve(const ServerSetup& setup) {
   const std::size_t connections_max = ReserveFiles(Ports().size());
-  RETURN_IF_ERROR(main_->Serve(setup, connections_max));
+  RETURN_IF_ERROR(main_->Serve(setup, connections_max, gate_.get()));
   if (admin_ != nullptr) {
     PortServices admin;
     admin.services = setup.admin_services;
     admin.pools = setup.pools;
-    RETURN_IF_ERROR(admin_->Serve(admin, connections_max));
+    RETURN_IF_ERROR(admin_->Serve(admin, connections_max, gate_.get()));
   }
-  if (health_ != nullptr) RETURN_IF_ERROR(health_->ServeHealth(NamesOf(setup)));
+  if (health_ != nullptr) RETURN_IF_ERROR(health_->ServeHealth(NamesOf(setup).services));
   if (metrics_ != nullptr) {
     for (const auto& collectable : setup.metrics) metrics_->Add(collectable);
   }
@@ -120,7 +128,7 @@ absl::Status Server::Serve(const ServerSetup& setup) {
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerSetup& setup) {
-  ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Listen());
+  ASSIGN_OR_RETURN(std::unique_ptr<Server> server, Listen(NamesOf(setup)));
   RETURN_IF_ERROR(server->Serve(setup));
   server->SetServing(true);
   return server;

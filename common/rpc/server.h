@@ -13,6 +13,8 @@
 #include "absl/time/time.h"
 #include "common/base/repeat.h"
 #include "common/metrics/metrics_server.h"
+#include "common/rpc/gate.h"
+#include "common/rpc/policy_file.h"
 #include "common/rpc/port.h"
 #include "prometheus/collectable.h"
 
@@ -23,14 +25,19 @@ struct ServerSetup : PortServices {
   std::vector<std::shared_ptr<prometheus::Collectable>> metrics;  // scraped besides the process's registry
 };
 
+// All that a setup serves, on both ports.
+ServedNames NamesOf(const ServerSetup& setup);
+
 class Server {
  public:
   static constexpr absl::Duration kStopMax = absl::Seconds(3);
 
-  // Listens on --listen, on `admin_listen` (empty: there is no admin port), on --health_listen and on --metrics_listen.
-  // Callers wait until Serve. An address that cannot be had, or where plaintext must not be served
-  // (Transport::CheckReach): one sentence that names the flag (--admin_listen for the second).
-  static absl::StatusOr<std::unique_ptr<Server>> Listen(const std::string& admin_listen = "");
+  // Reads --policy, then listens on --listen, on `admin_listen` (empty: there is no admin port), on --health_listen and
+  // on --metrics_listen. Callers wait until Serve. `served`: what will be served, for the policy to be checked against;
+  // a call of anything else is then refused. A policy that is wrong: all that is (ReadPolicyFile). An address that
+  // cannot be had, or where plaintext must not be served (Transport::CheckReach): one sentence that names the flag
+  // (--admin_listen for the second).
+  static absl::StatusOr<std::unique_ptr<Server>> Listen(ServedNames served, const std::string& admin_listen = "");
   ~Server();
 
   // Answers calls; everything in `setup` must live until the end of the drain. The health of the process ("") is
@@ -67,6 +74,7 @@ class Server {
   std::vector<std::string> Reachable(const std::string& admin_listen) const;
   absl::Status WritePortFile() const;
 
+  std::unique_ptr<Gate> gate_;  // null without --policy; before the ports, which use it
   std::unique_ptr<Port> main_;
   std::unique_ptr<Port> admin_;
   std::unique_ptr<Port> health_;

@@ -16,6 +16,7 @@
 #include "common/base/status_macros.h"
 #include "common/metrics/code_names.h"
 #include "common/metrics/registry.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/limits.h"
 #include "common/rpc/validate.h"
 #include "grpc/support/time.h"
@@ -132,6 +133,7 @@ void AddPushback(grpc::ServerContextBase& context, const absl::Status& status) {
 
 absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
                        absl::string_view domain, FieldRules rules) {
+  RETURN_IF_ERROR(AdmissionOf(context).status);
   if (DeadlineOf(context) <= absl::Now()) {
     return MakeError(absl::StatusCode::kDeadlineExceeded,
                      "the call's deadline had passed when it arrived; nothing was done",

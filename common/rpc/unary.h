@@ -28,10 +28,11 @@ absl::Time DeadlineOf(const grpc::CallbackServerContext& context);
 // call ends.
 void AddPushback(grpc::ServerContextBase& context, const absl::Status& status);
 
-// Whether the call may be handled: its deadline has not passed (DEADLINE_EXCEEDED, DEADLINE_PASSED), its metadata
-// is within 16 KiB (INVALID_ARGUMENT, METADATA_TOO_LARGE) and has `idempotency-key` and each `saga-*` once, its message
-// within --message_max_bytes (INVALID_ARGUMENT, MESSAGE_TOO_LARGE; over 1 MiB gRPC says RESOURCE_EXHAUSTED before), its
-// fields keep their saga.v1.rules (INVALID_ARGUMENT, INVALID_REQUEST) unless those are ignored.
+// Whether the call may be handled: the policy lets it (common/rpc/policy.h), its deadline has not passed
+// (DEADLINE_EXCEEDED, DEADLINE_PASSED), its metadata is within 16 KiB (INVALID_ARGUMENT, METADATA_TOO_LARGE) and has
+// `idempotency-key` and each `saga-*` once, its message within --message_max_bytes (INVALID_ARGUMENT,
+// MESSAGE_TOO_LARGE; over 1 MiB gRPC says RESOURCE_EXHAUSTED before), its fields keep their saga.v1.rules
+// (INVALID_ARGUMENT, INVALID_REQUEST) unless those are ignored.
 enum class FieldRules : std::uint8_t { kApply, kIgnore };
 absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
                        absl::string_view domain, FieldRules rules = FieldRules::kApply);

@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/error.h"
 
 namespace unwind {
@@ -11,7 +12,7 @@ constexpr std::size_t kShownMax = 200;  // bytes of a path
 
 class Reactor final : public grpc::ServerGenericBidiReactor {
  public:
-  explicit Reactor(const std::string& path) { Finish(ToGrpc(NoSuchMethod(path))); }
+  explicit Reactor(const absl::Status& status) { Finish(ToGrpc(status)); }
   void OnDone() override { delete this; }
 };
 
@@ -24,9 +25,10 @@ absl::Status NoSuchMethod(const std::string& path) {
 }
 
 grpc::ServerGenericBidiReactor* UnimplementedService::CreateReactor(grpc::GenericCallbackServerContext* context) {
-  return RefuseUnimplemented(context->method());
+  const absl::Status& refusal = AdmissionOf(*context).status;
+  return Refuse(refusal.ok() ? NoSuchMethod(context->method()) : refusal);
 }
 
-grpc::ServerGenericBidiReactor* RefuseUnimplemented(const std::string& path) { return new Reactor(path); }
+grpc::ServerGenericBidiReactor* Refuse(const absl::Status& status) { return new Reactor(status); }
 
 }  // namespace unwind

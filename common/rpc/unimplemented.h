@@ -20,8 +20,8 @@ class UnimplementedService final : public grpc::CallbackGenericService {
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override;
 };
 
-// Answers one call so.
-grpc::ServerGenericBidiReactor* RefuseUnimplemented(const std::string& path);
+// Ends one call with a status that is not OK.
+grpc::ServerGenericBidiReactor* Refuse(const absl::Status& status);
 
 }  // namespace unwind
 

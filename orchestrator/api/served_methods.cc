@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "common/observe/tracer.h"
 #include "common/rpc/bytes.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/deterministic.h"
 #include "common/rpc/error.h"
 #include "common/rpc/unary.h"
@@ -136,8 +137,9 @@ ServedMethods::ServedMethods(AcceptSaga accept, const DefinitionCatalog& catalog
     : accept_(std::move(accept)), catalog_(catalog), clock_(clock), options_(options) {}
 
 grpc::ServerGenericBidiReactor* ServedMethods::CreateReactor(grpc::GenericCallbackServerContext* context) {
+  if (const absl::Status& refusal = AdmissionOf(*context).status; !refusal.ok()) return Refuse(refusal);
   std::shared_ptr<const Definition> definition = catalog_.ServedBy(context->method());
-  if (definition == nullptr) return RefuseUnimplemented(context->method());
+  if (definition == nullptr) return Refuse(NoSuchMethod(context->method()));
   return new Call(*this, std::move(definition), context);
 }
 

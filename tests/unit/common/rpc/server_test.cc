@@ -316,7 +316,7 @@ TEST(Health, IsToldOfEachService) {
 
 TEST(Health, OfServicesWaitsUntilTheyAreReadyAndOfTheProcessDoesNot) {
   EchoStock service;
-  const auto server = *Server::Listen();
+  const auto server = *Server::Listen({});
   ASSERT_TRUE(server->Serve(Only(service)).ok());
   EXPECT_EQ(HealthOf(server->port(), ""), HealthCheckResponse::SERVING);
   EXPECT_EQ(HealthOf(server->port(), kReadiness), HealthCheckResponse::NOT_SERVING);
@@ -351,7 +351,7 @@ TEST(Server, ServesAdminServicesOnTheAdminPortOnly) {
   EchoStock service;
   ServerSetup setup;
   setup.admin_services = {{kStock, &service}};
-  const auto server = *Server::Listen("127.0.0.1:0");
+  const auto server = *Server::Listen({}, "127.0.0.1:0");
   ASSERT_TRUE(server->Serve(setup).ok());
   const std::string path = "/shop.stock.v1.StockService/Reserve", bytes = GoodRequest().SerializeAsString();
   EXPECT_TRUE(SendBytes(NewChannel(absl::StrCat("127.0.0.1:", server->admin_port())), path, bytes, nullptr).ok());
@@ -362,7 +362,7 @@ TEST(Server, ServesAdminServicesOnTheAdminPortOnly) {
 
 TEST(Server, TakesNoCallBeforeItServes) {
   EchoStock service;
-  const auto server = *Server::Listen();
+  const auto server = *Server::Listen({});
   const auto channel = NewChannel(absl::StrCat("127.0.0.1:", server->port()));
   std::future<grpc::Status> early = std::async(std::launch::async, [&channel] {
     return SendBytes(channel, "/shop.stock.v1.StockService/Reserve", GoodRequest().SerializeAsString(), nullptr);
