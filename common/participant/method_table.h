@@ -18,6 +18,7 @@
 #include "common/base/check.h"
 #include "common/base/clock.h"
 #include "common/participant/participant.h"
+#include "common/rpc/caller.h"
 #include "google/protobuf/message.h"
 #include "soci/session.h"
 
@@ -32,21 +33,33 @@ struct StepMethod {
   bool tests_only = false;                              // PERMISSION_DENIED without --enable_reset
 };
 
-// A method that only reads. `read` runs in one snapshot and lets soci_error pass.
+// A method that only reads, for the principal who asks. `read` runs in one snapshot and lets soci_error pass.
 struct ReadMethod {
   std::string name;
   const google::protobuf::Message* request = nullptr;   // prototype
   const google::protobuf::Message* response = nullptr;  // prototype
-  std::function<absl::Status(soci::session&, const google::protobuf::Message&, google::protobuf::Message&)> read;
+  std::function<absl::Status(soci::session&, const Principal&, const google::protobuf::Message&,
+                             google::protobuf::Message&)>
+      read;
 };
 
 template <class Request, class Response>
+ReadMethod Reads(const char* name, absl::Status (*read)(soci::session&, const Principal&, const Request&, Response&)) {
+  return {name, &Request::default_instance(), &Response::default_instance(),
+          [read](soci::session& session, const Principal& principal, const google::protobuf::Message& request,
+                 google::protobuf::Message& response) {
+            return read(session, principal, dynamic_cast<const Request&>(request), dynamic_cast<Response&>(response));
+          }};
+}
+
+// Of one that shows everybody the same.
+template <class Request, class Response>
 ReadMethod Reads(const char* name, absl::Status (*read)(soci::session&, const Request&, Response&)) {
-  return {
-      name, &Request::default_instance(), &Response::default_instance(),
-      [read](soci::session& session, const google::protobuf::Message& request, google::protobuf::Message& response) {
-        return read(session, dynamic_cast<const Request&>(request), dynamic_cast<Response&>(response));
-      }};
+  return {name, &Request::default_instance(), &Response::default_instance(),
+          [read](soci::session& session, const Principal&, const google::protobuf::Message& request,
+                 google::protobuf::Message& response) {
+            return read(session, dynamic_cast<const Request&>(request), dynamic_cast<Response&>(response));
+          }};
 }
 
 // A StepMethod and how a batch of class `Batch` decides it.

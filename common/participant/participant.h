@@ -27,7 +27,7 @@ namespace unwind {
 
 // Who calls, from the call's metadata (see ReadCallKey in common/participant/call_key.h).
 struct CallKey {
-  std::string key_scope;  // whose the idempotency-key is, without saga metadata; with it empty
+  std::string key_scope;  // whose the idempotency-key is, without saga metadata (KeyScopeOf); with it empty
   std::string saga_id;    // or the idempotency-key, if there is no saga metadata
   std::string step;       // empty without saga metadata
   barrier::Phase phase = barrier::Phase::kAction;

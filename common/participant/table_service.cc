@@ -126,6 +126,7 @@ grpc::ServerUnaryReactor* TableService::ServeStep(std::size_t number, grpc::Call
       context, request.get(), response, domain,
       [&, context, request, response](Done done) {
         absl::StatusOr<CallKey> key = ReadCallKey(context->client_metadata(), method.phase, domain);
+        if (key.ok() && key->step.empty()) key->key_scope = KeyScopeOf(AdmissionOf(*context).principal);
         if (!key.ok()) return std::move(done)(key.status());
         participant_.Submit(static_cast<int>(number), *std::move(key), request,
                             [context, response, done = std::move(done)](Participant::Reply reply) mutable {
@@ -143,14 +144,14 @@ grpc::ServerUnaryReactor* TableService::ServeRead(const ReadMethod& method, grpc
   if (const absl::Status& refusal = AdmissionOf(*context).status; !refusal.ok()) return Refuse(context, refusal);
   const std::shared_ptr<const Message> request = Parse(*method.request, bytes);
   if (request == nullptr) return Refuse(context, Unreadable(domain, *method.request));
-  return Serve(context, request.get(), response, domain, [&, request, response](Done done) {
+  return Serve(context, request.get(), response, domain, [&, context, request, response](Done done) {
     const std::shared_ptr<Message> answer(method.response->New());
-    Reader::Query query{
-        [&method, request, answer](soci::session& session) { return method.read(session, *request, *answer); },
-        [&domain, answer, response, done = std::move(done)](absl::Status status) mutable {
-          *response = ToBuffer(answer->SerializeAsString());
-          std::move(done)(NamedReadError(std::move(status), domain));
-        }};
+    Reader::Query query{[&method, principal = AdmissionOf(*context).principal, request,
+                         answer](soci::session& session) { return method.read(session, principal, *request, *answer); },
+                        [&domain, answer, response, done = std::move(done)](absl::Status status) mutable {
+                          *response = ToBuffer(answer->SerializeAsString());
+                          std::move(done)(NamedReadError(std::move(status), domain));
+                        }};
     if (!reader_.Push(query)) std::move(query.done)(TooManyReads(domain));
   });
 }

@@ -23,6 +23,10 @@ std::string ActorOf(const Principal& principal) {
   return absl::StrCat(principal.member, " via ", principal.service);
 }
 
+bool MayRead(const Principal& principal, absl::string_view member) {
+  return principal.member.empty() || principal.member == member;
+}
+
 // The call's place for a tracer's context is the one pointer that a handler can find from its own context. There is no
 // OpenCensus here, whose it would be.
 void SetAdmission(grpc::ServerContextBase& context, const Admission& admission) {

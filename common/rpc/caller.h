@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "grpcpp/server_context.h"
 
 namespace unwind {
@@ -23,6 +24,9 @@ std::string KeyScopeOf(const Principal& principal);
 
 // Who acts, as the history says it: the service, or "MEMBER via SERVICE". Empty: it is not known.
 std::string ActorOf(const Principal& principal);
+
+// Whether what belongs to `member` may be shown: to a member only its own is, and another's is as if it were not there.
+bool MayRead(const Principal& principal, absl::string_view member);
 
 // What was decided about a call before its handler runs.
 struct Admission {

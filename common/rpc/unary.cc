@@ -17,6 +17,7 @@
 #include "common/metrics/code_names.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/caller.h"
+#include "common/rpc/caller_fields.h"
 #include "common/rpc/limits.h"
 #include "common/rpc/validate.h"
 #include "grpc/support/time.h"
@@ -156,7 +157,8 @@ absl::Status CheckCall(const grpc::CallbackServerContext& context, const google:
                       .domain = std::string(domain),
                       .metadata = {{"bytes", absl::StrCat(size)}, {"bytes_max", absl::StrCat(limit)}}});
   }
-  return rules == FieldRules::kApply ? Validate(request, domain) : absl::OkStatus();
+  if (rules == FieldRules::kApply) RETURN_IF_ERROR(Validate(request, domain));
+  return CheckCallerFields(request, AdmissionOf(context).principal, domain);
 }
 
 }  // namespace unwind

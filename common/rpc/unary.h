@@ -32,7 +32,7 @@ void AddPushback(grpc::ServerContextBase& context, const absl::Status& status);
 // (DEADLINE_EXCEEDED, DEADLINE_PASSED), its metadata is within 16 KiB (INVALID_ARGUMENT, METADATA_TOO_LARGE) and has
 // `idempotency-key` and each `saga-*` once, its message within --message_max_bytes (INVALID_ARGUMENT,
 // MESSAGE_TOO_LARGE; over 1 MiB gRPC says RESOURCE_EXHAUSTED before), its fields keep their saga.v1.rules
-// (INVALID_ARGUMENT, INVALID_REQUEST) unless those are ignored.
+// (INVALID_ARGUMENT, INVALID_REQUEST) unless those are ignored, and those that name the caller do (CheckCallerFields).
 enum class FieldRules : std::uint8_t { kApply, kIgnore };
 absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
                        absl::string_view domain, FieldRules rules = FieldRules::kApply);

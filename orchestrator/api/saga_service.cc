@@ -11,6 +11,8 @@
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
+#include "common/rpc/caller.h"
+#include "common/rpc/caller_fields.h"
 #include "common/rpc/error.h"
 #include "common/rpc/page_token.h"
 #include "orchestrator/api/saga_proto.h"
@@ -30,11 +32,24 @@ int HistoryPageSize(int asked) { return asked == 0 ? kEntriesDefault : std::min(
 
 // Who asks and why stand in the history and in the terminals of those who read it: no control characters.
 template <class Request>
-absl::Status CheckPrintable(const Request& request) {
+absl::Status CheckPrintable(const Request& request, bool needs_actor) {
   std::vector<FieldViolation> violations;
+  if (needs_actor && request.actor().empty()) violations.push_back({"actor", "must be set"});
   if (!IsPrintable(request.actor())) violations.push_back({"actor", "must have no control characters"});
   if (!IsPrintable(request.reason())) violations.push_back({"reason", "must have no control characters"});
   return violations.empty() ? absl::OkStatus() : MakeBadRequest(kSagaDomain, violations);
+}
+
+// Who asks: the caller's identity, which no request can say otherwise; without one whom the request names. A step is
+// moved by nobody who is not named.
+template <class Request>
+absl::StatusOr<std::string> ReadActor(const grpc::CallbackServerContext& context, const Request& request) {
+  constexpr bool kMayBeNobody = std::is_same_v<Request, saga::v1::CancelSagaRequest>;
+  const std::string known = ActorOf(AdmissionOf(context).principal);
+  RETURN_IF_ERROR(CheckPrintable(request, !kMayBeNobody && known.empty()));
+  if (known.empty()) return request.actor();
+  if (!request.actor().empty() && request.actor() != known) return NotTheCaller(kSagaDomain, {"actor"});
+  return known;
 }
 
 using About = std::map<std::string, std::string>;  // what was asked for, as metadata
@@ -112,11 +127,12 @@ grpc::ServerUnaryReactor* SagaService::GetHistory(grpc::CallbackServerContext* c
 grpc::ServerUnaryReactor* SagaService::CancelSaga(grpc::CallbackServerContext* context,
                                                   const saga::v1::CancelSagaRequest* request,
                                                   saga::v1::CancelSagaResponse* response) {
-  return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
-    if (absl::Status status = CheckPrintable(*request); !status.ok()) return std::move(done)(std::move(status));
+  return Serve(context, request, response, kSagaDomain, [this, context, request, response](Done done) {
+    const absl::StatusOr<std::string> actor = ReadActor(*context, *request);
+    if (!actor.ok()) return std::move(done)(actor.status());
     // A std::function must be copyable, so the move-only `done` is shared with it.
     auto shared = std::make_shared<Done>(std::move(done));
-    ask_(request->saga_id(), CancelRequested{.actor = request->actor(), .reason = request->reason()},
+    ask_(request->saga_id(), CancelRequested{.actor = *actor, .reason = request->reason()},
          /*seen_version=*/0, [this, request, response, shared](const Progress& progress) {
            if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
            std::move (*shared)(ToCaller(progress.status, ById(request->saga_id())));
@@ -145,11 +161,13 @@ grpc::ServerUnaryReactor* SagaService::ResolveStep(grpc::CallbackServerContext* 
 template <class Request, class Response>
 grpc::ServerUnaryReactor* SagaService::Operate(grpc::CallbackServerContext* context, const Request* request,
                                                Response* response, Verb verb) {
-  return Serve(context, request, response, kSagaDomain, [this, request, response, verb](Done done) {
-    if (absl::Status status = CheckPrintable(*request); !status.ok()) return std::move(done)(std::move(status));
-    Enqueue(std::move(done), [this, request, response, verb](Done inner) {
+  return Serve(context, request, response, kSagaDomain, [this, context, request, response, verb](Done done) {
+    absl::StatusOr<std::string> actor = ReadActor(*context, *request);
+    if (!actor.ok()) return std::move(done)(actor.status());
+    Enqueue(std::move(done), [this, actor = *std::move(actor), request, response, verb](Done inner) {
       auto operated = ReadOperated(*request, verb);
       if (!operated.ok()) return std::move(inner)(operated.status());
+      operated->first.actor = actor;
       auto shared = std::make_shared<Done>(std::move(inner));
       ask_(request->saga_id(), std::move(operated->first), operated->second,
            [this, request, response, shared](const Progress& progress) {
@@ -169,7 +187,6 @@ absl::StatusOr<std::pair<Operated, std::int64_t>> SagaService::ReadOperated(cons
   const bool is_driven = IsTerminal(saga->state) || catalog_.ToDrive(*saga) != nullptr;
   if (definition == nullptr || !is_driven) return NotDriven(catalog_, *saga);
   ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, verb, request.step(), clock_.Now()));
-  operated.actor = request.actor();
   operated.reason = request.reason();
   if constexpr (std::is_same_v<Request, saga::v1::ResolveStepRequest>) {
     ASSIGN_OR_RETURN(operated.reply, ReadKnownReply(*definition, *saga, operated.step,

@@ -113,6 +113,7 @@ absl::StatusOr<NewSaga> ServedMethods::Call::Read() {
   const std::optional<std::string> key = Header(*context_, "idempotency-key");
   RETURN_IF_ERROR(CheckFields(*definition_, *input, key));
   NewSaga saga;
+  saga.key_scope = KeyScopeOf(AdmissionOf(*context_).principal);
   ASSIGN_OR_RETURN(saga.key, ReadKey(*definition_, *input, key));
   saga.definition = definition_;
   saga.input = DeterministicBytes(*input);

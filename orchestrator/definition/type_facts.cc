@@ -43,8 +43,10 @@ std::string FactOf(const FieldDescriptor& field) {
     field.CopyTo(&proto);
     absl::StrAppend(&fact, " by default ", absl::CHexEscape(proto.default_value()));
   }
-  const std::string rules = field.options().GetExtension(saga::v1::rules).SerializeAsString();
-  if (!rules.empty()) absl::StrAppend(&fact, " under rules ", absl::BytesToHexString(rules));
+  saga::v1::FieldRules rules = field.options().GetExtension(saga::v1::rules);
+  rules.clear_caller();  // who may call says nothing of what a saga does
+  const std::string limits = rules.SerializeAsString();
+  if (!limits.empty()) absl::StrAppend(&fact, " under rules ", absl::BytesToHexString(limits));
   return fact;
 }
 

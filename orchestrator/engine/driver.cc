@@ -155,7 +155,7 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
   if (saga.key.empty()) saga.key = new_id();
   if (!admitted) {
     return key_lookup_->Find({.definition = saga.definition->plan().name,
-                              .key_scope = "",
+                              .key_scope = std::move(saga.key_scope),
                               .key = std::move(saga.key),
                               .input_hash = std::move(saga.input_hash),
                               .waiter = *std::move(waiter),

@@ -46,7 +46,8 @@ struct DriverOptions {
 // A request of a served method, checked and not yet accepted.
 struct NewSaga {
   std::shared_ptr<const Definition> definition;
-  std::string key;  // empty: the driver makes a UUIDv7
+  std::string key_scope = {};  // whose the key is; empty: of callers that are not told apart
+  std::string key;             // empty: the driver makes a UUIDv7
   std::string input;
   std::string input_hash;
   TraceContext trace;

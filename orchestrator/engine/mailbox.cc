@@ -26,6 +26,7 @@ Saga TakeRow(AcceptMail& mail, const std::string& owner) {
   saga.id = mail.saga_id;
   saga.definition = plan.name;
   saga.definition_version = plan.version;
+  saga.key_scope = std::move(mail.saga.key_scope);
   saga.key = std::move(mail.saga.key);
   saga.input = std::move(mail.saga.input);
   saga.input_hash = std::move(mail.saga.input_hash);

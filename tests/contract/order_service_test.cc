@@ -469,6 +469,119 @@ TEST(OrderReset, IsOffByDefault) {
 }
 
 // Batches straight into the domain, without gRPC and the barrier.
+// Who asks, once callers are told apart.
+
+constexpr char kGatewayAndAgents[] = R"(rules:
+  - {callers: [gateway], methods: [shop.order.v1.OrderService/GetOrder, shop.order.v1.OrderService/ListOrders], member: allowed}
+  - {callers: [orchestrator], methods: [shop.order.v1.OrderService/CreateOrder], saga_metadata: allowed}
+  - {callers: [agent, backup], methods: [shop.order.v1.OrderService/SetPurchaseLimit]}
+  - {callers: [orchestrator], methods: [shop.order.v1.OrderService/ResetOrders]}
+)";
+
+Metadata From(const std::string& service, Metadata metadata = {}) {
+  metadata[kTestIdentity] = service;
+  return metadata;
+}
+
+Metadata OnBehalfOf(const std::string& member) { return From("gateway", {{"x-member-id", member}}); }
+
+class OrderCallersTest : public OrderServiceTest {
+ protected:
+  void Guard() {
+    process_.Stop();
+    process_.Guard(kGatewayAndAgents);
+    process_.Start();
+  }
+  Called<v1::CreateOrderResponse> CreateFor(const std::string& id, const std::string& member) {
+    return Create(CreateOf(id, member), From("orchestrator", SagaCall(id, "create_order", "action")));
+  }
+  Called<v1::Order> GetAs(const std::string& id, const Metadata& caller) {
+    return Call(stub(), &Stub::GetOrder, Of<v1::GetOrderRequest>(id), caller);
+  }
+  Called<v1::ListOrdersResponse> ListAs(const std::string& member, const Metadata& caller) {
+    v1::ListOrdersRequest request;
+    request.set_member_id(member);
+    return Call(stub(), &Stub::ListOrders, request, caller);
+  }
+  Called<v1::SetPurchaseLimitResponse> Limit(const std::string& product, const std::string& key,
+                                             const std::string& service) {
+    Metadata metadata = Key(key);
+    if (!service.empty()) metadata = From(service, metadata);
+    return Call(stub(), &Stub::SetPurchaseLimit, LimitOf(product, true), metadata);
+  }
+};
+
+TEST_F(OrderCallersTest, AMemberCannotTellAnothersOrderFromNone) {
+  Guard();
+  const auto unknown = GetAs("o1", OnBehalfOf("mina"));
+  EXPECT_EQ(unknown.reason(), "ORDER_NOT_FOUND");
+  ASSERT_TRUE(CreateFor("o1", "juno").status.ok());
+  EXPECT_EQ(SerializeStatus(GetAs("o1", OnBehalfOf("mina")).status), SerializeStatus(unknown.status));
+  EXPECT_EQ(GetAs("o1", OnBehalfOf("juno")).response.member_id(), "juno");
+  EXPECT_EQ(GetAs("o1", From("gateway")).response.member_id(), "juno");  // on nobody's behalf
+}
+
+TEST_F(OrderCallersTest, AMemberListsItsOwnOrdersAndMustSaySo) {
+  Guard();
+  ASSERT_TRUE(CreateFor("o1", "juno").status.ok());
+  EXPECT_EQ(ListAs("juno", OnBehalfOf("juno")).response.orders_size(), 1);
+  for (const std::string& other : {std::string("mina"), std::string()}) {
+    const auto refused = ListAs(other, OnBehalfOf("juno"));
+    EXPECT_EQ(refused.status.code(), absl::StatusCode::kPermissionDenied) << other;
+    EXPECT_EQ(refused.reason(), "CALLER_NOT_ALLOWED");
+    EXPECT_THAT(BadFields(refused.status), ElementsAre("member_id"));
+  }
+  EXPECT_EQ(ListAs("", From("gateway")).response.orders_size(), 1);
+}
+
+TEST_F(OrderCallersTest, ACallThatIsNotAllowedIsRefusedBeforeItIsRead) {
+  Guard();
+  EXPECT_EQ(Limit("p1", "k", "").reason(), "CALLER_UNKNOWN");
+  EXPECT_EQ(Limit("p1", "k", "gateway").reason(), "CALLER_NOT_ALLOWED");
+  EXPECT_EQ(Call(stub(), &Stub::ResetOrders, v1::ResetOrdersRequest(), From("agent", Key("r"))).reason(),
+            "CALLER_NOT_ALLOWED");
+  EXPECT_EQ(Limit("p1", "k", "agent").status, absl::OkStatus());
+}
+
+TEST_F(OrderCallersTest, TwoServicesWithOneKeyMakeTwoCalls) {
+  Guard();
+  EXPECT_TRUE(Limit("p1", "k", "agent").status.ok());
+  EXPECT_TRUE(Limit("p2", "k", "backup").status.ok());
+  EXPECT_TRUE(Limit("p1", "k", "agent").status.ok());
+  EXPECT_EQ(Limit("p2", "k", "agent").reason(), "KEY_REUSED");
+}
+
+TEST_F(OrderCallersTest, CallsWithSagaMetadataHaveOneScopeWhoeverSendsThem) {
+  ASSERT_TRUE(Create(CreateOf("o1", "juno")).status.ok());
+  Guard();
+  EXPECT_TRUE(CreateFor("o1", "juno").status.ok());
+  EXPECT_EQ(CreateFor("o1", "mina").reason(), "KEY_REUSED");
+  int scoped = 0;
+  ASSERT_TRUE(process_.Open()
+                  ->Read([&](soci::session& sql) {
+                    sql << "SELECT COUNT(*) FROM saga_barrier WHERE key_scope <> ''", soci::into(scoped);
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_EQ(scoped, 0);
+}
+
+// As when a running shop begins to tell callers apart.
+TEST_F(OrderCallersTest, AKeyFromBeforeThePolicyDoesNothingTwice) {
+  EXPECT_TRUE(Limit("p1", "k", "").status.ok());
+  Guard();
+  EXPECT_TRUE(Limit("p1", "k", "agent").status.ok());
+  EXPECT_EQ(Limit("p2", "k", "agent").reason(), "KEY_REUSED");
+  int rows = 0;
+  ASSERT_TRUE(process_.Open()
+                  ->Read([&](soci::session& sql) {
+                    sql << "SELECT COUNT(*) FROM saga_barrier", soci::into(rows);
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_EQ(rows, 1);
+}
+
 class OrderBatchTest : public testing::Test {
  protected:
   void SetUp() override {

@@ -37,6 +37,7 @@
 #include "shop/payment/v1/payment_service.grpc.pb.h"
 #include "tests/support/poll.h"
 #include "tests/support/test_database.h"
+#include "tests/support/test_gate.h"
 
 extern const unwind::Migrations kLedgerMigrations;
 extern const unwind::Migrations kPaymentMigrations;
@@ -93,8 +94,10 @@ CallResult Invoke(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*,
   return result;
 }
 
-inline std::unique_ptr<grpc::Server> Listen(const std::string& address, const std::vector<grpc::Service*>& services) {
+inline std::unique_ptr<grpc::Server> Listen(const std::string& address, const std::vector<grpc::Service*>& services,
+                                            Gate* gate = nullptr) {
   grpc::ServerBuilder builder;
+  if (gate != nullptr) GuardBy(*gate, builder);
   builder.AddListeningPort(address, grpc::InsecureServerCredentials());
   for (grpc::Service* service : services) builder.RegisterService(service);
   return builder.BuildAndStart();
@@ -238,6 +241,9 @@ class PaymentProcess {
   }
   ~PaymentProcess() { Stop(); }
 
+  // From the next start on callers are told apart, by the policy in `yaml`.
+  void Guard(const std::string& yaml) { gate_ = NewTestGate(yaml); }
+
   void Start() {
     std::unique_ptr<Connection> writer = OpenTestDatabase(path_);
     EXPECT_TRUE(Participant::Migrate(*writer).ok());
@@ -250,7 +256,7 @@ class PaymentProcess {
     serving_ = std::make_unique<ServingParticipant>(payment::NewPaymentDomain(*gateway_, clock_), table, options,
                                                     Databases{std::move(writer), OpenTestDatabase(path_)}, clock_,
                                                     enable_reset_);
-    server_ = Listen(address_, {serving_->services().front().service});
+    server_ = Listen(address_, {serving_->services().front().service}, gate_.get());
     stub_ = ::shop::payment::v1::PaymentService::NewStub(NewChannel(address_));
   }
 
@@ -274,6 +280,7 @@ class PaymentProcess {
   SystemClock clock_;
   prometheus::Registry registry_;
   ClientMetrics metrics_{registry_};
+  std::unique_ptr<Gate> gate_;
   std::unique_ptr<payment::GrpcGateway> gateway_;
   std::unique_ptr<ServingParticipant> serving_;
   std::unique_ptr<grpc::Server> server_;

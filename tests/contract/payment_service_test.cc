@@ -120,6 +120,33 @@ void ExpectFenced(const CallResult& result) {
   EXPECT_EQ(result.reason(), "FENCED");
 }
 
+// Once callers are told apart.
+TEST_F(PaymentServiceTest, AMemberCannotTellAnothersPaymentFromNone) {
+  payment_.Stop();
+  payment_.Guard(R"(rules:
+  - {callers: [gateway], methods: [shop.payment.v1.PaymentService/GetPayment], member: allowed}
+  - {callers: [orchestrator], methods: [shop.payment.v1.PaymentService/Charge], saga_metadata: allowed}
+)");
+  payment_.Start();
+  const auto get_as = [&](const std::string& member) {
+    Metadata caller = {{kTestIdentity, "gateway"}};
+    if (!member.empty()) caller["x-member-id"] = member;
+    v1::GetPaymentRequest request;
+    request.set_payment_id("o1");
+    v1::Payment response;
+    return Invoke(payment_.stub(), &Stub::GetPayment, request, &response, caller);
+  };
+  const CallResult unknown = get_as("m2");
+  EXPECT_EQ(GetErrorInfo(unknown.status).reason, "PAYMENT_NOT_FOUND");
+  Metadata step = Step("o1", "charge", "action");
+  step[kTestIdentity] = "orchestrator";
+  v1::ChargeResponse charged;
+  ASSERT_TRUE(Invoke(payment_.stub(), &Stub::Charge, ChargeOf("o1"), &charged, step).status.ok());
+  EXPECT_EQ(SerializeStatus(get_as("m2").status), SerializeStatus(unknown.status));
+  EXPECT_TRUE(get_as("m1").status.ok());
+  EXPECT_TRUE(get_as("").status.ok());
+}
+
 TEST_F(PaymentServiceTest, Charges) {
   const CallResult result = Charge("p1", 1500);
   ASSERT_TRUE(result.status.ok()) << result.status;

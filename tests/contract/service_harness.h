@@ -28,6 +28,7 @@
 #include "gtest/gtest.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_database.h"
+#include "tests/support/test_gate.h"
 
 namespace unwind {
 
@@ -97,6 +98,9 @@ class ServiceProcess {
   }
   ~ServiceProcess() { Stop(); }
 
+  // From the next start on callers are told apart, by the policy in `yaml`.
+  void Guard(const std::string& yaml) { gate_ = NewTestGate(yaml); }
+
   void Start() {
     std::unique_ptr<Connection> writer = Open();
     EXPECT_TRUE(Participant::Migrate(*writer).ok());
@@ -110,6 +114,7 @@ class ServiceProcess {
     const std::string address = "unix:" + folder_.File("socket");
     builder.AddListeningPort(address, grpc::InsecureServerCredentials());
     for (const NamedService& served : serving_->services()) builder.RegisterService(served.service);
+    if (gate_ != nullptr) GuardBy(*gate_, builder);
     server_ = builder.BuildAndStart();
     channel_ = NewChannel(address);
     stub_ = ProtoService::NewStub(channel_);
@@ -136,6 +141,7 @@ class ServiceProcess {
   const ServiceTable table_;
   const bool enable_reset_;
   const SystemClock clock_;
+  std::unique_ptr<Gate> gate_;
   std::unique_ptr<ServingParticipant> serving_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;

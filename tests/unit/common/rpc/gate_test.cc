@@ -24,6 +24,7 @@
 #include "grpcpp/generic/generic_stub.h"
 #include "gtest/gtest.h"
 #include "prometheus/text_serializer.h"
+#include "tests/support/test_gate.h"
 #include "tests/unit/common/rpc/live_server.h"
 
 namespace unwind {
@@ -87,12 +88,7 @@ class GateTest : public testing::Test {
     services.services = {{kStock, &stock_}};
     ServedNames served{.services = Port::LibraryServices(), .pools = {}};
     served.services.emplace_back(kStock);
-    absl::StatusOr<Policy> policy = ParsePolicy("shop.yaml", kRules, served);
-    CHECK(policy.ok());
-    gate_ = std::make_unique<Gate>(*std::move(policy), [](const grpc::ServerContextBase& context) {
-      const auto said = context.client_metadata().find("test-identity");
-      return said == context.client_metadata().end() ? "" : std::string(said->second.data(), said->second.size());
-    });
+    gate_ = NewTestGate(kRules, served);
     port_ = *Port::Listen("127.0.0.1:0", "listen");
     CHECK(port_->Serve(services, 10, gate_.get()).ok());
     channel_ = NewChannel(absl::StrCat("127.0.0.1:", port_->number()));
@@ -100,7 +96,7 @@ class GateTest : public testing::Test {
 
   static void Prepare(grpc::ClientContext& context, const std::string& identity, const Pairs& metadata = {}) {
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
-    if (!identity.empty()) context.AddMetadata("test-identity", identity);
+    if (!identity.empty()) context.AddMetadata(kTestIdentity, identity);
     for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
   }
 
@@ -217,7 +213,7 @@ TEST(Gate, ProgramsIdentifyByCertificateAlone) {
   const auto port = *Port::Listen("127.0.0.1:0", "listen");
   ASSERT_TRUE(port->Serve(services, 10, &gate).ok());
   grpc::ClientContext context;
-  context.AddMetadata("test-identity", "orchestrator");
+  context.AddMetadata(kTestIdentity, "orchestrator");
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
   shop::stock::v1::ReserveResponse response;
   const auto stub = shop::stock::v1::StockService::NewStub(NewChannel(absl::StrCat("127.0.0.1:", port->number())));

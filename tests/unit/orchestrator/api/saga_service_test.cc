@@ -1,6 +1,7 @@
 // saga.v1.SagaService over a real gRPC server and the memory store; the driver is played by the test.
 #include "orchestrator/api/saga_service.h"
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
 #include "shop/order/v1/order_service.pb.h"
+#include "tests/support/test_gate.h"
 #include "tests/unit/orchestrator/engine/world.h"
 #include "tests/unit/orchestrator/fake_definition.h"
 
@@ -44,6 +46,7 @@ class SagaServiceTest : public testing::Test {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(service_.get());
+    if (gate_ != nullptr) GuardBy(*gate_, builder);
     server_ = builder.BuildAndStart();
     stub_ = saga::v1::SagaService::NewStub(
         grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials()));
@@ -112,6 +115,7 @@ class SagaServiceTest : public testing::Test {
                     const Request& request, Response* response) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    for (const auto& [name, value] : caller_) context.AddMetadata(name, value);
     return FromGrpc((stub_.get()->*method)(&context, request, response));
   }
 
@@ -131,6 +135,8 @@ class SagaServiceTest : public testing::Test {
     return ids;
   }
 
+  std::unique_ptr<Gate> gate_;
+  std::map<std::string, std::string> caller_;  // metadata of every call
   FaultyStore store_;
   struct StoppedClock final : Clock {
     absl::Time Now() const override { return now; }
@@ -342,6 +348,44 @@ TEST_F(SagaServiceTest, CancelGoesToTheDriver) {
   EXPECT_THAT(asked_, testing::ElementsAre(testing::Pair("s-1", Event(CancelRequested{"kim", "changed my mind"}))));
   progress_.status = absl::NotFoundError("?");
   EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::CancelSaga, request, &response)).reason, "SAGA_NOT_FOUND");
+}
+
+// Without an identity a step is moved by whom the request names, and by nobody unnamed; with one by that alone.
+TEST_F(SagaServiceTest, WhoActsIsTheCallersIdentity) {
+  Store(Parked("s-1", Phase::kAction));
+  saga::v1::RetryStepRequest retry;
+  retry.set_saga_id("s-1");
+  retry.set_step("create_order");
+  retry.set_reason("the disk is free again");
+  saga::v1::CancelSagaRequest cancel;
+  cancel.set_saga_id("s-1");
+  const auto retried_as = [&](const std::string& actor) {
+    retry.set_actor(actor);
+    saga::v1::RetryStepResponse response;
+    const absl::Status status = Call(&saga::v1::SagaService::Stub::RetryStep, retry, &response);
+    return status.ok() ? std::get<Operated>(asked_.back().second).actor : GetErrorInfo(status).reason;
+  };
+  const auto cancelled_as = [&](const std::string& actor) {
+    cancel.set_actor(actor);
+    saga::v1::CancelSagaResponse response;
+    const absl::Status status = Call(&saga::v1::SagaService::Stub::CancelSaga, cancel, &response);
+    return status.ok() ? std::get<CancelRequested>(asked_.back().second).actor : GetErrorInfo(status).reason;
+  };
+  EXPECT_EQ(retried_as("kim"), "kim");
+  EXPECT_EQ(retried_as(""), "INVALID_REQUEST");
+  EXPECT_EQ(cancelled_as(""), "");
+  gate_ = NewTestGate("rules: [{callers: [jane, console], methods: [saga.v1.SagaService/*], member: allowed}]");
+  Serve({});
+  EXPECT_EQ(retried_as(""), "CALLER_UNKNOWN");
+  caller_ = {{kTestIdentity, "jane"}};
+  EXPECT_EQ(retried_as(""), "jane");
+  EXPECT_EQ(retried_as("jane"), "jane");
+  EXPECT_EQ(retried_as("kim"), "CALLER_NOT_ALLOWED");
+  EXPECT_EQ(cancelled_as(""), "jane");
+  EXPECT_EQ(cancelled_as("kim"), "CALLER_NOT_ALLOWED");
+  caller_ = {{kTestIdentity, "console"}, {"x-member-id", "kim"}};
+  EXPECT_EQ(retried_as(""), "kim via console");
+  EXPECT_EQ(retried_as("kim"), "CALLER_NOT_ALLOWED");
 }
 
 TEST_F(SagaServiceTest, WhoAskedAndWhyHoldNoControlCharacters) {

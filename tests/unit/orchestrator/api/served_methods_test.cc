@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -19,6 +20,7 @@
 #include "gtest/gtest.h"
 #include "orchestrator/api/served_call.h"
 #include "shop/checkout/v1/checkout_service.grpc.pb.h"
+#include "tests/support/test_gate.h"
 #include "tests/unit/orchestrator/fake_definition.h"
 
 namespace unwind {
@@ -52,6 +54,10 @@ class ServedMethodsTest : public testing::Test {
     auto definition = std::make_shared<FakeDefinition>();
     ASSERT_TRUE(catalog_.Add(definition).ok());
     ASSERT_TRUE(catalog_.Serve(definition).ok());
+    Listen();
+  }
+
+  void Listen() {
     methods_ = std::make_unique<ServedMethods>(
         [this](NewSaga saga, absl::Time by, std::function<void(const std::string&)> accepted,
                std::function<void(Progress)> answered) {
@@ -70,8 +76,16 @@ class ServedMethodsTest : public testing::Test {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterCallbackGenericService(methods_.get());
+    if (gate_ != nullptr) GuardBy(*gate_, builder);
     server_ = builder.BuildAndStart();
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials());
+  }
+
+  // From now on callers are told apart, by the policy in `yaml`.
+  void Guard(const std::string& yaml) {
+    server_->Shutdown();
+    gate_ = NewTestGate(yaml);
+    Listen();
   }
 
   void TearDown() override { server_->Shutdown(); }
@@ -96,8 +110,9 @@ class ServedMethodsTest : public testing::Test {
   void Answer(SagaState state) { AnswerTo(*last_, state); }
 
   // Sends `request` and returns the error's status; OK if the driver's answer came back.
-  absl::Status Place(const PlaceOrderRequest& request) {
+  absl::Status Place(const PlaceOrderRequest& request, const std::map<std::string, std::string>& metadata = {}) {
     grpc::ClientContext context;
+    for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
     PlaceOrderResponse response;
     return FromGrpc(CheckoutService::NewStub(channel_)->PlaceOrder(&context, request, &response));
@@ -106,6 +121,7 @@ class ServedMethodsTest : public testing::Test {
   SystemClock clock_;
   DefinitionCatalog catalog_;
   std::unique_ptr<ServedMethods> methods_;
+  std::unique_ptr<Gate> gate_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::mutex mutex_;
@@ -135,6 +151,52 @@ TEST_F(ServedMethodsTest, ACallIsASagaAndItsAnswer) {
             (TraceContext{"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "vendor=1", "tenant=a"}));
   EXPECT_LT(last_->answer_by, absl::Now() + absl::Milliseconds(19700));  // gRPC rounds timeouts up
   EXPECT_GT(last_->answer_by, absl::Now() + absl::Seconds(10));
+}
+
+constexpr char kShopRules[] = R"(rules:
+  - {callers: [gateway], methods: [shop.checkout.v1.CheckoutService/*], member: allowed}
+  - {callers: [batch], methods: [shop.checkout.v1.CheckoutService/PlaceOrder]}
+)";
+
+// Whose key it is, as the driver is told.
+TEST_F(ServedMethodsTest, AKeyIsTheMembersElseTheServices) {
+  ASSERT_TRUE(Place(GoodRequest()).ok());
+  EXPECT_EQ(last_->saga.key_scope, "");
+  ASSERT_TRUE(Place(GoodRequest(), {{"x-member-id", "m-2"}}).ok());  // nobody is believed
+  EXPECT_EQ(last_->saga.key_scope, "");
+  Guard(kShopRules);
+  ASSERT_TRUE(Place(GoodRequest(), {{kTestIdentity, "gateway"}, {"x-member-id", "m-1"}}).ok());
+  EXPECT_EQ(last_->saga.key_scope, "member/m-1");
+  ASSERT_TRUE(Place(GoodRequest(), {{kTestIdentity, "batch"}}).ok());
+  EXPECT_EQ(last_->saga.key_scope, "service/batch");
+}
+
+TEST_F(ServedMethodsTest, WhoMayNotCallStartsNothing) {
+  Guard(kShopRules);
+  last_.reset();
+  EXPECT_EQ(GetErrorInfo(Place(GoodRequest())).reason, "CALLER_UNKNOWN");
+  for (const char* const caller : {"stranger", "batch"}) {
+    const absl::Status status = Place(GoodRequest(), {{kTestIdentity, caller}, {"x-member-id", "m-1"}});
+    EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied) << caller;
+    EXPECT_EQ(GetErrorInfo(status).reason, "CALLER_NOT_ALLOWED") << caller;
+  }
+  const absl::Status sent = Place(GoodRequest(), {{kTestIdentity, "gateway"}, {"saga-id", "s-1"}});
+  EXPECT_EQ(GetErrorInfo(sent).reason, "CALLER_NOT_ALLOWED");
+  EXPECT_FALSE(last_.has_value());
+}
+
+TEST_F(ServedMethodsTest, AMemberOrdersForItselfAlone) {
+  Guard(kShopRules);
+  last_.reset();
+  const absl::Status status = Place(GoodRequest(), {{kTestIdentity, "gateway"}, {"x-member-id", "m-2"}});
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(GetErrorInfo(status).reason, "CALLER_NOT_ALLOWED");
+  EXPECT_EQ(GetErrorInfo(status).metadata.at("denied"), "member_id");
+  EXPECT_FALSE(last_.has_value());
+  PlaceOrderRequest nameless = GoodRequest();
+  nameless.clear_member_id();  // what is missing is told as ever, with all else that is
+  EXPECT_EQ(GetErrorInfo(Place(nameless, {{kTestIdentity, "gateway"}, {"x-member-id", "m-2"}})).reason,
+            "INVALID_REQUEST");
 }
 
 TEST_F(ServedMethodsTest, ASagaThatRunsOnIsAnsweredSo) {

@@ -43,6 +43,30 @@ TEST(Stored, DefinitionStillKnowsTheLimitsOfItsFields) {
             "shop.order.v1.CreateOrderRequest requires; say where it comes from");
 }
 
+// Who may call is the server's business: a shop that begins to tell members apart needs no new version of its sagas.
+TEST(Stored, WhoMayCallIsNoPartOfWhatADefinitionMeans) {
+  const auto definition = LoadShop("place_order.yaml");
+  ASSERT_NE(definition, nullptr);
+  const auto hash_with = [&](auto change) {
+    FileDescriptorSet set;
+    EXPECT_TRUE(set.ParseFromString(definition->descriptors()));
+    for (auto& file : *set.mutable_file()) {
+      if (file.name() != "shop/checkout/v1/checkout_service.proto") continue;
+      for (auto& field : *file.mutable_message_type(0)->mutable_field()) {
+        if (field.name() == "member_id") change(*field.mutable_options()->MutableExtension(saga::v1::rules));
+      }
+    }
+    const auto changed = LoadDefinition("place_order.yaml", definition->yaml(), SetOf("set", set.SerializeAsString()));
+    return changed.ok() ? (*changed)->hash() : std::string(changed.status().message());
+  };
+  EXPECT_EQ(hash_with([](saga::v1::FieldRules& rules) {
+              EXPECT_EQ(rules.caller(), saga::v1::FieldRules::CALLER_MEMBER);
+              rules.clear_caller();
+            }),
+            definition->hash());
+  EXPECT_NE(hash_with([](saga::v1::FieldRules& rules) { rules.set_max_bytes(32); }), definition->hash());
+}
+
 TEST(Stored, DescriptorsAreOnlyTheNeededOnesImportsFirst) {
   const auto definition = LoadText(R"(
 saga: lab

@@ -76,6 +76,13 @@ class DriverTest : public testing::Test {
   NewSaga Request(const std::string& key, const std::string& hash = "h") {
     return {.definition = definition_, .key = key, .input = "input", .input_hash = hash, .trace = {}};
   }
+  // The same key of one who is told apart from others.
+  void AcceptOf(Driver& driver, const std::string& key_scope, const std::string& key, Answers& answers,
+                const std::string& hash = "h") {
+    NewSaga saga = Request(key, hash);
+    saga.key_scope = key_scope;
+    driver.Accept(std::move(saga), absl::InfiniteFuture(), nullptr, answers.Taker());
+  }
   void Accept(Driver& driver, const std::string& key, Answers& answers, const std::string& hash = "h",
               absl::Time answer_by = absl::InfiniteFuture()) {
     driver.Accept(Request(key, hash), answer_by, nullptr, answers.Taker());
@@ -588,6 +595,60 @@ TEST_F(DriverTest, ACancelGoesBackAndIsAnsweredWithTheSagaAsItStands) {
 std::string AwaitCall(SagaStore& store, const ScriptedParticipants& participants) {
   EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return !participants.paths().empty(); }));
   return store.List({}).value().sagas.at(0).id;
+}
+
+TEST_F(DriverTest, OneKeyOfTwoCallersIsTwoSagas) {
+  Know(Sequence());
+  Life life(
+      *this, [](const Call&) { return OkResult(); }, clock_);
+  Answers mina, juno, again, reused;
+  AcceptOf(life.driver, "member/mina", "k", mina);
+  AcceptOf(life.driver, "member/juno", "k", juno, "another");
+  const std::string minas = mina.Await(1)[0].saga.id;
+  EXPECT_NE(juno.Await(1)[0].saga.id, minas);
+  AcceptOf(life.driver, "member/mina", "k", again);
+  EXPECT_EQ(again.Await(1)[0].saga.id, minas);
+  AcceptOf(life.driver, "member/juno", "k", reused);
+  EXPECT_EQ(GetErrorInfo(reused.Await(1)[0].status).reason, "KEY_REUSED");
+  EXPECT_EQ(store_.LoadByKey("shape", "member/mina", "k")->key_scope, "member/mina");
+  EXPECT_EQ(store_.List({})->sagas.size(), 2U);
+}
+
+// As when callers begin to be told apart, and after a restart, which changes nothing of it.
+TEST_F(DriverTest, AKeyFromBeforeCallersWereToldApartStartsNothingAgain) {
+  Know(Sequence());
+  std::string id;
+  {
+    Life life(
+        *this, [](const Call&) { return OkResult(); }, clock_);
+    Answers before;
+    Accept(life.driver, "k", before);
+    id = before.Await(1)[0].saga.id;
+  }
+  Life life(
+      *this, [](const Call&) { return OkResult(); }, clock_);
+  Answers mina, reused;
+  AcceptOf(life.driver, "member/mina", "k", mina);
+  EXPECT_EQ(mina.Await(1)[0].saga.id, id);
+  AcceptOf(life.driver, "member/mina", "k", reused, "another");
+  EXPECT_EQ(GetErrorInfo(reused.Await(1)[0].status).reason, "KEY_REUSED");
+  EXPECT_EQ(store_.List({})->sagas.size(), 1U);
+}
+
+// Who finds no room is attached to its own saga, never to another caller's.
+TEST_F(DriverTest, WithoutRoomAKeyIsStillItsCallersOwn) {
+  Know(Sequence());
+  Life life(
+      *this, [](const Call&) { return std::nullopt; }, clock_, /*shards=*/1, /*in_flight_max=*/1);
+  Answers mina, again, juno;
+  AcceptOf(life.driver, "member/mina", "k", mina);
+  AwaitCall(store_, life.participants);
+  AcceptOf(life.driver, "member/juno", "k", juno);
+  EXPECT_EQ(GetErrorInfo(juno.Await(1)[0].status).reason, "OVERLOADED");
+  NewSaga same = Request("k");
+  same.key_scope = "member/mina";
+  life.driver.Accept(std::move(same), clock_.Now() + absl::Seconds(1), nullptr, again.Taker());
+  EXPECT_EQ(again.Await(1)[0].saga.key_scope, "member/mina");
 }
 
 TEST_F(DriverTest, ACallerIsAnsweredByAnyInstanceAndASagaIsFinishedByWhoClaimsIt) {
