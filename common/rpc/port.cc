@@ -71,7 +71,7 @@ absl::Status Port::Serve(const PortServices& services, std::size_t connections_m
     for (const auto& service : reflection_) builder.RegisterService(service.get());
   }
   SetLimits(builder);
-  return Start(builder, ServerCredentials(), connections_max);
+  return Start(builder, ServerCredentials(), connections_max, gate);
 }
 
 absl::Status Port::ServeHealth(std::vector<std::string> services) {
@@ -79,11 +79,11 @@ absl::Status Port::ServeHealth(std::vector<std::string> services) {
   grpc::ServerBuilder builder;
   builder.RegisterCallbackGenericService(&unimplemented_);
   SetLimits(builder, kProbeStreamsMax);
-  return Start(builder, PlaintextServerCredentials(), kProbeConnectionsMax);
+  return Start(builder, PlaintextServerCredentials(), kProbeConnectionsMax, /*gate=*/nullptr);
 }
 
 absl::Status Port::Start(grpc::ServerBuilder& builder, const std::shared_ptr<grpc::ServerCredentials>& credentials,
-                         std::size_t connections_max) {
+                         std::size_t connections_max, Gate* gate) {
   grpc::EnableDefaultHealthCheckService(true);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   if (gate != nullptr) interceptors.push_back(NewGateInterceptors(*gate));

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <utility>
 
+#include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -38,6 +39,9 @@ RANGED_FLAG(absl::Duration, lame_duck, absl::Seconds(5), absl::ZeroDuration(), a
             "How long calls are still taken after SIGTERM, while health says NOT_SERVING, so that callers are sent "
             "elsewhere before they are turned away. A second signal ends it.");
 
+ABSL_DECLARE_FLAG(std::string, tls_cert);
+ABSL_DECLARE_FLAG(bool, insecure);
+
 namespace unwind {
 namespace {
 
@@ -64,6 +68,29 @@ void SetUpLibraries() {
   std::_Exit(0);
 }
 
+absl::StatusOr<std::unique_ptr<Gate>> ReadGate(ServedNames served) {
+  const std::string file = absl::GetFlag(FLAGS_policy);
+  if (absl::GetFlag(FLAGS_tls_cert).empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("--policy=", file,
+                     ": names callers by their certificates, and in plaintext nobody shows one: give --tls_cert, "
+                     "--tls_key and --tls_ca too, or leave it out"));
+  }
+  const std::vector<std::string> library = Port::LibraryServices();
+  served.services.insert(served.services.end(), library.begin(), library.end());
+  ASSIGN_OR_RETURN(Policy policy, ReadPolicyFile(file, served));
+  return std::make_unique<Gate>(std::move(policy));
+}
+
+// Whether everybody with a certificate may call everything through what these flags say.
+absl::Status CheckOpen(const std::vector<std::string>& reachable) {
+  if (reachable.empty() || absl::GetFlag(FLAGS_insecure)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(absl::StrJoin(reachable, " and "),
+                   " would let other machines call everything, if they have any certificate of the CA: say who may "
+                   "call what in a file and give it by --policy, or give an address of loopback"));
+}
+
 // Whether a stop signal came before `or_when` said true.
 bool AwaitStop(const std::function<bool()>& or_when, absl::Time until) {
   while (SteadyNow() < until) {
@@ -85,11 +112,8 @@ ServedNames NamesOf(const ServerSetup& setup) {
 absl::StatusOr<std::unique_ptr<Server>> Server::Listen(ServedNames served, const std::string& admin_listen) {
   SetUpLibraries();
   auto server = std::unique_ptr<Server>(new Server);
-  if (const std::string file = absl::GetFlag(FLAGS_policy); !file.empty()) {
-    const std::vector<std::string> library = Port::LibraryServices();
-    served.services.insert(served.services.end(), library.begin(), library.end());
-    ASSIGN_OR_RETURN(Policy policy, ReadPolicyFile(file, served));
-    server->gate_ = std::make_unique<Gate>(std::move(policy));
+  if (!absl::GetFlag(FLAGS_policy).empty()) {
+    ASSIGN_OR_RETURN(server->gate_, ReadGate(std::move(served)));
   }
   ASSIGN_OR_RETURN(server->main_, Port::Listen(absl::GetFlag(FLAGS_listen), "listen"));
   if (!admin_listen.empty()) {
@@ -98,7 +122,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Listen(ServedNames served, const
   if (const std::string health = absl::GetFlag(FLAGS_health_listen); !health.empty()) {
     ASSIGN_OR_RETURN(server->health_, Port::Listen(health, "health_listen"));
   }
-  RETURN_IF_ERROR(Transport::CheckReach(server->Reachable(admin_listen)));
+  const std::vector<std::string> reachable = server->Reachable(admin_listen);
+  RETURN_IF_ERROR(Transport::CheckReach(reachable));
+  if (server->gate_ == nullptr) RETURN_IF_ERROR(CheckOpen(reachable));
   ASSIGN_OR_RETURN(server->metrics_, MetricsServer::Start());
   return server;
 }
