@@ -222,6 +222,7 @@ INSTANTIATE_TEST_SUITE_P(
                             "a.cc:1: `sleep_for(`: a test waits with"},
                     Example{"tests/support/poll.h", "absl::SleepFor(pause);", ""},
                     Example{"tests/e2e/a.py", "time.sleep(1)", "never sleeps"},
+                    Example{"orchestrator/api/a.cc", "Log(kInfo, request.ShortDebugString());", "printed nowhere"},
                     Example{"tests/unit/a.cc", "builder.AddListeningPort(\"127.0.0.1:50051\", c);", "port 0 only"},
                     Example{"tests/unit/a.cc", "builder.AddListeningPort(\"127.0.0.1:0\", c);", ""},
                     Example{"tests/e2e/a.cc", "{\"--listen=127.0.0.1:7000\"}", "port 0 only"},
