@@ -15,8 +15,8 @@ export class Live {
   #failures = 0;
 
   // look(signal): asks and shows; true: nothing will change any more. changes(signal): an async iterator with a value
-  // for each change; undefined: there is none. everyMs: the pause between looks without it. tell(state): {how, ...}, where
-  // how is stream, poll, ended, hidden or failed.
+  // for each change; undefined: there is none. everyMs: the pause between looks without it. tell(state): {how, ...},
+  // where how is stream, poll, ended, hidden or failed.
   constructor({ look, changes, everyMs, tell }) {
     this.look = look;
     this.changes = changes;

@@ -4,6 +4,7 @@ import { getHistory, listSagas } from './api.js';
 
 const SAMPLES = 3;  // sagas of a definition that are looked at
 const LOOKED_MAX = 50;  // to find them: the newest of any version
+const UNLEARNT_MS = 30_000;  // until a definition without a completed saga is looked at again
 
 // Pairs [from, to] of step names.
 export function pairsOf(entries) {
@@ -21,7 +22,7 @@ export function pairsOf(entries) {
   return [...pairs.values()];
 }
 
-const learnt = new Map();  // by definition and version
+const learnt = new Map();  // by definition and version: {known, until}
 
 async function samples(definition, version, state, signal) {
   const answer = await listSagas({ definition, state, pageSize: LOOKED_MAX }, signal);
@@ -31,7 +32,7 @@ async function samples(definition, version, state, signal) {
 // {steps, pairs} of a definition by some of its newest sagas, completed ones if there are any; without any, no steps.
 export async function learn(definition, version, signal) {
   const name = `${definition} ${version}`;
-  if (learnt.has(name)) return learnt.get(name);
+  if (learnt.get(name)?.until > Date.now()) return learnt.get(name).known;
   const sagas = await samples(definition, version, 'STATE_COMPLETED', signal);
   const completed = sagas.length;
   if (completed === 0) sagas.push(...(await samples(definition, version, '', signal)));
@@ -41,6 +42,6 @@ export async function learn(definition, version, signal) {
     for (const pair of pairsOf(history.entries)) pairs.set(pair.join('>'), pair);
   }
   const known = { steps: sagas[0]?.steps.map((step) => step.name) ?? [], pairs: [...pairs.values()] };
-  if (completed > 0) learnt.set(name, known);
+  learnt.set(name, { known, until: completed > 0 ? Infinity : Date.now() + UNLEARNT_MS });
   return known;
 }

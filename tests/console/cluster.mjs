@@ -1,5 +1,5 @@
-// What the console is tried on: the shop of unwind_up, an orchestrator that has the shop's sagas and a Python participant's,
-// and the real Envoy. Everything is on loopback, at ports that the system gives, and ends with `stop`.
+// What the console is tried on: the shop of unwind_up, an orchestrator that has its sagas and those of a participant in
+// Python, and the real Envoy. All of it is on loopback, at ports that the system gives, and ends with `stop`.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 const START_PATIENCE_MS = 60_000;
 const TRIP = 'tests/e2e/python_participant';
 const OWN = 'tests/console';
+const PYTHON = '/usr/bin/python3';  // has Debian's python3-grpcio
 const SERVICES = {
   order_svc: ['shop.order.v1.OrderService'],
   stock_svc: ['shop.stock.v1.StockService'],
@@ -85,14 +86,7 @@ export class Cluster {
     if (made.status !== 0) throw new Error(`protoc: ${made.stderr}`);
     const python = await this.#start(
       'python',
-      [
-        '/usr/bin/python3',
-        `${TRIP}/participant.py`,
-        '--protoset',
-        this.protoset,
-        '--port_file',
-        this.#path('python.port'),
-      ],
+      [PYTHON, `${TRIP}/participant.py`, '--protoset', this.protoset, '--port_file', this.#path('python.port')],
       this.#path('python.port'),
     );
     this.trips = `127.0.0.1:${python.trim()}`;
@@ -122,7 +116,7 @@ export class Cluster {
         `--port_file=${this.#path('orchestrator.port')}`,
         `--db=${this.#path('orchestrator.db')}`,
         '--instance=console-test',
-        `--definitions=orchestrator/sagas,${TRIP}/book_trip.yaml,${OWN}/book_tour.yaml`,
+        `--definitions=orchestrator/sagas,${TRIP}/book_trip.yaml,${OWN}`,
         `--descriptors=${this.protoset}`,
         `--participants=${routes.join(',')}`,
       ],
@@ -134,16 +128,11 @@ export class Cluster {
   }
 
   async startGateway() {
-    const doors = {
-      listen: 'gateway',
-      admin_listen: 'gateway_admin',
-      test_listen: 'gateway_test',
-      stats_listen: 'gateway_stats',
-    };
+    const doors = { listen: 'gateway', admin_listen: 'gateway_admin', stats_listen: 'gateway_stats' };
     const lines = await this.#start(
       'envoy',
       [
-        '/usr/bin/python3',
+        PYTHON,
         'gateway/start.py',
         `--envoy=${this.envoy}`,
         `--files=${this.build}`,
@@ -151,7 +140,6 @@ export class Cluster {
         `--orchestrator=${this.listen}`,
         `--orchestrator_admin=${this.admin}`,
         ...Object.keys(SERVICES).map((node) => `--${node}=${this.shop[node]}`),
-        `--mock_pg=${this.shop.mock_pg}`,
         ...Object.entries(doors).map(([option, name]) => `--${option}=${this.doors?.[name] ?? '127.0.0.1:0'}`),
       ],
       this.#path('addresses'),
@@ -187,15 +175,31 @@ export class Cluster {
     });
   }
 
-  // A call that does not wait for its answer.
+  // What another operator does meanwhile.
+  async resolve(saga, step, reply) {
+    const answer = await fetch(`${this.console}/api/v1/sagas/${saga.sagaId}/steps/${step}:resolve`, {
+      method: 'POST',
+      headers: { 'x-requested-with': 'test' },
+      body: JSON.stringify({ actor: 'test', reason: 'test', replyJson: JSON.stringify(reply) }),
+    });
+    if (!answer.ok) throw new Error(await answer.text());
+  }
+
+  // Starts a call of a served method and does not wait for its answer.
   book(method, request) {
-    const child = spawn(
-      '/usr/bin/python3',
-      [`${OWN}/book.py`, this.protoset, this.listen, method, JSON.stringify(request)],
-      { stdio: 'ignore' },
-    );
-    this.#processes.set(`book ${request.request_id}`, child);
-    child.unref();
+    const json = JSON.stringify(request);
+    const call = spawn(PYTHON, [`${OWN}/call.py`, this.protoset, this.listen, method, json], { stdio: 'ignore' });
+    this.#processes.set(`call ${json}`, call);
+    call.unref();
+  }
+
+  // How the payment gateway behaves: pg.v1.Scenario as JSON.
+  scenario(scenario) {
+    const json = JSON.stringify({ scenario });
+    const protoset = join(this.build, 'unwind.protoset');
+    const method = 'pg.v1.MockControl/SetScenario';
+    const done = spawnSync(PYTHON, [`${OWN}/call.py`, protoset, this.shop.mock_pg, method, json], { encoding: 'utf8' });
+    if (!done.stdout.includes('"scenario"')) throw new Error(`${method}: ${done.stdout}${done.stderr}`);
   }
 
   order(key, quantity = 1) {
@@ -207,14 +211,6 @@ export class Cluster {
         items: [{ productId: 'lamp', quantity }],
         paymentMethod: 'PAYMENT_METHOD_CARD',
       }),
-    });
-  }
-
-  // How the payment gateway behaves: pg.v1.Scenario as JSON.
-  scenario(scenario) {
-    return fetch(`http://${this.doors.gateway_test}/pg.v1.MockControl/SetScenario`, {
-      method: 'POST',
-      body: JSON.stringify({ scenario }),
     });
   }
 }

@@ -1,4 +1,4 @@
-"""book.py PROTOSET ADDRESS PACKAGE.SERVICE/METHOD JSON: calls a served method; prints the answer, or how it failed."""
+"""call.py PROTOSET ADDRESS PACKAGE.SERVICE/METHOD JSON: makes one call by gRPC; prints the answer, or how it failed."""
 
 import sys
 
