@@ -118,10 +118,10 @@ absl::Status List(soci::session& session, const v1::ListOrdersRequest& request, 
   return absl::OkStatus();
 }
 
-absl::Status Get(soci::session& session, const v1::GetOrderRequest& request, v1::GetOrderResponse& response) {
+absl::Status Get(soci::session& session, const v1::GetOrderRequest& request, v1::Order& response) {
   const std::optional<Order> order = FindOrder(session, request.order_id());
   if (!order) return OrderNotFound(request.order_id());
-  Write(*order, *response.mutable_order());
+  Write(*order, response);
   return absl::OkStatus();
 }
 

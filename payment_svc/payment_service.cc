@@ -47,11 +47,11 @@ void Write(const Payment& from, v1::Payment& to) {
   Write(from.create_time, *to.mutable_create_time());
 }
 
-absl::Status Get(soci::session& session, const v1::GetPaymentRequest& request, v1::GetPaymentResponse& response) {
+absl::Status Get(soci::session& session, const v1::GetPaymentRequest& request, v1::Payment& response) {
   const std::string& id = request.payment_id();
   const std::optional<Payment> payment = LoadPayments(session, {id}, Purpose::kRead)[id];
   if (!payment) return PaymentNotFound(id);
-  Write(*payment, *response.mutable_payment());
+  Write(*payment, response);
   return absl::OkStatus();
 }
 

@@ -16,11 +16,11 @@ namespace {
 
 namespace v1 = ::shop::stock::v1;
 
-absl::Status Get(soci::session& session, const v1::GetProductRequest& request, v1::GetProductResponse& response) {
+absl::Status Get(soci::session& session, const v1::GetProductRequest& request, v1::Product& response) {
   const std::string& product_id = request.product_id();
   const std::optional<Product> product = LoadProducts(session, {product_id}, Purpose::kRead)[product_id];
   if (!product) return ProductNotFound(product_id);
-  Write(*product, *response.mutable_product());
+  Write(*product, response);
   return absl::OkStatus();
 }
 

@@ -87,8 +87,7 @@ SagaService::SagaService(SagaStore& store, AskDriver ask, const DefinitionCatalo
 }
 
 grpc::ServerUnaryReactor* SagaService::GetSaga(grpc::CallbackServerContext* context,
-                                               const saga::v1::GetSagaRequest* request,
-                                               saga::v1::GetSagaResponse* response) {
+                                               const saga::v1::GetSagaRequest* request, saga::v1::Saga* response) {
   return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
     Read(std::move(done), [this, request, response] { return Get(*request, *response); });
   });
@@ -192,7 +191,7 @@ void SagaService::Enqueue(Done done, absl::AnyInvocable<void(Done) &&> work) {
       kRetryAfter));
 }
 
-absl::Status SagaService::Get(const saga::v1::GetSagaRequest& request, saga::v1::GetSagaResponse& response) {
+absl::Status SagaService::Get(const saga::v1::GetSagaRequest& request, saga::v1::Saga& response) {
   const bool by_key = !request.definition().empty() && !request.key().empty();
   if (request.saga_id().empty() != by_key) {
     return MakeBadRequest(kSagaDomain, {{"saga_id", by_key ? "must be empty where definition and key are given"
@@ -204,7 +203,7 @@ absl::Status SagaService::Get(const saga::v1::GetSagaRequest& request, saga::v1:
     return ToCaller(saga.status(), by_key ? About{{"definition", request.definition()}, {"key", request.key()}}
                                           : ById(request.saga_id()));
   }
-  *response.mutable_saga() = Show(*saga);
+  response = Show(*saga);
   return absl::OkStatus();
 }
 

@@ -39,7 +39,7 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
               const SagaServiceOptions& options);
 
   grpc::ServerUnaryReactor* GetSaga(grpc::CallbackServerContext* context, const saga::v1::GetSagaRequest* request,
-                                    saga::v1::GetSagaResponse* response) override;
+                                    saga::v1::Saga* response) override;
   grpc::ServerUnaryReactor* ListSagas(grpc::CallbackServerContext* context, const saga::v1::ListSagasRequest* request,
                                       saga::v1::ListSagasResponse* response) override;
   grpc::ServerUnaryReactor* CancelSaga(grpc::CallbackServerContext* context, const saga::v1::CancelSagaRequest* request,
@@ -66,7 +66,7 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
                                     Verb verb);
   template <class Request>
   absl::StatusOr<std::pair<Operated, std::int64_t>> ReadOperated(const Request& request, Verb verb);
-  absl::Status Get(const saga::v1::GetSagaRequest& request, saga::v1::GetSagaResponse& response);
+  absl::Status Get(const saga::v1::GetSagaRequest& request, saga::v1::Saga& response);
   absl::Status List(const saga::v1::ListSagasRequest& request, saga::v1::ListSagasResponse& response);
   absl::Status History(const saga::v1::GetHistoryRequest& request, saga::v1::GetHistoryResponse& response);
   saga::v1::Saga Show(const Saga& saga) const;

@@ -115,7 +115,7 @@ class OrderServiceTest : public testing::Test {
   Called<v1::ResetOrdersResponse> Reset() {
     return Call(stub(), &Stub::ResetOrders, v1::ResetOrdersRequest(), Key(absl::StrCat("reset-", ++keys_)));
   }
-  Called<v1::GetOrderResponse> Get(const std::string& id) {
+  Called<v1::Order> Get(const std::string& id) {
     return Call(stub(), &Stub::GetOrder, Of<v1::GetOrderRequest>(id), {});
   }
   Called<v1::ListOrdersResponse> List(int page_size, const std::string& token = "", const std::string& member = "",
@@ -145,7 +145,7 @@ class OrderServiceTest : public testing::Test {
     ASSERT_TRUE(Create(CreateOf(id, member)).status.ok());
     ASSERT_TRUE(Confirm(id).status.ok());
   }
-  v1::Order::State StateOf(const std::string& id) { return Get(id).response.order().state(); }
+  v1::Order::State StateOf(const std::string& id) { return Get(id).response.state(); }
 
   Stub& stub() { return process_.stub(); }
 
@@ -157,7 +157,7 @@ TEST_F(OrderServiceTest, ASagaCreatesAndConfirms) {
   const auto created = Create(CreateOf("o1", "m1", {{"p2", 1}, {"p1", 2}}));
   ASSERT_TRUE(created.status.ok()) << created.status;
   EXPECT_EQ(created.response.order_id(), "o1");
-  v1::Order order = Get("o1").response.order();
+  v1::Order order = Get("o1").response;
   EXPECT_EQ(order.state(), v1::Order::STATE_PENDING);
   EXPECT_EQ(order.member_id(), "m1");
   ASSERT_EQ(order.items_size(), 2);
@@ -168,7 +168,7 @@ TEST_F(OrderServiceTest, ASagaCreatesAndConfirms) {
   EXPECT_GT(order.create_time().seconds(), 1'700'000'000);
 
   ASSERT_TRUE(Confirm("o1").status.ok());
-  order = Get("o1").response.order();
+  order = Get("o1").response;
   EXPECT_EQ(order.state(), v1::Order::STATE_PAID);
   EXPECT_EQ(order.total().minor_units(), 1500);
   EXPECT_EQ(order.total().currency_code(), "KRW");
@@ -184,7 +184,7 @@ TEST_F(OrderServiceTest, ACompensationFailsTheOrderAndARepeatDoesNothing) {
   EXPECT_TRUE(Reject("o1").status.ok());
   EXPECT_TRUE(Reject("o1").status.ok());
   EXPECT_EQ(StateOf("o1"), v1::Order::STATE_FAILED);
-  EXPECT_EQ(Get("o1").response.order().reason(), "STOCK_NOT_ENOUGH");
+  EXPECT_EQ(Get("o1").response.reason(), "STOCK_NOT_ENOUGH");
   const auto confirm = Confirm("o1");
   EXPECT_EQ(confirm.status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(confirm.reason(), "ORDER_NOT_PENDING");
@@ -222,7 +222,7 @@ TEST_F(OrderServiceTest, TheSameKeyWithAnotherBodyIsRefused) {
   const auto other = Create(CreateOf("o1", "m2"));
   EXPECT_EQ(other.status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(other.reason(), "KEY_REUSED");
-  EXPECT_EQ(Get("o1").response.order().member_id(), "m1");
+  EXPECT_EQ(Get("o1").response.member_id(), "m1");
 }
 
 TEST_F(OrderServiceTest, AnIdempotencyKeyAloneIsEnough) {
@@ -313,7 +313,7 @@ TEST_F(OrderServiceTest, AMemberCancelsAPaidOrder) {
   EXPECT_EQ(started.response.payment_id(), "pay");
   EXPECT_EQ(started.response.total().minor_units(), 1500);
   EXPECT_EQ(StateOf("o1"), v1::Order::STATE_CANCELLING);
-  EXPECT_EQ(Get("o1").response.order().reason(), "");  // not yet
+  EXPECT_EQ(Get("o1").response.reason(), "");  // not yet
   const auto second = StartCancel(StartOf("o1", "m1"), "c2");
   EXPECT_EQ(second.status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(second.reason(), "ORDER_IN_PROGRESS");
@@ -322,7 +322,7 @@ TEST_F(OrderServiceTest, AMemberCancelsAPaidOrder) {
   EXPECT_EQ(StateOf("o1"), v1::Order::STATE_CANCELLING);
   ASSERT_TRUE(FinishCancel("o1", "c1").status.ok());
   EXPECT_EQ(StateOf("o1"), v1::Order::STATE_CANCELLED);
-  EXPECT_EQ(Get("o1").response.order().reason(), "no need");
+  EXPECT_EQ(Get("o1").response.reason(), "no need");
   EXPECT_EQ(StartCancel(StartOf("o1", "m1"), "c3").reason(), "ORDER_NOT_CANCELLABLE");
 }
 

@@ -61,10 +61,10 @@ class PaymentServiceTest : public testing::Test {
   absl::StatusOr<v1::Payment> Get(const std::string& id) {
     v1::GetPaymentRequest request;
     request.set_payment_id(id);
-    v1::GetPaymentResponse response;
+    v1::Payment response;
     const CallResult result = Invoke(payment_.stub(), &Stub::GetPayment, request, &response);
     if (!result.status.ok()) return result.status;
-    return response.payment();
+    return response;
   }
   v1::Payment::State StateOf(const std::string& id) {
     const absl::StatusOr<v1::Payment> payment = Get(id);

@@ -84,7 +84,7 @@ class StockServiceTest : public testing::Test {
     request.set_page_token(token);
     return Call(stub(), &Stub::ListProducts, request, {});
   }
-  Called<v1::GetProductResponse> Get(const std::string& id) {
+  Called<v1::Product> Get(const std::string& id) {
     v1::GetProductRequest request;
     request.set_product_id(id);
     return Call(stub(), &Stub::GetProduct, request, {});
@@ -98,7 +98,7 @@ class StockServiceTest : public testing::Test {
   void ExpectPieces(const std::string& id, std::int64_t available, std::int64_t reserved, std::int64_t sold) {
     const auto called = Get(id);
     ASSERT_TRUE(called.status.ok()) << called.status;
-    const v1::Product& product = called.response.product();
+    const v1::Product& product = called.response;
     EXPECT_EQ(product.available(), available);
     EXPECT_EQ(product.reserved(), reserved);
     EXPECT_EQ(product.sold(), sold);

@@ -264,7 +264,7 @@ TEST_F(BadInput, ReadsOfNothingAndBadPagesAreRefused) {
     context.set_deadline(soon());
     saga::v1::GetSagaRequest request;
     request.set_saga_id("no-such-saga");
-    saga::v1::GetSagaResponse response;
+    saga::v1::Saga response;
     ExpectRefusal(sagas->GetSaga(&context, request, &response), grpc::StatusCode::NOT_FOUND, "SAGA_NOT_FOUND");
   }
   {
@@ -290,7 +290,7 @@ TEST_F(BadInput, ReadsOfNothingAndBadPagesAreRefused) {
     context.set_deadline(soon());
     shop::stock::v1::GetProductRequest request;
     request.set_product_id("no-such-product");
-    shop::stock::v1::GetProductResponse response;
+    shop::stock::v1::Product response;
     ExpectRefusal(shop::stock::v1::StockService::NewStub(cluster_->Channel(Node::kStock))
                       ->GetProduct(&context, request, &response),
                   grpc::StatusCode::NOT_FOUND, "PRODUCT_NOT_FOUND");

@@ -174,34 +174,34 @@ absl::Status Shop::SetScenario(const pg::v1::Scenario& scenario) {
 absl::StatusOr<shop::stock::v1::Product> Shop::Product(const std::string& product_id) {
   shop::stock::v1::GetProductRequest request;
   request.set_product_id(product_id);
-  shop::stock::v1::GetProductResponse response;
+  shop::stock::v1::Product response;
   grpc::ClientContext context;
   SetDeadline(context, kReadDeadline);
   RETURN_IF_ERROR(FromGrpc(shop::stock::v1::StockService::NewStub(cluster_.Channel(Node::kStock))
                                ->GetProduct(&context, request, &response)));
-  return response.product();
+  return response;
 }
 
 absl::StatusOr<shop::order::v1::Order> Shop::GetOrder(const std::string& order_id) {
   shop::order::v1::GetOrderRequest request;
   request.set_order_id(order_id);
-  shop::order::v1::GetOrderResponse response;
+  shop::order::v1::Order response;
   grpc::ClientContext context;
   SetDeadline(context, kReadDeadline);
   RETURN_IF_ERROR(FromGrpc(
       shop::order::v1::OrderService::NewStub(cluster_.Channel(Node::kOrder))->GetOrder(&context, request, &response)));
-  return response.order();
+  return response;
 }
 
 absl::StatusOr<saga::v1::Saga> Shop::Saga(const std::string& saga_id) {
   saga::v1::GetSagaRequest request;
   request.set_saga_id(saga_id);
-  saga::v1::GetSagaResponse response;
+  saga::v1::Saga response;
   grpc::ClientContext context;
   SetDeadline(context, kReadDeadline);
   RETURN_IF_ERROR(
       FromGrpc(saga::v1::SagaService::NewStub(cluster_.AdminChannel(door_))->GetSaga(&context, request, &response)));
-  return response.saga();
+  return response;
 }
 
 absl::StatusOr<saga::v1::Saga> Shop::SagaOfKey(const std::string& definition, const std::string& key) {

@@ -115,7 +115,7 @@ class SagaServiceTest : public testing::Test {
     return FromGrpc((stub_.get()->*method)(&context, request, response));
   }
 
-  absl::Status Get(const std::string& id, saga::v1::GetSagaResponse* response) {
+  absl::Status Get(const std::string& id, saga::v1::Saga* response) {
     saga::v1::GetSagaRequest request;
     request.set_saga_id(id);
     return Call(&saga::v1::SagaService::Stub::GetSaga, request, response);
@@ -149,9 +149,8 @@ class SagaServiceTest : public testing::Test {
 
 TEST_F(SagaServiceTest, GetShowsTheWholeSaga) {
   Store(Aborted("s-1"));
-  saga::v1::GetSagaResponse response;
-  ASSERT_TRUE(Get("s-1", &response).ok());
-  const saga::v1::Saga& saga = response.saga();
+  saga::v1::Saga saga;
+  ASSERT_TRUE(Get("s-1", &saga).ok());
   EXPECT_EQ(saga.saga_id(), "s-1");
   EXPECT_EQ(saga.definition(), "place-order");
   EXPECT_EQ(saga.definition_version(), 3);
@@ -175,29 +174,29 @@ TEST_F(SagaServiceTest, GetShowsWhyAStepIsRepeatedAndThatItIsStuck) {
   Saga saga = Repeated("s-1");
   saga.steps[0].unknowns = 19;
   Store(saga);
-  saga::v1::GetSagaResponse response;
+  saga::v1::Saga response;
   ASSERT_TRUE(Get("s-1", &response).ok());
-  EXPECT_EQ(response.saga().steps(0).last_failure().reason(), "DISK_FULL");
-  EXPECT_FALSE(response.saga().steps(0).stuck());
+  EXPECT_EQ(response.steps(0).last_failure().reason(), "DISK_FULL");
+  EXPECT_FALSE(response.steps(0).stuck());
   saga.id = saga.key = "s-2";
   saga.steps[0].unknowns = 20;
   Store(saga);
   ASSERT_TRUE(Get("s-2", &response).ok());
-  EXPECT_TRUE(response.saga().steps(0).stuck());
+  EXPECT_TRUE(response.steps(0).stuck());
 }
 
 TEST_F(SagaServiceTest, AStepThatWasNotSentHasNoPhase) {
   Saga saga = Aborted("s-1");
   saga.steps[0] = Step();
   Store(saga);
-  saga::v1::GetSagaResponse response;
+  saga::v1::Saga response;
   ASSERT_TRUE(Get("s-1", &response).ok());
-  EXPECT_EQ(response.saga().steps(0).phase(), saga::v1::PHASE_UNSPECIFIED);
-  EXPECT_FALSE(response.saga().steps(0).has_last_failure());
+  EXPECT_EQ(response.steps(0).phase(), saga::v1::PHASE_UNSPECIFIED);
+  EXPECT_FALSE(response.steps(0).has_last_failure());
 }
 
 TEST_F(SagaServiceTest, ASagaThatIsNotThereIsNotFound) {
-  saga::v1::GetSagaResponse response;
+  saga::v1::Saga response;
   const absl::Status status = Get("nope", &response);
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(GetErrorInfo(status), (ErrorInfo{"SAGA_NOT_FOUND", "saga.unwind", {{"saga_id", "nope"}}}));
@@ -209,7 +208,7 @@ TEST_F(SagaServiceTest, ASagaThatIsNotThereIsNotFound) {
 
 TEST_F(SagaServiceTest, WhatTheDatabaseSaysIsToldToNobody) {
   store_.SetBroken(true);
-  saga::v1::GetSagaResponse one;
+  saga::v1::Saga one;
   saga::v1::ListSagasResponse all;
   for (const absl::Status& status : {Get("s-1", &one), List({}, &all)}) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
@@ -219,7 +218,7 @@ TEST_F(SagaServiceTest, WhatTheDatabaseSaysIsToldToNobody) {
 }
 
 TEST_F(SagaServiceTest, AnIdThatIsNoneIsRefused) {
-  saga::v1::GetSagaResponse response;
+  saga::v1::Saga response;
   EXPECT_EQ(Get("", &response).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Get("a b", &response).code(), absl::StatusCode::kInvalidArgument);
 }
@@ -247,11 +246,11 @@ TEST_F(SagaServiceTest, ASagaIsFoundByDefinitionAndKey) {
   saga.key = "r-1";
   Store(saga);
   saga::v1::GetSagaRequest request;
-  saga::v1::GetSagaResponse response;
+  saga::v1::Saga response;
   request.set_definition(saga.definition);
   request.set_key("r-1");
   ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response).ok());
-  EXPECT_EQ(response.saga().saga_id(), "s-1");
+  EXPECT_EQ(response.saga_id(), "s-1");
   request.set_key("r-2");
   EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response)),
             (ErrorInfo{"SAGA_NOT_FOUND", "saga.unwind", {{"definition", saga.definition}, {"key", "r-2"}}}));
@@ -457,9 +456,9 @@ TEST_F(SagaServiceTest, ACompletedSagaShowsNoFailure) {
     Store(saga);
     saga::v1::GetSagaRequest request;
     request.set_saga_id(id);
-    saga::v1::GetSagaResponse response;
+    saga::v1::Saga response;
     ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response).ok());
-    EXPECT_EQ(response.saga().has_failure(), state == SagaState::kParked);
+    EXPECT_EQ(response.has_failure(), state == SagaState::kParked);
   }
 }
 
@@ -470,10 +469,9 @@ TEST_F(SagaServiceTest, ASagaSaysWhichWayItGoes) {
     Store(parked);
     saga::v1::GetSagaRequest request;
     request.set_saga_id(id);
-    saga::v1::GetSagaResponse response;
+    saga::v1::Saga response;
     ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::GetSaga, request, &response).ok());
-    EXPECT_EQ(response.saga().direction(),
-              backward ? saga::v1::Saga::DIRECTION_BACKWARD : saga::v1::Saga::DIRECTION_FORWARD);
+    EXPECT_EQ(response.direction(), backward ? saga::v1::Saga::DIRECTION_BACKWARD : saga::v1::Saga::DIRECTION_FORWARD);
   }
 }
 
@@ -514,7 +512,7 @@ TEST_F(SagaServiceTest, AnOperatorIsToldWhatIsWrong) {
 
 TEST_F(SagaServiceTest, TooManyReadsAreTurnedAway) {
   Serve({.readers = 1, .reads_max = 0});
-  saga::v1::GetSagaResponse response;
+  saga::v1::Saga response;
   const absl::Status status = Get("s-1", &response);
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(GetErrorInfo(status).reason, "OVERLOADED");
