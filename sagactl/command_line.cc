@@ -40,7 +40,8 @@ std::string Complaint(const absl::Status& status, const std::string& server) {
                         "); --server or UNWIND_SERVER says the address of an orchestrator's --admin_listen");
   }
   const std::string reason = GetErrorInfo(status).reason;
-  return absl::StrCat(reason, reason.empty() ? "" : ": ", message);
+  const char* const hint = absl::IsUnimplemented(status) ? "; name an orchestrator's --admin_listen" : "";
+  return absl::StrCat(reason, reason.empty() ? "" : ": ", message, hint);
 }
 
 CLI::App& AddCommand(CLI::App& app, const std::string& name, const std::string& help, const std::string& example) {
