@@ -68,6 +68,18 @@ async function json(path, { signal, ...options }) {
 
 const get = (path, query, signal) => json(path, { query, signal });
 
+// Something for each part of a server stream that comes, and one once it has begun. What it says is not read: it is
+// taken as the sign that something changed.
+async function* parts(path, query, signal) {
+  const { body } = await fetched(path, { query, signal });
+  yield;
+  for (const reader = body.getReader(); ;) {
+    const { done } = await reader.read();
+    if (done) return;
+    yield;
+  }
+}
+
 // The header tells the gateway that no other site's page sends this.
 const post = (path, body) =>
   json(path, {
@@ -83,6 +95,9 @@ export const listSagas = (query, signal) => get('/sagas', query, signal);
 export const getSaga = (id, signal) => get(sagaPath(id), {}, signal);
 export const getHistory = (id, query, signal) => get(`${sagaPath(id)}/history`, query, signal);
 export const listDefinitions = (signal) => get('/definitions', {}, signal);
+
+export const watchSaga = (id, signal) => parts(`${sagaPath(id)}:watch`, {}, signal);
+export const watchSagas = (definition, signal) => parts('/sagas:watch', { definition }, signal);
 
 // Each answers the saga as it stands.
 export const cancelSaga = async (id, body) => (await post(`${sagaPath(id)}:cancel`, body)).saga;

@@ -4,25 +4,26 @@
 const PAUSE_MIN_MS = 1000;  // after the first failure
 const PAUSE_MAX_MS = 30_000;
 const PACE_MS = 500;  // the shortest time between two looks, however much changes
+const STREAM_PAUSE_MS = 5000;  // after a stream ended or failed; meanwhile there are looks
 
 export class Live {
   #stopped = false;
   #round = new AbortController();
   #wake = () => {};
   #woken = false;
-  #streams;
-  #listening = false;
   #failures = 0;
+  #listening = false;  // a stream was asked for
+  #streaming = false;  // and has begun
+  #listenAfter = 0;
 
-  // look(signal): asks and shows; true: nothing will change any more. changes(signal): an async iterator with a value
-  // for each change; undefined: there is none. everyMs: the pause between looks without it. tell(state): {how, ...},
-  // where how is stream, poll, ended, hidden or failed.
+  // look(signal): asks and shows; true: nothing will change any more. changes(signal): an async iterator that gives
+  // something when the stream has begun, and for each change; undefined: there is none. everyMs: the pause between looks
+  // without it. tell(state): {how, ...}, where how is stream, poll, ended, hidden or failed.
   constructor({ look, changes, everyMs, tell }) {
     this.look = look;
     this.changes = changes;
     this.everyMs = everyMs;
     this.tell = tell;
-    this.#streams = changes !== undefined;
     this.onVisibility = () => (document.hidden ? this.#round.abort(new Error('hidden')) : this.nudge());
     document.addEventListener('visibilitychange', this.onVisibility);
     this.#run();
@@ -71,10 +72,10 @@ export class Live {
           this.tell({ how: 'ended' });
           return;
         }
-        if (this.#streams && !this.#listening) this.#listen(this.#round.signal);
-        this.tell(this.#listening ? { how: 'stream' } : { how: 'poll', everyMs: this.everyMs });
-        if (!this.#listening) await this.#pause(this.everyMs);
-        else await Promise.all([this.#pause(Infinity), new Promise((resolve) => setTimeout(resolve, PACE_MS))]);
+        this.#listen(this.#round.signal);
+        this.tell(this.#streaming ? { how: 'stream' } : { how: 'poll', everyMs: this.everyMs });
+        if (this.#streaming) await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+        await this.#pause(this.#streaming ? Infinity : this.everyMs);
       } catch (error) {
         if (this.#stopped) return;
         if (this.#round.signal.aborted) continue;
@@ -93,13 +94,20 @@ export class Live {
   }
 
   async #listen(signal) {
+    if (this.#listening || !this.changes || Date.now() < this.#listenAfter) return;
     this.#listening = true;
     try {
-      for await (const _ of this.changes(signal)) this.nudge();
+      for await (const _ of this.changes(signal)) {
+        this.#streaming = true;
+        if (this.#failures === 0) this.nudge();
+      }
     } catch (error) {
-      if (error.unknownMethod) this.#streams = false;
+      if (error.unknownMethod) this.changes = undefined;
     }
+    this.#listenAfter = Date.now() + STREAM_PAUSE_MS;
     this.#listening = false;
-    if (!signal.aborted) this.nudge();
+    const hadBegun = this.#streaming;
+    this.#streaming = false;
+    if (hadBegun && !signal.aborted) this.nudge();
   }
 }

@@ -1,5 +1,5 @@
 // One saga: how it stands, its steps, its drawing, its history.
-import { getSaga } from './api.js';
+import { getSaga, watchSaga } from './api.js';
 import { ask, verbButtons } from './act.js';
 import { h, keep, renew } from './dom.js';
 import { addressOf } from './filters.js';
@@ -147,6 +147,6 @@ export function showSaga(main, id, { tell, say }) {
     show(saga);
     return isEnded(saga);
   }
-  const live = new Live({ look, everyMs: EVERY_MS, tell });
+  const live = new Live({ look, changes: (signal) => watchSaga(id, signal), everyMs: EVERY_MS, tell });
   return live;
 }

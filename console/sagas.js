@@ -1,5 +1,5 @@
 // The list of sagas: filters, pages, and rows that stay where they are while they change.
-import { listSagas } from './api.js';
+import { listSagas, watchSagas } from './api.js';
 import { h, keep, renew } from './dom.js';
 import { FIELDS, addressOf, filtersOf, queryOf, sagaAddress } from './filters.js';
 import { Live } from './live.js';
@@ -172,5 +172,7 @@ export function showSagas(main, query, { tell }) {
     renew(foot, answer.nextPageToken, () => pages(filters, answer.nextPageToken));
     return false;
   }
-  return new Live({ look, everyMs: filters.stuck ? EVERY_STUCK_MS : EVERY_MS, tell });
+  if (filters.stuck) return new Live({ look, everyMs: EVERY_STUCK_MS, tell });
+  // Of every state, so that a saga that leaves the one that is asked for is seen to go.
+  return new Live({ look, changes: (signal) => watchSagas(filters.definition, signal), everyMs: EVERY_MS, tell });
 }
