@@ -41,6 +41,28 @@ absl::StatusOr<std::int64_t> ReadPosition(const std::string& token) {
   return position;
 }
 
+// Tells of an entry as the field `transaction` of `response`.
+template <class Response>
+auto AsTransaction(Response* response) {
+  return [response](const absl::StatusOr<Entry>& entry) {
+    if (entry.ok()) Write(*entry, *response->mutable_transaction());
+    return entry.status();
+  };
+}
+
+absl::Status AsResult(const absl::StatusOr<Entry>& entry, ::pg::v1::ProcessResponse& response) {
+  if (entry.ok()) {
+    response.set_result(::pg::v1::ProcessResponse::RESULT_SUCCESS);
+    response.set_transaction_id(entry->transaction_id);
+    return absl::OkStatus();
+  }
+  const std::string reason = GetErrorInfo(entry.status()).reason;
+  if (reason != kCardDeclined && reason != kAmountRefused) return entry.status();
+  response.set_result(::pg::v1::ProcessResponse::RESULT_FAILED);
+  response.set_failed_reason(reason);
+  return absl::OkStatus();
+}
+
 Operation Keyed(Verb verb, const std::string& key) {
   Operation operation;
   operation.verb = verb;
@@ -109,16 +131,15 @@ grpc::ServerUnaryReactor* GatewayService::Open(grpc::CallbackServerContext* cont
   return call;
 }
 
-template <class Response>
-void GatewayService::Submit(std::shared_ptr<Caller> caller, Operation operation, Response* response) {
+void GatewayService::Submit(std::shared_ptr<Caller> caller, Operation operation, Tell tell) {
   const bool counts = operation.verb != Verb::kFence;
-  gateway_.Submit(std::move(operation), [this, counts, caller = std::move(caller), response](Gateway::Answer answer) {
-    if (answer.hang) return idle_.Add(caller);
-    if (!caller->Take()) return;
-    if (counts) caller->Count();
-    if (answer.entry.ok()) Write(*answer.entry, *response->mutable_transaction());
-    caller->Finish(answer.entry.status());
-  });
+  gateway_.Submit(std::move(operation),
+                  [this, counts, caller = std::move(caller), tell = std::move(tell)](Gateway::Answer answer) mutable {
+                    if (answer.hang) return idle_.Add(caller);
+                    if (!caller->Take()) return;
+                    if (counts) caller->Count();
+                    caller->Finish(std::move(tell)(answer.entry));
+                  });
 }
 
 grpc::ServerUnaryReactor* GatewayService::Confirm(grpc::CallbackServerContext* context,
@@ -129,7 +150,7 @@ grpc::ServerUnaryReactor* GatewayService::Confirm(grpc::CallbackServerContext* c
   operation.currency_code = request->currency_code();
   return Open(context, *request,
               [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
-                Submit(std::move(caller), std::move(operation), response);
+                Submit(std::move(caller), std::move(operation), AsTransaction(response));
               });
 }
 
@@ -140,7 +161,7 @@ grpc::ServerUnaryReactor* GatewayService::Fence(grpc::CallbackServerContext* con
   operation.captured = request->transaction_id();
   return Open(context, *request,
               [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
-                Submit(std::move(caller), std::move(operation), response);
+                Submit(std::move(caller), std::move(operation), AsTransaction(response));
               });
 }
 
@@ -151,7 +172,7 @@ grpc::ServerUnaryReactor* GatewayService::Cancel(grpc::CallbackServerContext* co
   operation.captured = request->transaction_id();
   return Open(context, *request,
               [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
-                Submit(std::move(caller), std::move(operation), response);
+                Submit(std::move(caller), std::move(operation), AsTransaction(response));
               });
 }
 
@@ -185,6 +206,19 @@ grpc::ServerUnaryReactor* GatewayService::ListTransactions(grpc::CallbackServerC
       caller->Finish(page.status());
     });
   });
+}
+
+grpc::ServerUnaryReactor* GatewayService::Process(grpc::CallbackServerContext* context,
+                                                  const ::pg::v1::ProcessRequest* request,
+                                                  ::pg::v1::ProcessResponse* response) {
+  Operation operation = Keyed(Verb::kConfirm, absl::StrCat("process-", request->order_id()));
+  operation.amount_minor = request->amount();
+  operation.currency_code = request->currency_code().empty() ? "KRW" : request->currency_code();
+  return Open(context, *request,
+              [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
+                Submit(std::move(caller), std::move(operation),
+                       [response](const absl::StatusOr<Entry>& entry) { return AsResult(entry, *response); });
+              });
 }
 
 grpc::ServerUnaryReactor* ControlService::SetScenario(grpc::CallbackServerContext* context,

@@ -37,16 +37,19 @@ class GatewayService final : public ::pg::v1::PaymentGateway::CallbackService {
   grpc::ServerUnaryReactor* ListTransactions(grpc::CallbackServerContext* context,
                                              const ::pg::v1::ListTransactionsRequest* request,
                                              ::pg::v1::ListTransactionsResponse* response) override;
+  grpc::ServerUnaryReactor* Process(grpc::CallbackServerContext* context, const ::pg::v1::ProcessRequest* request,
+                                    ::pg::v1::ProcessResponse* response) override;
 
  private:
   using Work = absl::AnyInvocable<void(std::shared_ptr<Caller>) &&>;
+  using Tell = absl::AnyInvocable<absl::Status(const absl::StatusOr<Entry>&) &&>;
 
   // Opens the call and does `work` after the scenario's delay. A delayed call is done although its caller has left
   // meanwhile: a slow network delivers late, too.
   grpc::ServerUnaryReactor* Open(grpc::CallbackServerContext* context, const google::protobuf::Message& request,
                                  Work work);
-  template <class Response>
-  void Submit(std::shared_ptr<Caller> caller, Operation operation, Response* response);
+  // Answers with what `tell` makes of the entry, or of why there is none.
+  void Submit(std::shared_ptr<Caller> caller, Operation operation, Tell tell);
 
   Gateway& gateway_;
   IdleCalls idle_;

@@ -80,6 +80,37 @@ TEST_F(MockPgTest, CapturesOnceForEachKey) {
   EXPECT_EQ(GetErrorInfo(pg_.Get("other").status()).reason, "TRANSACTION_NOT_FOUND");
 }
 
+TEST_F(MockPgTest, AnOrderIsProcessedOnceForItsAmount) {
+  const ::pg::v1::ProcessResponse first = pg_.Process("o-1", 39000);
+  EXPECT_EQ(first.result(), ::pg::v1::ProcessResponse::RESULT_SUCCESS);
+  EXPECT_NE(first.transaction_id(), "");
+  EXPECT_EQ(first.failed_reason(), "");
+  EXPECT_EQ(pg_.Process("o-1", 39000).transaction_id(), first.transaction_id());
+  CallResult other;
+  pg_.Process("o-1", 39001, &other);
+  EXPECT_EQ(other.reason(), "KEY_REUSED");
+  const absl::StatusOr<Transaction> entry = pg_.Get("process-o-1");
+  ASSERT_TRUE(entry.ok()) << entry.status();
+  EXPECT_EQ(entry->amount_minor(), 39000);
+  EXPECT_EQ(entry->currency_code(), "KRW");
+}
+
+TEST_F(MockPgTest, ADeclineIsAResultOfProcessAndStays) {
+  ::pg::v1::Scenario scenario;
+  scenario.set_fail_first(1);
+  SetScenario(scenario);
+  const ::pg::v1::ProcessResponse declined = pg_.Process("o-1", 1000);
+  EXPECT_EQ(declined.result(), ::pg::v1::ProcessResponse::RESULT_FAILED);
+  EXPECT_EQ(declined.failed_reason(), "CARD_DECLINED");
+  EXPECT_EQ(declined.transaction_id(), "");
+  EXPECT_EQ(pg_.Process("o-1", 1000).failed_reason(), "CARD_DECLINED");
+  scenario.set_fail_first(0);
+  scenario.set_refuse_amount_minor(100000);
+  SetScenario(scenario);
+  EXPECT_EQ(pg_.Process("o-2", 100000).failed_reason(), "AMOUNT_REFUSED");
+  EXPECT_EQ(pg_.Process("o-3", 99999).result(), ::pg::v1::ProcessResponse::RESULT_SUCCESS);
+}
+
 TEST_F(MockPgTest, ConcurrentCopiesOfOneKeyMakeOneEntry) {
   std::vector<CallResult> results(20);
   InParallel(20, [&](int i) { results[static_cast<std::size_t>(i)] = pg_.Confirm("k"); });

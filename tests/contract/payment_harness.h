@@ -152,6 +152,16 @@ class PgProcess {
     ::pg::v1::ConfirmResponse response;
     return Invoke(*stub_, &Stub::Confirm, request, &response, {}, timeout);
   }
+  // Empty where the call failed.
+  ::pg::v1::ProcessResponse Process(const std::string& order_id, std::int64_t amount, CallResult* result = nullptr) {
+    ::pg::v1::ProcessRequest request;
+    request.set_order_id(order_id);
+    request.set_amount(amount);
+    ::pg::v1::ProcessResponse response;
+    const CallResult ended = Invoke(*stub_, &Stub::Process, request, &response);
+    if (result != nullptr) *result = ended;
+    return response;
+  }
   CallResult Cancel(const std::string& key, const std::string& transaction_id) {
     ::pg::v1::CancelRequest request;
     request.set_idempotency_key(key);

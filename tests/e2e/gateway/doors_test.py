@@ -1,6 +1,7 @@
 """What the gateway lets through its doors, what it refuses, and in which words; the services are stood in for."""
 import json
 import re
+import socket
 import unittest
 
 import grpc
@@ -91,6 +92,18 @@ class Bodies(Case):
         self.refused(gateway.rest("GET", "/api/v1/products?pageSize=two"), 400, 3, "INVALID_REQUEST")
 
 
+    def test_a_large_answer_is_whole_and_one_beyond_the_limit_is_none(self):
+        self.addCleanup(setattr, gateway.echo, "reply", b"")
+        order = b"\x0a\xeb\x07\x12\xe8\x07" + b"m" * 1000  # of which its member_id is known, of 1,000 bytes
+        gateway.echo.reply = order * 10000
+        answer = gateway.rest("GET", "/api/v1/orders")
+        self.assertEqual((answer.status, len(json.loads(answer.text)["orders"])), (200, 10000))
+        gateway.echo.reply = order * 20000
+        gateway.echo.calls.clear()
+        answer = gateway.rest("GET", "/api/v1/orders")
+        self.assertEqual((answer.status, json.loads(answer.text)["details"][0]["reason"]), (500, "GATEWAY_FAILED"))
+
+
 class Doors(Case):
     def test_what_is_not_for_buyers_is_not_there(self):
         for path in ("/api/v1/sagas", "/api/v1/nothing", "/"):
@@ -108,7 +121,7 @@ class Doors(Case):
                 try:
                     channel.unary_unary(path)(b"", timeout=20)
                 except grpc.RpcError as error:
-                    self.assertEqual(error.details(), "no such method")
+                    self.assertEqual(error.details(), "no such method: see /openapi.json")
                     return error.code()
                 return grpc.StatusCode.OK
 
@@ -164,6 +177,14 @@ class Browsers(Case):
 
 
 class OwnAnswers(Case):
+    def test_who_sends_slowly_is_told_so(self):
+        host, _, port = gateway.addresses["gateway"].rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=front.CALL_PATIENCE_S) as slow:
+            slow.sendall(b"POST /api/v1/orders HTTP/1.1\r\nHost: x\r\n")
+            answer = b"".join(iter(lambda: slow.recv(65536), b""))
+        self.assertIn(b" 408 ", answer.split(b"\r\n", 1)[0])
+        self.assertIn(b"REQUEST_TIMEOUT", answer)
+
     def test_its_own_timeout_is_told_from_a_payments(self):
         hasty = echo.Gateway(lambda text: text.replace("timeout: 45s", "timeout: 0.3s"))
         self.addCleanup(hasty.stop)

@@ -1,4 +1,4 @@
-"""A stand-in for every service behind the gateway: it keeps what reaches it, and answers each call with an empty message."""
+"""A stand-in for every service behind the gateway: it keeps what reaches it, and answers each call with the same bytes."""
 import concurrent.futures
 import pathlib
 import shutil
@@ -20,6 +20,7 @@ class Echo(grpc.GenericRpcHandler):
     def __init__(self):
         self.calls = []  # method and metadata of each, health checks apart
         self.pause_s = 0.0
+        self.reply = b""
         self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(8),
                                   options=[("grpc.max_metadata_size", METADATA_MAX_BYTES)])
         self.server.add_generic_rpc_handlers((self,))
@@ -34,7 +35,7 @@ class Echo(grpc.GenericRpcHandler):
                 return SERVING
             self.calls.append((method, dict(context.invocation_metadata())))
             time.sleep(self.pause_s)
-            return b""
+            return self.reply
 
         return grpc.unary_unary_rpc_method_handler(answer)
 
