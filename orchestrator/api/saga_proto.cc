@@ -7,24 +7,11 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
-#include "google/protobuf/timestamp.pb.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/core/reading.h"
 
 namespace unwind {
 namespace {
-
-// Of what a Timestamp may hold: 0001-01-01 to 9999-12-31.
-google::protobuf::Timestamp ToProto(absl::Time time) {
-  constexpr std::int64_t kNanosInMicro = 1000;
-  constexpr std::int64_t kMicrosInSecond = 1'000'000;
-  const std::int64_t micros = std::clamp<std::int64_t>(absl::ToUnixMicros(time), 0, 253402300799 * kMicrosInSecond);
-  google::protobuf::Timestamp proto;
-  proto.set_seconds(micros / kMicrosInSecond);
-  proto.set_nanos(static_cast<std::int32_t>(micros % kMicrosInSecond * kNanosInMicro));
-  return proto;
-}
 
 std::string StepName(const Plan* plan, int step) {
   const auto index = static_cast<std::size_t>(step);
@@ -76,6 +63,16 @@ struct Describe {
 };
 
 }  // namespace
+
+google::protobuf::Timestamp ToProto(absl::Time time) {
+  constexpr std::int64_t kNanosInMicro = 1000;
+  constexpr std::int64_t kMicrosInSecond = 1'000'000;
+  const std::int64_t micros = std::clamp<std::int64_t>(absl::ToUnixMicros(time), 0, 253402300799 * kMicrosInSecond);
+  google::protobuf::Timestamp proto;
+  proto.set_seconds(micros / kMicrosInSecond);
+  proto.set_nanos(static_cast<std::int32_t>(micros % kMicrosInSecond * kNanosInMicro));
+  return proto;
+}
 
 saga::v1::Saga ToProto(const Saga& saga, const Plan* plan) {
   saga::v1::Saga proto;

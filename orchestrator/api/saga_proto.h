@@ -2,6 +2,8 @@
 #ifndef UNWIND_ORCHESTRATOR_API_SAGA_PROTO_H_
 #define UNWIND_ORCHESTRATOR_API_SAGA_PROTO_H_
 
+#include "absl/time/time.h"
+#include "google/protobuf/timestamp.pb.h"
 #include "orchestrator/core/plan.h"
 #include "orchestrator/core/saga.h"
 #include "orchestrator/engine/saga_store.h"
@@ -12,6 +14,9 @@ namespace unwind {
 // `plan` names the steps; null (the definition is not loaded): they are named by their index.
 saga::v1::Saga ToProto(const Saga& saga, const Plan* plan);
 saga::v1::HistoryEntry ToProto(const HistoryEvent& entry, const Plan* plan);
+
+// In microseconds, within what a Timestamp may hold: 0001-01-01 to 9999-12-31.
+google::protobuf::Timestamp ToProto(absl::Time time);
 
 }  // namespace unwind
 

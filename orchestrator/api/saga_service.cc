@@ -2,22 +2,22 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <type_traits>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
 #include "common/rpc/caller.h"
 #include "common/rpc/caller_fields.h"
 #include "common/rpc/error.h"
 #include "common/rpc/page_token.h"
+#include "orchestrator/api/definition_list.h"
 #include "orchestrator/api/saga_proto.h"
 #include "orchestrator/api/served_call.h"
 #include "orchestrator/api/step_verb.h"
+#include "orchestrator/api/store_errors.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/engine/refusals.h"
 
@@ -50,31 +50,6 @@ absl::StatusOr<std::string> ReadActor(const grpc::CallbackServerContext& context
   if (known.empty()) return request.actor();
   if (!request.actor().empty() && request.actor() != known) return NotTheCaller(kSagaDomain, {"actor"});
   return known;
-}
-
-using About = std::map<std::string, std::string>;  // what was asked for, as metadata
-
-About ById(const std::string& saga_id) { return {{"saga_id", saga_id}}; }
-
-// What a caller is told for a store's error: not found by its reason, the rest without the database's words. What has a
-// reason already was said by the driver.
-absl::Status ToCaller(const absl::Status& status, const About& about) {
-  if (status.ok() || !GetErrorInfo(status).reason.empty()) return status;
-  if (absl::IsNotFound(status)) {
-    return MakeError(absl::StatusCode::kNotFound, "there is no such saga", {"SAGA_NOT_FOUND", kSagaDomain, about});
-  }
-  if (absl::IsDataLoss(status)) {
-    return MakeError(absl::StatusCode::kDataLoss, std::string(status.message()),
-                     {"SAGA_UNREADABLE", kSagaDomain, about});
-  }
-  if (absl::IsUnavailable(status)) {
-    return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga store does not answer",
-                                    {"STORE_UNAVAILABLE", kSagaDomain, {}}),
-                          kRetryAfter);
-  }
-  Log(Severity::kError, "the store failed", {{"error", status.message()}});
-  return MakeError(absl::StatusCode::kInternal, "the saga store failed; the log of the orchestrator says why",
-                   {"STORE_FAILED", kSagaDomain, about});
 }
 
 absl::Time TimeOf(const google::protobuf::Timestamp& time) {
@@ -121,6 +96,15 @@ grpc::ServerUnaryReactor* SagaService::GetHistory(grpc::CallbackServerContext* c
                                                   saga::v1::GetHistoryResponse* response) {
   return Serve(context, request, response, kSagaDomain, [this, request, response](Done done) {
     Read(std::move(done), [this, request, response] { return History(*request, *response); });
+  });
+}
+
+grpc::ServerUnaryReactor* SagaService::ListDefinitions(grpc::CallbackServerContext* context,
+                                                       const saga::v1::ListDefinitionsRequest* request,
+                                                       saga::v1::ListDefinitionsResponse* response) {
+  return Serve(context, request, response, kSagaDomain, [this, response](Done done) {
+    Read(std::move(done),
+         [this, response] { return ToCaller(unwind::ListDefinitions(store_, catalog_, *response), {}); });
   });
 }
 
@@ -189,8 +173,7 @@ absl::StatusOr<std::pair<Operated, std::int64_t>> SagaService::ReadOperated(cons
   ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, verb, request.step(), clock_.Now()));
   operated.reason = request.reason();
   if constexpr (std::is_same_v<Request, saga::v1::ResolveStepRequest>) {
-    ASSIGN_OR_RETURN(operated.reply, ReadKnownReply(*definition, *saga, operated.step,
-                                                    request.has_reply() ? &request.reply() : nullptr));
+    ASSIGN_OR_RETURN(operated.reply, ReadKnownReply(*definition, *saga, operated.step, request));
   }
   return std::pair(std::move(operated), saga->version);  // the verb is for what was seen, not for what comes after
 }

@@ -53,6 +53,9 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
                                         saga::v1::ResolveStepResponse* response) override;
   grpc::ServerUnaryReactor* GetHistory(grpc::CallbackServerContext* context, const saga::v1::GetHistoryRequest* request,
                                        saga::v1::GetHistoryResponse* response) override;
+  grpc::ServerUnaryReactor* ListDefinitions(grpc::CallbackServerContext* context,
+                                            const saga::v1::ListDefinitionsRequest* request,
+                                            saga::v1::ListDefinitionsResponse* response) override;
 
  private:
   using Job = absl::AnyInvocable<void() &&>;

@@ -6,7 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/rpc/error.h"
+#include "google/protobuf/any.pb.h"
 #include "google/protobuf/dynamic_message.h"
+#include "google/protobuf/util/json_util.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/core/reading.h"
 
@@ -14,6 +16,15 @@ namespace unwind {
 namespace {
 
 absl::Status BadReply(const std::string& what) { return MakeBadRequest(kSagaDomain, {{"reply", what}}); }
+
+// `message` says the type.
+absl::StatusOr<std::string> FromJson(const std::string& json, google::protobuf::Message& message) {
+  const auto read = google::protobuf::util::JsonStringToMessage(json, &message);
+  if (read.ok()) return message.SerializeAsString();
+  return MakeBadRequest(
+      kSagaDomain, {{"reply_json", absl::StrCat("is not the JSON of a ", message.GetDescriptor()->full_name(), ": ",
+                                                read.message().ToString())}});
+}
 
 const google::protobuf::Descriptor* ResponseType(const Definition& definition, int step) {
   // "/package.Service/Method" to "package.Service.Method"
@@ -52,23 +63,26 @@ absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga
 }
 
 absl::StatusOr<std::string> ReadKnownReply(const Definition& definition, const Saga& saga, int step,
-                                           const google::protobuf::Any* reply) {
+                                           const saga::v1::ResolveStepRequest& request) {
+  const bool has_json = !request.reply_json().empty();
   if (saga.steps[static_cast<std::size_t>(step)].phase == Phase::kCompensation) {
-    if (reply == nullptr) return std::string();
+    if (!request.has_reply() && !has_json) return std::string();
     return BadReply("must be unset: it is the step's compensation that is repeated, and its reply is not kept");
   }
+  if (request.has_reply() && has_json) return BadReply("must be unset where reply_json is given");
   const google::protobuf::Descriptor* const type = ResponseType(definition, step);
-  std::string name;
-  if (reply == nullptr || !google::protobuf::Any::ParseAnyTypeUrl(reply->type_url(), &name) ||
-      name != type->full_name()) {
-    return BadReply(absl::StrCat("must be a ", type->full_name(), ", the answer of the step's action"));
-  }
   google::protobuf::DynamicMessageFactory factory;
   const std::unique_ptr<google::protobuf::Message> message(factory.GetPrototype(type)->New());
-  if (!message->ParseFromString(reply->value())) {
+  if (has_json) return FromJson(request.reply_json(), *message);
+  const google::protobuf::Any& reply = request.reply();
+  std::string name;
+  if (!google::protobuf::Any::ParseAnyTypeUrl(reply.type_url(), &name) || name != type->full_name()) {
+    return BadReply(absl::StrCat("must be a ", type->full_name(), ", the answer of the step's action"));
+  }
+  if (!message->ParseFromString(reply.value())) {
     return BadReply(absl::StrCat("does not parse as a ", type->full_name()));
   }
-  return reply->value();
+  return reply.value();
 }
 
 }  // namespace unwind

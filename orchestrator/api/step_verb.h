@@ -6,9 +6,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "google/protobuf/any.pb.h"
 #include "orchestrator/core/advance.h"
 #include "orchestrator/definition/definition.h"
+#include "saga/v1/saga_service.pb.h"
 
 namespace unwind {
 
@@ -17,9 +17,10 @@ namespace unwind {
 absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga, Verb verb, const std::string& step,
                                   absl::Time now);
 
-// The reply of Verb::kResolve: set and of the action's response type, or unset for a compensation. INVALID_ARGUMENT.
+// The reply of Verb::kResolve, serialized: of the action's response type, as `reply` or as `reply_json`; empty for a
+// compensation, which has neither. INVALID_ARGUMENT.
 absl::StatusOr<std::string> ReadKnownReply(const Definition& definition, const Saga& saga, int step,
-                                           const google::protobuf::Any* reply);
+                                           const saga::v1::ResolveStepRequest& request);
 
 }  // namespace unwind
 

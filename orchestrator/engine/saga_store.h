@@ -174,7 +174,8 @@ class SagaStore {
   virtual absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) = 0;
   // Those of unfinished sagas of all owners, ascending. They need not be stored.
   virtual absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() = 0;
-  // The unfinished sagas that `instance` owns, by definition and state, ascending; only counts above 0.
+  // The unfinished sagas that `instance` owns, of all if it is empty, by definition and state, ascending; only counts
+  // above 0.
   virtual absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) = 0;
   // Removes the stored definitions that have no saga and were last put longer than `unused_for` ago, by
   // the database's clock; which. Who may start sagas of a definition must put it more often than that.

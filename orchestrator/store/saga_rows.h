@@ -50,7 +50,7 @@ void Append(SagaPage& page, const SagaRow& row);
 
 SagaPage PageOf(const std::vector<SagaRow>& rows);
 
-// SagaStore::CountUnfinished.
+// SagaStore::CountUnfinished; `owner` may be empty.
 std::vector<UnfinishedCount> UnfinishedCounts(soci::session& sql, const std::string& owner);
 
 // To SQLite a negative limit is none.

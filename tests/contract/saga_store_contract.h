@@ -692,6 +692,16 @@ TEST_P(SagaStoreContract, UnfinishedSagasAreCountedByDefinitionVersionAndState) 
   EXPECT_THAT(store().CountUnfinished("another").value(), IsEmpty());
 }
 
+TEST_P(SagaStoreContract, UnfinishedSagasOfAllOwnersAreCountedTogether) {
+  const Saga own = Stored(InsertOf(SampleSaga("a")));
+  SagaWrite foreign = InsertOf(SampleSaga("b"));
+  foreign.saga.create_time = own.create_time - absl::Seconds(1);
+  ASSERT_THAT(Committed(Acquired("orchestrator-2"), {foreign}), ElementsAre(kStored));
+  Stored(FinishOf(Stored(InsertOf(SampleSaga("c")))));
+  EXPECT_THAT(store().CountUnfinished("").value(),
+              ElementsAre(UnfinishedCount{{"place-order", 1}, SagaState::kRunning, 2, foreign.saga.create_time}));
+}
+
 TEST_P(SagaStoreContract, ADefinitionIsRemovedOnceNoSagaHasItAndNobodyPutItForLong) {
   StoredDefinition definition{.name = "place-order", .version = 1, .hash = "a", .yaml = "y", .descriptors = "d"};
   ASSERT_TRUE(store().PutDefinition(definition).ok());

@@ -38,8 +38,9 @@ The shop is open. Paste what you like into another terminal. By REST (docs/REST.
   curl http://{gateway}/api/v1/orders -H "Idempotency-Key: $KEY" -d '{"memberId":"minsu","items":[{"productId":"lamp","quantity":1}],"paymentMethod":"PAYMENT_METHOD_CARD"}'
   curl 'http://{gateway}/api/v1/orders?memberId=minsu'
 
-  # As an operator: the sagas. As a tester: an empty shop, with all its pieces back
+  # As an operator: the sagas; in a browser: http://{gateway_admin}/console/
   curl 'http://{gateway_admin}/api/v1/sagas?pageSize=1'
+  # As a tester: an empty shop, with all its pieces back
   curl -X POST http://{gateway_test}/api/test/reset
 
 By gRPC:

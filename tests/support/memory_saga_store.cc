@@ -255,7 +255,7 @@ absl::StatusOr<std::vector<UnfinishedCount>> MemorySagaStore::CountUnfinished(ab
   std::map<std::pair<DefinitionVersion, SagaState>, UnfinishedCount> counts;
   for (const auto& [id, row] : sagas_) {
     const Saga& saga = row.saga;
-    if (IsTerminal(saga.state) || saga.owner != instance) continue;
+    if (IsTerminal(saga.state) || (!instance.empty() && saga.owner != instance)) continue;
     const DefinitionVersion definition{saga.definition, saga.definition_version};
     UnfinishedCount& count = counts[{definition, saga.state}];
     const absl::Time oldest = count.sagas == 0 ? saga.create_time : std::min(count.oldest, saga.create_time);

@@ -19,7 +19,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr const char* kFolders[] = {"common",      "orchestrator", "order_svc", "stock_svc",
-                                    "payment_svc", "mock_pg",      "tests"};
+                                    "payment_svc", "mock_pg",      "sagactl",   "tests"};
 
 std::string Read(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -190,6 +190,8 @@ INSTANTIATE_TEST_SUITE_P(
         Example{"orchestrator/host/a.h", "#include \"stock_svc/stock.h\"", "no service"},
         Example{"orchestrator/host/a.h", "#include \"orchestrator/store/soci_saga_store.h\"", ""},
         Example{"orchestrator/main.cc", "#include \"orchestrator/participants/routes.h\"", ""},
+        Example{"sagactl/list.cc", "#include \"common/rpc/error.h\"", ""},
+        Example{"sagactl/list.cc", "#include \"orchestrator/host/check.h\"", "a client of the API alone"},
         Example{"orchestrator/main.cc", "#include \"tests/support/poll.h\"", "the product includes no test"},
         Example{"common/rpc/a.cc", "#include \"shop/stock/v1/stock_service.pb.h\"", "common includes no service"},
         Example{"common/db/a.cc", "#include \"common/rpc/error.h\"", "common/db knows"},

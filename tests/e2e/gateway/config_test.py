@@ -56,7 +56,8 @@ class Config(unittest.TestCase):
     def test_every_public_method_has_a_route_and_nothing_else(self):
         public = {path for path in self.http if path.split("/")[1] in BUYERS}
         self.assertEqual(set(routes(self.gateway, "gateway")), public)
-        self.assertEqual(set(routes(self.gateway, "gateway_admin")), {"/saga.v1.SagaService/"})
+        self.assertEqual(set(routes(self.gateway, "gateway_admin")),
+                         {"/saga.v1.SagaService/", *(f"/saga.v1.SagaService/Watch{what}" for what in ("Saga", "Sagas"))})
 
     def test_no_method_needs_a_response_body(self):
         for path, rule in self.http.items():

@@ -5,6 +5,7 @@ compensations of what never came accepted, and actions that come after their com
 """
 
 import argparse
+import collections
 import concurrent.futures
 import os
 import threading
@@ -15,7 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 DOMAIN = "trip.example"
 OUT_OF_THE_WORLD = "atlantis"  # has no rooms
 NO_SUCH_CAR = "submarine"
-CLOSED_DESK = "jeju"  # its hotel refuses the first cancellations
+CLOSED_DESK = "jeju"  # its hotel refuses the first cancellations of each room
 REFUSED_CANCELLATIONS = 5
 
 
@@ -55,7 +56,7 @@ class Agency:
         self._types = types
         self._rooms = {}  # by confirmation
         self._cars = {}  # by rental
-        self._refused_cancellations = 0
+        self._refused_cancellations = collections.Counter()  # by confirmation
         self._cities = {}  # by confirmation
 
     def BookRoom(self, request):
@@ -70,8 +71,8 @@ class Agency:
     def CancelRoom(self, request):
         room = self._rooms[request.confirmation]
         closed = self._cities[request.confirmation] == CLOSED_DESK
-        if closed and self._refused_cancellations < REFUSED_CANCELLATIONS:
-            self._refused_cancellations += 1
+        if closed and self._refused_cancellations[request.confirmation] < REFUSED_CANCELLATIONS:
+            self._refused_cancellations[request.confirmation] += 1
             raise Refusal("DESK_CLOSED", "nobody is at the desk")
         room.cancelled = True
         room.fee_cents = request.fee_cents

@@ -554,6 +554,70 @@ TEST_F(SagaServiceTest, AnOperatorIsToldWhatIsWrong) {
   EXPECT_TRUE(asked_.empty());
 }
 
+// For who has no descriptors of the participant.
+TEST_F(SagaServiceTest, AKnownReplyMayBeGivenAsJson) {
+  Store(Parked("s-1", Phase::kAction));
+  Store(Parked("s-2", Phase::kCompensation));
+  saga::v1::ResolveStepRequest request;
+  request.set_step("create_order");
+  request.set_actor("kim");
+  request.set_reason("called the shop");
+  saga::v1::ResolveStepResponse response;
+  const auto answer = [&](const char* saga_id, const char* json) {
+    request.set_saga_id(saga_id);
+    request.set_reply_json(json);
+    return Call(&saga::v1::SagaService::Stub::ResolveStep, request, &response);
+  };
+  EXPECT_THAT(answer("s-1", R"({"orderNo": "o-1"})").message(),
+              testing::AllOf(testing::HasSubstr("reply_json"), testing::HasSubstr("orderNo"),
+                             testing::HasSubstr("shop.order.v1.CreateOrderResponse")));
+  EXPECT_THAT(answer("s-1", "{").message(), testing::HasSubstr("reply_json"));
+  EXPECT_THAT(answer("s-2", "{}").message(), testing::HasSubstr("must be unset"));
+  request.mutable_reply()->PackFrom(shop::order::v1::CreateOrderResponse());
+  EXPECT_THAT(answer("s-1", "{}").message(), testing::HasSubstr("must be unset where reply_json is given"));
+  request.clear_reply();
+  EXPECT_TRUE(asked_.empty());
+  ASSERT_TRUE(answer("s-1", R"({"orderId": "o-1"})").ok());
+  shop::order::v1::CreateOrderResponse reply;
+  reply.set_order_id("o-1");
+  EXPECT_THAT(asked_,
+              testing::ElementsAre(testing::Pair(
+                  "s-1", Event(Operated{Verb::kResolve, 0, reply.SerializeAsString(), "kim", "called the shop"}))));
+}
+
+TEST_F(SagaServiceTest, DefinitionsAreListedWithTheirUnfinishedSagas) {
+  auto read_only = std::make_shared<FakeDefinition>();
+  read_only->plan_.version = 2;
+  ASSERT_TRUE(catalog_.Add(read_only, Use::kRead, "no route for gift.v1.MailService").ok());
+  ASSERT_TRUE(catalog_.Serve(catalog_.Find("place-order", 3)).ok());
+  for (const auto& [id, version] :
+       {std::pair("s-1", 2), std::pair("s-2", 3), std::pair("s-3", 3), std::pair("s-4", 9)}) {
+    Saga saga = Parked(id, Phase::kAction);
+    saga.definition_version = version;
+    Store(saga);
+  }
+  Store(Aborted("s-5"));
+  saga::v1::ListDefinitionsResponse response;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::ListDefinitions, saga::v1::ListDefinitionsRequest(), &response).ok());
+  ASSERT_EQ(response.definitions_size(), 3);
+  const saga::v1::Definition &older = response.definitions(0), &served = response.definitions(1);
+  EXPECT_EQ(older.version(), 2);
+  EXPECT_FALSE(older.served());
+  EXPECT_EQ(older.undriven_reason(), "no route for gift.v1.MailService");
+  EXPECT_EQ(served.name(), "place-order");
+  EXPECT_EQ(served.version(), 3);
+  EXPECT_TRUE(served.served());
+  EXPECT_EQ(served.method(), "shop.checkout.v1.CheckoutService/PlaceOrder");
+  EXPECT_EQ(served.undriven_reason(), "");
+  ASSERT_EQ(served.unfinished_size(), 1);
+  EXPECT_EQ(served.unfinished(0).state(), saga::v1::Saga::STATE_PARKED);
+  EXPECT_EQ(served.unfinished(0).count(), 2);
+  EXPECT_EQ(served.unfinished(0).oldest_create_time().seconds(), 1'700'000'000);
+  EXPECT_EQ(response.definitions(2).version(), 9);
+  EXPECT_EQ(response.definitions(2).method(), "");
+  EXPECT_NE(response.definitions(2).undriven_reason(), "");
+}
+
 TEST_F(SagaServiceTest, TooManyReadsAreTurnedAway) {
   Serve({.readers = 1, .reads_max = 0});
   saga::v1::Saga response;

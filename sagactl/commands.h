@@ -1,0 +1,27 @@
+// The commands. Each function adds one or several to `app`; the one that is called puts itself into `chosen`.
+#ifndef UNWIND_SAGACTL_COMMANDS_H_
+#define UNWIND_SAGACTL_COMMANDS_H_
+
+#include <string>
+
+#include "CLI/CLI.hpp"
+#include "sagactl/session.h"
+
+namespace unwind::sagactl {
+
+void AddList(CLI::App& app, Command& chosen);
+void AddShow(CLI::App& app, Command& chosen);         // get, find, history
+void AddDefinitions(CLI::App& app, Command& chosen);  // definitions, stats
+void AddVerbs(CLI::App& app, Command& chosen);        // cancel, retry, skip, resolve
+void AddBulk(CLI::App& app, Command& chosen);         // retry-all, skip-all
+void AddCompletion(CLI::App& app, Command& chosen);
+
+// Adds a command with a help of one sentence and an example.
+CLI::App& AddCommand(CLI::App& app, const std::string& name, const std::string& help, const std::string& example);
+
+// The user that runs this program, as the one who acts; its number if it has no name.
+std::string SystemUser();
+
+}  // namespace unwind::sagactl
+
+#endif  // UNWIND_SAGACTL_COMMANDS_H_

@@ -1,0 +1,54 @@
+// What every command works with: the orchestrator that it asks, where it prints, and how.
+#ifndef UNWIND_SAGACTL_SESSION_H_
+#define UNWIND_SAGACTL_SESSION_H_
+
+#include <cstddef>
+#include <functional>
+#include <istream>
+#include <memory>
+#include <ostream>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/rpc/error.h"
+#include "grpcpp/client_context.h"
+#include "saga/v1/saga_service.grpc.pb.h"
+
+namespace unwind::sagactl {
+
+using Stub = saga::v1::SagaService::Stub;
+
+struct Session {
+  std::unique_ptr<Stub> stub;
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;         // what is no result: hints, questions, what could not be shown
+  bool json = false;         // results as proto3 JSON, one object a line
+  bool is_terminal = false;  // a person reads and can be asked
+  std::size_t line_max = 0;  // columns of the terminal; 0: no limit
+  absl::TimeZone zone;       // of the times that are printed, and of those that are read without one
+};
+
+// OK: done. INVALID_ARGUMENT without an ErrorInfo: it was called wrongly. All else is an answer of the orchestrator, or
+// of gRPC if it has no ErrorInfo.
+using Command = std::function<absl::Status(Session&)>;
+
+inline constexpr absl::Duration kCallMax = absl::Seconds(30);  // the orchestrator answers within 10 s
+
+// One call of a unary method.
+template <class Request, class Response>
+absl::StatusOr<Response> Call(Session& session,
+                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                              const Request& request) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kCallMax));
+  Response response;
+  const grpc::Status status = (session.stub.get()->*method)(&context, request, &response);
+  if (!status.ok()) return FromGrpc(status);
+  return response;
+}
+
+}  // namespace unwind::sagactl
+
+#endif  // UNWIND_SAGACTL_SESSION_H_

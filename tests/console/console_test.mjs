@@ -1,0 +1,440 @@
+// The console in a real browser, before the real Envoy and the real cluster: `./run interop` runs it.
+// UNWIND_ENVOY: Envoy's program; UNWIND_BUILD: the folder of bin/ and unwind.protoset; UNWIND_TOOLS: of node_modules.
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import {
+  decide,
+  findings,
+  focused,
+  heading,
+  openPage,
+  row,
+  sideways,
+  startBrowser,
+  tabTo,
+  textOf,
+} from './browser.mjs';
+import { Cluster, until } from './cluster.mjs';
+
+const TRIP = 'trip.v1.TripService/BookTrip';
+const TOUR = 'tour.v1.TourService/BookTour';
+const LOSE = 'tour.v1.TourService/LoseRoom';
+const isParked = (saga) => saga.state === 'STATE_PARKED';
+
+let cluster;
+let browser;
+
+before(
+  async () => {
+    cluster = new Cluster(process.env.UNWIND_ENVOY, process.env.UNWIND_BUILD);
+    await cluster.start();
+    browser = await startBrowser();
+  },
+  { timeout: 240_000 },
+);
+after(async () => {
+  await browser?.close();
+  await cluster?.stop();
+});
+
+const open = (address, options) => openPage(browser, cluster.console, address, options);
+
+async function parkedTour(key) {
+  cluster.book(TOUR, { request_id: key, guest: key, city: 'busan', car: 'submarine' });
+  return cluster.saga('book-tour', key, isParked);
+}
+
+// A page that is left without a fault.
+async function leave(page, faults = []) {
+  await page.context().close();
+  assert.deepEqual(faults, []);
+}
+
+test('every file is served as what it is, and the page may load nothing else', async () => {
+  const types = { html: 'text/html', css: 'text/css', js: 'text/javascript' };
+  for (const file of readdirSync('console')) {
+    const answer = await fetch(`${cluster.console}/console/${file === 'index.html' ? '' : file}`);
+    assert.equal(answer.status, 200, file);
+    assert.match(answer.headers.get('content-type'), new RegExp(`^${types[file.split('.')[1]]}`), file);
+    assert.match(answer.headers.get('content-security-policy'), /^default-src 'none'; script-src 'self';/, file);
+    assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
+  }
+  const root = await fetch(`${cluster.console}/`);
+  assert.equal(new URL(root.url).pathname, '/console/');
+});
+
+test('the list shows sagas, and an address with its filters can be passed on', async () => {
+  const faults = [];
+  assert.equal((await cluster.order('list-paid')).status, 200);
+  assert.equal((await cluster.order('list-refused', 1000)).status, 409);
+  const page = await open('sagas', { faults });
+  await row(page, 'list-paid').waitFor();
+  assert.match(await textOf(row(page, 'list-paid')), /completed.*list-paid.*place-order v1/);
+  await page.getByLabel('Definition', { exact: true }).fill('place-order');
+  await page.getByLabel('State').selectOption('STATE_ABORTED');
+  await page.getByRole('button', { name: 'Show' }).click();
+  await row(page, 'list-refused').waitFor();
+  assert.match(await textOf(row(page, 'list-refused')), /aborted.*STOCK_NOT_ENOUGH/);
+  assert.equal(await row(page, 'list-paid').count(), 0);
+
+  const other = await open(new URL(page.url()).hash.slice(2), { faults });
+  await row(other, 'list-refused').waitFor();
+  assert.equal(await row(other, 'list-paid').count(), 0);
+  assert.equal(await other.getByLabel('State').inputValue(), 'STATE_ABORTED');
+  await leave(other, faults);
+  await leave(page, faults);
+});
+
+test('by key one is found; by a time from now on none', async () => {
+  await cluster.order('list-key');
+  const page = await open('sagas?definition=place-order&key=list-key');
+  await row(page, 'list-key').waitFor();
+  assert.equal(await page.locator('tbody tr').count(), 1);
+  await page.getByLabel('Key').fill('');
+  const later = new Date(Date.now() + 3_600_000 - new Date().getTimezoneOffset() * 60_000);
+  await page.getByLabel('Started from').fill(later.toISOString().slice(0, 19));
+  await page.keyboard.press('Enter');
+  await page.getByText('No saga fits these filters.').waitFor();
+  await leave(page);
+});
+
+test('a filter that the server refuses is told in its words', async () => {
+  const page = await open('sagas?key=without-a-definition');
+  assert.match(await textOf(page.getByRole('alert')), /INVALID_REQUEST|BAD_REQUEST|key.*definition/);
+  await leave(page);
+});
+
+test('more sagas than a page has stand on the next', async () => {
+  await Promise.all(Array.from({ length: 60 }, (_, i) => cluster.order(`page-${i}`, 1000)));
+  const page = await open('sagas?state=STATE_ABORTED');
+  await page.getByRole('link', { name: 'Older' }).waitFor();
+  assert.equal(await page.locator('tbody tr').count(), 50);
+  const first = await page.locator('tbody a').allTextContents();
+  await page.getByRole('link', { name: 'Older' }).click();
+  await page.getByRole('link', { name: 'Newest' }).waitFor();
+  const second = await page.locator('tbody a').allTextContents();
+  assert.ok(second.length >= 10);
+  assert.deepEqual(
+    second.filter((id) => first.includes(id)),
+    [],
+  );
+  await leave(page);
+});
+
+test('a saga is a timeline and a drawing', async () => {
+  const faults = [];
+  await cluster.order('story');
+  const saga = await cluster.saga('place-order', 'story');
+  const page = await open('sagas?definition=place-order&key=story', { faults });
+  await page.getByRole('link', { name: saga.sagaId }).click();
+  await page.getByText('ended: it changes no more').waitFor();
+  assert.equal(await heading(page), 'Saga');
+  const story = await page.getByRole('list', { name: 'History' }).locator('> li').allTextContents();
+  assert.match(story[0], /accepted.*sent create_order action/);
+  assert.ok(
+    story.some((line) => /charge action: OK after .*sent confirm_stock action; confirm_order action/.test(line)),
+    story,
+  );
+  assert.match(story.at(-1), /the saga is completed/);
+  const drawing = page.getByRole('img', { name: 'The steps of place-order' });
+  assert.deepEqual(await drawing.locator('.step-name').allTextContents(), [
+    'create_order',
+    'reserve_stock',
+    'charge',
+    'confirm_stock',
+    'confirm_order',
+  ]);
+  assert.equal(await drawing.locator('.arrow').count(), 4);
+  assert.deepEqual(new Set(await drawing.locator('.step-state').allTextContents()), new Set(['succeeded']));
+  await leave(page, faults);
+});
+
+test('what changes is seen without a reload, and the focus stays where it is', async () => {
+  const saga = await parkedTour('live');
+  const list = await open('sagas?definition=book-tour');
+  await list.getByRole('link', { name: saga.sagaId }).focus();
+  const page = await open(`sagas/${saga.sagaId}`);
+  await page.locator('.saga-state').getByText('parked').waitFor();
+  await cluster.resolve(saga, 'rent_car', { plate: 'UNW-7' });
+  await page.getByText('ended: it changes no more').waitFor();
+  assert.match(await textOf(page.locator('.saga-state')), /completed/);
+  await row(list, 'live').getByText('completed').waitFor();
+  await parkedTour('live-after');
+  await row(list, 'live-after').waitFor();
+  assert.equal(await focused(list), saga.sagaId);
+  await leave(page);
+  await leave(list);
+});
+
+test('a parked saga is found, its reason read, its step sent again', async () => {
+  const faults = [];
+  cluster.book(TRIP, { request_id: 'park', guest: 'mina', city: 'jeju', car: 'submarine' });
+  const saga = await cluster.saga('book-trip', 'park', isParked);
+  const page = await open('attention', { faults });
+  const card = page.locator('.card').filter({ hasText: saga.sagaId });
+  await card.getByText('DESK_CLOSED').waitFor();
+  assert.match(await textOf(card), /book_room parked compensation, attempt 5 DESK_CLOSED nobody is at the desk/);
+  await card.getByRole('button', { name: 'Retry book_room' }).click();
+  const dialog = page.getByRole('dialog');
+  assert.match(await textOf(dialog), /Sends the compensation of book_room again now/);
+  assert.match(await textOf(dialog), new RegExp(`${saga.sagaId}/book_room/compensation`));
+  await decide(page, { actor: 'mina', reason: '<img src=x onerror=alert(1)> the desk is open' });
+  await page.getByRole('status').getByText('Retry book_room: done.').waitFor();
+  await card.waitFor({ state: 'detached' });
+  await page.goto(`${cluster.console}/console/#/sagas/${saga.sagaId}`);
+  await page.getByText('ended: it changes no more').waitFor();
+  const told = page.locator('.timeline .by-person');
+  assert.match(
+    await textOf(told),
+    /book_room sent again by a person mina: <img src=x onerror=alert\(1\)> the desk is open/,
+  );
+  await leave(page, faults);
+});
+
+test('a step is resolved with a known reply; what the server refuses is told as it says it', async () => {
+  const saga = await parkedTour('resolve');
+  const page = await open(`sagas/${saga.sagaId}`);
+  await page.getByRole('button', { name: 'Resolve rent_car' }).click();
+  const dialog = page.getByRole('dialog');
+  await decide(page, { reply: '{"plate": "UNW-9"}', looked: false });
+  assert.equal(await dialog.getByRole('checkbox').evaluate((box) => box.validity.valueMissing), true);
+  await decide(page, { reply: '{"seats": 4}' });
+  await dialog.getByRole('alert').getByText('seats').waitFor();
+  assert.equal((await cluster.saga('book-tour', 'resolve')).state, 'STATE_PARKED');
+  await decide(page, { reply: '{"plate": "UNW-9"}', actor: 'joon', reason: 'rented by phone' });
+  await page.getByText('ended: it changes no more').waitFor();
+  assert.match(
+    await textOf(page.locator('.timeline .by-person')),
+    /rent_car resolved by a person joon: rented by phone/,
+  );
+  assert.equal((await cluster.saga('book-tour', 'resolve')).state, 'STATE_COMPLETED');
+  await leave(page);
+});
+
+test('a step is skipped; a verb for a step that moved meanwhile is refused', async () => {
+  const saga = await parkedTour('skip');
+  const page = await open(`sagas/${saga.sagaId}`);
+  const late = await open(`sagas/${saga.sagaId}`);
+  await late.getByRole('button', { name: 'Retry rent_car' }).click();
+  await page.getByRole('button', { name: 'Skip rent_car' }).click();
+  assert.match(await textOf(page.getByRole('dialog')), /If rent_car comes after the pivot: takes it as not needed/);
+  await decide(page, {});
+  await page.getByText('ended: it changes no more').waitFor();
+  assert.match(await textOf(page.locator('.step-list')), /rent_car skipped/);
+  await decide(late, {});
+  await late.getByRole('dialog').getByText('STEP_NOT_PARKED').waitFor();
+  await leave(late);
+  await leave(page);
+});
+
+test('a saga is cancelled', async (t) => {
+  t.after(() => cluster.scenario({}));
+  cluster.scenario({ delayMs: 60_000 });
+  cluster.order('cancel');
+  const saga = await cluster.saga('place-order', 'cancel', (it) => it.steps[2].state === 'STATE_IN_FLIGHT');
+  const page = await open(`sagas/${saga.sagaId}`);
+  await page.locator('.node').filter({ hasText: 'charge' }).getByText('in flight', { exact: true }).waitFor();
+  assert.match(await page.locator('.node').filter({ hasText: 'confirm_stock' }).textContent(), /pending/);
+  await page.getByRole('button', { name: 'Cancel saga' }).click();
+  await decide(page, { actor: 'kim', reason: 'the buyer called' });
+  await page.locator('.timeline').getByText('cancel was asked for').waitFor();
+  cluster.scenario({});
+  await page.getByText('ended: it changes no more').waitFor();
+  assert.match(await textOf(page.locator('.timeline .by-person')), /cancel was asked for kim: the buyer called/);
+  await leave(page);
+});
+
+test('a stuck step is found', async () => {
+  cluster.book(LOSE, { request_id: 'stuck', guest: 'nobody', city: 'no-such-room' });
+  const saga = await cluster.saga('lose-room', 'stuck', (it) => it.steps[0].stuck);
+  const page = await open('attention');
+  const card = page.locator('section[aria-labelledby=stuck] .card').filter({ hasText: saga.sagaId });
+  await card.getByText('cancel_room').waitFor();
+  assert.match(await textOf(card), /stuck action, attempt [0-9]+ /);
+  await page.goto(`${cluster.console}/console/#/sagas?definition=lose-room&stuck=1`);
+  await row(page, 'stuck').waitFor();
+  await page.getByText(/1 stuck of [0-9]+ unfinished sagas looked through/).waitFor();
+  await page.goto(`${cluster.console}/console/#/attention`);
+  await card.getByRole('button', { name: 'Skip cancel_room' }).click();
+  await decide(page, {});
+  await card.waitFor({ state: 'detached' });
+  await leave(page);
+});
+
+test('everything is reached by Tab and Enter', async () => {
+  const saga = await parkedTour('keys');
+  const page = await open('sagas?state=STATE_PARKED&definition=book-tour');
+  await row(page, 'keys').waitFor();
+  await tabTo(page, saga.sagaId);
+  await page.keyboard.press('Enter');
+  await page.getByRole('button', { name: 'Retry rent_car' }).waitFor();
+  assert.equal(await focused(page), 'Saga');
+  await tabTo(page, 'Retry rent_car');
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').waitFor();
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  assert.equal(await focused(page), 'Retry rent_car');
+  await tabTo(page, 'Skip rent_car');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('kim');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type('not needed');
+  await page.keyboard.press('Tab');
+  await page.keyboard.press('Space');
+  await tabTo(page, 'Skip rent_car');
+  await page.keyboard.press('Enter');
+  await page.getByText('ended: it changes no more').waitFor();
+  await leave(page);
+});
+
+test('the gateway goes and comes: the page says so, keeps what it shows, and goes on by itself', async () => {
+  await cluster.order('away');
+  const page = await open('sagas');
+  await row(page, 'away').waitFor();
+  await cluster.killGateway();
+  await page.getByRole('alert').getByText('The gateway does not answer.').waitFor();
+  assert.match(await textOf(page.getByRole('alert')), /What stands below is of .* Tried again at/);
+  assert.equal(await row(page, 'away').count(), 1);
+  await cluster.startGateway();
+  await page.getByRole('alert').waitFor({ state: 'hidden' });
+  await cluster.order('away-after');
+  await row(page, 'away-after').waitFor();
+  await leave(page);
+});
+
+test('the orchestrator goes and comes', async () => {
+  const page = await open('sagas');
+  await cluster.killOrchestrator();
+  await page.getByRole('alert').getByText('SERVICE_UNREACHABLE').waitFor();
+  await cluster.startOrchestrator();
+  await page.getByRole('alert').waitFor({ state: 'hidden' });
+  await leave(page);
+});
+
+test('who is not allowed is told so in the words of the server', async () => {
+  const page = await open('sagas');
+  await page.route('**/api/v1/**', (route) =>
+    route.fulfill({
+      status: 403,
+      contentType: 'application/json',
+      body: JSON.stringify({ code: 7, message: 'operators only', details: [] }),
+    }),
+  );
+  await page.getByRole('alert').getByText('Not allowed.').waitFor();
+  assert.match(await textOf(page.getByRole('alert')), /operators only/);
+  await page.unroute('**/api/v1/**');
+  await page.getByRole('button', { name: 'Try now' }).click();
+  await page.getByRole('alert').waitFor({ state: 'hidden' });
+  await leave(page);
+});
+
+test('a saga that is not there is said to be gone', async () => {
+  const page = await open('sagas/00000000-0000-7000-8000-000000000000');
+  await page.getByRole('alert').getByText('There is no such saga.').waitFor();
+  await leave(page);
+});
+
+test('a request whose answer is lost is told as not known', async () => {
+  const saga = await parkedTour('lost');
+  const page = await open(`sagas/${saga.sagaId}`);
+  await page.getByRole('button', { name: 'Retry rent_car' }).click();
+  await page.route('**/*:retry', (route) => route.abort());
+  await decide(page, {});
+  await page.getByRole('dialog').getByText('Whether it was done is not known').waitFor();
+  await leave(page);
+});
+
+test('definitions are drawn, with their unfinished sagas', async () => {
+  await cluster.order('drawn');
+  await parkedTour('drawn-tour');
+  const page = await open('definitions');
+  const order = page.locator('.card').filter({ hasText: 'place-order' });
+  await order.getByRole('img').waitFor();
+  assert.equal(await order.locator('.arrow:not(.dashed)').count(), 4);
+  const tour = page.locator('.card').filter({ hasText: 'book-tour' });
+  await tour.getByRole('link', { name: /parked/ }).click();
+  await row(page, 'drawn-tour').waitFor();
+  await leave(page);
+});
+
+test('rates are counted from what was seen', async () => {
+  await cluster.order('rate');
+  const page = await open('rates');
+  const started = page.getByRole('img', { name: /^Started: [1-9]/ });
+  await started.waitFor();
+  const count = async () => Number((await started.getAttribute('aria-label')).match(/\d+/)[0]);
+  const before = await count();
+  await cluster.order('rate-more');
+  await until('one more is counted', async () => (await count()) === before + 1);
+  await leave(page);
+});
+
+test('nothing is kept in the browser, and no text can become markup', async () => {
+  const page = await open('sagas');
+  assert.deepEqual(await page.evaluate(() => [localStorage.length, sessionStorage.length, document.cookie]), [
+    0,
+    0,
+    '',
+  ]);
+  const refused = await page.evaluate(() => {
+    try {
+      document.body.innerHTML = '<b>markup</b>';
+      return '';
+    } catch (error) {
+      return error.name;
+    }
+  });
+  assert.equal(refused, 'TypeError');
+  await page.context().close();
+});
+
+test("times are the reader's own, with UTC in the title; motion is left out for who asks for it", async () => {
+  await cluster.order('time');
+  const saga = await cluster.saga('place-order', 'time');
+  const page = await open('sagas?definition=place-order&key=time', {
+    timezoneId: 'Asia/Seoul',
+    reducedMotion: 'reduce',
+  });
+  const time = row(page, 'time').locator('time').first();
+  const utc = saga.createTime.slice(0, 19).replace('T', ' ');
+  assert.match(await time.getAttribute('title'), new RegExp(`^${utc}\\.\\d{3} UTC$`));
+  const seoul = new Date(new Date(saga.createTime).getTime() + 9 * 3_600_000).toISOString().slice(11, 19);
+  assert.match(await time.textContent(), new RegExp(`${seoul}$`));
+  const button = page.getByRole('button', { name: 'Show' });
+  assert.equal(await button.evaluate((it) => getComputedStyle(it).transitionDuration), '0s');
+  await leave(page);
+});
+
+test('axe has no serious finding in light and in dark, and nothing scrolls sideways at 360 px', async () => {
+  const saga = await parkedTour('axe');
+  await cluster.order('axe-order');
+  const order = await cluster.saga('place-order', 'axe-order');
+  const addresses = [
+    'sagas',
+    'sagas?key=bad',
+    'attention',
+    'definitions',
+    'rates',
+    `sagas/${saga.sagaId}`,
+    `sagas/${order.sagaId}`,
+  ];
+  for (const colorScheme of ['light', 'dark']) {
+    for (const width of [1200, 360]) {
+      const page = await open('sagas', { colorScheme, viewport: { width, height: 800 } });
+      for (const address of addresses) {
+        await page.goto(`${cluster.console}/console/#/${address}`);
+        await page.reload();
+        await page.locator('#link:not(:empty)').waitFor();
+        assert.deepEqual(await findings(page), [], `${address}, ${colorScheme}, ${width}`);
+        assert.ok((await sideways(page)) <= 0, `${address} scrolls sideways at ${width}`);
+      }
+      await page.goto(`${cluster.console}/console/#/sagas/${saga.sagaId}`);
+      await page.getByRole('button', { name: 'Resolve rent_car' }).click();
+      assert.deepEqual(await findings(page), [], `asking, ${colorScheme}, ${width}`);
+      assert.ok((await sideways(page)) <= 0, `asking scrolls sideways at ${width}`);
+      await leave(page);
+    }
+  }
+});

@@ -1,0 +1,464 @@
+// Each command against an orchestrator that the test plays, over a real gRPC server.
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/rpc/error.h"
+#include "gmock/gmock.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/server.h"
+#include "grpcpp/server_builder.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "sagactl/command_line.h"
+
+namespace unwind::sagactl {
+namespace {
+
+using saga::v1::Saga;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+// Answers from `sagas`, newest first, in pages of two; keeps what it was asked.
+class FakeOrchestrator final : public saga::v1::SagaService::Service {
+ public:
+  grpc::Status GetSaga(grpc::ServerContext*, const saga::v1::GetSagaRequest* request, Saga* saga) override {
+    for (const Saga& each : sagas) {
+      if (each.saga_id() != request->saga_id() && (request->key().empty() || each.key() != request->key())) continue;
+      *saga = each;
+      return grpc::Status::OK;
+    }
+    return NotFound();
+  }
+
+  grpc::Status ListSagas(grpc::ServerContext*, const saga::v1::ListSagasRequest* request,
+                         saga::v1::ListSagasResponse* response) override {
+    lists.push_back(*request);
+    std::size_t skipped = request->page_token().size();
+    for (const Saga& each : sagas) {
+      if (request->state() != Saga::STATE_UNSPECIFIED && each.state() != request->state()) continue;
+      if (skipped > 0) {
+        --skipped;
+      } else if (response->sagas_size() == 2) {
+        response->set_next_page_token(request->page_token() + "..");
+        break;
+      } else {
+        *response->add_sagas() = each;
+      }
+    }
+    *response->mutable_unreadable() = {unreadable.begin(), unreadable.end()};
+    return grpc::Status::OK;
+  }
+
+  grpc::Status GetHistory(grpc::ServerContext*, const saga::v1::GetHistoryRequest* request,
+                          saga::v1::GetHistoryResponse* response) override {
+    const bool is_first = request->page_token().empty();
+    if (is_first) response->set_next_page_token("more");
+    *response->add_entries() = history.at(is_first ? 0 : 1);
+    return grpc::Status::OK;
+  }
+
+  grpc::Status RetryStep(grpc::ServerContext*, const saga::v1::RetryStepRequest* request,
+                         saga::v1::RetryStepResponse* response) override {
+    asked.push_back(absl::StrCat("retry ", request->saga_id(), " ", request->step(), " ", request->actor(), ": ",
+                                 request->reason()));
+    return Moved(request->saga_id(), response->mutable_saga());
+  }
+  grpc::Status SkipStep(grpc::ServerContext*, const saga::v1::SkipStepRequest* request,
+                        saga::v1::SkipStepResponse* response) override {
+    asked.push_back(absl::StrCat("skip ", request->saga_id(), " ", request->step()));
+    return Moved(request->saga_id(), response->mutable_saga());
+  }
+  grpc::Status ResolveStep(grpc::ServerContext*, const saga::v1::ResolveStepRequest* request,
+                           saga::v1::ResolveStepResponse* response) override {
+    asked.push_back(absl::StrCat("resolve ", request->saga_id(), " ", request->step(), " ", request->reply_json()));
+    return Moved(request->saga_id(), response->mutable_saga());
+  }
+  grpc::Status CancelSaga(grpc::ServerContext*, const saga::v1::CancelSagaRequest* request,
+                          saga::v1::CancelSagaResponse* response) override {
+    asked.push_back(absl::StrCat("cancel ", request->saga_id(), " ", request->reason()));
+    return Moved(request->saga_id(), response->mutable_saga());
+  }
+  grpc::Status ListDefinitions(grpc::ServerContext*, const saga::v1::ListDefinitionsRequest*,
+                               saga::v1::ListDefinitionsResponse* response) override {
+    *response = definitions;
+    return grpc::Status::OK;
+  }
+
+  std::vector<Saga> sagas;
+  std::vector<saga::v1::UnreadableSaga> unreadable;
+  std::vector<saga::v1::HistoryEntry> history;
+  saga::v1::ListDefinitionsResponse definitions;
+  std::map<std::string, absl::Status> refusals;  // by saga id
+  std::vector<saga::v1::ListSagasRequest> lists;
+  std::vector<std::string> asked;
+
+ private:
+  static grpc::Status NotFound() {
+    return ToGrpc(MakeError(absl::StatusCode::kNotFound, "there is no such\nsaga", {"SAGA_NOT_FOUND", "d", {}}));
+  }
+  grpc::Status Moved(const std::string& id, Saga* saga) {
+    if (const auto refusal = refusals.find(id); refusal != refusals.end()) return ToGrpc(refusal->second);
+    saga::v1::GetSagaRequest request;
+    request.set_saga_id(id);
+    return GetSaga(nullptr, &request, saga);
+  }
+};
+
+struct Ran {
+  int exit = -1;
+  std::string out, err;
+
+  std::vector<std::string> lines() const { return absl::StrSplit(out, '\n', absl::SkipEmpty()); }
+};
+
+class CommandsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    int port = 0;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&orchestrator_);
+    server_ = builder.BuildAndStart();
+    channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
+  }
+  void TearDown() override { server_->Shutdown(); }
+
+  // `arguments`: the words behind "sagactl", apart by spaces; `~` in one stands for a space.
+  Ran Run(const std::string& arguments) {
+    std::vector<std::string> words = absl::StrSplit(absl::StrCat("sagactl ", arguments), ' ');
+    std::vector<const char*> argv;
+    for (std::string& word : words) {
+      std::replace(word.begin(), word.end(), '~', ' ');
+      argv.push_back(word.c_str());
+    }
+    std::istringstream in(typed_);
+    std::ostringstream out, err;
+    CommandLine line;
+    Ran ran;
+    ran.exit = line.Parse(static_cast<int>(argv.size()), argv.data(), out, err);
+    if (ran.exit == kDone && line.command) {
+      Session session{.stub = saga::v1::SagaService::NewStub(channel_),
+                      .in = in,
+                      .out = out,
+                      .err = err,
+                      .json = line.json,
+                      .is_terminal = is_terminal_,
+                      .line_max = 0,
+                      .zone = absl::UTCTimeZone()};
+      const absl::Status status = line.command(session);
+      err << Complaint(status, "the test");
+      ran.exit = ExitOf(status);
+    }
+    ran.out = out.str();
+    ran.err = err.str();
+    return ran;
+  }
+
+  static Saga Running(const std::string& id) {
+    Saga saga;
+    saga.set_saga_id(id);
+    saga.set_definition("book-trip");
+    saga.set_definition_version(1);
+    saga.set_key("key-" + id);
+    saga.set_state(Saga::STATE_RUNNING);
+    saga.set_version(7);
+    saga.mutable_create_time()->set_seconds(1'764'201'600);
+    saga.add_steps()->set_name("book_room");
+    return saga;
+  }
+
+  static Saga Parked(const std::string& id, const std::string& reason = "DESK_CLOSED") {
+    Saga saga = Running(id);
+    saga.set_state(Saga::STATE_PARKED);
+    saga.set_direction(Saga::DIRECTION_BACKWARD);
+    saga::v1::Step& step = *saga.mutable_steps(0);
+    step.set_state(saga::v1::Step::STATE_COMPENSATING);
+    step.set_phase(saga::v1::PHASE_COMPENSATION);
+    step.set_attempt(5);
+    step.set_parked(true);
+    step.mutable_last_failure()->set_reason(reason);
+    step.mutable_last_failure()->set_message("nobody is\x1b[2J at the desk");
+    step.mutable_last_failure()->set_code(9);
+    return saga;
+  }
+
+  static Saga Stuck(const std::string& id) {
+    Saga saga = Parked(id, "CONNECTION_ENDED");
+    saga.set_state(Saga::STATE_COMPENSATING);
+    saga.mutable_steps(0)->set_parked(false);
+    saga.mutable_steps(0)->set_stuck(true);
+    return saga;
+  }
+
+  FakeOrchestrator orchestrator_;
+  std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::string typed_;
+  bool is_terminal_ = false;
+};
+
+TEST_F(CommandsTest, ListIsATableOfAllPages) {
+  orchestrator_.sagas = {Parked("s-3"), Running("s-2"), Running("s-1")};
+  const Ran ran = Run("list");
+  EXPECT_EQ(ran.exit, kDone);
+  EXPECT_EQ(ran.out,
+            "SAGA  DEFINITION   KEY      STATE                  CREATED               WHY\n"
+            "s-3   book-trip 1  key-s-3  PARKED going backward  2025-11-27 00:00:00Z  book_room: DESK_CLOSED\n"
+            "s-2   book-trip 1  key-s-2  RUNNING                2025-11-27 00:00:00Z\n"
+            "s-1   book-trip 1  key-s-1  RUNNING                2025-11-27 00:00:00Z\n");
+  EXPECT_EQ(ran.err, "");
+}
+
+TEST_F(CommandsTest, ListPassesItsFiltersOn) {
+  ASSERT_EQ(Run("list --definition book-trip --state PARKED --key k --since 2025-11-27T00:00:00Z --until 1h").exit,
+            kDone);
+  const saga::v1::ListSagasRequest& request = orchestrator_.lists.at(0);
+  EXPECT_EQ(request.definition(), "book-trip");
+  EXPECT_EQ(request.state(), Saga::STATE_PARKED);
+  EXPECT_EQ(request.key(), "k");
+  EXPECT_EQ(request.create_time_from().seconds(), 1'764'201'600);
+  EXPECT_NEAR(static_cast<double>(request.create_time_before().seconds()),
+              absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()) - 3600, 60);
+}
+
+TEST_F(CommandsTest, ListSaysThatThereAreMore) {
+  orchestrator_.sagas = {Running("s-3"), Running("s-2"), Running("s-1")};
+  const Ran two = Run("list --limit 2 --json");
+  EXPECT_EQ(two.lines().size(), 2u);
+  EXPECT_THAT(two.err, HasSubstr("there are more"));
+  EXPECT_EQ(Run("list --limit 3").err, "");
+}
+
+TEST_F(CommandsTest, ListOfJsonIsOneSagaALine) {
+  orchestrator_.sagas = {Parked("s-2"), Running("s-1")};
+  std::vector<std::string> ids;
+  for (const std::string& line : Run("list --json").lines()) ids.push_back(nlohmann::json::parse(line)["sagaId"]);
+  EXPECT_THAT(ids, ElementsAre("s-2", "s-1"));
+}
+
+TEST_F(CommandsTest, ListFindsStuckSagasOfEveryStateNewestFirst) {
+  orchestrator_.sagas = {Running("s-4"), Stuck("s-3"), Running("s-2"), Parked("s-1")};
+  orchestrator_.sagas[0].mutable_steps(0)->set_stuck(true);
+  std::vector<std::string> ids;
+  for (const std::string& line : Run("list --stuck --json").lines()) {
+    ids.push_back(nlohmann::json::parse(line)["sagaId"]);
+  }
+  EXPECT_THAT(ids, ElementsAre("s-4", "s-3"));
+}
+
+TEST_F(CommandsTest, ListNamesWhatCannotBeRead) {
+  orchestrator_.unreadable.emplace_back();
+  orchestrator_.unreadable[0].set_saga_id("s-9");
+  orchestrator_.unreadable[0].set_reason("a newer version wrote it");
+  const Ran ran = Run("list");
+  EXPECT_EQ(ran.exit, kDone);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(ran.err, "sagactl: saga s-9 cannot be read: a newer version wrote it\nno saga\n");
+}
+
+TEST_F(CommandsTest, GetIsTheTimeline) {
+  orchestrator_.sagas = {Parked("s-1")};
+  saga::v1::HistoryEntry replied;
+  replied.set_seq(1);
+  replied.mutable_time()->set_seconds(1'764'201'600);
+  replied.set_event("replied");
+  replied.set_step("book_room");
+  replied.set_phase(saga::v1::PHASE_COMPENSATION);
+  replied.set_attempt(5);
+  replied.set_outcome(saga::v1::OUTCOME_REFUSED);
+  replied.set_elapsed_ms(1.5);
+  replied.mutable_failure()->set_reason("DESK_CLOSED");
+  replied.set_state(Saga::STATE_PARKED);
+  saga::v1::HistoryEntry retried;
+  retried.set_seq(2);
+  retried.mutable_time()->set_seconds(1'764'201'661);
+  retried.set_event("retried");
+  retried.set_step("book_room");
+  retried.set_actor("mina");
+  retried.set_reason("it is open");
+  retried.set_state(Saga::STATE_COMPENSATING);
+  saga::v1::Send& send = *retried.add_sends();
+  send.set_step("book_room");
+  send.set_phase(saga::v1::PHASE_COMPENSATION);
+  send.set_attempt(6);
+  orchestrator_.history = {replied, retried};
+  const Ran ran = Run("get s-1");
+  EXPECT_EQ(ran.exit, kDone) << ran.err;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("state      PARKED going backward\n"),
+                             HasSubstr("created    2025-11-27 00:00:00.000Z (")));
+  EXPECT_THAT(ran.out,
+              HasSubstr("book_room  COMPENSATING  compensation 5  a person   DESK_CLOSED (FAILED_PRECONDITION): "
+                        "nobody is\\x1b[2J at the desk\n"));
+  const std::string history =
+      "SEQ  TIME                      WHAT                               TOOK   STATE         DETAILS\n"
+      "1    2025-11-27 00:00:00.000Z  book_room compensation 5: REFUSED  1.5ms  PARKED        DESK_CLOSED\n"
+      "2    2025-11-27 00:01:01.000Z  book_room retried                         COMPENSATING  by mina: it is open; "
+      "sends "
+      "book_room compensation 6\n";
+  EXPECT_THAT(ran.out, HasSubstr(history));
+  EXPECT_EQ(Run("history s-1").out, history);
+  EXPECT_EQ(Run("find book-trip key-s-1").out, ran.out);
+  EXPECT_EQ(Run("history s-1 --json").lines().size(), 2u);
+  EXPECT_EQ(nlohmann::json::parse(Run("get s-1 --json").out)["sagaId"], "s-1");
+}
+
+TEST_F(CommandsTest, WhatIsNotFoundIsExitOneInOneHarmlessLine) {
+  const Ran ran = Run("get s-1");
+  EXPECT_EQ(ran.exit, kRefused);
+  EXPECT_EQ(ran.out, "");
+  EXPECT_EQ(ran.err, "SAGA_NOT_FOUND: there is no such\\nsaga");
+}
+
+TEST_F(CommandsTest, NobodyThereIsExitThree) {
+  server_->Shutdown();
+  const Ran ran = Run("list");
+  EXPECT_EQ(ran.exit, kUnreachable);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("no answer from the test"), HasSubstr("--server")));
+}
+
+TEST_F(CommandsTest, AWrongCallIsExitTwoAndSendsNothing) {
+  for (const char* arguments :
+       {"", "lst", "list --state asleep", "list --limit 0", "list --since yesterday", "get", "retry s-1 book_room",
+        "skip s-1", "resolve s-1 book_room --reason x --reply {} --reply_file f",
+        "resolve s-1 book_room --reason x --reply_file /nowhere", "retry-all --reason x", "completion fish"}) {
+    const Ran ran = Run(arguments);
+    EXPECT_EQ(ran.exit, kUsage) << arguments;
+    EXPECT_NE(ran.err, "") << arguments;
+  }
+  EXPECT_THAT(orchestrator_.asked, IsEmpty());
+  EXPECT_THAT(orchestrator_.lists, IsEmpty());
+}
+
+TEST_F(CommandsTest, EveryCommandHasAHelpWithAnExample) {
+  for (const char* command : {"list", "get", "find", "history", "definitions", "stats", "cancel", "retry", "skip",
+                              "resolve", "retry-all", "skip-all", "completion"}) {
+    const Ran ran = Run(absl::StrCat(command, " --help"));
+    EXPECT_EQ(ran.exit, kDone);
+    EXPECT_THAT(ran.out, HasSubstr("Example:\n")) << command;
+  }
+  EXPECT_THAT(Run("--help").out, HasSubstr("3 the orchestrator was not reached"));
+}
+
+TEST_F(CommandsTest, VerbsSayWhoAndWhy) {
+  orchestrator_.sagas = {Parked("s-1")};
+  const Ran ran = Run("retry s-1 book_room --actor mina --reason open~again");
+  EXPECT_EQ(ran.exit, kDone) << ran.err;
+  EXPECT_EQ(ran.out, "saga s-1 is PARKED going backward, version 7; book_room: DESK_CLOSED\n");
+  Run("retry s-1 book_room --reason why");
+  Run("skip s-1 book_room --reason why");
+  Run("resolve s-1 book_room --reason why");
+  Run("resolve s-1 book_room --reason why --reply {\"a\":1}");
+  typed_ = "{\"b\": 2}\n";
+  Run("resolve s-1 book_room --reason why --reply_file -");
+  Run("cancel s-1");
+  EXPECT_THAT(orchestrator_.asked,
+              ElementsAre("retry s-1 book_room mina: open again",
+                          testing::AllOf(HasSubstr("retry s-1 book_room "), Not(HasSubstr("book_room : "))),
+                          "skip s-1 book_room", "resolve s-1 book_room ", "resolve s-1 book_room {\"a\":1}",
+                          "resolve s-1 book_room {\"b\": 2}\n", "cancel s-1 "));
+  EXPECT_EQ(nlohmann::json::parse(Run("cancel s-1 --json").out)["version"], "7");
+}
+
+TEST_F(CommandsTest, ABulkIsADryRunUnlessToldOtherwise) {
+  orchestrator_.sagas = {Parked("s-4", "OTHER"), Stuck("s-3"), Running("s-2"), Parked("s-1")};
+  const Ran dry = Run("retry-all --definition book-trip --reason why");
+  EXPECT_EQ(dry.exit, kDone);
+  EXPECT_EQ(dry.lines().size(), 4u) << dry.out;  // the heading and three steps
+  EXPECT_THAT(dry.err, HasSubstr("nothing was done; with --yes it would retry 3 steps"));
+  for (const auto& request : orchestrator_.lists) EXPECT_EQ(request.definition(), "book-trip");
+  EXPECT_EQ(Run("retry-all --definition book-trip --reason why --failure DESK_CLOSED").lines().size(), 2u);
+  EXPECT_EQ(Run("retry-all --definition book-trip --reason why --state compensating").lines().size(), 2u);
+  EXPECT_THAT(Run("retry-all --definition book-trip --reason why --step rent-car").err, HasSubstr("no step is parked"));
+  EXPECT_EQ(Run("skip-all --definition book-trip --reason why --json").lines().size(), 3u);
+  EXPECT_THAT(orchestrator_.asked, IsEmpty());
+}
+
+TEST_F(CommandsTest, ABulkDoesWhatItListsAndGoesOnPastARefusal) {
+  orchestrator_.sagas = {Parked("s-4", "OTHER"), Stuck("s-3"), Running("s-2"), Parked("s-1")};
+  orchestrator_.refusals["s-3"] = MakeError(absl::StatusCode::kUnavailable, "look again", {"SAGA_MOVED", "d", {}});
+  const Ran ran = Run("skip-all --definition book-trip --reason why --yes");
+  EXPECT_EQ(ran.exit, kRefused);
+  EXPECT_THAT(ran.out, HasSubstr("skip s-3 book_room: refused, SAGA_MOVED: look again\n"));
+  EXPECT_THAT(ran.err, HasSubstr("1 of 3 were refused"));
+  EXPECT_THAT(orchestrator_.asked, ElementsAre("skip s-4 book_room", "skip s-1 book_room", "skip s-3 book_room"));
+  orchestrator_.asked.clear();
+  EXPECT_EQ(Run("skip-all --definition book-trip --reason why --yes --limit 1").exit, kDone);
+  EXPECT_THAT(orchestrator_.asked, ElementsAre("skip s-4 book_room"));
+}
+
+TEST_F(CommandsTest, ABulkAsksAPersonBeforeItChangesMany) {
+  orchestrator_.sagas = {Parked("s-2"), Parked("s-1")};
+  is_terminal_ = true;
+  for (const char* no : {"", "n\n", "no\n", "\n"}) {
+    typed_ = no;
+    const Ran ran = Run("skip-all --definition book-trip --reason why --yes");
+    EXPECT_EQ(ran.exit, kRefused);
+    EXPECT_THAT(ran.err, AllOf(HasSubstr("skip 2 steps? [y/N]"), HasSubstr("nothing was done")));
+  }
+  EXPECT_THAT(orchestrator_.asked, IsEmpty());
+  typed_ = "y\n";
+  EXPECT_EQ(Run("skip-all --definition book-trip --reason why --yes").exit, kDone);
+  EXPECT_EQ(orchestrator_.asked.size(), 2u);
+}
+
+TEST_F(CommandsTest, ABulkStopsWhenNobodyAnswers) {
+  orchestrator_.sagas = {Parked("s-2"), Parked("s-1")};
+  orchestrator_.refusals["s-2"] = absl::UnavailableError("gone");
+  EXPECT_EQ(Run("skip-all --definition book-trip --reason why --yes").exit, kUnreachable);
+  EXPECT_EQ(orchestrator_.asked.size(), 1u);
+}
+
+TEST_F(CommandsTest, DefinitionsAndStats) {
+  saga::v1::Definition& trip = *orchestrator_.definitions.add_definitions();
+  trip.set_name("book-trip");
+  trip.set_version(2);
+  trip.set_served(true);
+  trip.set_method("trip.v1.TripService/BookTrip");
+  saga::v1::UnfinishedSagas& parked = *trip.add_unfinished();
+  parked.set_state(Saga::STATE_PARKED);
+  parked.set_count(3);
+  parked.mutable_oldest_create_time()->set_seconds(1'764'201'600);
+  saga::v1::Definition& old = *orchestrator_.definitions.add_definitions();
+  old.set_name("book-trip");
+  old.set_version(1);
+  old.set_undriven_reason("no route");
+  EXPECT_EQ(Run("definitions").out,
+            "DEFINITION   STARTS HERE  UNFINISHED  METHOD                        NOT DRIVEN HERE BECAUSE\n"
+            "book-trip 2  yes          3           trip.v1.TripService/BookTrip\n"
+            "book-trip 1  no           0                                         no route\n");
+  EXPECT_EQ(Run("definitions --json").lines().size(), 2u);
+  EXPECT_THAT(Run("stats").out, HasSubstr("book-trip 2  PARKED  3      2025-11-27 00:00:00Z  "));
+  const nlohmann::json count = nlohmann::json::parse(Run("stats --json").out);
+  EXPECT_EQ(count["definition"], "book-trip");
+  EXPECT_EQ(count["version"], 2);
+  EXPECT_EQ(count["state"], "STATE_PARKED");
+  EXPECT_EQ(count["count"], "3");
+}
+
+TEST_F(CommandsTest, TheServerIsAnOptionOrStandsInTheEnvironment) {
+  const auto server = [](std::vector<const char*> argv) {
+    std::ostringstream out;
+    CommandLine line;
+    argv.insert(argv.begin(), "sagactl");
+    EXPECT_EQ(line.Parse(static_cast<int>(argv.size()), argv.data(), out, out), kDone) << out.str();
+    return line.server;
+  };
+  EXPECT_EQ(server({"stats"}), "127.0.0.1:7100");
+  ASSERT_EQ(setenv("UNWIND_SERVER", "a:1", 1), 0);
+  EXPECT_EQ(server({"stats"}), "a:1");
+  EXPECT_EQ(server({"stats", "--server", "b:2"}), "b:2");
+  unsetenv("UNWIND_SERVER");
+}
+
+}  // namespace
+}  // namespace unwind::sagactl
