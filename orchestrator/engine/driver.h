@@ -74,6 +74,12 @@ class DriverObserver {
   // The payload of a saga was dropped from memory.
   virtual void OnShed(const std::string& saga_id) = 0;
   virtual void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) = 0;
+  // A turn's transaction was not committed, or that is not known, for the store's sake; it is repeated.
+  virtual void OnCommitFailed() = 0;
+  // A saga is driven on from what is stored, after a start, a takeover, or a write that met a conflict.
+  virtual void OnRecovered() = 0;
+  // Sagas were made this instance's own since their owner's lease was over.
+  virtual void OnTakenOver(std::size_t sagas) = 0;
 };
 
 // Thread-safe, but for the calls that drive it.

@@ -12,6 +12,7 @@
 #include "common/base/flags.h"
 #include "common/base/stop_signals.h"
 #include "tests/support/cluster.h"
+#include "tests/support/prometheus.h"
 #include "tests/support/shop.h"
 
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
@@ -22,6 +23,7 @@ ABSL_FLAG(std::string, addresses_file, "", "Where to write the addresses as NAME
 namespace unwind {
 namespace {
 
+constexpr absl::Duration kScrapeEvery = absl::Seconds(5);
 constexpr absl::Duration kWatchPause = absl::Milliseconds(200);
 constexpr char kLines[] = R"lines(
 The shop is open. Paste what you like into another terminal (grpcurl: ./run interop installs it into build/tools):
@@ -55,23 +57,38 @@ The shop is open. Paste what you like into another terminal (grpcurl: ./run inte
   grpcurl -plaintext -H "idempotency-key: restock-$(date +%s)" -d '{"product_id":"lamp","quantity":10,"price":{"minor_units":39000,"currency_code":"KRW"}}' \
     {stock_svc} shop.stock.v1.StockService/Restock
 
+  # Its metrics, as Prometheus reads them; and a Prometheus over all of them, with the alerts: http://127.0.0.1:9090
+  curl -s {orchestrator_metrics}/metrics
+  prometheus --config.file={scratch}/prometheus.yml --storage.tsdb.path={scratch}/prometheus --web.listen-address=127.0.0.1:9090
+
 Ctrl-C ends it.
 )lines";
 
-// The definitions of the project that `folder` is in; empty if it is in none.
-std::string DefinitionsAbove(std::filesystem::path folder) {
+// The root of the project that `folder` is in; empty if it is in none.
+std::filesystem::path ProjectAbove(std::filesystem::path folder) {
   for (; folder.has_relative_path(); folder = folder.parent_path()) {
-    if (std::filesystem::is_directory(folder / "orchestrator/sagas")) return folder / "orchestrator/sagas";
+    if (std::filesystem::is_directory(folder / "orchestrator/sagas")) return folder;
   }
   return "";
+}
+
+// Into the cluster's folder.
+void WritePrometheusConfig(const Cluster& cluster, const std::filesystem::path& project) {
+  PrometheusOptions options;
+  options.every = kScrapeEvery;
+  options.rule_files = {project / "k8s/alerts/*.yaml"};
+  for (Node node : kNodes) options.jobs[NodeName(node)] = {cluster.MetricsAddress(node)};
+  std::ofstream(cluster.scratch() + "/prometheus.yml") << PrometheusConfig(options);
 }
 
 int Main() {
   const std::filesystem::path own_folder = std::filesystem::canonical("/proc/self/exe").parent_path();
   ClusterOptions options;
   options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? own_folder.string() : absl::GetFlag(FLAGS_bin_dir);
-  options.definitions = DefinitionsAbove(own_folder);
-  if (options.definitions.empty()) {
+  options.metrics = true;
+  const std::filesystem::path project = ProjectAbove(own_folder);
+  options.definitions = project / "orchestrator/sagas";
+  if (project.empty()) {
     std::cerr << "no folder above " << own_folder << " has orchestrator/sagas: run it where the project built it\n";
     return 1;
   }
@@ -92,7 +109,10 @@ int Main() {
   std::string lines = kLines;
   std::string addresses;
   const std::string& admin = cluster.AdminAddress(Node::kOrchestrator);
-  lines = absl::StrReplaceAll(lines, {{"{orchestrator_admin}", admin}});
+  lines = absl::StrReplaceAll(lines, {{"{orchestrator_admin}", admin},
+                                      {"{orchestrator_metrics}", cluster.MetricsAddress(Node::kOrchestrator)},
+                                      {"{scratch}", cluster.scratch()}});
+  WritePrometheusConfig(cluster, project);
   for (Node node : kNodes) {
     lines = absl::StrReplaceAll(lines, {{absl::StrCat("{", NodeName(node), "}"), cluster.Address(node)}});
     absl::StrAppend(&addresses, NodeName(node), "=", cluster.Address(node), "\n");

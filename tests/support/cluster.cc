@@ -124,6 +124,7 @@ std::string Cluster::DatabaseForProgram(Node node) const {
 std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
 const std::string& Cluster::Address(Node node) const { return seats_.at(node).address; }
 const std::string& Cluster::AdminAddress(Node node) const { return seats_.at(node).admin_address; }
+const std::string& Cluster::MetricsAddress(Node node) const { return seats_.at(node).metrics_address; }
 std::string Cluster::AddressForCallers(Node node) const {
   return options_.link ? options_.link(node, Address(node)) : Address(node);
 }
@@ -141,6 +142,9 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
       absl::StrCat("--db=", DatabaseForProgram(node)),
       "--lame_duck=0s",  // nobody here reads health to find another process
   };
+  if (options_.metrics) {
+    arguments.push_back(absl::StrCat("--metrics_listen=", again ? seat->second.metrics_address : "127.0.0.1:0"));
+  }
   if (node == Node::kPayment) arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));
   if (is_second) arguments.push_back(absl::StrCat("--instance=", NodeName(node)));
   if (node == Node::kOrchestrator || is_second) {
@@ -183,6 +187,7 @@ absl::Status Cluster::Launch(Node node) {
   seat.address = absl::StrCat("127.0.0.1:", port);
   while (lines >> name >> port) {
     if (name == "admin") seat.admin_address = absl::StrCat("127.0.0.1:", port);
+    if (name == "metrics") seat.metrics_address = absl::StrCat("127.0.0.1:", port);
   }
   const std::shared_ptr<grpc::Channel> channel = NewChannel(seat.address, 1 << 20);
   bool healthy = false;

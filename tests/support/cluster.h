@@ -36,6 +36,7 @@ struct ClusterOptions {
   bool postgres = false;                                 // databases in a PostgreSQL of its own, not in files
   std::string scratch_root = "/tmp";                     // the scratch folder is made in here
   bool keep_scratch = false;                             // else it is removed in the end
+  bool metrics = false;                                  // each process serves its metrics
   std::map<Node, std::vector<std::string>> extra_flags;  // after ours
   std::string definitions = "orchestrator/sagas";        // the default holds in the root of the project
   std::string participants;  // more "service=address" routes of the orchestrator, comma-separated
@@ -75,7 +76,8 @@ class Cluster {
 
   // host:port.
   const std::string& Address(Node node) const;
-  const std::string& AdminAddress(Node node) const;  // of an orchestrator: where its SagaService is
+  const std::string& AdminAddress(Node node) const;    // of an orchestrator: where its SagaService is
+  const std::string& MetricsAddress(Node node) const;  // with ClusterOptions::metrics; a restart keeps it
   // Channels with different `index` use different connections.
   std::shared_ptr<grpc::Channel> Channel(Node node, int index = 0);
   std::shared_ptr<grpc::Channel> AdminChannel(Node node);
@@ -96,6 +98,7 @@ class Cluster {
     std::unique_ptr<Process> process;
     std::string address;
     std::string admin_address;
+    std::string metrics_address;
     int64_t peak_kib = 0;
   };
 
