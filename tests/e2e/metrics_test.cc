@@ -1,5 +1,6 @@
 // What the five real processes export is what docs/METRICS.md says, both ways, and promtool has nothing to say against
 // it; and whatever a rule or a dashboard names is exported.
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <regex>
@@ -17,6 +18,7 @@
 #include "tests/e2e/metered_shop.h"
 #include "tests/support/poll.h"
 #include "tests/support/temp_dir.h"
+#include "yaml-cpp/yaml.h"
 
 namespace unwind {
 namespace {
@@ -151,6 +153,36 @@ TEST_F(MetricsTest, PromtoolFindsNothing) {
                                  dir.File("log"), kPatience);
     EXPECT_TRUE(status.ok() && *status == 0) << NodeName(node) << ": " << ContentsOf(dir.File("log"));
   }
+}
+
+// The names of metrics in a PromQL expression: what is left of its names without functions, matchers and groupings.
+std::set<std::string> NamesIn(const std::string& promql) {
+  static const std::regex not_names(R"re("[^"]*"|\{[^}]*\}|\b(by|without|on|ignoring) \([^)]*\)|[a-z_]+\()re"),
+      name("[a-z]+(_[a-z]+)+|\\bup\\b"), suffix("_(bucket|sum|count)$");
+  const std::string rest = std::regex_replace(promql, not_names, " ");
+  std::set<std::string> names;
+  for (std::sregex_iterator match(rest.begin(), rest.end(), name), end; match != end; ++match) {
+    names.insert(std::regex_replace(match->str(), suffix, ""));
+  }
+  return names;
+}
+
+TEST_F(MetricsTest, EveryMetricThatARuleNamesIsExported) {
+  // Of Prometheus itself, and where there are certificates.
+  const std::set<std::string> others = {"up", "tls_certificate_expiry_timestamp_seconds"};
+  const Metrics exported = ExportedByAll();
+  int rules = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("k8s/alerts")) {
+    for (const YAML::Node& rule : YAML::LoadFile(entry.path())["groups"][0]["rules"]) {
+      const std::set<std::string> names = NamesIn(rule["expr"].as<std::string>());
+      EXPECT_FALSE(names.empty()) << rule["expr"];
+      for (const std::string& name : names) {
+        EXPECT_TRUE(exported.contains(name) || others.contains(name)) << name << " of " << rule["alert"];
+      }
+      ++rules;
+    }
+  }
+  EXPECT_GE(rules, 20);
 }
 
 // Whatever a series is named by must be of few values.
