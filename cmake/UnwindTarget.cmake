@@ -46,6 +46,7 @@ endfunction()
 # frees, which costs glibc's malloc a sixth of the processor time of a saga.
 function(unwind_server name)
   unwind_binary(${name} ${ARGN})
+  target_sources(${name} PRIVATE $<TARGET_OBJECTS:unwind_revision>)
   if(NOT UNWIND_SANITIZE)
     target_link_libraries(${name} PRIVATE -Wl,--no-as-needed mimalloc -Wl,--as-needed)
   endif()

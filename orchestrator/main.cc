@@ -19,9 +19,11 @@
 #include "common/base/status_macros.h"
 #include "common/base/stop_signals.h"
 #include "common/db/open.h"
+#include "common/metrics/read_gauge.h"
 #include "common/metrics/registry.h"
 #include "common/observe/tracer.h"
 #include "common/rpc/credentials.h"
+#include "common/rpc/memory_sum.h"
 #include "common/rpc/server.h"
 #include "orchestrator/api/saga_service.h"
 #include "orchestrator/api/served_methods.h"
@@ -32,6 +34,7 @@
 #include "orchestrator/host/instance_name.h"
 #include "orchestrator/host/lease_renewal.h"
 #include "orchestrator/host/maintenance.h"
+#include "orchestrator/host/memory_of.h"
 #include "orchestrator/host/options.h"
 #include "orchestrator/host/saga_census.h"
 #include "orchestrator/host/saga_metrics.h"
@@ -81,15 +84,28 @@ ServedNames NamesOf(const Definitions& definitions, const DescriptorSets& descri
   return names;
 }
 
-ServerSetup ServerFor(const ServedNames& names, SagaService& service, ServedMethods& methods, const Driver& driver,
-                      const std::shared_ptr<SagaCensus>& census) {
+using Collectables = std::vector<std::shared_ptr<prometheus::Collectable>>;
+
+Collectables Gauges(const Driver& driver, const LeaseRenewal& renewal, const Lease& lease, absl::Duration length) {
+  return {std::make_shared<ReadGauge>(
+              "saga_in_flight", "Sagas that count against --in_flight_max; saga_live counts all that have not ended.",
+              [&driver] { return static_cast<double>(driver.in_flight()); }),
+          std::make_shared<StuckGauge>([&driver] { return driver.stuck(); }),
+          std::make_shared<ReadGauge>("saga_lease_age_seconds", "Time since this instance's lease was renewed last.",
+                                      [&renewal] { return absl::ToDoubleSeconds(renewal.age()); }),
+          std::make_shared<ReadGauge>("saga_lease_seconds", "How long the lease lasts after it was renewed.",
+                                      [length] { return absl::ToDoubleSeconds(length); }),
+          std::make_shared<ReadGauge>("saga_lease_epoch", "The lease's number, which each new lease makes higher.",
+                                      [epoch = lease.epoch] { return static_cast<double>(epoch); })};
+}
+
+ServerSetup ServerFor(const ServedNames& names, SagaService& service, ServedMethods& methods, Collectables metrics) {
   ServerSetup setup;
   setup.admin_services = {{saga::v1::SagaService::service_full_name(), &service}};
   setup.generic = &methods;
   setup.generic_services = names.services;
   setup.pools = names.pools;
-  setup.metrics = {std::make_shared<InFlightGauge>([&driver] { return driver.in_flight(); }),
-                   std::make_shared<StuckGauge>([&driver] { return driver.stuck(); }), census};
+  setup.metrics = std::move(metrics);
   return setup;
 }
 
@@ -117,6 +133,9 @@ absl::Status Run(const Options& options) {
   ASSIGN_OR_RETURN(const Routes routes, ParseRoutes(options.participants));
   RETURN_IF_ERROR(CheckAllRoutes(definitions, routes));
   ASSIGN_OR_RETURN(const std::unique_ptr<Transport> transport, Transport::Start());
+  std::set<std::string> addresses;
+  for (const auto& [service, address] : routes) addresses.insert(address);
+  ExportMemorySum(MemoryOf(options, addresses.size()));
 
   ASSIGN_OR_RETURN(const std::unique_ptr<SociSagaStore> store, OpenStore(options));
   RETURN_IF_ERROR(StoreDefinitions(*store, definitions));
@@ -145,8 +164,10 @@ absl::Status Run(const Options& options) {
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
   SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, clock, SagaServiceOptions());
   const auto census = std::make_shared<SagaCensus>(clock, catalog);
+  Collectables gauges = Gauges(driver, renewal, lease, options.lease);
+  gauges.push_back(census);
   driver.Start();
-  absl::Status status = server->Serve(ServerFor(names, service, methods, driver, census));
+  absl::Status status = server->Serve(ServerFor(names, service, methods, std::move(gauges)));
   if (status.ok()) status = driver.Recover();
   if (status.ok()) {
     Log(Severity::kInfo, "ready",

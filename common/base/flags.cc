@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "common/base/checked_flag.h"
+#include "common/base/version.h"
 
 namespace unwind {
 namespace {
@@ -30,11 +31,17 @@ void SpellOutHelp(int argc, char** argv) {
   }
 }
 
+// Or for the version.
 bool AsksForHelp(int argc, char** argv) {
   return std::any_of(argv + 1, argv + argc, [](absl::string_view argument) {
     return absl::ConsumePrefix(&argument, "-") &&
-           (absl::ConsumePrefix(&argument, "-"), absl::StartsWith(argument, "help"));
+           (absl::ConsumePrefix(&argument, "-"), absl::StartsWith(argument, "help") || argument == "version");
   });
+}
+
+// What --version says, such as "stock_svc 0.2.0 (e7ab8464c1f0)".
+std::string VersionOf(absl::string_view program) {
+  return absl::StrCat(program.substr(program.rfind('/') + 1), " ", Version(), " (", Revision(), ")\n");
 }
 
 bool IsOurs(absl::string_view file) { return !absl::StrContains(file, "absl/"); }
@@ -107,6 +114,7 @@ std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usa
   config.contains_helpshort_flags = IsOurs;
   config.contains_helppackage_flags = IsOurs;
   config.normalize_filename = FromRoot;
+  config.version_string = [program = std::string(argv[0])] { return VersionOf(program); };
   absl::SetFlagsUsageConfig(config);
   SpellOutHelp(argc, argv);
   // --help prints values; one from the environment may be a secret.

@@ -1,5 +1,6 @@
 #include "common/metrics/registry.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -11,11 +12,10 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/base/version.h"
 
 namespace unwind {
 namespace {
-
-constexpr char kVersion[] = "0.1.0";
 
 prometheus::MetricFamily Metric(std::string name, std::string help, prometheus::MetricType type, double value) {
   prometheus::ClientMetric metric;
@@ -59,6 +59,12 @@ double OpenDescriptors() {
   return count;
 }
 
+double DescriptorsMax() {
+  rlimit files = {};
+  getrlimit(RLIMIT_NOFILE, &files);
+  return static_cast<double>(files.rlim_cur);
+}
+
 }  // namespace
 
 const std::shared_ptr<prometheus::Registry>& ProcessRegistry() {
@@ -69,7 +75,7 @@ const std::shared_ptr<prometheus::Registry>& ProcessRegistry() {
 
 std::vector<prometheus::MetricFamily> ProcessCollector::Collect() const {
   using prometheus::MetricType;
-  // After the name in parentheses: state is field 0, utime 11, stime 12, starttime 19, rss 21 (proc(5)).
+  // After the name in parentheses: state is field 0, utime 11, stime 12, starttime 19, vsize 20, rss 21 (proc(5)).
   const std::string stat = ReadFile("/proc/self/stat");
   const std::size_t name_end = stat.rfind(')');
   // Without a free descriptor nothing can be read, and nothing may be thrown.
@@ -77,13 +83,15 @@ std::vector<prometheus::MetricFamily> ProcessCollector::Collect() const {
   const std::vector<std::string> fields = absl::StrSplit(stat.substr(name_end + 2), ' ');
   const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
   prometheus::MetricFamily build = Metric("build_info", "Always 1.", MetricType::Gauge, 1);
-  build.metric[0].label = {{"version", kVersion}};
+  build.metric[0].label = {{"version", Version()}, {"revision", Revision()}};
   return {
       Metric("process_cpu_seconds_total", "Processor time, user and system.", MetricType::Counter,
              (Number(fields, 11) + Number(fields, 12)) / ticks),
       Metric("process_resident_memory_bytes", "Memory in use.", MetricType::Gauge,
              Number(fields, 21) * static_cast<double>(sysconf(_SC_PAGESIZE))),
+      Metric("process_virtual_memory_bytes", "Address space in use.", MetricType::Gauge, Number(fields, 20)),
       Metric("process_open_fds", "Open file descriptors.", MetricType::Gauge, OpenDescriptors()),
+      Metric("process_max_fds", "How many file descriptors may be open.", MetricType::Gauge, DescriptorsMax()),
       Metric("process_start_time_seconds", "Start of the process, Unix time.", MetricType::Gauge,
              BootTime() + Number(fields, 19) / ticks),
       std::move(build),

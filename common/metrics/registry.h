@@ -14,8 +14,8 @@ namespace unwind {
 // lock.
 const std::shared_ptr<prometheus::Registry>& ProcessRegistry();
 
-// process_cpu_seconds_total, process_resident_memory_bytes, process_open_fds and process_start_time_seconds, read from
-// /proc/self when they are scraped (prometheus-cpp has no process collector), and build_info.
+// What Prometheus' own client libraries export of their process, process_cpu_seconds_total and its like, read from
+// /proc/self when it is scraped (prometheus-cpp has no process collector), and build_info.
 class ProcessCollector final : public prometheus::Collectable {
  public:
   std::vector<prometheus::MetricFamily> Collect() const override;

@@ -36,7 +36,8 @@ std::unique_ptr<TracingScope> TraceAsFlagsSay(absl::string_view service) {
   const std::string endpoint = absl::GetFlag(FLAGS_otlp_endpoint);
   if (endpoint.empty()) return nullptr;
   const std::string target(absl::StripPrefix(endpoint, kPlaintext));
-  return std::make_unique<TracingScope>(std::make_unique<OtlpExporter>(NewChannel(target), std::string(service)));
+  return std::make_unique<TracingScope>(
+      std::make_unique<OtlpExporter>(NewPlaintextChannel(target), std::string(service)));
 }
 
 }  // namespace unwind

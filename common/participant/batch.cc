@@ -75,6 +75,7 @@ class Batch {
     const std::optional<Row> action = Find(key, Phase::kAction);
     const std::optional<Row> own = Find(key, key.phase);
     const barrier::Decision decision = barrier::Decide(key.phase, action, own, call.payload_hash, MemoryOf(key));
+    call.verdict = decision.verdict;
     if (decision.tombstone) PutAction(key, Tombstone());
     switch (decision.verdict) {
       case Verdict::kExecute:

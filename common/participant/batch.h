@@ -19,8 +19,9 @@ struct Submission {
   Command command;
   std::string payload_hash;
   Participant::Done done;
-  Participant::Reply reply;  // out
-  bool continues = false;    // out: the answer comes after Domain::Continue, not now
+  Participant::Reply reply;                               // out
+  bool continues = false;                                 // out: the answer comes after Domain::Continue, not now
+  barrier::Verdict verdict = barrier::Verdict::kExecute;  // out
 };
 using SubmissionPtr = std::shared_ptr<Submission>;
 

@@ -9,29 +9,13 @@
 #include "common/base/batch_writer.h"
 #include "common/base/check.h"
 #include "common/db/migrate.h"
-#include "common/metrics/registry.h"
 #include "common/participant/batch.h"
+#include "common/participant/participant_series.h"
 #include "common/participant/rounds.h"
-#include "prometheus/histogram.h"
 
 extern const unwind::Migrations kBarrierMigrations;  // embedded by the build
 
 namespace unwind {
-namespace {
-
-// How many calls share one commit.
-prometheus::Histogram& BatchCalls() {
-  static prometheus::Histogram& calls =
-      prometheus::BuildHistogram()
-          .Name("participant_batch_calls")
-          .Help("Calls that one round of the writer took together.")
-          .Register(*ProcessRegistry())
-          .Add({}, prometheus::Histogram::BucketBoundaries{1, 2, 4, 8, 16, 32, 64, 128, 256});
-  return calls;
-}
-
-}  // namespace
-
 // Owned by the Participant and, weakly, by what the domain still has to continue.
 class Participant::Writer : public std::enable_shared_from_this<Writer> {
  public:
@@ -57,6 +41,7 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
         refusal = TooManyCalls(options_.domain);
       } else {
         ++open_;
+        ParticipantSeries::Get().calls_open.Increment();
         CHECK(queue_.Push(std::move(call)));
         return;
       }
@@ -95,7 +80,7 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
       if (auto* const probe = std::get_if<Probed>(&job)) probes.push_back(std::move(*probe));
     }
     if (!calls.empty()) {
-      BatchCalls().Observe(static_cast<double>(calls.size()));
+      ParticipantSeries::Get().batch_calls.Observe(static_cast<double>(calls.size()));
       rounds_.Handle(std::move(calls));
     }
     for (const Probed& done : probes) done(rounds_.Probe());
@@ -127,6 +112,7 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
     {
       std::lock_guard lock(mutex_);
       --open_;
+      ParticipantSeries::Get().calls_open.Decrement();
     }
     std::move(call.done)(std::move(call.reply));
   }

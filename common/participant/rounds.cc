@@ -7,11 +7,9 @@
 #include "common/base/crash_point.h"
 #include "common/base/log.h"
 #include "common/db/migrate.h"
-#include "common/metrics/registry.h"
 #include "common/observe/tracer.h"
 #include "common/participant/barrier_rows.h"
 #include "common/rpc/error.h"
-#include "prometheus/counter.h"
 #include "soci/session.h"
 
 namespace unwind {
@@ -21,15 +19,6 @@ constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
 constexpr absl::Duration kPurgeEvery = absl::Minutes(1);
 constexpr std::size_t kPurgeRowsMax = 500;
 constexpr absl::Duration kClockLogEvery = absl::Seconds(10);
-
-prometheus::Counter& TooOld() {
-  static prometheus::Counter& calls = prometheus::BuildCounter()
-                                          .Name("participant_too_old_total")
-                                          .Help("Actions refused because they were issued too long ago.")
-                                          .Register(*ProcessRegistry())
-                                          .Add({});
-  return calls;
-}
 
 // The transaction that a call shares with others, as a part of the call's own trace.
 OpenSpan OpenBatchSpan(const TraceContext& trace) {
@@ -73,9 +62,8 @@ Rounds::Rounds(std::unique_ptr<Connection> connection, Domain& domain, const Clo
       clock_(clock),
       options_(std::move(options)),
       outs_(std::move(outs)),
-      next_purge_(clock.Now() + kPurgeEvery) {
-  TooOld();  // the series is there before the first of them
-}
+      next_purge_(clock.Now() + kPurgeEvery),
+      series_(ParticipantSeries::Get()) {}
 
 void Rounds::Handle(std::vector<SubmissionPtr> calls) {
   while (!calls.empty()) calls = HandleRound(std::move(calls));
@@ -118,7 +106,7 @@ bool Rounds::IsTooOld(const Submission& call, absl::Time now) const {
 // If this machine's clock is too far ahead, every action ends here.
 void Rounds::RefuseTooOld(Submission& call, absl::Time now) {
   const CallKey& key = call.command.key;
-  TooOld().Increment();
+  series_.too_old.Increment();
   LogClock("calls were refused as too old: compare this machine's clock with the orchestrator's", key, now);
   call.reply.status = MakeError(absl::StatusCode::kAborted, "the call was issued too long ago",
                                 {"FENCED", options_.domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
@@ -142,13 +130,16 @@ void Rounds::LogClock(absl::string_view message, const CallKey& key, absl::Time 
 // False: the database cannot be written now.
 bool Rounds::Commit(const std::vector<SubmissionPtr>& calls, absl::Time now) {
   bool by_database = true;
+  const absl::Time begun = SteadyNow();
   const absl::Status status = Run(calls, now, by_database);
   if (status.ok()) {
+    series_.commit_seconds.Observe(absl::ToDoubleSeconds(SteadyNow() - begun));
     Deliver(calls);
     return true;
   }
   // It would fail every call of the batch, and waiting for a lock once a call would stop the service.
   const bool unavailable = by_database && absl::IsUnavailable(status);
+  if (by_database) series_.commit_failures.Increment();
   if (calls.size() == 1 || unavailable) {
     Fail(calls, status);
     return !unavailable;
@@ -186,7 +177,9 @@ absl::Status Rounds::Run(const std::vector<SubmissionPtr>& calls, absl::Time now
 void Rounds::Deliver(const std::vector<SubmissionPtr>& calls) {
   for (const SubmissionPtr& call : calls) CRASH_POINT("participant.after_commit", CallOf(call->command));
   for (const SubmissionPtr& call : calls) {
-    if (!call->continues) outs_.answer(*call);
+    if (call->continues) continue;
+    series_.Answered(call->command.key.phase, call->verdict);
+    outs_.answer(*call);
   }
   for (const SubmissionPtr& call : calls) {
     if (call->continues) outs_.continue_(call);

@@ -18,6 +18,7 @@
 #include "common/db/connection.h"
 #include "common/participant/batch.h"
 #include "common/participant/participant.h"
+#include "common/participant/participant_series.h"
 
 namespace unwind {
 
@@ -69,6 +70,7 @@ class Rounds {
   absl::Time next_purge_;
   std::size_t calls_to_log_ = 0;  // whose times do not agree with this clock, since the last line of the log
   absl::Time next_clock_log_ = absl::InfinitePast();
+  ParticipantSeries& series_;
 };
 
 }  // namespace unwind

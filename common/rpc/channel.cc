@@ -16,10 +16,7 @@ constexpr int kReconnectMinMs = 50;
 constexpr int kReconnectMaxMs = 1000;  // a restarted service is found again within a second
 constexpr int kKeepaliveMs = 30000;
 
-}  // namespace
-
-std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, int index, int reply_bytes_max,
-                                          std::size_t received_bytes_max) {
+grpc::ChannelArguments Arguments(int index, int reply_bytes_max, std::size_t received_bytes_max) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(reply_bytes_max);
   arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, kNoCompression);
@@ -33,7 +30,19 @@ std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, int index, 
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt("unwind.channel_index", index);  // channels with equal arguments would share one connection
-  return grpc::CreateCustomChannel(target, ChannelCredentials(), arguments);
+  return arguments;
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, int index, int reply_bytes_max,
+                                          std::size_t received_bytes_max) {
+  return grpc::CreateCustomChannel(target, ChannelCredentials(), Arguments(index, reply_bytes_max, received_bytes_max));
+}
+
+std::shared_ptr<grpc::Channel> NewPlaintextChannel(const std::string& target) {
+  return grpc::CreateCustomChannel(target, PlaintextChannelCredentials(),
+                                   Arguments(0, kReplyBytesMax, kReceivedBytesMax));
 }
 
 }  // namespace unwind

@@ -26,6 +26,9 @@ std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, int index =
                                           int reply_bytes_max = kReplyBytesMax,
                                           std::size_t received_bytes_max = kReceivedBytesMax);
 
+// The same, in plaintext whatever the process's Transport is.
+std::shared_ptr<grpc::Channel> NewPlaintextChannel(const std::string& target);
+
 }  // namespace unwind
 
 #endif  // UNWIND_COMMON_RPC_CHANNEL_H_

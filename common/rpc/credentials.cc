@@ -220,8 +220,10 @@ std::shared_ptr<grpc::ServerCredentials> ServerCredentials() {
 
 std::shared_ptr<grpc::ChannelCredentials> ChannelCredentials() {
   CHECK(CredentialsInUse().channel != nullptr || !IsTls(PathsFromFlags()));
-  return CredentialsInUse().channel != nullptr ? CredentialsInUse().channel : grpc::InsecureChannelCredentials();
+  return CredentialsInUse().channel != nullptr ? CredentialsInUse().channel : PlaintextChannelCredentials();
 }
+
+std::shared_ptr<grpc::ChannelCredentials> PlaintextChannelCredentials() { return grpc::InsecureChannelCredentials(); }
 
 std::shared_ptr<grpc::ServerCredentials> PlaintextServerCredentials() { return grpc::InsecureServerCredentials(); }
 

@@ -5,12 +5,14 @@
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/metrics/registry.h"
 #include "common/rpc/credentials.h"
 #include "common/rpc/limits.h"
 #include "common/rpc/reflection.h"
 #include "google/rpc/error_details.pb.h"
 #include "grpc/health/v1/health.pb.h"
 #include "grpcpp/health_check_service_interface.h"
+#include "prometheus/gauge.h"
 
 ABSL_FLAG(bool, reflection, true, "Whether to serve reflection, so that grpcurl needs no proto files.");
 
@@ -19,6 +21,16 @@ namespace {
 
 constexpr int kProbeStreamsMax = 8;  // a probe makes one call
 constexpr std::size_t kProbeConnectionsMax = 16;
+
+prometheus::Gauge& ServingGauge() {
+  static prometheus::Gauge& serving =
+      prometheus::BuildGauge()
+          .Name("server_serving")
+          .Help("1 while callers should be sent here, as the health of `readiness` says.")
+          .Register(*ProcessRegistry())
+          .Add({});
+  return serving;
+}
 
 // Linked in, so that reflection can describe them.
 void LinkErrorDetailsAndHealth() {
@@ -108,11 +120,13 @@ void Port::SetServing(bool serving) {
   auto* const health = server_->GetHealthCheckService();
   for (const std::string& name : served_) health->SetServingStatus(name, serving);
   health->SetServingStatus(kReadiness, serving);
+  ServingGauge().Set(serving ? 1 : 0);
 }
 
 void Port::Announce() {
   std::lock_guard lock(health_mutex_);
   announced_ = true;
+  ServingGauge().Set(0);
   if (server_ != nullptr) server_->GetHealthCheckService()->SetServingStatus(false);
 }
 

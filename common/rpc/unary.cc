@@ -132,6 +132,8 @@ void AddPushback(grpc::ServerContextBase& context, const absl::Status& status) {
   context.AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(absl::ToInt64Milliseconds(delay)));
 }
 
+std::size_t MessageBytesMax() { return absl::GetFlag(FLAGS_message_max_bytes); }
+
 absl::Status CheckCall(const grpc::CallbackServerContext& context, const google::protobuf::Message& request,
                        absl::string_view domain, FieldRules rules) {
   RETURN_IF_ERROR(AdmissionOf(context).status);
@@ -149,7 +151,7 @@ absl::Status CheckCall(const grpc::CallbackServerContext& context, const google:
          .metadata = {{"bytes", absl::StrCat(size)}, {"bytes_max", absl::StrCat(kMetadataMaxBytes)}}});
   }
   RETURN_IF_ERROR(CheckMetadata(context, domain));
-  const std::size_t limit = absl::GetFlag(FLAGS_message_max_bytes);
+  const std::size_t limit = MessageBytesMax();
   if (const std::size_t size = request.ByteSizeLong(); size > limit) {
     return MakeError(absl::StatusCode::kInvalidArgument,
                      absl::StrCat("the request has ", size, " bytes; at most ", limit, " are accepted"),

@@ -2,6 +2,7 @@
 #ifndef UNWIND_COMMON_RPC_UNARY_H_
 #define UNWIND_COMMON_RPC_UNARY_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,6 +28,9 @@ absl::Time DeadlineOf(const grpc::CallbackServerContext& context);
 // Adds the trailer `grpc-retry-pushback-ms` if `status` has a RetryInfo: gRPC's own retries heed only that. Before the
 // call ends.
 void AddPushback(grpc::ServerContextBase& context, const absl::Status& status);
+
+// --message_max_bytes.
+std::size_t MessageBytesMax();
 
 // Whether the call may be handled: the policy lets it (common/rpc/policy.h), its deadline has not passed
 // (DEADLINE_EXCEEDED, DEADLINE_PASSED), its metadata is within 16 KiB (INVALID_ARGUMENT, METADATA_TOO_LARGE) and has

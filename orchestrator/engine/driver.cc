@@ -104,6 +104,7 @@ absl::StatusOr<int> Driver::Claim(int limit) {
   }
   context_->unreadable.Report(claimed->unreadable);
   const int count = static_cast<int>(claimed->sagas.size());
+  context_->observer.OnTakenOver(claimed->sagas.size());
   RETURN_IF_ERROR(PostRecovered(claimed->sagas));
   return count;
 }

@@ -66,8 +66,6 @@ class DriverObserver {
   virtual ~DriverObserver() = default;
   virtual void OnStarted(const Saga& saga) = 0;
   virtual void OnFinished(const Saga& saga) = 0;
-  // A saga is driven by this process from now on, as it is stored; nobody hears the answers to the calls that are out.
-  virtual void OnRecovered(const Plan& plan, const Saga& saga) = 0;
   virtual void OnReplied(const Plan& plan, const Replied& reply, bool stale) = 0;
   virtual void OnParked(const Saga& saga, const std::string& step) = 0;
   // The store refuses what was decided for the saga, and takes others: it stands still.
@@ -77,6 +75,13 @@ class DriverObserver {
   // The payload of a saga was dropped from memory.
   virtual void OnShed(const std::string& saga_id) = 0;
   virtual void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) = 0;
+  // A turn's transaction was not committed, or that is not known, for the store's sake; it is repeated.
+  virtual void OnCommitFailed() = 0;
+  // A saga is driven on from what is stored, after a start, a takeover, or a write that met a conflict; nobody hears
+  // the answers to the calls that are out.
+  virtual void OnRecovered(const Plan& plan, const Saga& saga) = 0;
+  // Sagas were made this instance's own since their owner's lease was over.
+  virtual void OnTakenOver(std::size_t sagas) = 0;
 };
 
 // Thread-safe, but for the calls that drive it.

@@ -69,6 +69,7 @@ LiveSaga* Ownership::Recover(Saga stored) {
     live->stale = live->owned_by_other = false;
   }
   live_.Count(*live, true);
+  context_.observer.OnRecovered(live->definition->plan(), live->saga);
   return live;
 }
 

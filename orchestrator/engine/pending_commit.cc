@@ -92,6 +92,7 @@ void PendingCommit::CommitFailed(const absl::Status& status) {
       {{"error", status.message()}, {"sagas", absl::StrCat(writes_.size())}});
   if (absl::IsAborted(status)) context_.lease_lost = true;
   outcome_unknown_ = true;
+  context_.observer.OnCommitFailed();
   StoreFailed();
 }
 

@@ -159,7 +159,6 @@ void Shard::Handle(RecoverMail mail) {
     for (AskMail& ask : mail.asks) mailbox_.Post(std::move(ask));
     return;
   }
-  context_.observer.OnRecovered(live->definition->plan(), live->saga);
   Decide(*live, TakenOver{});
   for (AskMail& ask : mail.asks) Put(*live, std::move(ask));
   Settle(*live);

@@ -16,8 +16,8 @@ LeaseRenewal::LeaseRenewal(SagaStore& store, const Lease& lease, absl::Duration 
       length_(length),
       commits_fail_(std::move(commits_fail)),
       set_serving_(std::move(set_serving)),
-      renewed_at_(SteadyNow()),
-      committed_at_(renewed_at_),
+      committed_at_(SteadyNow()),
+      renewed_at_(committed_at_),
       renewing_(length / 3, [this] { return Renew(); }) {}
 
 void LeaseRenewal::Tell() {
@@ -26,19 +26,27 @@ void LeaseRenewal::Tell() {
   set_serving_(serving_);
 }
 
+absl::Duration LeaseRenewal::age() const {
+  const std::lock_guard lock(mutex_);
+  return SteadyNow() - renewed_at_;
+}
+
 absl::Duration LeaseRenewal::Renew() {
   const absl::Status renewed = store_.Renew(lease_, length_);
   if (absl::IsAborted(renewed)) lost_ = true;
   if (!renewed.ok()) Log(Severity::kWarning, "the lease was not renewed", {{"error", renewed.message()}});
   const bool commits_land = !commits_fail_();
   const absl::Time now = SteadyNow();
-  if (renewed.ok()) renewed_at_ = now;
+  if (renewed.ok()) {
+    const std::lock_guard lock(mutex_);
+    renewed_at_ = now;
+  }
   if (commits_land) committed_at_ = now;
   if (renewed.ok() && commits_land) {
     SetServing(true);
     return length_ / 3;
   }
-  if (now - std::min(renewed_at_, committed_at_) > length_) SetServing(false);
+  if (std::max(age(), now - committed_at_) > length_) SetServing(false);
   return length_ / 15;
 }
 

@@ -29,6 +29,9 @@ class LeaseRenewal {
   // Another process acquired the lease under this instance's name.
   bool lost() const { return lost_; }
 
+  // Since it was acquired, or renewed last.
+  absl::Duration age() const;
+
   // Waits for the renewal at hand. The lease runs on. Idempotent.
   void Stop() { renewing_.Stop(); }
 
@@ -41,10 +44,10 @@ class LeaseRenewal {
   const absl::Duration length_;
   const std::function<bool()> commits_fail_;
   const std::function<void(bool)> set_serving_;
-  absl::Time renewed_at_;  // of the renewing thread, as is the next
-  absl::Time committed_at_;
-  std::mutex mutex_;     // also held while set_serving is told, so that what was told last is what holds
-  bool serving_ = true;  // guarded by mutex_, as is the next
+  absl::Time committed_at_;   // of the renewing thread
+  mutable std::mutex mutex_;  // also held while set_serving is told, so that what was told last is what holds
+  absl::Time renewed_at_;     // guarded by mutex_, as are the next two
+  bool serving_ = true;
   bool telling_ = false;
   std::atomic<bool> lost_ = false;
   Repeat renewing_;  // last: it uses all the rest

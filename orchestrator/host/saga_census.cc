@@ -14,16 +14,21 @@ absl::Status SagaCensus::Take(SagaStore& store, const std::string& instance) {
   std::lock_guard lock(mutex_);
   for (auto& [key, count] : counts_) count = {};
   for (auto& [definition, sagas] : undriven_) sagas = 0;
+  for (const auto& definition : catalog_.served()) Declare(definition->plan().name);
   for (const UnfinishedCount& each : counts) {
     const auto& [name, version] = each.definition;
-    for (const SagaState state : {SagaState::kRunning, SagaState::kCompensating, SagaState::kParked}) {
-      counts_.try_emplace({name, state});
-    }
+    Declare(name);
     Count& count = counts_[{name, each.state}];
     count = {count.sagas + each.sagas, std::min(count.oldest, each.oldest)};
     if (!catalog_.WhyNotDriven(name, version).empty()) undriven_[each.definition] += each.sagas;
   }
   return absl::OkStatus();
+}
+
+void SagaCensus::Declare(const std::string& definition) {
+  for (const SagaState state : {SagaState::kRunning, SagaState::kCompensating, SagaState::kParked}) {
+    counts_.try_emplace({definition, state});
+  }
 }
 
 absl::Duration SagaCensus::TakeAgain(SagaStore& store, const std::string& instance) {

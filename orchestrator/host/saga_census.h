@@ -26,7 +26,8 @@ inline constexpr absl::Duration kCensusPause = absl::Seconds(5);
 inline constexpr absl::Duration kUndrivenWarningPause = absl::Minutes(10);
 
 // Exports saga_live and saga_oldest_age_seconds, both by definition and state, and saga_undriven by definition and
-// version, as of the last Take. A series that was there once stays, with 0. Thread-safe.
+// version, as of the last Take. Of a definition that is served, or that was counted once, the first two are there, with
+// 0. Thread-safe.
 class SagaCensus final : public prometheus::Collectable {
  public:
   // Both must outlive it.
@@ -51,6 +52,7 @@ class SagaCensus final : public prometheus::Collectable {
     absl::Time oldest = absl::InfiniteFuture();
   };
 
+  void Declare(const std::string& definition);
   void Tell() const;
   void WarnOfUndriven();
 

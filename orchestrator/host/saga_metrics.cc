@@ -1,7 +1,9 @@
 #include "orchestrator/host/saga_metrics.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_join.h"
 #include "orchestrator/core/names.h"
 
@@ -14,6 +16,16 @@ const Buckets kSagaSeconds = {.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 
 const Buckets kStepSeconds = {.005, .025, .1, .5, 2.5, 10};  // few, for every step has them
 const Buckets kCommitSeconds = {.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1};
 const Buckets kCounts = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
+
+constexpr char kOtherReason[] = "OTHER";
+constexpr std::size_t kReasonBytesMax = 63;  // as ErrorInfo has it
+
+bool IsReason(const std::string& reason) {
+  return !reason.empty() && reason.size() <= kReasonBytesMax && std::all_of(reason.begin(), reason.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return absl::ascii_isupper(byte) || absl::ascii_isdigit(byte) || c == '_';
+  });
+}
 
 // The buckets live as long as the process.
 Series<prometheus::Counter> Counters(prometheus::Registry& registry, const char* name, const char* help,
@@ -51,16 +63,18 @@ Metric& Series<Metric>::Of(const std::vector<absl::string_view>& values) {
 
 SagaMetrics::SagaMetrics(prometheus::Registry& registry)
     : started_(Counters(registry, "saga_started_total", "Sagas that were accepted.", {"saga"})),
-      recovered_(Counters(registry, "saga_recovered_total",
-                          "Sagas that went on here after a start, or were taken from another instance.", {"saga"})),
       quarantined_(Counters(registry, "saga_quarantined_total",
                             "Sagas that stand still because the store refuses what was decided for them.", {"saga"})),
       finished_(Counters(registry, "saga_finished_total", "Sagas that ended.", {"saga", "outcome"})),
       duration_(Histograms(registry, "saga_duration_seconds", "Time from a saga's acceptance to its end.",
                            {"saga", "outcome"}, kSagaSeconds)),
+      aborted_(Counters(registry, "saga_aborted_total", "Sagas that were undone, by why.", {"saga", "reason"})),
       parked_(Counters(registry, "saga_parked_total", "Times a step was parked for a person.", {"saga", "step"})),
       attempts_(Counters(registry, "saga_step_attempts_total", "Calls of a step that were answered, by result.",
                          {"saga", "step", "phase", "result"})),
+      retries_(Counters(registry, "saga_step_retries_total",
+                        "Calls of a step that were answered and were not the first of their phase.",
+                        {"saga", "step", "phase"})),
       step_duration_(Histograms(registry, "saga_step_duration_seconds", "Time from a step's send to its reply.",
                                 {"saga", "step", "phase"}, kStepSeconds)),
       stale_replies_(Counters(registry, "saga_stale_replies_total",
@@ -75,11 +89,19 @@ SagaMetrics::SagaMetrics(prometheus::Registry& registry)
       turn_events_(Histograms(registry, "saga_turn_events", "Events decided in one turn.", {}, kCounts).Of({})),
       turn_sagas_(Histograms(registry, "saga_turn_sagas", "Sagas stored in one transaction.", {}, kCounts).Of({})),
       commit_seconds_(
-          Histograms(registry, "saga_commit_seconds", "Time of one turn's transaction.", {}, kCommitSeconds).Of({})) {}
+          Histograms(registry, "saga_commit_seconds", "Time of one turn's transaction.", {}, kCommitSeconds).Of({})),
+      commit_failures_(Counters(registry, "saga_commit_failures_total",
+                                "Turns' transactions that were not committed, or of which that is not known.", {})
+                           .Of({})),
+      recovered_(Counters(registry, "saga_recovered_total",
+                          "Sagas that were driven on from what is stored, after a start, a takeover or a conflict.", {})
+                     .Of({})),
+      taken_over_(Counters(registry, "saga_taken_over_total",
+                           "Sagas that became this instance's own since their owner's lease was over.", {})
+                      .Of({})) {}
 
 void SagaMetrics::Declare(const Plan& plan) {
   started_.Of({plan.name});
-  recovered_.Of({plan.name});
   quarantined_.Of({plan.name});
   for (const SagaState end : {SagaState::kCompleted, SagaState::kAborted}) finished_.Of({plan.name, NameOf(end)});
   for (const StepPlan& step : plan.steps) parked_.Of({plan.name, step.name});
@@ -91,14 +113,23 @@ void SagaMetrics::OnFinished(const Saga& saga) {
   finished_.Of({saga.definition, NameOf(saga.state)}).Increment();
   duration_.Of({saga.definition, NameOf(saga.state)})
       .Observe(absl::ToDoubleSeconds(saga.update_time - saga.create_time));
+  if (saga.state == SagaState::kAborted) aborted_.Of({saga.definition, ReasonLabel(saga)}).Increment();
 }
 
-void SagaMetrics::OnRecovered(const Plan&, const Saga& saga) { recovered_.Of({saga.definition}).Increment(); }
+std::string SagaMetrics::ReasonLabel(const Saga& saga) {
+  const std::string& reason = saga.failure.reason;
+  if (!IsReason(reason)) return kOtherReason;
+  std::lock_guard lock(mutex_);
+  std::set<std::string>& reasons = reasons_[saga.definition];
+  if (reasons.size() < kReasonsMax) reasons.insert(reason);
+  return reasons.contains(reason) ? reason : kOtherReason;
+}
 
 void SagaMetrics::OnReplied(const Plan& plan, const Replied& reply, bool stale) {
   if (stale) return stale_replies_.Increment();
   const std::string& step = plan.steps[static_cast<std::size_t>(reply.step)].name;
   attempts_.Of({plan.name, step, NameOf(reply.phase), NameOf(reply.outcome)}).Increment();
+  if (reply.attempt > 1) retries_.Of({plan.name, step, NameOf(reply.phase)}).Increment();
   step_duration_.Of({plan.name, step, NameOf(reply.phase)}).Observe(absl::ToDoubleSeconds(reply.elapsed));
 }
 
@@ -118,16 +149,11 @@ void SagaMetrics::OnTurn(std::size_t events, std::size_t sagas, absl::Duration c
   commit_seconds_.Observe(absl::ToDoubleSeconds(commit));
 }
 
-std::vector<prometheus::MetricFamily> InFlightGauge::Collect() const {
-  prometheus::ClientMetric metric;
-  metric.gauge.value = static_cast<double>(count_());
-  prometheus::MetricFamily family;
-  family.name = "saga_in_flight";
-  family.help = "Sagas that count against --in_flight_max; saga_live counts all that have not ended.";
-  family.type = prometheus::MetricType::Gauge;
-  family.metric.push_back(metric);
-  return {family};
-}
+void SagaMetrics::OnCommitFailed() { commit_failures_.Increment(); }
+
+void SagaMetrics::OnRecovered(const Plan&, const Saga&) { recovered_.Increment(); }
+
+void SagaMetrics::OnTakenOver(std::size_t sagas) { taken_over_.Increment(static_cast<double>(sagas)); }
 
 std::vector<prometheus::MetricFamily> StuckGauge::Collect() const {
   prometheus::MetricFamily family;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -58,33 +59,37 @@ class SagaMetrics : public DriverObserver {
   void OnUnreadable() override;
   void OnShed(const std::string& saga_id) override;
   void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) override;
+  void OnCommitFailed() override;
+  void OnTakenOver(std::size_t sagas) override;
 
  private:
-  Series<prometheus::Counter> started_, recovered_, quarantined_;  // by saga
-  Series<prometheus::Counter> finished_;                           // by saga and outcome
-  Series<prometheus::Histogram> duration_;                         // by saga and outcome
-  Series<prometheus::Counter> parked_;                             // by saga and step
-  Series<prometheus::Counter> attempts_;                           // by saga, step, phase and result
-  Series<prometheus::Histogram> step_duration_;                    // by saga, step and phase
+  // Reasons come from participants, so that somebody else says how many there are.
+  static constexpr std::size_t kReasonsMax = 50;  // of one definition; more count as OTHER
+
+  std::string ReasonLabel(const Saga& saga);
+
+  Series<prometheus::Counter> started_, quarantined_;  // by saga
+  Series<prometheus::Counter> finished_;               // by saga and outcome
+  Series<prometheus::Histogram> duration_;             // by saga and outcome
+  Series<prometheus::Counter> aborted_;                // by saga and reason
+  Series<prometheus::Counter> parked_;                 // by saga and step
+  Series<prometheus::Counter> attempts_;               // by saga, step, phase and result
+  Series<prometheus::Counter> retries_;                // by saga, step and phase
+  Series<prometheus::Histogram> step_duration_;        // by saga, step and phase
   prometheus::Counter& stale_replies_;
   prometheus::Counter& unreadable_;
   prometheus::Counter& shed_;
   prometheus::Histogram& turn_events_;
   prometheus::Histogram& turn_sagas_;
   prometheus::Histogram& commit_seconds_;
+  prometheus::Counter& commit_failures_;
+  prometheus::Counter& recovered_;
+  prometheus::Counter& taken_over_;
+  std::mutex mutex_;
+  std::map<std::string, std::set<std::string>> reasons_;  // by definition; guarded by mutex_
 };
 
-// saga_in_flight, read when it is scraped.
-class InFlightGauge final : public prometheus::Collectable {
- public:
-  explicit InFlightGauge(std::function<std::size_t()> count) : count_(std::move(count)) {}
-  std::vector<prometheus::MetricFamily> Collect() const override;
-
- private:
-  const std::function<std::size_t()> count_;
-};
-
-// saga_stuck by definition, likewise.
+// saga_stuck by definition, read when it is scraped.
 class StuckGauge final : public prometheus::Collectable {
  public:
   explicit StuckGauge(std::function<std::map<std::string, std::size_t>()> counts) : counts_(std::move(counts)) {}

@@ -70,6 +70,7 @@ class CallQueue {
   // Whether every call needs a token, because so many in a row failed.
   bool is_held_back() const;
   std::size_t waiting() const { return places_.size(); }
+  std::size_t out() const { return out_; }
 
   // When Pop must be called again though no call ends; InfiniteFuture: it need not.
   absl::Time AskAgainAt() const;

@@ -89,7 +89,7 @@ class GrpcParticipants::Target {
       : address_(address),
         reply_bytes_max_(options.reply_bytes_max),
         metrics_(metrics),
-        held_back_gauge_(metrics.HeldBack(address)),
+        gauges_(metrics.Of(address)),
         queue_memory_(queue_bytes_max),
         queue_(options.in_flight_max) {
     for (int i = 0; i < options.channels; ++i) shared_.push_back(NewConnection(kReceivedBytesMax));
@@ -132,7 +132,7 @@ class GrpcParticipants::Target {
   const std::string address_;
   const std::size_t reply_bytes_max_;
   ParticipantMetrics& metrics_;
-  prometheus::Gauge& held_back_gauge_;
+  const ParticipantMetrics::Target gauges_;
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> shared_;
@@ -180,6 +180,8 @@ void GrpcParticipants::Target::SendWhatMay() {
     {
       std::lock_guard lock(mutex_);
       next = queue_.Pop(SteadyNow());
+      gauges_.waiting.Set(static_cast<double>(queue_.waiting()));
+      gauges_.out.Set(static_cast<double>(queue_.out()));
       if (!next.has_value()) return alarm_.Set(queue_.AskAgainAt());
     }
     Send(*std::move(next));
@@ -276,7 +278,7 @@ void GrpcParticipants::Target::OnDone(Out& out, const grpc::Status& status) {
     }
     queue_.OnDone(out.ticket, EndOf(result));
     say = held_back_.Update(queue_.is_held_back(), SteadyNow());
-    held_back_gauge_.Set(held_back_.held_back() ? 1 : 0);
+    gauges_.held_back.Set(held_back_.held_back() ? 1 : 0);
     if (out.ticket.alone) free_.push_back(out.connection);
     node.splice(node.end(), out_, out.self);
   }

@@ -17,6 +17,7 @@
 #include "common/base/stop_signals.h"
 #include "tests/support/cluster.h"
 #include "tests/support/gateway.h"
+#include "tests/support/prometheus.h"
 #include "tests/support/shop.h"
 
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
@@ -28,6 +29,7 @@ ABSL_FLAG(std::string, addresses_file, "", "Where to write the addresses as NAME
 namespace unwind {
 namespace {
 
+constexpr absl::Duration kScrapeEvery = absl::Seconds(5);
 constexpr absl::Duration kWatchPause = absl::Milliseconds(200);
 constexpr char kRestLines[] = R"lines(
 The shop is open. Paste what you like into another terminal. By REST (docs/REST.md):
@@ -79,10 +81,14 @@ constexpr char kLines[] = R"lines(
   grpcurl -plaintext -H "idempotency-key: restock-$(date +%s)" -d '{"product_id":"lamp","quantity":10,"price":{"minor_units":39000,"currency_code":"KRW"}}' \
     {stock_svc} shop.stock.v1.StockService/Restock
 
+  # Its metrics, as Prometheus reads them; and a Prometheus over all of them, with the alerts: http://127.0.0.1:9090
+  curl -s {orchestrator_metrics}/metrics
+  prometheus --config.file={scratch}/prometheus.yml --storage.tsdb.path={scratch}/prometheus --web.listen-address=127.0.0.1:9090
+
 Ctrl-C ends it.
 )lines";
 
-// The project that `folder` is in; empty if it is in none.
+// The root of the project that `folder` is in; empty if it is in none.
 std::filesystem::path ProjectAbove(std::filesystem::path folder) {
   for (; folder.has_relative_path(); folder = folder.parent_path()) {
     if (std::filesystem::is_directory(folder / "orchestrator/sagas")) return folder;
@@ -103,6 +109,7 @@ std::string AddressesOf(const Cluster& cluster) {
   std::string addresses;
   for (Node node : kNodes) absl::StrAppend(&addresses, NodeName(node), "=", cluster.Address(node), "\n");
   absl::StrAppend(&addresses, "orchestrator_admin=", cluster.AdminAddress(Node::kOrchestrator), "\n");
+  absl::StrAppend(&addresses, "orchestrator_metrics=", cluster.MetricsAddress(Node::kOrchestrator), "\n");
   return addresses;
 }
 
@@ -112,8 +119,9 @@ void Announce(Cluster& cluster, const std::string& addresses, bool has_gateway) 
     std::printf("PostgreSQL: psql -h %s -p %d -U postgres orchestrator\n", postgres->folder().c_str(),
                 postgres->port());
   }
+  const std::string lines = absl::StrReplaceAll(kLines, {{"{scratch}", cluster.scratch()}});
   std::printf("%s%s", WithAddresses(has_gateway ? kRestLines : kNoRestLine, addresses).c_str(),
-              WithAddresses(kLines, addresses).c_str());
+              WithAddresses(lines, addresses).c_str());
   std::fflush(stdout);
   if (const std::string file = absl::GetFlag(FLAGS_addresses_file); !file.empty()) {
     std::ofstream(file + ".new") << addresses;
@@ -136,6 +144,15 @@ void Watch(Cluster& cluster, GatewayProcess* gateway) {
   }
 }
 
+// Into the cluster's folder.
+void WritePrometheusConfig(const Cluster& cluster, const std::filesystem::path& project) {
+  PrometheusOptions options;
+  options.every = kScrapeEvery;
+  options.rule_files = {project / "k8s/alerts/*.yaml"};
+  for (Node node : kNodes) options.jobs[NodeName(node)] = {cluster.MetricsAddress(node)};
+  std::ofstream(cluster.scratch() + "/prometheus.yml") << PrometheusConfig(options);
+}
+
 int Main() {
   const std::filesystem::path own_folder = std::filesystem::canonical("/proc/self/exe").parent_path();
   const std::filesystem::path project = ProjectAbove(own_folder);
@@ -145,6 +162,7 @@ int Main() {
   }
   ClusterOptions options;
   options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? own_folder.string() : absl::GetFlag(FLAGS_bin_dir);
+  options.metrics = true;
   options.definitions = project / "orchestrator/sagas";
   for (Node node : {Node::kOrchestrator, Node::kOrder, Node::kStock, Node::kPayment}) {
     options.extra_flags[node] = {"--enable_reset"};  // its databases are thrown away in the end
@@ -169,6 +187,7 @@ int Main() {
     std::cerr << status.message() << "\n";
     return 1;
   }
+  WritePrometheusConfig(**started, project);
   std::string addresses = AddressesOf(**started);
   if (gateway != nullptr) absl::StrAppend(&addresses, gateway->addresses());
   Announce(**started, addresses, gateway != nullptr);

@@ -19,6 +19,14 @@ namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(60);
 
+// The rest of the line that begins with `start`.
+std::string TextAfter(const std::string& start, const std::string& text) {
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    if (absl::StartsWith(line, start)) return std::string(line.substr(start.size()));
+  }
+  return "";
+}
+
 TEST(Up, SaysWhichProcessEndedAndGoesOn) {
   const TempDir dir;
   const std::string addresses = dir.File("addresses"), log = dir.File("log");
@@ -28,6 +36,11 @@ TEST(Up, SaysWhichProcessEndedAndGoesOn) {
                            log);
   ASSERT_TRUE(up.ok()) << up.status();
   ASSERT_TRUE(Eventually(kPatience, [&] { return std::filesystem::exists(addresses); })) << ContentsOf(log);
+  const std::string scratch = TextAfter("Databases and logs: ", ContentsOf(log));
+  EXPECT_THAT(ContentsOf(scratch + "/prometheus.yml"),
+              testing::AllOf(testing::HasSubstr("job_name: orchestrator\n"),
+                             testing::HasSubstr("job_name: stock_svc\n"), testing::HasSubstr("/k8s/alerts/*.yaml")));
+  EXPECT_THAT(ContentsOf(log), testing::HasSubstr(absl::StrCat("--config.file=", scratch, "/prometheus.yml")));
   const auto channel = NewChannel(ValueOf("mock_pg", ContentsOf(addresses)));
   {
     grpc::ClientContext context;

@@ -114,6 +114,8 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
     if (home_.bug_ == Bug::kShedMailLost) shed_.insert(saga_id);
   }
   void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
+  void OnCommitFailed() override {}
+  void OnTakenOver(std::size_t) override {}
 
   std::weak_ptr<Process> self;
   bool alive = true;

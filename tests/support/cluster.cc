@@ -169,6 +169,7 @@ std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
 const std::string& Cluster::Address(Node node) const { return seats_.at(node).address; }
 const std::string& Cluster::AdminAddress(Node node) const { return seats_.at(node).admin_address; }
 const std::string& Cluster::HealthAddress(Node node) const { return seats_.at(node).health_address; }
+const std::string& Cluster::MetricsAddress(Node node) const { return seats_.at(node).metrics_address; }
 std::string Cluster::AddressForCallers(Node node) const {
   return options_.link ? options_.link(node, Address(node)) : Address(node);
 }
@@ -191,6 +192,9 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
       arguments.push_back(absl::StrCat("--tls_", what, "=", TlsFile(node, what)));
     }
     arguments.push_back(absl::StrCat("--health_listen=", again ? seat->second.health_address : "127.0.0.1:0"));
+  }
+  if (options_.metrics) {
+    arguments.push_back(absl::StrCat("--metrics_listen=", again ? seat->second.metrics_address : "127.0.0.1:0"));
   }
   if (node == Node::kPayment) arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));
   if (is_second) arguments.push_back(absl::StrCat("--instance=", NodeName(node)));
@@ -235,6 +239,7 @@ absl::Status Cluster::Launch(Node node) {
   while (lines >> name >> port) {
     if (name == "admin") seat.admin_address = absl::StrCat("127.0.0.1:", port);
     if (name == "health") seat.health_address = absl::StrCat("127.0.0.1:", port);
+    if (name == "metrics") seat.metrics_address = absl::StrCat("127.0.0.1:", port);
   }
   const std::shared_ptr<grpc::Channel> channel = NewChannelTo(seat.address, 1 << 20);
   bool healthy = false;

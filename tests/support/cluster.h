@@ -38,6 +38,7 @@ struct ClusterOptions {
   bool postgres = false;                                 // databases in a PostgreSQL of its own, not in files
   std::string scratch_root = "/tmp";                     // the scratch folder is made in here
   bool keep_scratch = false;                             // else it is removed in the end
+  bool metrics = false;                                  // each process serves its metrics
   std::map<Node, std::vector<std::string>> extra_flags;  // after ours
   std::string definitions = "orchestrator/sagas";        // the default holds in the root of the project
   std::string participants;  // more "service=address" routes of the orchestrator, comma-separated
@@ -77,8 +78,9 @@ class Cluster {
 
   // host:port.
   const std::string& Address(Node node) const;
-  const std::string& AdminAddress(Node node) const;   // of an orchestrator: where its SagaService is
-  const std::string& HealthAddress(Node node) const;  // with secure: its plaintext port for probes
+  const std::string& AdminAddress(Node node) const;    // of an orchestrator: where its SagaService is
+  const std::string& HealthAddress(Node node) const;   // with secure: its plaintext port for probes
+  const std::string& MetricsAddress(Node node) const;  // with ClusterOptions::metrics; a restart keeps it
   // Of `secure`: who signed the certificates of the programs, the path of one of their files ("cert", "key"; "ca"
   // and "crl" are the same of all), and who the channels below are, by the files of kTester.
   const TestAuthority& authority() const { return *authority_; }
@@ -109,6 +111,7 @@ class Cluster {
     std::string address;
     std::string admin_address;
     std::string health_address;
+    std::string metrics_address;
     int64_t peak_kib = 0;
   };
 

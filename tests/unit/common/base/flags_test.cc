@@ -44,6 +44,17 @@ namespace {
 
 TEST(Flags, HoldTheirDefaults) { EXPECT_EXIT(ParseAndTell({}), testing::ExitedWithCode(0), "count=7 wait=1s"); }
 
+// Also beside a bad value: it is what one asks first.
+TEST(Flags, VersionIsSaidInOneLine) {
+  EXPECT_EXIT(
+      {
+        setenv("UNWIND_TEST_COUNT", "many", 1);
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+        ParseAndTell({"--version"});
+      },
+      testing::ExitedWithCode(0), "^program [0-9]+\\.[0-9]+\\.[0-9]+ \\(unknown\\)\n$");
+}
+
 TEST(Flags, AreTakenFromTheEnvironment) {
   EXPECT_EXIT(
       {

@@ -1,12 +1,14 @@
 #include "common/metrics/registry.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <map>
 #include <string>
 
 #include "absl/time/clock.h"
+#include "common/base/version.h"
 #include "gtest/gtest.h"
 
 namespace unwind {
@@ -26,7 +28,16 @@ TEST(ProcessCollector, MeasuresThisProcess) {
   const double started = families.at("process_start_time_seconds").metric.at(0).gauge.value;
   EXPECT_GT(started, now - 3600);
   EXPECT_LE(started, now + 1);
-  EXPECT_EQ(families.at("build_info").metric.at(0).gauge.value, 1);
+  EXPECT_GE(families.at("process_virtual_memory_bytes").metric.at(0).gauge.value,
+            families.at("process_resident_memory_bytes").metric.at(0).gauge.value);
+}
+
+TEST(ProcessCollector, SaysWhichBuildThisIs) {
+  const prometheus::MetricFamily build = Collect().at("build_info");
+  EXPECT_EQ(build.metric.at(0).gauge.value, 1);
+  std::map<std::string, std::string> labels;
+  for (const auto& label : build.metric.at(0).label) labels[label.name] = label.value;
+  EXPECT_EQ(labels, (std::map<std::string, std::string>{{"version", Version()}, {"revision", Revision()}}));
 }
 
 TEST(ProcessCollector, CountsProcessorTimeAsItIsSpent) {
@@ -46,6 +57,15 @@ TEST(ProcessCollector, CountsOpenFiles) {
   EXPECT_EQ(Collect().at("process_open_fds").metric.at(0).gauge.value, before + 1);
   close(fd);
   EXPECT_EQ(Collect().at("process_open_fds").metric.at(0).gauge.value, before);
+}
+
+TEST(ProcessCollector, SaysHowManyFilesMayBeOpen) {
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit fewer = {.rlim_cur = before.rlim_cur - 1, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &fewer), 0);
+  EXPECT_EQ(Collect().at("process_max_fds").metric.at(0).gauge.value, static_cast<double>(fewer.rlim_cur));
+  setrlimit(RLIMIT_NOFILE, &before);
 }
 
 TEST(ProcessRegistry, IsOne) { EXPECT_EQ(ProcessRegistry().get(), ProcessRegistry().get()); }

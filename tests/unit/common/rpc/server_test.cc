@@ -442,8 +442,10 @@ TEST(Server, WritesItsPortsAndServesMetrics) {
   std::remove(path.c_str());
   EXPECT_EQ(port, live.server().port());
   EXPECT_THAT(Fetch(metrics_port, "/metrics"),
-              AllOf(HasSubstr("200 OK"), HasSubstr("process_resident_memory_bytes"),
-                    HasSubstr("build_info{version=\"0.1.0\"} 1"), HasSubstr("grpc_server_started_total{")));
+              AllOf(HasSubstr("200 OK"), HasSubstr("process_resident_memory_bytes"), HasSubstr("build_info{version=\""),
+                    HasSubstr("grpc_server_started_total{"), HasSubstr("\nserver_serving 1\n")));
+  live.server().SetServing(false);
+  EXPECT_THAT(Fetch(metrics_port, "/metrics"), HasSubstr("\nserver_serving 0\n"));
 }
 
 // It measures what may not live any longer.

@@ -670,6 +670,7 @@ TEST_F(DriverTest, ACallerIsAnsweredByAnyInstanceAndASagaIsFinishedByWhoClaimsIt
   EXPECT_EQ(*two.driver.Claim(10), 0);  // its owner lives
   EXPECT_EQ(two.driver.in_flight(), 0u);
   EXPECT_EQ(at_two.size(), 0u);
+  EXPECT_EQ(observer_.taken_over, 0);
 
   one = nullptr;
   ASSERT_TRUE(store_.Release({.instance = "one", .epoch = 1}).ok());
@@ -679,6 +680,8 @@ TEST_F(DriverTest, ACallerIsAnsweredByAnyInstanceAndASagaIsFinishedByWhoClaimsIt
   EXPECT_EQ(told.state, SagaState::kCompleted);
   EXPECT_EQ(told.owner, "two");
   EXPECT_EQ(two.driver.in_flight(), 0u);
+  EXPECT_EQ(observer_.taken_over, 1);
+  EXPECT_EQ(observer_.recovered, 1);
 }
 
 TEST_F(DriverTest, WhoWaitsAtAnotherInstanceIsToldWhenTheOwnerFinishes) {

@@ -57,7 +57,9 @@ TEST_F(PendingCommitTest, WhatLandedUnseenIsNotWrittenAgain) {
   store_.FailNextCommit(FaultyStore::Fault::kStoredButUnknown);
   Start("a");
   EXPECT_THAT(pending_.Commit(), IsEmpty());
+  EXPECT_EQ(observer_.commits_failed, 1);
   const std::vector<Landed> landed = pending_.Commit();
+  EXPECT_EQ(observer_.commits_failed, 1);
   ASSERT_THAT(landed, SizeIs(1));
   EXPECT_EQ(*landed[0].result, WriteResult::kStored);  // written again it would be a conflict
 }

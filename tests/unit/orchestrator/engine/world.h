@@ -304,7 +304,12 @@ class CountingObserver final : public DriverObserver {
   void OnUnreadable() override { ++unreadable; }
   void OnShed(const std::string&) override { ++shed; }
   void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
+  void OnCommitFailed() override { ++commits_failed; }
+  void OnTakenOver(std::size_t sagas) override { taken_over += static_cast<int>(sagas); }
 
+  std::atomic<int> commits_failed = 0;
+  std::atomic<int> recovered = 0;
+  std::atomic<int> taken_over = 0;
   std::atomic<int> quarantined = 0;
   std::atomic<int> unreadable = 0;
   std::atomic<int> shed = 0;

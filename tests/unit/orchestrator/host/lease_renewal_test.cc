@@ -40,6 +40,13 @@ TEST_F(LeaseRenewalTest, HealthIsToldWhileTheStoreIsAwayForLongerThanTheLease) {
   EXPECT_GE(told_, 3);
 }
 
+TEST_F(LeaseRenewalTest, ItsAgeGrowsWhileItIsNotRenewed) {
+  store_.SetAway(true);
+  EXPECT_TRUE(Eventually(kPatience, [&] { return renewal_.age() > 3 * kLength; }));
+  store_.SetAway(false);
+  EXPECT_TRUE(Eventually(kPatience, [&] { return renewal_.age() < 2 * kLength; }));
+}
+
 // A right may be missing on the sagas' table alone.
 TEST_F(LeaseRenewalTest, HealthIsToldWhileSagasCannotBeStoredThoughTheLeaseIsRenewed) {
   renewal_.Tell();

@@ -23,6 +23,7 @@ class SagaCensusTest : public testing::Test {
     auto driven = std::make_shared<FakeDefinition>();
     driven->plan_.version = 1;
     ASSERT_TRUE(catalog_.Add(driven).ok());
+    ASSERT_TRUE(catalog_.Serve(driven).ok());
   }
 
   void Store(const std::string& id, SagaState state, absl::Duration age, std::int64_t seen_version = 0,
@@ -84,7 +85,17 @@ TEST_F(SagaCensusTest, SaysZeroOnceAllHaveEnded) {
 TEST_F(SagaCensusTest, LeavesTheSagasOfOthersToThem) {
   Store("a", SagaState::kRunning, absl::Seconds(3));
   ASSERT_TRUE(census_.Take(store_, "other").ok());
-  EXPECT_EQ(Value("saga_live", "running"), -1);
+  EXPECT_EQ(Value("saga_live", "running"), 0);
+}
+
+// An alert must tell "none is parked" from "nobody counts".
+TEST_F(SagaCensusTest, OfWhatIsServedThereAreSeriesBeforeTheFirstSaga) {
+  EXPECT_EQ(Value("saga_live", "parked"), -1);
+  ASSERT_TRUE(census_.Take(store_, "me").ok());
+  for (const char* state : {"running", "compensating", "parked"}) {
+    EXPECT_EQ(Value("saga_live", state), 0) << state;
+    EXPECT_EQ(Value("saga_oldest_age_seconds", state), 0) << state;
+  }
 }
 
 TEST_F(SagaCensusTest, AddsUpTheVersionsOfADefinition) {

@@ -59,6 +59,9 @@ TEST_F(SagaMetricsTest, CountsWhatTheDriverTells) {
   metrics_.OnReplied(plan_, reply, false);
   metrics_.OnReplied(plan_, reply, true);
   metrics_.OnTurn(7, 3, absl::Milliseconds(2));
+  metrics_.OnCommitFailed();
+  metrics_.OnRecovered(plan_, saga);
+  metrics_.OnTakenOver(4);
   EXPECT_TRUE(Exports("saga_started_total{saga=\"place-order\"} 1"));
   EXPECT_TRUE(Exports("saga_finished_total{outcome=\"completed\",saga=\"place-order\"} 1"));
   EXPECT_TRUE(Exports("saga_duration_seconds_sum{outcome=\"completed\",saga=\"place-order\"} 2"));
@@ -70,14 +73,57 @@ TEST_F(SagaMetricsTest, CountsWhatTheDriverTells) {
   EXPECT_TRUE(Exports("saga_turn_events_sum 7"));
   EXPECT_TRUE(Exports("saga_turn_sagas_sum 3"));
   EXPECT_TRUE(Exports("saga_commit_seconds_sum 0.002"));
+  EXPECT_TRUE(Exports("saga_commit_failures_total 1"));
+  EXPECT_TRUE(Exports("saga_recovered_total 1"));
+  EXPECT_TRUE(Exports("saga_taken_over_total 4"));
 }
 
-TEST(InFlightGaugeTest, IsReadWhenItIsScraped) {
-  std::size_t count = 3;
-  const InFlightGauge gauge([&count] { return count; });
-  EXPECT_EQ(gauge.Collect().at(0).name, "saga_in_flight");
-  count = 5;
-  EXPECT_EQ(gauge.Collect().at(0).metric.at(0).gauge.value, 5);
+TEST_F(SagaMetricsTest, ARepeatIsCountedAndAFirstCallIsNot) {
+  Replied reply;
+  reply.attempt = 1;
+  metrics_.OnReplied(plan_, reply, false);
+  EXPECT_THAT(Text(), testing::Not(testing::HasSubstr("saga_step_retries_total{")));
+  reply.attempt = 2;
+  metrics_.OnReplied(plan_, reply, false);
+  EXPECT_TRUE(Exports("saga_step_retries_total{phase=\"action\",saga=\"place-order\",step=\"charge\"} 1"));
+}
+
+TEST_F(SagaMetricsTest, AnAbortedSagaIsCountedByItsReasonAndACompletedOneIsNot) {
+  Saga saga;
+  saga.definition = "place-order";
+  saga.state = SagaState::kAborted;
+  saga.failure.reason = "PAYMENT_FAILED";
+  metrics_.OnFinished(saga);
+  metrics_.OnFinished(saga);
+  saga.state = SagaState::kCompleted;
+  metrics_.OnFinished(saga);
+  EXPECT_TRUE(Exports("saga_aborted_total{reason=\"PAYMENT_FAILED\",saga=\"place-order\"} 2"));
+}
+
+// A participant chooses its reasons, and may choose a new one each time.
+TEST_F(SagaMetricsTest, ReasonsAreSoManyAndNoTextsOfTheirParticipants) {
+  Saga saga;
+  saga.state = SagaState::kAborted;
+  for (const char* name : {"a", "b"}) {
+    saga.definition = name;
+    for (int i = 0; i < 60; ++i) {
+      saga.failure.reason = absl::StrCat("REASON_", i);
+      metrics_.OnFinished(saga);
+    }
+  }
+  saga.failure.reason = "REASON_0";  // one of the first goes on being counted
+  metrics_.OnFinished(saga);
+  EXPECT_TRUE(Exports("saga_aborted_total{reason=\"REASON_49\",saga=\"a\"} 1"));
+  EXPECT_TRUE(Exports("saga_aborted_total{reason=\"OTHER\",saga=\"a\"} 10"));
+  EXPECT_TRUE(Exports("saga_aborted_total{reason=\"REASON_0\",saga=\"b\"} 2"));
+  EXPECT_TRUE(Exports("saga_aborted_total{reason=\"OTHER\",saga=\"b\"} 10"));
+
+  saga.definition = "c";
+  for (const std::string& reason : {std::string(), std::string("frame 10 is not sold"), std::string(64, 'A')}) {
+    saga.failure.reason = reason;
+    metrics_.OnFinished(saga);
+  }
+  EXPECT_TRUE(Exports("saga_aborted_total{reason=\"OTHER\",saga=\"c\"} 3"));
 }
 
 TEST(StuckGaugeTest, HasASeriesForEachDefinition) {

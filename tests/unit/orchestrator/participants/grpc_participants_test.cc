@@ -174,7 +174,9 @@ class GrpcParticipantsTest : public testing::Test {
     return -1;
   }
 
-  double HeldBack() { return metrics_.HeldBack(peer_.address()).Value(); }
+  double HeldBack() { return metrics_.Of(peer_.address()).held_back.Value(); }
+  double Waiting() { return metrics_.Of(peer_.address()).waiting.Value(); }
+  double Out() { return metrics_.Of(peer_.address()).out.Value(); }
 
   int steps_ = 0;
   Peer peer_;
@@ -391,6 +393,20 @@ TEST_F(GrpcParticipantsTest, AGaugeSaysWhetherAParticipantIsHeldBack) {
   peer_.AnswerWith(grpc::Status::OK);
   Invoke("/a.B/C");
   EXPECT_EQ(HeldBack(), 0);
+}
+
+TEST_F(GrpcParticipantsTest, GaugesSayHowManyCallsWaitAndAreOut) {
+  Connect({.in_flight_max = 1, .channels = 1});
+  std::vector<std::future<CallResult>> results;
+  results.push_back(Start("/a.B/Held1"));
+  for (int i = 0; i < 2; ++i) results.push_back(Start("/a.B/C"));
+  peer_.WaitForCalls(1);
+  EXPECT_EQ(Waiting(), 2);
+  EXPECT_EQ(Out(), 1);
+  peer_.Release();
+  for (auto& result : results) result.get();
+  EXPECT_EQ(Waiting(), 0);
+  EXPECT_EQ(Out(), 0);
 }
 
 TEST_F(GrpcParticipantsTest, StopAnswersCallsThatAreHeldBack) {

@@ -1,0 +1,211 @@
+// The alerts of k8s/alerts in a real Prometheus that scrapes the real shop: quiet while orders are paid, firing while a
+// fault is there, quiet again after it; and one is delivered by a real Alertmanager. A minute of the rules' own
+// durations is 400 ms.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <regex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "grpcpp/client_context.h"
+#include "gtest/gtest.h"
+#include "tests/e2e/metered_shop.h"
+#include "tests/support/poll.h"
+#include "tests/support/temp_dir.h"
+
+namespace unwind {
+namespace {
+
+using nlohmann::json;
+using testing::IsEmpty;
+
+constexpr absl::Duration kPatience = absl::Seconds(90);
+constexpr absl::Duration kScrapeEvery = absl::Milliseconds(500);
+constexpr int kMillisecondsForAMinute = 400;
+constexpr std::size_t kOrdersMax = 30;  // under way
+constexpr double kHealthyOrders = 100;
+constexpr absl::Duration kHealthyFor = absl::Seconds(8);  // longer than the longest range and its `for`
+
+// The durations of `for:` and of ranges, which are in minutes.
+std::string Scaled(const std::string& rules) {
+  static const std::regex minutes("(for: |\\[)([0-9]+)m");
+  std::string scaled;
+  auto from = rules.cbegin();
+  for (std::sregex_iterator match(rules.begin(), rules.end(), minutes), end; match != end; ++match) {
+    int count = 0;
+    EXPECT_TRUE(absl::SimpleAtoi((*match)[2].str(), &count));
+    absl::StrAppend(&scaled, std::string(from, (*match)[0].first), (*match)[1].str(), count * kMillisecondsForAMinute,
+                    "ms");
+    from = (*match)[0].second;
+  }
+  return scaled + std::string(from, rules.cend());
+}
+
+// Orders all the time, a few at once, whatever becomes of them.
+class Buyers {
+ public:
+  explicit Buyers(Shop& shop) : shop_(shop), thread_([this] { Run(); }) {}
+  ~Buyers() {
+    stopping_ = true;
+    thread_.join();
+  }
+
+ private:
+  void Run() {
+    std::vector<std::unique_ptr<Placing>> under_way;
+    Eventually(absl::InfiniteDuration(), [&] {
+      std::erase_if(under_way, [](const auto& placing) { return placing->IsOver(); });
+      if (under_way.size() < kOrdersMax)
+        under_way.push_back(shop_.Begin(Shop::Order("mina", "lamp"), absl::Seconds(2)));
+      return stopping_.load();
+    });
+  }
+
+  Shop& shop_;
+  std::atomic<bool> stopping_ = false;
+  std::thread thread_;
+};
+
+class AlertsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto shop = MeteredShop::Start(UNWIND_BIN_DIR);
+    ASSERT_TRUE(shop.ok()) << shop.status();
+    shop_ = *std::move(shop);
+    auto alertmanager = Alertmanager::Start(dir_.path(), receiver_.address());
+    ASSERT_TRUE(alertmanager.ok()) << alertmanager.status();
+    alertmanager_ = *std::move(alertmanager);
+    PrometheusOptions options;
+    options.folder = dir_.path();
+    options.jobs = shop_->Jobs();
+    options.every = kScrapeEvery;
+    options.alertmanager = alertmanager_.address;
+    for (const auto& entry : std::filesystem::directory_iterator("k8s/alerts")) {
+      options.rule_files.push_back(dir_.File(entry.path().filename()));
+      std::ofstream(options.rule_files.back()) << Scaled(ContentsOf(entry.path()));
+    }
+    ASSERT_FALSE(options.rule_files.empty());
+    auto prometheus = Prometheus::Start(options);
+    ASSERT_TRUE(prometheus.ok()) << prometheus.status();
+    prometheus_ = *std::move(prometheus);
+    ASSERT_TRUE(Eventually(kPatience, [&] { return Value("sum(up)") == static_cast<double>(kNodes.size()); }));
+  }
+
+  // Of a query that gives one series; -1 without it.
+  double Value(const std::string& promql) {
+    const auto result = prometheus_->Query(promql);
+    EXPECT_TRUE(result.ok()) << result.status();
+    double value = -1;
+    if (result.ok() && !result->empty()) {
+      EXPECT_TRUE(absl::SimpleAtod((*result)[0]["value"][1].get<std::string>(), &value));
+    }
+    return value;
+  }
+
+  std::vector<std::string> Firing() {
+    const auto names = prometheus_->Firing();
+    EXPECT_TRUE(names.ok()) << names.status();
+    return names.value_or(std::vector<std::string>());
+  }
+
+  // All of them at some time, not at once.
+  void ExpectToFire(std::vector<std::string> alerts) {
+    EXPECT_TRUE(Eventually(kPatience,
+                           [&] {
+                             const std::vector<std::string> firing = Firing();
+                             std::erase_if(alerts, [&](const std::string& name) {
+                               return std::find(firing.begin(), firing.end(), name) != firing.end();
+                             });
+                             return alerts.empty();
+                           }))
+        << absl::StrJoin(alerts, ", ") << " did not fire, but " << absl::StrJoin(Firing(), ", ");
+  }
+
+  void ExpectQuietAgain() {
+    EXPECT_TRUE(Eventually(kPatience, [&] { return Firing().empty(); })) << absl::StrJoin(Firing(), ", ");
+  }
+
+  void Skip(const std::string& saga_id, const std::string& step) {
+    grpc::ClientContext context;
+    saga::v1::SkipStepRequest request;
+    request.set_saga_id(saga_id);
+    request.set_step(step);
+    request.set_actor("test");
+    request.set_reason("there is no such order");
+    saga::v1::SkipStepResponse response;
+    const grpc::Status status = saga::v1::SagaService::NewStub(shop_->cluster().AdminChannel(Node::kOrchestrator))
+                                    ->SkipStep(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+
+  // The alert of that name that was delivered as firing; null: none was.
+  json Delivered(const std::string& name) {
+    for (const json& body : receiver_.bodies()) {
+      for (const json& alert : body["alerts"]) {
+        if (alert["labels"]["alertname"] == name && alert["status"] == "firing") return alert;
+      }
+    }
+    return json();
+  }
+
+  const TempDir dir_;
+  WebhookReceiver receiver_;
+  std::unique_ptr<MeteredShop> shop_;
+  Alertmanager alertmanager_;
+  std::unique_ptr<Prometheus> prometheus_;
+};
+
+TEST_F(AlertsTest, FireForTheirFaultsAndAreQuietWhileOrdersArePaid) {
+  const absl::Time begun = absl::Now();
+  Cluster& cluster = shop_->cluster();
+  const Buyers buyers(shop_->shop());
+
+  ASSERT_TRUE(Eventually(kPatience, [&] {
+    return absl::Now() - begun > kHealthyFor &&
+           Value("saga_finished_total{saga=\"place-order\", outcome=\"completed\"}") > kHealthyOrders;
+  }));
+  const auto fired = prometheus_->Query(absl::StrCat("count_over_time(ALERTS{alertstate=\"firing\"}[",
+                                                     absl::ToInt64Milliseconds(absl::Now() - begun), "ms])"));
+  ASSERT_TRUE(fired.ok()) << fired.status();
+  EXPECT_THAT(*fired, IsEmpty()) << fired->dump();
+
+  const auto parked = shop_->Park();
+  ASSERT_TRUE(parked.ok()) << parked.status();
+  ExpectToFire({"UnwindSagasParked"});
+  ASSERT_TRUE(Eventually(kPatience, [&] { return !Delivered("UnwindSagasParked").is_null(); }));
+  const json delivered = Delivered("UnwindSagasParked");
+  EXPECT_EQ(delivered["annotations"]["summary"], "1 sagas of park are parked");
+  EXPECT_EQ(delivered["annotations"]["runbook_url"], "docs/RUNBOOKS.md#unwindsagasparked");
+  EXPECT_EQ(delivered["labels"]["severity"], "critical");
+  Skip(*parked, "finish");
+  ExpectQuietAgain();
+
+  cluster.Kill(Node::kPayment);
+  ExpectToFire({"UnwindInstanceDown", "UnwindParticipantHeldBack", "UnwindOutcomesUnknown", "UnwindNothingSold",
+                "UnwindServedCallsFail"});
+  EXPECT_TRUE(cluster.Restart(Node::kPayment).ok());
+  ExpectQuietAgain();
+
+  cluster.Kill(Node::kGateway);
+  ExpectToFire({"UnwindPaymentGatewayGivesNoAnswer"});
+  EXPECT_TRUE(cluster.Restart(Node::kGateway).ok());
+  ExpectQuietAgain();
+
+  cluster.Kill(Node::kOrchestrator);
+  ExpectToFire({"UnwindNoOrchestrator"});
+  EXPECT_TRUE(cluster.Restart(Node::kOrchestrator).ok());
+  ExpectQuietAgain();
+}
+
+}  // namespace
+}  // namespace unwind
