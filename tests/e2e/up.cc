@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -20,6 +21,7 @@
 #include "tests/support/prometheus.h"
 #include "tests/support/shop.h"
 
+ABSL_DECLARE_FLAG(std::string, otlp_endpoint);
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
 ABSL_FLAG(std::string, store, "sqlite",
           "What the processes keep their databases in: sqlite, or a postgres of their own.");
@@ -166,6 +168,10 @@ int Main() {
   options.definitions = project / "orchestrator/sagas";
   for (Node node : {Node::kOrchestrator, Node::kOrder, Node::kStock, Node::kPayment}) {
     options.extra_flags[node] = {"--enable_reset"};  // its databases are thrown away in the end
+  }
+  if (const std::string collector = absl::GetFlag(FLAGS_otlp_endpoint); !collector.empty()) {
+    for (Node node : kNodes) options.extra_flags[node].push_back(absl::StrCat("--otlp_endpoint=", collector));
+    options.extra_flags[Node::kOrchestrator].push_back("--trace_ratio=1");
   }
   const std::string store = absl::GetFlag(FLAGS_store);
   if (store != "sqlite" && store != "postgres") {

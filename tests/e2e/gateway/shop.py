@@ -100,14 +100,15 @@ class Protos:
 
 
 class Shop:
-    def __init__(self):
+    def __init__(self, *flags):
+        """`flags`: more of unwind_up's."""
         self.folder = tempfile.TemporaryDirectory(prefix="unwind-gateway-")
         folder = pathlib.Path(self.folder.name)
         self.log = folder / "log"
         addresses = folder / "addresses"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [BIN / "unwind_up", f"--addresses_file={addresses}", f"--envoy={envoy()}"],
+                [BIN / "unwind_up", f"--addresses_file={addresses}", f"--envoy={envoy() or ''}", *flags],
                 stdout=log, stderr=subprocess.STDOUT)
         try:
             self.addresses = await_file(addresses, self.process, self.log)
