@@ -15,6 +15,7 @@ ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the fol
 ABSL_FLAG(bool, keep, false, "Keep the scratch folder with the databases and logs.");
 ABSL_FLAG(std::string, store, "sqlite",
           "What the processes keep their databases in: sqlite, or a postgres of this demo's own.");
+ABSL_FLAG(bool, secure, false, "Mutual TLS everywhere, with certificates of a throw-away authority.");
 ABSL_FLAG(int, flash_sales, 0, "Play nothing but the flash sale, so many times; 0: play everything once.");
 
 namespace unwind {
@@ -91,6 +92,7 @@ int Main(const std::string& program) {
     return 1;
   }
   options.postgres = store == "postgres";
+  options.secure = absl::GetFlag(FLAGS_secure);
   std::printf(
       "Starting five processes on loopback: mock_pg, order_svc, stock_svc, payment_svc and the orchestrator.\n");
   const auto cluster = Cluster::Start(options);

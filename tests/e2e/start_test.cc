@@ -19,6 +19,7 @@
 #include "grpcpp/client_context.h"
 #include "gtest/gtest.h"
 #include "tests/support/books.h"
+#include "tests/support/certificates.h"
 #include "tests/support/cluster.h"
 #include "tests/support/poll.h"
 #include "tests/support/postgres.h"
@@ -142,6 +143,36 @@ TEST_P(Start, AFlagWithABadValueIsOneSentenceThatSaysWhatItMayBe) {
     EXPECT_EQ(Lines(said), 1) << said;
   }
   EXPECT_FALSE(std::filesystem::exists(absl::StrCat(scratch_, "/a.db")));
+}
+
+TEST_P(Start, PlaintextThatOthersReachIsOneSentence) {
+  const std::string said = Fails(GetParam(), {Database(), "--listen=0.0.0.0:0"});
+  EXPECT_THAT(said, AllOf(HasSubstr("--listen=0.0.0.0:0 would serve plaintext to other machines"),
+                          HasSubstr("--tls_cert"), HasSubstr("--insecure")));
+  EXPECT_EQ(Lines(said), 1) << said;
+}
+
+TEST_P(Start, EveryTlsFileThatIsNoGoodHasALine) {
+  const std::string nowhere = absl::StrCat(scratch_, "/nowhere");
+  const std::string missing =
+      Fails(GetParam(), {Database(), absl::StrCat("--tls_cert=", nowhere), absl::StrCat("--tls_key=", nowhere),
+                         absl::StrCat("--tls_ca=", nowhere), absl::StrCat("--tls_crl=", nowhere)});
+  for (const char* const flag : {"--tls_cert=", "--tls_key=", "--tls_ca=", "--tls_crl="}) {
+    EXPECT_THAT(missing, HasSubstr(absl::StrCat(flag, nowhere, ": cannot be read: No such file or directory")));
+  }
+  EXPECT_EQ(Lines(missing), 4) << missing;
+  EXPECT_THAT(Fails(GetParam(), {Database(), absl::StrCat("--tls_cert=", nowhere)}),
+              AllOf(HasSubstr("--tls_key: is not given"), HasSubstr("--tls_ca: is not given")));
+  const TestAuthority authority("CA");
+  const std::string cert = absl::StrCat(scratch_, "/cert"), key = absl::StrCat(scratch_, "/key");
+  WriteFile(cert, authority.Issue(Service("a")).chain);
+  WriteFile(key, authority.Issue(Service("a")).key);
+  const std::string mismatched = Fails(GetParam(), {Database(), absl::StrCat("--tls_cert=", cert),
+                                                    absl::StrCat("--tls_key=", key), absl::StrCat("--tls_ca=", key)});
+  EXPECT_THAT(mismatched,
+              HasSubstr(absl::StrCat("--tls_key=", key, ": is not the key of the certificate in --tls_cert=", cert)));
+  EXPECT_THAT(mismatched, HasSubstr(absl::StrCat("--tls_ca=", key, ": holds no certificate")));
+  EXPECT_EQ(Lines(mismatched), 2) << mismatched;
 }
 
 TEST_P(Start, HelpNamesTheProgramOnce) {

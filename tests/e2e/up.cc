@@ -26,6 +26,7 @@ ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the fol
 ABSL_FLAG(std::string, store, "sqlite",
           "What the processes keep their databases in: sqlite, or a postgres of their own.");
 ABSL_FLAG(std::string, envoy, "", "The program of Envoy 1.40, for the REST gateway; empty: there is none.");
+ABSL_FLAG(bool, secure, false, "Mutual TLS everywhere, with certificates of a throw-away authority.");
 ABSL_FLAG(std::string, addresses_file, "", "Where to write the addresses as NAME=host:port lines, once all is up.");
 
 namespace unwind {
@@ -53,41 +54,51 @@ constexpr char kNoRestLine[] = R"lines(
 The shop is open, without a REST gateway: that needs --envoy=PATH.
 Paste what you like into another terminal:
 )lines";
+constexpr char kSecureLine[] = R"lines(
+The shop is open, with TLS everywhere, and so without the REST gateway, which does not speak it to the services yet.
+Paste what you like into another terminal:
+)lines";
 constexpr char kLines[] = R"lines(
   # What the orchestrator serves, and what PlaceOrder takes (./run interop installs grpcurl into build/tools)
-  grpcurl -plaintext {orchestrator} list
-  grpcurl -plaintext {orchestrator} describe shop.checkout.v1.PlaceOrderRequest
+  grpcurl {how} {orchestrator} list
+  grpcurl {how} {orchestrator} describe shop.checkout.v1.PlaceOrderRequest
 
   # Buy two lamps
   ORDER='{"request_id":"buy-'$(date +%s)'","member_id":"mina","items":[{"product_id":"lamp","quantity":2}],"payment_method":"PAYMENT_METHOD_CARD"}'
-  grpcurl -plaintext -d "$ORDER" {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder
+  grpcurl {how} -d "$ORDER" {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder
 
   # The same request again is the same order. Another request_id is another order.
-  ORDER_ID=$(grpcurl -plaintext -d "$ORDER" {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder | sed -n 's/.*"orderId": "\(.*\)".*/\1/p')
+  ORDER_ID=$(grpcurl {how} -d "$ORDER" {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder | sed -n 's/.*"orderId": "\(.*\)".*/\1/p')
 
   # Its saga
-  grpcurl -plaintext {orchestrator_admin} saga.v1.SagaService/ListSagas
-  grpcurl -plaintext -d '{"saga_id":"'$ORDER_ID'"}' {orchestrator_admin} saga.v1.SagaService/GetSaga
-  grpcurl -plaintext -d '{"saga_id":"'$ORDER_ID'"}' {orchestrator_admin} saga.v1.SagaService/GetHistory
+  grpcurl {how} {orchestrator_admin} saga.v1.SagaService/ListSagas
+  grpcurl {how} -d '{"saga_id":"'$ORDER_ID'"}' {orchestrator_admin} saga.v1.SagaService/GetSaga
+  grpcurl {how} -d '{"saga_id":"'$ORDER_ID'"}' {orchestrator_admin} saga.v1.SagaService/GetHistory
 
   # Cancel the order: the money and the lamps go back
-  grpcurl -plaintext -d '{"request_id":"cancel-'$ORDER_ID'","order_id":"'$ORDER_ID'","member_id":"mina","reason":"changed my mind"}' \
+  grpcurl {how} -d '{"request_id":"cancel-'$ORDER_ID'","order_id":"'$ORDER_ID'","member_id":"mina","reason":"changed my mind"}' \
     {orchestrator} shop.checkout.v1.CheckoutService/CancelOrder
 
   # Let the gateway decline every second card, then none
-  grpcurl -plaintext -d '{"scenario":{"fail_percent":50}}' {mock_pg} pg.v1.MockControl/SetScenario
-  grpcurl -plaintext -d '{}' {mock_pg} pg.v1.MockControl/SetScenario
+  grpcurl {how} -d '{"scenario":{"fail_percent":50}}' {mock_pg} pg.v1.MockControl/SetScenario
+  grpcurl {how} -d '{}' {mock_pg} pg.v1.MockControl/SetScenario
 
   # The shelf, and more for it
-  grpcurl -plaintext {stock_svc} shop.stock.v1.StockService/ListProducts
-  grpcurl -plaintext -H "idempotency-key: restock-$(date +%s)" -d '{"product_id":"lamp","quantity":10,"price":{"minor_units":39000,"currency_code":"KRW"}}' \
+  grpcurl {how} {stock_svc} shop.stock.v1.StockService/ListProducts
+  grpcurl {how} -H "idempotency-key: restock-$(date +%s)" -d '{"product_id":"lamp","quantity":10,"price":{"minor_units":39000,"currency_code":"KRW"}}' \
     {stock_svc} shop.stock.v1.StockService/Restock
 
   # Its metrics, as Prometheus reads them; and a Prometheus over all of them, with the alerts: http://127.0.0.1:9090
   curl -s {orchestrator_metrics}/metrics
   prometheus --config.file={scratch}/prometheus.yml --storage.tsdb.path={scratch}/prometheus --web.listen-address=127.0.0.1:9090
 
-Ctrl-C ends it.
+{health}Ctrl-C ends it.
+)lines";
+constexpr char kHealthLines[] = R"lines(  # Without a certificate there is nothing but health, on a port of its own
+  grpcurl -plaintext -import-path /usr/share/grpc-proto -proto grpc/health/v1/health.proto {orchestrator_health} grpc.health.v1.Health/Check
+  # and this is refused
+  grpcurl -max-time 3 -cacert {ca} {orchestrator} list
+
 )lines";
 
 // The root of the project that `folder` is in; empty if it is in none.
@@ -112,8 +123,16 @@ std::string AddressesOf(const Cluster& cluster) {
   for (Node node : kNodes) absl::StrAppend(&addresses, NodeName(node), "=", cluster.Address(node), "\n");
   absl::StrAppend(&addresses, "orchestrator_admin=", cluster.AdminAddress(Node::kOrchestrator), "\n");
   absl::StrAppend(&addresses, "orchestrator_metrics=", cluster.MetricsAddress(Node::kOrchestrator), "\n");
+  if (!absl::GetFlag(FLAGS_secure)) return addresses;
+  absl::StrAppend(&addresses, "orchestrator_health=", cluster.HealthAddress(Node::kOrchestrator), "\n");
+  for (const char* const what : {"ca", "cert", "key"}) {
+    absl::StrAppend(&addresses, what, "=", cluster.TesterFile(what), "\n");
+  }
   return addresses;
 }
+
+// The flags with which grpcurl reaches a port.
+constexpr char kSecurely[] = "-cacert {ca} -cert {cert} -key {key}";
 
 void Announce(Cluster& cluster, const std::string& addresses, bool has_gateway) {
   std::printf("%s\nDatabases and logs: %s\n", addresses.c_str(), cluster.scratch().c_str());
@@ -121,9 +140,13 @@ void Announce(Cluster& cluster, const std::string& addresses, bool has_gateway) 
     std::printf("PostgreSQL: psql -h %s -p %d -U postgres orchestrator\n", postgres->folder().c_str(),
                 postgres->port());
   }
-  const std::string lines = absl::StrReplaceAll(kLines, {{"{scratch}", cluster.scratch()}});
-  std::printf("%s%s", WithAddresses(has_gateway ? kRestLines : kNoRestLine, addresses).c_str(),
-              WithAddresses(lines, addresses).c_str());
+  const bool secure = absl::GetFlag(FLAGS_secure);
+  const char* const no_rest = secure ? kSecureLine : kNoRestLine;
+  const std::string lines = absl::StrReplaceAll(absl::StrCat(has_gateway ? kRestLines : no_rest, kLines),
+                                                {{"{scratch}", cluster.scratch()},
+                                                 {"{how}", secure ? kSecurely : "-plaintext"},
+                                                 {"{health}", secure ? kHealthLines : ""}});
+  std::printf("%s", WithAddresses(lines, addresses).c_str());
   std::fflush(stdout);
   if (const std::string file = absl::GetFlag(FLAGS_addresses_file); !file.empty()) {
     std::ofstream(file + ".new") << addresses;
@@ -179,11 +202,13 @@ int Main() {
     return 1;
   }
   options.postgres = store == "postgres";
+  options.secure = absl::GetFlag(FLAGS_secure);
   const auto started = Cluster::Start(options);
   absl::Status status = started.status();
   if (status.ok()) status = Shop(**started).Restock("lamp", 20, 39000);
   std::unique_ptr<RestGateway> gateway;
-  if (const std::string envoy = absl::GetFlag(FLAGS_envoy); status.ok() && !envoy.empty()) {
+  const std::string envoy = options.secure ? "" : absl::GetFlag(FLAGS_envoy);
+  if (status.ok() && !envoy.empty()) {
     auto front = RestGateway::Start(**started, {.envoy = envoy, .project = project, .files = own_folder.parent_path()});
     status = front.status();
     if (front.ok()) gateway = *std::move(front);

@@ -1,4 +1,4 @@
-// `./run up` when one of its processes ends.
+// `./run up`: when one of its processes ends, and with TLS.
 #include <filesystem>
 
 #include "absl/strings/match.h"
@@ -9,9 +9,11 @@
 #include "gtest/gtest.h"
 #include "pg/v1/mock_control.grpc.pb.h"
 #include "pg/v1/payment_gateway.grpc.pb.h"
+#include "tests/support/cluster.h"
 #include "tests/support/poll.h"
 #include "tests/support/process.h"
 #include "tests/support/rest_gateway.h"
+#include "tests/support/secure_channel.h"
 #include "tests/support/temp_dir.h"
 
 namespace unwind {
@@ -65,6 +67,26 @@ TEST(Up, SaysWhichProcessEndedAndGoesOn) {
   EXPECT_THAT(ContentsOf(log), testing::HasSubstr("\"service\":\"mock_pg\""));
   EXPECT_TRUE((*up)->Running());
   EXPECT_THAT(ContentsOf(log), testing::Not(testing::HasSubstr("order_svc ended")));
+  EXPECT_EQ((*up)->Terminate(kPatience).value(), 0);
+}
+
+TEST(Up, SecureItIsReachedWithTheCertificatesThatItNames) {
+  const TempDir dir;
+  const std::string addresses = dir.File("addresses"), log = dir.File("log");
+  auto up = Process::Start(
+      {absl::StrCat(UNWIND_BIN_DIR, "/unwind_up"), "--secure", absl::StrCat("--addresses_file=", addresses)}, log);
+  ASSERT_TRUE(up.ok()) << up.status();
+  ASSERT_TRUE(Eventually(kPatience, [&] { return std::filesystem::exists(addresses); })) << ContentsOf(log);
+  const std::string text = ContentsOf(addresses);
+  const std::string ca = ValueOf("ca", text), cert = ValueOf("cert", text), key = ValueOf("key", text);
+  const Certificate own = {.chain = ContentsOf(cert), .key = ContentsOf(key)};
+  for (const char* const name : {"orchestrator", "orchestrator_admin", "stock_svc"}) {
+    EXPECT_TRUE(IsServing(NewSecureChannel(ValueOf(name, text), ContentsOf(ca), &own))) << name;
+    EXPECT_FALSE(IsServing(NewSecureChannel(ValueOf(name, text), ContentsOf(ca), nullptr))) << name;
+  }
+  EXPECT_TRUE(IsServing(NewChannel(ValueOf("orchestrator_health", text))));
+  EXPECT_THAT(ContentsOf(log), testing::HasSubstr(absl::StrCat("grpcurl -cacert ", ca, " -cert ", cert, " -key ", key,
+                                                               " ", ValueOf("orchestrator", text), " list")));
   EXPECT_EQ((*up)->Terminate(kPatience).value(), 0);
 }
 

@@ -6,14 +6,18 @@
 #include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
 #include "absl/flags/reflection.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/metrics/registry.h"
 #include "common/rpc/server.h"
+#include "common/tls/material.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "prometheus/text_serializer.h"
 #include "tests/support/certificates.h"
+#include "tests/support/poll.h"
+#include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tls_caller.h"
 #include "tests/unit/common/rpc/live_server.h"
@@ -115,6 +119,46 @@ TEST_F(CredentialsTest, APeerBelowAnIntermediateCaComesBackByItsSession) {
     EXPECT_TRUE(again.resumed) << version;
     EXPECT_TRUE(again.served) << version;
   }
+}
+
+// Its session would spare it a whole handshake, and does not spare it the check.
+TEST_F(CredentialsTest, APeerThatIsRevokedIsRefusedAlsoWhenItComesBackByItsSession) {
+  GiveFiles();
+  absl::SetFlag(&FLAGS_tls_crl, dir_.File("crl"));
+  WriteFile(dir_.File("crl"), root_.RevocationList({}));
+  const auto transport = Transport::Start();
+  ASSERT_TRUE(transport.ok()) << transport.status();
+  const auto server = Server::Start(ServerSetup());
+  ASSERT_TRUE(server.ok()) << server.status();
+  const std::string port = absl::StrCat("127.0.0.1:", (*server)->port());
+  const Certificate client = root_.Issue(Service("client"));
+  TlsCaller caller(&client);
+  ASSERT_TRUE(caller.Visit(port).served);
+  WriteFile(dir_.File("crl"), root_.RevocationList({client}));
+  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] {
+    const TlsVisit visit = caller.Visit(port);
+    return visit.resumed && !visit.served;
+  }));
+  EXPECT_THAT(prometheus::TextSerializer().Serialize(ProcessRegistry()->Collect()),
+              testing::ContainsRegex("tls_peers_refused_total\\{peer=\"client\",reason=\"revoked\"\\} [1-9]"));
+}
+
+TEST_F(CredentialsTest, WhatIsMeasuredIsThereFromTheStart) {
+  GiveFiles();
+  const auto transport = Transport::Start();
+  ASSERT_TRUE(transport.ok()) << transport.status();
+  const std::string metrics = prometheus::TextSerializer().Serialize(ProcessRegistry()->Collect());
+  for (const char* const reason : kPeerRefusals) {
+    EXPECT_THAT(metrics, HasSubstr(absl::StrCat("tls_peers_refused_total{peer=\"server\",reason=\"", reason, "\"}")));
+  }
+  const auto own = ReadCertificates(ContentsOf(dir_.File("cert")));
+  const absl::Time expires = TimeOf(X509_get0_notAfter(own->front().get()));
+  double seconds = 0;
+  const std::string name = "\ntls_certificate_expiry_timestamp_seconds ";
+  ASSERT_TRUE(absl::SimpleAtod(metrics.substr(metrics.find(name) + name.size(), 10), &seconds)) << metrics;
+  EXPECT_EQ(absl::FromUnixSeconds(static_cast<std::int64_t>(seconds)), expires);
+  EXPECT_THAT(metrics, HasSubstr("tls_reloads_total{result=\"taken\"}"));
+  EXPECT_THAT(metrics, HasSubstr("tls_reloads_total{result=\"refused\"} 0"));
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 
 #include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
+#include "absl/flags/reflection.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -42,6 +43,7 @@ ABSL_DECLARE_FLAG(absl::Duration, connection_idle_max);
 ABSL_DECLARE_FLAG(absl::Duration, connection_age_max);
 ABSL_DECLARE_FLAG(absl::Duration, drain);
 ABSL_DECLARE_FLAG(absl::Duration, lame_duck);
+ABSL_DECLARE_FLAG(std::string, health_listen);
 ABSL_DECLARE_FLAG(std::string, listen);
 ABSL_DECLARE_FLAG(std::string, port_file);
 ABSL_DECLARE_FLAG(std::string, metrics_listen);
@@ -154,6 +156,39 @@ TEST(Server, ServesGeneratedServices) {
   const absl::Status status = Reserve(live, refused);
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(GetErrorInfo(status).reason, "STOCK_NOT_ENOUGH");
+}
+
+// As main and admin port say it, and nothing else.
+TEST(Server, TheHealthPortHasHealthAlone) {
+  const absl::FlagSaver saver;
+  absl::SetFlag(&FLAGS_health_listen, "127.0.0.1:0");
+  EchoStock stock_service;
+  ServerSetup setup = Only(stock_service);
+  setup.admin_services = setup.services;
+  setup.admin_services.front().name = "admin.v1.Admin";
+  const auto server = *Server::Start(setup);
+  const auto channel = NewChannel(absl::StrCat("127.0.0.1:", server->health_port()));
+  const auto stub = grpc::health::v1::Health::NewStub(channel);
+  const auto answer = [&](const std::string& service) {
+    grpc::ClientContext context;
+    grpc::health::v1::HealthCheckRequest request;
+    request.set_service(service);
+    grpc::health::v1::HealthCheckResponse response;
+    const grpc::Status status = stub->Check(&context, request, &response);
+    return status.ok() ? HealthCheckResponse::ServingStatus_Name(response.status()) : status.error_message();
+  };
+  for (const char* const service : {"", "readiness", kStock, "admin.v1.Admin"}) {
+    EXPECT_EQ(answer(service), "SERVING") << service;
+  }
+  server->SetServing(false);
+  EXPECT_EQ(answer(""), "SERVING");
+  for (const char* const service : {"readiness", kStock, "admin.v1.Admin"}) {
+    EXPECT_EQ(answer(service), "NOT_SERVING") << service;
+  }
+  for (const char* const method : {"/shop.stock.v1.StockService/Reserve", "/no.Such/Thing",
+                                   "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"}) {
+    EXPECT_EQ(SendBytes(channel, method, "", nullptr).error_code(), StatusCode::UNIMPLEMENTED) << method;
+  }
 }
 
 TEST(Server, GivesTheRestToTheGenericService) {
