@@ -17,8 +17,8 @@ export class Live {
   #listenAfter = 0;
 
   // look(signal): asks and shows; true: nothing will change any more. changes(signal): an async iterator that gives
-  // something when the stream has begun, and for each change; undefined: there is none. everyMs: the pause between looks
-  // without it. tell(state): {how, ...}, where how is stream, poll, ended, hidden or failed.
+  // something when the stream has begun, and for each change; undefined: there is none. everyMs: the pause between
+  // looks without it. tell(state): {how, ...}, where how is stream, poll, ended, hidden or failed.
   constructor({ look, changes, everyMs, tell }) {
     this.look = look;
     this.changes = changes;

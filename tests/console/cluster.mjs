@@ -41,6 +41,8 @@ export class Cluster {
     this.build = resolve(build);
     this.scratch = mkdtempSync(join(tmpdir(), 'unwind-console-'));
     this.protoset = join(this.scratch, 'trip.protoset');
+    process.once('exit', () => this.#processes.forEach((child) => child.kill('SIGKILL')));
+    for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(1));
   }
 
   #path(name) {

@@ -293,10 +293,20 @@ test('the gateway goes and comes: the page says so, keeps what it shows, and goe
   await cluster.order('away');
   const page = await open('sagas');
   await row(page, 'away').waitFor();
+  // The pauses that the page says it makes, milliseconds.
+  await page.evaluate(() => {
+    globalThis.pauses = [];
+    const note = () =>
+      globalThis.pauses.push(new Date(document.querySelector('#trouble time:last-of-type').dateTime) - Date.now());
+    new MutationObserver(note).observe(document.getElementById('trouble'), { childList: true });
+  });
   await cluster.killGateway();
   await page.getByRole('alert').getByText('The gateway does not answer.').waitFor();
   assert.match(await textOf(page.getByRole('alert')), /What stands below is of .* Tried again at/);
   assert.equal(await row(page, 'away').count(), 1);
+  await page.waitForFunction(() => globalThis.pauses.length >= 3);
+  const [first, , third] = await page.evaluate(() => globalThis.pauses);
+  assert.ok(first < 1300 && third > 2900, `the pauses are ${first} and later ${third} ms`);
   await cluster.startGateway();
   await page.getByRole('alert').waitFor({ state: 'hidden' });
   await cluster.order('away-after');
@@ -330,9 +340,16 @@ test('who is not allowed is told so in the words of the server', async () => {
   await leave(page);
 });
 
-test('a saga that is not there is said to be gone', async () => {
+test('a saga that is not there is said to be gone; one that was shown stays', async () => {
   const page = await open('sagas/00000000-0000-7000-8000-000000000000');
   await page.getByRole('alert').getByText('There is no such saga.').waitFor();
+  const saga = await parkedTour('gone');
+  await page.goto(`${cluster.console}/console/#/sagas/${saga.sagaId}`);
+  await page.locator('.step-list').getByText('rent_car').waitFor();
+  const answer = { code: 5, message: 'purged', details: [{ reason: 'SAGA_NOT_FOUND', domain: 'saga.unwind' }] };
+  await page.route('**/api/v1/sagas/*', (route) => route.fulfill({ status: 404, json: answer }));
+  await page.getByRole('alert').getByText('There is no such saga.').waitFor();
+  assert.match(await textOf(page.locator('.step-list')), /rent_car parked/);
   await leave(page);
 });
 
