@@ -49,6 +49,7 @@ constexpr std::array<const char*, kFaults> kFaultNames = {
     "saga cancelled",
     "step retried by a person",
     "poisoned step",
+    "policy switched on",
 };
 
 constexpr std::array<const char*, kOutcomes> kOutcomeNames = {
@@ -83,6 +84,7 @@ constexpr std::array<const char*, kOutcomes> kOutcomeNames = {
     "quarantined",
     "quarantined saga moved on",
     "shed from memory",
+    "found from before the policy",
 };
 
 }  // namespace

@@ -62,8 +62,9 @@ enum class Fault : std::uint8_t {
   kSagaCancelled,
   kStepRetried,  // of a saga that nobody has to help
   kPoison,
+  kPolicySwitchedOn,  // the orchestrators begin to tell callers apart
 };
-constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::kPoison) + 1;
+constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::kPolicySwitchedOn) + 1;
 const char* NameOf(Fault fault);
 
 enum class Outcome : std::uint8_t {
@@ -92,14 +93,15 @@ enum class Outcome : std::uint8_t {
   kPaymentFailed,
   kPaymentTimeout,
   kCompensated,
-  kOperated,        // a parked step that a person moved on
-  kClaimed,         // sagas of an instance whose lease was over
-  kTakenFromOwner,  // a saga that was another instance's, for what a person asked of it
-  kQuarantined,     // a saga whose row the store refuses
-  kMended,          // one that a person moved on
-  kShed,            // a saga whose payload was dropped from memory
+  kOperated,         // a parked step that a person moved on
+  kClaimed,          // sagas of an instance whose lease was over
+  kTakenFromOwner,   // a saga that was another instance's, for what a person asked of it
+  kQuarantined,      // a saga whose row the store refuses
+  kMended,           // one that a person moved on
+  kShed,             // a saga whose payload was dropped from memory
+  kFoundFromBefore,  // a member's saga of the time when nobody was told apart
 };
-constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kShed) + 1;
+constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kFoundFromBefore) + 1;
 const char* NameOf(Outcome outcome);
 
 struct Tally {

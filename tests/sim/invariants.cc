@@ -89,7 +89,7 @@ void Invariants::CheckServedAnswer(const Request& request, const Reply& reply) {
   const std::string key = definition->Key(*input);
   const std::string digest = Digest(reply);
   const auto [told, first] = told_.emplace(absl::StrCat(request.method, "\n", key, "\n", request.bytes),
-                                           Told{definition->plan().name, key, request.bytes, digest});
+                                           Told{definition->plan().name, ScopeOf(*input), key, request.bytes, digest});
   if (!first && told->second.answer != digest) {
     world_.Violate("I17", absl::StrCat("the caller of ", key, " was told ", told->second.answer, ", and now ", digest));
   }
@@ -119,7 +119,7 @@ bool Invariants::IsSettled(const Request& request) const {
   }
   const auto input = definition->NewInput();
   input->ParseFromString(request.bytes);
-  return store_.rows().LoadByKey(definition->plan().name, "", definition->Key(*input)).ok();
+  return store_.rows().LoadByKey(definition->plan().name, ScopeOf(*input), definition->Key(*input)).ok();
 }
 
 void Invariants::CheckBooks(const Books& books, int scarce) {
@@ -159,6 +159,7 @@ void Invariants::CheckHistory(const Saga& saga) {
   folded.id = saga.id;
   folded.definition = saga.definition;
   folded.definition_version = saga.definition_version;
+  folded.key_scope = saga.key_scope;
   folded.key = saga.key;
   folded.input = saga.input;
   folded.input_hash = saga.input_hash;
@@ -254,7 +255,7 @@ void Invariants::CheckOrphans(const Books& books) {
 // I17, I7: what callers were told is what is stored, of one body a key.
 void Invariants::CheckTold() {
   for (const auto& [id, told] : told_) {
-    const absl::StatusOr<Saga> saga = store_.rows().LoadByKey(told.definition, "", told.key);
+    const absl::StatusOr<Saga> saga = store_.rows().LoadByKey(told.definition, told.key_scope, told.key);
     if (!saga.ok()) {
       if (!absl::StartsWith(told.answer, "INVALID_ARGUMENT")) {
         world_.Violate("I7", absl::StrCat("the caller of ", told.key, " was told ", told.answer, ", there is no saga"));

@@ -38,6 +38,7 @@ class Invariants final : public Witness {
  private:
   struct Told {
     std::string definition;
+    std::string key_scope;
     std::string key;
     std::string body;
     std::string answer;

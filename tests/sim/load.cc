@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/rpc/caller.h"
 #include "common/rpc/error.h"
+#include "google/protobuf/descriptor.h"
 #include "orchestrator/core/names.h"
 #include "shop/checkout/v1/checkout_service.pb.h"
 #include "tests/sim/orchestrator.h"
@@ -68,6 +70,11 @@ bool IsFinal(const Reply& reply) {
   const ErrorInfo info = GetErrorInfo(reply.status);
   if (info.reason.empty()) return false;  // the network's, or the store's
   return info.domain != kSagaDomain || std::find(kCallAgain.begin(), kCallAgain.end(), info.reason) == kCallAgain.end();
+}
+
+std::string ScopeOf(const google::protobuf::Message& request) {
+  const auto* const member = request.GetDescriptor()->FindFieldByName("member_id");
+  return KeyScopeOf({.service = "gateway", .member = request.GetReflection()->GetString(request, member)});
 }
 
 Load::Load(World& world, Faults& faults, Network& network, int buyers, absl::Duration span, int orchestrators)

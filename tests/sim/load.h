@@ -9,12 +9,16 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "google/protobuf/message.h"
 #include "tests/sim/network.h"
 
 namespace unwind::sim {
 
 // Whether this answer of a served method ends the matter: no repeat of the call can get another one.
 bool IsFinal(const Reply& reply);
+
+// Whose the key of a served method's request is, where callers are told apart: its member's.
+std::string ScopeOf(const google::protobuf::Message& request);
 
 class Load {
  public:

@@ -14,6 +14,7 @@
 #include "orchestrator/core/names.h"
 #include "orchestrator/engine/driver.h"
 #include "orchestrator/participants/call_failure.h"
+#include "tests/sim/load.h"
 
 namespace unwind::sim {
 namespace {
@@ -55,7 +56,10 @@ absl::Status NeverHappened() {
 class Orchestrator::Process final : public Participants, public DriverObserver {
  public:
   Process(Orchestrator& home, Lease lease, DriverOptions options)
-      : home_(home), lease_(lease), driver_(home.store_, *this, home.catalog_, home.clock_, *this, lease, options) {}
+      : tells_apart(home.tells_apart_),
+        home_(home),
+        lease_(lease),
+        driver_(home.store_, *this, home.catalog_, home.clock_, *this, lease, options) {}
 
   Driver& driver() { return driver_; }
   const Lease& lease() const { return lease_; }
@@ -118,6 +122,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
   void OnTakenOver(std::size_t) override {}
 
   std::weak_ptr<Process> self;
+  const bool tells_apart;
   bool alive = true;
   bool paused = false;
   int pauses = 0;        // that began
@@ -206,6 +211,13 @@ void Orchestrator::Crash() {
   world_.Tell(NameOf(node_), "is dead");
   End(current_);
   StartLater();
+}
+
+void Orchestrator::SwitchPolicyOn() {
+  if (std::exchange(tells_apart_, true)) return;
+  world_.Tell(NameOf(node_), "begins to tell its callers apart");
+  while (!zombies_.empty()) End(zombies_.back());
+  Crash();
 }
 
 // Callbacks that are under way find it dead; nothing of it is reached any more.
@@ -386,6 +398,7 @@ void Orchestrator::Accept(const std::shared_ptr<Process>& process, const Request
     ASSIGN_OR_RETURN(saga.key, ReadKey(*saga.definition, *input, std::nullopt));
     saga.input = DeterministicBytes(*input);
     saga.input_hash = HexSha256(saga.input);
+    if (process->tells_apart) saga.key_scope = ScopeOf(*input);
     return saga;
   };
   absl::StatusOr<NewSaga> saga = read();
@@ -398,7 +411,12 @@ void Orchestrator::Accept(const std::shared_ptr<Process>& process, const Request
       *std::move(saga), answer_by,
       [this, process_alive = std::weak_ptr<Process>(process), definition, key](const std::string& saga_id) {
         const auto mine = process_alive.lock();
-        if (mine != nullptr && mine->alive) accepted_(definition, key, saga_id);
+        if (mine == nullptr || !mine->alive) return;
+        const absl::StatusOr<Saga> stored = store_.rows().Load(saga_id);
+        if (mine->tells_apart && stored.ok() && stored->key_scope.empty()) {
+          faults_.tally().Count(Outcome::kFoundFromBefore);
+        }
+        accepted_(definition, key, saga_id);
       },
       [this, respond = std::move(respond)](const Progress& progress) {
         absl::StatusOr<std::string> answer = Answer(catalog_, progress, clock_.Now());

@@ -40,6 +40,9 @@ class Orchestrator final : public Server {
   // What a person asks of a saga; `seen_version` as for Driver::Ask.
   void Ask(const std::string& saga_id, const Event& event, std::int64_t seen_version = 0);
 
+  // It dies, and from its next start on tells its callers apart. The second time nothing happens.
+  void SwitchPolicyOn();
+
   // No faults any more: the clock is right, and what only a new process mends is mended by one.
   void Heal();
 
@@ -76,6 +79,7 @@ class Orchestrator final : public Server {
   const std::size_t saga_memory_;
   bool begin_anew_ = false;  // when the world heals: a mail was lost, or a limit was set
   bool starts_later_ = false;
+  bool tells_apart_ = false;  // of the next process
   std::shared_ptr<Process> current_;
   std::vector<std::shared_ptr<Process>> zombies_;
 };

@@ -183,6 +183,9 @@ class Simulation {
     Repeat(Fault::kClockForward, [this] { Jump(1); });
     Repeat(Fault::kClockBack, [this] { Jump(-1); });
     Repeat(Fault::kStepRetried, [this] { RetryAStep(); });
+    Repeat(Fault::kPolicySwitchedOn, [this] {  // at all at once, as docs/SECURITY.md asks for
+      for (const auto& orchestrator : orchestrators_) orchestrator->SwitchPolicyOn();
+    });
   }
 
   void Repeat(Fault fault, std::function<void()> strike) {
