@@ -62,7 +62,7 @@ absl::StatusOr<std::string> MeteredShop::Park() {
   context.AddMetadata("idempotency-key", NewKey());
   shop::order::v1::GetOrderRequest request;
   request.set_order_id("no-such-order");
-  shop::order::v1::GetOrderResponse response;
+  shop::order::v1::Order response;
   const grpc::Status status = shop::order::v1::OrderService::NewStub(cluster_->Channel(Node::kOrchestrator))
                                   ->GetOrder(&context, request, &response);
   const auto id = context.GetServerInitialMetadata().find("saga-id");

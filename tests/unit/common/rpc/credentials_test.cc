@@ -78,26 +78,26 @@ TEST_F(CredentialsTest, EveryFlagThatIsMissingOrContradictsIsNamed) {
 
 TEST_F(CredentialsTest, PlaintextWhereOthersReachItMustBeAskedFor) {
   absl::SetFlag(&FLAGS_listen, "0.0.0.0:0");
-  const auto refused = Server::Listen("0.0.0.0:0");
+  const auto refused = Server::Listen({}, "0.0.0.0:0");
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("--listen=0.0.0.0:0 and --admin_listen=0.0.0.0:0 "));
   EXPECT_THAT(std::string(refused.status().message()), HasSubstr("--insecure"));
   absl::SetFlag(&FLAGS_insecure, true);
-  EXPECT_TRUE(Server::Listen("0.0.0.0:0").ok());
+  EXPECT_TRUE(Server::Listen({}, "0.0.0.0:0").ok());
   absl::SetFlag(&FLAGS_insecure, false);
   GiveFiles();
   const auto transport = Transport::Start();
   ASSERT_TRUE(transport.ok()) << transport.status();
-  EXPECT_TRUE(Server::Listen("0.0.0.0:0").ok());
+  EXPECT_TRUE(Server::Listen({}, "0.0.0.0:0").ok());
 }
 
 TEST_F(CredentialsTest, LoopbackIsLoopbackInEveryForm) {
   for (const char* const address : {"127.0.0.1:0", "127.9.9.9:0", "localhost:0"}) {
     absl::SetFlag(&FLAGS_listen, address);
-    EXPECT_TRUE(Server::Listen().ok()) << address;
+    EXPECT_TRUE(Server::Listen({}).ok()) << address;
   }
   for (const char* const address : {"0.0.0.0:0"}) {
-    EXPECT_EQ(Server::Listen(address).status().code(), absl::StatusCode::kFailedPrecondition) << address;
+    EXPECT_EQ(Server::Listen({}, address).status().code(), absl::StatusCode::kFailedPrecondition) << address;
   }
 }
 
