@@ -17,7 +17,7 @@ namespace {
 
 namespace otlp = ::opentelemetry::proto;
 
-constexpr absl::Duration kSendMax = absl::Seconds(5);
+constexpr absl::Duration kSendMax = kLastExportMax;  // so that a stop waits for one call at most
 
 prometheus::Counter& Exported() {
   static prometheus::Counter& spans = prometheus::BuildCounter()

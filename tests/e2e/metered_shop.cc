@@ -23,6 +23,8 @@ absl::StatusOr<std::unique_ptr<MeteredShop>> MeteredShop::Start(const std::strin
   ClusterOptions options;
   options.bin_dir = bin_dir;
   options.metrics = true;
+  options.secure = true;
+  for (const Node node : kNodes) options.extra_flags[node] = {"--otlp_endpoint=http://127.0.0.1:1"};  // nobody's
   options.definitions = "orchestrator/sagas,tests/e2e/metrics/park.yaml";
   ASSIGN_OR_RETURN(std::unique_ptr<Cluster> cluster, Cluster::Start(options));
   std::unique_ptr<MeteredShop> made(new MeteredShop(std::move(cluster)));

@@ -14,7 +14,8 @@ namespace unwind {
 
 class MeteredShop {
  public:
-  // With the project's definitions and tests/e2e/metrics/park.yaml. From the project's root.
+  // With the project's definitions and tests/e2e/metrics/park.yaml, with TLS, and with spans that nobody takes. From
+  // the project's root.
   static absl::StatusOr<std::unique_ptr<MeteredShop>> Start(const std::string& bin_dir);
 
   // Orders that are paid, cancelled, refused, sold out, declined and charged without an answer; one during which

@@ -215,5 +215,13 @@ class OwnAnswers(Case):
         self.assertEqual((line["status"], line["grpc_status"], line["door"]), (200, 0, "gateway"))
 
 
+class Statistics(unittest.TestCase):
+    def test_nobody_stops_envoy_by_its_own_port(self):
+        for path in ("/quitquitquit", "/drain_listeners", "/runtime_modify?a=1", "/healthcheck/fail", "/logging?level=off"):
+            answer = front.call(gateway.addresses["gateway_stats"], "POST", path, headers={"Origin": "http://evil.example"})
+            self.assertEqual(answer.status, 403, path)
+        self.assertEqual(front.call(gateway.addresses["gateway_stats"], "GET", "/ready").status, 200)
+
+
 if __name__ == "__main__":
     front.main()
