@@ -1,85 +1,85 @@
 #!/usr/bin/env python3
 """Writes the OpenAPI documents of the buyers' and of the operators' API, from unwind.protoset.
 
-Everything stands in the protos: routes in google.api.http, limits in saga.v1.rules, words and errors in the comments, whose
-"Errors:" names each reason after its code.
+Everything stands in the protos: routes in google.api.http, limits in saga.v1.rules, words and errors in the comments,
+whose "Errors:" names each reason after its code.
 """
+
 import argparse
 import json
 import pathlib
 import re
 import sys
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf import descriptor_pb2
+
+from protos import Protos, is_repeated, message_path
 
 DOCUMENTS = (
-    ("openapi.json", "Unwind: the shop",
-     "What a buyer may call. An order is placed once for its idempotency key, however often it is asked for.",
-     ("shop.checkout.v1.CheckoutService", "shop.order.v1.OrderService", "shop.payment.v1.PaymentService",
-      "shop.stock.v1.StockService")),
+    (
+        "openapi.json",
+        "Unwind: the shop",
+        "What a buyer may call. An order is placed once for its idempotency key, however often it is asked for.",
+        (
+            "shop.checkout.v1.CheckoutService",
+            "shop.order.v1.OrderService",
+            "shop.payment.v1.PaymentService",
+            "shop.stock.v1.StockService",
+        ),
+    ),
     ("openapi_admin.json", "Unwind: sagas", "What an operator may call.", ("saga.v1.SagaService",)),
 )
 # google.rpc.Code to its number, and to the status that gateways make of it.
-CODES = {"CANCELLED": (1, 499), "UNKNOWN": (2, 500), "INVALID_ARGUMENT": (3, 400), "DEADLINE_EXCEEDED": (4, 504),
-         "NOT_FOUND": (5, 404), "ALREADY_EXISTS": (6, 409), "PERMISSION_DENIED": (7, 403), "RESOURCE_EXHAUSTED": (8, 429),
-         "FAILED_PRECONDITION": (9, 400), "ABORTED": (10, 409), "OUT_OF_RANGE": (11, 400), "UNIMPLEMENTED": (12, 501),
-         "INTERNAL": (13, 500), "UNAVAILABLE": (14, 503), "DATA_LOSS": (15, 500), "UNAUTHENTICATED": (16, 401)}
+CODES = {
+    "CANCELLED": (1, 499),
+    "UNKNOWN": (2, 500),
+    "INVALID_ARGUMENT": (3, 400),
+    "DEADLINE_EXCEEDED": (4, 504),
+    "NOT_FOUND": (5, 404),
+    "ALREADY_EXISTS": (6, 409),
+    "PERMISSION_DENIED": (7, 403),
+    "RESOURCE_EXHAUSTED": (8, 429),
+    "FAILED_PRECONDITION": (9, 400),
+    "ABORTED": (10, 409),
+    "OUT_OF_RANGE": (11, 400),
+    "UNIMPLEMENTED": (12, 501),
+    "INTERNAL": (13, 500),
+    "UNAVAILABLE": (14, 503),
+    "DATA_LOSS": (15, 500),
+    "UNAUTHENTICATED": (16, 401),
+}
 IDENTIFIER = "[A-Za-z0-9_-]"
 FIELD = descriptor_pb2.FieldDescriptorProto
 NUMBERS = {FIELD.TYPE_INT32: "int32", FIELD.TYPE_UINT32: "int32", FIELD.TYPE_INT64: "int64", FIELD.TYPE_UINT64: "int64"}
 ERROR_TYPES = {
-    "ErrorInfo": {"reason": {"type": "string", "description": "What programs act on, such as STOCK_NOT_ENOUGH."},
-                  "domain": {"type": "string", "description": "Who says so; gateway.unwind: the gateway itself."},
-                  "metadata": {"type": "object", "additionalProperties": {"type": "string"}}},
-    "BadRequest": {"fieldViolations": {"type": "array", "items": {
-        "type": "object", "title": "FieldViolation", "required": ["field", "description"],
-        "properties": {"field": {"type": "string", "description": "Its name in the proto, such as items[0].product_id."},
-                       "description": {"type": "string"}, "reason": {"type": "string"}}}}},
-    "RetryInfo": {"retryDelay": {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?s$",
-                                 "description": "Call again, under the same key, after this long."}},
+    "ErrorInfo": {
+        "reason": {"type": "string", "description": "What programs act on, such as STOCK_NOT_ENOUGH."},
+        "domain": {"type": "string", "description": "Who says so; gateway.unwind: the gateway itself."},
+        "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "BadRequest": {
+        "fieldViolations": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "title": "FieldViolation",
+                "required": ["field", "description"],
+                "properties": {
+                    "field": {"type": "string", "description": "Its name in the proto, such as items[0].product_id."},
+                    "description": {"type": "string"},
+                    "reason": {"type": "string"},
+                },
+            },
+        }
+    },
+    "RetryInfo": {
+        "retryDelay": {
+            "type": "string",
+            "pattern": r"^[0-9]+(\.[0-9]+)?s$",
+            "description": "Call again, under the same key, after this long.",
+        }
+    },
 }
-
-
-class Protos:
-    def __init__(self, path):
-        self.files = descriptor_pb2.FileDescriptorSet.FromString(path.read_bytes())
-        self.pool = descriptor_pool.DescriptorPool()
-        for file in self.files.file:
-            self.pool.Add(file)
-        self.http = self.extension("google.api.http")
-        self.rules = self.extension("saga.v1.rules")
-        self.no_rules = self.class_of(self.rules.message_type)()
-        self.comments = {(file.name, tuple(place.path)): " ".join(place.leading_comments.split())
-                         for file in self.files.file for place in file.source_code_info.location}
-
-    def class_of(self, message):
-        """The class of a message, by protobuf 3 as by later ones."""
-        if hasattr(message_factory, "GetMessageClass"):
-            return message_factory.GetMessageClass(message)
-        return message_factory.MessageFactory(self.pool).GetPrototype(message)
-
-    def extension(self, name):
-        extension = self.pool.FindExtensionByName(name)
-        self.class_of(extension.message_type)
-        extended = self.class_of(extension.containing_type)
-        if hasattr(extended, "RegisterExtension"):
-            extended.RegisterExtension(extension)
-        return extension
-
-    def option(self, descriptor, extension):
-        """The option's value, or None."""
-        options = self.class_of(extension.containing_type).FromString(descriptor.GetOptions().SerializeToString())
-        return options.Extensions[extension] if options.HasExtension(extension) else None
-
-    def comment(self, file, path):
-        return self.comments.get((file.name, tuple(path)), "")
-
-
-def message_path(message):
-    """Where a message stands in its file's source information."""
-    if message.containing_type is None:
-        return (4, list(message.file.message_types_by_name).index(message.name))
-    return message_path(message.containing_type) + (3, message.index)
 
 
 def errors_of(comment, method):
@@ -114,8 +114,10 @@ class Document:
             "openapi": "3.0.3",
             "info": {"title": title, "description": description, "version": "v1"},
             "servers": [{"url": "/"}],
-            "tags": [{"name": service.rpartition(".")[2], "description": self.service_comment(service)}
-                     for service in services],
+            "tags": [
+                {"name": service.rpartition(".")[2], "description": self.service_comment(service)}
+                for service in services
+            ],
             "paths": self.paths,
             "components": {"schemas": dict(sorted(self.schemas.items()))},
         }
@@ -138,11 +140,14 @@ class Document:
             "responses": self.responses(method, comment),
         }
         if verb == "get":
-            operation["parameters"] += [self.parameter(field, "query") for field in method.input_type.fields
-                                        if field.name not in in_path]
+            operation["parameters"] += [
+                self.parameter(field, "query") for field in method.input_type.fields if field.name not in in_path
+            ]
         else:
-            operation["requestBody"] = {"required": bool(self.required(method.input_type, in_path)), "content": json_of(
-                self.object(method.input_type, asked=True, without=in_path))}
+            operation["requestBody"] = {
+                "required": bool(self.required(method.input_type, in_path)),
+                "content": json_of(self.object(method.input_type, asked=True, without=in_path)),
+            }
         if "request_id" in method.input_type.fields_by_name:
             operation["parameters"].append(KEY)
         if service.full_name == "saga.v1.SagaService" and verb != "get":
@@ -151,8 +156,13 @@ class Document:
 
     def parameter(self, field, place):
         schema = self.schema(field, asked=True)
-        return {"name": field.json_name, "in": place, "required": place == "path",
-                "description": schema.pop("description", ""), "schema": schema}
+        return {
+            "name": field.json_name,
+            "in": place,
+            "required": place == "path",
+            "description": schema.pop("description", ""),
+            "schema": schema,
+        }
 
     def responses(self, method, comment):
         found = {}
@@ -160,13 +170,22 @@ class Document:
             reasons = found.setdefault(str(CODES[code][1]), [])
             if reason not in reasons:
                 reasons.append(reason)
-        answers = {"200": {"description": self.protos.comment(method.output_type.file, message_path(method.output_type)),
-                           "content": json_of(self.reference(method.output_type, asked=False))}}
+        answers = {
+            "200": {
+                "description": self.protos.comment(method.output_type.file, message_path(method.output_type)),
+                "content": json_of(self.reference(method.output_type, asked=False)),
+            }
+        }
         for status in sorted(found):
-            answers[status] = {"description": ", ".join(found[status]), "x-reasons": found[status],
-                               "content": json_of(ERROR)}
-        answers["default"] = {"description": "Anything else; what the gateway itself says has the domain gateway.unwind.",
-                              "content": json_of(ERROR)}
+            answers[status] = {
+                "description": ", ".join(found[status]),
+                "x-reasons": found[status],
+                "content": json_of(ERROR),
+            }
+        answers["default"] = {
+            "description": "Anything else; what the gateway itself says has the domain gateway.unwind.",
+            "content": json_of(ERROR),
+        }
         return answers
 
     def reference(self, message, asked):
@@ -190,13 +209,20 @@ class Document:
 
     def object(self, message, asked, without=()):
         fields = [field for field in message.fields if field.name not in without]
-        schema = {"type": "object", "title": message.name, "properties": {f.json_name: self.schema(f, asked) for f in fields}}
+        schema = {
+            "type": "object",
+            "title": message.name,
+            "properties": {f.json_name: self.schema(f, asked) for f in fields},
+        }
         description = self.protos.comment(message.file, message_path(message))
         if description:
             schema["description"] = description
         # An answer has every field but those that are messages.
-        required = self.required(message, without) if asked else [
-            f.json_name for f in fields if f.message_type is None or is_repeated(f)]
+        required = (
+            self.required(message, without)
+            if asked
+            else [f.json_name for f in fields if f.message_type is None or is_repeated(f)]
+        )
         if required:
             schema["required"] = required
         return schema
@@ -222,7 +248,9 @@ class Document:
         if field.message_type is not None:
             return WELL_KNOWN.get(field.message_type.full_name) or self.reference(field.message_type, asked)
         if field.enum_type is not None:
-            names = [value.name for value in field.enum_type.values if not (asked and rules.required and value.number == 0)]
+            names = [
+                value.name for value in field.enum_type.values if not (asked and rules.required and value.number == 0)
+            ]
             return {"type": "string", "enum": names}
         if field.type in NUMBERS:
             return number(NUMBERS[field.type], rules)
@@ -246,11 +274,12 @@ def number(kind, rules):
     if kind == "int32":
         return {"type": "integer", "format": kind, **limits}
     digits = "[0-9]" if limits.get("minimum", -1) >= 0 else "-?[0-9]"
-    return {"type": "string", "format": kind, "pattern": f"^{digits}{{1,19}}$", **{f"x-{k}": v for k, v in limits.items()}}
-
-
-def is_repeated(field):
-    return field.is_repeated if hasattr(field, "is_repeated") else field.label == FIELD.LABEL_REPEATED
+    return {
+        "type": "string",
+        "format": kind,
+        "pattern": f"^{digits}{{1,19}}$",
+        **{f"x-{k}": v for k, v in limits.items()},
+    }
 
 
 def camel(name):
@@ -262,29 +291,59 @@ def json_of(schema):
 
 
 def error_schema():
-    kinds = [{"type": "object", "title": name, "required": ["@type"], "properties": {
-        "@type": {"type": "string", "enum": [f"type.googleapis.com/google.rpc.{name}"]}, **fields}}
-             for name, fields in ERROR_TYPES.items()]
-    return {"type": "object", "title": "Error", "description": "A google.rpc.Status.", "required": ["code", "message", "details"],
-            "properties": {"code": {"type": "integer", "format": "int32", "description": "google.rpc.Code.", "minimum": 1,
-                                    "maximum": 16},
-                           "message": {"type": "string", "description": "For people."},
-                           "details": {"type": "array", "items": {"anyOf": kinds}}}}
+    kinds = [
+        {
+            "type": "object",
+            "title": name,
+            "required": ["@type"],
+            "properties": {"@type": {"type": "string", "enum": [f"type.googleapis.com/google.rpc.{name}"]}, **fields},
+        }
+        for name, fields in ERROR_TYPES.items()
+    ]
+    return {
+        "type": "object",
+        "title": "Error",
+        "description": "A google.rpc.Status.",
+        "required": ["code", "message", "details"],
+        "properties": {
+            "code": {
+                "type": "integer",
+                "format": "int32",
+                "description": "google.rpc.Code.",
+                "minimum": 1,
+                "maximum": 16,
+            },
+            "message": {"type": "string", "description": "For people."},
+            "details": {"type": "array", "items": {"anyOf": kinds}},
+        },
+    }
 
 
 ERROR = {"$ref": "#/components/schemas/Error"}
 WELL_KNOWN = {
     "google.protobuf.Timestamp": {"type": "string", "format": "date-time"},
-    "google.protobuf.Any": {"type": "object", "required": ["@type"], "properties": {"@type": {"type": "string"}},
-                            "additionalProperties": True},
+    "google.protobuf.Any": {
+        "type": "object",
+        "required": ["@type"],
+        "properties": {"@type": {"type": "string"}},
+        "additionalProperties": True,
+    },
 }
-KEY = {"name": "Idempotency-Key", "in": "header", "required": False,
-       "description": "Names this call for good: repeated with the same key and body it has one effect, and the same answer. "
-                      "Needed unless the body has requestId; with or without quotes; kept 30 days.",
-       "schema": {"type": "string", "pattern": f'^"?{IDENTIFIER}{{1,64}}"?$'}}
-ASKED_FOR = {"name": "X-Requested-With", "in": "header", "required": True,
-             "description": "Any value: a browser does not send it for another site's page.",
-             "schema": {"type": "string", "minLength": 1}}
+KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Names this call for good: repeated with the same key and body it has one effect, and one answer. "
+    "Needed unless the body has requestId; with or without quotes; kept 30 days.",
+    "schema": {"type": "string", "pattern": f'^"?{IDENTIFIER}{{1,64}}"?$'},
+}
+ASKED_FOR = {
+    "name": "X-Requested-With",
+    "in": "header",
+    "required": True,
+    "description": "Any value: a browser does not send it for another site's page.",
+    "schema": {"type": "string", "minLength": 1},
+}
 
 
 def main():

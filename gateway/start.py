@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Starts Envoy with envoy.yaml, its addresses replaced by those of the command line.
 
-The process becomes Envoy, so that a signal reaches it. --run_folder gets what Envoy was started with and, once it serves, a
-file `addresses`: a line NAME=HOST:PORT for each door, also where port 0 was asked for.
+The process becomes Envoy, so that a signal reaches it. --run_folder gets what Envoy was started with and, once it serves,
+a file `addresses`: a line NAME=HOST:PORT for each door, also where port 0 was asked for.
 """
+
 import argparse
 import json
 import os

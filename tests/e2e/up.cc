@@ -16,7 +16,7 @@
 #include "common/base/flags.h"
 #include "common/base/stop_signals.h"
 #include "tests/support/cluster.h"
-#include "tests/support/gateway.h"
+#include "tests/support/rest_gateway.h"
 #include "tests/support/shop.h"
 
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
@@ -122,7 +122,7 @@ void Announce(Cluster& cluster, const std::string& addresses, bool has_gateway) 
 }
 
 // Until a stop signal; says who ends meanwhile.
-void Watch(Cluster& cluster, GatewayProcess* gateway) {
+void Watch(Cluster& cluster, RestGateway* gateway) {
   std::set<Node> ended;
   while (!AwaitStopSignal(kWatchPause)) {
     for (Node node : kNodes) {
@@ -158,10 +158,9 @@ int Main() {
   const auto started = Cluster::Start(options);
   absl::Status status = started.status();
   if (status.ok()) status = Shop(**started).Restock("lamp", 20, 39000);
-  std::unique_ptr<GatewayProcess> gateway;
+  std::unique_ptr<RestGateway> gateway;
   if (const std::string envoy = absl::GetFlag(FLAGS_envoy); status.ok() && !envoy.empty()) {
-    auto front =
-        GatewayProcess::Start(**started, {.envoy = envoy, .project = project, .files = own_folder.parent_path()});
+    auto front = RestGateway::Start(**started, {.envoy = envoy, .project = project, .files = own_folder.parent_path()});
     status = front.status();
     if (front.ok()) gateway = *std::move(front);
   }

@@ -9,9 +9,9 @@
 #include "gtest/gtest.h"
 #include "pg/v1/mock_control.grpc.pb.h"
 #include "pg/v1/payment_gateway.grpc.pb.h"
-#include "tests/support/gateway.h"
 #include "tests/support/poll.h"
 #include "tests/support/process.h"
+#include "tests/support/rest_gateway.h"
 #include "tests/support/temp_dir.h"
 
 namespace unwind {

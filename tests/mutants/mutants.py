@@ -24,7 +24,9 @@ LEAST = 25  # a table that lost its mutants must not pass
 MEMORY_MAX_KB = 8 * 1024 * 1024
 
 # How a test target is run in the copy. Every other one is a GoogleTest binary.
-COMMANDS = {"unwind_sim": ["build/dev/tests/sim/unwind_sim", "--seeds=1..60", "--failures_max=1"]}
+COMMANDS = {"unwind_sim": ["build/dev/tests/sim/unwind_sim", "--seeds=1..60", "--failures_max=1"],
+            **{f"gateway_{name}_test": ["/usr/bin/python3", "-B", f"tests/e2e/gateway/{name}_test.py"]
+               for name in ("config", "doors", "openapi", "rest", "test_routes")}}
 
 
 class Mutant:
@@ -127,7 +129,7 @@ def test(target, log, limit=None):
 def first_failure(log):
     """The test that failed, or the one that was running when the process ended."""
     text = log.read_text(errors="replace")
-    found = re.findall(r"^\[  FAILED  \] ([\w/]+\.[\w/]+)", text, re.M) or re.findall(r"^\[ RUN      \] (\S+)", text, re.M)[-1:]
+    found = re.findall(r"^(?:\[  FAILED  \]|FAIL:|ERROR:) ([\w/.]+)", text, re.M) or re.findall(r"^\[ RUN      \] (\S+)", text, re.M)[-1:]
     return found[0] if found else ""
 
 

@@ -1,4 +1,5 @@
 """gateway/envoy.yaml against Envoy, against the protos, and against the programs' own limits."""
+
 import json
 import pathlib
 import re
@@ -9,8 +10,13 @@ import unittest
 import echo
 import shop as front
 
-BUYERS = ("shop.checkout.v1.CheckoutService", "shop.order.v1.OrderService", "shop.payment.v1.PaymentService",
-          "shop.stock.v1.StockService")
+BUYERS = (
+    "shop.checkout.v1.CheckoutService",
+    "shop.order.v1.OrderService",
+    "shop.payment.v1.PaymentService",
+    "shop.stock.v1.StockService",
+)
+TESTERS = ("pg.v1.MockControl", "pg.v1.PaymentGateway", "shop.checkout.v1.TestService")
 
 
 def annotated(protos):
@@ -32,10 +38,18 @@ def annotated(protos):
 def routes(gateway, door):
     """Path to timeout in seconds of the routes that a listener sends to a service."""
     dump = json.loads(front.call(gateway.addresses["gateway_stats"], "GET", "/config_dump").text)
-    [hosts] = [each["route_config"]["virtual_hosts"] for section in dump["configs"]
-               for each in section.get("static_route_configs", ()) if each["route_config"]["name"] == door]
-    return {route["match"].get("path", route["match"].get("prefix")): float(route["route"]["timeout"].rstrip("s"))
-            for host in hosts for route in host["routes"] if "timeout" in route.get("route", {})}
+    [hosts] = [
+        each["route_config"]["virtual_hosts"]
+        for section in dump["configs"]
+        for each in section.get("static_route_configs", ())
+        if each["route_config"]["name"] == door
+    ]
+    return {
+        route["match"].get("path", route["match"].get("prefix")): float(route["route"]["timeout"].rstrip("s"))
+        for host in hosts
+        for route in host["routes"]
+        if "timeout" in route.get("route", {})
+    }
 
 
 class Config(unittest.TestCase):
@@ -48,9 +62,18 @@ class Config(unittest.TestCase):
     def test_envoy_takes_it_as_it_stands_and_with_the_test_routes(self):
         for more in ((), ("--test_listen=127.0.0.1:0", "--mock_pg=127.0.0.1:1")):
             with self.subTest(more), tempfile.TemporaryDirectory() as run:
-                done = subprocess.run([front.PROJECT / "gateway/start.py", f"--envoy={front.envoy()}", "--mode=validate",
-                                       f"--files={front.FILES}", f"--run_folder={run}", *more],
-                                      capture_output=True, text=True)
+                done = subprocess.run(
+                    [
+                        front.PROJECT / "gateway/start.py",
+                        f"--envoy={front.envoy()}",
+                        "--mode=validate",
+                        f"--files={front.FILES}",
+                        f"--run_folder={run}",
+                        *more,
+                    ],
+                    capture_output=True,
+                    text=True,
+                )
                 self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_every_public_method_has_a_route_and_nothing_else(self):
@@ -58,6 +81,14 @@ class Config(unittest.TestCase):
         self.assertEqual(set(routes(self.gateway, "gateway")), public)
         self.assertEqual(set(routes(self.gateway, "gateway_admin")),
                          {"/saga.v1.SagaService/", *(f"/saga.v1.SagaService/Watch{what}" for what in ("Saga", "Sagas"))})
+
+    def test_the_test_routes_are_there_only_if_they_are_asked_for(self):
+        self.assertNotIn("gateway_test", self.gateway.addresses)
+        testing = echo.Gateway(arguments=["--test_listen=127.0.0.1:0", "--mock_pg=127.0.0.1:1"])
+        self.addCleanup(testing.stop)
+        public = {path for path in self.http if path.split("/")[1] in TESTERS}
+        self.assertEqual(set(routes(testing, "gateway_test")), public)
+        self.assertEqual({path.split("/")[1] for path in self.http}, {*BUYERS, *TESTERS, "saga.v1.SagaService"})
 
     def test_no_method_needs_a_response_body(self):
         for path, rule in self.http.items():
@@ -73,14 +104,27 @@ class Config(unittest.TestCase):
 
     def test_administration_is_for_this_host(self):
         text = (front.PROJECT / "gateway/envoy.yaml").read_text()
-        self.assertEqual(re.findall(r"address: ([0-9.]+), port_value: (\d+)", text),
-                         [("0.0.0.0", "8080"), ("127.0.0.1", "8081"), ("127.0.0.1", "9901")])
+        self.assertEqual(
+            re.findall(r"address: ([0-9.]+), port_value: (\d+)", text),
+            [("0.0.0.0", "8080"), ("127.0.0.1", "8081"), ("127.0.0.1", "9901")],
+        )
 
     def test_a_bad_address_is_named(self):
         with tempfile.TemporaryDirectory() as run:
-            done = subprocess.run([front.PROJECT / "gateway/start.py", f"--envoy={front.envoy()}", f"--files={front.FILES}",
-                                   f"--run_folder={run}", "--orchestrator=localhost"], capture_output=True, text=True)
-            self.assertEqual((done.returncode, done.stderr), (1, "start.py: --orchestrator=localhost is not HOST:PORT\n"))
+            done = subprocess.run(
+                [
+                    front.PROJECT / "gateway/start.py",
+                    f"--envoy={front.envoy()}",
+                    f"--files={front.FILES}",
+                    f"--run_folder={run}",
+                    "--orchestrator=localhost",
+                ],
+                capture_output=True,
+                text=True,
+            )
+            self.assertEqual(
+                (done.returncode, done.stderr), (1, "start.py: --orchestrator=localhost is not HOST:PORT\n")
+            )
             self.assertEqual(list(pathlib.Path(run).iterdir()), [])
 
 

@@ -1,4 +1,5 @@
 """Many buyers at once by REST, each on a connection of its own."""
+
 import asyncio
 import collections
 import json
@@ -18,13 +19,23 @@ async def post(address, path, body, headers):
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         text = json.dumps(body)
-        lines = [f"POST {path} HTTP/1.1", f"Host: {address}", f"Content-Length: {len(text)}", "Connection: close",
-                 *[f"{name}: {value}" for name, value in headers.items()]]
+        lines = [
+            f"POST {path} HTTP/1.1",
+            f"Host: {address}",
+            f"Content-Length: {len(text)}",
+            "Connection: close",
+            *[f"{name}: {value}" for name, value in headers.items()],
+        ]
         writer.write(("\r\n".join(lines) + "\r\n\r\n" + text).encode())
         head, _, answer = (await reader.read()).partition(b"\r\n\r\n")
         return int(head.split(b" ", 2)[1]), json.loads(answer)
     finally:
         writer.close()
+
+
+async def pause():
+    """What a buyer waits before asking again."""
+    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=PAUSE_S)
 
 
 def reason_of(answer):
@@ -34,29 +45,28 @@ def reason_of(answer):
     return next((each["reason"] for each in answer["details"] if "reason" in each), answer["message"])
 
 
-async def buy(address, product, member, start, patience_s):
+async def buy(address, product, member, patience_s):
     """One order, asked for under one key until its outcome is known."""
-    await start.wait()
     began = time.monotonic()
     for calls in range(1, 1000):
         try:
-            _, answer = await post(address, "/api/v1/orders", front.order_of(product, member=member),
-                                   {"Idempotency-Key": f"{product}-{member}"})
+            _, answer = await post(
+                address,
+                "/api/v1/orders",
+                front.order_of(product, member=member),
+                {"Idempotency-Key": f"{product}-{member}"},
+            )
             outcome = reason_of(answer)
         except (OSError, IndexError, ValueError) as error:
             outcome, answer = f"no answer: {error}", {}
         seconds = time.monotonic() - began
         if not outcome.startswith("no answer") and outcome not in AGAIN or seconds > patience_s:
             return Bought(outcome, answer.get("orderId"), seconds, calls)
-        await asyncio.sleep(PAUSE_S)
+        await pause()
 
 
 async def all_of(address, product, members, patience_s):
-    start = asyncio.Event()
-    buyers = [asyncio.create_task(buy(address, product, f"m{i}", start, patience_s)) for i in range(members)]
-    await asyncio.sleep(0)
-    start.set()
-    return await asyncio.gather(*buyers)
+    return await asyncio.gather(*(buy(address, product, f"m{i}", patience_s) for i in range(members)))
 
 
 def rush(address, product, members, patience_s):

@@ -1,4 +1,6 @@
 """What the gateway lets through its doors, what it refuses, and in which words; the services are stood in for."""
+
+import contextlib
 import json
 import re
 import socket
@@ -7,6 +9,7 @@ import unittest
 import grpc
 
 import echo
+import poll
 import shop as front
 
 WITH_HEADER = {"X-Requested-With": "doors_test"}
@@ -32,8 +35,10 @@ class Case(unittest.TestCase):
         self.assertEqual(answer.headers["content-type"], "application/json")
         body = json.loads(answer.text)
         self.assertEqual(body["code"], code)
-        self.assertEqual(body["details"], [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason,
-                                            "domain": "gateway.unwind"}])
+        self.assertEqual(
+            body["details"],
+            [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "domain": "gateway.unwind"}],
+        )
         self.assertNotEqual(body["message"], "")
         self.assertEqual(gateway.echo.calls, [])
 
@@ -46,13 +51,24 @@ class Headers(Case):
         return metadata
 
     def test_what_only_the_inside_may_say_is_removed(self):
-        metadata = self.passed({"Saga-Id": "s", "saga-step": "charge", "SAGA-ISSUED-AT": "1", "X-Member-Id": "mina",
-                                "x-anything-bin": "!!!"})
+        metadata = self.passed(
+            {
+                "Saga-Id": "s",
+                "saga-step": "charge",
+                "SAGA-ISSUED-AT": "1",
+                "X-Member-Id": "mina",
+                "x-anything-bin": "!!!",
+            }
+        )
         self.assertEqual([name for name in metadata if re.search("^saga-|-bin$|member", name)], [])
 
     def test_keys_and_traces_are_passed_on(self):
-        sent = {"idempotency-key": '"k-1"', "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-                "tracestate": "a=b", "baggage": "c=d"}
+        sent = {
+            "idempotency-key": '"k-1"',
+            "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "tracestate": "a=b",
+            "baggage": "c=d",
+        }
         self.assertEqual(self.passed(sent).items() & sent.items(), sent.items())
 
     def test_nobody_outside_sets_a_timeout(self):
@@ -61,8 +77,9 @@ class Headers(Case):
         self.passed({"x-envoy-upstream-rq-timeout-ms": "1"})
 
     def test_too_large_or_too_many(self):
-        self.refused(gateway.rest("GET", "/api/v1/products", headers={"x-large": "x" * 13000}), 431, 3,
-                     "METADATA_TOO_LARGE")
+        self.refused(
+            gateway.rest("GET", "/api/v1/products", headers={"x-large": "x" * 13000}), 431, 3, "METADATA_TOO_LARGE"
+        )
         many = {f"x-{i}": "1" for i in range(65)}
         self.refused(gateway.rest("GET", "/api/v1/products", headers=many), 431, 3, "METADATA_TOO_LARGE")
 
@@ -76,8 +93,17 @@ class Bodies(Case):
         return gateway.rest("POST", "/api/v1/orders", body)
 
     def test_of_bad_json(self):
-        for body in ('{"memberId":', "[]", "{} {}", '{"memberId":["mina"]}', '{"memberId":7}', '{"items":[{"quantity":1.5}]}',
-                     '{"paymentMethod":"CASH"}', '{"memberId":"\\ud800x"}', b'{"memberId":"\xff\xfe"}'):
+        for body in (
+            '{"memberId":',
+            "[]",
+            "{} {}",
+            '{"memberId":["mina"]}',
+            '{"memberId":7}',
+            '{"items":[{"quantity":1.5}]}',
+            '{"paymentMethod":"CASH"}',
+            '{"memberId":"\\ud800x"}',
+            b'{"memberId":"\xff\xfe"}',
+        ):
             with self.subTest(body):
                 self.refused(self.post(body), 400, 3, "INVALID_REQUEST")
 
@@ -90,7 +116,6 @@ class Bodies(Case):
     def test_a_parameter_that_nobody_knows_is_refused(self):
         self.refused(gateway.rest("GET", "/api/v1/products?page=2"), 400, 3, "INVALID_REQUEST")
         self.refused(gateway.rest("GET", "/api/v1/products?pageSize=two"), 400, 3, "INVALID_REQUEST")
-
 
     def test_a_large_answer_is_whole_and_one_beyond_the_limit_is_none(self):
         self.addCleanup(setattr, gateway.echo, "reply", b"")
@@ -117,6 +142,7 @@ class Doors(Case):
 
     def test_by_grpc_there_are_the_same_methods(self):
         with grpc.insecure_channel(gateway.addresses["gateway"]) as channel:
+
             def code(path):
                 try:
                     channel.unary_unary(path)(b"", timeout=20)
@@ -126,8 +152,13 @@ class Doors(Case):
                 return grpc.StatusCode.OK
 
             self.assertEqual(code("/shop.order.v1.OrderService/GetOrder"), grpc.StatusCode.OK)
-            for path in ("/shop.order.v1.OrderService/ResetOrders", "/shop.payment.v1.PaymentService/Charge",
-                         "/saga.v1.SagaService/CancelSaga", "/pg.v1.MockControl/Reset", "/grpc.health.v1.Health/Check"):
+            for path in (
+                "/shop.order.v1.OrderService/ResetOrders",
+                "/shop.payment.v1.PaymentService/Charge",
+                "/saga.v1.SagaService/CancelSaga",
+                "/pg.v1.MockControl/Reset",
+                "/grpc.health.v1.Health/Check",
+            ):
                 self.assertEqual(code(path), grpc.StatusCode.UNIMPLEMENTED, path)
 
     def test_operators_see_sagas_alone(self):
@@ -159,8 +190,11 @@ class Browsers(Case):
         self.refused(self.operate({"Host": "evil.example"}, "GET", "/api/v1/sagas"), 403, 7, "FOREIGN_ORIGIN")
 
     def test_operators_grant_nothing(self):
-        asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST",
-                 "Access-Control-Request-Headers": "x-requested-with"}
+        asked = {
+            "Origin": "http://localhost:3000",
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "x-requested-with",
+        }
         answer = self.operate(asked, "OPTIONS")
         self.assertEqual(answer.status, 403)
         self.assertIsNone(answer.headers["access-control-allow-origin"])
@@ -197,9 +231,30 @@ class OwnAnswers(Case):
         lonely.echo.stop()
         self.refused(lonely.rest("GET", "/api/v1/products"), 503, 14, "SERVICE_UNREACHABLE")
 
+    def test_a_copy_that_refuses_often_is_asked_on_and_once_a_call(self):
+        other = echo.Echo()
+        self.addCleanup(other.stop)
+        one = "[{ endpoint: { address: { socket_address: { address: orchestrator, port_value: 7000 } } } }]"
+        second = one.replace("orchestrator, port_value: 7000", other.address.replace(":", ", port_value: ")).strip("[]")
+        pair = echo.Gateway(lambda text: text.replace(one, f"{one[:-1]}, {second}]"))
+        self.addCleanup(pair.stop)
+        # As a declined card is answered, and a saga that goes on.
+        for code, status in ((grpc.StatusCode.INTERNAL, 500), (grpc.StatusCode.UNAVAILABLE, 503)):
+            pair.echo.code = other.code = code
+            for _ in range(20):
+                self.assertEqual(pair.rest("POST", "/api/v1/orders", {}).status, status)
+        self.assertEqual(len(pair.echo.calls) + len(other.calls), 40)
+        clusters = json.loads(pair.rest("GET", "/clusters?format=json", door="gateway_stats").text)["cluster_statuses"]
+        [hosts] = [each["host_statuses"] for each in clusters if each["name"] == "orchestrator"]
+        self.assertEqual([host["health_status"].get("failed_outlier_check") for host in hosts], [None, None])
+
     def test_too_many_requests(self):
-        few = echo.Gateway(lambda text: text.replace("max_tokens: 5000, tokens_per_fill: 1000",
-                                                     "max_tokens: 2, tokens_per_fill: 1"))
+        few = echo.Gateway(
+            lambda text: text.replace(
+                "max_tokens: 5000, tokens_per_fill: 1000, fill_interval: 1s",
+                "max_tokens: 2, tokens_per_fill: 1, fill_interval: 3600s",
+            )
+        )
         self.addCleanup(few.stop)
         answers = [few.rest("GET", "/api/v1/products") for _ in range(8)]
         self.assertEqual(answers[0].status, 200)
@@ -207,9 +262,27 @@ class OwnAnswers(Case):
         self.refused(refused[0], 429, 8, "OVERLOADED")
         self.assertEqual(refused[0].headers["retry-after"], "1")
 
+    def test_too_many_connections(self):
+        two = echo.Gateway(
+            lambda text: text.replace(
+                "max_active_downstream_connections: 10000", "max_active_downstream_connections: 2"
+            )
+        )
+        self.addCleanup(two.stop)
+        host, _, port = two.addresses["gateway"].rpartition(":")
+        with contextlib.ExitStack() as open_ones:
+            for _ in range(2):
+                held = open_ones.enter_context(
+                    socket.create_connection((host, int(port)), timeout=front.CALL_PATIENCE_S)
+                )
+                held.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
+                self.assertIn(b" 200 ", held.recv(100))
+            third = open_ones.enter_context(socket.create_connection((host, int(port)), timeout=front.CALL_PATIENCE_S))
+            self.assertEqual(third.recv(1), b"")
+
     def test_the_log_has_a_json_line_a_request_without_what_was_asked_for(self):
         gateway.rest("GET", "/api/v1/orders?memberId=log-test", headers={"x-request-id": "of-the-caller"})
-        front.eventually(lambda: "/shop.order.v1.OrderService/ListOrders" in gateway.log.read_text())
+        poll.eventually(lambda: "/shop.order.v1.OrderService/ListOrders" in gateway.log.read_text())
         self.assertNotIn("log-test", gateway.log.read_text())
         line = json.loads([each for each in gateway.log.read_text().splitlines() if "ListOrders" in each][-1])
         self.assertEqual((line["status"], line["grpc_status"], line["door"]), (200, 0, "gateway"))

@@ -1,10 +1,11 @@
-"""A stand-in for every service behind the gateway: it keeps what reaches it, and answers each call with the same bytes."""
+"""A stand-in for every service behind the gateway: it keeps what reaches it, and answers each call the same way."""
+
 import concurrent.futures
 import pathlib
 import shutil
 import subprocess
 import tempfile
-import time
+import threading
 
 import grpc
 
@@ -21,8 +22,10 @@ class Echo(grpc.GenericRpcHandler):
         self.calls = []  # method and metadata of each, health checks apart
         self.pause_s = 0.0
         self.reply = b""
-        self.server = grpc.server(concurrent.futures.ThreadPoolExecutor(8),
-                                  options=[("grpc.max_metadata_size", METADATA_MAX_BYTES)])
+        self.code = None  # of grpc.StatusCode, to refuse every call
+        self.server = grpc.server(
+            concurrent.futures.ThreadPoolExecutor(8), options=[("grpc.max_metadata_size", METADATA_MAX_BYTES)]
+        )
         self.server.add_generic_rpc_handlers((self,))
         self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
         self.server.start()
@@ -34,7 +37,9 @@ class Echo(grpc.GenericRpcHandler):
             if method == HEALTH:
                 return SERVING
             self.calls.append((method, dict(context.invocation_metadata())))
-            time.sleep(self.pause_s)
+            threading.Event().wait(self.pause_s)
+            if self.code is not None:
+                context.abort(self.code, "as the test says")
             return self.reply
 
         return grpc.unary_unary_rpc_method_handler(answer)
@@ -59,9 +64,18 @@ class Gateway:
         doors = [f"--{door}=127.0.0.1:0" for door in ("listen", "admin_listen", "stats_listen")]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [folder / "start.py", f"--envoy={front.envoy()}", f"--files={front.FILES}", f"--run_folder={run}", *doors,
-                 *[f"--{name}={self.echo.address}" for name in SERVICES], *arguments],
-                stdout=log, stderr=subprocess.STDOUT)
+                [
+                    folder / "start.py",
+                    f"--envoy={front.envoy()}",
+                    f"--files={front.FILES}",
+                    f"--run_folder={run}",
+                    *doors,
+                    *[f"--{name}={self.echo.address}" for name in SERVICES],
+                    *arguments,
+                ],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         try:
             self.addresses = front.await_file(run / "addresses", self.process, self.log)
         except AssertionError:

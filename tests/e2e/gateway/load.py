@@ -1,9 +1,11 @@
-"""The load test of the shop's specification: 1,000 buyers at once on 100 pieces, by gRPC (ghz) and by REST (the gateway).
+"""The load test of the shop's specification: 1,000 buyers at once on 100 pieces, by gRPC (ghz) and by REST.
 
-Three scenes each: all is well; 30 % of the cards are declined; the payment gateway is 5 s late for the first 8 s. Prints what the
-buyers were told and how long it took, and audits the books. Exit 0 only if it is exact: as many paid as there are pieces where
-all is well, as many sold as were told that they paid everywhere, every buyer answered in time, and the audit holds.
+Three scenes each: all is well; 30 % of the cards are declined; the payment gateway is 5 s late for the first 8 s.
+Prints what the buyers were told and how long it took, and audits the books. Exit 0 only if it is exact: as many paid as
+there are pieces where all is well, as many sold as were told that they paid everywhere, every buyer answered in time,
+and the audit holds.
 """
+
 import argparse
 import collections
 import json
@@ -29,13 +31,30 @@ def by_rest(shop, product):
 
 
 def by_grpc(shop, product, ghz):
-    order = {"request_id": f"{product}-{{{{.RequestNumber}}}}", "member_id": "m{{.RequestNumber}}",
-             "items": [{"product_id": product, "quantity": 1}], "payment_method": "PAYMENT_METHOD_CARD"}
-    done = subprocess.run([ghz, "--insecure", f"--protoset={front.FILES}/unwind.protoset",
-                           "--call=shop.checkout.v1.CheckoutService/PlaceOrder", f"--concurrency={MEMBERS}",
-                           f"--total={MEMBERS}", "--connections=8", f"--timeout={LIMIT_S}s", "--format=json",
-                           f"--data={json.dumps(order)}", shop.addresses["orchestrator"]],
-                          capture_output=True, text=True, check=True)
+    order = {
+        "request_id": f"{product}-{{{{.RequestNumber}}}}",
+        "member_id": "m{{.RequestNumber}}",
+        "items": [{"product_id": product, "quantity": 1}],
+        "payment_method": "PAYMENT_METHOD_CARD",
+    }
+    done = subprocess.run(
+        [
+            ghz,
+            "--insecure",
+            f"--protoset={front.FILES}/unwind.protoset",
+            "--call=shop.checkout.v1.CheckoutService/PlaceOrder",
+            f"--concurrency={MEMBERS}",
+            f"--total={MEMBERS}",
+            "--connections=8",
+            f"--timeout={LIMIT_S}s",
+            "--format=json",
+            f"--data={json.dumps(order)}",
+            shop.addresses["orchestrator"],
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     details = json.loads(done.stdout)["details"]
     outcomes = collections.Counter("PAID" if each["status"] == "OK" else each["status"] for each in details)
     return Told(dict(outcomes), sorted(each["latency"] / 1e9 for each in details))
@@ -56,8 +75,11 @@ def play(shop, name, product, order):
     shelf = shop.rpc("stock_svc", "/shop.stock.v1.StockService/GetProduct", {"product_id": product})
     paid = told.outcomes.get("PAID", 0)
     at = lambda share: told.seconds[min(len(told.seconds) - 1, int(share * len(told.seconds)))] * 1000
-    print(f"  {name:9} p50 {at(0.5):6.0f} ms  p95 {at(0.95):6.0f}  p99 {at(0.99):6.0f}  longest {at(1):6.0f}   "
-          + ", ".join(f"{count} {outcome}" for outcome, count in sorted(told.outcomes.items())), flush=True)
+    print(
+        f"  {name:9} p50 {at(0.5):6.0f} ms  p95 {at(0.95):6.0f}  p99 {at(0.99):6.0f}  longest {at(1):6.0f}   "
+        + ", ".join(f"{count} {outcome}" for outcome, count in sorted(told.outcomes.items())),
+        flush=True,
+    )
     wrong = []
     if int(shelf["sold"]) != paid or int(shelf["reserved"]) != 0:
         wrong.append(f"{name}: {paid} were told that they paid; sold {shelf['sold']}, reserved {shelf['reserved']}")
@@ -73,8 +95,10 @@ def main():
     parser.add_argument("--ghz", required=True, help="the program ghz")
     options = parser.parse_args()
     wrong = []
-    for title, order in (("gRPC, ghz", lambda shop, product: by_grpc(shop, product, options.ghz)),
-                         ("REST, through Envoy", by_rest)):
+    for title, order in (
+        ("gRPC, ghz", lambda shop, product: by_grpc(shop, product, options.ghz)),
+        ("REST, through Envoy", by_rest),
+    ):
         shop = front.Shop()
         try:
             print(f"{title}: {MEMBERS} buyers at once on {PIECES} pieces", flush=True)

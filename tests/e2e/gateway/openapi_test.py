@@ -1,4 +1,5 @@
 """The OpenAPI documents: served, true of what the shop answers, and naming what the protos name."""
+
 import json
 import re
 import unittest
@@ -64,10 +65,17 @@ class Documents(unittest.TestCase):
 
     def test_what_is_answered_is_what_is_documented(self):
         document = self.document()
-        order = self.answers_as_told(document, "/api/v1/orders", "/api/v1/orders", "POST", front.order_of("desk"),
-                                     {"Idempotency-Key": "doc-1"})["orderId"]
-        self.answers_as_told(document, "/api/v1/orders", "/api/v1/orders", "POST", front.order_of("desk", 500),
-                             {"Idempotency-Key": "doc-2"})
+        order = self.answers_as_told(
+            document, "/api/v1/orders", "/api/v1/orders", "POST", front.order_of("desk"), {"Idempotency-Key": "doc-1"}
+        )["orderId"]
+        self.answers_as_told(
+            document,
+            "/api/v1/orders",
+            "/api/v1/orders",
+            "POST",
+            front.order_of("desk", 500),
+            {"Idempotency-Key": "doc-2"},
+        )
         self.answers_as_told(document, "/api/v1/orders", "/api/v1/orders", "POST", {})
         self.answers_as_told(document, "/api/v1/orders", "/api/v1/orders")
         self.answers_as_told(document, "/api/v1/products", "/api/v1/products")
@@ -75,12 +83,21 @@ class Documents(unittest.TestCase):
             template = f"/api/v1/{path}/{{{path[:-1]}Id}}"
             self.answers_as_told(document, f"/api/v1/{path}/{order}", template)
             self.answers_as_told(document, f"/api/v1/{path}/none", template)
-        self.answers_as_told(document, f"/api/v1/orders/{order}:cancel", "/api/v1/orders/{orderId}:cancel", "POST",
-                             {"memberId": "mina"}, {"Idempotency-Key": "doc-3"})
+        self.answers_as_told(
+            document,
+            f"/api/v1/orders/{order}:cancel",
+            "/api/v1/orders/{orderId}:cancel",
+            "POST",
+            {"memberId": "mina"},
+            {"Idempotency-Key": "doc-3"},
+        )
         sagas = self.document("gateway_admin")
-        for path, template in (("/api/v1/sagas", "/api/v1/sagas"), (f"/api/v1/sagas/{order}", "/api/v1/sagas/{sagaId}"),
-                               ("/api/v1/sagas/none", "/api/v1/sagas/{sagaId}"),
-                               (f"/api/v1/sagas/{order}/history", "/api/v1/sagas/{sagaId}/history")):
+        for path, template in (
+            ("/api/v1/sagas", "/api/v1/sagas"),
+            (f"/api/v1/sagas/{order}", "/api/v1/sagas/{sagaId}"),
+            ("/api/v1/sagas/none", "/api/v1/sagas/{sagaId}"),
+            (f"/api/v1/sagas/{order}/history", "/api/v1/sagas/{sagaId}/history"),
+        ):
             self.answers_as_told(sagas, path, template, door="gateway_admin")
 
     def test_an_order_has_its_limits(self):
@@ -98,11 +115,19 @@ class Documents(unittest.TestCase):
 
     def test_the_errors_of_an_order_are_all_there(self):
         responses = self.document()["paths"]["/api/v1/orders"]["post"]["responses"]
-        self.assertEqual({status: each["x-reasons"] for status, each in responses.items() if "x-reasons" in each}, {
-            "400": ["INVALID_REQUEST", "KEY_MISSING", "KEY_REUSED", "MESSAGE_TOO_LARGE"], "404": ["PRODUCT_NOT_FOUND"],
-            "409": ["STOCK_NOT_ENOUGH", "ORDER_ALREADY_EXISTS", "SAGA_DEADLINE", "STEP_FAILED"], "429": ["OVERLOADED"],
-            "499": ["SAGA_CANCELLED"], "500": ["PAYMENT_FAILED"], "503": ["SAGA_RUNNING", "STORE_UNAVAILABLE"],
-            "504": ["PAYMENT_TIMEOUT"]})
+        self.assertEqual(
+            {status: each["x-reasons"] for status, each in responses.items() if "x-reasons" in each},
+            {
+                "400": ["INVALID_REQUEST", "KEY_MISSING", "KEY_REUSED", "MESSAGE_TOO_LARGE"],
+                "404": ["PRODUCT_NOT_FOUND"],
+                "409": ["STOCK_NOT_ENOUGH", "ORDER_ALREADY_EXISTS", "SAGA_DEADLINE", "STEP_FAILED"],
+                "429": ["OVERLOADED"],
+                "499": ["SAGA_CANCELLED"],
+                "500": ["PAYMENT_FAILED"],
+                "503": ["SAGA_RUNNING", "STORE_UNAVAILABLE"],
+                "504": ["PAYMENT_TIMEOUT"],
+            },
+        )
 
     def test_everything_is_described(self):
         for door in ("gateway", "gateway_admin"):
@@ -111,8 +136,11 @@ class Documents(unittest.TestCase):
                 for verb, operation in methods.items():
                     place = f"{verb} {path}"
                     self.assertNotEqual(operation["summary"], "", place)
-                    self.assertEqual([p["name"] for p in operation["parameters"] if p["in"] == "path"],
-                                     re.findall(r"\{(\w+)\}", path), place)
+                    self.assertEqual(
+                        [p["name"] for p in operation["parameters"] if p["in"] == "path"],
+                        re.findall(r"\{(\w+)\}", path),
+                        place,
+                    )
                     for parameter in operation["parameters"]:
                         self.assertNotEqual(parameter["description"], "", f"{place} {parameter['name']}")
             for name, schema in document["components"]["schemas"].items():

@@ -1,4 +1,5 @@
-"""Vanguard and grpc-gateway, which read the same descriptor set, give the JSON that Envoy gives. UNWIND_GATEWAYS: gateway_go."""
+"""Vanguard and grpc-gateway give the JSON that Envoy gives. UNWIND_GATEWAYS is the program of gateway_go."""
+
 import json
 import os
 import subprocess
@@ -14,9 +15,15 @@ class Others(unittest.TestCase):
         cls.addClassCleanup(cls.shop.stop)
         addresses = cls.shop.addresses
         cls.others = subprocess.Popen(
-            [os.environ["UNWIND_GATEWAYS"], f"--protoset={front.FILES}/unwind.protoset",
-             f"--orchestrator={addresses['orchestrator']}", f"--stock_svc={addresses['stock_svc']}"],
-            stdout=subprocess.PIPE, text=True)
+            [
+                os.environ["UNWIND_GATEWAYS"],
+                f"--protoset={front.FILES}/unwind.protoset",
+                f"--orchestrator={addresses['orchestrator']}",
+                f"--stock_svc={addresses['stock_svc']}",
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         cls.addClassCleanup(cls.others.wait)
         cls.addClassCleanup(cls.others.kill)
         with cls.others.stdout as lines:

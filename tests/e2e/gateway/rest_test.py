@@ -1,9 +1,11 @@
 """Every public method over REST, through the real Envoy: what it answers, and each error to the byte."""
+
 import json
 import re
 import threading
 import unittest
 
+import poll
 import shop as front
 
 E = '{"@type":"type.googleapis.com/google.rpc.ErrorInfo",'
@@ -16,8 +18,12 @@ def setUpModule():
     shop = front.Shop()
     shop.restock("desk", 50)
     shop.restock("rare", 50)
-    shop.rpc("order_svc", "/shop.order.v1.OrderService/SetPurchaseLimit",
-             {"product_id": "rare", "one_per_member": True}, [("idempotency-key", "limit-rare")])
+    shop.rpc(
+        "order_svc",
+        "/shop.order.v1.OrderService/SetPurchaseLimit",
+        {"product_id": "rare", "one_per_member": True},
+        [("idempotency-key", "limit-rare")],
+    )
 
 
 def tearDownModule():
@@ -54,33 +60,56 @@ class Methods(Case):
 
     def test_an_order_is_placed_once_for_a_key_with_or_without_quotes(self):
         answer = shop.order("place-1", "desk", 2)
-        self.expect(answer, 200,
-                    '{"orderId":"ID","state":"STATE_PAID","total":{"minorUnits":"2000","currencyCode":"KRW"}}')
+        self.expect(
+            answer, 200, '{"orderId":"ID","state":"STATE_PAID","total":{"minorUnits":"2000","currencyCode":"KRW"}}'
+        )
         self.assertEqual(shop.order('"place-1"', "desk", 2).text, answer.text)
         self.assertEqual(answer.headers["saga-id"], json.loads(answer.text)["orderId"])
-        again = shop.rpc("orchestrator", "/shop.checkout.v1.CheckoutService/PlaceOrder",
-                         front.order_of("desk", 2), [("idempotency-key", "place-1")])
+        again = shop.rpc(
+            "orchestrator",
+            "/shop.checkout.v1.CheckoutService/PlaceOrder",
+            front.order_of("desk", 2),
+            [("idempotency-key", "place-1")],
+        )
         self.assertEqual(json.loads(answer.text), again)
 
     def test_reads_answer_the_resource_itself(self):
         order = self.paid("reads-1")
         orders, stock = "/shop.order.v1.OrderService/", "/shop.stock.v1.StockService/"
         self.same(f"/api/v1/orders/{order}", orders + "GetOrder", "order_svc", {"order_id": order})
-        self.same("/api/v1/orders?memberId=mina&state=STATE_PAID&pageSize=1", orders + "ListOrders", "order_svc",
-                  {"member_id": "mina", "state": "STATE_PAID", "page_size": 1})
+        self.same(
+            "/api/v1/orders?memberId=mina&state=STATE_PAID&pageSize=1",
+            orders + "ListOrders",
+            "order_svc",
+            {"member_id": "mina", "state": "STATE_PAID", "page_size": 1},
+        )
         self.same("/api/v1/products/rare", stock + "GetProduct", "stock_svc", {"product_id": "rare"})
         self.same("/api/v1/products?page_size=2", stock + "ListProducts", "stock_svc", {"page_size": 2})
-        self.same(f"/api/v1/payments/{order}", "/shop.payment.v1.PaymentService/GetPayment", "payment_svc",
-                  {"payment_id": order})
+        self.same(
+            f"/api/v1/payments/{order}",
+            "/shop.payment.v1.PaymentService/GetPayment",
+            "payment_svc",
+            {"payment_id": order},
+        )
 
     def test_operators_read_sagas(self):
         saga = self.paid("sagas-1")
         sagas, node, door = "/saga.v1.SagaService/", "orchestrator_admin", "gateway_admin"
         self.same(f"/api/v1/sagas/{saga}", sagas + "GetSaga", node, {"saga_id": saga}, door)
-        self.same("/api/v1/sagas:find?definition=place-order&key=sagas-1", sagas + "GetSaga", node,
-                  {"definition": "place-order", "key": "sagas-1"}, door)
-        self.same("/api/v1/sagas?definition=place-order&state=STATE_COMPLETED&pageSize=2", sagas + "ListSagas", node,
-                  {"definition": "place-order", "state": "STATE_COMPLETED", "page_size": 2}, door)
+        self.same(
+            "/api/v1/sagas:find?definition=place-order&key=sagas-1",
+            sagas + "GetSaga",
+            node,
+            {"definition": "place-order", "key": "sagas-1"},
+            door,
+        )
+        self.same(
+            "/api/v1/sagas?definition=place-order&state=STATE_COMPLETED&pageSize=2",
+            sagas + "ListSagas",
+            node,
+            {"definition": "place-order", "state": "STATE_COMPLETED", "page_size": 2},
+            door,
+        )
         self.same(f"/api/v1/sagas/{saga}/history", sagas + "GetHistory", node, {"saga_id": saga}, door)
 
     def test_operators_verbs_reach_the_saga(self):
@@ -88,22 +117,43 @@ class Methods(Case):
         answer = shop.rest("POST", f"/api/v1/sagas/{saga}:cancel", {}, WITH_HEADER, "gateway_admin")
         self.assertEqual(json.loads(answer.text)["saga"]["state"], "STATE_COMPLETED")
         refused = error(
-            9, "step charge of saga ID (completed) is neither parked nor repeated; see `parked` and `last_failure` in GetSaga",
-            '"reason":"STEP_NOT_PARKED","domain":"saga.unwind","metadata":{"saga_id":"ID","step":"charge"}')
+            9,
+            "step charge of saga ID (completed) is neither parked nor repeated; see `parked` and `last_failure` in "
+            "GetSaga",
+            '"reason":"STEP_NOT_PARKED","domain":"saga.unwind","metadata":{"saga_id":"ID","step":"charge"}',
+        )
         for verb in ("retry", "skip", "resolve"):
             with self.subTest(verb):
-                self.expect(shop.rest("POST", f"/api/v1/sagas/{saga}/steps/charge:{verb}",
-                                      {"actor": "kim", "reason": "to see"}, WITH_HEADER, "gateway_admin"), 400, refused)
+                self.expect(
+                    shop.rest(
+                        "POST",
+                        f"/api/v1/sagas/{saga}/steps/charge:{verb}",
+                        {"actor": "kim", "reason": "to see"},
+                        WITH_HEADER,
+                        "gateway_admin",
+                    ),
+                    400,
+                    refused,
+                )
 
     def test_an_order_is_cancelled(self):
         order = self.paid("cancel-1")
         path, body = f"/api/v1/orders/{order}:cancel", {"memberId": "mina", "reason": "changed my mind"}
-        self.expect(shop.rest("POST", path, body, {"Idempotency-Key": "cancel-1a"}), 200,
-                    '{"orderId":"ID","state":"STATE_CANCELLED","refunded":{"minorUnits":"1000","currencyCode":"KRW"}}')
-        self.expect(shop.rest("POST", path, body, {"Idempotency-Key": "cancel-1b"}), 400, error(
-            9, "order ID is CANCELLED; it must be PAID",
-            '"reason":"ORDER_NOT_CANCELLABLE","domain":"order.shop.unwind","metadata":'
-            '{"order_id":"ID","saga_id":"ID","state":"CANCELLED","step":"start_cancel"}'))
+        self.expect(
+            shop.rest("POST", path, body, {"Idempotency-Key": "cancel-1a"}),
+            200,
+            '{"orderId":"ID","state":"STATE_CANCELLED","refunded":{"minorUnits":"1000","currencyCode":"KRW"}}',
+        )
+        self.expect(
+            shop.rest("POST", path, body, {"Idempotency-Key": "cancel-1b"}),
+            400,
+            error(
+                9,
+                "order ID is CANCELLED; it must be PAID",
+                '"reason":"ORDER_NOT_CANCELLABLE","domain":"order.shop.unwind","metadata":'
+                '{"order_id":"ID","saga_id":"ID","state":"CANCELLED","step":"start_cancel"}',
+            ),
+        )
 
 
 class Errors(Case):
@@ -111,31 +161,55 @@ class Errors(Case):
         shop.scenario()
 
     def test_product_not_found(self):
-        self.expect(shop.order("e-1", "sofa"), 404, error(
-            5, "there is no product sofa",
-            '"reason":"PRODUCT_NOT_FOUND","domain":"stock.shop.unwind","metadata":'
-            '{"product_id":"sofa","saga_id":"ID","step":"reserve_stock"}'))
+        self.expect(
+            shop.order("e-1", "sofa"),
+            404,
+            error(
+                5,
+                "there is no product sofa",
+                '"reason":"PRODUCT_NOT_FOUND","domain":"stock.shop.unwind","metadata":'
+                '{"product_id":"sofa","saga_id":"ID","step":"reserve_stock"}',
+            ),
+        )
 
     def test_stock_not_enough(self):
         shop.restock("stool", 1)
-        self.expect(shop.order("e-2", "stool", 100), 409, error(
-            10, "product stool has 1 left, 100 were asked for",
-            '"reason":"STOCK_NOT_ENOUGH","domain":"stock.shop.unwind","metadata":'
-            '{"available":"1","product_id":"stool","requested":"100","saga_id":"ID","step":"reserve_stock"}'))
+        self.expect(
+            shop.order("e-2", "stool", 100),
+            409,
+            error(
+                10,
+                "product stool has 1 left, 100 were asked for",
+                '"reason":"STOCK_NOT_ENOUGH","domain":"stock.shop.unwind","metadata":'
+                '{"available":"1","product_id":"stool","requested":"100","saga_id":"ID","step":"reserve_stock"}',
+            ),
+        )
 
     def test_order_already_exists(self):
         self.paid("e-3", "rare", "jun")
-        self.expect(shop.order("e-4", "rare", member="jun"), 409, error(
-            6, "product rare is limited to one order per member, and member jun has order ID",
-            '"reason":"ORDER_ALREADY_EXISTS","domain":"order.shop.unwind","metadata":'
-            '{"blocking_order_id":"ID","product_id":"rare","saga_id":"ID","step":"create_order"}'))
+        self.expect(
+            shop.order("e-4", "rare", member="jun"),
+            409,
+            error(
+                6,
+                "product rare is limited to one order per member, and member jun has order ID",
+                '"reason":"ORDER_ALREADY_EXISTS","domain":"order.shop.unwind","metadata":'
+                '{"blocking_order_id":"ID","product_id":"rare","saga_id":"ID","step":"create_order"}',
+            ),
+        )
 
     def test_payment_failed(self):
         shop.scenario(fail_percent=100)
-        self.expect(shop.order("e-5", "desk"), 500, error(
-            13, "the payment was declined (CARD_DECLINED); you have not been charged",
-            '"reason":"PAYMENT_FAILED","domain":"payment.shop.unwind","metadata":'
-            '{"payment_id":"ID","pg_reason":"CARD_DECLINED","saga_id":"ID","step":"charge"}'))
+        self.expect(
+            shop.order("e-5", "desk"),
+            500,
+            error(
+                13,
+                "the payment was declined (CARD_DECLINED); you have not been charged",
+                '"reason":"PAYMENT_FAILED","domain":"payment.shop.unwind","metadata":'
+                '{"payment_id":"ID","pg_reason":"CARD_DECLINED","saga_id":"ID","step":"charge"}',
+            ),
+        )
 
     def test_payment_timeout(self):
         shop.scenario(delay_ms=600000)
@@ -143,31 +217,47 @@ class Errors(Case):
         buyer = threading.Thread(target=lambda: answers.append(shop.order("e-6", "desk")))
         buyer.start()
         find = "/api/v1/sagas:find?definition=place-order&key=e-6"
-        front.eventually(lambda: '"reason":"GATEWAY_UNKNOWN"' in shop.rest("GET", find, door="gateway_admin").text)
+        poll.eventually(lambda: '"reason":"GATEWAY_UNKNOWN"' in shop.rest("GET", find, door="gateway_admin").text)
         shop.scenario()  # its charge is still on the way, and is fenced
         buyer.join()
-        self.expect(answers[0], 504, error(
-            4, "the payment was not completed in time; you have not been charged",
-            '"reason":"PAYMENT_TIMEOUT","domain":"payment.shop.unwind","metadata":'
-            '{"payment_id":"ID","saga_id":"ID","step":"charge"}'))
+        self.expect(
+            answers[0],
+            504,
+            error(
+                4,
+                "the payment was not completed in time; you have not been charged",
+                '"reason":"PAYMENT_TIMEOUT","domain":"payment.shop.unwind","metadata":'
+                '{"payment_id":"ID","saga_id":"ID","step":"charge"}',
+            ),
+        )
 
     def test_who_will_not_wait_longer_is_told_that_the_saga_goes_on(self):
         shop.scenario(delay_ms=600000)
-        answer = shop.rest("POST", "/api/v1/orders", front.order_of("desk"),
-                           {"Idempotency-Key": "e-7", "grpc-timeout": "2S"})
+        answer = shop.rest(
+            "POST", "/api/v1/orders", front.order_of("desk"), {"Idempotency-Key": "e-7", "grpc-timeout": "3S"}
+        )
         self.assertEqual(answer.status, 503)
-        self.assertRegex(front.without_ids(answer.text), re.escape(error(
-            14, "saga ID is running; repeat the call with the same key to wait on",
-            '"reason":"SAGA_RUNNING","domain":"saga.unwind","metadata":{"direction":"FORWARD","saga_id":"ID"}},'
-            '{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"0.PAUSEs"')).replace("PAUSE", r"\d{3}"))
+        self.assertRegex(
+            front.without_ids(answer.text),
+            re.escape(
+                error(
+                    14,
+                    "saga ID is running; repeat the call with the same key to wait on",
+                    '"reason":"SAGA_RUNNING","domain":"saga.unwind","metadata":{"direction":"FORWARD","saga_id":"ID"}},'
+                    '{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"0.PAUSEs"',
+                )
+            ).replace("PAUSE", r"\d{3}"),
+        )
         shop.scenario()
         self.assertEqual(shop.order("e-7", "desk").status, 504)
 
     def test_what_is_not_there(self):
-        for path, door, reason in (("orders/none", "gateway", "ORDER_NOT_FOUND"),
-                                   ("payments/none", "gateway", "PAYMENT_NOT_FOUND"),
-                                   ("products/none", "gateway", "PRODUCT_NOT_FOUND"),
-                                   ("sagas/none", "gateway_admin", "SAGA_NOT_FOUND")):
+        for path, door, reason in (
+            ("orders/none", "gateway", "ORDER_NOT_FOUND"),
+            ("payments/none", "gateway", "PAYMENT_NOT_FOUND"),
+            ("products/none", "gateway", "PRODUCT_NOT_FOUND"),
+            ("sagas/none", "gateway_admin", "SAGA_NOT_FOUND"),
+        ):
             with self.subTest(path):
                 answer = shop.rest("GET", f"/api/v1/{path}", door=door)
                 self.assertEqual(answer.status, 404)
@@ -175,16 +265,31 @@ class Errors(Case):
 
     def test_keys(self):
         order = front.order_of("desk")
-        violation = ('{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"request_id",'
-                     '"description":"must be set: a call that is repeated with the same key has one effect",'
-                     '"reason":""}]},')
-        self.expect(shop.rest("POST", "/api/v1/orders", order), 400, error(
-            3, "an idempotency key is required: set request_id, or metadata idempotency-key",
-            '"reason":"KEY_MISSING","domain":"saga.unwind","metadata":{}', violation))
+        violation = (
+            '{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"request_id",'
+            '"description":"must be set: a call that is repeated with the same key has one effect",'
+            '"reason":""}]},'
+        )
+        self.expect(
+            shop.rest("POST", "/api/v1/orders", order),
+            400,
+            error(
+                3,
+                "an idempotency key is required: set request_id, or metadata idempotency-key",
+                '"reason":"KEY_MISSING","domain":"saga.unwind","metadata":{}',
+                violation,
+            ),
+        )
         self.paid("e-8")
-        self.expect(shop.order("e-8", "desk", 3), 400, error(
-            3, "the idempotency key was used before with another request; use a new key for a new request",
-            '"reason":"KEY_REUSED","domain":"saga.unwind","metadata":{}'))
+        self.expect(
+            shop.order("e-8", "desk", 3),
+            400,
+            error(
+                3,
+                "the idempotency key was used before with another request; use a new key for a new request",
+                '"reason":"KEY_REUSED","domain":"saga.unwind","metadata":{}',
+            ),
+        )
 
     def test_every_bad_field_is_named(self):
         answer = shop.rest("POST", "/api/v1/orders", {"requestId": "e-9", "items": [{"quantity": 1001}]})

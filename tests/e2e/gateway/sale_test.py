@@ -1,4 +1,5 @@
 """1,000 buyers by REST on 100 pieces: exactly 100 are paid, and the books agree."""
+
 import unittest
 
 import crowd

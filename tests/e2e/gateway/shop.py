@@ -1,4 +1,5 @@
 """The shop as ./run up starts it, with the REST gateway before it, and how to call it by REST and by gRPC."""
+
 import collections
 import http.client
 import json
@@ -8,16 +9,16 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 
+import poll
+
 PROJECT = pathlib.Path(__file__).resolve().parents[3]
 BIN = pathlib.Path(os.environ.get("UNWIND_BIN_DIR", PROJECT / "build/dev/bin"))
 FILES = BIN.parent
-START_PATIENCE_S = 90
 CALL_PATIENCE_S = 60
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -39,13 +40,9 @@ def read_addresses(file):
 
 def await_file(file, process, log):
     """The addresses in `file` once it is there; fails with the log if the process ends before."""
-    for _ in range(START_PATIENCE_S * 20):
-        if file.exists():
-            return read_addresses(file)
-        if process.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise AssertionError(f"{process.args[0]} did not start: {log.read_text()}")
+    poll.eventually(lambda: file.exists() or process.poll() is not None)
+    assert file.exists(), f"{process.args[0]} did not start: {log.read_text()}"
+    return read_addresses(file)
 
 
 def call(address, method, path, body=None, headers=None):
@@ -59,14 +56,6 @@ def call(address, method, path, body=None, headers=None):
         return Answer(answer.status, answer.headers, answer.read().decode())
     finally:
         connection.close()
-
-
-def eventually(holds):
-    """Returns once `holds()`; fails if it never does."""
-    end = time.monotonic() + CALL_PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.02)
 
 
 def without_ids(text):
@@ -108,7 +97,9 @@ class Shop:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [BIN / "unwind_up", f"--addresses_file={addresses}", f"--envoy={envoy()}"],
-                stdout=log, stderr=subprocess.STDOUT)
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         try:
             self.addresses = await_file(addresses, self.process, self.log)
         except AssertionError:
@@ -132,9 +123,12 @@ class Shop:
         self.rpc("mock_pg", "/pg.v1.MockControl/SetScenario", {"scenario": faults})
 
     def restock(self, product, pieces, price=1000):
-        self.rpc("stock_svc", "/shop.stock.v1.StockService/Restock",
-                 {"product_id": product, "quantity": pieces, "price": {"minor_units": price, "currency_code": "KRW"}},
-                 [("idempotency-key", f"stock-{product}")])
+        self.rpc(
+            "stock_svc",
+            "/shop.stock.v1.StockService/Restock",
+            {"product_id": product, "quantity": pieces, "price": {"minor_units": price, "currency_code": "KRW"}},
+            [("idempotency-key", f"stock-{product}")],
+        )
 
     def order(self, key, product, quantity=1, member="mina"):
         """The answer of an order by REST."""
@@ -147,8 +141,11 @@ class Shop:
 
 
 def order_of(product, quantity=1, member="mina"):
-    return {"memberId": member, "items": [{"productId": product, "quantity": quantity}],
-            "paymentMethod": "PAYMENT_METHOD_CARD"}
+    return {
+        "memberId": member,
+        "items": [{"productId": product, "quantity": quantity}],
+        "paymentMethod": "PAYMENT_METHOD_CARD",
+    }
 
 
 def main():

@@ -1,9 +1,13 @@
 """The test routes; and the lines that docs/REST.md and ./run up give to paste, which do what is written there."""
+
 import json
+import os
 import re
+import signal
 import subprocess
 import unittest
 
+import poll
 import shop as front
 
 shop = None
@@ -21,9 +25,12 @@ def tearDownModule():
 def pasted(script):
     """What bash makes of `script`, where curl fails for an error of HTTP."""
     names = {"GATEWAY": "gateway", "ADMIN": "gateway_admin", "TEST": "gateway_test"}
-    return subprocess.run(["bash", "-euc", 'curl() { command curl -sS --max-time 60 "$@"; }\n' + script],
-                          capture_output=True, text=True,
-                          env={"PATH": "/usr/bin:/bin", **{name: shop.addresses[door] for name, door in names.items()}})
+    return subprocess.run(
+        ["bash", "-euc", 'curl() { command curl -sS --max-time 60 "$@"; }\n' + script],
+        capture_output=True,
+        text=True,
+        env={"PATH": "/usr/bin:/bin", **{name: shop.addresses[door] for name, door in names.items()}},
+    )
 
 
 class TestRoutes(unittest.TestCase):
@@ -35,7 +42,9 @@ class TestRoutes(unittest.TestCase):
         self.assertEqual(answer.status, 200, answer.text)
 
     def process(self, order, amount):
-        answer = shop.rest("POST", "/api/v1/payments/process", {"orderId": order, "amount": amount}, door="gateway_test")
+        answer = shop.rest(
+            "POST", "/api/v1/payments/process", {"orderId": order, "amount": amount}, door="gateway_test"
+        )
         return answer.status, json.loads(answer.text)
 
     def test_a_payment_is_taken_once(self):
@@ -56,6 +65,23 @@ class TestRoutes(unittest.TestCase):
     def test_a_reset_needs_no_body(self):
         answer = shop.rest("POST", "/api/test/reset", door="gateway_test")
         self.assertEqual((answer.status, set(json.loads(answer.text))), (200, {"ordersRemoved", "paymentsRemoved"}))
+
+
+class Ends(unittest.TestCase):
+    def test_who_runs_the_shop_is_told_that_its_gateway_ended(self):
+        own = front.Shop()
+        self.addCleanup(own.stop)
+        children = [
+            int(pid)
+            for pid in subprocess.run(
+                ["pgrep", "-P", str(own.process.pid), "envoy"], capture_output=True, text=True
+            ).stdout.split()
+        ]
+        self.assertEqual(len(children), 1)
+        os.kill(children[0], signal.SIGKILL)
+        poll.eventually(lambda: "the REST gateway ended; its log is " in own.log.read_text())
+        product = own.rpc("stock_svc", "/shop.stock.v1.StockService/GetProduct", {"product_id": "lamp"})
+        self.assertEqual(product["available"], "20")
 
 
 class Pasted(unittest.TestCase):

@@ -1,6 +1,6 @@
-// gateways: two other REST gateways before the shop, to show that they read the same descriptor set and give the same JSON as
-// Envoy: Vanguard, which takes the set itself, and grpc-gateway, whose handlers protoc makes of it. Prints NAME=host:port lines
-// and stays.
+// gateways: two other REST gateways before the shop, to show that they read the same descriptor set and give the same
+// JSON as Envoy: Vanguard, which takes the set itself, and grpc-gateway, whose handlers protoc makes of it. Prints
+// NAME=host:port lines and stays.
 package main
 
 import (

@@ -1,6 +1,6 @@
 // The REST gateway before a cluster: the real Envoy, by gateway/start.py.
-#ifndef UNWIND_TESTS_SUPPORT_GATEWAY_H_
-#define UNWIND_TESTS_SUPPORT_GATEWAY_H_
+#ifndef UNWIND_TESTS_SUPPORT_REST_GATEWAY_H_
+#define UNWIND_TESTS_SUPPORT_REST_GATEWAY_H_
 
 #include <memory>
 #include <string>
@@ -11,17 +11,17 @@
 
 namespace unwind {
 
-struct GatewayOptions {
+struct RestGatewayOptions {
   std::string envoy;    // the program
   std::string project;  // the folder that has gateway/
   std::string files;    // the folder that has unwind.protoset
 };
 
-class GatewayProcess {
+class RestGateway {
  public:
   // Returns when it serves; its configuration and its log are in the cluster's scratch folder. As Process::Start, call
   // from a thread that outlives it.
-  static absl::StatusOr<std::unique_ptr<GatewayProcess>> Start(const Cluster& cluster, const GatewayOptions& options);
+  static absl::StatusOr<std::unique_ptr<RestGateway>> Start(const Cluster& cluster, const RestGatewayOptions& options);
 
   // A line NAME=host:port for each of its doors: gateway, gateway_admin, gateway_test, gateway_stats.
   const std::string& addresses() const { return addresses_; }
@@ -29,7 +29,7 @@ class GatewayProcess {
   bool Running() { return process_->Running(); }
 
  private:
-  GatewayProcess(std::unique_ptr<Process> process, std::string addresses, std::string log)
+  RestGateway(std::unique_ptr<Process> process, std::string addresses, std::string log)
       : process_(std::move(process)), addresses_(std::move(addresses)), log_(std::move(log)) {}
 
   const std::unique_ptr<Process> process_;
@@ -42,4 +42,4 @@ std::string ValueOf(const std::string& name, const std::string& lines);
 
 }  // namespace unwind
 
-#endif  // UNWIND_TESTS_SUPPORT_GATEWAY_H_
+#endif  // UNWIND_TESTS_SUPPORT_REST_GATEWAY_H_

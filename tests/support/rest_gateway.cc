@@ -1,4 +1,4 @@
-#include "tests/support/gateway.h"
+#include "tests/support/rest_gateway.h"
 
 #include <filesystem>
 #include <utility>
@@ -16,8 +16,8 @@ constexpr absl::Duration kStartPatience = absl::Seconds(60);
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GatewayProcess>> GatewayProcess::Start(const Cluster& cluster,
-                                                                      const GatewayOptions& options) {
+absl::StatusOr<std::unique_ptr<RestGateway>> RestGateway::Start(const Cluster& cluster,
+                                                                const RestGatewayOptions& options) {
   const std::string folder = absl::StrCat(cluster.scratch(), "/gateway");
   std::error_code failed;
   std::filesystem::create_directory(folder, failed);
@@ -41,7 +41,7 @@ absl::StatusOr<std::unique_ptr<GatewayProcess>> GatewayProcess::Start(const Clus
   if (addresses.empty()) {
     return absl::UnavailableError(absl::StrCat("the REST gateway did not start: ", ContentsOf(log)));
   }
-  return std::unique_ptr<GatewayProcess>(new GatewayProcess(std::move(process), std::move(addresses), std::move(log)));
+  return std::unique_ptr<RestGateway>(new RestGateway(std::move(process), std::move(addresses), std::move(log)));
 }
 
 std::string ValueOf(const std::string& name, const std::string& lines) {
