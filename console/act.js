@@ -99,14 +99,8 @@ function fields({ unchecked }, wantsReply) {
 function refusal(error) {
   return [
     h('b', {}, error.reason || (error.status ? `HTTP ${error.status}` : 'No answer')),
-    ' ',
-    error.message,
+    ` ${error.words}`,
     error.status === 0 && ' Whether it was done is not known: look at the saga before you do it again.',
-    h(
-      'ul',
-      {},
-      error.violations.map((violation) => h('li', {}, `${violation.field}: ${violation.description}`)),
-    ),
   ];
 }
 
@@ -157,7 +151,7 @@ export function ask(verb, saga, step, done) {
       dialog.close();
       done(after, `${title}: done.`);
     } catch (error) {
-      refused.replaceChildren(...refusal(error).flat().filter(Boolean));
+      refused.replaceChildren(...refusal(error).filter(Boolean));
     }
     go.disabled = false;
   });

@@ -11,7 +11,11 @@ export class ApiError extends Error {
     this.code = code;
     const info = details.find((detail) => detail.reason !== undefined);
     this.reason = info?.reason ?? '';
-    this.violations = details.flatMap((detail) => detail.fieldViolations ?? []);
+    const fields = details
+      .flatMap((detail) => detail.fieldViolations ?? [])
+      .map((it) => `${it.field}: ${it.description}`);
+    // Most often the message has the fields already.
+    this.words = [message, ...fields.filter((field) => !message.includes(field))].join('; ');
   }
   get gone() {
     return this.status === 404 && this.reason === 'SAGA_NOT_FOUND';

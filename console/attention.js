@@ -7,7 +7,7 @@ import { Live } from './live.js';
 import { note } from './seen.js';
 import { listStuck, stuckWords } from './stuck.js';
 import { time } from './times.js';
-import { badge, failure, lookOfStep, phaseWord } from './words.js';
+import { badge, calledFor, failure, lookOfStep } from './words.js';
 
 const EVERY_MS = 3000;
 const PARKED_MAX = 500;  // shown at once: the newest
@@ -78,7 +78,7 @@ export function showAttention(main, _, { tell, say }) {
           ' ',
           badge(lookOfStep(step)),
           ' ',
-          h('span', { class: 'quiet' }, `${phaseWord(step.phase)}, attempt ${step.attempt}`),
+          h('span', { class: 'quiet' }, calledFor(step)),
         );
         line.children[1].replaceChildren(failure(step.lastFailure) ?? '');
       },

@@ -40,8 +40,7 @@ function whatFailed(error) {
   if (error.forbidden) return [h('b', {}, 'Not allowed. '), `${error.message} `];
   if (error.status === 0) return [h('b', {}, `${error.message} `)];
   if (error.status === undefined) return [h('b', {}, 'The page failed. '), `${error.message} `];
-  const fields = error.violations.map((violation) => `${violation.field}: ${violation.description}`).join('; ');
-  return [h('b', {}, `${error.reason || `HTTP ${error.status}`} `), `${error.message} `, fields && `${fields} `];
+  return [h('b', {}, `${error.reason || `HTTP ${error.status}`} `), `${error.words}. `];
 }
 
 function tell(state) {

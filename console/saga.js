@@ -10,7 +10,7 @@ import { learn, pairsOf } from './order.js';
 import { note } from './seen.js';
 import { fillTimeline, moreNote, timeline } from './timeline.js';
 import { millis, span, time } from './times.js';
-import { badge, failure, isEnded, lookOfSaga, lookOfStep, phaseWord, takesVerb } from './words.js';
+import { badge, calledFor, failure, isEnded, lookOfSaga, lookOfStep, takesVerb } from './words.js';
 
 const EVERY_MS = 1000;
 
@@ -40,7 +40,7 @@ function facts(saga) {
 // What a step's last call came to, in one line.
 function lineOf(step) {
   if (!step.phase || step.phase === 'PHASE_UNSPECIFIED') return 'not sent';
-  return `${phaseWord(step.phase)}, attempt ${step.attempt}`;
+  return calledFor(step);
 }
 
 function fillStep(element, step) {
@@ -140,7 +140,7 @@ export function showSaga(main, id, { tell, say }) {
     const past = await entries.refresh(signal);
     fillTimeline(history, past.entries);
     moreNote(more, past.more && 'There are newer entries than these; sagactl history has all.');
-    const known = isEnded(saga) ? [] : (await learn(saga.definition, saga.definitionVersion, signal)).pairs;
+    const known = (await learn(saga.definition, saga.definitionVersion, signal)).pairs;
     pairs = [...pairsOf(past.entries), ...known].filter(
       (pair, i, all) => all.findIndex((other) => other.join('>') === pair.join('>')) === i,
     );

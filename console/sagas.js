@@ -144,7 +144,7 @@ const noneText = (filters) =>
 export function showSagas(main, query, { tell }) {
   const filters = filtersOf(query);
   const table = sagaTable('Sagas, newest first');
-  const summary = h('p', { class: 'quiet' }, 'Looking…');
+  const summary = h('p', { class: 'quiet' });
   const unreadable = h('div');
   const foot = h('div');
   table.hidden = true;

@@ -1,7 +1,7 @@
 // A saga's history as a list: what, when, of which step, how it ended, who asked and why.
 import { h, keep, renew } from './dom.js';
 import { millis, span, time } from './times.js';
-import { failure, lookOfOutcome, lookOfState, phaseWord, shape } from './words.js';
+import { calledFor, failure, lookOfOutcome, lookOfState, shape } from './words.js';
 
 const EVENTS = {
   started: { word: 'accepted', shape: 'ring', tone: 'go' },
@@ -16,11 +16,10 @@ const EVENTS = {
 function headOf(entry) {
   if (entry.event === 'replied') {
     const look = lookOfOutcome(entry.outcome);
-    const attempt = entry.attempt > 1 ? `, attempt ${entry.attempt}` : '';
     return [
       shape(look),
       h('b', {}, entry.step),
-      ` ${phaseWord(entry.phase)}${attempt}: `,
+      ` ${calledFor(entry)}: `,
       h('span', { class: look.tone }, look.word),
       h('span', { class: 'quiet' }, ` after ${span(entry.elapsedMs)}`),
     ];
@@ -29,7 +28,7 @@ function headOf(entry) {
   return [shape(look), entry.step && h('b', {}, entry.step), entry.step ? ' ' : '', look.word];
 }
 
-const sent = (send) => `${send.step} ${phaseWord(send.phase)}${send.attempt > 1 ? `, attempt ${send.attempt}` : ''}`;
+const sent = (send) => `${send.step} ${calledFor(send)}`;
 
 function fill(element, { entry, before }) {
   const state = lookOfState(entry.state);

@@ -70,6 +70,8 @@ export function lookOfStep(step) {
   return STEP[step.state] ?? unknown(step.state);
 }
 export const phaseWord = (phase) => PHASE[phase] ?? '';
+// "compensation, attempt 2", of a step or of a call of one.
+export const calledFor = (it) => phaseWord(it.phase) + (it.attempt > 1 ? `, attempt ${it.attempt}` : '');
 export const isEnded = (saga) => saga.state === 'STATE_COMPLETED' || saga.state === 'STATE_ABORTED';
 
 export const shapeParts = (shape) => SHAPES[shape].map(([tag, attributes]) => s(tag, attributes));
