@@ -113,6 +113,12 @@ absl::StatusOr<json> Prometheus::QueryRange(const std::string& promql, absl::Dur
   return data["result"];
 }
 
+absl::StatusOr<std::vector<std::string>> Prometheus::LabelValues(const std::string& label,
+                                                                 const std::string& selector) const {
+  ASSIGN_OR_RETURN(const json data, Get(absl::StrCat("/api/v1/label/", label, "/values?match[]=", Encoded(selector))));
+  return data.get<std::vector<std::string>>();
+}
+
 absl::StatusOr<std::vector<std::string>> Prometheus::Firing() const {
   ASSIGN_OR_RETURN(const json data, Get("/api/v1/alerts"));
   std::vector<std::string> names;

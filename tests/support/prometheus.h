@@ -38,12 +38,12 @@ class Prometheus {
   // Returns once it answers.
   static absl::StatusOr<std::unique_ptr<Prometheus>> Start(const PrometheusOptions& options);
 
-  // `data` of its HTTP API's answer to a GET of `path`.
-  absl::StatusOr<nlohmann::json> Get(const std::string& path) const;
   // The series that `promql` gives now: an array of {"metric": LABELS, "value": [TIME, TEXT]}.
   absl::StatusOr<nlohmann::json> Query(const std::string& promql) const;
   // And over the last `back`, a value each second: {"metric": LABELS, "values": [[TIME, TEXT], ...]}.
   absl::StatusOr<nlohmann::json> QueryRange(const std::string& promql, absl::Duration back) const;
+  // What `label` is in the series that `selector` gives.
+  absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& label, const std::string& selector) const;
   // The names of the alerts that fire.
   absl::StatusOr<std::vector<std::string>> Firing() const;
 
@@ -52,6 +52,8 @@ class Prometheus {
  private:
   Prometheus(std::unique_ptr<Process> process, std::string address)
       : process_(std::move(process)), address_(std::move(address)) {}
+  // `data` of its HTTP API's answer to a GET of `path`.
+  absl::StatusOr<nlohmann::json> Get(const std::string& path) const;
 
   const std::unique_ptr<Process> process_;
   const std::string address_;
