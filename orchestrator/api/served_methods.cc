@@ -28,6 +28,12 @@ std::optional<std::string> Header(const grpc::CallbackServerContext& context, co
   return std::string(it->second.data(), it->second.size());
 }
 
+OpenSpan ServedSpan(const grpc::GenericCallbackServerContext& context) {
+  if (ProcessTracer() == nullptr) return {};
+  const TraceContext caller = ReadTraceContext(context.client_metadata());
+  return {SpanKind::kServer, context.method().substr(1), ChildOf(caller, RandomSpanId())};
+}
+
 }  // namespace
 
 // One call. The driver holds only its Line, so that a caller who left can be forgotten while the saga goes on.
@@ -39,8 +45,8 @@ class ServedMethods::Call final : public grpc::ServerGenericBidiReactor {
         definition_(std::move(definition)),
         context_(context),
         counter_(context->method()),
-        trace_(ReadTraceContext(context->client_metadata())),
-        span_(SpanKind::kServer, context->method().substr(1), ChildOf(trace_, RandomSpanId())),
+        span_(ServedSpan(*context)),
+        trace_(span_.Inside(ReadTraceContext(context->client_metadata()))),
         line_(std::make_shared<Line>(this)) {
     StartRead(&buffer_);
   }
@@ -83,8 +89,8 @@ class ServedMethods::Call final : public grpc::ServerGenericBidiReactor {
   const std::shared_ptr<const Definition> definition_;
   grpc::GenericCallbackServerContext* const context_;
   CallCounter counter_;
-  const TraceContext trace_;
-  OpenSpan span_;
+  OpenSpan span_;             // ended by who closes the line
+  const TraceContext trace_;  // within the span
   const std::shared_ptr<Line> line_;
   grpc::ByteBuffer buffer_;  // the request, then the response
 };
@@ -118,7 +124,7 @@ absl::StatusOr<NewSaga> ServedMethods::Call::Read() {
   saga.definition = definition_;
   saga.input = DeterministicBytes(*input);
   saga.input_hash = HexSha256(saga.input);
-  saga.trace = span_.Inside(trace_);
+  saga.trace = trace_;
   return saga;
 }
 

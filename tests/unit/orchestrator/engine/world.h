@@ -315,7 +315,6 @@ class CountingObserver final : public DriverObserver {
   std::atomic<int> shed = 0;
   std::atomic<int> started = 0;
   std::atomic<int> finished = 0;
-  std::atomic<int> recovered = 0;
   std::atomic<int> stale = 0;
   std::atomic<int> parked = 0;
 };
