@@ -14,7 +14,7 @@ import shop as front
 HEALTH = "/grpc.health.v1.Health/Check"
 SERVING = b"\x08\x01"
 METADATA_MAX_BYTES = 65536  # as the services take it in, to refuse what is above 16 KiB
-SERVICES = ("orchestrator", "orchestrator_admin", "order_svc", "stock_svc", "payment_svc")
+SERVICES = ("orchestrator", "orchestrator_admin", "order_svc", "stock_svc", "payment_svc", "mock_pg")
 
 
 class Echo(grpc.GenericRpcHandler):
