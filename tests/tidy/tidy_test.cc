@@ -218,26 +218,28 @@ TEST_P(Words, AreJudged) {
 
 INSTANTIATE_TEST_SUITE_P(
     Tidy, Words,
-    testing::Values(Example{"tests/unit/a.cc", "std::this_thread::sleep_for(1s);",
-                            "a.cc:1: `sleep_for(`: a test waits with"},
-                    Example{"tests/support/poll.h", "absl::SleepFor(pause);", ""},
-                    Example{"tests/e2e/a.py", "time.sleep(1)", "never sleeps"},
-                    Example{"tests/unit/a.cc", "builder.AddListeningPort(\"127.0.0.1:50051\", c);", "port 0 only"},
-                    Example{"tests/unit/a.cc", "builder.AddListeningPort(\"127.0.0.1:0\", c);", ""},
-                    Example{"tests/e2e/a.cc", "{\"--listen=127.0.0.1:7000\"}", "port 0 only"},
-                    Example{"tests/e2e/a.cc", "{\"--metrics_listen=127.0.0.1:7000\"}", "port 0 only"},
-                    Example{"tests/e2e/a.cc", "{\"--listen=127.0.0.1:0\"}", ""},
-                    Example{"tests/unit/a.cc", "Routes(\"a.B=127.0.0.1:9000\");", ""},
-                    Example{"common/a.h", "absl::Mutex mutex_;", "std::mutex"},
-                    Example{"common/a.h", "void F(std::string_view text);", "absl::string_view"},
-                    Example{"common/a.h", "// not std::string_view", ""},
-                    Example{"common/a.cc", "std::thread(f).detach();", "no detached threads"},
-                    Example{"orchestrator/core/a.cc", "const auto now = absl::Now();", "core is pure"},
-                    Example{"orchestrator/engine/shard.cc", "const auto now = absl::Now();", "through the clock"},
-                    Example{"common/rpc/server.cc", "while (absl::Now() < until) {", "SteadyNow"},
-                    Example{"common/base/log.cc", "Write(absl::Now(), severity);", ""},
-                    Example{"stock_svc/a.cc", "} catch (const soci::soci_error& e) {", "at the edge"},
-                    Example{"common/a.cc", "// TODO: later", "no unfinished work"}));
+    testing::Values(
+        Example{"tests/unit/a.cc", "std::this_thread::sleep_for(1s);", "a.cc:1: `sleep_for(`: a test waits with"},
+        Example{"tests/support/poll.h", "absl::SleepFor(pause);", ""},
+        Example{"tests/e2e/a.py", "time.sleep(1)", "never sleeps"},
+        Example{"tests/unit/a.cc", "builder.AddListeningPort(\"127.0.0.1:50051\", c);", "port 0 only"},
+        Example{"tests/unit/a.cc", "builder.AddListeningPort(\"127.0.0.1:0\", c);", ""},
+        Example{"tests/e2e/a.cc", "{\"--listen=127.0.0.1:7000\"}", "port 0 only"},
+        Example{"tests/e2e/a.cc", "{\"--metrics_listen=127.0.0.1:7000\"}", "port 0 only"},
+        Example{"tests/e2e/a.cc", "{\"--listen=127.0.0.1:0\"}", ""},
+        Example{"tests/unit/a.cc", "Routes(\"a.B=127.0.0.1:9000\");", ""},
+        Example{"common/a.h", "absl::Mutex mutex_;", "std::mutex"},
+        Example{"common/a.h", "void F(std::string_view text);", "absl::string_view"},
+        Example{"common/a.h", "// not std::string_view", ""},
+        Example{"payment_svc/a.cc", "grpc::InsecureChannelCredentials()", "decided in common/rpc/credentials"},
+        Example{"common/rpc/a.cc", "grpc::experimental::TlsCredentials(options)", "decided in common"},
+        Example{"common/a.cc", "std::thread(f).detach();", "no detached threads"},
+        Example{"orchestrator/core/a.cc", "const auto now = absl::Now();", "core is pure"},
+        Example{"orchestrator/engine/shard.cc", "const auto now = absl::Now();", "through the clock"},
+        Example{"common/rpc/server.cc", "while (absl::Now() < until) {", "SteadyNow"},
+        Example{"common/base/log.cc", "Write(absl::Now(), severity);", ""},
+        Example{"stock_svc/a.cc", "} catch (const soci::soci_error& e) {", "at the edge"},
+        Example{"common/a.cc", "// TODO: later", "no unfinished work"}));
 
 }  // namespace
 }  // namespace unwind
