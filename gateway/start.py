@@ -68,15 +68,21 @@ def replaced(text, options, names):
     return text
 
 
+def with_test_routes(main, more):
+    """`main` with the listeners and the clusters of `more` behind its own: one text, so that anchors reach into both."""
+    listeners, clusters = more.split("\n  listeners:\n", 1)[1].split("\n  clusters:\n", 1)
+    main = main.replace("\n  clusters:\n", f"\n{listeners}\n  clusters:\n", 1)
+    return main.replace("\noverload_manager:\n", f"\n{clusters}\noverload_manager:\n", 1)
+
+
 def written(options):
     """Writes what Envoy is started with into the run folder; its arguments."""
     folder = pathlib.Path(options.run_folder).resolve()
     main = replaced((FOLDER / "envoy.yaml").read_text(), options, DOORS + SERVICES)
+    if options.test_listen is not None:
+        main = with_test_routes(main, replaced((FOLDER / "test_routes.yaml").read_text(), options, TEST))
     (folder / "envoy.yaml").write_text(main)
     call = [options.envoy, "--disable-hot-restart", "--mode", options.mode, "--config-path", str(folder / "envoy.yaml")]
-    if options.test_listen is not None:
-        # Envoy merges it into the file: lists grow.
-        call += ["--config-yaml", replaced((FOLDER / "test_routes.yaml").read_text(), options, TEST)]
     return call + ["--log-level", "warn", "--admin-address-path", str(folder / "stats_address")]
 
 

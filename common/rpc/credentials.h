@@ -1,4 +1,4 @@
-// How this process speaks with its peers: mutual TLS on every port and channel, or plaintext. The one file that names
+// How this process speaks with its peers: mutual TLS on every port and channel, or plaintext. The one file that makes
 // gRPC's credentials.
 #ifndef UNWIND_COMMON_RPC_CREDENTIALS_H_
 #define UNWIND_COMMON_RPC_CREDENTIALS_H_

@@ -13,7 +13,8 @@ namespace unwind {
 constexpr std::uint32_t kTransportMaxBytes = 1 << 20;
 
 // Of a call's metadata: one with more is refused alone, while gRPC 1.51 ends the whole connection, and so every call
-// that shares it, at kTransportMetadataMaxBytes. A proxy lets less through (Envoy: 60 KiB).
+// that shares it, at kTransportMetadataMaxBytes in one frame. What comes in more frames than one it does not limit
+// (docs/SECURITY.md). A proxy lets less through (Envoy: 60 KiB).
 constexpr std::size_t kMetadataMaxBytes = 16 << 10;
 constexpr std::size_t kTransportMetadataMaxBytes = 64 << 10;
 

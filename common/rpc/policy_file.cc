@@ -262,7 +262,8 @@ std::vector<std::string> Compiler::PathsOf(const Text& method) {
   const ServiceDescriptor* const service = Find(parts.first);
   if (service == nullptr) {
     findings_.Add(method.line, absl::StrCat("'", shown, "' names no service that this program knows"),
-                  "write package.Service/Method or package.Service/*, or give the program its descriptors");
+                  "write package.Service/Method or package.Service/*, of what unwind.protoset (beside the program's "
+                  "folder) or --descriptors has");
     return {};
   }
   std::vector<std::string> paths, names;
@@ -324,7 +325,7 @@ void Compiler::CheckServed(int line) {
     const ServiceDescriptor* const service = Find(name);
     if (service == nullptr) {
       findings_.Add(line, absl::StrCat(name, " is served here and described nowhere"),
-                    "give the program its descriptors");
+                    "put unwind.protoset beside the program's folder, or give --descriptors");
       continue;
     }
     for (int i = 0; i < service->method_count(); ++i) {

@@ -25,7 +25,7 @@ inline constexpr std::size_t kIdentityBytesMax = 253;  // as long as a DNS name 
 // DNS name with a wildcard may not). Where the one that the order above picks is anything else, the identity is empty;
 // the order is not gone on with, so that a certificate cannot mean two peers to two readers.
 //
-// Empty too on plaintext. Whoever decides by it must take empty as nobody.
+// Empty too on plaintext. A policy must take empty as nobody.
 std::string PeerIdentity(const grpc::AuthContext& peer);
 
 }  // namespace unwind

@@ -46,7 +46,7 @@ The shop is open. Paste what you like into another terminal. By REST (docs/REST.
   # As an operator: the sagas; in a browser: http://{gateway_admin}/console/
   curl 'http://{gateway_admin}/api/v1/sagas?pageSize=1'
   # As a tester: an empty shop, with all its pieces back
-  curl -X POST http://{gateway_test}/api/test/reset
+  curl -X POST http://{gateway_test}/api/test/reset -H 'X-Requested-With: curl'
 
 By gRPC:
 )lines";

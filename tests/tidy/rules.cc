@@ -155,6 +155,9 @@ constexpr Word kWords[] = {
      "a request's fields are printed nowhere: a log, an error or a history names what it needs, by itself"},
     {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg|sagactl|common)/.*", "", "\\b(TODO|FIXME|XXX)\\b",
      "no unfinished work in comments"},
+    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg|common)/.*", "common/rpc/credentials\\.cc",
+     "\\b(Insecure|Ssl|Tls|Local|Alts|Xds|GoogleDefault)(Server|Channel)?Credentials\\b",
+     "plaintext or TLS is decided in common/rpc/credentials.cc alone"},
     {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg)/.*", "", "catch \\((const )?(soci::)?soci_error",
      "soci_error is caught at the edge, in common/db"},
 };

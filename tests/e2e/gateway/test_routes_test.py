@@ -22,6 +22,10 @@ def tearDownModule():
     shop.stop()
 
 
+def test_door(path, body=None):
+    return shop.rest("POST", path, body, {"X-Requested-With": "test_routes_test"}, "gateway_test")
+
+
 def pasted(script):
     """What bash makes of `script`, where curl fails for an error of HTTP."""
     names = {"GATEWAY": "gateway", "ADMIN": "gateway_admin", "TEST": "gateway_test"}
@@ -38,13 +42,11 @@ class TestRoutes(unittest.TestCase):
         self.scenario({})
 
     def scenario(self, faults):
-        answer = shop.rest("POST", "/api/test/scenario", {"scenario": faults}, door="gateway_test")
+        answer = test_door("/api/test/scenario", {"scenario": faults})
         self.assertEqual(answer.status, 200, answer.text)
 
     def process(self, order, amount):
-        answer = shop.rest(
-            "POST", "/api/v1/payments/process", {"orderId": order, "amount": amount}, door="gateway_test"
-        )
+        answer = test_door("/api/v1/payments/process", {"orderId": order, "amount": amount})
         return answer.status, json.loads(answer.text)
 
     def test_a_payment_is_taken_once(self):
@@ -63,7 +65,7 @@ class TestRoutes(unittest.TestCase):
         self.assertEqual(self.process("t-3", 100000)[1]["failedReason"], "AMOUNT_REFUSED")
 
     def test_a_reset_needs_no_body(self):
-        answer = shop.rest("POST", "/api/test/reset", door="gateway_test")
+        answer = test_door("/api/test/reset")
         self.assertEqual((answer.status, set(json.loads(answer.text))), (200, {"ordersRemoved", "paymentsRemoved"}))
 
 
