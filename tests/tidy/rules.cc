@@ -146,8 +146,12 @@ constexpr Word kWords[] = {
      "orchestrator/(participants/grpc_participants|host/maintenance)\\.cc",
      "absl::Now|system_clock::now",
      "the wall clock jumps: SteadyNow for how long something takes, the Clock for dates"},
-    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg|sagactl|common)/.*", "", "\\b(TODO|FIXME|XXX)\\b",
+    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg|sagactl|console|common)/.*", "", "\\b(TODO|FIXME|XXX)\\b",
      "no unfinished work in comments"},
+    {"console/.*", "", "\\b(innerHTML|outerHTML|insertAdjacentHTML|setHTMLUnsafe|document\\.write|eval)\\b",
+     "what the console shows becomes text nodes, never markup or code"},
+    {"console/.*", "", "\\b(localStorage|sessionStorage|indexedDB|document\\.cookie)\\b",
+     "the console keeps nothing in the browser"},
     {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg)/.*", "", "catch \\((const )?(soci::)?soci_error",
      "soci_error is caught at the edge, in common/db"},
 };
