@@ -3,7 +3,7 @@
 const BASE = '/api/v1';
 const PATIENCE_MS = 50_000;  // above the gateway's 45 s
 
-export class ApiError extends Error {
+class ApiError extends Error {
   // status: that of HTTP, 0 if there was no answer. details: google.rpc ones, as JSON.
   constructor(status, message, { code = 0, details = [] } = {}) {
     super(message);

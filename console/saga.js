@@ -10,7 +10,7 @@ import { learn, pairsOf } from './order.js';
 import { note } from './seen.js';
 import { fillTimeline, moreNote, timeline } from './timeline.js';
 import { millis, span, time } from './times.js';
-import { badge, calledFor, failure, isEnded, lookOfSaga, lookOfStep, takesVerb } from './words.js';
+import { badge, calledFor, failure, isEnded, lookOfState, lookOfStep, takesVerb } from './words.js';
 
 const EVERY_MS = 1000;
 
@@ -99,7 +99,7 @@ export function showSaga(main, id, { tell, say }) {
   function show(saga) {
     current = saga;
     note(saga);
-    renew(state, saga.state, () => badge(lookOfSaga(saga)));
+    renew(state, saga.state, () => badge(lookOfState(saga.state)));
     renew(
       actions,
       isEnded(saga),

@@ -6,7 +6,7 @@ import { Live } from './live.js';
 import { note, seenDefinitions } from './seen.js';
 import { listStuck, stuckWords } from './stuck.js';
 import { fromField, millis, span, time, toField } from './times.js';
-import { SAGA_STATES, badge, failure, isEnded, lookOfSaga, lookOfState, lookOfStep, shape } from './words.js';
+import { SAGA_STATES, badge, failure, isEnded, lookOfState, lookOfStep, shape } from './words.js';
 
 const PAGE = 50;
 const EVERY_MS = 2000;
@@ -100,7 +100,7 @@ function row(saga) {
 
 function fill(element, saga) {
   const [state, , definition, steps, started, took, why] = element.children;
-  state.replaceChildren(badge(lookOfSaga(saga)));
+  state.replaceChildren(badge(lookOfState(saga.state)));
   definition.replaceChildren(saga.definition, ' ', h('span', { class: 'quiet' }, `v${saga.definitionVersion}`));
   steps.replaceChildren(stepShapes(saga));
   started.replaceChildren(time(saga.createTime));

@@ -6,7 +6,7 @@ const PAGE = 500;
 const LOOKED_MAX = 3000;  // sagas of each state: what is looked at each time is bounded
 const UNFINISHED = ['STATE_RUNNING', 'STATE_COMPENSATING', 'STATE_PARKED'];
 
-export const isStuck = (saga) => saga.steps.some((step) => step.stuck);
+const isStuck = (saga) => saga.steps.some((step) => step.stuck);
 
 // {sagas, looked, all}: newest first; all is false if there were more than LOOKED_MAX.
 export async function listStuck(filters, signal, states = UNFINISHED) {

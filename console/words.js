@@ -61,7 +61,6 @@ const unknown = (name) =>
     'calm',
   );
 
-export const lookOfSaga = (saga) => SAGA[saga.state] ?? unknown(saga.state);
 export const lookOfState = (state) => SAGA[state] ?? unknown(state);
 export const lookOfOutcome = (outcome) => OUTCOME[outcome] ?? unknown(outcome);
 export function lookOfStep(step) {

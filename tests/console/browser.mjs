@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 const tools = createRequire(join(resolve(process.env.UNWIND_TOOLS), 'node_modules', 'x.js'));
 const { chromium } = tools('playwright-core');
 const AXE = readFileSync(tools.resolve('axe-core/axe.min.js'), 'utf8');

@@ -18,8 +18,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr const char* kFolders[] = {"common",      "orchestrator", "order_svc", "stock_svc",
-                                    "payment_svc", "mock_pg",      "sagactl",   "tests"};
+constexpr const char* kFolders[] = {"common",  "orchestrator", "order_svc", "stock_svc", "payment_svc",
+                                    "mock_pg", "sagactl",      "console",   "tests"};
 
 std::string Read(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -64,7 +64,7 @@ TEST(Tidy, EveryIncludeIsAllowedInItsLayer) {
 
 TEST(Tidy, NoBannedWords) {
   std::vector<std::string> findings;
-  ForEachSource({".h", ".cc", ".py", ".sh"}, [&](const std::string& path, const std::string& text) {
+  ForEachSource({".h", ".cc", ".py", ".sh", ".js", ".mjs"}, [&](const std::string& path, const std::string& text) {
     for (std::string& finding : CheckWords(path, text)) findings.push_back(std::move(finding));
   });
   EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
@@ -95,14 +95,14 @@ TEST(Tidy, NoRetiredWords) {
     if (absl::StartsWith(path, "tests/tidy/")) return;
     for (std::string& finding : CheckRetiredWords(path, text)) findings.push_back(std::move(finding));
   };
-  ForEachSource({".h", ".cc", ".py", ".sh", ".yaml", ".md", ".sql"}, check);
+  ForEachSource({".h", ".cc", ".py", ".sh", ".js", ".mjs", ".css", ".html", ".yaml", ".md", ".sql"}, check);
   for (const char* document : kDocuments) check(document, Read(document));
   EXPECT_THAT(findings, IsEmpty()) << absl::StrJoin(findings, "\n");
 }
 
 TEST(Tidy, NoProductFileIsLong) {
   std::vector<std::string> findings;
-  ForEachSource({".h", ".cc"}, [&](const std::string& path, const std::string& text) {
+  ForEachSource({".h", ".cc", ".js", ".css"}, [&](const std::string& path, const std::string& text) {
     const auto lines = std::count(text.begin(), text.end(), '\n');
     // The one file that everything passes through, and to which everything would be added.
     const int lines_max = path == "orchestrator/engine/shard.cc" ? 299 : kLinesMax;
@@ -242,6 +242,8 @@ INSTANTIATE_TEST_SUITE_P(
         Example{"common/rpc/server.cc", "while (absl::Now() < until) {", "SteadyNow"},
         Example{"common/base/log.cc", "Write(absl::Now(), severity);", ""},
         Example{"stock_svc/a.cc", "} catch (const soci::soci_error& e) {", "at the edge"},
+        Example{"console/a.js", "element.innerHTML = saga.key;", "never markup"},
+        Example{"console/a.js", "sessionStorage.actor = actor;", "keeps nothing"},
         Example{"common/a.cc", "// TODO: later", "no unfinished work"}));
 
 }  // namespace
