@@ -40,7 +40,12 @@ constexpr unsigned kWatchSeconds = 1;  // how soon gRPC takes a certificate that
 class TlsMetrics {
  public:
   TlsMetrics()
-      : expiry_(prometheus::BuildGauge()
+      : start_(prometheus::BuildGauge()
+                   .Name("tls_certificate_start_timestamp_seconds")
+                   .Help("From when this process's certificate holds.")
+                   .Register(*ProcessRegistry())
+                   .Add({})),
+        expiry_(prometheus::BuildGauge()
                     .Name("tls_certificate_expiry_timestamp_seconds")
                     .Help("When this process's certificate expires.")
                     .Register(*ProcessRegistry())
@@ -63,6 +68,7 @@ class TlsMetrics {
 
   TlsReload::Events Events() {
     const auto taken = [this](const TlsMaterial& material) {
+      start_.Set(static_cast<double>(absl::ToUnixSeconds(material.begins())));
       expiry_.Set(static_cast<double>(absl::ToUnixSeconds(material.expires())));
       taken_.Increment();
     };
@@ -74,6 +80,7 @@ class TlsMetrics {
   }
 
  private:
+  prometheus::Gauge& start_;
   prometheus::Gauge& expiry_;
   prometheus::Family<prometheus::Counter>& reloads_;
   prometheus::Family<prometheus::Counter>& refusals_;

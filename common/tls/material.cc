@@ -158,6 +158,7 @@ class MaterialCheck {
       return Complain("tls_key", paths_.key, absl::StrCat("cannot be used (", LastOpenSslError(), ")"));
     }
     made_->identity_pem_ = absl::StrCat(bytes_.key, "\n", bytes_.cert);
+    made_->begins_ = TimeOf(X509_get0_notBefore(own));
     made_->expires_ = TimeOf(X509_get0_notAfter(own));
   }
 

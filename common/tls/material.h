@@ -37,8 +37,9 @@ class TlsMaterial {
 
   // The key and its certificates, first the process's own, as PEM.
   const std::string& identity_pem() const { return identity_pem_; }
-  // Until when the process's own certificate holds, and the first of the lists of --tls_crl; InfiniteFuture: there is
-  // none.
+  // From and until when the process's own certificate holds, and until when the first of the lists of --tls_crl;
+  // InfiniteFuture: there is none.
+  absl::Time begins() const { return begins_; }
   absl::Time expires() const { return expires_; }
   absl::Time lists_expire() const { return lists_expire_; }
   // What is likely not meant and no reason to refuse it.
@@ -59,6 +60,7 @@ class TlsMaterial {
                                      const std::string* host, std::vector<std::string>* between) const;
 
   std::string identity_pem_;
+  absl::Time begins_ = absl::InfiniteFuture();
   absl::Time expires_ = absl::InfiniteFuture();
   absl::Time lists_expire_ = absl::InfiniteFuture();
   std::vector<std::string> warnings_;

@@ -19,12 +19,16 @@ absl::Status Expect(const grpc::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<MeteredShop>> MeteredShop::Start(const std::string& bin_dir) {
+absl::StatusOr<std::unique_ptr<MeteredShop>> MeteredShop::Start(const std::string& bin_dir,
+                                                                const std::vector<std::string>& flags) {
   ClusterOptions options;
   options.bin_dir = bin_dir;
   options.metrics = true;
   options.secure = true;
   for (const Node node : kNodes) options.extra_flags[node] = {"--otlp_endpoint=http://127.0.0.1:1"};  // nobody's
+  for (const Node node : {Node::kOrchestrator, Node::kSecondOrchestrator}) {
+    for (const std::string& flag : flags) options.extra_flags[node].push_back(flag);
+  }
   options.definitions = "orchestrator/sagas,tests/e2e/metrics/park.yaml";
   ASSIGN_OR_RETURN(std::unique_ptr<Cluster> cluster, Cluster::Start(options));
   std::unique_ptr<MeteredShop> made(new MeteredShop(std::move(cluster)));
@@ -35,7 +39,14 @@ absl::StatusOr<std::unique_ptr<MeteredShop>> MeteredShop::Start(const std::strin
 ScrapeJobs MeteredShop::Jobs() const {
   ScrapeJobs jobs;
   for (const Node node : kNodes) jobs[NodeName(node)] = {cluster_->MetricsAddress(node)};
+  if (has_second_) jobs[NodeName(Node::kOrchestrator)].push_back(cluster_->MetricsAddress(Node::kSecondOrchestrator));
   return jobs;
+}
+
+absl::Status MeteredShop::LaunchSecond() {
+  RETURN_IF_ERROR(cluster_->Launch(Node::kSecondOrchestrator));
+  has_second_ = true;
+  return absl::OkStatus();
 }
 
 absl::Status MeteredShop::ExpectReason(const grpc::Status& status, const std::string& reason) const {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -15,8 +16,9 @@ namespace unwind {
 class MeteredShop {
  public:
   // With the project's definitions and tests/e2e/metrics/park.yaml, with TLS, and with spans that nobody takes. From
-  // the project's root.
-  static absl::StatusOr<std::unique_ptr<MeteredShop>> Start(const std::string& bin_dir);
+  // the project's root. `flags`: more of them, of the orchestrators.
+  static absl::StatusOr<std::unique_ptr<MeteredShop>> Start(const std::string& bin_dir,
+                                                            const std::vector<std::string>& flags = {});
 
   // Orders that are paid, cancelled, refused, sold out, declined and charged without an answer; one during which
   // stock_svc is killed; and a saga that parks.
@@ -26,6 +28,9 @@ class MeteredShop {
   absl::Status Buy();
   // A saga that is parked at its step `finish`: its id.
   absl::StatusOr<std::string> Park();
+
+  // A second orchestrator on the same database.
+  absl::Status LaunchSecond();
 
   // For Prometheus: a job for each program, named after it.
   ScrapeJobs Jobs() const;
@@ -39,6 +44,7 @@ class MeteredShop {
   absl::Status ExpectReason(const grpc::Status& status, const std::string& reason) const;
 
   const std::unique_ptr<Cluster> cluster_;
+  bool has_second_ = false;
   Shop shop_;
 };
 

@@ -74,6 +74,16 @@ int Lines(const std::string& text) {
       std::count_if(lines.begin(), lines.end(), [](const std::string& line) { return line[0] != '{'; }));
 }
 
+TEST_P(Start, VersionSaysTheProgramItsVersionAndItsRevision) {
+  const std::string log = absl::StrCat(scratch_, "/log");
+  const absl::StatusOr<int> status =
+      RunToEnd({absl::StrCat(UNWIND_BIN_DIR, "/", NodeName(GetParam())), "--version"}, log, kEndPatience);
+  ASSERT_TRUE(status.ok()) << status.status();
+  EXPECT_EQ(*status, 0);
+  EXPECT_THAT(ContentsOf(log), testing::MatchesRegex(absl::StrCat(
+                                   NodeName(GetParam()), " [0-9]+\\.[0-9]+\\.[0-9]+ \\(([0-9a-f]+|unknown)\\)\n")));
+}
+
 TEST_P(Start, APortInUseIsOneSentence) {
   const int socket_fd = socket(AF_INET, SOCK_STREAM, 0);
   const int on = 1;  // as gRPC itself would, so that only its refusal to share the port is what fails

@@ -88,9 +88,9 @@ constexpr char kLines[] = R"lines(
   grpcurl {how} -H "idempotency-key: restock-$(date +%s)" -d '{"product_id":"lamp","quantity":10,"price":{"minor_units":39000,"currency_code":"KRW"}}' \
     {stock_svc} shop.stock.v1.StockService/Restock
 
-  # Its metrics, as Prometheus reads them; and a Prometheus over all of them, with the alerts: http://127.0.0.1:9090
+  # Its metrics, as Prometheus reads them; and a Prometheus over all of them, with the alerts: http://127.0.0.1:9095
   curl -s {orchestrator_metrics}/metrics
-  prometheus --config.file={scratch}/prometheus.yml --storage.tsdb.path={scratch}/prometheus --web.listen-address=127.0.0.1:9090
+  prometheus --config.file={scratch}/prometheus.yml --storage.tsdb.path={scratch}/prometheus --web.listen-address=127.0.0.1:9095
 
 {health}Ctrl-C ends it.
 )lines";

@@ -44,6 +44,21 @@ TEST_F(SagaMetricsTest, WhatIsCountedByDefinitionBeginsWithZero) {
   EXPECT_TRUE(Exports("saga_parked_total{saga=\"place-order\",step=\"charge\"} 0"));
 }
 
+// Each is scraped again and again, whether it ever counts or not.
+TEST_F(SagaMetricsTest, OfManyDefinitionsThereAreFewSeriesBeforeTheFirstSaga) {
+  constexpr std::size_t kDefinitions = 300, kSteps = 20;
+  Plan plan;
+  plan.steps.resize(kSteps);
+  for (std::size_t step = 0; step < kSteps; ++step) plan.steps[step].name = absl::StrCat("step", step);
+  for (std::size_t i = 0; i < kDefinitions; ++i) {
+    plan.name = absl::StrCat("definition", i);
+    metrics_.Declare(plan);
+  }
+  std::size_t series = 0;
+  for (const auto& family : registry_.Collect()) series += family.metric.size();
+  EXPECT_LE(series, kDefinitions * (kSteps + 4) + 20);
+}
+
 TEST_F(SagaMetricsTest, CountsWhatTheDriverTells) {
   Saga saga;
   saga.definition = "place-order";
