@@ -14,6 +14,7 @@ import time
 import urllib.request
 
 FOLDER = pathlib.Path(__file__).resolve().parent
+FILES = ("unwind.protoset", "openapi.json", "openapi_admin.json")
 START_PATIENCE_S = 60
 
 # Option, the address that stands for it in the files, what it is.
@@ -38,7 +39,7 @@ TEST = (
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0], allow_abbrev=False)
     parser.add_argument("--envoy", required=True, help="the program, 1.40")
-    parser.add_argument("--files", required=True, help="folder of unwind.protoset and the OpenAPI documents")
+    parser.add_argument("--files", required=True, help="folder of " + ", ".join(FILES))
     parser.add_argument("--run_folder", required=True, help="folder to write to")
     parser.add_argument("--mode", default="serve", choices=("serve", "validate"), help="validate: check and end")
     for name, given, what in DOORS + SERVICES:
@@ -52,15 +53,37 @@ def host_port(given):
     return given.replace(", port_value: ", ":")
 
 
+def is_address(value):
+    host, _, port = value.rpartition(":")
+    return bool(host) and port.isdigit() and int(port) <= 65535
+
+
+def problems(options):
+    """Everything that is wrong with the command line."""
+    found = []
+    if not os.access(options.envoy, os.X_OK):
+        found.append(f"--envoy={options.envoy} is not a program")
+    if not os.path.isdir(options.run_folder):
+        found.append(f"--run_folder={options.run_folder} is not a folder: make it first")
+    for name in FILES:
+        if not os.path.isfile(os.path.join(options.files, name)):
+            found.append(f"--files={options.files} has no {name}: the build makes it")
+    for name, _, _ in DOORS + SERVICES + TEST:
+        value = getattr(options, name)
+        if value is not None and not is_address(value):
+            found.append(f"--{name}={value} is not HOST:PORT, with a port of 0 to 65535")
+    if options.mock_pg is not None and options.test_listen is None:
+        found.append("--mock_pg is of use with --test_listen only")
+    return found
+
+
 def replaced(text, options, names):
     """`text` with the address of each option that was given."""
     for name, standing, _ in names:
         value = getattr(options, name)
         if value is None:
             continue
-        host, colon, port = value.rpartition(":")
-        if not colon or not host or not port.isdigit() or int(port) > 65535:
-            sys.exit(f"start.py: --{name}={value} is not HOST:PORT")
+        host, _, port = value.rpartition(":")
         old = f"address: {standing} }}"
         if text.count(old) != 1:
             sys.exit(f"start.py: '{old}' must stand once in the file, for --{name}")
@@ -116,8 +139,8 @@ def tell_addresses(folder, envoy):
 
 def main():
     options = arguments()
-    if not os.access(options.envoy, os.X_OK):
-        sys.exit(f"start.py: --envoy={options.envoy} is not a program")
+    if wrong := problems(options):
+        sys.exit("\n".join(f"start.py: {each}" for each in wrong))
     call = written(options)
     folder = pathlib.Path(options.run_folder).resolve()
     for stale in ("stats_address", "addresses"):

@@ -109,23 +109,26 @@ class Config(unittest.TestCase):
             [("0.0.0.0", "8080"), ("127.0.0.1", "8081"), ("127.0.0.1", "9901")],
         )
 
-    def test_a_bad_address_is_named(self):
-        with tempfile.TemporaryDirectory() as run:
-            done = subprocess.run(
-                [
-                    front.PROJECT / "gateway/start.py",
-                    f"--envoy={front.envoy()}",
-                    f"--files={front.FILES}",
-                    f"--run_folder={run}",
-                    "--orchestrator=localhost",
-                ],
-                capture_output=True,
-                text=True,
-            )
+    def test_everything_that_is_wrong_with_the_command_line_is_named(self):
+        with tempfile.TemporaryDirectory() as empty:
+            command = [front.PROJECT / "gateway/start.py", "--envoy=/dev/null", f"--run_folder={empty}/none"]
+            command += [f"--files={empty}", "--orchestrator=localhost", "--listen=127.0.0.1:65536", "--mock_pg=h:1"]
+            done = subprocess.run(command, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 1)
             self.assertEqual(
-                (done.returncode, done.stderr), (1, "start.py: --orchestrator=localhost is not HOST:PORT\n")
+                done.stderr.splitlines(),
+                [
+                    "start.py: --envoy=/dev/null is not a program",
+                    f"start.py: --run_folder={empty}/none is not a folder: make it first",
+                    f"start.py: --files={empty} has no unwind.protoset: the build makes it",
+                    f"start.py: --files={empty} has no openapi.json: the build makes it",
+                    f"start.py: --files={empty} has no openapi_admin.json: the build makes it",
+                    "start.py: --listen=127.0.0.1:65536 is not HOST:PORT, with a port of 0 to 65535",
+                    "start.py: --orchestrator=localhost is not HOST:PORT, with a port of 0 to 65535",
+                    "start.py: --mock_pg is of use with --test_listen only",
+                ],
             )
-            self.assertEqual(list(pathlib.Path(run).iterdir()), [])
+            self.assertEqual(list(pathlib.Path(empty).iterdir()), [])
 
 
 if __name__ == "__main__":
