@@ -88,7 +88,8 @@ TEST_F(CredentialsTest, PlaintextWhereOthersReachItMustBeAskedFor) {
   GiveFiles();
   const auto transport = Transport::Start();
   ASSERT_TRUE(transport.ok()) << transport.status();
-  EXPECT_TRUE(Server::Listen({}, "0.0.0.0:0").ok());
+  // Now it is known who calls, and must be said who may.
+  EXPECT_THAT(std::string(Server::Listen({}, "0.0.0.0:0").status().message()), HasSubstr("--policy"));
 }
 
 TEST_F(CredentialsTest, LoopbackIsLoopbackInEveryForm) {
