@@ -82,8 +82,8 @@ function fields({ unchecked }, wantsReply) {
         h('textarea', { name: 'reply', rows: 4, required: true, spellcheck: 'false', class: 'code' }),
       ),
     text(
-      'Who decides',
-      h('input', { name: 'actor', required: true, maxlength: 64, value: actor, autocomplete: 'off' }),
+      'Who decides; leave it empty where a certificate says it',
+      h('input', { name: 'actor', maxlength: 64, value: actor, autocomplete: 'off' }),
     ),
     text('Why; it stays in the history', h('textarea', { name: 'reason', rows: 2, required: true, maxlength: 256 })),
     unchecked &&
@@ -97,18 +97,25 @@ function fields({ unchecked }, wantsReply) {
 }
 
 function refusal(error) {
+  const what = error.reason || (error.status ? `HTTP ${error.status}` : 'no answer');
   return [
-    h('b', {}, error.reason || (error.status ? `HTTP ${error.status}` : 'No answer')),
+    h('b', {}, `${error.notKnown ? 'Not known' : 'Refused'}: ${what}`),
     ` ${error.words}`,
-    error.status === 0 && ' Whether it was done is not known: look at the saga before you do it again.',
+    error.notKnown && ' Whether it was done is not known: look at the saga before you do it again.',
+    error.reason === 'CALLER_NOT_ALLOWED' &&
+      error.denied === 'actor' &&
+      ' The server knows from your certificate who decides: leave that field empty.',
   ];
 }
 
+// With how the saga and its step stood when the dialog said what the verb does: of another direction or phase it would
+// do something else, and is refused.
 function send(verb, saga, step, form) {
   const body = { actor: form.elements.actor.value.trim(), reason: form.elements.reason.value.trim() };
   actor = body.actor;
   if (form.elements.reply) body.replyJson = form.elements.reply.value;
-  return verb === 'cancel' ? cancelSaga(saga.sagaId, body) : moveStep(saga.sagaId, step.name, verb, body);
+  if (verb === 'cancel') return cancelSaga(saga.sagaId, body);
+  return moveStep(saga.sagaId, step.name, verb, { ...body, seenDirection: saga.direction, seenPhase: step.phase });
 }
 
 // Asks, and does it. done(saga, words): it was done, and so the saga stands. step: undefined for cancel.

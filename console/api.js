@@ -11,6 +11,8 @@ class ApiError extends Error {
     this.code = code;
     const info = details.find((detail) => detail.reason !== undefined);
     this.reason = info?.reason ?? '';
+    this.domain = info?.domain ?? '';
+    this.denied = info?.metadata?.denied ?? '';
     const fields = details
       .flatMap((detail) => detail.fieldViolations ?? [])
       .map((it) => `${it.field}: ${it.description}`);
@@ -22,6 +24,12 @@ class ApiError extends Error {
   }
   get forbidden() {
     return this.status === 401 || this.status === 403;
+  }
+  // What was asked for may have been done: nobody answered, or nobody who says why not, or the gateway on the way failed,
+  // or the store did not say.
+  get notKnown() {
+    if (this.reason === '') return !this.forbidden && !this.unknownMethod;
+    return this.reason === 'STORE_UNAVAILABLE' || (this.domain === 'gateway.unwind' && this.status >= 500);
   }
   // The gateway, or the orchestrator behind it, has no such method.
   get unknownMethod() {

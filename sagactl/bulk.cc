@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstddef>
 #include <iostream>
 #include <memory>
@@ -7,26 +8,28 @@
 #include "CLI/CLI.hpp"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 #include "nlohmann/json.hpp"
 #include "sagactl/commands.h"
+#include "sagactl/ending.h"
 #include "sagactl/pages.h"
+#include "sagactl/targets.h"
 #include "sagactl/text.h"
 #include "sagactl/verbs.h"
-#include "sagactl/words.h"
 
 namespace unwind::sagactl {
 namespace {
 
-struct Options {
-  std::string definition, step, failure, state, actor, reason;
-  std::size_t limit = 1000;
-  bool yes = false;
-};
+// An orchestrator without room is asked again, after the pause that it asks for.
+constexpr int kAsksMax = 10;
+constexpr absl::Duration kPauseMin = absl::Milliseconds(100), kPauseMax = absl::Seconds(10);
 
-struct Target {
-  saga::v1::Saga saga;
-  saga::v1::Step step;
+struct Options {
+  TargetFilter filter;
+  std::string actor, reason;
+  bool yes = false;
 };
 
 using Verb = absl::StatusOr<saga::v1::Saga> (*)(Session&, const Asked&);
@@ -36,52 +39,50 @@ struct Bulk {
   Verb verb;
 };
 
-bool IsWanted(const Options& options, const saga::v1::Step& step) {
-  if (!step.parked() && !step.stuck()) return false;
-  if (!options.step.empty() && step.name() != options.step) return false;
-  return options.failure.empty() || step.last_failure().reason() == options.failure;
-}
+bool Is(const absl::Status& status, const char* reason) { return GetErrorInfo(status).reason == reason; }
 
-absl::StatusOr<std::vector<Target>> Find(Session& session, const Options& options) {
-  std::vector<saga::v1::Saga::State> states(std::begin(kUnfinished), std::end(kUnfinished));
-  if (!options.state.empty()) states = {StateOf(options.state)};
-  saga::v1::ListSagasRequest request;
-  request.set_definition(options.definition);
-  std::vector<Target> targets;
-  for (const saga::v1::Saga::State state : states) {
-    request.set_state(state);
-    RETURN_IF_ERROR(ForEachSaga(session, request, [&](const saga::v1::Saga& saga) {
-      for (const saga::v1::Step& step : saga.steps()) {
-        if (IsWanted(options, step) && targets.size() < options.limit) targets.push_back({saga, step});
-      }
-      return targets.size() < options.limit;
-    }));
+absl::Status Ask(Session& session, const Bulk& bulk, const Options& options, const Target& target) {
+  const Asked asked = {.saga_id = target.saga.saga_id(),
+                       .step = target.step.name(),
+                       .actor = options.actor,
+                       .reason = options.reason,
+                       .seen_direction = target.saga.direction(),
+                       .seen_phase = target.step.phase()};
+  for (int asks = 1;; ++asks) {
+    const absl::Status status = bulk.verb(session, asked).status();
+    if (!Is(status, "OVERLOADED") || asks == kAsksMax) return status;
+    absl::SleepFor(std::clamp(GetRetryAfter(status), kPauseMin, kPauseMax));
   }
-  return targets;
 }
 
-void PrintTargets(Session& session, const std::vector<Target>& targets) {
-  Table table({"SAGA", "DEFINITION", "STATE", "STEP", "LAST SENT", "LAST FAILURE"});
-  for (const auto& [saga, step] : targets) {
-    table.Add({saga.saga_id(), Version(saga.definition(), saga.definition_version()), Standing(saga), step.name(),
-               absl::StrCat(Word(step.phase()), " ", step.attempt()), Words(step.last_failure())});
-  }
-  table.Print(session.out, session.line_max);
+std::string Named(const Bulk& bulk, const Target& target) {
+  return absl::StrCat(bulk.name, " ", target.saga.saga_id(), " ", target.step.name());
 }
 
-// One line for each step: what is done with it, or would be.
-void PrintOne(Session& session, const Target& target, const char* name, const absl::Status& status, bool done) {
+// One line for each step, as soon as it is known how it ended, so that a list that breaks off is true.
+void PrintOne(Session& session, const Bulk& bulk, const Target& target, const absl::Status& status) {
+  const char* const ending = Word(EndingOf(status));
+  const std::string reason = GetErrorInfo(status).reason;
   if (session.json) {
-    nlohmann::json json = {
-        {"sagaId", target.saga.saga_id()}, {"step", target.step.name()}, {"verb", name}, {"done", done && status.ok()}};
-    if (!status.ok()) json["error"] = std::string(status.message());
+    nlohmann::json json = {{"sagaId", target.saga.saga_id()},
+                           {"step", target.step.name()},
+                           {"verb", bulk.name},
+                           {"outcome", absl::StrReplaceAll(absl::AsciiStrToUpper(ending), {{" ", "_"}})}};
+    if (!status.ok()) json["error"] = {{"reason", reason}, {"message", std::string(status.message())}};
     session.out << json.dump() << "\n";
-  } else if (status.ok()) {
-    session.out << Escaped(absl::StrCat(name, " ", target.saga.saga_id(), " ", target.step.name(), ": done")) << "\n";
   } else {
-    session.out << Escaped(absl::StrCat(name, " ", target.saga.saga_id(), " ", target.step.name(), ": refused, ",
-                                        GetErrorInfo(status).reason, ": ", status.message()))
-                << "\n";
+    const std::string why = status.ok() ? "" : absl::StrCat(", ", reason, reason.empty() ? "" : ": ", status.message());
+    session.out << Escaped(absl::StrCat(Named(bulk, target), ": ", ending, why)) << "\n";
+  }
+  session.out << std::flush;
+}
+
+// What would be done.
+void PrintDry(Session& session, const Bulk& bulk, const std::vector<Target>& targets) {
+  for (const Target& target : targets) {
+    const nlohmann::json json = {
+        {"sagaId", target.saga.saga_id()}, {"step", target.step.name()}, {"verb", bulk.name}, {"outcome", "NOT_ASKED"}};
+    session.out << json.dump() << "\n";
   }
 }
 
@@ -95,55 +96,74 @@ bool Agrees(Session& session, const std::string& what) {
   return answer == "y" || answer == "yes";
 }
 
-// UNAVAILABLE without an ErrorInfo, as soon as nobody answers: the rest would fare no better.
-absl::Status DoAll(Session& session, const Bulk& bulk, const Options& options, const std::vector<Target>& targets) {
-  std::size_t refused = 0;
-  for (const Target& target : targets) {
-    const absl::Status status =
-        bulk.verb(session, {target.saga.saga_id(), target.step.name(), options.actor, options.reason}).status();
-    if (!status.ok() && GetErrorInfo(status).reason.empty()) return status;
-    PrintOne(session, target, bulk.name, status, /*done=*/true);
-    if (!status.ok()) ++refused;
+struct Tally {
+  std::size_t done = 0, refused = 0, not_known = 0;
+
+  void Add(Ending ending) { ++(ending == Ending::kDone ? done : ending == Ending::kRefused ? refused : not_known); }
+  std::string Words(std::size_t all) const {
+    return absl::StrCat(done, " done, ", refused, " refused, ", not_known, " not known, ",
+                        all - done - refused - not_known, " not asked");
   }
-  if (refused == 0) return absl::OkStatus();
-  return MakeError(absl::StatusCode::kFailedPrecondition,
-                   absl::StrCat(refused, " of ", targets.size(), " were refused; the others were done"),
-                   {"PARTLY_REFUSED", "sagactl", {}});
+};
+
+// Ends early where the rest would fare no better, or where it is not known what was done.
+absl::Status DoAll(Session& session, const Bulk& bulk, const Options& options, const std::vector<Target>& targets) {
+  Tally tally;
+  for (const Target& target : targets) {
+    const absl::Status status = Ask(session, bulk, options, target);
+    const Ending ending = EndingOf(status);
+    PrintOne(session, bulk, target, status);
+    tally.Add(ending);
+    if (ending == Ending::kNotKnown) {
+      return NotKnown(absl::StrCat("whether this was done is not known: ", Named(bulk, target),
+                                   "; look at that saga before you go on; ", tally.Words(targets.size())));
+    }
+    if (Is(status, "CALLER_NOT_ALLOWED") || Is(status, "OVERLOADED")) break;
+  }
+  return tally.done == targets.size() ? absl::OkStatus() : NotAll(tally.Words(targets.size()));
 }
 
-absl::Status Run(Session& session, const Bulk& bulk, const Options& options) {
-  ASSIGN_OR_RETURN(const std::vector<Target> targets, Find(session, options));
-  if (targets.empty()) {
-    session.err << "no step is parked or stuck that these filters choose\n";
-    return absl::OkStatus();
-  }
-  if (targets.size() == options.limit) session.err << "there may be more than --limit=" << options.limit << "\n";
-  const std::string what = absl::StrCat(bulk.name, " ", targets.size(), " step", targets.size() == 1 ? "" : "s");
-  if (!session.json) PrintTargets(session, targets);
+absl::Status Do(Session& session, const Bulk& bulk, const Options& options, const std::vector<Target>& targets,
+                const std::string& what) {
   if (!options.yes) {
-    if (session.json) {
-      for (const Target& target : targets) PrintOne(session, target, bulk.name, absl::OkStatus(), /*done=*/false);
-    }
+    if (session.json) PrintDry(session, bulk, targets);
     session.err << "dry run, nothing was done; with --yes it would " << what << "\n";
     return absl::OkStatus();
   }
-  if (targets.size() > 1 && !Agrees(session, what)) return absl::CancelledError("nothing was done");
+  if (targets.size() > 1 && session.is_terminal && session.json) PrintTargets(session, targets, session.err);
+  if (targets.size() > 1 && !Agrees(session, what)) return NotAll("nothing was done");
   return DoAll(session, bulk, options, targets);
+}
+
+absl::Status Run(Session& session, const Bulk& bulk, const Options& options) {
+  ASSIGN_OR_RETURN(const Targets targets, FindTargets(session, options.filter));
+  const std::size_t count = targets.all.size();
+  if (count == 0) {
+    session.err << "no step is parked or stuck that these filters choose\n";
+    return absl::OkStatus();
+  }
+  if (!session.json) PrintTargets(session, targets.all, session.out);
+  const std::string what = absl::StrCat(bulk.name, " ", count, " step", count == 1 ? "" : "s");
+  if (targets.are_cut) {
+    session.err << "there are more steps than --limit=" << count << ": raise it, or call this again\n";
+  }
+  RETURN_IF_ERROR(Do(session, bulk, options, targets.all, what));
+  return targets.are_cut ? NotAll("these were not all") : absl::OkStatus();
 }
 
 void Add(CLI::App& app, Command& chosen, const Bulk& bulk, const std::string& help, const std::string& example) {
   CLI::App& command = AddCommand(app, absl::StrCat(bulk.name, "-all"), help, example);
   const auto options = std::make_shared<Options>();
-  options->actor = SystemUser();
-  command.add_option("--definition", options->definition, "only of this definition")->required();
-  command.add_option("--step", options->step, "only this step");
-  command.add_option("--failure", options->failure, "only steps whose last call failed with this reason");
-  command.add_option("--state", options->state, "only of sagas in this state")
-      ->check(CLI::IsMember(StateNames(), CLI::ignore_case));
+  TargetFilter& filter = options->filter;
+  command.add_option("--definition", filter.definition, "only of this definition")->required();
+  command.add_option("--step", filter.step, "only this step");
+  command.add_option("--failure", filter.failure,
+                     "only steps whose last call failed, or that were parked, with this reason");
+  command.add_option("--state", filter.state, "only of sagas in this state")
+      ->check(CLI::IsMember(UnfinishedStateNames(), CLI::ignore_case));
   command.add_option("--reason", options->reason, "why; stays in the history, at most 256 bytes")->required();
-  command.add_option("--actor", options->actor, "who decides; stays in the history, at most 64 bytes")
-      ->capture_default_str();
-  command.add_option("--limit", options->limit, "how many steps at most")
+  command.add_option("--actor", options->actor, kActorHelp);
+  command.add_option("--limit", filter.limit, "how many steps at most; exit 1 if there are more")
       ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}))
       ->capture_default_str();
   command.add_flag("--yes", options->yes,
@@ -157,10 +177,14 @@ void Add(CLI::App& app, Command& chosen, const Bulk& bulk, const std::string& he
 }  // namespace
 
 void AddBulk(CLI::App& app, Command& chosen) {
-  Add(app, chosen, {"retry", Retry}, "Lists the parked and stuck steps that the filters choose, or retries them all.",
+  Add(app, chosen, {"retry", Retry},
+      "Lists the parked and stuck steps that the filters choose, or retries them all. A saga that turned since it was "
+      "listed is refused; the command stops where it is not known whether a step was moved.",
       "sagactl retry-all --definition place-order --failure DESK_CLOSED --reason 'the desk is open again' --yes");
   Add(app, chosen, {"skip", Skip},
-      "Lists the parked and stuck steps that the filters choose, or skips them all. Nobody checks it: see `skip`.",
+      "Lists the parked and stuck steps that the filters choose, or skips them all. Nobody checks it: see `skip`. A "
+      "saga "
+      "that turned since it was listed is refused; the command stops where it is not known whether a step was moved.",
       "sagactl skip-all --definition book-trip --step book_room --reason 'all cancelled by phone'");
 }
 

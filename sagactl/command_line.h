@@ -6,15 +6,16 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/status/status.h"
+#include "sagactl/channel.h"
 #include "sagactl/session.h"
 
 namespace unwind::sagactl {
 
 enum Exit : int {
   kDone = 0,
-  kRefused = 1,  // by the orchestrator: not found, not possible, not all of it
-  kUsage = 2,    // it was called wrongly; nothing was sent
-  kUnreachable = 3,
+  kRefused = 1,   // by the orchestrator: not found, not possible, not all of it
+  kUsage = 2,     // it was called wrongly; nothing was sent
+  kNotKnown = 3,  // no answer: it may have been done
 };
 
 Exit ExitOf(const absl::Status& status);
@@ -32,8 +33,12 @@ class CommandLine {
   // whose code is kDone, without a command.
   Exit Parse(int argc, const char* const* argv, std::ostream& out, std::ostream& err);
 
+  // Who decides where --actor does not say: the system user; empty with TLS, where the certificate does.
+  std::string actor() const;
+
   Command command;
   std::string server = "127.0.0.1:7100";
+  TlsFiles tls;
   bool json = false;
   bool utc = false;
 

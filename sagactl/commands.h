@@ -19,6 +19,11 @@ void AddCompletion(CLI::App& app, Command& chosen);
 // Adds a command with a help of one sentence and an example.
 CLI::App& AddCommand(CLI::App& app, const std::string& name, const std::string& help, const std::string& example);
 
+// Of --actor.
+inline constexpr char kActorHelp[] =
+    "who decides; stays in the history, at most 64 bytes. Not given: with --tls_cert the name in it, else the system "
+    "user";
+
 // The user that runs this program, as the one who acts; its number if it has no name.
 std::string SystemUser();
 

@@ -15,12 +15,15 @@ namespace {
 constexpr char kBash[] = R"(# bash completion of sagactl: source <(sagactl completion bash)
 _sagactl() {
   local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" command="" each
+  local states="@STATES@"
   COMPREPLY=()
   for each in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     if [[ " @COMMANDS@ " == *" $each "* ]]; then command="$each"; break; fi
   done
   case "$before" in
-    --state) mapfile -t COMPREPLY < <(compgen -W "@STATES@" -- "$word"); return ;;
+    --state)
+      [[ "$command" == *-all ]] && states="@UNFINISHED@"
+      mapfile -t COMPREPLY < <(compgen -W "$states" -- "$word"); return ;;
     @FILES@) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
   esac
   case "$command" in
@@ -54,7 +57,8 @@ std::string BashCompletion(const CLI::App& app) {
   cases += CaseOf("*", absl::StrCat(absl::StrJoin(commands, " "), " ", common));
   return absl::StrReplaceAll(kBash, {{"@COMMANDS@", absl::StrJoin(commands, " ")},
                                      {"@STATES@", absl::StrJoin(StateNames(), " ")},
-                                     {"@FILES@", "--reply_file"},
+                                     {"@UNFINISHED@", absl::StrJoin(UnfinishedStateNames(), " ")},
+                                     {"@FILES@", "--reply_file|--tls_ca|--tls_cert|--tls_key"},
                                      {"@CASES@", cases}});
 }
 

@@ -6,9 +6,11 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 #include "sagactl/commands.h"
+#include "sagactl/ending.h"
 #include "sagactl/json.h"
 #include "sagactl/pages.h"
 #include "sagactl/text.h"
@@ -28,13 +30,17 @@ absl::Status ReadInto(const char* option, const std::string& text, const Session
                       google::protobuf::Timestamp* time) {
   const absl::StatusOr<absl::Time> read = ReadTime(text, absl::Now(), session.zone);
   if (!read.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(option, "=", text, " ", read.status().message()));
+    return CalledWrongly(absl::StrCat(option, "=", text, " ", read.status().message()));
   }
   *time = TimestampOf(*read);
   return absl::OkStatus();
 }
 
 absl::StatusOr<saga::v1::ListSagasRequest> RequestOf(const Options& options, const Session& session) {
+  if (options.stuck && !options.state.empty() && !IsUnfinished(StateOf(options.state))) {
+    return CalledWrongly(absl::StrCat("--state=", options.state, " has no stuck sagas; with --stuck it must be one of ",
+                                      absl::StrJoin(UnfinishedStateNames(), ", ")));
+  }
   saga::v1::ListSagasRequest request;
   request.set_definition(options.definition);
   request.set_state(StateOf(options.state));
@@ -55,23 +61,18 @@ bool IsStuck(const saga::v1::Saga& saga) {
 // Newest first, one more than --limit if there are as many. A state is the index by which stuck sagas are found, which
 // is no filter of the API.
 absl::StatusOr<std::vector<saga::v1::Saga>> Chosen(Session& session, const Options& options,
-                                                   saga::v1::ListSagasRequest request) {
+                                                   const saga::v1::ListSagasRequest& request) {
+  const std::size_t most = options.limit + 1;
+  if (options.stuck) {
+    std::vector<saga::v1::Saga::State> states(std::begin(kUnfinished), std::end(kUnfinished));
+    if (!options.state.empty()) states = {request.state()};
+    return FindUnfinished(session, request, states, most, IsStuck);
+  }
   std::vector<saga::v1::Saga> sagas;
-  std::size_t most = options.limit + 1;
-  const auto take = [&](const saga::v1::Saga& saga) {
-    if (!options.stuck || IsStuck(saga)) sagas.push_back(saga);
+  RETURN_IF_ERROR(ForEachSaga(session, request, [&](const saga::v1::Saga& saga) {
+    sagas.push_back(saga);
     return sagas.size() < most;
-  };
-  if (!options.stuck || !options.state.empty()) {
-    RETURN_IF_ERROR(ForEachSaga(session, request, take));
-    return sagas;
-  }
-  for (const saga::v1::Saga::State state : kUnfinished) {
-    request.set_state(state);
-    most = sagas.size() + options.limit + 1;
-    RETURN_IF_ERROR(ForEachSaga(session, request, take));
-  }
-  std::sort(sagas.begin(), sagas.end(), [](const auto& a, const auto& b) { return a.saga_id() > b.saga_id(); });
+  }));
   return sagas;
 }
 
@@ -106,10 +107,10 @@ void AddList(CLI::App& app, Command& chosen) {
   CLI::App& list = AddCommand(app, "list", "Lists sagas, newest first.",
                               "sagactl list --definition place-order --state parked --since 2h");
   const auto options = std::make_shared<Options>();
-  list.add_option("--definition", options->definition, "only of this definition");
+  CLI::Option* const definition = list.add_option("--definition", options->definition, "only of this definition");
   list.add_option("--state", options->state, "only in this state")
       ->check(CLI::IsMember(StateNames(), CLI::ignore_case));
-  list.add_option("--key", options->key, "only with this idempotency key; needs --definition");
+  list.add_option("--key", options->key, "only with this idempotency key; needs --definition")->needs(definition);
   list.add_option("--since", options->since, "only accepted at this time or later, or so long ago: 15m, 2h30m, 7d");
   list.add_option("--until", options->until, "only accepted before this time");
   list.add_flag("--stuck", options->stuck, "only those with a step that is stuck; looks at all that are unfinished");

@@ -5,9 +5,11 @@
 #include <clocale>
 #include <cstddef>
 #include <iostream>
+#include <string>
 
 #include "sagactl/channel.h"
 #include "sagactl/command_line.h"
+#include "sagactl/ending.h"
 
 namespace unwind::sagactl {
 namespace {
@@ -18,23 +20,32 @@ std::size_t TerminalColumns() {
   return is_terminal ? size.ws_col : 0;
 }
 
+// Says what there is to say of `status`, and that standard output took nothing if so.
+Exit End(absl::Status status, const std::string& server) {
+  std::cout.flush();
+  if (status.ok() && !std::cout) status = NotAll("standard output cannot be written, so that results are missing");
+  if (!status.ok()) std::cerr << "sagactl: " << Complaint(status, server) << "\n";
+  return ExitOf(status);
+}
+
 int Main(int argc, const char* const* argv) {
   std::setlocale(LC_CTYPE, "C.UTF-8");  // so that wcwidth knows wide characters
   CommandLine line;
   const Exit parsed = line.Parse(argc, argv, std::cout, std::cerr);
-  if (!line.command || parsed != kDone) return parsed;
-  Session session{.stub = saga::v1::SagaService::NewStub(Connect(line.server)),
+  if (parsed != kDone) return parsed;
+  if (!line.command) return End(absl::OkStatus(), line.server);
+  const absl::StatusOr<Connection> connection = Connect(line.server, line.tls);
+  if (!connection.ok()) return End(connection.status(), line.server);
+  Session session{.stub = saga::v1::SagaService::NewStub(connection->channel),
                   .in = std::cin,
                   .out = std::cout,
                   .err = std::cerr,
                   .json = line.json,
                   .is_terminal = isatty(STDIN_FILENO) == 1,
                   .line_max = TerminalColumns(),
+                  .actor = line.actor(),
                   .zone = line.utc ? absl::UTCTimeZone() : absl::LocalTimeZone()};
-  const absl::Status status = line.command(session);
-  std::cout.flush();
-  if (!status.ok()) std::cerr << "sagactl: " << Complaint(status, line.server) << "\n";
-  return ExitOf(status);
+  return End(line.command(session), line.server);
 }
 
 }  // namespace

@@ -2,11 +2,13 @@
 #ifndef UNWIND_SAGACTL_PAGES_H_
 #define UNWIND_SAGACTL_PAGES_H_
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "sagactl/session.h"
 
@@ -18,6 +20,9 @@ inline constexpr saga::v1::Saga::State kUnfinished[] = {
 
 // "parked" and so on, as --state takes them.
 std::vector<std::string> StateNames();
+// Those of kUnfinished.
+std::vector<std::string> UnfinishedStateNames();
+bool IsUnfinished(saga::v1::Saga::State state);
 // REQUIRES: `name` is one of them, in any case, or empty: UNSPECIFIED.
 saga::v1::Saga::State StateOf(absl::string_view name);
 
@@ -25,6 +30,13 @@ saga::v1::Saga::State StateOf(absl::string_view name);
 // on session.err.
 absl::Status ForEachSaga(Session& session, saga::v1::ListSagasRequest request,
                          const std::function<bool(const saga::v1::Saga&)>& take);
+
+// The unfinished sagas of `states` that `request` and `is_wanted` choose, each once, as it was last seen, newest first.
+// At most `most` of each state are looked for. One that moved from a state to another meanwhile may be missed.
+absl::StatusOr<std::vector<saga::v1::Saga>> FindUnfinished(Session& session, saga::v1::ListSagasRequest request,
+                                                           const std::vector<saga::v1::Saga::State>& states,
+                                                           std::size_t most,
+                                                           const std::function<bool(const saga::v1::Saga&)>& is_wanted);
 
 }  // namespace unwind::sagactl
 

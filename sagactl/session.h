@@ -27,11 +27,12 @@ struct Session {
   bool json = false;         // results as proto3 JSON, one object a line
   bool is_terminal = false;  // a person reads and can be asked
   std::size_t line_max = 0;  // columns of the terminal; 0: no limit
+  std::string actor;         // who decides where --actor does not say; empty: whom the orchestrator knows
   absl::TimeZone zone;       // of the times that are printed, and of those that are read without one
 };
 
-// OK: done. INVALID_ARGUMENT without an ErrorInfo: it was called wrongly. All else is an answer of the orchestrator, or
-// of gRPC if it has no ErrorInfo.
+// OK: done. Else what the program says by itself (sagactl/ending.h), an answer of the orchestrator, or of gRPC if it
+// has no ErrorInfo.
 using Command = std::function<absl::Status(Session&)>;
 
 inline constexpr absl::Duration kCallMax = absl::Seconds(30);  // the orchestrator answers within 10 s

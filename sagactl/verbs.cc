@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "sagactl/commands.h"
+#include "sagactl/ending.h"
 #include "sagactl/json.h"
 #include "sagactl/text.h"
 #include "sagactl/words.h"
@@ -25,12 +26,16 @@ struct Reply {
 };
 
 template <class Request>
-Request RequestOf(const Asked& asked) {
+Request RequestOf(const Session& session, const Asked& asked) {
   Request request;
   request.set_saga_id(asked.saga_id);
-  request.set_actor(asked.actor);
+  request.set_actor(asked.actor.empty() ? session.actor : asked.actor);
   request.set_reason(asked.reason);
-  if constexpr (!std::is_same_v<Request, saga::v1::CancelSagaRequest>) request.set_step(asked.step);
+  if constexpr (!std::is_same_v<Request, saga::v1::CancelSagaRequest>) {
+    request.set_step(asked.step);
+    request.set_seen_direction(asked.seen_direction);
+    request.set_seen_phase(asked.seen_phase);
+  }
   return request;
 }
 
@@ -44,7 +49,7 @@ absl::StatusOr<saga::v1::Saga> Ask(Session& session,
 }
 
 absl::StatusOr<saga::v1::Saga> Cancel(Session& session, const Asked& asked) {
-  return Ask(session, &Stub::CancelSaga, RequestOf<saga::v1::CancelSagaRequest>(asked));
+  return Ask(session, &Stub::CancelSaga, RequestOf<saga::v1::CancelSagaRequest>(session, asked));
 }
 
 absl::StatusOr<std::string> ReadReply(Session& session, const Reply& reply) {
@@ -54,42 +59,51 @@ absl::StatusOr<std::string> ReadReply(Session& session, const Reply& reply) {
   std::istream& from = reply.path == "-" ? session.in : file;
   std::string json((std::istreambuf_iterator<char>(from)), std::istreambuf_iterator<char>());
   if (from.bad() || (reply.path != "-" && !file.is_open())) {
-    return absl::InvalidArgumentError(absl::StrCat("--reply_file=", reply.path, " cannot be read"));
+    return CalledWrongly(absl::StrCat("--reply_file=", reply.path, " cannot be read"));
   }
   if (json.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("--reply_file=", reply.path, " is empty; give the reply as JSON"));
+    return CalledWrongly(absl::StrCat("--reply_file=", reply.path, " is empty; give the reply as JSON"));
   }
   return json;
 }
 
 absl::StatusOr<saga::v1::Saga> Resolve(Session& session, const Asked& asked, const Reply& reply) {
-  auto request = RequestOf<saga::v1::ResolveStepRequest>(asked);
+  auto request = RequestOf<saga::v1::ResolveStepRequest>(session, asked);
   ASSIGN_OR_RETURN(*request.mutable_reply_json(), ReadReply(session, reply));
   return Ask(session, &Stub::ResolveStep, request);
 }
 
-absl::Status Show(Session& session, const absl::StatusOr<saga::v1::Saga>& saga) {
+// It ended before, and not as was asked. One that was cancelled is ABORTED as it should be, whoever asked first.
+bool IsTooLateToCancel(const saga::v1::Saga& saga) {
+  return saga.state() == saga::v1::Saga::STATE_COMPLETED ||
+         (saga.state() == saga::v1::Saga::STATE_ABORTED && !saga.cancel_requested());
+}
+
+absl::Status Show(Session& session, const absl::StatusOr<saga::v1::Saga>& saga, bool is_cancel) {
+  if (EndingOf(saga.status()) == Ending::kNotKnown) {
+    session.err << "sagactl: whether it was done is not known: look at the saga before you ask again\n";
+  }
   RETURN_IF_ERROR(saga.status());
   if (session.json) {
     PrintJson(session, *saga);
-    return absl::OkStatus();
+  } else {
+    const std::string why = Why(*saga);
+    session.out << Escaped(absl::StrCat("saga ", saga->saga_id(), " is ", Standing(*saga), ", version ",
+                                        saga->version(), why.empty() ? "" : "; ", why))
+                << "\n";
   }
-  const std::string why = Why(*saga);
-  session.out << Escaped(absl::StrCat("saga ", saga->saga_id(), " is ", Standing(*saga), ", version ", saga->version(),
-                                      why.empty() ? "" : "; ", why))
-              << "\n";
-  return absl::OkStatus();
+  if (!is_cancel || !IsTooLateToCancel(*saga)) return absl::OkStatus();
+  return NotAll(absl::StrCat("saga ", saga->saga_id(), " had ended before: it is ", Word(saga->state()),
+                             " and stays so; nothing was cancelled"));
 }
 
 // The options that every verb has.
 std::shared_ptr<Asked> AddAsked(CLI::App& command, bool of_step) {
   const auto asked = std::make_shared<Asked>();
-  asked->actor = SystemUser();
   command.add_option("SAGA", asked->saga_id, "its id")->required();
   if (of_step) command.add_option("STEP", asked->step, "the step's name")->required();
   command.add_option("--reason", asked->reason, "why; stays in the history, at most 256 bytes")->required(of_step);
-  command.add_option("--actor", asked->actor, "who decides; stays in the history, at most 64 bytes")
-      ->capture_default_str();
+  command.add_option("--actor", asked->actor, kActorHelp);
   return asked;
 }
 
@@ -100,7 +114,7 @@ void AddVerb(CLI::App& app, Command& chosen, Verb verb, const std::string& name,
   CLI::App& command = AddCommand(app, name, help, example);
   const auto asked = AddAsked(command, verb != Cancel);
   command.callback([verb, asked, &chosen] {
-    chosen = [verb, asked](Session& session) { return Show(session, verb(session, *asked)); };
+    chosen = [verb, asked](Session& session) { return Show(session, verb(session, *asked), verb == Cancel); };
   });
 }
 
@@ -112,16 +126,17 @@ std::string SystemUser() {
 }
 
 absl::StatusOr<saga::v1::Saga> Retry(Session& session, const Asked& asked) {
-  return Ask(session, &Stub::RetryStep, RequestOf<saga::v1::RetryStepRequest>(asked));
+  return Ask(session, &Stub::RetryStep, RequestOf<saga::v1::RetryStepRequest>(session, asked));
 }
 
 absl::StatusOr<saga::v1::Saga> Skip(Session& session, const Asked& asked) {
-  return Ask(session, &Stub::SkipStep, RequestOf<saga::v1::SkipStepRequest>(asked));
+  return Ask(session, &Stub::SkipStep, RequestOf<saga::v1::SkipStepRequest>(session, asked));
 }
 
 void AddVerbs(CLI::App& app, Command& chosen) {
   AddVerb(app, chosen, Cancel, "cancel",
-          "Asks a saga to go back. Until its pivot is sent it will; afterwards the outcome stands.",
+          "Asks a saga to go back. Until its pivot is sent it will; afterwards the outcome stands. One that had ended "
+          "otherwise is left as it is: exit 1.",
           "sagactl cancel 01938f5e-7c00-7a10-b1a2-0c5d3e9f1a22 --reason 'the guest called'");
   AddVerb(app, chosen, Retry, "retry",
           "Sends the call of a step that is parked or repeated again now, under its own idempotency key.",
@@ -145,7 +160,9 @@ void AddVerbs(CLI::App& app, Command& chosen) {
   resolve.add_option("--reply_file", reply->path, "the file that has the reply as JSON; -: standard input")
       ->excludes(json);
   resolve.callback([asked, reply, &chosen] {
-    chosen = [asked, reply](Session& session) { return Show(session, Resolve(session, *asked, *reply)); };
+    chosen = [asked, reply](Session& session) {
+      return Show(session, Resolve(session, *asked, *reply), /*is_cancel=*/false);
+    };
   });
 }
 

@@ -10,7 +10,13 @@
 namespace unwind::sagactl {
 
 struct Asked {
-  std::string saga_id, step, actor, reason;
+  std::string saga_id, step;
+  std::string actor;  // empty: the session's
+  std::string reason;
+  // How they stood when they were listed, so that the verb does nothing else than what was chosen; UNSPECIFIED: they
+  // were not.
+  saga::v1::Saga::Direction seen_direction = saga::v1::Saga::DIRECTION_UNSPECIFIED;
+  saga::v1::Phase seen_phase = saga::v1::PHASE_UNSPECIFIED;
 };
 
 // The saga as it stands then.

@@ -170,7 +170,8 @@ absl::StatusOr<std::pair<Operated, std::int64_t>> SagaService::ReadOperated(cons
   // What it lacks is said before what the step lacks.
   const bool is_driven = IsTerminal(saga->state) || catalog_.ToDrive(*saga) != nullptr;
   if (definition == nullptr || !is_driven) return NotDriven(catalog_, *saga);
-  ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, verb, request.step(), clock_.Now()));
+  const AskedVerb asked = {verb, request.step(), {request.seen_direction(), request.seen_phase()}};
+  ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, asked, clock_.Now()));
   operated.reason = request.reason();
   if constexpr (std::is_same_v<Request, saga::v1::ResolveStepRequest>) {
     ASSIGN_OR_RETURN(operated.reply, ReadKnownReply(*definition, *saga, operated.step, request));

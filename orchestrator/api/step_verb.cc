@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/base/status_macros.h"
 #include "common/rpc/error.h"
 #include "google/protobuf/any.pb.h"
 #include "google/protobuf/dynamic_message.h"
 #include "google/protobuf/util/json_util.h"
+#include "orchestrator/api/saga_proto.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/core/reading.h"
 
@@ -32,10 +35,42 @@ const google::protobuf::Descriptor* ResponseType(const Definition& definition, i
   return definition.serves().file()->pool()->FindMethodByName(name)->output_type();
 }
 
+absl::Status CheckSeenIsKnown(const Seen& seen) {
+  std::vector<FieldViolation> violations;
+  if (!saga::v1::Saga::Direction_IsValid(seen.direction)) {
+    violations.push_back({"seen_direction", "must be a saga.v1.Saga.Direction"});
+  }
+  if (!saga::v1::Phase_IsValid(seen.phase)) violations.push_back({"seen_phase", "must be a saga.v1.Phase"});
+  return violations.empty() ? absl::OkStatus() : MakeBadRequest(kSagaDomain, violations);
+}
+
+// Without a RetryInfo: the same request would be refused again.
+absl::Status CheckSeen(const Plan& plan, const Saga& saga, int step, const Seen& seen) {
+  RETURN_IF_ERROR(CheckSeenIsKnown(seen));
+  const saga::v1::Saga now = ToProto(saga, &plan);
+  const saga::v1::Phase phase = now.steps(step).phase();
+  const bool is_other_way =
+      seen.direction != saga::v1::Saga::DIRECTION_UNSPECIFIED && seen.direction != now.direction();
+  const bool is_other_phase = seen.phase != saga::v1::PHASE_UNSPECIFIED && seen.phase != phase;
+  if (!is_other_way && !is_other_phase) return absl::OkStatus();
+  const std::string direction = saga::v1::Saga::Direction_Name(now.direction());
+  return MakeError(absl::StatusCode::kUnavailable,
+                   absl::StrCat("saga ", saga.id, " moved since it was looked at: it has ", direction, " and step ",
+                                now.steps(step).name(), " is in ", saga::v1::Phase_Name(phase),
+                                ", where the same verb would do something else; nothing was noted; look at it again"),
+                   {"SAGA_MOVED",
+                    kSagaDomain,
+                    {{"saga_id", saga.id},
+                     {"step", now.steps(step).name()},
+                     {"direction", direction},
+                     {"phase", saga::v1::Phase_Name(phase)}}});
+}
+
 }  // namespace
 
-absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga, Verb verb, const std::string& step,
+absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga, const AskedVerb& asked,
                                   absl::Time now) {
+  const std::string& step = asked.step;
   const std::vector<StepPlan>& steps = definition.plan().steps;
   const auto found = std::find_if(steps.begin(), steps.end(), [&](const StepPlan& each) { return each.name == step; });
   if (found == steps.end()) {
@@ -43,13 +78,14 @@ absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga
                      {"STEP_NOT_FOUND", kSagaDomain, {{"saga_id", saga.id}, {"step", step}}});
   }
   const auto index = found - steps.begin();
+  RETURN_IF_ERROR(CheckSeen(definition.plan(), saga, static_cast<int>(index), asked.seen));
   if (!TakesVerb(definition.plan(), saga, static_cast<std::size_t>(index))) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      absl::StrCat("step ", step, " of saga ", saga.id, " (", NameOf(saga.state),
                                   ") is neither parked nor repeated; see `parked` and `last_failure` in GetSaga"),
                      {"STEP_NOT_PARKED", kSagaDomain, {{"saga_id", saga.id}, {"step", step}}});
   }
-  if (verb == Verb::kRetry && IsTooOld(definition.plan(), saga, now)) {
+  if (asked.verb == Verb::kRetry && IsTooOld(definition.plan(), saga, now)) {
     return MakeError(
         absl::StatusCode::kFailedPrecondition,
         absl::StrCat("saga ", saga.id, " is older than its participants remember what they did (",
@@ -59,7 +95,7 @@ absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga
                      step),
         {"SAGA_TOO_OLD", kSagaDomain, {{"saga_id", saga.id}, {"step", step}}});
   }
-  return Operated{.verb = verb, .step = static_cast<int>(index), .reply = {}, .actor = {}, .reason = {}};
+  return Operated{.verb = asked.verb, .step = static_cast<int>(index), .reply = {}, .actor = {}, .reason = {}};
 }
 
 absl::StatusOr<std::string> ReadKnownReply(const Definition& definition, const Saga& saga, int step,

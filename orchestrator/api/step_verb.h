@@ -12,9 +12,23 @@
 
 namespace unwind {
 
-// NOT_FOUND STEP_NOT_FOUND; FAILED_PRECONDITION STEP_NOT_PARKED: it is neither parked nor repeated; SAGA_TOO_OLD: a
-// retry whose participant may have forgotten the key. A saga that moves meanwhile finds the event stale.
-absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga, Verb verb, const std::string& step,
+// How the saga and its step stood when the operator chose. UNSPECIFIED: that was not said.
+struct Seen {
+  saga::v1::Saga::Direction direction = saga::v1::Saga::DIRECTION_UNSPECIFIED;
+  saga::v1::Phase phase = saga::v1::PHASE_UNSPECIFIED;
+};
+
+// What an operator asks of a step.
+struct AskedVerb {
+  Verb verb = Verb::kRetry;
+  std::string step;
+  Seen seen;
+};
+
+// NOT_FOUND STEP_NOT_FOUND; UNAVAILABLE SAGA_MOVED: it is not as it was seen, so that the verb would do something else
+// than what was chosen; FAILED_PRECONDITION STEP_NOT_PARKED: it is neither parked nor repeated; SAGA_TOO_OLD: a retry
+// whose participant may have forgotten the key; INVALID_ARGUMENT. A saga that moves meanwhile finds the event stale.
+absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga, const AskedVerb& asked,
                                   absl::Time now);
 
 // The reply of Verb::kResolve, serialized: of the action's response type, as `reply` or as `reply_json`; empty for a

@@ -1,17 +1,11 @@
 #include "orchestrator/api/store_errors.h"
 
-#include "absl/time/time.h"
 #include "common/base/log.h"
 #include "common/rpc/error.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/engine/refusals.h"
 
 namespace unwind {
-namespace {
-
-constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
-
-}  // namespace
-
 About ById(const std::string& saga_id) { return {{"saga_id", saga_id}}; }
 
 absl::Status ToCaller(const absl::Status& status, const About& about) {
@@ -23,11 +17,7 @@ absl::Status ToCaller(const absl::Status& status, const About& about) {
     return MakeError(absl::StatusCode::kDataLoss, std::string(status.message()),
                      {"SAGA_UNREADABLE", kSagaDomain, about});
   }
-  if (absl::IsUnavailable(status)) {
-    return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga store does not answer",
-                                    {"STORE_UNAVAILABLE", kSagaDomain, {}}),
-                          kRetryAfter);
-  }
+  if (absl::IsUnavailable(status)) return StoreSilent();
   Log(Severity::kError, "the store failed", {{"error", status.message()}});
   return MakeError(absl::StatusCode::kInternal, "the saga store failed; the log of the orchestrator says why",
                    {"STORE_FAILED", kSagaDomain, about});

@@ -39,6 +39,7 @@ void End(Step& step, StepState state) {
 void Park(Draft& draft, std::size_t i, const Failure& why) {
   Rest(draft.step(i));
   draft.step(i).parked = true;
+  draft.step(i).last_failure = why;
   if (draft.saga.failure.reason.empty()) draft.saga.failure = why;
 }
 

@@ -50,7 +50,7 @@ struct Step {
   absl::Time wake_at = absl::InfiniteFuture();  // when it is sent again; infinite: not waiting
   absl::Time first_send_time = absl::InfiniteFuture();  // of the current phase; infinite: not sent yet, or not known
   std::string reply;     // bytes of the OK answer of the action or the resolve; written once
-  Failure last_failure;  // why the last call that was answered was not OK; none (an empty reason) once one was
+  Failure last_failure;  // why the last answered call was not OK, or what parked it; none: no reason, once one was OK
 
   int attempt() const { return sends[static_cast<std::size_t>(phase)]; }
   bool operator==(const Step&) const = default;

@@ -22,10 +22,10 @@ absl::Status NotFound(const std::string& saga_id) {
 }  // namespace
 
 absl::Status Overloaded() {
-  return WithRetryAfter(
-      MakeError(absl::StatusCode::kResourceExhausted, "there is no room for another saga; nothing was started, try again",
-                {.reason = "OVERLOADED", .domain = kSagaDomain, .metadata = {}}),
-      absl::Seconds(1));
+  return WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted,
+                                  "there is no room for another saga; nothing was started, try again",
+                                  {.reason = "OVERLOADED", .domain = kSagaDomain, .metadata = {}}),
+                        absl::Seconds(1));
 }
 
 absl::Status TooManyWait() {
@@ -43,14 +43,17 @@ absl::Status KeyReused() {
 }
 
 absl::Status MovedMeanwhile() {
-  return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, "the saga moved meanwhile; ask again",
-                                  {.reason = "SAGA_MOVED", .domain = kSagaDomain, .metadata = {}}),
-                        absl::Milliseconds(100));
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kUnavailable, "the saga moved meanwhile; nothing was noted; look at it again",
+                {.reason = "SAGA_MOVED", .domain = kSagaDomain, .metadata = {}}),
+      absl::Milliseconds(100));
 }
 
 absl::Status StoreSilent() {
   return WithRetryAfter(
-      MakeError(absl::StatusCode::kUnavailable, "the store does not answer; repeat the call with the same key",
+      MakeError(absl::StatusCode::kUnavailable,
+                "the store does not answer, so that nobody knows whether the call was noted; who starts a saga repeats "
+                "the call with the same key, who moves one looks at it first",
                 {.reason = "STORE_UNAVAILABLE", .domain = kSagaDomain, .metadata = {}}),
       absl::Seconds(1));
 }

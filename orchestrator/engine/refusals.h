@@ -21,11 +21,11 @@ absl::Status TooManyWait();
 // INVALID_ARGUMENT KEY_REUSED.
 absl::Status KeyReused();
 
-// UNAVAILABLE SAGA_MOVED.
+// UNAVAILABLE SAGA_MOVED: nothing was noted.
 absl::Status MovedMeanwhile();
 
-// UNAVAILABLE STORE_UNAVAILABLE. Said instead of what was decided and may not be stored: an answer must never be taken
-// back.
+// UNAVAILABLE STORE_UNAVAILABLE, to callers and operators alike: what they ask may be done yet. Said instead of what
+// was decided and may not be stored: an answer must never be taken back.
 absl::Status StoreSilent();
 
 // Of a saga that `catalog` cannot drive, for an operator: nothing was noted, since only who knows its definition can

@@ -367,6 +367,62 @@ test('a request whose answer is lost is told as not known', async () => {
   await leave(page);
 });
 
+test('what the gateway or the store leaves open is not known; all else is refused', async () => {
+  const saga = await parkedTour('three');
+  const page = await open(`sagas/${saga.sagaId}`);
+  await page.getByRole('button', { name: 'Retry rent_car' }).click();
+  const dialog = page.getByRole('dialog');
+  const told = async (status, info) => {
+    const answer = { code: 2, message: 'as the test says', details: info ? [info] : [] };
+    await page.route('**/*:retry', (route) => route.fulfill({ status, json: answer }));
+    await decide(page, { actor: '' });
+    const word = `${info?.reason ?? `HTTP ${status}`}`;
+    await dialog.getByText(word, { exact: false }).waitFor();
+    await page.unroute('**/*:retry');
+    return textOf(dialog.getByRole('alert'));
+  };
+  for (const [status, reason, domain] of [
+    [504, 'GATEWAY_TIMEOUT', 'gateway.unwind'],
+    [503, 'SERVICE_UNREACHABLE', 'gateway.unwind'],
+    [503, 'STORE_UNAVAILABLE', 'saga.unwind'],
+  ]) {
+    assert.match(await told(status, { reason, domain }), /^Not known: .* Whether it was done is not known/);
+  }
+  assert.match(await told(500), /^Not known: HTTP 500/);
+  for (const [status, reason, domain] of [
+    [503, 'SAGA_MOVED', 'saga.unwind'],
+    [403, 'FOREIGN_ORIGIN', 'gateway.unwind'],
+  ]) {
+    const words = await told(status, { reason, domain });
+    assert.match(words, /^Refused: /);
+    assert.doesNotMatch(words, /not known/);
+  }
+  const denied = { reason: 'CALLER_NOT_ALLOWED', domain: 'saga.unwind', metadata: { denied: 'actor' } };
+  assert.match(await told(403, denied), /^Refused: .* leave that field empty/);
+  await leave(page);
+});
+
+// The saga turns while the dialog is open. What the dialog said the verb does would not be what it does.
+test('a verb says how the saga stood when the dialog was opened', async () => {
+  const saga = await parkedTour('seen');
+  const page = await open(`sagas/${saga.sagaId}`);
+  await page.getByRole('button', { name: 'Skip rent_car' }).click();
+  const asked = [];
+  await page.route('**/*:skip', (route) => {
+    const body = route.request().postDataJSON();
+    asked.push([body.seenDirection, body.seenPhase]);
+    return route.continue({ postData: JSON.stringify({ ...body, seenDirection: 'DIRECTION_BACKWARD' }) });
+  });
+  await decide(page, {});
+  await page.getByRole('dialog').getByText('Refused: SAGA_MOVED').waitFor();
+  assert.deepEqual(asked, [['DIRECTION_FORWARD', 'PHASE_ACTION']]);
+  assert.equal((await cluster.saga('book-tour', 'seen')).version, saga.version);
+  await page.unroute('**/*:skip');
+  await decide(page, {});
+  await page.getByText('ended: it changes no more').waitFor();
+  await leave(page);
+});
+
 test('definitions are drawn, with their unfinished sagas', async () => {
   await cluster.order('drawn');
   await parkedTour('drawn-tour');

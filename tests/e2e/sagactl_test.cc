@@ -72,6 +72,18 @@ TEST_F(Sagactl, AWrongPortIsToldApartFromNobodyThere) {
   EXPECT_THAT(Run({Program(), "--server", "127.0.0.1:1", "stats"}, 3), HasSubstr("no answer from 127.0.0.1:1"));
 }
 
+// A script whose disk is full must not go on as if it had been told.
+TEST_F(Sagactl, WhatCannotBePrintedIsExitOne) {
+  const std::string call = absl::StrCat(Program(), " --server ", cluster_->AdminAddress(Node::kOrchestrator));
+  for (const char* arguments : {"definitions", "definitions --json", "completion bash", "--version", "list --help"}) {
+    EXPECT_THAT(Run({"/bin/bash", "-c", absl::StrCat(call, " ", arguments, " > /dev/full")}, 1),
+                HasSubstr("standard output cannot be written"))
+        << arguments;
+  }
+  EXPECT_THAT(Run({Program(), "--version"}),
+              AllOf(testing::StartsWith("sagactl "), testing::Not(HasSubstr("unknown"))));
+}
+
 TEST_F(Sagactl, BashCompletesCommandsOptionsAndStates) {
   const auto completed = [this](const std::string& words) {
     return Run({"/bin/bash", "-c",
@@ -81,6 +93,8 @@ TEST_F(Sagactl, BashCompletesCommandsOptionsAndStates) {
   EXPECT_EQ(completed("def"), "definitions\n");
   EXPECT_EQ(completed("list --st"), "--state --stuck\n");
   EXPECT_EQ(completed("list --state pa"), "parked\n");
+  EXPECT_EQ(completed("list --state ab"), "aborted\n");
+  EXPECT_EQ(completed("skip-all --state ab"), "\n");
   EXPECT_EQ(completed("--json skip-all --y"), "--yes\n");
   EXPECT_EQ(completed("get --se"), "--server\n");
 }

@@ -70,7 +70,9 @@ constexpr char kLines[] = R"lines(
   # The same request again is the same order. Another request_id is another order.
   ORDER_ID=$(grpcurl {how} -d "$ORDER" {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder | sed -n 's/.*"orderId": "\(.*\)".*/\1/p')
 
-  # Its saga
+  # Its saga, by the operators' command line, and by gRPC
+  {sagactl} list
+  {sagactl} get $ORDER_ID
   grpcurl {how} {orchestrator_admin} saga.v1.SagaService/ListSagas
   grpcurl {how} -d '{"saga_id":"'$ORDER_ID'"}' {orchestrator_admin} saga.v1.SagaService/GetSaga
   grpcurl {how} -d '{"saga_id":"'$ORDER_ID'"}' {orchestrator_admin} saga.v1.SagaService/GetHistory
@@ -134,6 +136,14 @@ std::string AddressesOf(const Cluster& cluster) {
 // The flags with which grpcurl reaches a port.
 constexpr char kSecurely[] = "-cacert {ca} -cert {cert} -key {key}";
 
+std::filesystem::path OwnFolder() { return std::filesystem::canonical("/proc/self/exe").parent_path(); }
+
+// sagactl, with the options with which it does.
+std::string SagactlCall(bool secure) {
+  return absl::StrCat((OwnFolder() / "sagactl").string(), " --server {orchestrator_admin}",
+                      secure ? " --tls_ca {ca} --tls_cert {cert} --tls_key {key}" : "");
+}
+
 void Announce(Cluster& cluster, const std::string& addresses, bool has_gateway) {
   std::printf("%s\nDatabases and logs: %s\n", addresses.c_str(), cluster.scratch().c_str());
   if (PostgresServer* const postgres = cluster.postgres(); postgres != nullptr) {
@@ -144,6 +154,7 @@ void Announce(Cluster& cluster, const std::string& addresses, bool has_gateway) 
   const char* const no_rest = secure ? kSecureLine : kNoRestLine;
   const std::string lines = absl::StrReplaceAll(absl::StrCat(has_gateway ? kRestLines : no_rest, kLines),
                                                 {{"{scratch}", cluster.scratch()},
+                                                 {"{sagactl}", SagactlCall(secure)},
                                                  {"{how}", secure ? kSecurely : "-plaintext"},
                                                  {"{health}", secure ? kHealthLines : ""}});
   std::printf("%s", WithAddresses(lines, addresses).c_str());
@@ -179,7 +190,7 @@ void WritePrometheusConfig(const Cluster& cluster, const std::filesystem::path& 
 }
 
 int Main() {
-  const std::filesystem::path own_folder = std::filesystem::canonical("/proc/self/exe").parent_path();
+  const std::filesystem::path own_folder = OwnFolder();
   const std::filesystem::path project = ProjectAbove(own_folder);
   if (project.empty()) {
     std::cerr << "no folder above " << own_folder << " has orchestrator/sagas: run it where the project built it\n";

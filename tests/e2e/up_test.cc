@@ -88,6 +88,12 @@ TEST(Up, SecureItIsReachedWithTheCertificatesThatItNames) {
   EXPECT_TRUE(IsServing(NewChannel(ValueOf("orchestrator_health", text))));
   EXPECT_THAT(ContentsOf(log), testing::HasSubstr(absl::StrCat("grpcurl -cacert ", ca, " -cert ", cert, " -key ", key,
                                                                " ", ValueOf("orchestrator", text), " list")));
+  // The operators' command line, as it is printed.
+  const std::string sagactl = TextAfter("  " UNWIND_BIN_DIR "/sagactl ", ContentsOf(log));
+  const std::string said = dir.File("said");
+  const auto ran = RunToEnd({"/bin/bash", "-c", absl::StrCat(UNWIND_BIN_DIR "/sagactl ", sagactl)}, said, kPatience);
+  EXPECT_EQ(ran.value_or(-1), 0) << sagactl << "\n" << ContentsOf(said);
+  EXPECT_THAT(ContentsOf(said), testing::HasSubstr("no saga"));
   EXPECT_EQ((*up)->Terminate(kPatience).value(), 0);
 }
 

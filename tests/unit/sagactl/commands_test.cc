@@ -17,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "sagactl/command_line.h"
+#include "sagactl/commands.h"
 
 namespace unwind::sagactl {
 namespace {
@@ -71,11 +72,24 @@ class FakeOrchestrator final : public saga::v1::SagaService::Service {
                          saga::v1::RetryStepResponse* response) override {
     asked.push_back(absl::StrCat("retry ", request->saga_id(), " ", request->step(), " ", request->actor(), ": ",
                                  request->reason()));
+    if (overloaded > 0 && overloaded-- > 0) {
+      return ToGrpc(WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, "full", {"OVERLOADED", "d", {}}),
+                                   absl::Milliseconds(1)));
+    }
     return Moved(request->saga_id(), response->mutable_saga());
   }
   grpc::Status SkipStep(grpc::ServerContext*, const saga::v1::SkipStepRequest* request,
                         saga::v1::SkipStepResponse* response) override {
     asked.push_back(absl::StrCat("skip ", request->saga_id(), " ", request->step()));
+    seen.push_back(absl::StrCat(request->saga_id(), " ", Saga::Direction_Name(request->seen_direction()), " ",
+                                saga::v1::Phase_Name(request->seen_phase())));
+    for (Saga& each : sagas) {
+      if (each.saga_id() != request->saga_id()) continue;
+      if (request->seen_direction() != Saga::DIRECTION_UNSPECIFIED && request->seen_direction() != each.direction()) {
+        return ToGrpc(MakeError(absl::StatusCode::kUnavailable, "it turned", {"SAGA_MOVED", "d", {}}));
+      }
+      each.set_direction(Saga::DIRECTION_BACKWARD);
+    }
     return Moved(request->saga_id(), response->mutable_saga());
   }
   grpc::Status ResolveStep(grpc::ServerContext*, const saga::v1::ResolveStepRequest* request,
@@ -101,6 +115,8 @@ class FakeOrchestrator final : public saga::v1::SagaService::Service {
   std::map<std::string, absl::Status> refusals;  // by saga id
   std::vector<saga::v1::ListSagasRequest> lists;
   std::vector<std::string> asked;
+  std::vector<std::string> seen;  // of skips: how the saga and its step stood as they were listed
+  int overloaded = 0;             // so many retries are refused for want of room
 
  private:
   static grpc::Status NotFound() {
@@ -124,6 +140,8 @@ struct Ran {
 class CommandsTest : public testing::Test {
  protected:
   void SetUp() override {
+    for (const char* const variable : {"UNWIND_SERVER", "UNWIND_TLS_CA", "UNWIND_TLS_CERT", "UNWIND_TLS_KEY"})
+      unsetenv(variable);
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -154,6 +172,7 @@ class CommandsTest : public testing::Test {
                       .json = line.json,
                       .is_terminal = is_terminal_,
                       .line_max = 0,
+                      .actor = line.actor(),
                       .zone = absl::UTCTimeZone()};
       const absl::Status status = line.command(session);
       err << Complaint(status, "the test");
@@ -322,14 +341,15 @@ TEST_F(CommandsTest, WhatIsNotFoundIsExitOneInOneHarmlessLine) {
 TEST_F(CommandsTest, NobodyThereIsExitThree) {
   server_->Shutdown();
   const Ran ran = Run("list");
-  EXPECT_EQ(ran.exit, kUnreachable);
+  EXPECT_EQ(ran.exit, kNotKnown);
   EXPECT_THAT(ran.err, AllOf(HasSubstr("no answer from the test"), HasSubstr("--server")));
 }
 
 TEST_F(CommandsTest, AWrongCallIsExitTwoAndSendsNothing) {
   for (const char* arguments :
-       {"", "lst", "list --state asleep", "list --limit 0", "list --since yesterday", "get", "retry s-1 book_room",
-        "skip s-1", "resolve s-1 book_room --reason x --reply {} --reply_file f",
+       {"", "lst", "list --state asleep", "list --limit 0", "list --since yesterday", "list --key k",
+        "list --stuck --state completed", "retry-all --definition d --reason x --state aborted", "get",
+        "retry s-1 book_room", "skip s-1", "resolve s-1 book_room --reason x --reply {} --reply_file f",
         "resolve s-1 book_room --reason x --reply_file /nowhere", "retry-all --reason x", "completion fish"}) {
     const Ran ran = Run(arguments);
     EXPECT_EQ(ran.exit, kUsage) << arguments;
@@ -346,7 +366,8 @@ TEST_F(CommandsTest, EveryCommandHasAHelpWithAnExample) {
     EXPECT_EQ(ran.exit, kDone);
     EXPECT_THAT(ran.out, HasSubstr("Example:\n")) << command;
   }
-  EXPECT_THAT(Run("--help").out, HasSubstr("3 the orchestrator was not reached"));
+  EXPECT_THAT(Run("--help").out, HasSubstr("3 no answer: it may have been done"));
+  EXPECT_THAT(Run("--version").out, HasSubstr("sagactl "));
 }
 
 TEST_F(CommandsTest, VerbsSayWhoAndWhy) {
@@ -389,11 +410,79 @@ TEST_F(CommandsTest, ABulkDoesWhatItListsAndGoesOnPastARefusal) {
   const Ran ran = Run("skip-all --definition book-trip --reason why --yes");
   EXPECT_EQ(ran.exit, kRefused);
   EXPECT_THAT(ran.out, HasSubstr("skip s-3 book_room: refused, SAGA_MOVED: look again\n"));
-  EXPECT_THAT(ran.err, HasSubstr("1 of 3 were refused"));
-  EXPECT_THAT(orchestrator_.asked, ElementsAre("skip s-4 book_room", "skip s-1 book_room", "skip s-3 book_room"));
+  EXPECT_EQ(ran.err, "2 done, 1 refused, 0 not known, 0 not asked");
+  EXPECT_THAT(orchestrator_.asked, ElementsAre("skip s-4 book_room", "skip s-3 book_room", "skip s-1 book_room"));
+}
+
+TEST_F(CommandsTest, ABulkThatIsCutSaysSoAndIsExitOne) {
+  orchestrator_.sagas = {Parked("s-3"), Parked("s-2"), Parked("s-1")};
+  for (const char* yes : {"", " --yes"}) {
+    const Ran ran = Run(absl::StrCat("skip-all --definition book-trip --reason why --limit 2", yes));
+    EXPECT_EQ(ran.exit, kRefused);
+    EXPECT_THAT(ran.err, HasSubstr("there are more steps than --limit=2"));
+  }
+  EXPECT_THAT(orchestrator_.asked, ElementsAre("skip s-3 book_room", "skip s-2 book_room"));
+  EXPECT_EQ(Run("skip-all --definition book-trip --reason why --limit 3 --yes").exit, kDone);
+}
+
+TEST_F(CommandsTest, ABulkSaysHowEachSagaStoodWhenItWasListed) {
+  orchestrator_.sagas = {Parked("s-1")};
+  EXPECT_EQ(Run("skip-all --definition book-trip --reason why --yes").exit, kDone);
+  EXPECT_THAT(orchestrator_.seen, ElementsAre("s-1 DIRECTION_BACKWARD PHASE_COMPENSATION"));
+}
+
+// To skip the first turns the saga back; of the second the same verb would then say something else.
+TEST_F(CommandsTest, OfTwoStepsOfOneSagaTheSecondIsJudgedAnew) {
+  Saga saga = Parked("s-1");
+  saga.set_direction(Saga::DIRECTION_FORWARD);
+  *saga.add_steps() = saga.steps(0);
+  for (saga::v1::Step& step : *saga.mutable_steps()) step.set_phase(saga::v1::PHASE_ACTION);
+  saga.mutable_steps(1)->set_name("rent_car");
+  orchestrator_.sagas = {saga};
+  const Ran ran = Run("skip-all --definition book-trip --reason why --yes");
+  EXPECT_EQ(ran.exit, kRefused);
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("skip s-1 book_room: done\n"),
+                             HasSubstr("skip s-1 rent_car: refused, SAGA_MOVED: it turned\n")));
+  EXPECT_EQ(ran.err, "1 done, 1 refused, 0 not known, 0 not asked");
+}
+
+// One that is listed as parked and then, as it goes on, as compensating.
+TEST_F(CommandsTest, ASagaThatIsListedTwiceIsAskedForOnceAsItWasLastSeen) {
+  Saga parked = Parked("s-1"), moved = Stuck("s-1");
+  moved.set_version(parked.version() + 1);
+  moved.mutable_steps(0)->set_phase(saga::v1::PHASE_RESOLVE);
+  orchestrator_.sagas = {moved, parked};
+  Saga ran_on = Running("s-2");
+  ran_on.set_version(9);
+  orchestrator_.sagas.push_back(Parked("s-2"));
+  orchestrator_.sagas.push_back(ran_on);  // its step is parked no longer
+  EXPECT_EQ(Run("list --stuck --json").lines().size(), 1u);
+  EXPECT_EQ(Run("skip-all --definition book-trip --reason why --yes").exit, kDone);
+  EXPECT_THAT(orchestrator_.seen, ElementsAre("s-1 DIRECTION_BACKWARD PHASE_RESOLVE"));
+}
+
+TEST_F(CommandsTest, AnOrchestratorWithoutRoomIsAskedAgain) {
+  orchestrator_.sagas = {Parked("s-2"), Parked("s-1")};
+  orchestrator_.overloaded = 2;
+  EXPECT_EQ(Run("retry-all --definition book-trip --reason why --yes").exit, kDone);
+  EXPECT_EQ(orchestrator_.asked.size(), 4u);
   orchestrator_.asked.clear();
-  EXPECT_EQ(Run("skip-all --definition book-trip --reason why --yes --limit 1").exit, kDone);
-  EXPECT_THAT(orchestrator_.asked, ElementsAre("skip s-4 book_room"));
+  orchestrator_.overloaded = 1000;
+  const Ran ran = Run("retry-all --definition book-trip --reason why --yes");
+  EXPECT_EQ(ran.exit, kRefused);
+  EXPECT_EQ(ran.err, "0 done, 1 refused, 0 not known, 1 not asked");
+}
+
+TEST_F(CommandsTest, WhoMayNotIsToldOnce) {
+  orchestrator_.sagas = {Parked("s-2"), Parked("s-1")};
+  orchestrator_.refusals["s-2"] =
+      MakeError(absl::StatusCode::kPermissionDenied, "who?", {"CALLER_NOT_ALLOWED", "d", {{"denied", "actor"}}});
+  const Ran ran = Run("skip-all --definition book-trip --reason why --yes --json");
+  EXPECT_EQ(ran.exit, kRefused);
+  EXPECT_EQ(ran.err, "0 done, 1 refused, 0 not known, 1 not asked");
+  EXPECT_EQ(nlohmann::json::parse(ran.out)["error"]["reason"], "CALLER_NOT_ALLOWED");
+  EXPECT_EQ(Run("skip s-2 book_room --reason why --actor kim").err,
+            "CALLER_NOT_ALLOWED: who?; leave --actor out: your certificate says who you are");
 }
 
 TEST_F(CommandsTest, ABulkAsksAPersonBeforeItChangesMany) {
@@ -409,13 +498,72 @@ TEST_F(CommandsTest, ABulkAsksAPersonBeforeItChangesMany) {
   typed_ = "y\n";
   EXPECT_EQ(Run("skip-all --definition book-trip --reason why --yes").exit, kDone);
   EXPECT_EQ(orchestrator_.asked.size(), 2u);
+  typed_ = "n\n";
+  const Ran json = Run("skip-all --definition book-trip --reason why --yes --json");
+  EXPECT_THAT(json.err, AllOf(HasSubstr("s-2"), HasSubstr("s-1"), HasSubstr("skip 2 steps?")));
+  EXPECT_EQ(json.out, "");
 }
 
-TEST_F(CommandsTest, ABulkStopsWhenNobodyAnswers) {
-  orchestrator_.sagas = {Parked("s-2"), Parked("s-1")};
-  orchestrator_.refusals["s-2"] = absl::UnavailableError("gone");
-  EXPECT_EQ(Run("skip-all --definition book-trip --reason why --yes").exit, kUnreachable);
-  EXPECT_EQ(orchestrator_.asked.size(), 1u);
+// The rest is not asked: whatever made one answer get lost may have done what nobody knows of to the others too.
+TEST_F(CommandsTest, ABulkStopsWhereItIsNotKnownWhatWasDone) {
+  const auto error = [](absl::StatusCode code, const char* reason, const char* domain) {
+    return MakeError(code, "gone", {reason, domain, {}});
+  };
+  using Code = absl::StatusCode;
+  for (const absl::Status& lost :
+       {absl::UnavailableError("gone"), absl::DeadlineExceededError("gone"), absl::InternalError("gone"),
+        absl::ResourceExhaustedError("gone"), absl::InvalidArgumentError("gone"), absl::CancelledError("gone"),
+        error(Code::kUnavailable, "STORE_UNAVAILABLE", "saga.unwind"),
+        error(Code::kUnavailable, "SERVICE_UNREACHABLE", "gateway.unwind"),
+        error(Code::kDeadlineExceeded, "GATEWAY_TIMEOUT", "gateway.unwind"),
+        error(Code::kInternal, "GATEWAY_FAILED", "gateway.unwind")}) {
+    orchestrator_.asked.clear();
+    orchestrator_.sagas = {Parked("s-4"), Parked("s-3"), Parked("s-2"), Parked("s-1")};
+    orchestrator_.refusals["s-3"] = error(Code::kNotFound, "SAGA_NOT_FOUND", "saga.unwind");
+    orchestrator_.refusals["s-2"] = lost;
+    const Ran ran = Run("skip-all --definition book-trip --reason why --yes");
+    EXPECT_EQ(ran.exit, kNotKnown) << lost;
+    EXPECT_THAT(ran.out, HasSubstr("skip s-2 book_room: not known"));
+    EXPECT_EQ(ran.err,
+              "whether this was done is not known: skip s-2 book_room; look at that saga before you go on; "
+              "1 done, 1 refused, 1 not known, 1 not asked");
+    EXPECT_EQ(orchestrator_.asked.size(), 3u);
+    const Ran one = Run("skip s-2 book_room --reason why");
+    EXPECT_EQ(one.exit, kNotKnown) << lost;
+    EXPECT_THAT(one.err, HasSubstr("whether it was done is not known"));
+  }
+  orchestrator_.refusals["s-2"] = error(Code::kUnavailable, "SAGA_NOT_HELD", "saga.unwind");
+  EXPECT_EQ(Run("skip s-2 book_room --reason why").exit, kRefused);
+  orchestrator_.refusals["s-2"] = error(Code::kPermissionDenied, "FOREIGN_ORIGIN", "gateway.unwind");
+  EXPECT_EQ(Run("skip s-2 book_room --reason why").exit, kRefused);
+}
+
+TEST_F(CommandsTest, ACancelOfWhatHadEndedSaysSoAndIsExitOne) {
+  Saga completed = Running("s-3"), undone = Running("s-2"), cancelled = Running("s-1");
+  completed.set_state(Saga::STATE_COMPLETED);
+  completed.set_cancel_requested(true);  // by somebody, past its pivot
+  undone.set_state(Saga::STATE_ABORTED);
+  cancelled.set_state(Saga::STATE_ABORTED);
+  cancelled.set_cancel_requested(true);
+  orchestrator_.sagas = {completed, undone, cancelled};
+  for (const char* id : {"s-3", "s-2"}) {
+    const Ran ran = Run(absl::StrCat("cancel ", id));
+    EXPECT_EQ(ran.exit, kRefused) << id;
+    EXPECT_THAT(ran.err, HasSubstr("had ended before"));
+  }
+  EXPECT_EQ(Run("cancel s-1").exit, kDone);
+}
+
+// With a certificate the orchestrator knows who asks; on plaintext it is told.
+TEST_F(CommandsTest, WhoDecidesIsTheSystemUserUnlessACertificateSaysIt) {
+  orchestrator_.sagas = {Parked("s-1")};
+  Run("retry s-1 book_room --reason why");
+  Run("retry s-1 book_room --reason why --tls_cert c.pem");
+  Run("retry-all --definition book-trip --reason why --yes --tls_cert c.pem");
+  Run("retry s-1 book_room --reason why --tls_cert c.pem --actor kim");
+  EXPECT_THAT(orchestrator_.asked,
+              ElementsAre(absl::StrCat("retry s-1 book_room ", SystemUser(), ": why"), "retry s-1 book_room : why",
+                          "retry s-1 book_room : why", "retry s-1 book_room kim: why"));
 }
 
 TEST_F(CommandsTest, DefinitionsAndStats) {
@@ -453,6 +601,7 @@ TEST_F(CommandsTest, TheServerIsAnOptionOrStandsInTheEnvironment) {
     EXPECT_EQ(line.Parse(static_cast<int>(argv.size()), argv.data(), out, out), kDone) << out.str();
     return line.server;
   };
+  unsetenv("UNWIND_SERVER");
   EXPECT_EQ(server({"stats"}), "127.0.0.1:7100");
   ASSERT_EQ(setenv("UNWIND_SERVER", "a:1", 1), 0);
   EXPECT_EQ(server({"stats"}), "a:1");

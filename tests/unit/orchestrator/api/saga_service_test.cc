@@ -12,6 +12,7 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
+#include "orchestrator/engine/refusals.h"
 #include "shop/order/v1/order_service.pb.h"
 #include "tests/support/test_gate.h"
 #include "tests/unit/orchestrator/engine/world.h"
@@ -477,6 +478,93 @@ TEST_F(SagaServiceTest, AStepOfASagaThatIsTooOldIsNotRetriedButResolvedOrSkipped
   saga::v1::ResolveStepResponse resolved;
   EXPECT_TRUE(Call(&saga::v1::SagaService::Stub::ResolveStep, ask(saga::v1::ResolveStepRequest()), &resolved).ok());
   EXPECT_EQ(asked_.size(), 3u);
+}
+
+// Somebody sees a saga that goes forward and is parked; to skip its step is to say that it never happened. Meanwhile a
+// colleague cancels it, and its compensation parks: the same verb would now say that the step was undone.
+TEST_F(SagaServiceTest, AVerbIsForWhatTheOperatorSaw) {
+  Saga saga = Parked("s-1", Phase::kAction);
+  saga.steps[0].state = StepState::kInFlight;
+  Store(saga);
+  saga::v1::Saga seen;
+  ASSERT_TRUE(Get("s-1", &seen).ok());
+  EXPECT_EQ(seen.direction(), saga::v1::Saga::DIRECTION_FORWARD);
+  const auto ask = [&seen](auto request) {
+    request.set_saga_id("s-1");
+    request.set_step("create_order");
+    request.set_actor("kim");
+    request.set_reason("it never happened");
+    request.set_seen_direction(seen.direction());
+    request.set_seen_phase(seen.steps(0).phase());
+    return request;
+  };
+  const auto retry = ask(saga::v1::RetryStepRequest());
+  const auto skip = ask(saga::v1::SkipStepRequest());
+  auto resolve = ask(saga::v1::ResolveStepRequest());
+  resolve.set_reply_json("{}");
+  const auto move = [&](auto method, const auto& request, auto response) { return Call(method, request, &response); };
+  const auto all = [&] {
+    return std::vector<absl::Status>{
+        move(&saga::v1::SagaService::Stub::RetryStep, retry, saga::v1::RetryStepResponse()),
+        move(&saga::v1::SagaService::Stub::SkipStep, skip, saga::v1::SkipStepResponse()),
+        move(&saga::v1::SagaService::Stub::ResolveStep, resolve, saga::v1::ResolveStepResponse())};
+  };
+  for (const absl::Status& status : all()) EXPECT_TRUE(status.ok()) << status;
+  asked_.clear();
+
+  const auto is_refused = [&](const Saga& now, const std::string& phase) {
+    SagaWrite write;
+    write.saga = now;
+    write.seen_version = now.version - 1;
+    ASSERT_TRUE(store_.Commit(lease_, {write}).ok());
+    for (const absl::Status& status : all()) {
+      EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+      EXPECT_EQ(GetErrorInfo(status).reason, "SAGA_MOVED");
+      EXPECT_EQ(GetErrorInfo(status).metadata["phase"], phase);
+      EXPECT_THAT(status.message(), testing::HasSubstr("nothing was noted"));
+    }
+  };
+  saga.version = 3;
+  saga.backward = true;
+  is_refused(saga, "PHASE_ACTION");  // another direction alone
+  saga.version = 4;
+  saga.backward = false;
+  saga.steps[0].phase = Phase::kResolve;
+  is_refused(saga, "PHASE_RESOLVE");  // another phase alone
+  saga.version = 5;
+  saga.backward = true;
+  saga.steps[0].state = StepState::kCompensating;
+  saga.steps[0].phase = Phase::kCompensation;
+  is_refused(saga, "PHASE_COMPENSATION");
+  EXPECT_TRUE(asked_.empty());
+
+  ASSERT_TRUE(Get("s-1", &seen).ok());
+  saga::v1::SkipStepResponse skipped;
+  EXPECT_TRUE(Call(&saga::v1::SagaService::Stub::SkipStep, ask(saga::v1::SkipStepRequest()), &skipped).ok());
+  auto unknown = ask(saga::v1::SkipStepRequest());
+  unknown.set_seen_direction(static_cast<saga::v1::Saga::Direction>(9));
+  unknown.set_seen_phase(static_cast<saga::v1::Phase>(9));
+  const absl::Status bad = Call(&saga::v1::SagaService::Stub::SkipStep, unknown, &skipped);
+  EXPECT_EQ(bad.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(bad.message(), testing::AllOf(testing::HasSubstr("seen_direction"), testing::HasSubstr("seen_phase")));
+}
+
+// Whoever is told so must not take it for a refusal.
+TEST_F(SagaServiceTest, TheStoresSilenceTellsAnOperatorToLookFirst) {
+  Store(Parked("s-1", Phase::kAction));
+  saga::v1::SkipStepRequest request;
+  request.set_saga_id("s-1");
+  request.set_step("create_order");
+  request.set_actor("kim");
+  request.set_reason("why");
+  saga::v1::SkipStepResponse response;
+  progress_.status = StoreSilent();
+  for (const bool while_reading : {false, true}) {
+    store_.SetAway(while_reading);
+    const absl::Status status = Call(&saga::v1::SagaService::Stub::SkipStep, request, &response);
+    EXPECT_EQ(status, StoreSilent());
+    EXPECT_THAT(status.message(), testing::HasSubstr("who moves one looks at it first"));
+  }
 }
 
 TEST_F(SagaServiceTest, AnOperatorMovesAStepThatIsRepeated) {

@@ -563,6 +563,24 @@ TEST(AdvanceStory, AnAncientSagaSendsNothingAndParks) {
   EXPECT_EQ(tale.saga().failure.reason, "SAGA_TOO_OLD");
 }
 
+// Lists and filters go by the step: what the participant answered before is not why it waits for a person.
+TEST(AdvanceStory, AStepOfAnAncientSagaSaysThatItsAgeParkedIt) {
+  Tale forward(AllRetriable());
+  forward.Starts();
+  forward.Unknown(0, kAction, 1);
+  forward.Waits(absl::Hours(24 * 26));
+  EXPECT_EQ(forward.saga().steps[0].last_failure.reason, "SAGA_TOO_OLD");
+  Tale backward(Sequence());
+  backward.Starts();
+  backward.Fenced(0, kAction);
+  backward.Refused(0, kCompensation, 1, false);
+  backward.Waits(absl::Hours(24 * 26));
+  EXPECT_EQ(backward.saga().state, SagaState::kParked);
+  EXPECT_EQ(backward.saga().steps[0].last_failure.reason, "SAGA_TOO_OLD");
+  EXPECT_EQ(backward.saga().steps[0].last_failure.step, Sequence().steps[0].name);
+  EXPECT_NE(backward.saga().failure.reason, "SAGA_TOO_OLD");
+}
+
 TEST(AdvanceStory, AnAncientSagaIsNotRetriedByAPersonEither) {
   Tale tale(AllRetriable());
   tale.Starts();
