@@ -88,7 +88,7 @@ export class Live {
     // What was asked for is at fault: the same question has the same answer.
     const final = error.status === 400;
     const grown = Math.min(PAUSE_MAX_MS, PAUSE_MIN_MS * 2 ** this.#failures++);
-    const pause = final ? Infinity : grown * (0.75 + Math.random() / 2);
+    const pause = final ? Infinity : grown * (0.75 + Math.random() / 4);
     this.tell({ how: 'failed', error, again: final ? undefined : new Date(Date.now() + pause) });
     await this.#pause(pause);
   }

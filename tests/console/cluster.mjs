@@ -178,11 +178,11 @@ export class Cluster {
   }
 
   // What another operator does meanwhile.
-  async resolve(saga, step, reply) {
-    const answer = await fetch(`${this.console}/api/v1/sagas/${saga.sagaId}/steps/${step}:resolve`, {
+  async move(saga, step, verb, more = {}) {
+    const answer = await fetch(`${this.console}/api/v1/sagas/${saga.sagaId}/steps/${step}:${verb}`, {
       method: 'POST',
       headers: { 'x-requested-with': 'test' },
-      body: JSON.stringify({ actor: 'test', reason: 'test', replyJson: JSON.stringify(reply) }),
+      body: JSON.stringify({ actor: 'test', reason: 'test', ...more }),
     });
     if (!answer.ok) throw new Error(await answer.text());
   }

@@ -45,6 +45,13 @@ async function parkedTour(key) {
   return cluster.saga('book-tour', key, isParked);
 }
 
+// Loads an address anew.
+async function visit(page, address) {
+  await page.goto('about:blank');
+  await page.goto(`${cluster.console}/console/#/${address}`);
+  await page.locator('#link:not(:empty)').waitFor();
+}
+
 // A page that is left without a fault.
 async function leave(page, faults = []) {
   await page.context().close();
@@ -156,7 +163,7 @@ test('what changes is seen without a reload, and the focus stays where it is', a
   await list.getByRole('link', { name: saga.sagaId }).focus();
   const page = await open(`sagas/${saga.sagaId}`);
   await page.locator('.saga-state').getByText('parked').waitFor();
-  await cluster.resolve(saga, 'rent_car', { plate: 'UNW-7' });
+  await cluster.move(saga, 'rent_car', 'resolve', { replyJson: '{"plate": "UNW-7"}' });
   await page.getByText('ended: it changes no more').waitFor();
   assert.match(await textOf(page.locator('.saga-state')), /completed/);
   await row(list, 'live').getByText('completed').waitFor();
@@ -165,6 +172,38 @@ test('what changes is seen without a reload, and the focus stays where it is', a
   assert.equal(await focused(list), saga.sagaId);
   await leave(page);
   await leave(list);
+});
+
+test('the page is told when something changes, and asks again and again where it is not', async () => {
+  const saga = await parkedTour('told');
+  for (const how of ['poll']) {
+    const page = await open('about');
+    if (how === 'poll') {
+      const answer = {
+        code: 5,
+        message: 'no such method',
+        details: [{ reason: 'NO_SUCH_ROUTE', domain: 'gateway.unwind' }],
+      };
+      await page.route('**/*:watch*', (route) => route.fulfill({ status: 404, json: answer }));
+    }
+    for (const [address, key] of [
+      ['sagas?definition=book-tour', `told-${how}`],
+      [`sagas/${saga.sagaId}`, undefined],
+    ]) {
+      await visit(page, address);
+      await page.locator(`#link[data-how=${how}]`).waitFor();
+      if (key) {
+        await parkedTour(key);
+        await row(page, key).waitFor();
+      } else {
+        const before = await page.locator('.timeline > li').count();
+        await cluster.move(saga, 'rent_car', 'retry');
+        await page.waitForFunction((count) => document.querySelectorAll('.timeline > li').length >= count + 2, before);
+      }
+      assert.equal(await page.locator('#link').getAttribute('data-how'), how);
+    }
+    await leave(page);
+  }
 });
 
 test('a parked saga is found, its reason read, its step sent again', async () => {
@@ -319,6 +358,7 @@ test('the gateway goes and comes: the page says so, keeps what it shows, and goe
 });
 
 test('the orchestrator goes and comes', async () => {
+  await parkedTour('stays');
   const page = await open('sagas');
   await cluster.killOrchestrator();
   await page.getByRole('alert').getByText('SERVICE_UNREACHABLE').waitFor();
@@ -433,6 +473,7 @@ test('definitions are drawn, with their unfinished sagas', async () => {
   const tour = page.locator('.card').filter({ hasText: 'book-tour' });
   await tour.getByRole('link', { name: /parked/ }).click();
   await row(page, 'drawn-tour').waitFor();
+  assert.equal(await page.getByLabel('State').inputValue(), 'STATE_PARKED');
   await leave(page);
 });
 
@@ -494,24 +535,25 @@ test('axe has no serious finding in light and in dark, and nothing scrolls sidew
     'attention',
     'definitions',
     'rates',
-    `sagas/${saga.sagaId}`,
     `sagas/${order.sagaId}`,
+    `sagas/${saga.sagaId}`,
   ];
-  for (const colorScheme of ['light', 'dark']) {
-    for (const width of [1200, 360]) {
-      const page = await open('sagas', { colorScheme, viewport: { width, height: 800 } });
-      for (const address of addresses) {
-        await page.goto(`${cluster.console}/console/#/${address}`);
-        await page.reload();
-        await page.locator('#link:not(:empty)').waitFor();
-        assert.deepEqual(await findings(page), [], `${address}, ${colorScheme}, ${width}`);
-        assert.ok((await sideways(page)) <= 0, `${address} scrolls sideways at ${width}`);
-      }
-      await page.goto(`${cluster.console}/console/#/sagas/${saga.sagaId}`);
-      await page.getByRole('button', { name: 'Resolve rent_car' }).click();
-      assert.deepEqual(await findings(page), [], `asking, ${colorScheme}, ${width}`);
-      assert.ok((await sideways(page)) <= 0, `asking scrolls sideways at ${width}`);
-      await leave(page);
+  for (const [colorScheme, width] of [
+    ['light', 1200],
+    ['dark', 1200],
+    ['light', 360],
+  ]) {
+    const page = await open('sagas', { colorScheme, viewport: { width, height: 800 } });
+    const judge = async (what) => {
+      assert.deepEqual(await findings(page), [], `${what}, ${colorScheme}, ${width}`);
+      assert.ok((await sideways(page)) <= 0, `${what} scrolls sideways at ${width}`);
+    };
+    for (const address of addresses) {
+      await visit(page, address);
+      await judge(address);
     }
+    await page.getByRole('button', { name: 'Resolve rent_car' }).click();
+    await judge('asking');
+    await leave(page);
   }
 });
