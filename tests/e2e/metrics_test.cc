@@ -23,8 +23,6 @@
 namespace unwind {
 namespace {
 
-using testing::IsEmpty;
-
 constexpr absl::Duration kPatience = absl::Seconds(60);
 
 struct Metric {
