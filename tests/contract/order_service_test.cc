@@ -556,6 +556,7 @@ TEST_F(OrderCallersTest, CallsWithSagaMetadataHaveOneScopeWhoeverSendsThem) {
   Guard();
   EXPECT_TRUE(CreateFor("o1", "juno").status.ok());
   EXPECT_EQ(CreateFor("o1", "mina").reason(), "KEY_REUSED");
+  EXPECT_TRUE(CreateFor("o2", "juno").status.ok());  // no row of before decides about it
   int scoped = 0;
   ASSERT_TRUE(process_.Open()
                   ->Read([&](soci::session& sql) {
