@@ -73,7 +73,7 @@ absl::StatusOr<saga::v1::Saga> Resolve(Session& session, const Asked& asked, con
   return Ask(session, &Stub::ResolveStep, request);
 }
 
-// It ended before, and not as was asked. One that was cancelled is ABORTED as it should be, whoever asked first.
+// It ended before, and not as was asked. One that was cancelled is ABORTED as it should be, no matter who asked first.
 bool IsTooLateToCancel(const saga::v1::Saga& saga) {
   return saga.state() == saga::v1::Saga::STATE_COMPLETED ||
          (saga.state() == saga::v1::Saga::STATE_ABORTED && !saga.cancel_requested());

@@ -24,7 +24,7 @@ absl::Status KeyReused();
 // UNAVAILABLE SAGA_MOVED: nothing was noted.
 absl::Status MovedMeanwhile();
 
-// UNAVAILABLE STORE_UNAVAILABLE, to callers and operators alike: what they ask may be done yet. Said instead of what
+// UNAVAILABLE STORE_UNAVAILABLE, to callers and to operators: what they ask may be done yet. Said instead of what
 // was decided and may not be stored: an answer must never be taken back.
 absl::Status StoreSilent();
 

@@ -549,7 +549,7 @@ TEST_F(SagaServiceTest, AVerbIsForWhatTheOperatorSaw) {
   EXPECT_THAT(bad.message(), testing::AllOf(testing::HasSubstr("seen_direction"), testing::HasSubstr("seen_phase")));
 }
 
-// Whoever is told so must not take it for a refusal.
+// Who is told so must not take it for a refusal.
 TEST_F(SagaServiceTest, TheStoresSilenceTellsAnOperatorToLookFirst) {
   Store(Parked("s-1", Phase::kAction));
   saga::v1::SkipStepRequest request;
