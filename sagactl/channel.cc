@@ -4,6 +4,7 @@
 
 #include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
+#include "absl/strings/str_replace.h"
 #include "common/rpc/channel.h"
 #include "sagactl/ending.h"
 
@@ -19,7 +20,7 @@ absl::StatusOr<Connection> Connect(const std::string& server, const TlsFiles& tl
   absl::SetFlag(&FLAGS_tls_cert, tls.cert);
   absl::SetFlag(&FLAGS_tls_key, tls.key);
   auto transport = Transport::Start();
-  if (!transport.ok()) return CalledWrongly(transport.status().message());
+  if (!transport.ok()) return CalledWrongly(absl::StrReplaceAll(transport.status().message(), {{"\n", "; "}}));
   Connection connection{.transport = *std::move(transport), .channel = nullptr};
   connection.channel = NewChannel(server);
   return connection;
