@@ -23,8 +23,8 @@ struct Connection {
   std::shared_ptr<grpc::Channel> channel;
 };
 
-// `server`: host:port of an --admin_listen, or any gRPC URI. CalledWrongly: a line for each option and file with which
-// something is wrong. At most one at a time.
+// `server`: host:port of an --admin_listen, or any gRPC URI. CalledWrongly: each option and file with which something
+// is wrong. At most one at a time.
 absl::StatusOr<Connection> Connect(const std::string& server, const TlsFiles& tls);
 
 }  // namespace unwind::sagactl
