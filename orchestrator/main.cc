@@ -126,7 +126,9 @@ absl::Status Run(const Options& options) {
   LeaseRenewal renewal(*store, lease, options.lease, std::bind_front(&Driver::commits_fail, &driver),
                        std::bind_front(&Server::SetServing, server.get()));
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
-  SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, clock, SagaServiceOptions());
+  SagaServiceOptions service_options;
+  service_options.watches.watchers_max = options.watchers_max;
+  SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, clock, service_options);
   const auto census = std::make_shared<SagaCensus>(clock, catalog);
   driver.Start();
   absl::Status status = server->Serve(ServerFor(definitions, descriptors, service, methods, driver, census));
@@ -144,9 +146,11 @@ absl::Status Run(const Options& options) {
         is_lost,
         [&] {
           if (is_lost()) LeaveAtOnce(options.instance);
+          service.EndWatches();
         },
         std::bind_front(&Driver::AnswerWaiting, &driver));
   }
+  service.EndWatches();
   server->Drain();
   driver.Stop();
   participants.Stop();

@@ -68,6 +68,7 @@ CommandLine::CommandLine() : app_(kPurpose, "sagactl") {
   AddDefinitions(app_, command);
   AddVerbs(app_, command);
   AddBulk(app_, command);
+  AddWatch(app_, command);
   AddCompletion(app_, command);
   app_.footer(kEpilogue);
 }

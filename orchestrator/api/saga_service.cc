@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "orchestrator/api/served_call.h"
 #include "orchestrator/api/step_verb.h"
 #include "orchestrator/api/store_errors.h"
+#include "orchestrator/api/watch_stream.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/engine/refusals.h"
 
@@ -41,6 +43,15 @@ absl::Time TimeOf(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
+// None: all.
+absl::StatusOr<std::optional<SagaState>> ReadState(saga::v1::Saga::State state) {
+  if (!saga::v1::Saga::State_IsValid(state)) {
+    return MakeBadRequest(kSagaDomain, {{"state", "must be a saga.v1.Saga.State"}});
+  }
+  if (state == saga::v1::Saga::STATE_UNSPECIFIED) return std::optional<SagaState>();
+  return std::optional<SagaState>(static_cast<SagaState>(state));
+}
+
 // Of the sagas that were started with `key`, one in each key scope, the newest.
 absl::StatusOr<Saga> NewestOf(SagaStore& store, const std::string& definition, const std::string& key) {
   ASSIGN_OR_RETURN(SagaPage page, store.List({.definition = definition, .key = key, .limit = 1}));
@@ -53,7 +64,12 @@ absl::StatusOr<Saga> NewestOf(SagaStore& store, const std::string& definition, c
 
 SagaService::SagaService(SagaStore& store, AskDriver ask, const DefinitionCatalog& catalog, const Clock& clock,
                          const SagaServiceOptions& options)
-    : store_(store), ask_(std::move(ask)), catalog_(catalog), clock_(clock) {
+    : store_(store),
+      ask_(std::move(ask)),
+      catalog_(catalog),
+      clock_(clock),
+      watches_(
+          store, [this](const Saga& saga) { return Show(saga); }, options.watches) {
   for (int i = 0; i < options.readers; ++i) {
     readers_.push_back(std::make_unique<BatchWriter<Job>>(1, options.reads_max, [](std::vector<Job> jobs) {
       for (Job& job : jobs) std::move(job)();
@@ -91,6 +107,38 @@ grpc::ServerUnaryReactor* SagaService::ListDefinitions(grpc::CallbackServerConte
     Read(std::move(done),
          [this, response] { return ToCaller(unwind::ListDefinitions(store_, catalog_, *response), {}); });
   });
+}
+
+grpc::ServerWriteReactor<saga::v1::WatchSagaResponse>* SagaService::WatchSaga(
+    grpc::CallbackServerContext* context, const saga::v1::WatchSagaRequest* request) {
+  return Watch<saga::v1::WatchSagaResponse>(context, *request, [request]() -> absl::StatusOr<std::unique_ptr<Watched>> {
+    return std::make_unique<WatchedSaga>(request->saga_id(), request->after_version());
+  });
+}
+
+grpc::ServerWriteReactor<saga::v1::WatchSagasResponse>* SagaService::WatchSagas(
+    grpc::CallbackServerContext* context, const saga::v1::WatchSagasRequest* request) {
+  return Watch<saga::v1::WatchSagasResponse>(context, *request,
+                                             [request]() -> absl::StatusOr<std::unique_ptr<Watched>> {
+                                               SagaFilter filter;
+                                               filter.definition = request->definition();
+                                               ASSIGN_OR_RETURN(filter.state, ReadState(request->state()));
+                                               return std::make_unique<WatchedList>(std::move(filter));
+                                             });
+}
+
+template <class Response, class Request, class Make>
+WatchStream<Response>* SagaService::Watch(grpc::CallbackServerContext* context, const Request& request,
+                                          const Make& make) {
+  const auto stream =
+      WatchStream<Response>::Open(context, [this](const WatchSink* closed) { watches_.Remove(closed); });
+  absl::Status status = CheckCall(*context, request, kSagaDomain);
+  if (status.ok()) {
+    absl::StatusOr<std::unique_ptr<Watched>> watched = make();
+    status = watched.ok() ? watches_.Add(stream, *std::move(watched)) : watched.status();
+  }
+  if (!status.ok()) stream->End(std::move(status));
+  return stream.get();
 }
 
 grpc::ServerUnaryReactor* SagaService::CancelSaga(grpc::CallbackServerContext* context,
@@ -191,9 +239,6 @@ absl::Status SagaService::Get(const saga::v1::GetSagaRequest& request, saga::v1:
 }
 
 absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::v1::ListSagasResponse& response) {
-  if (!saga::v1::Saga::State_IsValid(request.state())) {
-    return MakeBadRequest(kSagaDomain, {{"state", "must be a saga.v1.Saga.State"}});
-  }
   if (!request.key().empty() && request.definition().empty()) {
     return MakeBadRequest(kSagaDomain, {{"key", "needs a definition: name the one the saga was started with"}});
   }
@@ -204,6 +249,7 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
                                             request.create_time_from().ShortDebugString(),
                                             request.create_time_before().ShortDebugString()};
   SagaFilter filter;
+  ASSIGN_OR_RETURN(filter.state, ReadState(request.state()));
   ASSIGN_OR_RETURN(filter.before_id, ReadPageToken(kSagaDomain, filters, request.page_token()));
   const auto size = static_cast<int>(PageSize(request.page_size()));
   filter.definition = request.definition();
@@ -211,7 +257,6 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
   if (request.has_create_time_from()) filter.created_from = TimeOf(request.create_time_from());
   if (request.has_create_time_before()) filter.created_before = TimeOf(request.create_time_before());
   filter.limit = size;
-  if (request.state() != saga::v1::Saga::STATE_UNSPECIFIED) filter.state = static_cast<SagaState>(request.state());
   const absl::StatusOr<SagaPage> page = store_.List(filter);
   if (!page.ok()) return ToCaller(page.status(), {});
   for (const Saga& saga : page->sagas) *response.add_sagas() = Show(saga);

@@ -15,12 +15,16 @@
 #include "common/base/batch_writer.h"
 #include "common/base/clock.h"
 #include "common/rpc/unary.h"
+#include "orchestrator/api/watches.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/engine/driver.h"
 #include "orchestrator/engine/saga_store.h"
 #include "saga/v1/saga_service.grpc.pb.h"
 
 namespace unwind {
+
+template <class Response>
+class WatchStream;
 
 // Driver::Ask.
 using AskDriver = std::function<void(const std::string& saga_id, Event event, std::int64_t seen_version,
@@ -29,6 +33,7 @@ using AskDriver = std::function<void(const std::string& saga_id, Event event, st
 struct SagaServiceOptions {
   int readers = 2;               // threads that wait for the store, so that gRPC's never do
   std::size_t reads_max = 1000;  // waiting reads of one reader; more are refused
+  WatchesOptions watches = {};
 };
 
 // Thread-safe.
@@ -56,10 +61,19 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
   grpc::ServerUnaryReactor* ListDefinitions(grpc::CallbackServerContext* context,
                                             const saga::v1::ListDefinitionsRequest* request,
                                             saga::v1::ListDefinitionsResponse* response) override;
+  grpc::ServerWriteReactor<saga::v1::WatchSagaResponse>* WatchSaga(grpc::CallbackServerContext* context,
+                                                                   const saga::v1::WatchSagaRequest* request) override;
+  grpc::ServerWriteReactor<saga::v1::WatchSagasResponse>* WatchSagas(
+      grpc::CallbackServerContext* context, const saga::v1::WatchSagasRequest* request) override;
+
+  // Ends all watches, with the reason: they have no end of their own, and would hold up a server's drain.
+  void EndWatches() { watches_.EndAll(); }
 
  private:
   using Job = absl::AnyInvocable<void() &&>;
 
+  template <class Response, class Request, class Make>
+  WatchStream<Response>* Watch(grpc::CallbackServerContext* context, const Request& request, const Make& make);
   // Runs `read` on a reader and ends the call with what it returns.
   void Read(Done done, absl::AnyInvocable<absl::Status() &&> read);
   // Runs `job` on a reader, which then owns the call's end.
@@ -80,6 +94,7 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
   const Clock& clock_;
   std::vector<std::unique_ptr<BatchWriter<Job>>> readers_;
   std::atomic<std::size_t> turn_ = 0;
+  Watches watches_;
 };
 
 }  // namespace unwind

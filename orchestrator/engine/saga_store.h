@@ -86,6 +86,15 @@ struct SagaPage {
   std::size_t rows() const { return sagas.size() + unreadable.size(); }
 };
 
+// How new a saga is and how it stands, without the rest of it.
+struct SagaHead {
+  std::string id;
+  std::int64_t version = 0;
+  SagaState state = SagaState::kRunning;
+
+  bool operator==(const SagaHead&) const = default;
+};
+
 struct DefinitionVersion {
   std::string name;
   int version = 0;
@@ -135,6 +144,12 @@ class SagaStore {
 
   // Newest (highest id) first; at most filter.limit of them or kPageBytesMax bytes.
   virtual absl::StatusOr<SagaPage> List(const SagaFilter& filter) = 0;
+
+  // The heads of what List would list, without its limit on bytes: to see what has changed, often and cheaply.
+  virtual absl::StatusOr<std::vector<SagaHead>> ListHeads(const SagaFilter& filter) = 0;
+  // Those of `seen` that are stored with a higher version, whatever their states, ascending, in one statement; if the
+  // page is cut, none above its last_id.
+  virtual absl::StatusOr<SagaPage> LoadNewer(const std::vector<SagaHead>& seen) = 0;
 
   // Entries with seq > after_seq, ascending, at most `limit`. Empty also for a saga that does not exist.
   virtual absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq,

@@ -79,6 +79,8 @@ RANGED_FLAG(int, queue_memory_max_mib, 64, 1, 1 << 20,
             "and calls come again later.");
 RANGED_FLAG(int, waiters_max, 20000, 1, 1000000,
             "Callers that wait for an answer; more are refused with RESOURCE_EXHAUSTED.");
+RANGED_FLAG(int, watchers_max, 200, 0, 100000,
+            "Streams of WatchSaga and WatchSagas; more are refused with RESOURCE_EXHAUSTED.");
 RANGED_FLAG(int, target_calls_max, 256, 1, 100000, "Calls out to one participant at a time; more wait.");
 RANGED_FLAG(int, target_connections, 1, 1, 16, "HTTP/2 connections to one participant.");
 RANGED_FLAG(int, reply_max_bytes, 64 << 10, 1 << 10, 4 << 20,
@@ -131,6 +133,7 @@ absl::StatusOr<Options> OptionsFromFlags() {
                    .channels = absl::GetFlag(FLAGS_target_connections),
                    .reply_bytes_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_reply_max_bytes)),
                    .queue_bytes_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_queue_memory_max_mib)) << 20};
+  options.watchers_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_watchers_max));
   options.served = {.wait_max = absl::GetFlag(FLAGS_call_wait_max)};
   options.lease = absl::GetFlag(FLAGS_lease);
   options.retention = absl::GetFlag(FLAGS_retention);

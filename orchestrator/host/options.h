@@ -2,6 +2,7 @@
 #ifndef UNWIND_ORCHESTRATOR_HOST_OPTIONS_H_
 #define UNWIND_ORCHESTRATOR_HOST_OPTIONS_H_
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct Options {
   std::string database;
   std::string instance;
   std::string admin_listen;  // empty: no admin port
+  std::size_t watchers_max = 0;
   DriverOptions driver;
   GrpcParticipantsOptions calls;
   ServedMethodsOptions served;

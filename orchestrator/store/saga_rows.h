@@ -45,6 +45,20 @@ std::vector<SagaRow> SelectSagas(soci::session& sql, absl::string_view where, co
   return SagasOf(sql, absl::StrCat("SELECT ", kSagaColumns, " FROM saga ", where), uses...);
 }
 
+// Without what they carry.
+template <class... Uses>
+std::vector<SagaHead> SelectHeads(soci::session& sql, absl::string_view where, const Uses&... uses) {
+  std::string id;
+  long long version = 0;
+  int state = 0;
+  Statement select(sql, absl::StrCat("SELECT id, version, state FROM saga ", where), soci::into(id),
+                   soci::into(version), soci::into(state), soci::use(uses)...);
+  std::vector<SagaHead> heads;
+  select.Execute();
+  while (select.Fetch()) heads.push_back({id, version, static_cast<SagaState>(state)});
+  return heads;
+}
+
 // Adds the saga of `row`, or that it cannot be read, to `page`.
 void Append(SagaPage& page, const SagaRow& row);
 

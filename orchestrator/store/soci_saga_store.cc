@@ -32,7 +32,7 @@ constexpr long long kPageBytes = kPageBytesMax;
 
 // Connections that read.
 constexpr int kLookUps = 1;
-constexpr int kLists = 2;  // as many as SagaService has threads
+constexpr int kLists = 3;  // as many as SagaService has threads: its readers and the one of its watches
 
 constexpr char kById[] = "WHERE id = :id";
 // Of the rows that `which` chooses, in the order of their ids, those that fit into a page; the last may stand out.
@@ -41,6 +41,9 @@ constexpr char kWithinAPage[] =
     " (SELECT id, length(accepted) + length(progress) AS bytes FROM saga ";
 constexpr char kOfAPage[] = ") AS c) AS s WHERE s.before < CAST(:bytes AS bigint)) ORDER BY id";
 constexpr char kByIds[] = "WHERE id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)";
+constexpr char kNewer[] =
+    "WHERE id IN (SELECT n.id FROM ROWS(:seen) AS r JOIN saga AS n ON n.id = r.value ->> 0"
+    " WHERE n.version > CAST(r.value ->> 1 AS BIGINT))";
 constexpr char kByKey[] =
     "WHERE definition = :definition AND key = :key AND key_scope IN (:key_scope, '') ORDER BY key_scope DESC LIMIT 1";
 // The words of the index saga_unfinished.
@@ -57,7 +60,7 @@ constexpr char kOfKey[] =
 constexpr char kNewest[] = "id < :before AND create_time BETWEEN :from AND :until ORDER BY id DESC LIMIT :limit";
 constexpr char kNewestWithinAPage[] =
     "WHERE id IN (SELECT s.id FROM (SELECT c.id, SUM(c.bytes) OVER (ORDER BY c.id DESC) - c.bytes AS before FROM"
-    " (SELECT id, length(accepted) + length(progress) AS bytes FROM saga WHERE ";
+    " (SELECT id, length(accepted) + length(progress) AS bytes FROM saga ";
 constexpr char kOfAPageOfTheNewest[] = ") AS c) AS s WHERE s.before < CAST(:bytes AS bigint)) ORDER BY id DESC";
 // U+10FFFF: above every id.
 constexpr char kAfterTheNewest[] = "\xf4\x8f\xbf\xbf";
@@ -66,34 +69,32 @@ constexpr char kSelectEvents[] =
     "SELECT seq, what, at, state, detail FROM saga_event WHERE saga_id = :saga_id AND seq > :after"
     " ORDER BY seq LIMIT :limit";
 
-// The rows of a list that `which` and its `uses` choose, a page of them.
-template <class... Uses>
-std::vector<SagaRow> Page(soci::session& sql, const SagaFilter& filter, const char* which, const Uses&... uses) {
+// What read(which, uses...) gives: `which` chooses the rows of a list, `uses` are its parameters in their order.
+template <class Read>
+auto Listed(const SagaFilter& filter, const Read& read) {
+  const std::string &definition = filter.definition, &key = filter.key;
+  const int state = filter.state.has_value() ? static_cast<int>(*filter.state) : 0;
   const std::string before = filter.before_id.empty() ? kAfterTheNewest : filter.before_id;
   const long long from = EncodeTime(filter.created_from);
   const long long until = filter.created_before == absl::InfiniteFuture()
                               ? std::numeric_limits<long long>::max()
                               : EncodeTime(filter.created_before - absl::Nanoseconds(1));
   const int limit = Limit(filter.limit);
-  return SelectSagas(sql, absl::StrCat(kNewestWithinAPage, which, kNewest, kOfAPageOfTheNewest), uses..., before, from,
-                     until, limit, kPageBytes);
+  const auto rows = [&](const char* which, const auto&... uses) {
+    return read(absl::StrCat("WHERE ", which, kNewest), uses..., before, from, until, limit);
+  };
+  if (!key.empty()) return rows(kOfKey, definition, key, state, state);
+  if (!definition.empty()) return state == 0 ? rows(kOfDefinition, definition) : rows(kOfBoth, definition, state);
+  if (state == 0) return rows("");
+  return rows(filter.state == SagaState::kCompleted ? kInState : kInRareState, state);
 }
 
-std::vector<SagaRow> Listed(soci::session& sql, const SagaFilter& filter) {
-  const std::string &definition = filter.definition, &key = filter.key;
-  const int state = filter.state.has_value() ? static_cast<int>(*filter.state) : 0;
-  if (!key.empty()) return Page(sql, filter, kOfKey, definition, key, state, state);
-  if (!definition.empty()) {
-    return state == 0 ? Page(sql, filter, kOfDefinition, definition) : Page(sql, filter, kOfBoth, definition, state);
-  }
-  if (state == 0) return Page(sql, filter, "");
-  return Page(sql, filter, filter.state == SagaState::kCompleted ? kInState : kInRareState, state);
-}
-
-std::size_t SizeOf(const std::vector<SagaRow>& rows) {
+SagaPage CutPageOf(const std::vector<SagaRow>& rows) {
   std::size_t bytes = 0;
   for (const SagaRow& row : rows) bytes += row.accepted.size() + row.progress.size();
-  return bytes;
+  SagaPage page = PageOf(rows);
+  page.is_cut = bytes >= kPageBytesMax;
+  return page;
 }
 
 std::vector<EventRow> EventsOf(soci::session& sql, const std::string& saga_id, long long after, int limit) {
@@ -165,9 +166,7 @@ absl::StatusOr<SagaPage> SociSagaStore::LoadMany(const std::vector<std::string>&
     rows = SelectSagas(sql, absl::StrCat(kWithinAPage, kByIds, kOfAPage), json, kPageBytes);
     return absl::OkStatus();
   }));
-  SagaPage page = PageOf(rows);
-  page.is_cut = SizeOf(rows) >= kPageBytesMax;
-  return page;
+  return CutPageOf(rows);
 }
 
 absl::StatusOr<Saga> SociSagaStore::LoadByKey(absl::string_view definition, absl::string_view key_scope,
@@ -187,12 +186,34 @@ absl::StatusOr<Saga> SociSagaStore::LoadByKey(absl::string_view definition, absl
 absl::StatusOr<SagaPage> SociSagaStore::List(const SagaFilter& filter) {
   std::vector<SagaRow> rows;
   RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
-    rows = Listed(sql, filter);
+    rows = Listed(filter, [&sql](const std::string& which, const auto&... uses) {
+      return SelectSagas(sql, absl::StrCat(kNewestWithinAPage, which, kOfAPageOfTheNewest), uses..., kPageBytes);
+    });
     return absl::OkStatus();
   }));
-  SagaPage page = PageOf(rows);
-  page.is_cut = SizeOf(rows) >= kPageBytesMax;
-  return page;
+  return CutPageOf(rows);
+}
+
+absl::StatusOr<std::vector<SagaHead>> SociSagaStore::ListHeads(const SagaFilter& filter) {
+  std::vector<SagaHead> heads;
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
+    heads = Listed(filter,
+                   [&sql](const std::string& which, const auto&... uses) { return SelectHeads(sql, which, uses...); });
+    return absl::OkStatus();
+  }));
+  return heads;
+}
+
+absl::StatusOr<SagaPage> SociSagaStore::LoadNewer(const std::vector<SagaHead>& seen) {
+  RowList heads;
+  for (const SagaHead& head : seen) heads.Add(head.id, static_cast<long long>(head.version));
+  const std::string json = heads.json();
+  std::vector<SagaRow> rows;
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
+    rows = SelectSagas(sql, absl::StrCat(kWithinAPage, kNewer, kOfAPage), json, kPageBytes);
+    return absl::OkStatus();
+  }));
+  return CutPageOf(rows);
 }
 
 absl::StatusOr<std::vector<HistoryEvent>> SociSagaStore::History(absl::string_view saga_id, std::int64_t after_seq,

@@ -318,11 +318,13 @@ TEST_F(PostgresSagaStore, KeptPlansUseTheKeys) {
     const SagaWrite update = UpdateOf(saga, SagaState::kRunning);
     ASSERT_TRUE(store_->Commit(lease_, {update}).ok());
     ASSERT_TRUE(store_->Load("s1").ok());
+    ASSERT_TRUE(store_->LoadNewer({{"s1", 0}}).ok());
+    ASSERT_TRUE(store_->ListHeads({.definition = saga.definition}).ok());
     saga = update.saga;
   }
   store_ = nullptr;
   EXPECT_TRUE(Eventually(absl::Seconds(20), [&] {
-    return Column("SELECT seq_scan = 0 AND idx_scan >= 20 FROM pg_stat_user_tables WHERE relname = 'saga'") == "t";
+    return Column("SELECT seq_scan = 0 AND idx_scan >= 60 FROM pg_stat_user_tables WHERE relname = 'saga'") == "t";
   })) << Column("SELECT seq_scan || ' ' || idx_scan FROM pg_stat_user_tables WHERE relname = 'saga'");
 }
 

@@ -80,7 +80,18 @@ class SagaStoreContract : public testing::TestWithParam<MakeStoreHome> {
     EXPECT_TRUE(history.ok()) << history.status();
     return history.value_or(std::vector<HistoryEvent>());
   }
-  std::vector<std::string> Listed(const SagaFilter& filter) { return Ids(store().List(filter)); }
+  // As a list of sagas and as one of heads, which must be the same.
+  std::vector<std::string> Listed(const SagaFilter& filter) {
+    const std::vector<std::string> ids = Ids(store().List(filter));
+    const absl::StatusOr<std::vector<SagaHead>> heads = store().ListHeads(filter);
+    EXPECT_TRUE(heads.ok()) << heads.status();
+    std::vector<std::string> of_heads;
+    if (heads.ok()) {
+      for (const SagaHead& head : *heads) of_heads.push_back(head.id);
+    }
+    EXPECT_EQ(of_heads, ids);
+    return ids;
+  }
   static std::vector<std::string> Ids(const absl::StatusOr<SagaPage>& page) {
     EXPECT_TRUE(page.ok()) << page.status();
     std::vector<std::string> ids;
@@ -142,6 +153,37 @@ TEST_P(SagaStoreContract, APageEndsWithTheRowThatMakesItTooLong) {
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "", 50)), ElementsAre("a", "b"));
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "b", 50)), ElementsAre("c", "d"));
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "b", 1)), ElementsAre("c"));
+}
+
+// Also those of which a list has room for a few.
+TEST_P(SagaStoreContract, HeadsAreListedWithVersionAndStateHoweverLargeTheSagasAre) {
+  Saga large = SampleSaga("a");
+  large.input.assign(kPageBytesMax, 'x');
+  Stored(InsertOf(large));
+  large.id = large.key = "b";
+  Stored(UpdateOf(Stored(InsertOf(large)), SagaState::kParked));
+  EXPECT_THAT(store().ListHeads({}).value(),
+              ElementsAre(SagaHead{"b", 2, SagaState::kParked}, SagaHead{"a", 1, SagaState::kRunning}));
+}
+
+TEST_P(SagaStoreContract, OfTheSagasThatWereSeenTheNewerOnesAreLoaded) {
+  const Saga a = Stored(UpdateOf(Stored(InsertOf(SampleSaga("a"))), SagaState::kRunning));
+  const Saga b = Stored(FinishOf(Stored(InsertOf(SampleSaga("b")))));
+  Stored(InsertOf(SampleSaga("c")));
+  EXPECT_THAT(store().LoadNewer({{"c", 1}, {"b", 1}, {"absent", 0}, {"a", 1}})->sagas, ElementsAre(a, b));
+  EXPECT_THAT(Ids(store().LoadNewer({{"a", 2}, {"b", 3}, {"c", 0}})), ElementsAre("c"));
+  EXPECT_THAT(Ids(store().LoadNewer({})), IsEmpty());
+}
+
+TEST_P(SagaStoreContract, APageOfNewerSagasIsCutAsEveryPageIs) {
+  for (const char* id : {"a", "b", "c"}) {
+    Saga saga = SampleSaga(id);
+    saga.input.assign(kPageBytesMax / 2, 'x');
+    Stored(InsertOf(saga));
+  }
+  const SagaPage page = store().LoadNewer({{"a", 0}, {"b", 0}, {"c", 0}}).value();
+  EXPECT_THAT(Ids(page), ElementsAre("a", "b"));
+  EXPECT_TRUE(page.is_cut);
 }
 
 TEST_P(SagaStoreContract, WhatIsNotThereIsNotFound) {

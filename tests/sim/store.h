@@ -66,6 +66,10 @@ class Store final : public SagaStore {
   absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key_scope,
                                  absl::string_view key) override;
   absl::StatusOr<SagaPage> List(const SagaFilter& filter) override { return inner_.List(filter); }
+  absl::StatusOr<std::vector<SagaHead>> ListHeads(const SagaFilter& filter) override {
+    return inner_.ListHeads(filter);
+  }
+  absl::StatusOr<SagaPage> LoadNewer(const std::vector<SagaHead>& seen) override { return inner_.LoadNewer(seen); }
   absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view id, std::int64_t after, int limit) override {
     return inner_.History(id, after, limit);
   }

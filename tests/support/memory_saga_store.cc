@@ -18,6 +18,13 @@ void Append(SagaPage& page, const Saga& saga) {
   page.sagas.push_back(saga);
 }
 
+// All but the page.
+bool LetsThrough(const SagaFilter& filter, const Saga& saga) {
+  return (filter.definition.empty() || saga.definition == filter.definition) &&
+         (filter.key.empty() || saga.key == filter.key) && (!filter.state.has_value() || saga.state == *filter.state) &&
+         saga.create_time >= filter.created_from && saga.create_time < filter.created_before;
+}
+
 }  // namespace
 
 absl::Status MemorySagaStore::CheckLease(const Lease& lease) const {
@@ -113,16 +120,36 @@ absl::StatusOr<SagaPage> MemorySagaStore::List(const SagaFilter& filter) {
   auto row = filter.before_id.empty() ? sagas_.end() : sagas_.lower_bound(filter.before_id);
   while (row != sagas_.begin() && page.rows() < Limit(filter.limit)) {
     const Saga& saga = (--row)->second.saga;
-    if (!filter.definition.empty() && saga.definition != filter.definition) continue;
-    if (!filter.key.empty() && saga.key != filter.key) continue;
-    if (filter.state.has_value() && saga.state != *filter.state) continue;
-    if (saga.create_time < filter.created_from || saga.create_time >= filter.created_before) continue;
+    if (!LetsThrough(filter, saga)) continue;
     Append(page, saga);
     bytes += BytesOf(saga);
     page.is_cut = bytes >= page_bytes_max_;
     if (page.is_cut) break;
   }
   return page;
+}
+
+absl::StatusOr<std::vector<SagaHead>> MemorySagaStore::ListHeads(const SagaFilter& filter) {
+  std::lock_guard lock(mutex_);
+  std::vector<SagaHead> heads;
+  auto row = filter.before_id.empty() ? sagas_.end() : sagas_.lower_bound(filter.before_id);
+  while (row != sagas_.begin() && heads.size() < Limit(filter.limit)) {
+    const Saga& saga = (--row)->second.saga;
+    if (LetsThrough(filter, saga)) heads.push_back({saga.id, saga.version, saga.state});
+  }
+  return heads;
+}
+
+absl::StatusOr<SagaPage> MemorySagaStore::LoadNewer(const std::vector<SagaHead>& seen) {
+  std::vector<std::string> ids;
+  {
+    std::lock_guard lock(mutex_);
+    for (const SagaHead& head : seen) {
+      const auto row = sagas_.find(head.id);
+      if (row != sagas_.end() && row->second.saga.version > head.version) ids.push_back(head.id);
+    }
+  }
+  return LoadMany(ids);
 }
 
 absl::StatusOr<std::vector<HistoryEvent>> MemorySagaStore::History(absl::string_view saga_id, std::int64_t after_seq,

@@ -94,6 +94,31 @@ class FakeOrchestrator final : public saga::v1::SagaService::Service {
     return grpc::Status::OK;
   }
 
+  // Sends `changes` above the version asked for, and is cut after each but the last.
+  grpc::Status WatchSaga(grpc::ServerContext*, const saga::v1::WatchSagaRequest* request,
+                         grpc::ServerWriter<saga::v1::WatchSagaResponse>* writer) override {
+    asked.push_back(absl::StrCat("watch ", request->saga_id(), " ", request->after_version()));
+    for (const Saga& change : changes) {
+      if (change.version() <= request->after_version()) continue;
+      saga::v1::WatchSagaResponse response;
+      *response.mutable_saga() = change;
+      writer->Write(response);
+      return change.version() == changes.back().version() ? grpc::Status::OK : Cut();
+    }
+    return NotFound();
+  }
+
+  // Sends `changes`, and is gone.
+  grpc::Status WatchSagas(grpc::ServerContext*, const saga::v1::WatchSagasRequest* request,
+                          grpc::ServerWriter<saga::v1::WatchSagasResponse>* writer) override {
+    asked.push_back(absl::StrCat("watch ", request->definition(), " ", Saga::State_Name(request->state())));
+    saga::v1::WatchSagasResponse response;
+    *response.mutable_sagas() = {changes.begin(), changes.end()};
+    writer->Write(response);
+    return ToGrpc(MakeError(absl::StatusCode::kResourceExhausted, "too many", {"OVERLOADED", "d", {}}));
+  }
+
+  std::vector<Saga> changes;
   std::vector<Saga> sagas;
   std::vector<saga::v1::UnreadableSaga> unreadable;
   std::vector<saga::v1::HistoryEntry> history;
@@ -105,6 +130,9 @@ class FakeOrchestrator final : public saga::v1::SagaService::Service {
  private:
   static grpc::Status NotFound() {
     return ToGrpc(MakeError(absl::StatusCode::kNotFound, "there is no such\nsaga", {"SAGA_NOT_FOUND", "d", {}}));
+  }
+  static grpc::Status Cut() {
+    return ToGrpc(MakeError(absl::StatusCode::kUnavailable, "it stops", {"WATCH_ENDED", "d", {}}));
   }
   grpc::Status Moved(const std::string& id, Saga* saga) {
     if (const auto refusal = refusals.find(id); refusal != refusals.end()) return ToGrpc(refusal->second);
@@ -330,7 +358,8 @@ TEST_F(CommandsTest, AWrongCallIsExitTwoAndSendsNothing) {
   for (const char* arguments :
        {"", "lst", "list --state asleep", "list --limit 0", "list --since yesterday", "get", "retry s-1 book_room",
         "skip s-1", "resolve s-1 book_room --reason x --reply {} --reply_file f",
-        "resolve s-1 book_room --reason x --reply_file /nowhere", "retry-all --reason x", "completion fish"}) {
+        "resolve s-1 book_room --reason x --reply_file /nowhere", "retry-all --reason x", "watch",
+        "watch s-1 --state parked", "completion fish"}) {
     const Ran ran = Run(arguments);
     EXPECT_EQ(ran.exit, kUsage) << arguments;
     EXPECT_NE(ran.err, "") << arguments;
@@ -341,7 +370,7 @@ TEST_F(CommandsTest, AWrongCallIsExitTwoAndSendsNothing) {
 
 TEST_F(CommandsTest, EveryCommandHasAHelpWithAnExample) {
   for (const char* command : {"list", "get", "find", "history", "definitions", "stats", "cancel", "retry", "skip",
-                              "resolve", "retry-all", "skip-all", "completion"}) {
+                              "resolve", "retry-all", "skip-all", "watch", "completion"}) {
     const Ran ran = Run(absl::StrCat(command, " --help"));
     EXPECT_EQ(ran.exit, kDone);
     EXPECT_THAT(ran.out, HasSubstr("Example:\n")) << command;
@@ -416,6 +445,40 @@ TEST_F(CommandsTest, ABulkStopsWhenNobodyAnswers) {
   orchestrator_.refusals["s-2"] = absl::UnavailableError("gone");
   EXPECT_EQ(Run("skip-all --definition book-trip --reason why --yes").exit, kUnreachable);
   EXPECT_EQ(orchestrator_.asked.size(), 1u);
+}
+
+TEST_F(CommandsTest, AWatchGoesOnFromWhatWasSeenUntilTheSagaHasEnded) {
+  Saga running = Running("s-1"), parked = Parked("s-1"), ended = Running("s-1");
+  running.mutable_steps(0)->set_state(saga::v1::Step::STATE_IN_FLIGHT);
+  running.mutable_update_time()->set_seconds(1'764'201'600);
+  parked.mutable_update_time()->set_seconds(1'764'201'601);
+  parked.set_version(8);
+  ended.mutable_update_time()->set_seconds(1'764'201'602);
+  ended.set_version(9);
+  ended.set_state(Saga::STATE_ABORTED);
+  orchestrator_.changes = {running, parked, ended};
+  const Ran ran = Run("watch s-1");
+  EXPECT_EQ(ran.exit, kDone) << ran.err;
+  EXPECT_EQ(ran.out,
+            "2025-11-27 00:00:00.000Z  s-1  book-trip 1  RUNNING  book_room\n"
+            "2025-11-27 00:00:01.000Z  s-1  book-trip 1  PARKED going backward  book_room: DESK_CLOSED\n"
+            "2025-11-27 00:00:02.000Z  s-1  book-trip 1  ABORTED\n");
+  EXPECT_THAT(orchestrator_.asked, ElementsAre("watch s-1 0", "watch s-1 7", "watch s-1 8"));
+}
+
+TEST_F(CommandsTest, AWatchOfAFilterEndsWithWhatTheOrchestratorSays) {
+  orchestrator_.changes = {Running("s-1"), Running("s-2")};
+  const Ran ran = Run("watch --definition book-trip --state parked --json");
+  EXPECT_EQ(ran.lines().size(), 2u);
+  EXPECT_EQ(ran.exit, kRefused);
+  EXPECT_EQ(ran.err, "OVERLOADED: too many");
+  EXPECT_THAT(orchestrator_.asked, ElementsAre("watch book-trip STATE_PARKED"));
+}
+
+TEST_F(CommandsTest, AWatchOfNothingIsExitOneAndNobodyThereExitThree) {
+  EXPECT_EQ(Run("watch s-1").exit, kRefused);
+  server_->Shutdown();
+  EXPECT_EQ(Run("watch s-1").exit, kUnreachable);
 }
 
 TEST_F(CommandsTest, DefinitionsAndStats) {

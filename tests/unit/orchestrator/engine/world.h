@@ -108,6 +108,8 @@ class FaultyStore final : public SagaStore {
   int calls() const { return calls_; }
   // Pages of own sagas that were read.
   int pages() const { return pages_; }
+  // Looks for what is newer.
+  int looks() const { return looks_; }
   // What happens while such a call lasts.
   void SetDelay(std::function<void()> delay) { delay_ = std::move(delay); }
 
@@ -174,6 +176,17 @@ class FaultyStore final : public SagaStore {
     if (broken_) return Broken();
     return store_.List(filter);
   }
+  absl::StatusOr<std::vector<SagaHead>> ListHeads(const SagaFilter& filter) override {
+    if (broken_) return Broken();
+    return store_.ListHeads(filter);
+  }
+  absl::StatusOr<SagaPage> LoadNewer(const std::vector<SagaHead>& seen) override {
+    ++looks_;
+    if (broken_) return Broken();
+    absl::StatusOr<SagaPage> page = store_.LoadNewer(seen);
+    if (page.ok()) Damage(*page);
+    return page;
+  }
   absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view id, std::int64_t after, int limit) override {
     return store_.History(id, after, limit);
   }
@@ -239,7 +252,7 @@ class FaultyStore final : public SagaStore {
   static absl::Status Away() { return absl::UnavailableError("the store is away"); }
 
   MemorySagaStore store_;
-  std::atomic<int> calls_ = 0, pages_ = 0;
+  std::atomic<int> calls_ = 0, pages_ = 0, looks_ = 0;
   std::function<void()> delay_;
   absl::Status definitions_fail_;
   std::atomic<bool> away_ = false, broken_ = false, claims_are_silent_ = false, scans_fail_ = false;
