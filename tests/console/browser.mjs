@@ -38,8 +38,12 @@ export async function findings(page) {
     .flatMap((it) => it.nodes.map((node) => `${it.id}: ${node.target}: ${node.failureSummary}`));
 }
 
-// How far the page scrolls sideways, pixels.
-export const sideways = (page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+// How far the page, or what asks before a verb, goes beyond the right edge, pixels.
+export const sideways = (page) =>
+  page.evaluate(() => {
+    const asking = document.querySelector('dialog')?.getBoundingClientRect().right ?? 0;
+    return Math.max(document.documentElement.scrollWidth, asking) - innerWidth;
+  });
 
 export const heading = (page) => page.locator('main h1').textContent();
 export const row = (page, key) => page.locator('tbody tr').filter({ has: page.getByText(key, { exact: true }) });

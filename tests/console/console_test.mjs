@@ -176,7 +176,7 @@ test('what changes is seen without a reload, and the focus stays where it is', a
 
 test('the page is told when something changes, and asks again and again where it is not', async () => {
   const saga = await parkedTour('told');
-  for (const how of ['poll']) {
+  for (const how of ['stream', 'poll']) {
     const page = await open('about');
     if (how === 'poll') {
       const answer = {
@@ -357,13 +357,14 @@ test('the gateway goes and comes: the page says so, keeps what it shows, and goe
   await leave(page);
 });
 
-test('the orchestrator goes and comes', async () => {
+test('the orchestrator goes and comes, and the stream with it', async () => {
   await parkedTour('stays');
   const page = await open('sagas');
   await cluster.killOrchestrator();
   await page.getByRole('alert').getByText('SERVICE_UNREACHABLE').waitFor();
   await cluster.startOrchestrator();
   await page.getByRole('alert').waitFor({ state: 'hidden' });
+  await page.locator('#link[data-how=stream]').waitFor();
   await leave(page);
 });
 
