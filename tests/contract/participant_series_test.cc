@@ -15,7 +15,6 @@ namespace unwind {
 namespace {
 
 using barrier::Phase;
-using testing::IsEmpty;
 using Counts = std::map<std::string, double>;
 
 constexpr absl::Duration kPatience = absl::Seconds(20);
