@@ -199,7 +199,7 @@ TEST_F(Tls, AnAuthorityThatIsTakenOutIsTrustedNoMore) {
 TEST_F(Tls, CertificatesAreReplacedUnderBuyersWithoutAFailedCall) {
   constexpr int kBuyers = 64;
   constexpr int kReplacements = 4;
-  constexpr int kOrdersOfAConnection = 4;
+  constexpr int kOrdersOfAConnection = 16;
   const std::string product = NewProduct(1000000);
   std::atomic<bool> stopped = false;
   std::atomic<int> paid = 0;
@@ -222,6 +222,7 @@ TEST_F(Tls, CertificatesAreReplacedUnderBuyersWithoutAFailedCall) {
         }
         const std::lock_guard lock(mutex);
         failures.push_back(absl::StrCat(status.error_code(), " ", status.error_message()));
+        return;  // one that fails at once would only flood the port with its next ones
       }
     });
   }
@@ -243,7 +244,7 @@ TEST_F(Tls, CertificatesAreReplacedUnderBuyersWithoutAFailedCall) {
   }
   stopped = true;
   for (std::thread& buyer : buyers) buyer.join();
-  EXPECT_THAT(failures, testing::IsEmpty());
+  EXPECT_THAT(failures, testing::IsEmpty()) << cluster_->Obituary(Node::kOrchestrator, "failed calls");
   EXPECT_GT(paid, kBuyers * kReplacements);
 }
 
