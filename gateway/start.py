@@ -19,7 +19,7 @@ START_PATIENCE_S = 60
 
 # Option, the address that stands for it in the files, what it is.
 DOORS = (
-    ("listen", "0.0.0.0, port_value: 8080", "where buyers call"),
+    ("listen", "127.0.0.1, port_value: 8080", "where buyers call"),
     ("admin_listen", "127.0.0.1, port_value: 8081", "where operators call"),
     ("stats_listen", "127.0.0.1, port_value: 9901", "Envoy's own administration"),
 )

@@ -102,11 +102,11 @@ class Config(unittest.TestCase):
             if path.startswith("/shop.checkout."):
                 self.assertGreaterEqual(timeout_s, int(waits_s) + 10, path)
 
-    def test_administration_is_for_this_host(self):
+    def test_every_door_is_for_this_host_unless_it_is_said(self):
         text = (front.PROJECT / "gateway/envoy.yaml").read_text()
         self.assertEqual(
             re.findall(r"address: ([0-9.]+), port_value: (\d+)", text),
-            [("0.0.0.0", "8080"), ("127.0.0.1", "8081"), ("127.0.0.1", "9901")],
+            [("127.0.0.1", "8080"), ("127.0.0.1", "8081"), ("127.0.0.1", "9901")],
         )
 
     def test_everything_that_is_wrong_with_the_command_line_is_named(self):

@@ -1,4 +1,4 @@
-"""Many buyers at once by REST, each on a connection of its own."""
+"""Many buyers at once by REST, each on a connection of its own, and from an address of its own."""
 
 import asyncio
 import collections
@@ -13,10 +13,10 @@ PAUSE_S = 0.2
 Bought = collections.namedtuple("Bought", "outcome order seconds calls")
 
 
-async def post(address, path, body, headers):
-    """Status and JSON of one request."""
+async def post(address, path, body, headers, source):
+    """Status and JSON of one request from the address `source`."""
     host, _, port = address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await asyncio.open_connection(host, int(port), local_addr=(source, 0))
     try:
         text = json.dumps(body)
         lines = [
@@ -45,7 +45,7 @@ def reason_of(answer):
     return next((each["reason"] for each in answer["details"] if "reason" in each), answer["message"])
 
 
-async def buy(address, product, member, patience_s):
+async def buy(address, product, member, source, patience_s):
     """One order, asked for under one key until its outcome is known."""
     began = time.monotonic()
     for calls in range(1, 1000):
@@ -55,6 +55,7 @@ async def buy(address, product, member, patience_s):
                 "/api/v1/orders",
                 front.order_of(product, member=member),
                 {"Idempotency-Key": f"{product}-{member}"},
+                source,
             )
             outcome = reason_of(answer)
         except (OSError, IndexError, ValueError) as error:
@@ -66,7 +67,10 @@ async def buy(address, product, member, patience_s):
 
 
 async def all_of(address, product, members, patience_s):
-    return await asyncio.gather(*(buy(address, product, f"m{i}", patience_s) for i in range(members)))
+    sources = [f"127.0.{1 + i // 250}.{1 + i % 250}" for i in range(members)]
+    return await asyncio.gather(
+        *(buy(address, product, f"m{i}", source, patience_s) for i, source in enumerate(sources))
+    )
 
 
 def rush(address, product, members, patience_s):

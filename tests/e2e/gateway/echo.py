@@ -84,8 +84,8 @@ class Gateway:
             self.stop()
             raise
 
-    def rest(self, method, path, body=None, headers=None, door="gateway"):
-        return front.call(self.addresses[door], method, path, body, headers)
+    def rest(self, method, path, body=None, headers=None, door="gateway", source="127.0.0.1"):
+        return front.call(self.addresses[door], method, path, body, headers, source)
 
     def stop(self):
         self.process.terminate()

@@ -45,11 +45,12 @@ def await_file(file, process, log):
     return read_addresses(file)
 
 
-def call(address, method, path, body=None, headers=None):
-    """One request on a connection of its own; `body` is text, bytes, or something to be written as JSON."""
+def call(address, method, path, body=None, headers=None, source="127.0.0.1"):
+    """One request on a connection of its own, from the address `source`; `body` is text, bytes, or something to be
+    written as JSON."""
     if body is not None and not isinstance(body, (str, bytes)):
         body = json.dumps(body)
-    connection = http.client.HTTPConnection(address, timeout=CALL_PATIENCE_S)
+    connection = http.client.HTTPConnection(address, timeout=CALL_PATIENCE_S, source_address=(source, 0))
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
