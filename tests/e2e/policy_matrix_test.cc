@@ -60,6 +60,8 @@ const std::map<std::string, std::set<std::string>>& MayCall() {
       {"saga.v1.SagaService/ResolveStep", kOperators},
       {"saga.v1.SagaService/RetryStep", kOperators},
       {"saga.v1.SagaService/SkipStep", kOperators},
+      {"saga.v1.SagaService/WatchSaga", kOperators},
+      {"saga.v1.SagaService/WatchSagas", kOperators},
       {"shop.checkout.v1.CheckoutService/CancelOrder", kMembers},
       {"shop.checkout.v1.CheckoutService/PlaceOrder", kMembers},
       {"shop.checkout.v1.TestService/Reset", kOperator},
