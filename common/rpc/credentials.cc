@@ -205,7 +205,7 @@ absl::StatusOr<std::unique_ptr<Transport>> Transport::Start() {
 Transport::~Transport() { CredentialsInUse() = {}; }
 
 absl::Status Transport::CheckReach(const std::vector<std::string>& flags) {
-  if (flags.empty() || absl::GetFlag(FLAGS_insecure) || CredentialsInUse().server != nullptr) return absl::OkStatus();
+  if (flags.empty() || absl::GetFlag(FLAGS_insecure) || SpeaksTls()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(absl::StrJoin(flags, " and "),
                    " would serve plaintext to other machines, which may then call "
@@ -222,6 +222,8 @@ std::shared_ptr<grpc::ChannelCredentials> ChannelCredentials() {
   CHECK(CredentialsInUse().channel != nullptr || !IsTls(PathsFromFlags()));
   return CredentialsInUse().channel != nullptr ? CredentialsInUse().channel : grpc::InsecureChannelCredentials();
 }
+
+bool SpeaksTls() { return CredentialsInUse().server != nullptr; }
 
 std::shared_ptr<grpc::ServerCredentials> PlaintextServerCredentials() { return grpc::InsecureServerCredentials(); }
 

@@ -43,6 +43,9 @@ std::shared_ptr<grpc::ServerCredentials> ServerCredentials();
 // target. Channels follow the files as ports do: at their next connection.
 std::shared_ptr<grpc::ChannelCredentials> ChannelCredentials();
 
+// Whether they are TLS.
+bool SpeaksTls();
+
 // Of a port that is plaintext whatever the flags say: --health_listen.
 std::shared_ptr<grpc::ServerCredentials> PlaintextServerCredentials();
 

@@ -25,7 +25,7 @@ using grpc::StatusCode;
 using testing::HasSubstr;
 
 // Also of the connections that the programs have among themselves, so that a change of a certificate shows soon.
-constexpr char kConnectionAge[] = "--connection_age_max=2s";
+constexpr char kConnectionAge[] = "--connection_age_max=5s";
 constexpr char kHealth[] = "/grpc.health.v1.Health/Check";
 
 int Times(const std::string& text, const std::string& what) {
@@ -167,7 +167,7 @@ TEST_F(Tls, ABadServerIsNotCalledAndTheLogSaysWhy) {
     }
     Change({Node::kStock}, [&] { Write(Node::kStock, certificate); });
     const std::string said = absl::StrCat("\"peer\":\"server\",\"reason\":\"", reason, "\"");
-    EXPECT_TRUE(Eventually(absl::Seconds(20),
+    EXPECT_TRUE(Eventually(absl::Seconds(40),
                            [&] {
                              shop_.Begin(Shop::Order("mina", product), absl::Seconds(1))->Wait();
                              return absl::StrContains(Log(Node::kOrchestrator), said);
