@@ -13,7 +13,8 @@ namespace {
 constexpr int kMetadataBytesMax = 256 << 10;
 constexpr int kNoCompression = 1 << GRPC_COMPRESS_NONE;
 constexpr int kReconnectMinMs = 50;
-constexpr int kReconnectMaxMs = 1000;  // a restarted service is found again within a second
+constexpr int kReconnectMaxMs = 1000;   // a restarted service is found again within a second
+constexpr int kTlsConnectMaxMs = 5000;  // a handshake takes two busy machines longer than a connection alone
 constexpr int kKeepaliveMs = 30000;
 
 grpc::ChannelArguments Arguments(int index, int reply_bytes_max, std::size_t received_bytes_max) {
@@ -26,7 +27,8 @@ grpc::ChannelArguments Arguments(int index, int reply_bytes_max, std::size_t rec
   arguments.SetInt(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMinMs);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMaxMs);  // gRPC takes this one as the connect timeout
+  // gRPC takes this one as the connect timeout, the handshake included.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, SpeaksTls() ? kTlsConnectMaxMs : kReconnectMaxMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   arguments.SetInt("unwind.channel_index", index);  // channels with equal arguments would share one connection

@@ -212,7 +212,7 @@ absl::StatusOr<std::unique_ptr<Transport>> Transport::Start() {
 Transport::~Transport() { CredentialsInUse() = {}; }
 
 absl::Status Transport::CheckReach(const std::vector<std::string>& flags) {
-  if (flags.empty() || absl::GetFlag(FLAGS_insecure) || CredentialsInUse().server != nullptr) return absl::OkStatus();
+  if (flags.empty() || absl::GetFlag(FLAGS_insecure) || SpeaksTls()) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(absl::StrJoin(flags, " and "),
                    " would serve plaintext to other machines, which may then call "
@@ -231,6 +231,8 @@ std::shared_ptr<grpc::ChannelCredentials> ChannelCredentials() {
 }
 
 std::shared_ptr<grpc::ChannelCredentials> PlaintextChannelCredentials() { return grpc::InsecureChannelCredentials(); }
+
+bool SpeaksTls() { return CredentialsInUse().server != nullptr; }
 
 std::shared_ptr<grpc::ServerCredentials> PlaintextServerCredentials() { return grpc::InsecureServerCredentials(); }
 

@@ -43,6 +43,9 @@ std::shared_ptr<grpc::ServerCredentials> ServerCredentials();
 // target. Channels follow the files as ports do: at their next connection.
 std::shared_ptr<grpc::ChannelCredentials> ChannelCredentials();
 
+// Whether they are TLS.
+bool SpeaksTls();
+
 // Of a channel that is plaintext whatever the flags say: to a collector of spans on the same host.
 std::shared_ptr<grpc::ChannelCredentials> PlaintextChannelCredentials();
 

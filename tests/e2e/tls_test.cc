@@ -25,7 +25,7 @@ using grpc::StatusCode;
 using testing::HasSubstr;
 
 // Also of the connections that the programs have among themselves, so that a change of a certificate shows soon.
-constexpr char kConnectionAge[] = "--connection_age_max=2s";
+constexpr char kConnectionAge[] = "--connection_age_max=5s";
 constexpr char kHealth[] = "/grpc.health.v1.Health/Check";
 
 int Times(const std::string& text, const std::string& what) {
@@ -85,12 +85,12 @@ class Tls : public ShopTest {
     WriteFile(cluster_->TlsFile(node, "cert"), certificate.chain);
   }
 
-  static const std::vector<Node> all_;
+  static const std::vector<Node> kAll;
   static const TestAuthority& authority() { return cluster_->authority(); }
   static Certificate New(Node node) { return authority().Issue(Service(NodeName(node))); }
 };
 
-const std::vector<Node> Tls::all_ = {kNodes.begin(), kNodes.end()};
+const std::vector<Node> Tls::kAll = {kNodes.begin(), kNodes.end()};
 
 TEST_F(Tls, WithoutACertificateNobodyReachesAnythingButHealth) {
   const TestAuthority foreign("Foreign CA");
@@ -115,7 +115,7 @@ TEST_F(Tls, WithoutACertificateNobodyReachesAnythingButHealth) {
 
 TEST_F(Tls, OldProtocolsAreRefused) {
   const Certificate known = authority().Issue(Service("somebody"));
-  const std::string port = cluster_->Address(Node::kStock);
+  const std::string& port = cluster_->Address(Node::kStock);
   EXPECT_EQ(TlsCaller(&known).Visit(port).protocol, "TLSv1.3");
   EXPECT_TRUE(TlsCaller(&known).Visit(port).served);
   EXPECT_EQ(TlsCaller(&known, TLS1_2_VERSION).Visit(port).protocol, "TLSv1.2");
@@ -128,7 +128,7 @@ TEST_F(Tls, ABadClientIsRefusedAndTheLogSaysWhy) {
   CertificateFor whom = Service("orchestrator");
   const Certificate revoked = authority().Issue(whom);
   ASSERT_EQ(Call(cluster_->ChannelAs(&revoked, cluster_->Address(Node::kStock)), kHealth), StatusCode::OK);
-  Change(all_, [&] { WriteFile(cluster_->TesterFile("crl"), authority().RevocationList({revoked})); });
+  Change(kAll, [&] { WriteFile(cluster_->TesterFile("crl"), authority().RevocationList({revoked})); });
   whom.ends = -absl::Seconds(1);
   const Certificate expired = authority().Issue(whom);
   whom.begins = absl::Hours(1);
@@ -143,7 +143,7 @@ TEST_F(Tls, ABadClientIsRefusedAndTheLogSaysWhy) {
     EXPECT_THAT(Log(Node::kStock), HasSubstr(absl::StrCat("\"peer\":\"client\",\"reason\":\"", reason, "\"")))
         << reason;
   }
-  Change(all_, [&] { WriteFile(cluster_->TesterFile("crl"), authority().RevocationList({})); });
+  Change(kAll, [&] { WriteFile(cluster_->TesterFile("crl"), authority().RevocationList({})); });
 }
 
 // The stock service shows a certificate that is wrong in one way: the orchestrator calls it no more, says why, and goes
@@ -163,11 +163,12 @@ TEST_F(Tls, ABadServerIsNotCalledAndTheLogSaysWhy) {
                                                         {"revoked", revoked},
                                                         {"untrusted", foreign.Issue(Service("stock_svc"))}}) {
     if (reason == "revoked") {
-      Change(all_, [&] { WriteFile(cluster_->TesterFile("crl"), authority().RevocationList({revoked})); });
+      Change(kAll, [&] { WriteFile(cluster_->TesterFile("crl"), authority().RevocationList({revoked})); });
     }
-    Change({Node::kStock}, [&] { Write(Node::kStock, certificate); });
+    const Certificate& shown = certificate;
+    Change({Node::kStock}, [&] { Write(Node::kStock, shown); });
     const std::string said = absl::StrCat("\"peer\":\"server\",\"reason\":\"", reason, "\"");
-    EXPECT_TRUE(Eventually(absl::Seconds(20),
+    EXPECT_TRUE(Eventually(absl::Seconds(40),
                            [&] {
                              shop_.Begin(Shop::Order("mina", product), absl::Seconds(1))->Wait();
                              return absl::StrContains(Log(Node::kOrchestrator), said);
@@ -176,7 +177,7 @@ TEST_F(Tls, ABadServerIsNotCalledAndTheLogSaysWhy) {
         << Log(Node::kOrchestrator);
     Change({Node::kStock}, [&] { Write(Node::kStock, New(Node::kStock)); });
   }
-  Change(all_, [&] { WriteFile(cluster_->TesterFile("crl"), authority().RevocationList({})); });
+  Change(kAll, [&] { WriteFile(cluster_->TesterFile("crl"), authority().RevocationList({})); });
   shop::checkout::v1::PlaceOrderResponse placed;
   EXPECT_TRUE(shop_.Place(Shop::Order("mina", product), &placed).ok());
 }
@@ -230,7 +231,7 @@ TEST_F(Tls, CertificatesAreReplacedUnderBuyersWithoutAFailedCall) {
   const Certificate caller = authority().Issue(Service("caller"));
   for (int i = 0; i < kReplacements; ++i) {
     const int paid_before = paid;
-    Change(all_, [&] {
+    Change(kAll, [&] {
       for (const Node node : kNodes) Write(node, New(node));
     });
     for (const Node node : kNodes) {
