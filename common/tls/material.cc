@@ -73,6 +73,30 @@ bool ExpectHost(X509_VERIFY_PARAM* rules, const std::string& host) {
   return !host.empty() && X509_VERIFY_PARAM_set1_host(rules, host.c_str(), host.size()) == 1;
 }
 
+// Of a list that OpenSSL's check, as it is used here, passes over or cannot read. Null: of a full list.
+const char* WhatCannotBeApplied(X509_CRL& list) {
+  if (X509_CRL_get_ext_by_NID(&list, NID_delta_crl, -1) >= 0) return "holds only what has changed (a delta)";
+  for (int i = 0; i < X509_CRL_get_ext_count(&list); ++i) {
+    X509_EXTENSION* const each = X509_CRL_get_ext(&list, i);
+    const int kind = OBJ_obj2nid(X509_EXTENSION_get_object(each));
+    const bool is_known = kind == NID_issuing_distribution_point || kind == NID_authority_key_identifier;
+    if (X509_EXTENSION_get_critical(each) == 1 && !is_known) {
+      return "has a critical extension that OpenSSL does not know";
+    }
+  }
+  struct FreeScope {
+    void operator()(ISSUING_DIST_POINT* scope) const { ISSUING_DIST_POINT_free(scope); }
+  };
+  int found = 0;
+  const std::unique_ptr<ISSUING_DIST_POINT, FreeScope> scope(
+      static_cast<ISSUING_DIST_POINT*>(X509_CRL_get_ext_d2i(&list, NID_issuing_distribution_point, &found, nullptr)));
+  if (scope == nullptr) return found == -1 ? nullptr : "has an issuing distribution point that cannot be read";
+  if (scope->onlysomereasons != nullptr) return "holds only some reasons (onlySomeReasons)";
+  if (scope->indirectCRL > 0) return "is of another issuer's certificates too (indirectCRL)";
+  if (scope->onlyattr > 0) return "is of attribute certificates (onlyContainsAttributeCerts)";
+  return nullptr;
+}
+
 // The chain that was found ends with a certificate of --tls_ca.
 std::vector<std::string> Between(X509_STORE_CTX* check) {
   const STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(check);
@@ -103,7 +127,9 @@ std::unique_ptr<PeerRefusal> TlsMaterial::Check(PeerRole role, absl::string_view
   if (X509_STORE_CTX_init(check.get(), trusted_.get(), leaf, stack.get()) != 1) {
     return Refuse("invalid", LastOpenSslError(), leaf);
   }
-  X509_STORE_CTX_set_default(check.get(), role == PeerRole::kClient ? "ssl_client" : "ssl_server");
+  if (X509_STORE_CTX_set_default(check.get(), role == PeerRole::kClient ? "ssl_client" : "ssl_server") != 1) {
+    return Refuse("invalid", LastOpenSslError(), leaf);  // it would be good for every use
+  }
   X509_VERIFY_PARAM* const rules = X509_STORE_CTX_get0_param(check.get());
   X509_VERIFY_PARAM_set_auth_level(rules, kSecurityLevel);
   if (host != nullptr && !ExpectHost(rules, *host)) return Refuse("wrong_host", "there is no host to expect", leaf);
@@ -172,6 +198,7 @@ class MaterialCheck {
                  absl::StrCat("the certificate of ", TextOf(X509_get_subject_name(each.get())), " is no CA's"));
       }
       X509_STORE_add_cert(made_->trusted_.get(), each.get());
+      made_->authorities_.insert(TextOf(X509_get_subject_name(each.get())));
     }
   }
 
@@ -183,6 +210,11 @@ class MaterialCheck {
 
   void TakeList(const std::string& path, X509_CRL& list) {
     const X509_NAME* const issuer = X509_CRL_get_issuer(&list);
+    if (const char* const what = WhatCannotBeApplied(list); what != nullptr) {
+      return Complain("tls_crl", path,
+                      absl::StrCat("the list of ", TextOf(issuer), " ", what,
+                                   ", and so would revoke nothing; give that CA's full list"));
+    }
     bool known = false, is_signed = false;
     for (const OpenSsl<X509>& each : authorities_) {
       if (X509_NAME_cmp(X509_get_subject_name(each.get()), issuer) != 0) continue;
@@ -197,6 +229,7 @@ class MaterialCheck {
       made_->warnings_.push_back(absl::StrCat("--tls_crl=", path, ": the CA ", TextOf(issuer), " is not in --tls_ca=",
                                               paths_.ca, "; its list counts only in chains that hold it"));
     }
+    made_->list_issuers_.insert(TextOf(issuer));
     made_->lists_expire_ = std::min(made_->lists_expire_, TimeOf(X509_CRL_get0_nextUpdate(&list)));
     X509_STORE* const trusted = made_->trusted_.get();
     X509_STORE_add_crl(trusted, &list);  // which counts a reference

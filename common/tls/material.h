@@ -4,6 +4,7 @@
 #define UNWIND_COMMON_TLS_MATERIAL_H_
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,10 @@ class TlsMaterial {
   absl::Time begins() const { return begins_; }
   absl::Time expires() const { return expires_; }
   absl::Time lists_expire() const { return lists_expire_; }
+
+  // By their subjects: the CAs of --tls_ca, and those that have a list in --tls_crl.
+  const std::set<std::string>& authorities() const { return authorities_; }
+  const std::set<std::string>& list_issuers() const { return list_issuers_; }
   // What is likely not meant and no reason to refuse it.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
@@ -64,6 +69,8 @@ class TlsMaterial {
   absl::Time expires_ = absl::InfiniteFuture();
   absl::Time lists_expire_ = absl::InfiniteFuture();
   std::vector<std::string> warnings_;
+  std::set<std::string> authorities_;
+  std::set<std::string> list_issuers_;
   OpenSsl<X509_STORE> trusted_;  // the CAs and the lists
 };
 

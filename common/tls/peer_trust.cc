@@ -29,7 +29,8 @@ std::unique_ptr<PeerRefusal> PeerTrust::Check(PeerRole role, absl::string_view c
 void PeerTrust::Remember(std::vector<std::string> between) {
   const std::lock_guard lock(mutex_);
   for (std::string& each : between) {
-    if (remembered_.size() < kRememberedMax) remembered_.insert(std::move(each));
+    if (remembered_.size() >= kRememberedMax && !remembered_.contains(each)) remembered_.clear();
+    remembered_.insert(std::move(each));
   }
 }
 

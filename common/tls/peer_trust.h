@@ -35,7 +35,7 @@ class PeerTrust {
 
   mutable std::mutex mutex_;
   std::shared_ptr<const TlsMaterial> material_;  // guarded by mutex_, as all below
-  std::set<std::string> remembered_;             // each as PEM; a CA that --tls_ca vouches for has signed it
+  std::set<std::string> remembered_;             // each as PEM, once vouched for by --tls_ca; begun anew when full
 };
 
 }  // namespace unwind

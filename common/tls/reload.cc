@@ -29,6 +29,7 @@ absl::StatusOr<std::unique_ptr<TlsReload>> TlsReload::Start(TlsPaths paths, Even
   ASSIGN_OR_RETURN(MemoryFile identity, MemoryFile::Create(material->identity_pem()));
   auto reload = std::unique_ptr<TlsReload>(new TlsReload(std::move(paths), std::move(events), std::move(identity)));
   reload->taken_ = std::move(bytes);
+  reload->authorities_seen_ = material->authorities();
   LogTaken(*material);
   reload->events_.taken(*material);
   reload->trust_ = std::make_shared<PeerTrust>(std::move(material));
@@ -59,15 +60,32 @@ absl::Status TlsReload::TakeNew() {
   ASSIGN_OR_RETURN(TlsBytes bytes, ReadTlsFiles(paths_));
   if (bytes == taken_) return absl::OkStatus();
   ASSIGN_OR_RETURN(std::shared_ptr<const TlsMaterial> material, TlsMaterial::Make(paths_, bytes));
+  if (const std::string issuer = LosesListOf(*material); !issuer.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--tls_crl=", paths_.crl, ": holds no list of ", issuer,
+                     " any more, and whom that CA has revoked would be let in again; put its list back, or restart to "
+                     "go on without it"));
+  }
   if (material->identity_pem() != trust_->material()->identity_pem()) {
     RETURN_IF_ERROR(identity_.Put(material->identity_pem()));
   }
   taken_ = std::move(bytes);
+  authorities_seen_.insert(material->authorities().begin(), material->authorities().end());
   expiry_said_ = false;
   LogTaken(*material);
   events_.taken(*material);
   trust_->Set(std::move(material));
   return absl::OkStatus();
+}
+
+// A CA whose list is in use and is not in `next`: those that it has revoked would come in again. Empty: none. One that
+// was taken out of --tls_ca needs no list, for it vouches for nobody any more.
+std::string TlsReload::LosesListOf(const TlsMaterial& next) const {
+  for (const std::string& issuer : trust_->material()->list_issuers()) {
+    const bool is_gone = authorities_seen_.contains(issuer) && !next.authorities().contains(issuer);
+    if (!is_gone && !next.list_issuers().contains(issuer)) return issuer;
+  }
+  return "";
 }
 
 void TlsReload::SayOnceIfExpired() {

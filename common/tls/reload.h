@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -45,13 +46,15 @@ class TlsReload {
       : paths_(std::move(paths)), events_(std::move(events)), identity_(std::move(identity)) {}
   void Look();
   absl::Status TakeNew();
+  std::string LosesListOf(const TlsMaterial& next) const;
   void SayOnceIfExpired();
 
   const TlsPaths paths_;
   const Events events_;
   MemoryFile identity_;
   TlsBytes taken_;
-  std::string refused_;  // why the files could not be taken at the last look; empty: they could
+  std::set<std::string> authorities_seen_;  // by subject, since the start
+  std::string refused_;                     // why the files could not be taken at the last look; empty: they could
   bool refusal_said_ = false;
   bool expiry_said_ = false;
   std::shared_ptr<PeerTrust> trust_;

@@ -68,12 +68,28 @@ std::string AlternativeNames(const CertificateFor& whom) {
   return absl::StrJoin(names, ",");
 }
 
+// Makes `list` one that is not the full list of its issuer.
+void Limit(X509_CRL* list, const std::string& scope) {
+  if (scope == "delta") {
+    ASN1_INTEGER* const base = ASN1_INTEGER_new();
+    ASN1_INTEGER_set(base, 1);
+    CHECK(X509_CRL_add1_ext_i2d(list, NID_delta_crl, base, /*crit=*/1, 0) == 1);
+    return ASN1_INTEGER_free(base);
+  }
+  X509V3_CTX context;
+  X509V3_set_ctx(&context, nullptr, nullptr, nullptr, list, 0);
+  X509_EXTENSION* const point = X509V3_EXT_conf_nid(nullptr, &context, NID_issuing_distribution_point, scope.c_str());
+  CHECK(point != nullptr);
+  CHECK(X509_CRL_add_ext(list, point, -1) == 1);
+  X509_EXTENSION_free(point);
+}
+
 }  // namespace
 
 CertificateFor Service(const std::string& identity) {
   CertificateFor whom;
   whom.name = identity;
-  whom.uri = absl::StrCat("spiffe://shop.example/sa/", identity);
+  whom.uri = absl::StrCat("spiffe://shop.example/ns/prod/sa/", identity);
   return whom;
 }
 
@@ -105,7 +121,8 @@ Certificate TestAuthority::Issue(const CertificateFor& whom) const {
   return issued;
 }
 
-std::string TestAuthority::RevocationList(const std::vector<Certificate>& revoked, absl::Duration valid) const {
+std::string TestAuthority::RevocationList(const std::vector<Certificate>& revoked, absl::Duration valid,
+                                          const std::string& scope) const {
   const OpenSsl<X509_CRL> list(X509_CRL_new());
   X509_CRL_set_version(list.get(), X509_CRL_VERSION_2);
   X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(certificate_.get()));
@@ -122,6 +139,7 @@ std::string TestAuthority::RevocationList(const std::vector<Certificate>& revoke
   }
   ASN1_TIME_free(time);
   X509_CRL_sort(list.get());
+  if (!scope.empty()) Limit(list.get(), scope);
   CHECK(X509_CRL_sign(list.get(), key_.get(), EVP_sha256()) > 0);
   const OpenSsl<BIO> out(BIO_new(BIO_s_mem()));
   CHECK(PEM_write_bio_X509_CRL(out.get(), list.get()) == 1);

@@ -14,7 +14,7 @@ namespace unwind {
 // What a certificate says of its owner. The default is good for a program on loopback.
 struct CertificateFor {
   std::string name;      // the common name
-  std::string uri = "";  // such as spiffe://shop.example/sa/order_svc; empty: none
+  std::string uri = "";  // such as spiffe://shop.example/ns/prod/sa/order_svc; empty: none
   std::vector<std::string> dns = {"localhost"};
   std::vector<std::string> ips = {"127.0.0.1"};
   absl::Duration begins = -absl::Hours(24);  // from now
@@ -29,7 +29,7 @@ struct Certificate {
   std::string key;
 };
 
-// Of one service, by a SPIFFE id whose last segment is `identity`.
+// Of one service, by a SPIFFE id as policy/shop.yaml takes it, whose last segment is `identity`.
 CertificateFor Service(const std::string& identity);
 
 // Not thread-safe.
@@ -44,7 +44,9 @@ class TestAuthority {
   Certificate Issue(const CertificateFor& whom) const;
 
   // Its list of what it has revoked, which it publishes anew after `valid`; negative: it is out of date.
-  std::string RevocationList(const std::vector<Certificate>& revoked, absl::Duration valid = absl::Hours(24)) const;
+  // `scope`: none, "delta", or what an issuing distribution point says, such as "critical,indirectCRL:TRUE".
+  std::string RevocationList(const std::vector<Certificate>& revoked, absl::Duration valid = absl::Hours(24),
+                             const std::string& scope = "") const;
 
  private:
   const TestAuthority* const parent_;

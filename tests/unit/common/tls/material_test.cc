@@ -94,6 +94,20 @@ TEST_F(MaterialTest, EachFaultIsNamedWithItsFlagAndFile) {
        "--tls_crl=crls/1: holds no revocation list; it must"},
       {[&](TlsBytes& bytes) { bytes.crls[0].second = namesake.RevocationList({}); },
        "--tls_crl=crls/1: the list of CN=Root is not signed by that CA's key"},
+      {[&](TlsBytes& bytes) { bytes.crls[0].second = root_.RevocationList({}, absl::Hours(24), "delta"); },
+       "--tls_crl=crls/1: the list of CN=Root holds only what has changed (a delta)"},
+      {[&](TlsBytes& bytes) {
+         bytes.crls[0].second = root_.RevocationList({}, absl::Hours(24), "critical,indirectCRL:TRUE");
+       },
+       "--tls_crl=crls/1: the list of CN=Root is of another issuer's certificates too (indirectCRL)"},
+      {[&](TlsBytes& bytes) {
+         bytes.crls[0].second = root_.RevocationList({}, absl::Hours(24), "critical,onlysomereasons:keyCompromise");
+       },
+       "--tls_crl=crls/1: the list of CN=Root holds only some reasons (onlySomeReasons)"},
+      {[&](TlsBytes& bytes) {
+         bytes.crls[0].second = root_.RevocationList({}, absl::Hours(24), "critical,onlyAA:TRUE");
+       },
+       "--tls_crl=crls/1: the list of CN=Root is of attribute certificates"},
   };
   for (const auto& each : cases) {
     TlsBytes bytes = bytes_;

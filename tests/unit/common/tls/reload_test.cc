@@ -122,6 +122,28 @@ TEST_F(ReloadTest, AuthoritiesAndListsAreFollowed) {
   EXPECT_TRUE(Trusts(first_));
 }
 
+// A publisher of lists that fails must not let in whom they revoked.
+TEST_F(ReloadTest, AListThatIsGoneIsMissedUnlessItsAuthorityIsToo) {
+  const TestAuthority other("Other");
+  const Certificate revoked = root_.Issue(Service("stock_svc"));
+  paths_.crl = dir_.File("crl");
+  std::filesystem::create_directory(paths_.crl);
+  WriteFile(paths_.crl + "/root.pem", root_.RevocationList({revoked}));
+  WriteFile(paths_.crl + "/other.pem", other.RevocationList({}));
+  WriteFile(paths_.ca, root_.pem() + other.pem());
+  Start();
+  ASSERT_FALSE(Trusts(revoked));
+  std::filesystem::remove(paths_.crl + "/root.pem");
+  EXPECT_TRUE(Eventually(kPatience, [&] { return refused_ == 1; }));
+  EXPECT_FALSE(Trusts(revoked));
+  WriteFile(paths_.crl + "/root.pem", root_.RevocationList({revoked}));
+  WriteFile(paths_.ca, root_.pem());
+  EXPECT_TRUE(Eventually(kPatience, [&] { return taken_ == 2; }));
+  std::filesystem::remove(paths_.crl + "/other.pem");
+  EXPECT_TRUE(Eventually(kPatience, [&] { return taken_ == 3; }));
+  EXPECT_FALSE(Trusts(revoked));
+}
+
 // A volume of Kubernetes: the files are links into a folder that one rename replaces.
 TEST_F(ReloadTest, LinksThatAreSwungAreFollowed) {
   const auto publish = [&](const std::string& folder, const Certificate& own) {
