@@ -37,6 +37,7 @@ constexpr absl::Duration kScrapeEvery = absl::Seconds(1);
 constexpr int kMillisecondsForAMinute = 600;
 constexpr std::size_t kOrdersMax = 30;  // under way
 constexpr absl::Duration kOrderEvery = absl::Milliseconds(25);
+constexpr absl::Duration kOrderDeadline = absl::Seconds(8);  // a busy machine keeps it, and a dead participant does not
 constexpr char kPaid[] = "sum(saga_finished_total{saga=\"place-order\", outcome=\"completed\"})";
 constexpr double kHealthyOrders = 100;
 constexpr absl::Duration kHealthyFor = absl::Seconds(13);  // longer than the longest range and its `for`
@@ -73,7 +74,7 @@ class Buyers {
       std::erase_if(under_way, [](const auto& placing) { return placing->IsOver(); });
       if (under_way.size() < kOrdersMax && SteadyNow() >= next) {
         next = SteadyNow() + kOrderEvery;
-        under_way.push_back(shop_.Begin(Shop::Order("mina", "lamp"), absl::Seconds(2)));
+        under_way.push_back(shop_.Begin(Shop::Order("mina", "lamp"), kOrderDeadline));
       }
       return stopping_.load();
     });
