@@ -20,7 +20,7 @@ using testing::HasSubstr;
 class PgTls : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    auto started = PostgresServer::Start({.settings = {}, .authority = &authority_});
+    auto started = PostgresServer::Start({.settings = {}, .authority = &kAuthority});
     ASSERT_TRUE(started.ok()) << started.status();
     server_ = *std::move(started);
     ASSERT_TRUE(server_->CreateDatabase("shop").ok());
@@ -29,8 +29,8 @@ class PgTls : public testing::Test {
 
   void SetUp() override {
     ASSERT_NE(server_, nullptr);
-    const Certificate client = authority_.Issue({.name = "shop", .uri = ""});
-    WriteFile(ca_, authority_.pem());
+    const Certificate client = kAuthority.Issue({.name = "shop", .uri = ""});
+    WriteFile(ca_, kAuthority.pem());
     WriteFile(cert_, client.chain);
     WriteSecret(key_, client.key);
   }
@@ -44,7 +44,7 @@ class PgTls : public testing::Test {
     return std::string(status.message());
   }
 
-  inline static const TestAuthority authority_{"Database CA"};
+  inline static const TestAuthority kAuthority{"Database CA"};
   inline static std::unique_ptr<PostgresServer> server_;
   const TempDir dir_;
   const std::string ca_ = dir_.File("ca"), cert_ = dir_.File("cert"), key_ = dir_.File("key");
@@ -63,13 +63,13 @@ TEST_F(PgTls, ACertificateOpensWithoutAPassword) {
 TEST_F(PgTls, EachFaultIsOneSentenceWithTheSettingsToCheck) {
   const TestAuthority foreign("Foreign CA");
   const Certificate stranger = foreign.Issue({.name = "shop", .uri = ""});
-  const Certificate other = authority_.Issue({.name = "other", .uri = ""});
+  const Certificate other = kAuthority.Issue({.name = "other", .uri = ""});
   WriteFile(dir_.File("foreign_ca"), foreign.pem());
   WriteFile(dir_.File("stranger"), stranger.chain);
   WriteSecret(dir_.File("stranger_key"), stranger.key);
   WriteFile(dir_.File("other"), other.chain);
   WriteSecret(dir_.File("other_key"), other.key);
-  WriteFile(dir_.File("open_key"), authority_.Issue({.name = "shop", .uri = ""}).key);
+  WriteFile(dir_.File("open_key"), kAuthority.Issue({.name = "shop", .uri = ""}).key);
   const std::string tls = "check sslmode=, sslrootcert=, sslcert= and sslkey=";
   const auto with = [&](const std::string& what, const std::string& file) {
     return absl::StrReplaceAll(Database(), {{what, dir_.File(file)}});
