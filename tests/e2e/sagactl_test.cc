@@ -67,7 +67,7 @@ TEST_F(Sagactl, ManyParkedStepsAreRetriedTogether) {
 }
 
 TEST_F(Sagactl, AWrongPortIsToldApartFromNobodyThere) {
-  const std::string main_port = cluster_->Address(Node::kOrchestrator);
+  const std::string& main_port = cluster_->Address(Node::kOrchestrator);
   EXPECT_THAT(Run({Program(), "--server", main_port, "stats"}, 1), HasSubstr("name an orchestrator's --admin_listen"));
   EXPECT_THAT(Run({Program(), "--server", "127.0.0.1:1", "stats"}, 3), HasSubstr("no answer from 127.0.0.1:1"));
 }

@@ -16,7 +16,7 @@ SERVING = b"\x08\x01"
 METADATA_MAX_BYTES = 65536  # as the services take it in, to refuse what is above 16 KiB
 # What Envoy tells of itself only to tests.
 TOLD = ("{ prefix: /listeners }]", "{ prefix: /listeners }, { prefix: /clusters }, { prefix: /config_dump }]")
-SERVICES = ("orchestrator", "orchestrator_admin", "order_svc", "stock_svc", "payment_svc", "mock_pg")
+SERVICES = ("orchestrator", "orchestrator_admin", "order_svc", "stock_svc", "payment_svc")
 
 
 class Echo(grpc.GenericRpcHandler):
@@ -63,6 +63,7 @@ class Gateway:
         run.mkdir()
         (folder / "envoy.yaml").write_text(change((folder / "envoy.yaml").read_text()).replace(*TOLD))
         self.log = folder / "log"
+        services = SERVICES + ("mock_pg",) * ("--test_listen=127.0.0.1:0" in arguments)
         doors = [f"--{door}=127.0.0.1:0" for door in ("listen", "admin_listen", "stats_listen")]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -72,7 +73,7 @@ class Gateway:
                     f"--files={front.FILES}",
                     f"--run_folder={run}",
                     *doors,
-                    *[f"--{name}={self.echo.address}" for name in SERVICES],
+                    *[f"--{name}={self.echo.address}" for name in services],
                     *arguments,
                 ],
                 stdout=log,
