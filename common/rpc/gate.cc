@@ -84,9 +84,10 @@ void Count(absl::string_view path, const std::string& reason) {
 
 }  // namespace
 
-std::string IdentityOfCertificate(const grpc::ServerContextBase& context) {
-  return PeerIdentity(*context.auth_context());
-}
+Gate::Gate(Policy policy)
+    : policy_(std::move(policy)), identify_([this](const grpc::ServerContextBase& context) {
+        return PeerIdentity(*context.auth_context(), policy_.spiffe_prefix());
+      }) {}
 
 Gate::Gate(Policy policy, Identify identify) : policy_(std::move(policy)), identify_(std::move(identify)) {}
 

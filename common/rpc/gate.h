@@ -18,16 +18,15 @@ namespace unwind {
 // The stable service identity of the peer of a call; empty: it has none.
 using Identify = std::function<std::string(const grpc::ServerContextBase&)>;
 
-// By the certificate that the peer has shown (PeerIdentity).
-std::string IdentityOfCertificate(const grpc::ServerContextBase& context);
-
 // Thread-safe.
 class Gate {
  public:
   static constexpr absl::Duration kLogPause = absl::Seconds(10);  // between two lines about refused calls
 
-  // Programs identify by certificate; another `identify` is for tests without TLS.
-  explicit Gate(Policy policy, Identify identify = IdentityOfCertificate);
+  // By the certificate that the peer has shown, read as the policy says (PeerIdentity).
+  explicit Gate(Policy policy);
+  // For tests without TLS.
+  Gate(Policy policy, Identify identify);
 
   // Decides about a call of "/package.Service/Method". A refusal is counted by policy_refused_total and logged, seldom.
   Admission Admit(const grpc::ServerContextBase& context, absl::string_view path);

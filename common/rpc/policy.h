@@ -34,8 +34,11 @@ class Policy {
   using Grants = std::map<std::string, Grant, std::less<>>;
   using Metadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 
-  // By "/package.Service/Method".
-  explicit Policy(std::map<std::string, Grants, std::less<>> methods) : methods_(std::move(methods)) {}
+  // By "/package.Service/Method". `spiffe_prefix`: how callers are named, as PeerIdentity takes it.
+  explicit Policy(std::map<std::string, Grants, std::less<>> methods, std::string spiffe_prefix = "")
+      : methods_(std::move(methods)), spiffe_prefix_(std::move(spiffe_prefix)) {}
+
+  const std::string& spiffe_prefix() const { return spiffe_prefix_; }
 
   // Decides about a call of `path` by the peer whose identity is `service` (empty: it has none). The principal is set
   // even if the call is refused, as far as it is known, for the log.
@@ -50,6 +53,7 @@ class Policy {
 
  private:
   const std::map<std::string, Grants, std::less<>> methods_;
+  const std::string spiffe_prefix_;
 };
 
 }  // namespace unwind

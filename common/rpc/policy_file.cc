@@ -10,9 +10,7 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -43,6 +41,13 @@ struct Rule {
   Grant grant;
 };
 
+// What the file says, before its names are looked up.
+struct Document {
+  int line = 1;  // of `rules`
+  std::vector<Rule> rules;
+  std::string spiffe_prefix;
+};
+
 class Findings {
  public:
   explicit Findings(const std::string& file) : file_(Shown(file)) {}
@@ -69,13 +74,6 @@ class Findings {
   std::vector<std::pair<int, std::string>> found_;
 };
 
-// As PeerIdentity gives them.
-bool IsIdentity(const std::string& text) {
-  return text.size() <= kIdentityBytesMax && std::all_of(text.begin(), text.end(), [](char c) {
-           return absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::StrContains(".-_@", c);
-         });
-}
-
 int LineOf(const YAML::Node& node, int otherwise) { return node.Mark().is_null() ? otherwise : node.Mark().line + 1; }
 
 // From YAML to rules; what they name is not looked at yet.
@@ -83,8 +81,7 @@ class Reader {
  public:
   explicit Reader(Findings& findings) : findings_(findings) {}
 
-  // The line of `rules`, and what stands there.
-  std::pair<int, std::vector<Rule>> Read(const std::string& yaml);
+  Document Read(const std::string& yaml);
 
  private:
   using Keys = std::map<std::string, std::function<void(const YAML::Node&, int line)>>;
@@ -94,6 +91,8 @@ class Reader {
   std::string ReadWord(const YAML::Node& node, int line, const std::string& what,
                        const std::vector<std::string>& words);
   Rule ReadRule(const YAML::Node& node);
+  std::vector<Rule> ReadRules(const YAML::Node& node, int line);
+  std::string ReadSpiffePrefix(const YAML::Node& node, int line);
   bool MayRead(int line);
 
   Findings& findings_;
@@ -188,23 +187,38 @@ Rule Reader::ReadRule(const YAML::Node& node) {
   return rule;
 }
 
-std::pair<int, std::vector<Rule>> Reader::Read(const std::string& yaml) {
-  std::pair<int, std::vector<Rule>> read(1, {});
+std::vector<Rule> Reader::ReadRules(const YAML::Node& node, int line) {
+  std::vector<Rule> rules;
+  if (!node.IsSequence()) findings_.Add(line, "rules must be a list", "begin each rule with '- callers: [...]'");
+  for (const YAML::Node& rule : node.IsSequence() ? node : YAML::Node()) {
+    if (MayRead(LineOf(rule, line))) rules.push_back(ReadRule(rule));
+  }
+  return rules;
+}
+
+std::string Reader::ReadSpiffePrefix(const YAML::Node& node, int line) {
+  std::string prefix = node.IsScalar() ? node.Scalar() : "";
+  if (IsSpiffePrefix(prefix)) return prefix;
+  findings_.Add(line, absl::StrCat("spiffe cannot be '", Findings::Shown(prefix), "'"),
+                "write what all callers' SPIFFE ids begin with, to the last slash: spiffe://shop.example/ns/prod/sa/");
+  return "";
+}
+
+Document Reader::Read(const std::string& yaml) {
+  Document read;
   const std::vector<YAML::Node> documents = YAML::LoadAll(yaml);
   if (documents.size() != 1 || !documents[0].IsMap() || !documents[0]["rules"].IsDefined()) {
     findings_.Add(1, "the file is no policy", "write 'rules:' and below it a list of rules");
     return read;
   }
-  ReadMap(documents[0], 1, "a policy", {{"rules", [&](const YAML::Node& rules, int line) {
-                                           read.first = line;
-                                           if (!rules.IsSequence()) {
-                                             return findings_.Add(line, "rules must be a list",
-                                                                  "begin each rule with '- callers: [...]'");
-                                           }
-                                           for (const YAML::Node& rule : rules) {
-                                             if (MayRead(LineOf(rule, line))) read.second.push_back(ReadRule(rule));
-                                           }
-                                         }}});
+  ReadMap(
+      documents[0], 1, "a policy",
+      {{"rules",
+        [&](const YAML::Node& rules, int line) {
+          read.line = line;
+          read.rules = ReadRules(rules, line);
+        }},
+       {"spiffe", [&](const YAML::Node& prefix, int line) { read.spiffe_prefix = ReadSpiffePrefix(prefix, line); }}});
   return read;
 }
 
@@ -218,7 +232,7 @@ class Compiler {
   // A finding for each method that is served and in no rule.
   void CheckServed(int line);
 
-  Policy Build();
+  Policy Build(std::string spiffe_prefix);
 
  private:
   struct Given {
@@ -337,7 +351,7 @@ void Compiler::CheckServed(int line) {
   }
 }
 
-Policy Compiler::Build() {
+Policy Compiler::Build(std::string spiffe_prefix) {
   std::map<std::string, Policy::Grants, std::less<>> methods;
   for (const auto& [path, callers] : methods_) {
     Policy::Grants& grants = methods[path];
@@ -345,7 +359,7 @@ Policy Compiler::Build() {
       if (caller != kNobody) grants.emplace(caller, given.grant);
     }
   }
-  return Policy(std::move(methods));
+  return Policy(std::move(methods), std::move(spiffe_prefix));
 }
 
 }  // namespace
@@ -353,16 +367,17 @@ Policy Compiler::Build() {
 absl::StatusOr<Policy> ParsePolicy(const std::string& file, const std::string& yaml, const ServedNames& served) {
   Findings findings(file);
   Compiler compiler(served, findings);
+  Document document;
   try {
-    const auto [line, rules] = Reader(findings).Read(yaml);
-    for (const Rule& rule : rules) compiler.Add(rule);
-    if (!rules.empty() || findings.ToStatus().ok()) compiler.CheckServed(line);
+    document = Reader(findings).Read(yaml);
+    for (const Rule& rule : document.rules) compiler.Add(rule);
+    if (!document.rules.empty() || findings.ToStatus().ok()) compiler.CheckServed(document.line);
   } catch (const YAML::Exception& error) {  // yaml-cpp's only way to report; it stops here
     findings.Add(error.mark.is_null() ? 1 : error.mark.line + 1, absl::StrCat("this is not YAML: ", error.msg),
                  "correct it here or in the lines above");
   }
   if (absl::Status status = findings.ToStatus(); !status.ok()) return status;
-  return compiler.Build();
+  return compiler.Build(std::move(document.spiffe_prefix));
 }
 
 absl::StatusOr<Policy> ReadPolicyFile(const std::string& file, const ServedNames& served) {

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "grpc/grpc_security_constants.h"
 
 namespace unwind {
@@ -23,26 +24,33 @@ std::vector<std::string> Values(const grpc::AuthContext& peer, const char* prope
 
 bool MayStand(char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::StrContains(".-_@", c); }
 
-std::string Checked(std::string identity) {
-  const bool good = identity.size() <= kIdentityBytesMax && std::all_of(identity.begin(), identity.end(), MayStand);
-  return good ? identity : "";
-}
+std::string Checked(std::string identity) { return IsIdentity(identity) ? identity : ""; }
 
-// Empty if the URI has no path.
-std::string LastSegment(absl::string_view spiffe) {
-  spiffe.remove_prefix(sizeof(kSpiffe) - 1);
-  const std::size_t slash = spiffe.rfind('/');
-  return slash == absl::string_view::npos ? "" : std::string(spiffe.substr(slash + 1));
+// A slash may not stand in an identity, so only one segment is left.
+std::string Below(absl::string_view prefix, absl::string_view spiffe) {
+  return absl::ConsumePrefix(&spiffe, prefix) ? Checked(std::string(spiffe)) : "";
 }
 
 }  // namespace
 
-std::string PeerIdentity(const grpc::AuthContext& peer) {
+bool IsIdentity(absl::string_view text) {
+  return !text.empty() && text.size() <= kIdentityBytesMax && std::all_of(text.begin(), text.end(), MayStand);
+}
+
+bool IsSpiffePrefix(absl::string_view text) {
+  if (!absl::ConsumePrefix(&text, kSpiffe) || !absl::ConsumeSuffix(&text, "/")) return false;
+  return !text.empty() && text.front() != '/' && text.back() != '/' && !absl::StrContains(text, "//") &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return absl::ascii_isgraph(static_cast<unsigned char>(c)); });
+}
+
+std::string PeerIdentity(const grpc::AuthContext& peer, absl::string_view spiffe_prefix) {
   if (!peer.IsPeerAuthenticated()) return "";
   const std::vector<std::string> uris = Values(peer, GRPC_PEER_URI_PROPERTY_NAME);
   const bool is_spiffe =
       std::any_of(uris.begin(), uris.end(), [](const std::string& uri) { return absl::StartsWith(uri, kSpiffe); });
-  if (is_spiffe) return uris.size() == 1 ? Checked(LastSegment(uris.front())) : "";
+  if (!spiffe_prefix.empty()) return uris.size() == 1 ? Below(spiffe_prefix, uris.front()) : "";
+  if (is_spiffe) return "";
   const std::vector<std::string> names = Values(peer, GRPC_PEER_DNS_PROPERTY_NAME);
   if (!names.empty()) return Checked(absl::AsciiStrToLower(names.front()));
   const std::vector<std::string> common = Values(peer, GRPC_X509_CN_PROPERTY_NAME);

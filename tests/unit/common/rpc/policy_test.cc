@@ -230,5 +230,21 @@ TEST(Caller, WhoActsIsTheServiceOrTheMemberThroughIt) {
   EXPECT_EQ(ActorOf({.service = "gateway_admin", .member = "jane"}), "jane via gateway_admin");
 }
 
+TEST(PolicyFile, SaysWhoseSpiffeIdsCount) {
+  const auto policy = Parse(absl::StrCat("spiffe: spiffe://shop.example/ns/prod/sa/\n", kRules), Nothing());
+  ASSERT_TRUE(policy.ok()) << policy.status();
+  EXPECT_EQ(policy->spiffe_prefix(), "spiffe://shop.example/ns/prod/sa/");
+  EXPECT_EQ(Parse(kRules, Nothing())->spiffe_prefix(), "");
+}
+
+TEST(PolicyFile, RefusesAPrefixThatIsNoSpiffeIdsOrEndsWithinASegment) {
+  for (const char* const bad : {"shop.example/", "spiffe://", "spiffe:///sa/", "spiffe://shop.example",
+                                "spiffe://shop.example/sa", "spiffe://shop.example//sa/", "[a]", "''"}) {
+    EXPECT_THAT(std::string(Parse(absl::StrCat("spiffe: ", bad, "\n", kRules), Nothing()).status().message()),
+                AllOf(HasSubstr("shop.yaml:1: spiffe cannot be '"), HasSubstr("to the last slash")))
+        << bad;
+  }
+}
+
 }  // namespace
 }  // namespace unwind

@@ -44,12 +44,32 @@ constexpr char kUri[] = GRPC_PEER_URI_PROPERTY_NAME;
 constexpr char kDns[] = GRPC_PEER_DNS_PROPERTY_NAME;
 constexpr char kName[] = GRPC_X509_CN_PROPERTY_NAME;
 
-std::string Identity(Properties properties) { return PeerIdentity(Peer(std::move(properties))); }
+constexpr char kPrefix[] = "spiffe://shop.example/ns/prod/sa/";
 
-TEST(PrincipalTest, ASpiffeIdCountsBeforeNamesAndByItsLastSegment) {
-  EXPECT_EQ(Identity({{kName, "cn"}, {kDns, "dns.internal"}, {kUri, "spiffe://shop.example/ns/prod/sa/orchestrator"}}),
+std::string Identity(Properties properties, const char* prefix = "") {
+  return PeerIdentity(Peer(std::move(properties)), prefix);
+}
+
+TEST(PrincipalTest, ASpiffeIdBelowThePrefixIsItsLastSegmentAndNamesCountForNothing) {
+  EXPECT_EQ(Identity({{kName, "cn"}, {kDns, "dns.internal"}, {kUri, absl::StrCat(kPrefix, "orchestrator")}}, kPrefix),
             "orchestrator");
-  EXPECT_EQ(Identity({{kUri, "spiffe://shop.example/order_svc"}}), "order_svc");
+  EXPECT_EQ(Identity({{kName, "operator"}, {kDns, "operator"}}, kPrefix), "");
+  EXPECT_EQ(Identity({{kUri, "https://shop.example/operator"}, {kDns, "operator"}}, kPrefix), "");
+}
+
+// The same name of anybody else's is nobody.
+TEST(PrincipalTest, ASpiffeIdOfAnotherTrustDomainOrNamespaceIsNobody) {
+  for (const char* const foreign :
+       {"spiffe://shop.example/ns/test/sa/operator", "spiffe://evil.example/ns/prod/sa/operator",
+        "spiffe://shop.example/ns/prod/sa/team/operator", "spiffe://shop.example/ns/prod/sa//operator",
+        "spiffe://shop.example/ns/prod/operator", "SPIFFE://shop.example/ns/prod/sa/operator",
+        "x-spiffe://shop.example/ns/prod/sa/operator", "spiffe://shop.example/ns/prod/sa"}) {
+    EXPECT_EQ(Identity({{kUri, foreign}}, kPrefix), "") << foreign;
+  }
+}
+
+TEST(PrincipalTest, WithoutAPrefixACertificateWithASpiffeIdIsNobody) {
+  EXPECT_EQ(Identity({{kDns, "operator"}, {kUri, absl::StrCat(kPrefix, "operator")}}), "");
 }
 
 TEST(PrincipalTest, ElseItIsTheFirstDnsNameInLowerCaseElseTheCommonName) {
@@ -66,13 +86,12 @@ TEST(PrincipalTest, NobodyIsEmpty) {
 // Each is picked by the order and is no identity: what comes after it in the order must not take its place.
 TEST(PrincipalTest, WhatIsNoIdentityIsNobodyAndNotTheNextName) {
   const std::vector<Properties> picked = {
-      {{kUri, "spiffe://shop.example"}},
-      {{kUri, "spiffe://shop.example/"}},
-      {{kUri, "spiffe://shop.example/sa/order svc"}},
-      {{kUri, "spiffe://shop.example/sa/order%20svc"}},
-      {{kUri, "spiffe://shop.example/order_svc"}, {kUri, "spiffe://shop.example/stock_svc"}},
-      {{kUri, "https://shop.example/order_svc"}, {kUri, "spiffe://shop.example/stock_svc"}},
-      {{kUri, absl::StrCat("spiffe://shop.example/", std::string(kIdentityBytesMax + 1, 'a'))}},
+      {{kUri, kPrefix}},
+      {{kUri, absl::StrCat(kPrefix, "order svc")}},
+      {{kUri, absl::StrCat(kPrefix, "order%20svc")}},
+      {{kUri, absl::StrCat(kPrefix, "order_svc")}, {kUri, absl::StrCat(kPrefix, "stock_svc")}},
+      {{kUri, "https://shop.example/order_svc"}, {kUri, absl::StrCat(kPrefix, "stock_svc")}},
+      {{kUri, absl::StrCat(kPrefix, std::string(kIdentityBytesMax + 1, 'a'))}},
       {{kDns, "*.shop.example"}},
       {{kDns, ""}},
       {{kDns, std::string("order\0.evil", 11)}},
@@ -80,7 +99,7 @@ TEST(PrincipalTest, WhatIsNoIdentityIsNobodyAndNotTheNextName) {
   for (Properties properties : picked) {
     const std::string what = properties.front().second;
     properties.emplace_back(kName, "stock_svc");
-    EXPECT_EQ(Identity(properties), "") << what;
+    EXPECT_EQ(Identity(properties, properties.front().first == kUri ? kPrefix : ""), "") << what;
   }
   EXPECT_EQ(Identity({{kName, "Jane Doe"}}), "");
   EXPECT_EQ(Identity({{kName, "J\xc3\xa4ne"}}), "");
