@@ -12,6 +12,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "gateway"))
 import shop as front  # noqa: E402
+from poll import eventually  # noqa: E402
 
 # Of Jaeger's many ports those that are used, and all others, which it would open at its usual places.
 PORTS = ("collector.otlp.grpc.host-port", "query.http-server.host-port", "collector.otlp.http.host-port",
@@ -49,10 +50,10 @@ class Jaeger:
         self.log.close()
 
     def get(self, path):
-        """The `data` of an answer; None as long as there is none."""
+        """The `data` of an answer; None as long as nobody answers."""
         try:
             with urllib.request.urlopen(f"http://{self.query}{path}", timeout=5) as answer:
-                return json.load(answer)["data"]
+                return json.load(answer)["data"] or []
         except (urllib.error.URLError, ConnectionError):
             return None
 
@@ -73,7 +74,7 @@ class Traces(unittest.TestCase):
     def setUpClass(cls):
         cls.jaeger = Jaeger()
         cls.addClassCleanup(cls.jaeger.stop)
-        front.eventually(lambda: cls.jaeger.get("/api/services") is not None)
+        eventually(lambda: cls.jaeger.get("/api/services") is not None)
         cls.shop = front.Shop(f"--otlp_endpoint=http://{cls.jaeger.otlp}")
         cls.addClassCleanup(cls.shop.stop)
 
@@ -90,7 +91,7 @@ class Traces(unittest.TestCase):
                   ("mock_pg", "pg.v1.PaymentGateway/Confirm"),
                   ("order_svc", "shop.order.v1.OrderService/ConfirmOrder"),
                   ("order_svc", "batch")}
-        front.eventually(lambda: wanted <= set(self.jaeger.spans(trace)[0]) and self.jaeger.spans(trace)[1] == 1)
+        eventually(lambda: wanted <= set(self.jaeger.spans(trace)[0]) and self.jaeger.spans(trace)[1] == 1)
         services = set(self.jaeger.get("/api/services"))
         self.assertLessEqual({"orchestrator", "order_svc", "stock_svc", "payment_svc", "mock_pg"}, services)
 
