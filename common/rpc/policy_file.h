@@ -1,4 +1,4 @@
-// Reads the policy file: YAML, the rules of a whole shop, of which each program uses those about what it serves.
+// Reads the policy file: YAML. One file holds the rules of a whole shop; each program uses those for what it serves.
 //
 //   rules:
 //     - callers: [gateway]               # stable service identities; ["*"]: any; []: nobody

@@ -78,8 +78,8 @@ absl::Status TlsReload::TakeNew() {
   return absl::OkStatus();
 }
 
-// A CA whose list is in use and is not in `next`: those that it has revoked would come in again. Empty: none. One that
-// was taken out of --tls_ca needs no list, for it vouches for nobody any more.
+// Returns a CA whose revocation list is in use and is missing from `next`, because the certificates that the CA revoked
+// would be accepted again. Empty: none. A CA that was taken out of --tls_ca needs no list: nothing it signed is valid.
 std::string TlsReload::LosesListOf(const TlsMaterial& next) const {
   for (const std::string& issuer : trust_->material()->list_issuers()) {
     const bool is_gone = authorities_seen_.contains(issuer) && !next.authorities().contains(issuer);

@@ -39,7 +39,7 @@ class Watched {
 
   // The list it looks at; null: none.
   virtual const SagaFilter* filter() const { return nullptr; }
-  // The heads of which it wants what is newer. `listed`: of its filter, else empty.
+  // The sagas that must be loaded if they have changed since these heads. `listed`: what filter() found, else empty.
   virtual std::vector<SagaHead> Wanted(const std::vector<SagaHead>& listed) = 0;
   // After Wanted.
   virtual Telling Hear(const Loaded& loaded) = 0;

@@ -1,4 +1,4 @@
-// The network port with a span of each call that is sent, of which the participant is told as its parent.
+// Decorates the participants port: each call that is sent has a span, and the participant receives it as its parent.
 #ifndef UNWIND_ORCHESTRATOR_PARTICIPANTS_TRACED_PARTICIPANTS_H_
 #define UNWIND_ORCHESTRATOR_PARTICIPANTS_TRACED_PARTICIPANTS_H_
 

@@ -155,7 +155,7 @@ TEST_P(SagaStoreContract, APageEndsWithTheRowThatMakesItTooLong) {
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "b", 1)), ElementsAre("c"));
 }
 
-// Also those of which a list has room for a few.
+// Also large sagas, of which only a few fit into one list.
 TEST_P(SagaStoreContract, HeadsAreListedWithVersionAndStateHoweverLargeTheSagasAre) {
   Saga large = SampleSaga("a");
   large.input.assign(kPageBytesMax, 'x');

@@ -201,8 +201,8 @@ TEST_F(Tls, AnAuthorityThatIsTakenOutIsTrustedNoMore) {
   EXPECT_EQ(Call(open, kHealth), StatusCode::UNAVAILABLE);
 }
 
-// Everybody's certificate and key are replaced again and again; each buyer's call is made once, on connections of which
-// many are new.
+// Everybody's certificate and key are replaced again and again. Each buyer's call is made once, and many connections
+// are new.
 TEST_F(Tls, CertificatesAreReplacedUnderBuyersWithoutAFailedCall) {
   constexpr int kBuyers = 64;
   constexpr int kReplacements = 4;

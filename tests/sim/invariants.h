@@ -28,7 +28,7 @@ class Invariants final : public Witness {
   // At any instant.
   void CheckBooks(const Books& books, int scarce);
 
-  // At rest. `poisoned`: sagas of which some step was refused for good.
+  // At rest. `poisoned`: sagas that have a step that was refused for good.
   void CheckEnd(const Books& books, const std::set<std::string>& poisoned);
 
   // Whether a late copy of this call must change nothing: the saga it belongs to or cancels is over, the one it starts
