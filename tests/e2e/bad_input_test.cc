@@ -4,8 +4,8 @@
 #include "common/base/status_macros.h"
 #include "google/rpc/error_details.pb.h"
 #include "grpcpp/client_context.h"
-#include "grpcpp/generic/generic_stub.h"
 #include "tests/e2e/shop_test.h"
+#include "tests/support/bytes_call.h"
 
 namespace unwind {
 namespace {
@@ -198,18 +198,8 @@ TEST_F(BadInput, AMessageOverTheLimitIsRefused) {
 TEST_F(BadInput, BytesThatAreNoMessageAreRefused) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
-  grpc::Slice garbage("\xff\xff\xff\xff garbage");
-  grpc::GenericStub stub(cluster_->Channel(Node::kOrchestrator));
-  grpc::CompletionQueue queue;
-  auto call = stub.PrepareUnaryCall(&context, "/shop.checkout.v1.CheckoutService/PlaceOrder",
-                                    grpc::ByteBuffer(&garbage, 1), &queue);
-  call->StartCall();
-  grpc::ByteBuffer reply;
-  grpc::Status status;
-  call->Finish(&reply, &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  queue.Next(&tag, &ok);
+  const grpc::Status status = CallWithBytes(cluster_->Channel(Node::kOrchestrator), context,
+                                            "/shop.checkout.v1.CheckoutService/PlaceOrder", "\xff\xff\xff\xff garbage");
   ExpectRefusal(status, grpc::StatusCode::INVALID_ARGUMENT, "INVALID_REQUEST");
   ExpectNothingHappened();
 }

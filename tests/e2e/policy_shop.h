@@ -13,8 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpcpp/client_context.h"
-#include "grpcpp/generic/generic_stub.h"
 #include "gtest/gtest.h"
+#include "tests/support/bytes_call.h"
 #include "tests/support/certificates.h"
 #include "tests/support/cluster.h"
 #include "tests/support/shop.h"
@@ -83,18 +83,7 @@ class PolicyTest : public testing::Test {
     grpc::ClientContext context;
     Prepare(context, role);
     for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
-    grpc::GenericStub stub(ChannelAs(role.identity, address));
-    grpc::CompletionQueue queue;
-    const grpc::Slice nothing("");
-    auto call = stub.PrepareUnaryCall(&context, absl::StrCat("/", method), grpc::ByteBuffer(&nothing, 1), &queue);
-    call->StartCall();
-    grpc::ByteBuffer reply;
-    grpc::Status status;
-    call->Finish(&reply, &status, nullptr);
-    void* tag = nullptr;
-    bool ok = false;
-    queue.Next(&tag, &ok);
-    return status;
+    return CallWithBytes(ChannelAs(role.identity, address), context, absl::StrCat("/", method), "");
   }
 
   template <class Service, class Request, class Response>

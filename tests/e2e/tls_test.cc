@@ -11,8 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/rpc/channel.h"
 #include "grpcpp/client_context.h"
-#include "grpcpp/generic/generic_stub.h"
 #include "tests/e2e/shop_test.h"
+#include "tests/support/bytes_call.h"
 #include "tests/support/certificates.h"
 #include "tests/support/poll.h"
 #include "tests/support/secure_channel.h"
@@ -38,18 +38,7 @@ int Times(const std::string& text, const std::string& what) {
 StatusCode Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& method) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
-  grpc::GenericStub stub(channel);
-  grpc::CompletionQueue queue;
-  const grpc::Slice nothing("");
-  auto call = stub.PrepareUnaryCall(&context, method, grpc::ByteBuffer(&nothing, 1), &queue);
-  call->StartCall();
-  grpc::ByteBuffer reply;
-  grpc::Status status;
-  call->Finish(&reply, &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  queue.Next(&tag, &ok);
-  return status.error_code();
+  return CallWithBytes(channel, context, method, "").error_code();
 }
 
 class Tls : public ShopTest {

@@ -14,9 +14,9 @@
 #include "google/protobuf/descriptor.pb.h"
 #include "google/protobuf/dynamic_message.h"
 #include "google/protobuf/util/json_util.h"
-#include "grpcpp/generic/generic_stub.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
+#include "tests/support/bytes_call.h"
 #include "tests/support/cluster.h"
 #include "tests/support/poll.h"
 #include "tests/support/shop.h"
@@ -95,22 +95,11 @@ class TripTest : public testing::Test {
     EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(json.dump(), request.get()).ok());
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
-    const grpc::Slice sent(request->SerializeAsString());
-    grpc::CompletionQueue queue;
-    grpc::GenericStub stub(channel);
-    auto call =
-        stub.PrepareUnaryCall(&context, absl::StrCat("/", service, "/", method), grpc::ByteBuffer(&sent, 1), &queue);
-    call->StartCall();
-    grpc::ByteBuffer received;
-    grpc::Status status;
-    call->Finish(&received, &status, nullptr);
-    void* tag = nullptr;
-    bool ok = false;
-    queue.Next(&tag, &ok);
+    std::string bytes;
+    const grpc::Status status =
+        CallWithBytes(channel, context, absl::StrCat("/", service, "/", method), request->SerializeAsString(), &bytes);
     if (!status.ok()) return status;
-    grpc::Slice bytes;
-    EXPECT_TRUE(received.DumpToSingleSlice(&bytes).ok());
-    EXPECT_TRUE(response->ParseFromArray(bytes.begin(), static_cast<int>(bytes.size())));
+    EXPECT_TRUE(response->ParseFromString(bytes));
     std::string text;
     EXPECT_TRUE(google::protobuf::util::MessageToJsonString(*response, &text).ok());
     *reply = nlohmann::json::parse(text);

@@ -12,8 +12,7 @@
 #include "common/base/status_macros.h"
 #include "common/rpc/channel.h"
 #include "grpcpp/client_context.h"
-#include "grpcpp/generic/generic_stub.h"
-#include "grpcpp/support/byte_buffer.h"
+#include "tests/support/bytes_call.h"
 #include "tests/support/poll.h"
 #include "tests/support/secure_channel.h"
 
@@ -61,23 +60,10 @@ bool IsServing(const std::shared_ptr<grpc::Channel>& channel, const std::string&
   static constexpr char kServing[] = "\x08\x01";
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(1)));
-  grpc::GenericStub stub(channel);
-  grpc::CompletionQueue queue;
-  grpc::ByteBuffer request;
-  const grpc::Slice named(name.empty() ? ""
-                                       : absl::StrCat("\x0a", std::string(1, static_cast<char>(name.size())), name));
-  request = grpc::ByteBuffer(&named, 1);
-  auto call = stub.PrepareUnaryCall(&context, "/grpc.health.v1.Health/Check", request, &queue);
-  call->StartCall();
-  grpc::ByteBuffer reply;
-  grpc::Status status;
-  call->Finish(&reply, &status, nullptr);
-  void* tag = nullptr;
-  bool ok = false;
-  queue.Next(&tag, &ok);
-  grpc::Slice bytes;
-  if (!status.ok() || !reply.DumpToSingleSlice(&bytes).ok()) return false;
-  return std::string(reinterpret_cast<const char*>(bytes.begin()), bytes.size()) == kServing;
+  const std::string request =
+      name.empty() ? "" : absl::StrCat("\x0a", std::string(1, static_cast<char>(name.size())), name);
+  std::string reply;
+  return CallWithBytes(channel, context, "/grpc.health.v1.Health/Check", request, &reply).ok() && reply == kServing;
 }
 
 absl::Status WaitUntilHealthy(const std::shared_ptr<grpc::Channel>& channel, absl::Duration patience) {
