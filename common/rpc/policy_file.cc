@@ -10,10 +10,10 @@
 #include <set>
 #include <utility>
 
-#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/base/findings.h"
 #include "common/rpc/principal.h"
 
 namespace unwind {
@@ -24,9 +24,7 @@ using google::protobuf::MethodDescriptor;
 using google::protobuf::ServiceDescriptor;
 
 constexpr std::size_t kFileBytesMax = 1 << 20;
-constexpr std::size_t kFindingsMax = 100;
 constexpr std::size_t kEntriesMax = 20000;  // with every alias written out
-constexpr std::size_t kShownMax = 200;      // bytes of a text of the file
 constexpr char kNobody[] = "";              // the caller of a rule without callers
 
 struct Text {
@@ -46,32 +44,6 @@ struct Document {
   int line = 1;  // of `rules`
   std::vector<Rule> rules;
   std::string spiffe_prefix;
-};
-
-class Findings {
- public:
-  explicit Findings(const std::string& file) : file_(Shown(file)) {}
-
-  static std::string Shown(absl::string_view text) { return absl::Utf8SafeCEscape(text.substr(0, kShownMax)); }
-
-  void Add(int line, absl::string_view what, absl::string_view todo) {
-    found_.emplace_back(line, absl::StrCat(file_, ":", line, ": ", what, "; ", todo));
-  }
-
-  absl::Status ToStatus() {
-    if (found_.empty()) return absl::OkStatus();
-    std::stable_sort(found_.begin(), found_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    std::vector<std::string> lines;
-    for (const auto& [line, text] : found_) {
-      if (lines.size() < kFindingsMax) lines.push_back(text);
-    }
-    if (found_.size() > kFindingsMax) lines.push_back(absl::StrCat("and ", found_.size() - kFindingsMax, " more"));
-    return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
-  }
-
- private:
-  const std::string file_;
-  std::vector<std::pair<int, std::string>> found_;
 };
 
 int LineOf(const YAML::Node& node, int otherwise) { return node.Mark().is_null() ? otherwise : node.Mark().line + 1; }
@@ -117,7 +89,7 @@ void Reader::ReadMap(const YAML::Node& node, int line, const std::string& what, 
     const auto key = keys.find(name);
     if (key == keys.end()) {
       const auto names = [](std::string* out, const Keys::value_type& each) { absl::StrAppend(out, each.first); };
-      findings_.Add(at, absl::StrCat(what, " has no key '", Findings::Shown(name), "'"),
+      findings_.Add(at, absl::StrCat(what, " has no key '", name, "'"),
                     absl::StrCat("its keys are ", absl::StrJoin(keys, ", ", names)));
     } else if (!seen.insert(name).second) {
       findings_.Add(at, absl::StrCat(what, " gives '", name, "' twice"), "keep one of them");
@@ -140,7 +112,7 @@ std::vector<Text> Reader::ReadTexts(const YAML::Node& node, int line, const std:
     if (!each.IsScalar() || each.Scalar().empty()) {
       findings_.Add(at, absl::StrCat(what, " must be a list of texts"), "write one name between two commas");
     } else if (!seen.insert(each.Scalar()).second) {
-      findings_.Add(at, absl::StrCat(what, " names '", Findings::Shown(each.Scalar()), "' twice"), "keep one of them");
+      findings_.Add(at, absl::StrCat(what, " names '", each.Scalar(), "' twice"), "keep one of them");
     } else {
       texts.push_back({each.Scalar(), at});
     }
@@ -154,7 +126,7 @@ std::string Reader::ReadWord(const YAML::Node& node, int line, const std::string
   const std::string word = node.IsScalar() ? node.Scalar() : "";
   if (std::find(words.begin(), words.end(), word) != words.end()) return word;
   findings_.Add(
-      line, absl::StrCat(what, " cannot be '", Findings::Shown(word), "'"),
+      line, absl::StrCat(what, " cannot be '", word, "'"),
       absl::StrCat("write ", absl::StrJoin(words, " or "), ", or leave ", what, " out: then the call may not say it"));
   return "";
 }
@@ -199,7 +171,7 @@ std::vector<Rule> Reader::ReadRules(const YAML::Node& node, int line) {
 std::string Reader::ReadSpiffePrefix(const YAML::Node& node, int line) {
   std::string prefix = node.IsScalar() ? node.Scalar() : "";
   if (IsSpiffePrefix(prefix)) return prefix;
-  findings_.Add(line, absl::StrCat("spiffe cannot be '", Findings::Shown(prefix), "'"),
+  findings_.Add(line, absl::StrCat("spiffe cannot be '", prefix, "'"),
                 "write what all callers' SPIFFE ids begin with, to the last slash: spiffe://shop.example/ns/prod/sa/");
   return "";
 }
@@ -272,10 +244,9 @@ const ServiceDescriptor* Compiler::Find(const std::string& service) const {
 
 std::vector<std::string> Compiler::PathsOf(const Text& method) {
   const std::pair<std::string, std::string> parts = absl::StrSplit(method.value, absl::MaxSplits('/', 1));
-  const std::string shown = Findings::Shown(method.value);
   const ServiceDescriptor* const service = Find(parts.first);
   if (service == nullptr) {
-    findings_.Add(method.line, absl::StrCat("'", shown, "' names no service that this program knows"),
+    findings_.Add(method.line, absl::StrCat("'", method.value, "' names no service that this program knows"),
                   "write package.Service/Method or package.Service/*, of what unwind.protoset (beside the program's "
                   "folder) or --descriptors has");
     return {};
@@ -287,7 +258,7 @@ std::vector<std::string> Compiler::PathsOf(const Text& method) {
     if (parts.second == "*" || parts.second == each.name()) paths.push_back(PathOf(each));
   }
   if (paths.empty()) {
-    findings_.Add(method.line, absl::StrCat("'", shown, "' names no method of ", service->full_name()),
+    findings_.Add(method.line, absl::StrCat("'", method.value, "' names no method of ", service->full_name()),
                   absl::StrCat("it has ", absl::StrJoin(names, ", "), "; or write ", service->full_name(), "/*"));
   }
   return paths;
@@ -299,7 +270,7 @@ bool Compiler::IsCaller(const Rule& rule, const Text& caller) {
     return false;
   }
   if (caller.value == Policy::kAnyCaller || IsIdentity(caller.value)) return true;
-  findings_.Add(caller.line, absl::StrCat("'", Findings::Shown(caller.value), "' can be nobody's identity"),
+  findings_.Add(caller.line, absl::StrCat("'", caller.value, "' can be nobody's identity"),
                 absl::StrCat("write at most ", kIdentityBytesMax, " letters, digits and any of . - _ @"));
   return false;
 }
@@ -311,7 +282,7 @@ void Compiler::Put(const std::string& path, const std::string& caller, const Giv
     return other.first == caller || excludes(caller) || excludes(other.first);
   });
   if (rival != others.end()) {
-    const auto shown = [](const std::string& each) { return each == kNobody ? "nobody" : Findings::Shown(each); };
+    const auto shown = [](const std::string& each) { return each == kNobody ? "nobody" : each; };
     findings_.Add(given.line,
                   absl::StrCat(NameOf(path), " is given to ", shown(caller), " here and to ", shown(rival->first),
                                " on line ", rival->second.line),
@@ -371,7 +342,7 @@ absl::StatusOr<Policy> ParsePolicy(const std::string& file, const std::string& y
   try {
     document = Reader(findings).Read(yaml);
     for (const Rule& rule : document.rules) compiler.Add(rule);
-    if (!document.rules.empty() || findings.ToStatus().ok()) compiler.CheckServed(document.line);
+    if (!document.rules.empty() || !findings.has_errors()) compiler.CheckServed(document.line);
   } catch (const YAML::Exception& error) {  // yaml-cpp's only way to report; it stops here
     findings.Add(error.mark.is_null() ? 1 : error.mark.line + 1, absl::StrCat("this is not YAML: ", error.msg),
                  "correct it here or in the lines above");

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/base/findings.h"
 #include "orchestrator/definition/definition_file.h"
-#include "orchestrator/definition/findings.h"
 #include "orchestrator/definition/mapping.h"
 #include "orchestrator/definition/message_types.h"
 #include "orchestrator/definition/paths.h"

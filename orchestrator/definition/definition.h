@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/base/findings.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 #include "orchestrator/core/outcome.h"
@@ -82,10 +83,6 @@ class Definition {
 };
 
 inline constexpr std::size_t kDefinitionBytesMax = 1 << 20;  // of a file
-
-// A stored definition was accepted by this release or an earlier one, and sagas may be running on it: what was not
-// refused then, and can still be run, is a warning.
-enum class Origin { kFile, kStored };
 
 // Parses and checks one definition file. On error: INVALID_ARGUMENT, message = every error and warning (the first 100
 // of each), one a line, each "file:line: what is wrong; what to do". `descriptors` is kept alive by the result.

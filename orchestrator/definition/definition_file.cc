@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "orchestrator/definition/definition.h"
 #include "orchestrator/definition/quoted.h"
 
 namespace unwind {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "orchestrator/definition/findings.h"
+#include "common/base/findings.h"
 
 namespace unwind {
 

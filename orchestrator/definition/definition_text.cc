@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/utf8.h"
+#include "orchestrator/definition/definition.h"
 
 namespace unwind {
 namespace {

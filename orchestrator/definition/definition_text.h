@@ -3,7 +3,7 @@
 #define UNWIND_ORCHESTRATOR_DEFINITION_DEFINITION_TEXT_H_
 
 #include "absl/strings/string_view.h"
-#include "orchestrator/definition/findings.h"
+#include "common/base/findings.h"
 
 namespace unwind {
 

@@ -5,10 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/base/findings.h"
 #include "common/base/status_macros.h"
 #include "orchestrator/definition/definition_file.h"
 #include "orchestrator/definition/definition_text.h"
-#include "orchestrator/definition/findings.h"
 
 namespace unwind {
 namespace {

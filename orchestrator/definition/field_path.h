@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "common/base/findings.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
-#include "orchestrator/definition/findings.h"
 
 namespace unwind {
 

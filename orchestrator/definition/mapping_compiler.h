@@ -4,9 +4,9 @@
 
 #include <memory>
 
+#include "common/base/findings.h"
 #include "google/protobuf/descriptor.h"
 #include "orchestrator/definition/definition_file.h"
-#include "orchestrator/definition/findings.h"
 #include "orchestrator/definition/mapping.h"
 #include "orchestrator/definition/message_types.h"
 #include "orchestrator/definition/paths.h"

@@ -4,9 +4,9 @@
 
 #include <string>
 
+#include "common/base/findings.h"
 #include "google/protobuf/descriptor.h"
 #include "orchestrator/definition/definition_file.h"
-#include "orchestrator/definition/findings.h"
 
 namespace unwind {
 

@@ -7,10 +7,10 @@
 #include <variant>
 #include <vector>
 
+#include "common/base/findings.h"
 #include "google/protobuf/descriptor.h"
 #include "orchestrator/definition/definition_file.h"
 #include "orchestrator/definition/field_path.h"
-#include "orchestrator/definition/findings.h"
 #include "orchestrator/definition/mapping.h"
 
 namespace unwind {

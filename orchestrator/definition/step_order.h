@@ -4,9 +4,9 @@
 
 #include <vector>
 
+#include "common/base/findings.h"
 #include "orchestrator/core/plan.h"
 #include "orchestrator/definition/definition_file.h"
-#include "orchestrator/definition/findings.h"
 
 namespace unwind {
 

@@ -2,11 +2,11 @@
 #ifndef UNWIND_ORCHESTRATOR_DEFINITION_STEP_READER_H_
 #define UNWIND_ORCHESTRATOR_DEFINITION_STEP_READER_H_
 
+#include "common/base/findings.h"
 #include "google/protobuf/descriptor.h"
 #include "orchestrator/core/plan.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/definition/definition_file.h"
-#include "orchestrator/definition/findings.h"
 
 namespace unwind {
 

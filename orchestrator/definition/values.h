@@ -6,10 +6,10 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "common/base/findings.h"
 #include "orchestrator/core/outcome.h"
 #include "orchestrator/core/plan.h"
 #include "orchestrator/definition/definition_file.h"
-#include "orchestrator/definition/findings.h"
 
 namespace unwind {
 

@@ -209,7 +209,7 @@ TEST(PolicyFile, AliasesAreCountedAsOftenAsTheyAreUsed) {
 
 TEST(PolicyFile, NamesThatAreNoIdentityAreRefused) {
   const std::string head = "rules:\n  - methods: [shop.stock.v1.StockService/Reserve]\n    callers: ";
-  EXPECT_THAT(Errors(absl::StrCat(head, "[\"a\\nb\"]")), HasSubstr("'a\\nb' can be nobody's identity"));
+  EXPECT_THAT(Errors(absl::StrCat(head, "[\"a\\nb\"]")), HasSubstr("'a\\x0ab' can be nobody's identity"));
   EXPECT_THAT(Errors(absl::StrCat(head, "[", std::string(300, 'a'), "]")), HasSubstr("can be nobody's identity"));
   EXPECT_THAT(Errors(absl::StrCat(head, "[order svc]")), HasSubstr("'order svc' can be nobody's identity"));
 }

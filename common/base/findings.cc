@@ -1,4 +1,4 @@
-#include "orchestrator/definition/findings.h"
+#include "common/base/findings.h"
 
 #include <algorithm>
 #include <numeric>

@@ -1,4 +1,4 @@
-#include "orchestrator/definition/findings.h"
+#include "common/base/findings.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,27 +1,30 @@
-// What a check of a definition file found: every fault, not only the first, each with its line and what to do.
-#ifndef UNWIND_ORCHESTRATOR_DEFINITION_FINDINGS_H_
-#define UNWIND_ORCHESTRATOR_DEFINITION_FINDINGS_H_
+// What a check of a file that people write found: every fault, not only the first, each with its line and what to do.
+#ifndef UNWIND_COMMON_BASE_FINDINGS_H_
+#define UNWIND_COMMON_BASE_FINDINGS_H_
 
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "orchestrator/definition/definition.h"
 
 namespace unwind {
+
+// A stored file was accepted by this release or an earlier one, and may be in use: what was not refused then, and can
+// still be run, is a warning.
+enum class Origin { kFile, kStored };
 
 // Lines count from 1. Each finding reads as one sentence: "file:line: <what>; <todo>". Words of the file that appear in
 // one may be of any length and hold any byte: control characters are escaped and long texts cut in the middle. The
 // first 100 errors and the first 100 warnings are kept, the others are counted.
 class Findings {
  public:
-  Findings(const std::string& file, Origin origin);
+  explicit Findings(const std::string& file, Origin origin = Origin::kFile);
 
-  // An error: there is no definition.
+  // An error: the file is not taken.
   void Add(int line, absl::string_view what, absl::string_view todo);
 
-  // An error in a file; a warning in a stored definition, which an earlier release accepted and sagas run on.
+  // An error in a file; a warning in a stored one.
   void Refuse(int line, absl::string_view what, absl::string_view todo);
 
   // It can run, but is likely not what was meant.
@@ -62,4 +65,4 @@ class Findings {
 
 }  // namespace unwind
 
-#endif  // UNWIND_ORCHESTRATOR_DEFINITION_FINDINGS_H_
+#endif  // UNWIND_COMMON_BASE_FINDINGS_H_
