@@ -53,6 +53,8 @@ class Tree {
     });
   }
 
+  std::size_t Size() const { return spans_.size(); }
+
   // For failures.
   std::string Text() const {
     return absl::StrJoin(spans_, "\n", [](std::string* out, const CollectedSpan& span) {
@@ -120,16 +122,18 @@ class TracingTest : public testing::Test {
 
 std::string TraceOf(const std::string& order_id) { return absl::StrReplaceAll(order_id, {{"-", ""}}); }
 
+// A paid order without repeats: the saga, and of each of its five steps the attempt, its handling and that one's batch;
+// of the charge also a second batch, the call of the gateway and the gateway's handling.
+constexpr std::size_t kSpansOfAPaidOrder = 1 + 5 * 3 + 3;
+
 // The saga's span and nothing else hangs on nothing.
 bool HangsTogether(const Tree& tree, std::size_t roots = 1) { return tree.Roots().size() == roots; }
 
 TEST_F(TracingTest, AnOrderIsOneTraceOfEveryAttemptBatchAndGatewayCall) {
   Start(collector_.endpoint());
   const std::string id = Paid("");
-  const Tree tree = Await(TraceOf(id), [](const Tree& now) {
-    return HangsTogether(now) && now.AttemptsOf("confirm_order").size() == 1 &&
-           now.AttemptsOf("confirm_stock").size() == 1 && now.Roots()[0]->name == "place-order";
-  });
+  const Tree tree =
+      Await(TraceOf(id), [](const Tree& now) { return now.Size() >= kSpansOfAPaidOrder && HangsTogether(now); });
   ASSERT_THAT(Names(tree.Roots()), ElementsAre("orchestrator place-order")) << tree.Text();
   EXPECT_EQ(tree.Roots()[0]->attributes.at("saga.id"), id);
   EXPECT_EQ(tree.Roots()[0]->attributes.at("saga.state"), "completed");
@@ -163,8 +167,9 @@ TEST_F(TracingTest, ACallersTraceGoesOnIfItIsSampledAndElseIsPassedOn) {
   Paid("");
   Paid(kNotSampled);
   const std::string id = Paid(kSampled);
+  // Each process sends on its own time, so the caller's own call may be the last span to come.
   const Tree tree =
-      Await(kTraceId, [](const Tree& now) { return HangsTogether(now) && now.Roots()[0]->parent_id != ""; });
+      Await(kTraceId, [](const Tree& now) { return now.Size() >= kSpansOfAPaidOrder + 1 && HangsTogether(now); });
   ASSERT_THAT(Names(tree.Roots()), ElementsAre("orchestrator shop.checkout.v1.CheckoutService/PlaceOrder"))
       << tree.Text();
   EXPECT_EQ(tree.Roots()[0]->parent_id, "b7ad6b7169203331");

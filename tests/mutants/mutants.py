@@ -1,25 +1,29 @@
 """Breaks one line of the product at a time and requires that a test notices: `./run mutants` explains it.
 
-Works on a private copy of the sources in build/mutants/tree, with a build of its own. A mutant whose text is not
-found exactly once or that does not compile says nothing about the tests, so it fails the run like one that survives.
+Works on private copies of the sources in build/mutants/tree-N, each with a build of its own: JOBS of them, as many
+mutants are tried at once. A mutant whose text is not found exactly once or that does not compile says nothing about the
+tests, so it fails the run like one that survives.
 """
 
 import argparse
+import concurrent.futures
 import contextlib
 import json
 import os
 import pathlib
+import queue
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = ROOT / "tests/mutants/mutants.txt"
-TREE = ROOT / "build/mutants/tree"
 LOGS = ROOT / "build/mutants/logs"
+JOBS = int(os.environ.get("JOBS") or os.cpu_count())
 LEAST = 25  # a table that lost its mutants must not pass
 MEMORY_MAX_KB = 8 * 1024 * 1024
 
@@ -81,49 +85,53 @@ def read_table():
     return mutants
 
 
-def copy_tree():
-    """Makes TREE equal to the files that are tracked or new. Only what differs is written, so the build goes on where it was."""
-    listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, check=True,
-                            capture_output=True, text=True).stdout
-    files = {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
-    for name in files:
-        source, target = ROOT / name, TREE / name
-        if not target.is_file() or target.read_bytes() != source.read_bytes():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, target)
-    for path in list(TREE.rglob("*")):
-        name = path.relative_to(TREE).as_posix()
-        if path.is_file() and name not in files and not name.startswith("build/"):
-            path.unlink()
+class Tree:
+    """A copy of the sources with its build. Used by one thread at a time."""
 
+    def __init__(self, number):
+        self.path = ROOT / f"build/mutants/tree-{number}"
+        # The copies differ in their path alone, so what one has compiled the next one finds.
+        self.env = {**os.environ, "GTEST_FAIL_FAST": "1", "CCACHE_BASEDIR": str(self.path), "CCACHE_NOHASHDIR": "1"}
 
-def run(command, log, limit=None):
-    """Runs it in TREE. Whether it ended well within the limit, and its seconds; what it printed goes to the log."""
-    began = time.monotonic()
-    with open(log, "ab") as out:
-        shell = f'ulimit -v {MEMORY_MAX_KB} && exec "$@"'
-        # A session of its own: what the command started, such as the child of a death test, ends with it.
-        process = subprocess.Popen(["bash", "-c", shell, "bash", *command], cwd=TREE, stdout=out, stderr=out,
-                                   env={**os.environ, "GTEST_FAIL_FAST": "1"}, start_new_session=True)
-        try:
-            code = process.wait(timeout=limit)
-        except subprocess.TimeoutExpired:
-            code = "time limit"
-            out.write(f"\nkilled after {limit:.0f} s\n".encode())
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    return code == 0, time.monotonic() - began
+    def copy(self):
+        """Makes it equal to the files that are tracked or new. Only what differs is written, for the build's sake."""
+        listed = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard"], cwd=ROOT, check=True,
+                                capture_output=True, text=True).stdout
+        files = {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
+        for name in files:
+            source, target = ROOT / name, self.path / name
+            if not target.is_file() or target.read_bytes() != source.read_bytes():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, target)
+        for path in list(self.path.rglob("*")):
+            name = path.relative_to(self.path).as_posix()
+            if path.is_file() and name not in files and not name.startswith("build/"):
+                path.unlink()
 
+    def run(self, command, log, limit=None):
+        """Runs it there. Whether it ended well within the limit, and its seconds; what it printed goes to the log."""
+        began = time.monotonic()
+        with open(log, "ab") as out:
+            shell = f'ulimit -v {MEMORY_MAX_KB} && exec "$@"'
+            # A session of its own: what the command started, such as the child of a death test, ends with it.
+            process = subprocess.Popen(["bash", "-c", shell, "bash", *command], cwd=self.path, stdout=out, stderr=out,
+                                       env=self.env, start_new_session=True)
+            try:
+                code = process.wait(timeout=limit)
+            except subprocess.TimeoutExpired:
+                code = "time limit"
+                out.write(f"\nkilled after {limit:.0f} s\n".encode())
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        return code == 0, time.monotonic() - began
 
-def build(targets, log):
-    return run(["cmake", "--build", "--preset", "dev", "--parallel", os.environ.get("JOBS", "2"), "--target", *targets],
-               log)[0]
+    def build(self, targets, log, jobs=1):
+        return self.run(["cmake", "--build", "--preset", "dev", "--parallel", str(jobs), "--target", *targets], log)[0]
 
-
-def test(target, log, limit=None):
-    return run(COMMANDS.get(target, [f"build/dev/tests/{target}"]), log, limit)
+    def test(self, target, log, limit=None):
+        return self.run(COMMANDS.get(target, [f"build/dev/tests/{target}"]), log, limit)
 
 
 def first_failure(log):
@@ -133,37 +141,69 @@ def first_failure(log):
     return found[0] if found else ""
 
 
-def prepare(mutants):
+def prepare(trees, mutants):
     """Builds the tests that the mutants need and shows that they pass. Their seconds by target."""
     targets = list(dict.fromkeys(target for mutant in mutants for target in mutant.tests))
     log = LOGS / "unmutated.log"
-    say(f"building {len(targets)} test targets in build/mutants/tree (the first time takes some minutes)")
-    if not run(["cmake", "--preset", "dev"], log)[0] or not build(targets, log):
-        die(f"the copy does not build unmutated: see {log}")
+    for tree in trees:
+        say(f"building {len(targets)} test targets in {tree.path.relative_to(ROOT)} (the first time takes some minutes)")
+        tree.copy()
+        if not tree.run(["cmake", "--preset", "dev"], log)[0] or not tree.build(targets, log, JOBS):
+            die(f"the copy does not build unmutated: see {log}")
     seconds = {}
     for target in targets:
-        passed, seconds[target] = test(target, log)
+        passed, seconds[target] = trees[0].test(target, log)
         if not passed:
             die(f"{target} fails unmutated: see {log}")
         print(f"   unmutated, {target} passes in {seconds[target]:.1f} s", flush=True)
     return seconds
 
 
-def try_out(mutant, seconds):
+def try_out(tree, mutant, seconds):
     """What became of it: killed, survived or broken, and by what."""
-    path, log = TREE / mutant.file, LOGS / f"{mutant.name}.log"
+    path, log = tree.path / mutant.file, LOGS / f"{mutant.name}.log"
     log.unlink(missing_ok=True)
     original = path.read_text()
     path.write_text(mutant.mutate(original))
     try:
         for target in mutant.tests:
-            if not build([target], log):
+            if not tree.build([target], log):
                 return "broken", f"does not compile: see {log}"
-            if not test(target, log, limit=60 + 5 * seconds[target])[0]:
+            if not tree.test(target, log, limit=60 + 5 * seconds[target])[0]:
                 return "killed", f"{target} {first_failure(log)}".strip()
         return "survived", "all of " + " ".join(mutant.tests)
     finally:
         path.write_text(original)
+
+
+def try_all(trees, mutants, seconds):
+    """Each mutant's fate by its name. Those of one file go to one tree, one after the other: the rest is built already."""
+    by_file = {}
+    for mutant in mutants:
+        by_file.setdefault(mutant.file, []).append(mutant)
+    work = queue.SimpleQueue()
+    for group in sorted(by_file.values(), key=len, reverse=True):
+        work.put(group)
+    results, stopped = {}, threading.Event()
+
+    def drain(tree):
+        with contextlib.suppress(queue.Empty):
+            while True:
+                for mutant in work.get_nowait():
+                    if stopped.is_set():
+                        return
+                    since = time.monotonic()
+                    results[mutant.name] = try_out(tree, mutant, seconds)
+                    print(f"   {len(results)}/{len(mutants)} {mutant.name}: {' by '.join(results[mutant.name])} "
+                          f"({time.monotonic() - since:.0f} s)", flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(len(trees)) as pool:
+        try:
+            for done in [pool.submit(drain, tree) for tree in trees]:
+                done.result()
+        finally:
+            stopped.set()  # Ctrl-C, or a fault in one thread: the others end with the mutant they are at.
+    return results
 
 
 def main():
@@ -186,16 +226,11 @@ def main():
     began = time.monotonic()
     LOGS.mkdir(parents=True, exist_ok=True)
     (LOGS / "unmutated.log").unlink(missing_ok=True)
-    copy_tree()
     results = {mutant.name: ("broken", f"its text does not stand exactly once in {mutant.file}") for mutant in mutants
-               if not (TREE / mutant.file).is_file() or mutant.mutate((TREE / mutant.file).read_text()) is None}
+               if not (ROOT / mutant.file).is_file() or mutant.mutate((ROOT / mutant.file).read_text()) is None}
     whole = [mutant for mutant in mutants if mutant.name not in results]
-    seconds = prepare(whole)
-    for i, mutant in enumerate(whole, 1):
-        since = time.monotonic()
-        results[mutant.name] = try_out(mutant, seconds)
-        print(f"   {i}/{len(whole)} {mutant.name}: {' by '.join(results[mutant.name])} "
-              f"({time.monotonic() - since:.0f} s)", flush=True)
+    trees = [Tree(number) for number in range(1, max(1, min(JOBS, len(whole))) + 1)]
+    results |= try_all(trees, whole, prepare(trees, whole))
 
     say(f"{len(mutants)} mutants in {(time.monotonic() - began) / 60:.1f} min")
     for mutant in mutants:
