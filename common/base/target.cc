@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 
 namespace unwind {
@@ -41,6 +43,13 @@ std::string WrongWithAddress(absl::string_view address) {
   return IsPort(port) ? "" : absl::StrCat("\"", port, "\" is not a port of 1 to 65535");
 }
 
+std::string WrongWithAddresses(absl::string_view addresses) {
+  for (const absl::string_view address : absl::StrSplit(addresses, ',')) {
+    if (std::string wrong = WrongWithAddress(address); !wrong.empty()) return wrong;
+  }
+  return "";
+}
+
 // Empty if gRPC can connect to it.
 std::string WrongWith(absl::string_view target) {
   const bool printable = std::all_of(target.begin(), target.end(),
@@ -50,7 +59,7 @@ std::string WrongWith(absl::string_view target) {
     if (absl::StartsWith(target, scheme)) return target.size() > scheme.size() ? "" : "no path after 'unix:'";
   }
   for (const absl::string_view scheme : {"ipv4:", "ipv6:"}) {
-    if (absl::ConsumePrefix(&target, scheme)) return WrongWithAddress(target);
+    if (absl::ConsumePrefix(&target, scheme)) return WrongWithAddresses(target);
   }
   const std::size_t scheme_end = target.find("://");
   if (absl::StartsWith(target, "dns://")) {
@@ -70,6 +79,17 @@ std::string WrongWith(absl::string_view target) {
 absl::Status CheckTarget(absl::string_view target) {
   const std::string wrong = WrongWith(target);
   return wrong.empty() ? absl::OkStatus() : absl::InvalidArgumentError(wrong);
+}
+
+bool IsLoopbackTarget(absl::string_view target) {
+  if (absl::StartsWith(target, "unix:") || absl::StartsWith(target, "unix-abstract:")) return true;
+  for (const absl::string_view scheme : {"ipv4:", "ipv6:", "dns:"}) absl::ConsumePrefix(&target, scheme);
+  target = target.substr(target.rfind('/') + 1);  // dns://NAME_SERVER/HOST:PORT
+  const std::vector<absl::string_view> addresses = absl::StrSplit(target, ',');
+  return std::all_of(addresses.begin(), addresses.end(), [](absl::string_view address) {
+    const absl::string_view host = address.substr(0, address.rfind(':'));
+    return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
+  });
 }
 
 absl::Status CheckTargetOrNone(const std::string& target) {

@@ -16,6 +16,7 @@ constexpr int kReconnectMinMs = 50;
 constexpr int kReconnectMaxMs = 1000;   // a restarted service is found again within a second
 constexpr int kTlsConnectMaxMs = 5000;  // a handshake takes two busy machines longer than a connection alone
 constexpr int kKeepaliveMs = 30000;
+constexpr int kLookUpMinMs = 2000;  // gRPC's own 30 s leave a new copy without calls for that long
 
 grpc::ChannelArguments Arguments(int index, int reply_bytes_max, std::size_t received_bytes_max) {
   grpc::ChannelArguments arguments;
@@ -31,6 +32,8 @@ grpc::ChannelArguments Arguments(int index, int reply_bytes_max, std::size_t rec
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, SpeaksTls() ? kTlsConnectMaxMs : kReconnectMaxMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetLoadBalancingPolicyName("round_robin");
+  arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kLookUpMinMs);
   arguments.SetInt("unwind.channel_index", index);  // channels with equal arguments would share one connection
   return arguments;
 }

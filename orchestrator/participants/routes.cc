@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -19,6 +20,23 @@ bool IsServiceName(absl::string_view name) {
   if (name.empty() || name.find('.') == absl::string_view::npos) return false;
   return std::all_of(name.begin(), name.end(),
                      [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.'; });
+}
+
+// The entries of `text`. A piece without '=' is one more address of the list, ipv4: or ipv6:, that the entry before it
+// has.
+std::vector<std::string> EntriesOf(absl::string_view text) {
+  std::vector<std::string> entries;
+  for (absl::string_view piece : absl::StrSplit(text, ',')) {
+    piece = absl::StripAsciiWhitespace(piece);
+    const bool goes_on = !entries.empty() &&
+                         (absl::StrContains(entries.back(), "=ipv4:") || absl::StrContains(entries.back(), "=ipv6:"));
+    if (goes_on && !piece.empty() && !absl::StrContains(piece, '=')) {
+      absl::StrAppend(&entries.back(), ",", piece);
+    } else if (!piece.empty()) {
+      entries.emplace_back(piece);
+    }
+  }
+  return entries;
 }
 
 // Empty if the entry is good, else what is wrong with it.
@@ -42,9 +60,7 @@ std::string AddEntry(absl::string_view entry, Routes& routes) {
 absl::StatusOr<Routes> ParseRoutes(absl::string_view text) {
   Routes routes;
   std::vector<std::string> errors;
-  for (const absl::string_view piece : absl::StrSplit(text, ',')) {
-    const absl::string_view entry = absl::StripAsciiWhitespace(piece);
-    if (entry.empty()) continue;
+  for (const std::string& entry : EntriesOf(text)) {
     if (std::string error = AddEntry(entry, routes); !error.empty()) {
       errors.push_back(absl::StrCat("--participants: ", error, "; write package.Service=HOST:PORT,..."));
     }

@@ -17,7 +17,8 @@ namespace unwind {
 using Routes = std::map<std::string, std::string, std::less<>>;
 
 // Reads "SERVICE=TARGET,SERVICE=TARGET,...", a target being HOST:PORT, [IPV6]:PORT, dns:///HOST:PORT, unix:PATH or
-// another gRPC URI of an address. INVALID_ARGUMENT lists every bad entry, one a line, with the part that is wrong.
+// another gRPC URI; ipv4:HOST:PORT,HOST:PORT,... names each copy of a service. INVALID_ARGUMENT lists every bad entry,
+// one a line, with the part that is wrong.
 absl::StatusOr<Routes> ParseRoutes(absl::string_view text);
 
 // The service of a path "/package.Service/Method"; empty if it is none.

@@ -10,9 +10,10 @@ namespace unwind {
 namespace {
 
 TEST(Target, IsEveryAddressThatGrpcConnectsTo) {
-  for (const char* target : {"localhost:7001", "127.0.0.1:1", "order-svc.shop_1.svc:65535", "[::1]:7001",
-                             "dns:///order:7001", "dns://10.0.0.1:53/order:7001", "dns:order:7001", "ipv4:10.0.0.1:80",
-                             "ipv6:[2001:db8::1]:80", "unix:/run/order.sock", "unix-abstract:order"}) {
+  for (const char* target :
+       {"localhost:7001", "127.0.0.1:1", "order-svc.shop_1.svc:65535", "[::1]:7001", "dns:///order:7001",
+        "dns://10.0.0.1:53/order:7001", "dns:order:7001", "ipv4:10.0.0.1:80", "ipv6:[2001:db8::1]:80",
+        "ipv4:10.0.0.1:80,10.0.0.2:81", "unix:/run/order.sock", "unix-abstract:order"}) {
     EXPECT_EQ(CheckTarget(target), absl::OkStatus()) << target;
   }
 }
@@ -33,11 +34,24 @@ TEST(Target, IsToldWhichPartOfItIsWrong) {
       {"dns:///order", "\"order\" has no port"},
       {"foo bar:1", "a space or a character that is not printable in the target"},
       {"foo\nbar:1", "a space or a character that is not printable in the target"},
+      {"ipv4:10.0.0.1:80,10.0.0.2", "\"10.0.0.2\" has no port"},
       {"unix:", "no path after 'unix:'"},
       {"", "\"\" has no port"},
   };
   for (const auto& [target, wrong] : bad) {
     EXPECT_EQ(CheckTarget(target), absl::InvalidArgumentError(wrong)) << target;
+  }
+}
+
+TEST(Target, IsOfThisMachineAloneOrNot) {
+  for (const char* target :
+       {"localhost:1", "127.0.0.1:1", "127.8.8.8:1", "[::1]:1", "ipv4:127.0.0.1:1,127.0.0.2:1", "ipv6:[::1]:1",
+        "dns:///localhost:1", "dns:localhost:1", "unix:/run/a", "unix-abstract:a"}) {
+    EXPECT_TRUE(IsLoopbackTarget(target)) << target;
+  }
+  for (const char* target : {"order:1", "10.0.0.1:1", "[::2]:1", "ipv4:127.0.0.1:1,10.0.0.1:1", "dns:///order:1",
+                             "dns://127.0.0.1/order:1", "localhost.example:1"}) {
+    EXPECT_FALSE(IsLoopbackTarget(target)) << target;
   }
 }
 

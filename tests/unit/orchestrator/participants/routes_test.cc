@@ -13,6 +13,16 @@ TEST(RoutesTest, ReadsEveryEntry) {
   EXPECT_EQ(*routes, (Routes{{"a.B", "dns:///b:1"}, {"shop.order.v1.OrderService", "127.0.0.1:7"}}));
 }
 
+TEST(RoutesTest, ReadsTheCopiesOfAService) {
+  const auto routes = ParseRoutes("a.B=ipv4:10.0.0.1:7, 10.0.0.2:7,a.C=ipv6:[::1]:7,[::2]:7,a.D=h:1");
+  ASSERT_TRUE(routes.ok()) << routes.status();
+  EXPECT_EQ(*routes, (Routes{{"a.B", "ipv4:10.0.0.1:7,10.0.0.2:7"}, {"a.C", "ipv6:[::1]:7,[::2]:7"}, {"a.D", "h:1"}}));
+  EXPECT_EQ(ParseRoutes("a.B=h:1,h:2").status().message(),
+            "--participants: \"h:2\": no full service name before '='; write package.Service=HOST:PORT,...");
+  EXPECT_EQ(ParseRoutes("a.B=ipv4:h:1,h").status().message(),
+            "--participants: \"a.B=ipv4:h:1,h\": \"h\" has no port; write package.Service=HOST:PORT,...");
+}
+
 TEST(RoutesTest, ListsEveryBadEntry) {
   const auto routes = ParseRoutes("OrderService=h:1,a.B=,a.C=h:1,a.C=h:2,x/y.z=h:1");
   ASSERT_EQ(routes.status().code(), absl::StatusCode::kInvalidArgument);
