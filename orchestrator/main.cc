@@ -134,8 +134,18 @@ absl::Status Run(const Options& options) {
   RETURN_IF_ERROR(CheckAllRoutes(definitions, routes));
   ASSIGN_OR_RETURN(const std::unique_ptr<Transport> transport, Transport::Start());
   std::set<std::string> addresses;
-  for (const auto& [service, address] : routes) addresses.insert(address);
+  for (const auto& [service, address] : routes) {
+    RETURN_IF_ERROR(Transport::CheckTargetOf("participants", address));
+    addresses.insert(address);
+  }
   ExportMemorySum(MemoryOf(options, addresses.size()));
+
+  // Before the store is opened: with a port that is taken or a policy that is wrong nothing is stored, and the instance
+  // that runs under this name goes on.
+  const ServedNames names = NamesOf(definitions, descriptors);
+  ServedNames with_admin = names;
+  with_admin.services.emplace_back(saga::v1::SagaService::service_full_name());
+  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Listen(with_admin, options.admin_listen));
 
   ASSIGN_OR_RETURN(const std::unique_ptr<SociSagaStore> store, OpenStore(options));
   RETURN_IF_ERROR(StoreDefinitions(*store, definitions));
@@ -149,11 +159,6 @@ absl::Status Run(const Options& options) {
   GrpcParticipants participants(routes, options.calls, participant_metrics);
   TracedParticipants traced(participants, options.trace_ratio);
 
-  // Listen before the lease is acquired: if a port is taken, this must fail without fencing the running instance.
-  const ServedNames names = NamesOf(definitions, descriptors);
-  ServedNames with_admin = names;
-  with_admin.services.emplace_back(saga::v1::SagaService::service_full_name());
-  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Listen(with_admin, options.admin_listen));
   ASSIGN_OR_RETURN(const std::optional<LeaseHolder> holder, store->Holder(options.instance));
   RETURN_IF_ERROR(CheckHolder(holder, options.instance));
   ASSIGN_OR_RETURN(const Lease lease,

@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/base/status_macros.h"
+#include "common/base/target.h"
 #include "common/metrics/registry.h"
 #include "common/tls/reload.h"
 #include "grpcpp/security/tls_certificate_provider.h"
@@ -29,7 +30,7 @@ ABSL_FLAG(std::string, tls_crl, "",
           "PEM file of revocation lists, or a directory of such files, whatever their names; the certificates on them "
           "are refused. Read again when changed.");
 ABSL_FLAG(bool, insecure, false,
-          "Whether to serve plaintext where other machines can reach it. Anyone who does may call everything.");
+          "Whether to speak plaintext with other machines. Any that reaches this process may call everything.");
 
 namespace unwind {
 namespace {
@@ -218,6 +219,14 @@ absl::Status Transport::CheckReach(const std::vector<std::string>& flags) {
                    " would serve plaintext to other machines, which may then call "
                    "everything: give --tls_cert, --tls_key and --tls_ca, or an address of loopback, or --insecure if "
                    "something else keeps strangers out"));
+}
+
+absl::Status Transport::CheckTargetOf(absl::string_view flag, absl::string_view target) {
+  if (absl::GetFlag(FLAGS_insecure) || SpeaksTls() || IsLoopbackTarget(target)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("--", flag, ": calls to ", target,
+                   " would cross the network in plaintext: give --tls_cert, --tls_key and --tls_ca, or an address of "
+                   "loopback, or --insecure if something else keeps strangers out"));
 }
 
 std::shared_ptr<grpc::ServerCredentials> ServerCredentials() {

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "grpcpp/security/credentials.h"
 #include "grpcpp/security/server_credentials.h"
 
@@ -28,6 +29,10 @@ class Transport {
   // `flags`: those that name addresses which are not loopback, such as "--listen=0.0.0.0:7000". FAILED_PRECONDITION,
   // one sentence: plaintext would be served there, and nobody said --insecure.
   static absl::Status CheckReach(const std::vector<std::string>& flags);
+
+  // `target`: where `flag` sends calls. FAILED_PRECONDITION, one sentence: they would go to another machine in plaintext,
+  // and nobody said --insecure.
+  static absl::Status CheckTargetOf(absl::string_view flag, absl::string_view target);
 
  private:
   Transport() = default;

@@ -66,6 +66,17 @@ TEST_F(PolicyStart, WhatOtherMachinesReachNeedsOne) {
               AllOf(HasSubstr("--listen=0.0.0.0:0 would let other machines call everything"), HasSubstr("--policy")));
 }
 
+TEST_F(PolicyStart, NothingIsStoredByAStartThatIsRefused) {
+  std::vector<std::string> flags = Tls();
+  flags.push_back("--definitions=orchestrator/sagas");
+  flags.push_back(
+      "--participants=shop.order.v1.OrderService=h:1,shop.stock.v1.StockService=h:1,"
+      "shop.payment.v1.PaymentService=h:1");
+  EXPECT_THAT(Fails("orchestrator", flags, {absl::StrCat("--policy=", File("none.yaml"))}),
+              HasSubstr("none.yaml cannot be read"));
+  EXPECT_FALSE(std::filesystem::exists(File("a.db")));
+}
+
 TEST_F(PolicyStart, EverythingThatIsWrongIsToldAtOnce) {
   WriteFile(File("bad.yaml"),
             absl::StrReplaceAll(ContentsOf("policy/shop.yaml"), {{"StockService/Restock", "StockService/Restok"},

@@ -162,6 +162,18 @@ TEST_P(Start, PlaintextThatOthersReachIsOneSentence) {
   EXPECT_EQ(Lines(said), 1) << said;
 }
 
+TEST_P(Start, PlaintextToOthersIsOneSentence) {
+  const std::string flag = GetParam() == Node::kPayment ? "--pg_address=10.0.0.1:1"
+                           : GetParam() == Node::kOrchestrator
+                               ? "--participants=shop.order.v1.OrderService=h:1,shop.stock.v1.StockService=h:1,shop."
+                                 "payment.v1.PaymentService=h:1"
+                               : "";
+  if (flag.empty()) GTEST_SKIP() << "it calls nobody";
+  const std::string said = Fails(GetParam(), {Database(), flag});
+  EXPECT_THAT(said, AllOf(HasSubstr("would cross the network in plaintext"), HasSubstr("--insecure")));
+  EXPECT_EQ(Lines(said), 1) << said;
+}
+
 TEST_P(Start, EveryTlsFileThatIsNoGoodHasALine) {
   const std::string nowhere = absl::StrCat(scratch_, "/nowhere");
   const std::string missing =
