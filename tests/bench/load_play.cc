@@ -46,7 +46,7 @@ LoadResult RunWatched(const Rig& rig, const LoadOptions& load, Memory& memory) {
 
 Figures PlayLoad(const BenchOptions& bench, const std::string& name, const Load& load) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Rig> rig,
-                   Rig::Start(bench, {.flags = {}, .two_orchestrators = load.two_orchestrators}));
+                   Rig::Start(bench, {.flags = load.flags, .two_orchestrators = load.two_orchestrators}));
   ASSIGN_OR_RETURN(LoadOptions orders, SetUp(*rig, load));
   RETURN_IF_ERROR(rig->WarmUp(orders));
   orders.length = bench.length;

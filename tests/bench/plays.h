@@ -4,11 +4,14 @@
 #ifndef UNWIND_TESTS_BENCH_PLAYS_H_
 #define UNWIND_TESTS_BENCH_PLAYS_H_
 
+#include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
 #include "tests/bench/scenarios.h"
+#include "tests/support/cluster.h"
 
 namespace unwind {
 
@@ -27,6 +30,7 @@ struct Load {
   bool sold_out = false;
   int fail_percent = 0;  // of payments
   bool two_orchestrators = false;
+  std::map<Node, std::vector<std::string>> flags;
 };
 
 // load_play.cc: nothing happens.
@@ -36,6 +40,9 @@ Figures PlayHotProduct(const BenchOptions& bench, const std::string& name, const
 // Three times the headline's rate, with few sagas in flight at most: how much is done, and how soon the rest is
 // refused.
 Figures PlayOverload(const BenchOptions& bench, const std::string& name, const Headline& headline);
+
+// tracing_play.cc: the headline's load untraced, with a tenth of the sagas traced and with all, in turns, five times.
+Figures PlayTracing(const BenchOptions& bench, const std::string& name);
 
 // finished_play.cc: the headline's load before and after `bench.finished` sagas are stored that have ended.
 Figures PlayFinished(const BenchOptions& bench, const std::string& name);

@@ -87,6 +87,7 @@ class Program {
                       .needs_headline = true});
     }
     Add("takeover", PlayTakeover);
+    Add("tracing", PlayTracing, /*on_request=*/true);
     Add("the gateway is slow", PlaySlowParticipant);
     Add("memory in flight", PlayMemory);
   }
