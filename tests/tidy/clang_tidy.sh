@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# clang_tidy.sh BUILD_DIR JOBS: clang-tidy over our own .cc files that changed since they last passed.
+# clang_tidy.sh BUILD_DIR JOBS [--all]: clang-tidy over the product's .cc files, with --all over the tests' too, those that
+# changed since they last passed.
 # "Changed" means the file, any of our headers it includes, .clang-tidy, or clang-tidy itself. A file that passes leaves an
 # empty stamp named by the hash of all that; a clean tree therefore takes a second.
 set -euo pipefail
@@ -33,7 +34,7 @@ own_dependencies() {
 
 main() {
   export BUILD_DIR="$1"
-  local jobs="$2" stamps="$1/tidy-stamps" base
+  local jobs="$2" which="${3:-}" stamps="$1/tidy-stamps" base
   mkdir -p "$stamps"
   base="$(clang-tidy --version | sha256sum; sha256sum .clang-tidy)"
   declare -A hashes
@@ -45,7 +46,7 @@ main() {
   ((${#keys[@]})) || { echo "clang_tidy.sh: $1 knows no dependencies of our files; build it first" >&2; return 1; }
   local todo=()
   for file in "${!keys[@]}"; do
-    [[ "$file" == *.cc && -f "$file" ]] || continue
+    [[ "$file" == *.cc && -f "$file" && ("$which" == --all || "$file" != tests/*) ]] || continue
     hash="$(sha256sum <<<"$base ${keys[$file]}" | cut -c1-32)"
     [[ -e "$stamps/$hash" ]] || todo+=("$file" "$stamps/$hash")
   done
