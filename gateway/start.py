@@ -30,6 +30,7 @@ SERVICES = (
     ("stock_svc", "stock-svc, port_value: 7000", "stock_svc"),
     ("payment_svc", "payment-svc, port_value: 7000", "payment_svc"),
 )
+COPIED = {name for name, _, _ in SERVICES}
 TEST = (
     ("test_listen", "127.0.0.1, port_value: 8082", "the test routes, which there are only if this is given"),
     ("mock_pg", "mock-pg, port_value: 7000", "mock_pg; with --test_listen only"),
@@ -42,8 +43,12 @@ def arguments():
     parser.add_argument("--files", required=True, help="folder of " + ", ".join(FILES))
     parser.add_argument("--run_folder", required=True, help="folder to write to")
     parser.add_argument("--mode", default="serve", choices=("serve", "validate"), help="validate: check and end")
-    for name, given, what in DOORS + SERVICES:
+    for name, given, what in DOORS:
         parser.add_argument("--" + name, metavar="HOST:PORT", help=f"{what}; without it {host_port(given)}")
+    for name, given, what in SERVICES:
+        parser.add_argument(
+            "--" + name, metavar="HOST:PORT,...", help=f"{what}, each copy of it; without it {host_port(given)}"
+        )
     for name, _, what in TEST:
         parser.add_argument("--" + name, metavar="HOST:PORT", help=what)
     return parser.parse_args()
@@ -70,8 +75,10 @@ def problems(options):
             found.append(f"--files={options.files} has no {name}: the build makes it")
     for name, _, _ in DOORS + SERVICES + TEST:
         value = getattr(options, name)
-        if value is not None and not is_address(value):
-            found.append(f"--{name}={value} is not HOST:PORT, with a port of 0 to 65535")
+        addresses = [] if value is None else value.split(",") if name in COPIED else [value]
+        for address in addresses:
+            if not is_address(address):
+                found.append(f"--{name}={address} is not HOST:PORT, with a port of 0 to 65535")
     if options.mock_pg is not None and options.test_listen is None:
         found.append("--mock_pg is of use with --test_listen only")
     return found
@@ -83,12 +90,27 @@ def replaced(text, options, names):
         value = getattr(options, name)
         if value is None:
             continue
-        host, _, port = value.rpartition(":")
-        old = f"address: {standing} }}"
+        old, new = socket(standing), socket(given(value))
+        if name in COPIED:
+            old, new = endpoint(old), ", ".join(endpoint(socket(given(each))) for each in value.split(","))
         if text.count(old) != 1:
             sys.exit(f"start.py: '{old}' must stand once in the file, for --{name}")
-        text = text.replace(old, f"address: {json.dumps(host.strip('[]'))}, port_value: {port} }}")
+        text = text.replace(old, new)
     return text
+
+
+def given(address):
+    """HOST:PORT as it stands in the file."""
+    host, _, port = address.rpartition(":")
+    return f"{json.dumps(host.strip('[]'))}, port_value: {port}"
+
+
+def socket(standing):
+    return f"socket_address: {{ address: {standing} }}"
+
+
+def endpoint(of_socket):
+    return f"{{ endpoint: {{ address: {{ {of_socket} }} }} }}"
 
 
 def with_test_routes(main, more):

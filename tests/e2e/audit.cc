@@ -1,5 +1,5 @@
-// unwind_audit: whether the books of a shop at rest agree. --folder has its five SQLite files, as `unwind_up` prints
-// it.
+// unwind_audit: whether the books of a shop at rest agree. `unwind_up` prints the folder of its SQLite files, or the
+// socket's folder and the port of its PostgreSQL.
 #include <cstdio>
 
 #include "absl/flags/flag.h"
@@ -7,12 +7,16 @@
 #include "common/base/flags.h"
 #include "tests/support/audit.h"
 
-ABSL_FLAG(std::string, folder, "", "Folder of the databases.");
+ABSL_FLAG(std::string, folder, "", "Folder of the five SQLite files, or with --postgres_port of PostgreSQL's socket.");
+ABSL_FLAG(int, postgres_port, 0, "Port of the PostgreSQL that has the five databases; 0: they are SQLite files.");
 
 int main(int argc, char** argv) {
   unwind::ParseFlagsOnly(argc, argv, "Audits the databases of a shop at rest; 0: every rule holds.");
   const auto file = [](unwind::Node node) {
-    return absl::StrCat(absl::GetFlag(FLAGS_folder), "/", unwind::NodeName(node), ".db");
+    const std::string folder = absl::GetFlag(FLAGS_folder), name = unwind::NodeName(node);
+    const int port = absl::GetFlag(FLAGS_postgres_port);
+    if (port == 0) return absl::StrCat(folder, "/", name, ".db");
+    return absl::StrCat("postgres:host=", folder, " port=", port, " dbname=", name, " user=", name);
   };
   const auto report = unwind::Audit(unwind::AuditBooks{.orders = file(unwind::Node::kOrder),
                                                        .stock = file(unwind::Node::kStock),

@@ -26,6 +26,7 @@ ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the fol
 ABSL_FLAG(std::string, store, "sqlite",
           "What the processes keep their databases in: sqlite, or a postgres of their own.");
 ABSL_FLAG(std::string, envoy, "", "The program of Envoy 1.40, for the REST gateway; empty: there is none.");
+ABSL_FLAG(bool, two_of_each, false, "Two orchestrators and two of each service, which needs --store=postgres.");
 ABSL_FLAG(bool, secure, false, "Mutual TLS everywhere, with certificates of a throw-away authority.");
 ABSL_FLAG(std::string, addresses_file, "", "Where to write the addresses as NAME=host:port lines, once all is up.");
 
@@ -122,7 +123,8 @@ std::string WithAddresses(std::string lines, const std::string& addresses) {
 
 std::string AddressesOf(const Cluster& cluster) {
   std::string addresses;
-  for (Node node : kNodes) absl::StrAppend(&addresses, NodeName(node), "=", cluster.Address(node), "\n");
+  for (Node node : cluster.nodes()) absl::StrAppend(&addresses, NodeName(node), "=", cluster.Address(node), "\n");
+  for (Node node : cluster.nodes()) absl::StrAppend(&addresses, NodeName(node), "_pid=", cluster.Pid(node), "\n");
   absl::StrAppend(&addresses, "orchestrator_admin=", cluster.AdminAddress(Node::kOrchestrator), "\n");
   absl::StrAppend(&addresses, "orchestrator_metrics=", cluster.MetricsAddress(Node::kOrchestrator), "\n");
   if (!absl::GetFlag(FLAGS_secure)) return addresses;
@@ -169,7 +171,7 @@ void Announce(Cluster& cluster, const std::string& addresses, bool has_gateway) 
 void Watch(Cluster& cluster, RestGateway* gateway) {
   std::set<Node> ended;
   while (!AwaitStopSignal(kWatchPause)) {
-    for (Node node : kNodes) {
+    for (Node node : cluster.nodes()) {
       if (cluster.Running(node) || !ended.insert(node).second) continue;
       std::cerr << cluster.Obituary(node, absl::StrCat("ended, with status ", cluster.ExitStatus(node)))
                 << "\nThe others go on until Ctrl-C.\n";
@@ -185,7 +187,7 @@ void WritePrometheusConfig(const Cluster& cluster, const std::filesystem::path& 
   PrometheusOptions options;
   options.every = kScrapeEvery;
   options.rule_files = {project / "k8s/alerts/*.yaml"};
-  for (Node node : kNodes) options.jobs[NodeName(node)] = {cluster.MetricsAddress(node)};
+  for (Node node : cluster.nodes()) options.jobs[NodeName(FirstOf(node))].push_back(cluster.MetricsAddress(node));
   std::ofstream(cluster.scratch() + "/prometheus.yml") << PrometheusConfig(options);
 }
 
@@ -207,12 +209,18 @@ int Main() {
     for (Node node : kNodes) options.extra_flags[node].push_back(absl::StrCat("--otlp_endpoint=", collector));
     options.extra_flags[Node::kOrchestrator].push_back("--trace_ratio=1");
   }
+  for (Node node : kSecondNodes) options.extra_flags[node] = options.extra_flags[FirstOf(node)];
   const std::string store = absl::GetFlag(FLAGS_store);
   if (store != "sqlite" && store != "postgres") {
     std::cerr << "--store must be sqlite or postgres, not " << store << "\n";
     return 1;
   }
   options.postgres = store == "postgres";
+  options.two_of_each = absl::GetFlag(FLAGS_two_of_each);
+  if (options.two_of_each && !options.postgres) {
+    std::cerr << "--two_of_each needs --store=postgres\n";
+    return 1;
+  }
   options.secure = absl::GetFlag(FLAGS_secure);
   const auto started = Cluster::Start(options);
   absl::Status status = started.status();

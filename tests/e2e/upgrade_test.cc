@@ -27,10 +27,13 @@ std::vector<std::string> MigrationsOf(Node node) {
     case Node::kGateway:
       return {"mock_pg/migrations/postgres/0001_ledger.sql"};
     case Node::kOrder:
+    case Node::kSecondOrder:
       return {"order_svc/migrations/postgres/0001_orders.sql", barrier};
     case Node::kStock:
+    case Node::kSecondStock:
       return {"stock_svc/migrations/postgres/0001_stock.sql", barrier};
     case Node::kPayment:
+    case Node::kSecondPayment:
       return {"payment_svc/migrations/postgres/0001_payments.sql", barrier};
     case Node::kOrchestrator:
     case Node::kSecondOrchestrator:

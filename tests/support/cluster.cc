@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/channel.h"
 #include "grpcpp/client_context.h"
@@ -37,6 +38,26 @@ absl::StatusOr<std::string> MakeScratch(const std::string& root) {
 
 }  // namespace
 
+Node FirstOf(Node node) {
+  switch (node) {
+    case Node::kSecondOrder:
+      return Node::kOrder;
+    case Node::kSecondStock:
+      return Node::kStock;
+    case Node::kSecondPayment:
+      return Node::kPayment;
+    case Node::kSecondOrchestrator:
+      return Node::kOrchestrator;
+    case Node::kGateway:
+    case Node::kOrder:
+    case Node::kStock:
+    case Node::kPayment:
+    case Node::kOrchestrator:
+      return node;
+  }
+  std::abort();
+}
+
 std::string NodeName(Node node) {
   switch (node) {
     case Node::kGateway:
@@ -49,8 +70,11 @@ std::string NodeName(Node node) {
       return "payment_svc";
     case Node::kOrchestrator:
       return "orchestrator";
+    case Node::kSecondOrder:
+    case Node::kSecondStock:
+    case Node::kSecondPayment:
     case Node::kSecondOrchestrator:
-      return "orchestrator_2";
+      return absl::StrCat(NodeName(FirstOf(node)), "_2");
   }
   std::abort();
 }
@@ -87,8 +111,27 @@ absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(ClusterOptions options) 
     for (Node node : kNodes) RETURN_IF_ERROR(cluster->postgres_->CreateDatabase(NodeName(node)).status());
   }
   if (cluster->options_.prepare) RETURN_IF_ERROR(cluster->options_.prepare(*cluster));
-  for (Node node : kNodes) RETURN_IF_ERROR(cluster->Launch(node));
+  for (Node node : cluster->nodes()) RETURN_IF_ERROR(cluster->Launch(node));
   return cluster;
+}
+
+std::vector<Node> Cluster::nodes() const {
+  std::vector<Node> all;
+  for (const Node node : kNodes) {
+    all.push_back(node);
+    for (const Node second : kSecondNodes) {
+      if (FirstOf(second) == node && (options_.two_of_each || seats_.count(second) != 0)) all.push_back(second);
+    }
+  }
+  return all;
+}
+
+std::vector<Node> Cluster::CopiesOf(Node node) const {
+  std::vector<Node> copies;
+  for (const Node each : nodes()) {
+    if (FirstOf(each) == node) copies.push_back(each);
+  }
+  return copies;
 }
 
 Cluster::~Cluster() {
@@ -119,8 +162,7 @@ void Cluster::WriteCertificates() {
 
 std::string Cluster::TlsFile(Node node, const std::string& what) const {
   if (what == "ca" || what == "crl") return TesterFile(what);
-  return absl::StrCat(scratch_, "/tls/", NodeName(node == Node::kSecondOrchestrator ? Node::kOrchestrator : node), ".",
-                      what);
+  return absl::StrCat(scratch_, "/tls/", NodeName(FirstOf(node)), ".", what);
 }
 
 std::string Cluster::TesterFile(const std::string& what) const {
@@ -138,18 +180,17 @@ std::shared_ptr<grpc::Channel> Cluster::NewChannelTo(const std::string& address,
 }
 
 std::string Cluster::Database(Node node) const {
-  if (node == Node::kSecondOrchestrator) return Database(Node::kOrchestrator);
-  return postgres_ != nullptr ? postgres_->Database(NodeName(node)) : Path(node, ".db");
+  const Node owner = FirstOf(node);
+  return postgres_ != nullptr ? postgres_->Database(NodeName(owner)) : Path(owner, ".db");
 }
 std::string Cluster::DatabaseForProgram(Node node) const {
   if (postgres_ != nullptr && options_.secure) {
-    return postgres_->DatabaseOverTls(NodeName(node == Node::kSecondOrchestrator ? Node::kOrchestrator : node),
-                                      TlsFile(node, "ca"), TlsFile(node, "cert"), TlsFile(node, "key"));
+    return postgres_->DatabaseOverTls(NodeName(FirstOf(node)), TlsFile(node, "ca"), TlsFile(node, "cert"),
+                                      TlsFile(node, "key"));
   }
   if (postgres_ == nullptr || !options_.database_link) return Database(node);
   const std::string link = options_.database_link(node, absl::StrCat("127.0.0.1:", postgres_->port()));
-  const Node owner = node == Node::kSecondOrchestrator ? Node::kOrchestrator : node;
-  return postgres_->DatabaseOverTcp(NodeName(owner), link);
+  return postgres_->DatabaseOverTcp(NodeName(FirstOf(node)), link);
 }
 std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
 const std::string& Cluster::Address(Node node) const { return seats_.at(node).address; }
@@ -157,17 +198,20 @@ const std::string& Cluster::AdminAddress(Node node) const { return seats_.at(nod
 const std::string& Cluster::HealthAddress(Node node) const { return seats_.at(node).health_address; }
 const std::string& Cluster::MetricsAddress(Node node) const { return seats_.at(node).metrics_address; }
 std::string Cluster::AddressForCallers(Node node) const {
-  return options_.link ? options_.link(node, Address(node)) : Address(node);
+  std::vector<std::string> addresses;
+  for (const Node copy : CopiesOf(node)) {
+    addresses.push_back(options_.link ? options_.link(copy, Address(copy)) : Address(copy));
+  }
+  return addresses.size() == 1 ? addresses[0] : absl::StrCat("ipv4:", absl::StrJoin(addresses, ","));
 }
 pid_t Cluster::Pid(Node node) const { return seats_.at(node).process->pid(); }
 bool Cluster::Running(Node node) { return seats_.at(node).process->Running(); }
 
 std::vector<std::string> Cluster::Arguments(Node node) const {
   const auto seat = seats_.find(node);
-  const bool is_second = node == Node::kSecondOrchestrator;
   const bool again = seat != seats_.end() && !seat->second.address.empty();
   std::vector<std::string> arguments = {
-      absl::StrCat(options_.bin_dir, "/", NodeName(is_second ? Node::kOrchestrator : node)),
+      absl::StrCat(options_.bin_dir, "/", NodeName(FirstOf(node))),
       absl::StrCat("--listen=", again ? seat->second.address : "127.0.0.1:0"),
       absl::StrCat("--port_file=", Path(node, ".port")),
       absl::StrCat("--db=", DatabaseForProgram(node)),
@@ -182,9 +226,11 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
   if (options_.metrics) {
     arguments.push_back(absl::StrCat("--metrics_listen=", again ? seat->second.metrics_address : "127.0.0.1:0"));
   }
-  if (node == Node::kPayment) arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));
-  if (is_second) arguments.push_back(absl::StrCat("--instance=", NodeName(node)));
-  if (node == Node::kOrchestrator || is_second) {
+  if (FirstOf(node) == Node::kPayment) {
+    arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));
+  }
+  if (node == Node::kSecondOrchestrator) arguments.push_back(absl::StrCat("--instance=", NodeName(node)));
+  if (FirstOf(node) == Node::kOrchestrator) {
     std::string routes = absl::StrCat("shop.order.v1.OrderService=", AddressForCallers(Node::kOrder),
                                       ",shop.stock.v1.StockService=", AddressForCallers(Node::kStock),
                                       ",shop.payment.v1.PaymentService=", AddressForCallers(Node::kPayment));

@@ -20,14 +20,31 @@
 
 namespace unwind {
 
-enum class Node { kGateway, kOrder, kStock, kPayment, kOrchestrator, kSecondOrchestrator };
+enum class Node {
+  kGateway,
+  kOrder,
+  kStock,
+  kPayment,
+  kOrchestrator,
+  kSecondOrder,
+  kSecondStock,
+  kSecondPayment,
+  kSecondOrchestrator
+};
 
-// In the order in which they start: each after those it calls. The second orchestrator is only there where it is asked
-// for, by Launch.
+// In the order in which they start: each after those it calls.
 inline constexpr std::array<Node, 5> kNodes = {Node::kGateway, Node::kOrder, Node::kStock, Node::kPayment,
                                                Node::kOrchestrator};
 
-// The name of its program, such as "stock_svc".
+// Other copies of the services, over the same databases. They are there with ClusterOptions::two_of_each, the second
+// orchestrator also where Launch asks for it.
+inline constexpr std::array<Node, 4> kSecondNodes = {Node::kSecondOrder, Node::kSecondStock, Node::kSecondPayment,
+                                                     Node::kSecondOrchestrator};
+
+// The node that `node` is a copy of, or itself.
+Node FirstOf(Node node);
+
+// The name of its program, such as "stock_svc"; of a second one "stock_svc_2".
 std::string NodeName(Node node);
 
 class Cluster;
@@ -36,6 +53,7 @@ struct ClusterOptions {
   std::string bin_dir;                                   // the folder of the five programs
   bool secure = false;                                   // mutual TLS, with certificates of an authority of its own
   bool postgres = false;                                 // databases in a PostgreSQL of its own, not in files
+  bool two_of_each = false;                              // kSecondNodes too, each called by turns with its first
   std::string scratch_root = "/tmp";                     // the scratch folder is made in here
   bool keep_scratch = false;                             // else it is removed in the end
   bool metrics = false;                                  // each process serves its metrics
@@ -72,6 +90,10 @@ class Cluster {
   // SIGSTOP (returns when all its threads stand still), SIGCONT.
   void Signal(Node node, int signal);
   bool Running(Node node);
+  // Those that were started, in that order.
+  std::vector<Node> nodes() const;
+  // `node` and its copies, of those.
+  std::vector<Node> CopiesOf(Node node) const;
   // Of one that has ended: its exit status, or 128 + the signal that ended it.
   int ExitStatus(Node node);
   pid_t Pid(Node node) const;

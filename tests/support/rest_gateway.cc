@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
 #include "tests/support/poll.h"
@@ -13,6 +14,13 @@ namespace unwind {
 namespace {
 
 constexpr absl::Duration kStartPatience = absl::Seconds(60);
+
+// Of each copy of `node`, comma-separated.
+template <class AddressOf>
+std::string Joined(const Cluster& cluster, Node node, AddressOf address_of) {
+  return absl::StrJoin(cluster.CopiesOf(node), ",",
+                       [&](std::string* out, Node copy) { absl::StrAppend(out, address_of(copy)); });
+}
 
 }  // namespace
 
@@ -28,11 +36,15 @@ absl::StatusOr<std::unique_ptr<RestGateway>> RestGateway::Start(const Cluster& c
       absl::StrCat("--envoy=", options.envoy),
       absl::StrCat("--files=", options.files),
       absl::StrCat("--run_folder=", folder),
-      absl::StrCat("--orchestrator_admin=", cluster.AdminAddress(Node::kOrchestrator))};
+      absl::StrCat("--orchestrator_admin=",
+                   Joined(cluster, Node::kOrchestrator, [&](Node copy) { return cluster.AdminAddress(copy); }))};
   for (const char* door : {"listen", "admin_listen", "test_listen", "stats_listen"}) {
     arguments.push_back(absl::StrCat("--", door, "=127.0.0.1:0"));
   }
-  for (Node node : kNodes) arguments.push_back(absl::StrCat("--", NodeName(node), "=", cluster.Address(node)));
+  for (Node node : kNodes) {
+    const std::string addresses = Joined(cluster, node, [&](Node copy) { return cluster.Address(copy); });
+    arguments.push_back(absl::StrCat("--", NodeName(node), "=", addresses));
+  }
   std::string log = absl::StrCat(folder, "/log");
   ASSIGN_OR_RETURN(std::unique_ptr<Process> process, Process::Start(arguments, log));
   const std::string file = absl::StrCat(folder, "/addresses");

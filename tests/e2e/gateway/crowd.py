@@ -10,7 +10,8 @@ import shop as front
 AGAIN = ("SAGA_RUNNING", "OVERLOADED", "SERVICE_UNREACHABLE", "GATEWAY_TIMEOUT", "STORE_UNAVAILABLE")
 PAUSE_S = 0.2
 
-Bought = collections.namedtuple("Bought", "outcome order seconds calls")
+# `answers`: what each call under the key was told, in that order, the outcome last.
+Bought = collections.namedtuple("Bought", "outcome order seconds answers")
 
 
 async def post(address, path, body, headers, source):
@@ -47,8 +48,8 @@ def reason_of(answer):
 
 async def buy(address, product, member, source, patience_s):
     """One order, asked for under one key until its outcome is known."""
-    began = time.monotonic()
-    for calls in range(1, 1000):
+    began, answers = time.monotonic(), []
+    while True:
         try:
             _, answer = await post(
                 address,
@@ -60,9 +61,10 @@ async def buy(address, product, member, source, patience_s):
             outcome = reason_of(answer)
         except (OSError, IndexError, ValueError) as error:
             outcome, answer = f"no answer: {error}", {}
+        answers.append(outcome)
         seconds = time.monotonic() - began
         if not outcome.startswith("no answer") and outcome not in AGAIN or seconds > patience_s:
-            return Bought(outcome, answer.get("orderId"), seconds, calls)
+            return Bought(outcome, answer.get("orderId"), seconds, answers)
         await pause()
 
 

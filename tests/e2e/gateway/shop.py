@@ -108,7 +108,12 @@ class Shop:
             self.stop()
             raise
         self.protos = Protos()
-        self.scratch = pathlib.Path(re.search(r"^Databases and logs: (.*)$", self.log.read_text(), re.M).group(1))
+        told = self.log.read_text()
+        self.scratch = pathlib.Path(re.search(r"^Databases and logs: (.*)$", told, re.M).group(1))
+        postgres = re.search(r"^PostgreSQL: psql -h (\S+) -p (\d+) ", told, re.M)
+        self.books = (
+            [f"--folder={postgres[1]}", f"--postgres_port={postgres[2]}"] if postgres else [f"--folder={self.scratch}"]
+        )
 
     def stop(self):
         self.process.terminate()
@@ -138,7 +143,7 @@ class Shop:
 
     def audit(self):
         """What the books say; the second is whether all rules hold."""
-        done = subprocess.run([BIN / "unwind_audit", f"--folder={self.scratch}"], capture_output=True, text=True)
+        done = subprocess.run([BIN / "unwind_audit", *self.books], capture_output=True, text=True)
         return done.stdout + done.stderr, done.returncode == 0
 
 
