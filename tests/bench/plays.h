@@ -30,7 +30,7 @@ struct Load {
   bool sold_out = false;
   int fail_percent = 0;  // of payments
   bool two_orchestrators = false;
-  std::map<Node, std::vector<std::string>> flags;
+  std::map<Node, std::vector<std::string>> flags = {};
 };
 
 // load_play.cc: nothing happens.

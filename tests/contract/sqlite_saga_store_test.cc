@@ -7,6 +7,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "common/db/connection.h"
+#include "orchestrator/store/claim.h"
 #include "orchestrator/store/soci_saga_store.h"
 #include "soci/soci.h"
 #include "tests/contract/first_release.h"
@@ -216,6 +217,16 @@ TEST_F(SqliteSagaStore, WhatWasCommittedSurvivesAnEndWithoutWarning) {
   write.saga.owner = lease_.instance;
   EXPECT_EQ(left->Load("s1").value(), write.saga);
   EXPECT_EQ(left->History("s1", 0, 10).value(), write.events);
+}
+
+TEST_F(SqliteSagaStore, AnOwnerThatHasRenewedItsLeaseMeanwhileKeepsItsSagas) {
+  ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
+  const Lease other = store_->Acquire("orchestrator-2", "127.0.0.1:9", absl::Seconds(15)).value();
+  const auto connection = Connection::Open(file_).value();
+  const auto claimed = [&] { return ClaimSagas(*connection, other, {lease_.instance}, kAll, 10).value().rows(); };
+  EXPECT_EQ(claimed(), 0u);
+  ASSERT_TRUE(store_->Release(lease_).ok());
+  EXPECT_EQ(claimed(), 1u);
 }
 
 TEST_F(SqliteSagaStore, WhoHoldsALeaseIsTold) {

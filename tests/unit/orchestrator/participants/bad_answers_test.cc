@@ -103,6 +103,14 @@ TEST_P(ConnectionEndsTest, CutsTheOthersOnceAndThenOnlyItself) {
   EXPECT_EQ(held.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
 }
 
+TEST_P(ConnectionEndsTest, OfACallAloneIsNotThatOfTheOthers) {
+  acts_ = GetParam().acts;
+  const std::future<CallResult> held = Start("held");
+  EXPECT_FALSE(Invoke("bad", true).by_transport);
+  EXPECT_EQ(Invoke("good").reply, "fine");
+  EXPECT_EQ(held.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+}
+
 // However soon it comes again: else it would be sent for ever and spend no attempt.
 TEST_P(ConnectionEndsTest, IsAtFaultEachTimeItIsAlone) {
   acts_ = GetParam().acts;
