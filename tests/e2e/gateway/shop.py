@@ -158,6 +158,6 @@ def order_of(product, quantity=1, member="mina"):
 def main():
     """Runs the tests of a module; 77, which ctest takes for skipped, where there is no Envoy."""
     if envoy() is None:
-        print("skipped: there is no Envoy in build/tools (./run up installs it), and UNWIND_ENVOY names none")
+        print("skipped: there is no Envoy in build/tools (./run up installs it) and none in UNWIND_ENVOY")
         sys.exit(77)
     unittest.main(verbosity=2)
