@@ -1,0 +1,100 @@
+"""What stands in a document: its blocks of code, and how its commands are run."""
+
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+PROJECT = pathlib.Path(__file__).resolve().parents[2]
+BIN = pathlib.Path(os.environ.get("UNWIND_BIN_DIR", PROJECT / "build/dev/bin"))
+TOOLS = pathlib.Path(os.environ.get("UNWIND_TOOLS", PROJECT / "build/tools"))
+SCRIPT_PATIENCE_S = 120
+
+
+def grpcurl():
+    """The program: of the environment, else the one that ./run has installed. None: there is none."""
+    given = os.environ.get("UNWIND_GRPCURL")
+    installed = TOOLS / "grpcurl"
+    return given or (str(installed) if installed.exists() else None)
+
+
+class Block:
+    """A fenced block: its language, its text, and the headings that it stands under, the outermost first."""
+
+    def __init__(self, language, text, headings, line):
+        self.language, self.text, self.headings, self.line = language, text, headings, line
+
+
+def blocks_of(path):
+    """The blocks of PROJECT/path, in order."""
+    blocks, headings, opened = [], [], None
+    for number, line in enumerate((PROJECT / path).read_text().splitlines(), 1):
+        if opened is None and line.startswith("```"):
+            opened = Block(line[3:], "", tuple(headings), number)
+        elif opened is not None and line == "```":
+            blocks.append(opened)
+            opened = None
+        elif opened is not None:
+            opened.text += line + "\n"
+        elif match := re.match(r"(#+) (.*)", line):
+            headings[len(match[1]) - 1 :] = [match[2]]
+    assert opened is None, f"{path}:{opened.line}: a block that does not end"
+    return blocks
+
+
+def free_ports(number):
+    """Ports that are free, below those that the system gives to clients."""
+    ports, port = [], 20000 + os.getpid() % 10000
+    while len(ports) < number:
+        port += 1
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                ports.append(str(port))
+            except OSError:
+                pass
+    return ports
+
+
+class Workplace:
+    """A folder that looks like the project's root to a command: what a document's commands make there goes with it."""
+
+    def __init__(self, folder):
+        assert (BIN / "orchestrator").exists(), f"no programs in {BIN}: UNWIND_BIN_DIR names their folder"
+        self.folder = pathlib.Path(folder)
+        for name in ("protos", "orchestrator", "tests"):
+            (self.folder / name).symlink_to(PROJECT / name)
+        shutil.copytree(PROJECT / "examples", self.folder / "examples")
+        (self.folder / "build").mkdir()
+        (self.folder / "build/dev").symlink_to(BIN.parent)
+        (self.folder / "build/tools").symlink_to(TOOLS)
+
+    def run(self, blocks, ports, environment=None):
+        """Runs the shell blocks in one bash, with the document's ports exchanged. The output and exit status of each."""
+        script = f'grpcurl() {{ command {grpcurl()} "$@"; }}\n'
+        for block in blocks:
+            script += f"{block.text}\nstatus=$?; echo; echo @@ $status\n"
+        script += "kill -9 $(jobs -p) 2>/dev/null\n"  # else what was left running holds the output open
+        for stated, free in ports.items():
+            script = re.sub(rf"\b{stated}\b", free, script)
+        process = subprocess.Popen(
+            ["bash", "-c", script],
+            cwd=self.folder,
+            env={**os.environ, "TMPDIR": str(self.folder), **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, _ = process.communicate(timeout=SCRIPT_PATIENCE_S)
+        finally:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)  # what the commands left running
+            except ProcessLookupError:
+                pass
+        parts = re.split(r"\n@@ (\d+)\n", output)
+        return [(parts[i].strip("\n"), int(parts[i + 1])) for i in range(0, len(parts) - 1, 2)]
