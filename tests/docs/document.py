@@ -72,12 +72,15 @@ class Workplace:
         (self.folder / "build/dev").symlink_to(BIN.parent)
         (self.folder / "build/tools").symlink_to(TOOLS)
 
-    def run(self, blocks, ports, environment=None):
-        """Runs the shell blocks in one bash, with the document's ports exchanged. The output and exit status of each."""
+    def run(self, blocks, ports, environment=None, may_fail=()):
+        """Runs the shell blocks in one bash, with the document's ports exchanged, to the first that fails and is not one
+        of may_fail. The output and exit status of each that was run."""
         script = f'grpcurl() {{ command {grpcurl()} "$@"; }}\n'
+        script += 'end() { kill -9 $(jobs -p) 2>/dev/null; exit; }\n'  # what is left running holds the output open
         for block in blocks:
             script += f"{block.text}\nstatus=$?; echo; echo @@ $status\n"
-        script += "kill -9 $(jobs -p) 2>/dev/null\n"  # else what was left running holds the output open
+            script += "" if block in may_fail else "[ $status = 0 ] || end\n"
+        script += "end\n"
         for stated, free in ports.items():
             script = re.sub(rf"\b{stated}\b", free, script)
         process = subprocess.Popen(
@@ -91,10 +94,8 @@ class Workplace:
         )
         try:
             output, _ = process.communicate(timeout=SCRIPT_PATIENCE_S)
-        finally:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)  # what the commands left running
-            except ProcessLookupError:
-                pass
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise AssertionError(f"not over within {SCRIPT_PATIENCE_S} s: {process.communicate()[0]}") from None
         parts = re.split(r"\n@@ (\d+)\n", output)
         return [(parts[i].strip("\n"), int(parts[i + 1])) for i in range(0, len(parts) - 1, 2)]
