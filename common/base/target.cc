@@ -74,6 +74,21 @@ std::string WrongWith(absl::string_view target) {
   return WrongWithAddress(target);
 }
 
+bool IsPath(absl::string_view target) {
+  return absl::StartsWith(target, "unix:") || absl::StartsWith(target, "unix-abstract:");
+}
+
+// Of one that is no path.
+std::vector<absl::string_view> HostsOf(absl::string_view target) {
+  for (const absl::string_view scheme : {"ipv4:", "ipv6:", "dns:"}) absl::ConsumePrefix(&target, scheme);
+  target = target.substr(target.rfind('/') + 1);  // dns://NAME_SERVER/HOST:PORT
+  std::vector<absl::string_view> hosts;
+  for (const absl::string_view address : absl::StrSplit(target, ',')) {
+    hosts.push_back(address.substr(0, address.rfind(':')));
+  }
+  return hosts;
+}
+
 }  // namespace
 
 absl::Status CheckTarget(absl::string_view target) {
@@ -81,13 +96,19 @@ absl::Status CheckTarget(absl::string_view target) {
   return wrong.empty() ? absl::OkStatus() : absl::InvalidArgumentError(wrong);
 }
 
+bool IsOneAddress(absl::string_view target) {
+  if (IsPath(target)) return true;
+  const std::vector<absl::string_view> hosts = HostsOf(target);
+  const auto is_name = [](absl::string_view host) {
+    return !absl::StartsWith(host, "[") && host.find_first_not_of("0123456789.") != absl::string_view::npos;
+  };
+  return hosts.size() == 1 && !is_name(hosts.front());
+}
+
 bool IsLoopbackTarget(absl::string_view target) {
-  if (absl::StartsWith(target, "unix:") || absl::StartsWith(target, "unix-abstract:")) return true;
-  for (const absl::string_view scheme : {"ipv4:", "ipv6:", "dns:"}) absl::ConsumePrefix(&target, scheme);
-  target = target.substr(target.rfind('/') + 1);  // dns://NAME_SERVER/HOST:PORT
-  const std::vector<absl::string_view> addresses = absl::StrSplit(target, ',');
-  return std::all_of(addresses.begin(), addresses.end(), [](absl::string_view address) {
-    const absl::string_view host = address.substr(0, address.rfind(':'));
+  if (IsPath(target)) return true;
+  const std::vector<absl::string_view> hosts = HostsOf(target);
+  return std::all_of(hosts.begin(), hosts.end(), [](absl::string_view host) {
     return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
   });
 }

@@ -18,6 +18,9 @@ absl::Status CheckTarget(absl::string_view target);
 // of loopback; of a list, each of them.
 bool IsLoopbackTarget(absl::string_view target);
 
+// Whether it is a socket's path or one address, not a name, which may stand for several, or a list.
+bool IsOneAddress(absl::string_view target);
+
 // For CHECKED_FLAG: one that may be empty.
 absl::Status CheckTargetOrNone(const std::string& target);
 

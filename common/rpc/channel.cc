@@ -1,5 +1,6 @@
 #include "common/rpc/channel.h"
 
+#include "common/base/target.h"
 #include "common/rpc/credentials.h"
 #include "grpc/compression.h"
 #include "grpcpp/create_channel.h"
@@ -18,7 +19,8 @@ constexpr int kTlsConnectMaxMs = 5000;  // a handshake takes two busy machines l
 constexpr int kKeepaliveMs = 30000;
 constexpr int kLookUpMinMs = 2000;  // gRPC's own 30 s leave a new copy without calls for that long
 
-grpc::ChannelArguments Arguments(int index, int reply_bytes_max, std::size_t received_bytes_max) {
+grpc::ChannelArguments Arguments(const std::string& target, int index, int reply_bytes_max,
+                                 std::size_t received_bytes_max) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(reply_bytes_max);
   arguments.SetInt(GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, kNoCompression);
@@ -32,7 +34,8 @@ grpc::ChannelArguments Arguments(int index, int reply_bytes_max, std::size_t rec
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, SpeaksTls() ? kTlsConnectMaxMs : kReconnectMaxMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMaxMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
-  arguments.SetLoadBalancingPolicyName("round_robin");
+  // Not to one address: this policy refuses calls while it waits to connect again, the default one connects for them.
+  if (!IsOneAddress(target)) arguments.SetLoadBalancingPolicyName("round_robin");
   arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kLookUpMinMs);
   arguments.SetInt("unwind.channel_index", index);  // channels with equal arguments would share one connection
   return arguments;
@@ -42,12 +45,13 @@ grpc::ChannelArguments Arguments(int index, int reply_bytes_max, std::size_t rec
 
 std::shared_ptr<grpc::Channel> NewChannel(const std::string& target, int index, int reply_bytes_max,
                                           std::size_t received_bytes_max) {
-  return grpc::CreateCustomChannel(target, ChannelCredentials(), Arguments(index, reply_bytes_max, received_bytes_max));
+  return grpc::CreateCustomChannel(target, ChannelCredentials(),
+                                   Arguments(target, index, reply_bytes_max, received_bytes_max));
 }
 
 std::shared_ptr<grpc::Channel> NewPlaintextChannel(const std::string& target) {
   return grpc::CreateCustomChannel(target, PlaintextChannelCredentials(),
-                                   Arguments(0, kReplyBytesMax, kReceivedBytesMax));
+                                   Arguments(target, 0, kReplyBytesMax, kReceivedBytesMax));
 }
 
 }  // namespace unwind

@@ -55,6 +55,16 @@ TEST(Target, IsOfThisMachineAloneOrNot) {
   }
 }
 
+TEST(Target, StandsForOneAddressOrForSeveral) {
+  for (const char* target :
+       {"127.0.0.1:1", "10.0.0.1:1", "[::2]:1", "ipv4:10.0.0.1:1", "ipv6:[::2]:1", "unix:/run/a"}) {
+    EXPECT_TRUE(IsOneAddress(target)) << target;
+  }
+  for (const char* target : {"localhost:1", "order:1", "dns:///order:1", "ipv4:10.0.0.1:1,10.0.0.2:1"}) {
+    EXPECT_FALSE(IsOneAddress(target)) << target;
+  }
+}
+
 TEST(Target, MayBeLeftOutWhereThatIsSaid) {
   EXPECT_TRUE(CheckTargetOrNone("").ok());
   EXPECT_FALSE(CheckTargetOrNone("localhost").ok());
