@@ -90,7 +90,15 @@ Collectables Gauges(const Driver& driver, const LeaseRenewal& renewal, const Lea
   return {std::make_shared<ReadGauge>(
               "saga_in_flight", "Sagas that count against --in_flight_max; saga_live counts all that have not ended.",
               [&driver] { return static_cast<double>(driver.in_flight()); }),
-          std::make_shared<StuckGauge>([&driver] { return driver.stuck(); }),
+          std::make_shared<GaugeBySaga>(
+              "saga_stuck",
+              "Sagas with a step whose call has failed for long and is still repeated; parked ones are in saga_live.",
+              [&driver] { return driver.stuck(); }),
+          std::make_shared<GaugeBySaga>("saga_quarantined",
+                                        "Sagas that stand still because the store refuses what was decided for them.",
+                                        [&driver] { return driver.quarantined(); }),
+          std::make_shared<ReadGauge>("saga_unreadable", "Sagas whose rows this version cannot read and leaves alone.",
+                                      [&driver] { return static_cast<double>(driver.unreadable()); }),
           std::make_shared<ReadGauge>("saga_lease_age_seconds", "Time since this instance's lease was renewed last.",
                                       [&renewal] { return absl::ToDoubleSeconds(renewal.age()); }),
           std::make_shared<ReadGauge>("saga_lease_seconds", "How long the lease lasts after it was renewed.",
@@ -183,7 +191,10 @@ absl::Status Run(const Options& options) {
          {"definitions", absl::StrCat(catalog.Versions().size())}});
     renewal.Tell();
     Maintenance maintenance(*store, driver, learner, definitions, lease, options.retention);
-    const Repeat counting(absl::ZeroDuration(), [&] { return census->TakeAgain(*store, options.instance); });
+    const Repeat counting(absl::ZeroDuration(), [&] {
+      driver.LookAgain();
+      return census->TakeAgain(*store, options.instance);
+    });
     const auto is_lost = [&] { return renewal.lost() || driver.lease_lost(); };
     server->WaitAndDrain(
         is_lost,

@@ -18,6 +18,7 @@ constexpr int kRecoveryPage = 500;
 constexpr absl::Duration kAskWaitMax = absl::Seconds(10);
 constexpr absl::Duration kRecoverWaitMax = absl::Seconds(10);
 constexpr std::size_t kRequestBytes = 512;  // of a request that waits, besides what its caller chose
+constexpr std::size_t kLookMax = 16;        // rows that could not be read, at one look: each may be large
 constexpr absl::Duration kAnswerAllMax = absl::Milliseconds(250);  // a shard that needs longer is blocked in the store
 
 std::size_t BytesOf(const NewSaga& saga) {
@@ -104,7 +105,7 @@ absl::StatusOr<int> Driver::Claim(int limit) {
   }
   context_->unreadable.Report(claimed->unreadable);
   const int count = static_cast<int>(claimed->sagas.size());
-  context_->observer.OnTakenOver(claimed->sagas.size());
+  context_->observer.OnTakenOver(claimed->sagas.size(), claimed->released);
   RETURN_IF_ERROR(PostRecovered(claimed->sagas));
   return count;
 }
@@ -185,10 +186,33 @@ void Driver::AnswerWaiting() {
 
 std::size_t Driver::in_flight() const { return context_->admission.in_flight(); }
 
-std::map<std::string, std::size_t> Driver::stuck() const {
-  std::map<std::string, std::size_t> stuck = context_->admission.stuck();
-  for (const auto& definition : context_->catalog.served()) stuck.try_emplace(definition->plan().name, 0);
-  return stuck;
+std::map<std::string, std::size_t> Driver::WithThoseServed(std::map<std::string, std::size_t> counts) const {
+  for (const auto& definition : context_->catalog.served()) counts.try_emplace(definition->plan().name, 0);
+  return counts;
+}
+
+std::map<std::string, std::size_t> Driver::stuck() const { return WithThoseServed(context_->admission.stuck()); }
+
+std::map<std::string, std::size_t> Driver::quarantined() const {
+  return WithThoseServed(context_->quarantine.counts());
+}
+
+std::size_t Driver::unreadable() const { return context_->unreadable.count(); }
+
+void Driver::LookAgain() {
+  if (const std::vector<SagaHead> seen = context_->quarantine.heads(); !seen.empty()) {
+    const absl::StatusOr<SagaPage> moved = context_->store.LoadNewer(seen);
+    if (!moved.ok()) return;
+    for (const Saga& saga : moved->sagas) context_->quarantine.Holds(saga, context_->lease.instance);
+    for (const UnreadableSaga& row : moved->unreadable) context_->quarantine.End(row.id);
+  }
+  for (const std::string& id : context_->unreadable.Next(kLookMax)) {
+    const absl::StatusOr<SagaPage> page = context_->store.LoadMany({id});
+    if (!page.ok()) return;
+    if (!page->unreadable.empty()) continue;
+    context_->unreadable.Forget(id);
+    context_->owns_unknown = true;
+  }
 }
 
 bool Driver::lease_lost() const { return context_->lease_lost; }

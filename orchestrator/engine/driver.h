@@ -80,8 +80,8 @@ class DriverObserver {
   // A saga is driven on from what is stored, after a start, a takeover, or a write that met a conflict; nobody hears
   // the answers to the calls that are out.
   virtual void OnRecovered(const Plan& plan, const Saga& saga) = 0;
-  // Sagas were made this instance's own since their owner's lease was over.
-  virtual void OnTakenOver(std::size_t sagas) = 0;
+  // Sagas were made this instance's own since their owner's lease was over; of `released` their owner had ended it.
+  virtual void OnTakenOver(std::size_t sagas, std::size_t released) = 0;
 };
 
 // Thread-safe, but for the calls that drive it.
@@ -138,6 +138,13 @@ class Driver {
   // repeated (IsStuck).
   std::map<std::string, std::size_t> stuck() const;
 
+  // Sagas that stand still since the store refuses what was decided for them, by definition, those that are served also
+  // with 0; and rows that cannot be read.
+  std::map<std::string, std::size_t> quarantined() const;
+  std::size_t unreadable() const;
+  // Looks whether they still are; a row that can be read again is recovered by the next Claim. For one thread.
+  void LookAgain();
+
   // The store refused this instance's lease: nothing is driven any more and the process should exit.
   bool lease_lost() const;
 
@@ -152,6 +159,7 @@ class Driver {
   Shard& ShardOf(const std::string& saga_id);
   absl::Status PostRecovered(std::vector<Saga>& sagas);
   bool IsRecovering() const;  // some of these are not driven yet
+  std::map<std::string, std::size_t> WithThoseServed(std::map<std::string, std::size_t> counts) const;
 
   const std::shared_ptr<struct DriverContext> context_;
   std::mutex mutex_;

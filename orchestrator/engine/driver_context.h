@@ -6,6 +6,7 @@
 
 #include "orchestrator/engine/admission.h"
 #include "orchestrator/engine/memory_budget.h"
+#include "orchestrator/engine/quarantine.h"
 #include "orchestrator/engine/undrivable_definitions.h"
 #include "orchestrator/engine/unreadable_rows.h"
 #include "orchestrator/engine/waiters.h"
@@ -36,6 +37,7 @@ struct DriverContext {
   MemoryBudget reply_memory{options.queue_memory_max};   // of the replies in them
   Waiters waiters{clock, options.waiters_max};
   Waiters operators{clock, kOperatorsMax};  // apart from the callers, who may be too many
+  Quarantine quarantine{};
   UnreadableRows unreadable{observer};
   UndrivableDefinitions undrivable{};
   KeyLookup* key_lookup = nullptr;

@@ -43,15 +43,6 @@ LiveSaga* Ownership::Insert(Saga saga) {
   return &live_.Insert(std::move(saga), std::move(definition));
 }
 
-// A quarantine ends once the saga has moved, which only another instance can have done.
-bool Ownership::StandsStill(const Saga& stored) {
-  const auto mark = quarantined_.find(stored.id);
-  if (mark == quarantined_.end()) return false;
-  if (stored.owner == context_.lease.instance && stored.version <= mark->second) return true;
-  quarantined_.erase(mark);
-  return false;
-}
-
 LiveSaga* Ownership::Recover(Saga stored) {
   if (StandsStill(stored)) return nullptr;
   LiveSaga* live = live_.Find(stored.id);
@@ -117,7 +108,7 @@ void Ownership::Quarantine(LiveSaga& live, const Landed& refused) {
         "the store refuses what was decided for a saga, which stands still: mend the cause, then a"
         " restart moves it, or CancelSaga, which also moves one that cannot be turned back",
         {{"saga_id", saga_id}, {"error", refused.result.status().message()}});
-    quarantined_[saga_id] = refused.write.seen_version;
+    context_.quarantine.Add(live.saga, refused.write.seen_version);
     context_.observer.OnQuarantined(live.saga);
   } else {
     Log(Severity::kError, "the store refuses a new saga",
@@ -252,7 +243,7 @@ void Ownership::AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, Recover
 
 absl::StatusOr<Saga> Ownership::Take(const Saga& stored) {
   if (context_.catalog.ToDrive(stored) == nullptr) return NotDriven(context_.catalog, stored);
-  quarantined_.erase(stored.id);
+  context_.quarantine.End(stored.id);
   if (stored.owner == context_.lease.instance) return stored;
   if (pending_.StoreIsDown(context_.clock.Now())) return StoreSilent();
   absl::StatusOr<Saga> taken = context_.store.Take(context_.lease, stored.id);

@@ -72,7 +72,7 @@ class Ownership {
   };
 
   LiveSaga* Insert(Saga saga);
-  bool StandsStill(const Saga& stored);
+  bool StandsStill(const Saga& stored) { return context_.quarantine.Holds(stored, context_.lease.instance); }
   absl::StatusOr<Saga> Take(const Saga& stored);
   void AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, RecoverMail& recover);
   bool Refill(LiveSaga& live, Wanted& wanted, absl::StatusOr<Saga>& stored);
@@ -83,8 +83,7 @@ class Ownership {
   DriverContext& context_;
   LiveSagas& live_;
   PendingCommit& pending_;
-  std::map<std::string, Wanted> wanted_;             // by saga id
-  std::map<std::string, std::int64_t> quarantined_;  // (saga id, the version that is stored)
+  std::map<std::string, Wanted> wanted_;  // by saga id
 };
 
 }  // namespace unwind

@@ -80,8 +80,9 @@ inline constexpr std::size_t kPageBytesMax = 4 << 20;
 struct SagaPage {
   std::vector<Saga> sagas;
   std::vector<UnreadableSaga> unreadable;
-  std::string last_id;  // of the last row, readable or not: the next page begins after it. Empty: there was no row
-  bool is_cut = false;  // of LoadMany and List: it ended because of kPageBytesMax
+  std::string last_id;       // of the last row, readable or not: the next page begins after it. Empty: there was no row
+  bool is_cut = false;       // of LoadMany and List: it ended because of kPageBytesMax
+  std::size_t released = 0;  // of Claim: how many of `sagas` had an owner that ended its lease itself
 
   std::size_t rows() const { return sagas.size() + unreadable.size(); }
 };
@@ -192,6 +193,8 @@ class SagaStore {
   // The unfinished sagas that `instance` owns, of all if it is empty, by definition and state, ascending; only counts
   // above 0.
   virtual absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) = 0;
+  // The same of those whose owner is another than `instance` and has a lease that is over.
+  virtual absl::StatusOr<std::vector<UnfinishedCount>> CountOrphaned(absl::string_view instance) = 0;
   // Removes the stored definitions that have no saga and were last put longer than `unused_for` ago, by
   // the database's clock; which. Who may start sagas of a definition must put it more often than that.
   virtual absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) = 0;

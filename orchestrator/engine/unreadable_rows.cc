@@ -17,4 +17,22 @@ void UnreadableRows::Report(const std::vector<UnreadableSaga>& rows) {
   }
 }
 
+std::size_t UnreadableRows::count() const {
+  const std::lock_guard lock(mutex_);
+  return reported_.size();
+}
+
+std::vector<std::string> UnreadableRows::Next(std::size_t limit) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> ids;
+  for (auto id = reported_.upper_bound(last_); id != reported_.end() && ids.size() < limit; ++id) ids.push_back(*id);
+  last_ = ids.size() < limit ? "" : ids.back();
+  return ids;
+}
+
+void UnreadableRows::Forget(const std::string& saga_id) {
+  const std::lock_guard lock(mutex_);
+  reported_.erase(saga_id);
+}
+
 }  // namespace unwind

@@ -8,12 +8,30 @@
 #include "orchestrator/core/names.h"
 
 namespace unwind {
+namespace {
+
+prometheus::MetricFamily ByVersion(const char* name, const char* help,
+                                   const std::map<DefinitionVersion, std::int64_t>& counts) {
+  prometheus::MetricFamily family = {.name = name, .help = help, .type = prometheus::MetricType::Gauge, .metric = {}};
+  for (const auto& [definition, sagas] : counts) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"saga", definition.name}, {"version", absl::StrCat(definition.version)}};
+    metric.gauge.value = static_cast<double>(sagas);
+    family.metric.push_back(metric);
+  }
+  return family;
+}
+
+}  // namespace
 
 absl::Status SagaCensus::Take(SagaStore& store, const std::string& instance) {
   ASSIGN_OR_RETURN(const std::vector<UnfinishedCount> counts, store.CountUnfinished(instance));
+  ASSIGN_OR_RETURN(const std::vector<UnfinishedCount> orphaned, store.CountOrphaned(instance));
   std::lock_guard lock(mutex_);
   for (auto& [key, count] : counts_) count = {};
-  for (auto& [definition, sagas] : undriven_) sagas = 0;
+  for (auto* const each : {&undriven_, &orphaned_}) {
+    for (auto& [definition, sagas] : *each) sagas = 0;
+  }
   for (const auto& definition : catalog_.served()) Declare(definition->plan().name);
   for (const UnfinishedCount& each : counts) {
     const auto& [name, version] = each.definition;
@@ -22,6 +40,7 @@ absl::Status SagaCensus::Take(SagaStore& store, const std::string& instance) {
     count = {count.sagas + each.sagas, std::min(count.oldest, each.oldest)};
     if (!catalog_.WhyNotDriven(name, version).empty()) undriven_[each.definition] += each.sagas;
   }
+  for (const UnfinishedCount& each : orphaned) orphaned_[each.definition] += each.sagas;
   return absl::OkStatus();
 }
 
@@ -79,12 +98,6 @@ std::vector<prometheus::MetricFamily> SagaCensus::Collect() const {
                                      .help = "Time since the oldest unfinished saga was accepted; 0: there is none.",
                                      .type = prometheus::MetricType::Gauge,
                                      .metric = {}};
-  prometheus::MetricFamily undriven = {
-      .name = "saga_undriven",
-      .help =
-          "Unfinished sagas of this instance that it cannot drive: their definition is not known or not usable here.",
-      .type = prometheus::MetricType::Gauge,
-      .metric = {}};
   const absl::Time now = clock_.Now();
   std::lock_guard lock(mutex_);
   for (const auto& [key, count] : counts_) {
@@ -95,13 +108,15 @@ std::vector<prometheus::MetricFamily> SagaCensus::Collect() const {
     metric.gauge.value = count.sagas == 0 ? 0 : absl::ToDoubleSeconds(now - count.oldest);
     oldest.metric.push_back(metric);
   }
-  for (const auto& [definition, sagas] : undriven_) {
-    prometheus::ClientMetric metric;
-    metric.label = {{"saga", definition.name}, {"version", absl::StrCat(definition.version)}};
-    metric.gauge.value = static_cast<double>(sagas);
-    undriven.metric.push_back(metric);
-  }
-  return {live, oldest, undriven};
+  return {
+      live, oldest,
+      ByVersion("saga_undriven",
+                "Unfinished sagas of this instance that it cannot drive: their definition is not known or not usable"
+                " here.",
+                undriven_),
+      ByVersion("saga_orphaned",
+                "Unfinished sagas of other instances whose lease is over, and that nobody has taken over yet.",
+                orphaned_)};
 }
 
 }  // namespace unwind

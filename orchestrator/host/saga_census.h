@@ -1,5 +1,6 @@
-// The gauges of unfinished sagas: how many are in which state, how old the oldest is, and how many nobody drives for
-// want of a usable definition. From the store, where those are that stand still and are not in memory.
+// The gauges of unfinished sagas: how many are in which state, how old the oldest is, how many nobody drives for want
+// of a usable definition, and how many have an owner whose lease is over. From the store, where those are that stand
+// still and are not in memory.
 #ifndef UNWIND_ORCHESTRATOR_HOST_SAGA_CENSUS_H_
 #define UNWIND_ORCHESTRATOR_HOST_SAGA_CENSUS_H_
 
@@ -25,16 +26,16 @@ inline constexpr absl::Duration kCensusPause = absl::Seconds(5);
 // Between two warnings of the same.
 inline constexpr absl::Duration kUndrivenWarningPause = absl::Minutes(10);
 
-// Exports saga_live and saga_oldest_age_seconds, both by definition and state, and saga_undriven by definition and
-// version, as of the last Take. Of a definition that is served, or that was counted once, the first two are there, with
-// 0. Thread-safe.
+// Exports saga_live and saga_oldest_age_seconds, both by definition and state, and saga_undriven and saga_orphaned by
+// definition and version, as of the last Take. Of a definition that is served, or that was counted once, the first two
+// are there, with 0. Thread-safe.
 class SagaCensus final : public prometheus::Collectable {
  public:
   // Both must outlive it.
   SagaCensus(const Clock& clock, const DefinitionCatalog& catalog, absl::Duration warning_pause = kUndrivenWarningPause)
       : clock_(clock), catalog_(catalog), warning_pause_(warning_pause) {}
 
-  // Counts what `instance` owns. The store's error leaves the last counts.
+  // Counts what `instance` owns, and what nobody does. The store's error leaves the last counts.
   absl::Status Take(SagaStore& store, const std::string& instance);
 
   // The same; an error is logged, and the first count, and again and again what is not driven and why. Returns
@@ -63,7 +64,7 @@ class SagaCensus final : public prometheus::Collectable {
   absl::Time warn_at_ = absl::InfinitePast();  // by SteadyNow
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, SagaState>, Count> counts_;
-  std::map<DefinitionVersion, std::int64_t> undriven_;
+  std::map<DefinitionVersion, std::int64_t> undriven_, orphaned_;
 };
 
 }  // namespace unwind

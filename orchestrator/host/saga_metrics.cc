@@ -18,6 +18,7 @@ const Buckets kCommitSeconds = {.0005, .001, .0025, .005, .01, .025, .05, .1, .2
 const Buckets kCounts = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
 
 constexpr char kOtherReason[] = "OTHER";
+constexpr char kExpired[] = "expired", kReleased[] = "released";
 constexpr std::size_t kReasonBytesMax = 63;  // as ErrorInfo has it
 
 bool IsReason(const std::string& reason) {
@@ -63,8 +64,6 @@ Metric& Series<Metric>::Of(const std::vector<absl::string_view>& values) {
 
 SagaMetrics::SagaMetrics(prometheus::Registry& registry)
     : started_(Counters(registry, "saga_started_total", "Sagas that were accepted.", {"saga"})),
-      quarantined_(Counters(registry, "saga_quarantined_total",
-                            "Sagas that stand still because the store refuses what was decided for them.", {"saga"})),
       finished_(Counters(registry, "saga_finished_total", "Sagas that ended.", {"saga", "outcome"})),
       duration_(Histograms(registry, "saga_duration_seconds", "Time from a saga's acceptance to its end.",
                            {"saga", "outcome"}, kSagaSeconds)),
@@ -80,9 +79,6 @@ SagaMetrics::SagaMetrics(prometheus::Registry& registry)
       stale_replies_(Counters(registry, "saga_stale_replies_total",
                               "Replies that came after they were answered otherwise, and were dropped.", {})
                          .Of({})),
-      unreadable_(
-          Counters(registry, "saga_unreadable_total", "Sagas whose rows this version cannot read and leaves alone.", {})
-              .Of({})),
       shed_(Counters(registry, "saga_shed_total",
                      "Times that a saga's payload was dropped from memory, which is above --saga_memory_max_mib.", {})
                 .Of({})),
@@ -97,12 +93,14 @@ SagaMetrics::SagaMetrics(prometheus::Registry& registry)
                           "Sagas that were driven on from what is stored, after a start, a takeover or a conflict.", {})
                      .Of({})),
       taken_over_(Counters(registry, "saga_taken_over_total",
-                           "Sagas that became this instance's own since their owner's lease was over.", {})
-                      .Of({})) {}
+                           "Sagas that became this instance's own since their owner's lease was over, by whether that"
+                           " expired or its owner had released it.",
+                           {"lease"})) {
+  for (const char* end : {kExpired, kReleased}) taken_over_.Of({end});
+}
 
 void SagaMetrics::Declare(const Plan& plan) {
   started_.Of({plan.name});
-  quarantined_.Of({plan.name});
   for (const SagaState end : {SagaState::kCompleted, SagaState::kAborted}) finished_.Of({plan.name, NameOf(end)});
   for (const StepPlan& step : plan.steps) parked_.Of({plan.name, step.name});
 }
@@ -137,10 +135,6 @@ void SagaMetrics::OnParked(const Saga& saga, const std::string& step) {
   parked_.Of({saga.definition, step}).Increment();
 }
 
-void SagaMetrics::OnQuarantined(const Saga& saga) { quarantined_.Of({saga.definition}).Increment(); }
-
-void SagaMetrics::OnUnreadable() { unreadable_.Increment(); }
-
 void SagaMetrics::OnShed(const std::string&) { shed_.Increment(); }
 
 void SagaMetrics::OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) {
@@ -153,12 +147,15 @@ void SagaMetrics::OnCommitFailed() { commit_failures_.Increment(); }
 
 void SagaMetrics::OnRecovered(const Plan&, const Saga&) { recovered_.Increment(); }
 
-void SagaMetrics::OnTakenOver(std::size_t sagas) { taken_over_.Increment(static_cast<double>(sagas)); }
+void SagaMetrics::OnTakenOver(std::size_t sagas, std::size_t released) {
+  taken_over_.Of({kExpired}).Increment(static_cast<double>(sagas - released));
+  taken_over_.Of({kReleased}).Increment(static_cast<double>(released));
+}
 
-std::vector<prometheus::MetricFamily> StuckGauge::Collect() const {
+std::vector<prometheus::MetricFamily> GaugeBySaga::Collect() const {
   prometheus::MetricFamily family;
-  family.name = "saga_stuck";
-  family.help = "Sagas with a step whose call has failed for long and is still repeated; parked ones are in saga_live.";
+  family.name = name_;
+  family.help = help_;
   family.type = prometheus::MetricType::Gauge;
   for (const auto& [definition, count] : counts_()) {
     prometheus::ClientMetric metric;

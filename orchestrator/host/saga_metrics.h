@@ -55,12 +55,12 @@ class SagaMetrics : public DriverObserver {
   void OnRecovered(const Plan& plan, const Saga& saga) override;
   void OnReplied(const Plan& plan, const Replied& reply, bool stale) override;
   void OnParked(const Saga& saga, const std::string& step) override;
-  void OnQuarantined(const Saga& saga) override;
-  void OnUnreadable() override;
+  void OnQuarantined(const Saga&) override {}  // Driver::quarantined tells, while it is so
+  void OnUnreadable() override {}              // Driver::unreadable tells
   void OnShed(const std::string& saga_id) override;
   void OnTurn(std::size_t events, std::size_t sagas, absl::Duration commit) override;
   void OnCommitFailed() override;
-  void OnTakenOver(std::size_t sagas) override;
+  void OnTakenOver(std::size_t sagas, std::size_t released) override;
 
  private:
   // Reasons come from participants, so that somebody else says how many there are.
@@ -68,34 +68,35 @@ class SagaMetrics : public DriverObserver {
 
   std::string ReasonLabel(const Saga& saga);
 
-  Series<prometheus::Counter> started_, quarantined_;  // by saga
-  Series<prometheus::Counter> finished_;               // by saga and outcome
-  Series<prometheus::Histogram> duration_;             // by saga and outcome
-  Series<prometheus::Counter> aborted_;                // by saga and reason
-  Series<prometheus::Counter> parked_;                 // by saga and step
-  Series<prometheus::Counter> attempts_;               // by saga, step, phase and result
-  Series<prometheus::Counter> retries_;                // by saga, step and phase
-  Series<prometheus::Histogram> step_duration_;        // by saga, step and phase
+  Series<prometheus::Counter> started_;          // by saga
+  Series<prometheus::Counter> finished_;         // by saga and outcome
+  Series<prometheus::Histogram> duration_;       // by saga and outcome
+  Series<prometheus::Counter> aborted_;          // by saga and reason
+  Series<prometheus::Counter> parked_;           // by saga and step
+  Series<prometheus::Counter> attempts_;         // by saga, step, phase and result
+  Series<prometheus::Counter> retries_;          // by saga, step and phase
+  Series<prometheus::Histogram> step_duration_;  // by saga, step and phase
   prometheus::Counter& stale_replies_;
-  prometheus::Counter& unreadable_;
   prometheus::Counter& shed_;
   prometheus::Histogram& turn_events_;
   prometheus::Histogram& turn_sagas_;
   prometheus::Histogram& commit_seconds_;
   prometheus::Counter& commit_failures_;
   prometheus::Counter& recovered_;
-  prometheus::Counter& taken_over_;
+  Series<prometheus::Counter> taken_over_;  // by how the lease ended
   std::mutex mutex_;
   std::map<std::string, std::set<std::string>> reasons_;  // by definition; guarded by mutex_
 };
 
-// saga_stuck by definition, read when it is scraped.
-class StuckGauge final : public prometheus::Collectable {
+// A gauge by definition, read when it is scraped.
+class GaugeBySaga final : public prometheus::Collectable {
  public:
-  explicit StuckGauge(std::function<std::map<std::string, std::size_t>()> counts) : counts_(std::move(counts)) {}
+  GaugeBySaga(std::string name, std::string help, std::function<std::map<std::string, std::size_t>()> counts)
+      : name_(std::move(name)), help_(std::move(help)), counts_(std::move(counts)) {}
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
+  const std::string name_, help_;
   const std::function<std::map<std::string, std::size_t>()> counts_;
 };
 

@@ -48,13 +48,13 @@ class Claiming {
     drivable_ = rows.json();
   }
 
-  void Find(const std::string& owner, absl::string_view which) {
+  void Find(const LapsedOwner& owner, absl::string_view which) {
     const std::string query = LapsedSagas(DialectOf(sql_), which);
     std::string after;
     while (found_.sagas.size() < limit_ && bytes_ < kPageBytesMax) {
       const auto missing = static_cast<long long>(std::min(limit_ - found_.sagas.size(), kRowsAtOnce));
-      const std::vector<SagaRow> rows = SelectSagas(sql_, query, owner, after, drivable_, missing);
-      for (const SagaRow& row : rows) Add(row);
+      const std::vector<SagaRow> rows = SelectSagas(sql_, query, owner.instance, after, drivable_, missing);
+      for (const SagaRow& row : rows) Add(row, owner.released);
       if (static_cast<long long>(rows.size()) < missing) return;
       after = rows.back().id;
     }
@@ -71,12 +71,15 @@ class Claiming {
 
  private:
   // A saga that goes back is found among all that are unfinished once more, as its owner is not changed yet.
-  void Add(const SagaRow& row) {
+  void Add(const SagaRow& row, bool released) {
     if (!seen_.insert(row.id).second) return;
     bytes_ += row.accepted.size() + row.progress.size();
     const std::size_t readable = found_.sagas.size();
     Append(found_, row);
-    if (found_.sagas.size() > readable) ids_.Add(row.id);
+    if (found_.sagas.size() > readable) {
+      ids_.Add(row.id);
+      found_.released += released ? 1 : 0;
+    }
     if (found_.unreadable.size() > limit_) found_.unreadable.pop_back();
   }
 
@@ -91,27 +94,29 @@ class Claiming {
 
 }  // namespace
 
-std::vector<std::string> LapsedOwners(soci::session& sql, const std::string& self) {
-  const std::string query =
-      absl::StrCat("SELECT id FROM instance WHERE id <> :self AND lease_until < ", NowIn(DialectOf(sql)),
-                   " AND EXISTS (SELECT 1 FROM saga AS s WHERE s.owner = instance.id AND s.state IN (1, 2, 5))"
-                   " ORDER BY id");
-  std::vector<std::string> owners;
+std::vector<LapsedOwner> LapsedOwners(soci::session& sql, const std::string& self) {
+  const std::string query = absl::StrCat(
+      "SELECT id, CASE WHEN lease_until = 0 THEN 1 ELSE 0 END FROM instance WHERE id <> :self AND lease_until < ",
+      NowIn(DialectOf(sql)),
+      " AND EXISTS (SELECT 1 FROM saga AS s WHERE s.owner = instance.id AND s.state IN (1, 2, 5))"
+      " ORDER BY id");
+  std::vector<LapsedOwner> owners;
   std::string id;
-  Statement select(sql, query, use(self), into(id));
+  int released = 0;
+  Statement select(sql, query, use(self), into(id), into(released));
   select.Execute();
-  while (select.Fetch()) owners.push_back(id);
+  while (select.Fetch()) owners.push_back({.instance = id, .released = released != 0});
   return owners;
 }
 
-absl::StatusOr<SagaPage> ClaimSagas(Connection& connection, const Lease& lease, const std::vector<std::string>& owners,
+absl::StatusOr<SagaPage> ClaimSagas(Connection& connection, const Lease& lease, const std::vector<LapsedOwner>& owners,
                                     const std::vector<DefinitionVersion>& drivable, int limit) {
   SagaPage claimed;
   RETURN_IF_ERROR(connection.Write([&](soci::session& sql) {
     if (!HoldLease(sql, lease).ok()) return absl::OkStatus();
     Claiming claiming(sql, drivable, limit);
     for (const char* const which : {kGoingBack, kUnfinished}) {
-      for (const std::string& owner : owners) claiming.Find(owner, which);
+      for (const LapsedOwner& owner : owners) claiming.Find(owner, which);
     }
     claimed = claiming.Own(lease.instance);
     return absl::OkStatus();

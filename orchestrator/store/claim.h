@@ -14,11 +14,16 @@
 
 namespace unwind {
 
+struct LapsedOwner {
+  std::string instance;
+  bool released = false;  // it ended its lease itself
+};
+
 // The instances but `self` whose lease is over and that own unfinished sagas.
-std::vector<std::string> LapsedOwners(soci::session& sql, const std::string& self);
+std::vector<LapsedOwner> LapsedOwners(soci::session& sql, const std::string& self);
 
 // As SagaStore::Claim, of the sagas of `owners`.
-absl::StatusOr<SagaPage> ClaimSagas(Connection& connection, const Lease& lease, const std::vector<std::string>& owners,
+absl::StatusOr<SagaPage> ClaimSagas(Connection& connection, const Lease& lease, const std::vector<LapsedOwner>& owners,
                                     const std::vector<DefinitionVersion>& drivable, int limit);
 
 // As SagaStore::Take. DATA_LOSS if it cannot be read: it keeps its owner.

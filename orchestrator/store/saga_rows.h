@@ -66,6 +66,8 @@ SagaPage PageOf(const std::vector<SagaRow>& rows);
 
 // SagaStore::CountUnfinished; `owner` may be empty.
 std::vector<UnfinishedCount> UnfinishedCounts(soci::session& sql, const std::string& owner);
+// SagaStore::CountOrphaned.
+std::vector<UnfinishedCount> OrphanedCounts(soci::session& sql, const std::string& instance);
 
 // To SQLite a negative limit is none.
 inline int Limit(int limit) { return limit < 0 ? 0 : limit; }

@@ -266,7 +266,7 @@ absl::Status SociSagaStore::Release(const Lease& lease) {
 
 absl::StatusOr<SagaPage> SociSagaStore::Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                               int limit) {
-  std::vector<std::string> owners;
+  std::vector<LapsedOwner> owners;
   RETURN_IF_ERROR(Read(look_ups_, [&](soci::session& sql) {
     owners = LapsedOwners(sql, lease.instance);
     return absl::OkStatus();
@@ -312,6 +312,15 @@ absl::StatusOr<std::vector<UnfinishedCount>> SociSagaStore::CountUnfinished(absl
   std::vector<UnfinishedCount> counts;
   RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
     counts = UnfinishedCounts(sql, std::string(instance));
+    return absl::OkStatus();
+  }));
+  return counts;
+}
+
+absl::StatusOr<std::vector<UnfinishedCount>> SociSagaStore::CountOrphaned(absl::string_view instance) {
+  std::vector<UnfinishedCount> counts;
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
+    counts = OrphanedCounts(sql, std::string(instance));
     return absl::OkStatus();
   }));
   return counts;

@@ -53,6 +53,7 @@ class SociSagaStore final : public SagaStore {
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override;
   absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override;
   absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override;
+  absl::StatusOr<std::vector<UnfinishedCount>> CountOrphaned(absl::string_view instance) override;
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override;
 
  private:

@@ -551,6 +551,18 @@ TEST_P(SagaStoreContract, ALeaseEndsByItselfUnlessItIsRenewed) {
     return !claimed.ok() || claimed->rows() > 0;
   }));
   EXPECT_THAT(Ids(claimed), ElementsAre("s1"));
+  EXPECT_EQ(claimed->released, 0u);
+}
+
+TEST_P(SagaStoreContract, AClaimTellsHowManyWereLeftByAnOwnerThatStopped) {
+  const Lease other = Acquired("orchestrator-2"), third = Acquired("orchestrator-3");
+  Stored(InsertOf(SampleSaga("s1")));
+  ASSERT_THAT(Committed(third, {InsertOf(SampleSaga("s2"))}), ElementsAre(kStored));
+  ASSERT_TRUE(store().Release(lease_).ok());
+  ASSERT_TRUE(store().Renew(third, -absl::Hours(1)).ok());  // it has expired
+  const auto claimed = store().Claim(other, kAll, 10);
+  EXPECT_THAT(Ids(claimed), testing::UnorderedElementsAre("s1", "s2"));
+  EXPECT_EQ(claimed->released, 1u);
 }
 
 // It drives them: claimed, the first ones would be taken over again and again.
@@ -742,6 +754,18 @@ TEST_P(SagaStoreContract, UnfinishedSagasOfAllOwnersAreCountedTogether) {
   Stored(FinishOf(Stored(InsertOf(SampleSaga("c")))));
   EXPECT_THAT(store().CountUnfinished("").value(),
               ElementsAre(UnfinishedCount{{"place-order", 1}, SagaState::kRunning, 2, foreign.saga.create_time}));
+}
+
+TEST_P(SagaStoreContract, OrphanedAreTheUnfinishedSagasOfOthersWhoseLeaseIsOver) {
+  const Lease other = Acquired("orchestrator-2"), living = Acquired("orchestrator-3");
+  const Saga orphan = Stored(InsertOf(SampleSaga("a")));
+  Stored(FinishOf(Stored(InsertOf(SampleSaga("b")))));
+  ASSERT_THAT(Committed(other, {InsertOf(SampleSaga("c"))}), ElementsAre(kStored));
+  ASSERT_THAT(Committed(living, {InsertOf(SampleSaga("d"))}), ElementsAre(kStored));
+  EXPECT_THAT(store().CountOrphaned("orchestrator-2").value(), IsEmpty());
+  for (const Lease& lease : {lease_, other}) ASSERT_TRUE(store().Release(lease).ok());
+  EXPECT_THAT(store().CountOrphaned("orchestrator-2").value(),
+              ElementsAre(UnfinishedCount{{"place-order", 1}, SagaState::kRunning, 1, orphan.create_time}));
 }
 
 TEST_P(SagaStoreContract, ADefinitionIsRemovedOnceNoSagaHasItAndNobodyPutItForLong) {

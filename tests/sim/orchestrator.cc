@@ -119,7 +119,7 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
   }
   void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
   void OnCommitFailed() override {}
-  void OnTakenOver(std::size_t) override {}
+  void OnTakenOver(std::size_t, std::size_t) override {}
 
   std::weak_ptr<Process> self;
   const bool tells_apart;

@@ -91,6 +91,9 @@ class Store final : public SagaStore {
   absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override {
     return inner_.CountUnfinished(instance);
   }
+  absl::StatusOr<std::vector<UnfinishedCount>> CountOrphaned(absl::string_view instance) override {
+    return inner_.CountOrphaned(instance);
+  }
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override {
     return inner_.PurgeDefinitions(unused_for);
   }

@@ -201,6 +201,7 @@ absl::StatusOr<SagaPage> MemorySagaStore::Claim(const Lease& lease, const std::v
         continue;
       }
       if (instances_[saga.owner].lease_until >= now || claimed.rows() >= Limit(limit)) continue;
+      claimed.released += instances_[saga.owner].lease_until == absl::InfinitePast() ? 1 : 0;
       saga.owner = lease.instance;
       Append(claimed, saga);
     }
@@ -279,10 +280,20 @@ absl::StatusOr<std::vector<DefinitionVersion>> MemorySagaStore::DefinitionsInUse
 
 absl::StatusOr<std::vector<UnfinishedCount>> MemorySagaStore::CountUnfinished(absl::string_view instance) {
   std::lock_guard lock(mutex_);
+  return Count([&](const Saga& saga) { return instance.empty() || saga.owner == instance; });
+}
+
+absl::StatusOr<std::vector<UnfinishedCount>> MemorySagaStore::CountOrphaned(absl::string_view instance) {
+  std::lock_guard lock(mutex_);
+  const absl::Time now = clock_->Now();
+  return Count([&](const Saga& saga) { return saga.owner != instance && instances_[saga.owner].lease_until < now; });
+}
+
+std::vector<UnfinishedCount> MemorySagaStore::Count(const std::function<bool(const Saga&)>& is_counted) const {
   std::map<std::pair<DefinitionVersion, SagaState>, UnfinishedCount> counts;
   for (const auto& [id, row] : sagas_) {
     const Saga& saga = row.saga;
-    if (IsTerminal(saga.state) || (!instance.empty() && saga.owner != instance)) continue;
+    if (IsTerminal(saga.state) || !is_counted(saga)) continue;
     const DefinitionVersion definition{saga.definition, saga.definition_version};
     UnfinishedCount& count = counts[{definition, saga.state}];
     const absl::Time oldest = count.sagas == 0 ? saga.create_time : std::min(count.oldest, saga.create_time);

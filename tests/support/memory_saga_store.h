@@ -50,6 +50,7 @@ class MemorySagaStore final : public SagaStore {
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override;
   absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override;
   absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override;
+  absl::StatusOr<std::vector<UnfinishedCount>> CountOrphaned(absl::string_view instance) override;
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override;
 
  private:
@@ -71,6 +72,7 @@ class MemorySagaStore final : public SagaStore {
   absl::Status CheckLease(const Lease& lease) const;
   WriteResult Store(const Lease& lease, const SagaWrite& write);
   WriteResult Insert(const Lease& lease, const SagaWrite& write);
+  std::vector<UnfinishedCount> Count(const std::function<bool(const Saga&)>& is_counted) const;
   const std::string* FindKey(absl::string_view definition, absl::string_view key_scope, absl::string_view key) const;
 
   const std::shared_ptr<const Clock> clock_;

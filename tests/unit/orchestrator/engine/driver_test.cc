@@ -24,7 +24,9 @@ namespace {
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Not;
+using testing::Pair;
 
 // Collects answers; Await returns once `n` have come or fails after a minute.
 class Answers {
@@ -681,6 +683,7 @@ TEST_F(DriverTest, ACallerIsAnsweredByAnyInstanceAndASagaIsFinishedByWhoClaimsIt
   EXPECT_EQ(told.owner, "two");
   EXPECT_EQ(two.driver.in_flight(), 0u);
   EXPECT_EQ(observer_.taken_over, 1);
+  EXPECT_EQ(observer_.released, 1);
   EXPECT_EQ(observer_.recovered, 1);
 }
 
@@ -980,6 +983,7 @@ TEST_F(DriverTest, ASagaWhoseWriteIsRefusedStandsStillAndAllOthersGoOn) {
   for (const Progress& progress : good.Await(50)) EXPECT_EQ(progress.saga.state, SagaState::kCompleted);
   EXPECT_EQ(GetErrorInfo(bad.Await(1)[0].status).reason, "SAGA_QUARANTINED");
   EXPECT_EQ(observer_.quarantined, 1);
+  EXPECT_THAT(life.driver.quarantined(), ElementsAre(Pair("shape", 1u)));
   EXPECT_FALSE(life.driver.lease_lost());
   EXPECT_EQ(life.driver.in_flight(), 0u);
   const Saga stored = *store_.LoadByKey("shape", "", "bad");
@@ -990,6 +994,7 @@ TEST_F(DriverTest, ASagaWhoseWriteIsRefusedStandsStillAndAllOthersGoOn) {
   life.driver.Ask(stored.id, CancelRequested{"ann", "stuck"}, 0, verb.Taker());
   EXPECT_EQ(GetErrorInfo(verb.Await(1)[0].status).reason, "SAGA_QUARANTINED");
   EXPECT_EQ(*store_.Load(stored.id), stored);
+  EXPECT_THAT(life.driver.quarantined(), ElementsAre(Pair("shape", 1u)));
 
   store_.Refuse("none");  // the cause is mended
   life.driver.Ask(stored.id, CancelRequested{"ann", "stuck"}, 0, cancelled.Taker());
@@ -1027,6 +1032,38 @@ TEST_F(DriverTest, ARowThatCannotBeReadStopsNoOther) {
   }
   EXPECT_FALSE(IsTerminal(store_.LoadByKey("shape", "", "k1")->state));
   EXPECT_EQ(observer_.unreadable, 1);
+  second.driver.LookAgain();
+  EXPECT_EQ(second.driver.unreadable(), 1u);
+
+  store_.SetDamaged("none");  // it was mended
+  second.driver.LookAgain();
+  EXPECT_EQ(second.driver.unreadable(), 0u);
+  ASSERT_TRUE(second.driver.Claim(10).ok());
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return IsTerminal(store_.LoadByKey("shape", "", "k1")->state); }));
+}
+
+TEST_F(DriverTest, NoMoreSagaStandsStillThatAnotherInstanceMovedOn) {
+  Know(Sequence());
+  Life life(
+      *this,
+      [&](const Call& call) {
+        store_.Refuse(call.saga_id);
+        return OkResult();
+      },
+      clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  EXPECT_EQ(GetErrorInfo(answers.Await(1)[0].status).reason, "SAGA_QUARANTINED");
+  life.driver.LookAgain();
+  EXPECT_THAT(life.driver.quarantined(), ElementsAre(Pair("shape", 1u)));
+
+  store_.Refuse("none");
+  const Lease two = *store_.Acquire("two", "", absl::Seconds(15));
+  Saga moved = *store_.Take(two, store_.LoadByKey("shape", "", "k")->id);
+  const std::int64_t seen = moved.version++;
+  ASSERT_TRUE(store_.Commit(two, {{.seen_version = seen, .saga = moved, .events = {}}}).ok());
+  life.driver.LookAgain();
+  EXPECT_THAT(life.driver.quarantined(), IsEmpty());
 }
 
 TEST_F(DriverTest, WhereTheDefinitionSaysSoAFailureIsToldBeforeAllIsUndone) {

@@ -230,6 +230,9 @@ class FaultyStore final : public SagaStore {
     if (scans_fail_) return Away();
     return store_.CountUnfinished(instance);
   }
+  absl::StatusOr<std::vector<UnfinishedCount>> CountOrphaned(absl::string_view instance) override {
+    return store_.CountOrphaned(instance);
+  }
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override {
     return store_.PurgeDefinitions(unused_for);
   }
@@ -318,11 +321,14 @@ class CountingObserver final : public DriverObserver {
   void OnShed(const std::string&) override { ++shed; }
   void OnTurn(std::size_t, std::size_t, absl::Duration) override {}
   void OnCommitFailed() override { ++commits_failed; }
-  void OnTakenOver(std::size_t sagas) override { taken_over += static_cast<int>(sagas); }
+  void OnTakenOver(std::size_t sagas, std::size_t of_released) override {
+    taken_over += static_cast<int>(sagas);
+    released += static_cast<int>(of_released);
+  }
 
   std::atomic<int> commits_failed = 0;
   std::atomic<int> recovered = 0;
-  std::atomic<int> taken_over = 0;
+  std::atomic<int> taken_over = 0, released = 0;
   std::atomic<int> quarantined = 0;
   std::atomic<int> unreadable = 0;
   std::atomic<int> shed = 0;

@@ -117,6 +117,17 @@ TEST_F(SagaCensusTest, CountsWhatIsNotDrivenByDefinitionAndVersion) {
   EXPECT_EQ(Value("saga_undriven", "2"), 0);
 }
 
+TEST_F(SagaCensusTest, CountsWhatNobodyHasTakenOverByDefinitionAndVersion) {
+  for (const char* id : {"a", "b"}) Store(id, SagaState::kRunning, absl::Seconds(3), 0, 2);
+  ASSERT_TRUE(census_.Take(store_, "other").ok());
+  EXPECT_EQ(Value("saga_orphaned", "2"), -1) << "their owner lives";
+  ASSERT_TRUE(store_.Renew(lease_, -absl::Hours(1)).ok());
+  ASSERT_TRUE(census_.Take(store_, "other").ok());
+  EXPECT_EQ(Value("saga_orphaned", "2"), 2);
+  ASSERT_TRUE(census_.Take(store_, "me").ok());
+  EXPECT_EQ(Value("saga_orphaned", "2"), 0) << "they are this instance's own";
+}
+
 std::string LogOf(SagaCensus& census, SagaStore& store) {
   testing::internal::CaptureStderr();
   census.TakeAgain(store, "me");
