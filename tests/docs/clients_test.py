@@ -20,9 +20,6 @@ import grpc
 from google.protobuf import any_pb2, json_format
 
 import document
-
-sys.path.insert(0, str(document.PROJECT / "tests/e2e/gateway"))
-import poll
 import shop as front
 
 DOCUMENT = "docs/CLIENTS.md"
@@ -222,7 +219,7 @@ class Clients:
         self.addCleanup(shop.scenario)
         key = self.key("crash")
         process = self.client.start(shop.addresses[self.client.door], key, self.product, 3)
-        poll.eventually(lambda: self.is_known(key))
+        document.eventually(lambda: self.is_known(key))
         orchestrator.kill()
         told = process.stderr.readline()
         orchestrator.start()
