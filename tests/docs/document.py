@@ -49,6 +49,20 @@ def blocks_of(path):
     return blocks
 
 
+def without_what_changes(text):
+    """`text` without ids, dates, durations, a machine's name, and the width of columns."""
+    for what, name in [
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
+        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d", "DATE"),
+        (r"\b\d+(\.\d+)?m?s\b", "DURATION"),
+        (r"(?m)^owner .*", "owner"),
+        (r"[ \t]+", " "),
+        (r"(?m) $", ""),
+    ]:
+        text = re.sub(what, name, text)
+    return text.strip()
+
+
 def free_ports(number):
     """Ports that are free, below those that the system gives to clients."""
     ports, port = [], 20000 + os.getpid() % 10000

@@ -3,7 +3,6 @@
 usage: tutorial_test.py Python|Go...; exit 77, which ctest takes for skipped, where there is no grpcurl.
 """
 
-import re
 import sys
 import tempfile
 import unittest
@@ -29,20 +28,6 @@ contract && kill -9 $PARTICIPANT && { participant & PARTICIPANT=$!; } && contrac
 def language_of(block):
     """The language that a block is for; None: for both."""
     return LANGUAGES.get(block.headings[-1])
-
-
-def without_what_changes(text):
-    """`text` without ids, dates, durations, a machine's name, and the width of columns."""
-    for what, name in [
-        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID"),
-        (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d", "DATE"),
-        (r"\b\d+(\.\d+)?m?s\b", "DURATION"),
-        (r"(?m)^owner .*", "owner"),
-        (r"[ \t]+", " "),
-        (r"(?m) $", ""),
-    ]:
-        text = re.sub(what, name, text)
-    return text.strip()
 
 
 class Tutorial(unittest.TestCase):
@@ -77,7 +62,7 @@ class Tutorial(unittest.TestCase):
             with self.subTest(line=block.line, language=language):
                 expected = shown.get(block.line, "")
                 if expected:
-                    self.assertIn(without_what_changes(expected), without_what_changes(output))
+                    self.assertIn(document.without_what_changes(expected), document.without_what_changes(output))
                 self.assertEqual(status != 0, block in fail, f"exit {status}: {output}")
         self.assertEqual(len(done), len(commands), done[-1:])
 
