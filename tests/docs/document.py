@@ -25,6 +25,17 @@ def grpcurl():
     return given or (str(installed) if installed.exists() else None)
 
 
+def with_pip(text):
+    """The commands of a block for Python as the documents say that they are with pip's grpcio-tools, where
+    UNWIND_PIP_PYTHON names a Python that has it."""
+    python = os.environ.get("UNWIND_PIP_PYTHON")
+    plugin = "--plugin=protoc-gen-grpc_python=/usr/bin/grpc_python_plugin"
+    if not python or plugin not in text:
+        return text
+    text = text.replace(plugin, "").replace("\nprotoc ", f"\n{python} -m grpc_tools.protoc ")
+    return text.replace("/usr/bin/python3", python)
+
+
 class Block:
     """A fenced block: its language, its text, and the headings that it stands under, the outermost first."""
 
@@ -96,7 +107,7 @@ class Workplace:
         script = f'grpcurl() {{ command {grpcurl()} "$@"; }}\n'
         script += 'end() { kill -9 $(jobs -p) 2>/dev/null; exit; }\n'  # what is left running holds the output open
         for block in blocks:
-            script += f"{block.text}\nstatus=$?; echo; echo @@ $status\n"
+            script += f"{with_pip(block.text)}\nstatus=$?; echo; echo @@ $status\n"
             script += "" if block in may_fail else "[ $status = 0 ] || end\n"
         script += "end\n"
         for stated, free in ports.items():
