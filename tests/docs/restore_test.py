@@ -3,6 +3,7 @@ time than the others. SQLite."""
 
 import pathlib
 import shutil
+import subprocess
 import tempfile
 import unittest
 
@@ -57,6 +58,20 @@ class Restore(unittest.TestCase):
                 said, status = self.audited(mixed)
                 self.assertEqual(status, 1, said)
                 self.assertIn("VIOLATED", said)
+
+    def test_a_program_goes_on_from_a_copy(self):
+        place = self.folders[0].parent / "restored"
+        shutil.copytree(self.folders[0], place)
+        service = subprocess.Popen(
+            [document.BIN / "stock_svc", f"--db={place}/stock_svc.db", "--listen=127.0.0.1:0", f"--port_file={place}/port"],
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(service.wait)
+        self.addCleanup(service.kill)
+        document.eventually(lambda: (place / "port").exists())
+        address = "127.0.0.1:" + (place / "port").read_text().split()[0]
+        lamp = front.Protos().call(address, "/shop.stock.v1.StockService/GetProduct", {"product_id": "lamp"})
+        self.assertEqual((lamp["total"], lamp["available"]), ("20", "19"))
 
 
 if __name__ == "__main__":
