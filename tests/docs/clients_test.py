@@ -42,12 +42,6 @@ def setUpModule():
     unittest.addModuleCleanup(orchestrator.kill)
 
 
-def child(program):
-    """The id of a process of the shop."""
-    found = subprocess.run(["pgrep", "-P", str(shop.process.pid), program], capture_output=True, text=True)
-    return int(found.stdout)
-
-
 def error_of(code, reason="", pause=0):
     """An error as both kinds of servers are given it."""
     details = []
@@ -133,7 +127,7 @@ class Orchestrator:
     """That of the shop, which can be killed and started again at the same addresses."""
 
     def __init__(self):
-        self.pid = child("orchestrator")
+        self.pid = int(shop.addresses["orchestrator_pid"])
         command = pathlib.Path(f"/proc/{self.pid}/cmdline").read_text().split("\0")[:-1]
         addresses = {"--listen": "orchestrator", "--admin_listen": "orchestrator_admin", "--metrics_listen": None}
         self.command = [word for word in command if word.partition("=")[0] not in addresses]
@@ -221,7 +215,7 @@ class Clients:
         self.assertRegex(output, front.ID)
 
     def test_an_order_is_placed_once_though_the_orchestrator_dies(self):
-        stock_svc = child("stock_svc")
+        stock_svc = int(shop.addresses["stock_svc_pid"])
         self.addCleanup(os.kill, stock_svc, signal.SIGCONT)
         os.kill(stock_svc, signal.SIGSTOP)  # so that the saga is under way when the orchestrator dies
         key = self.key("crash")
