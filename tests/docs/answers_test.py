@@ -13,6 +13,7 @@ import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 import document
+import shop as front
 from definitions_test import rows_under
 
 PROTO = """syntax = "proto3";
@@ -136,24 +137,27 @@ class Answers(unittest.TestCase):
         ports = (folder / "port").read_text().split()
         cls.channel = grpc.insecure_channel(f"127.0.0.1:{ports[0]}")
         cls.addClassCleanup(cls.channel.close)
+        cls.protos = front.Protos()
         cls.admin = f"127.0.0.1:{ports[ports.index('admin') + 1]}"
 
     def outcome_of(self, definition, key, phase):
         """That of the first call of the phase, once it was answered."""
 
-        def sagactl(*words):
-            command = [document.BIN / "sagactl", "--server", self.admin, "--json", *words]
-            lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
-            return [json.loads(line) for line in lines]
-
         def answered():
-            for saga in sagactl("find", definition, key):
-                for entry in sagactl("history", saga["sagaId"]):
-                    if entry.get("phase") == f"PHASE_{phase.upper()}" and "outcome" in entry:
-                        return entry["outcome"].removeprefix("OUTCOME_")
+            try:
+                saga = self.ask("GetSaga", {"definition": definition, "key": key})
+            except grpc.RpcError as error:
+                self.assertEqual(error.code(), grpc.StatusCode.NOT_FOUND)  # not yet
+                return None
+            for entry in self.ask("GetHistory", {"saga_id": saga["sagaId"]})["entries"]:
+                if (entry["phase"], entry["event"]) == (f"PHASE_{phase.upper()}", "replied"):
+                    return entry["outcome"].removeprefix("OUTCOME_")
             return None
 
         return document.eventually(answered)
+
+    def ask(self, method, request):
+        return self.protos.call(self.admin, f"/saga.v1.SagaService/{method}", request)
 
     def start(self, method, key, script):
         stub = self.channel.unary_unary(
