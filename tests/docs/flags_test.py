@@ -17,7 +17,8 @@ DOCUMENTS = ["README.md", *sorted(str(p.relative_to(document.PROJECT)) for p in 
 # Flags of others that a document may name: protoc's, and those of the tests' own programs.
 OTHERS = set(
     """descriptor_set_out include_imports plugin python_out grpc_python_out go_out go_opt foo_bar gtest_filter
-    help version test trace bug large length folder""".split()
+    help version test trace bug large length folder
+    postgres_port two_of_each""".split()
 )
 
 Flag = collections.namedtuple("Flag", "name default text")
