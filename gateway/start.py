@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Starts Envoy with envoy.yaml, its addresses replaced by those of the command line.
 
+Without --secrets TLS and tokens are taken out of the file: a shop on one machine, where everybody may say who he is.
+
 The process becomes Envoy, so that a signal reaches it. --run_folder gets what Envoy was started with and, once it serves,
 a file `addresses`: a line NAME=HOST:PORT for each door, also where port 0 was asked for.
 """
 
 import argparse
+import ipaddress
 import json
 import os
 import pathlib
@@ -13,8 +16,17 @@ import sys
 import time
 import urllib.request
 
+import yaml
+
 FOLDER = pathlib.Path(__file__).resolve().parent
 FILES = ("unwind.protoset", "openapi.json", "openapi_admin.json")
+SECRETS = (
+    *(f"{who}/tls.{what}" for who in ("front", "gateway", "operators_gateway") for what in ("crt", "key")),
+    "gateway/ca.crt",
+    "jwks.json",
+)
+JWT = "envoy.filters.http.jwt_authn"
+REVOKED = "gateway/crl.pem"  # which need not be there
 START_PATIENCE_S = 60
 
 # Option, the address that stands for it in the files, what it is.
@@ -42,6 +54,7 @@ def arguments():
     parser.add_argument("--envoy", required=True, help="the program, 1.40")
     parser.add_argument("--files", required=True, help="folder of " + ", ".join(FILES))
     parser.add_argument("--run_folder", required=True, help="folder to write to")
+    parser.add_argument("--secrets", help=f"folder of {', '.join(SECRETS)}, and {REVOKED} if a certificate is revoked")
     parser.add_argument("--mode", default="serve", choices=("serve", "validate"), help="validate: check and end")
     for name, given, what in DOORS:
         parser.add_argument("--" + name, metavar="HOST:PORT", help=f"{what}; without it {host_port(given)}")
@@ -63,6 +76,14 @@ def is_address(value):
     return bool(host) and port.isdigit() and int(port) <= 65535
 
 
+def is_loopback(value):
+    host = value.rpartition(":")[0].strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def problems(options):
     """Everything that is wrong with the command line."""
     found = []
@@ -79,6 +100,13 @@ def problems(options):
         for address in addresses:
             if not is_address(address):
                 found.append(f"--{name}={address} is not HOST:PORT, with a port of 0 to 65535")
+            elif name.endswith("listen") and not options.secrets and not is_loopback(address):
+                found.append(f"--{name}={address} needs --secrets: without them everybody there acts in anybody's name")
+    for name in SECRETS if options.secrets else ():
+        if not os.path.isfile(os.path.join(options.secrets, name)):
+            found.append(f"--secrets={options.secrets} has no {name}")
+    if options.secrets and options.test_listen is not None:
+        found.append("--test_listen is of use without --secrets only: the test routes know no tester")
     if options.mock_pg is not None and options.test_listen is None:
         found.append("--mock_pg is of use with --test_listen only")
     return found
@@ -120,14 +148,51 @@ def with_test_routes(main, more):
     return main.replace("\noverload_manager:\n", f"\n{clusters}\noverload_manager:\n", 1)
 
 
+def without_secrets(node):
+    """`node` without what needs them: TLS, and who a buyer is."""
+    if isinstance(node, dict):
+        return {name: without_secrets(value) for name, value in node.items() if name != "transport_socket"}
+    if isinstance(node, list):
+        kept = [each for each in node if not (isinstance(each, dict) and each.get("name") == JWT)]
+        return [without_secrets(each) for each in kept]
+    return node
+
+
+def placed(node, folders):
+    """`node` with each path below one of `folders` where that folder is."""
+    if isinstance(node, dict):
+        return {name: placed(value, folders) for name, value in node.items()}
+    if isinstance(node, list):
+        return [placed(each, folders) for each in node]
+    first, slash, rest = node.partition("/") if isinstance(node, str) else ("", "", "")
+    return f"{folders[first]}{slash}{rest}" if first in folders else node
+
+
+def with_secrets(config, secrets, folder):
+    """`config` with the files of --secrets; what it refers to is written into `folder`."""
+    folders = {"secrets": secrets, "sds": folder}
+    for each in (FOLDER / "sds").iterdir():
+        secret = placed(yaml.safe_load(each.read_text()), folders)
+        peers = secret["resources"][0].get("validation_context")
+        if peers and (secrets / REVOKED).is_file():
+            peers["crl"] = {"filename": str(secrets / REVOKED)}
+        (folder / each.name).write_text(json.dumps(secret))
+    return placed(config, folders)
+
+
 def written(options):
     """Writes what Envoy is started with into the run folder; its arguments."""
     folder = pathlib.Path(options.run_folder).resolve()
     main = replaced((FOLDER / "envoy.yaml").read_text(), options, DOORS + SERVICES)
     if options.test_listen is not None:
         main = with_test_routes(main, replaced((FOLDER / "test_routes.yaml").read_text(), options, TEST))
-    (folder / "envoy.yaml").write_text(main)
-    call = [options.envoy, "--disable-hot-restart", "--mode", options.mode, "--config-path", str(folder / "envoy.yaml")]
+    config = yaml.safe_load(main)
+    if options.secrets:
+        config = with_secrets(config, pathlib.Path(options.secrets).resolve(), folder)
+    else:
+        config = without_secrets(config)
+    (folder / "envoy.json").write_text(json.dumps(config))
+    call = [options.envoy, "--disable-hot-restart", "--mode", options.mode, "--config-path", str(folder / "envoy.json")]
     return call + ["--log-level", "warn", "--admin-address-path", str(folder / "stats_address")]
 
 

@@ -94,6 +94,7 @@ CommandLine::CommandLine() : app_(kPurpose, "sagactl") {
   AddVerbs(app_, command);
   AddBulk(app_, command);
   AddWatch(app_, command);
+  AddToken(app_, command);
   AddCompletion(app_, command);
   app_.footer(kEpilogue);
 }

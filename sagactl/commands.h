@@ -15,6 +15,7 @@ void AddDefinitions(CLI::App& app, Command& chosen);  // definitions, stats
 void AddVerbs(CLI::App& app, Command& chosen);        // cancel, retry, skip, resolve
 void AddBulk(CLI::App& app, Command& chosen);         // retry-all, skip-all
 void AddWatch(CLI::App& app, Command& chosen);
+void AddToken(CLI::App& app, Command& chosen);
 void AddCompletion(CLI::App& app, Command& chosen);
 
 // Adds a command with a help of one sentence and an example.

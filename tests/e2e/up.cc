@@ -27,7 +27,8 @@ ABSL_FLAG(std::string, store, "sqlite",
           "What the processes keep their databases in: sqlite, or a postgres of their own.");
 ABSL_FLAG(std::string, envoy, "", "The program of Envoy 1.40, for the REST gateway; empty: there is none.");
 ABSL_FLAG(bool, two_of_each, false, "Two orchestrators and two of each service, which needs --store=postgres.");
-ABSL_FLAG(bool, secure, false, "Mutual TLS everywhere, with certificates of a throw-away authority.");
+ABSL_FLAG(bool, secure, false,
+          "Mutual TLS everywhere, with certificates of a throw-away authority, policy/shop.yaml, and members' tokens.");
 ABSL_FLAG(std::string, addresses_file, "", "Where to write the addresses as NAME=host:port lines, once all is up.");
 
 namespace unwind {
@@ -39,24 +40,24 @@ constexpr char kRestLines[] = R"lines(
 The shop is open. Paste what you like into another terminal. By REST (docs/REST.md):
 
   # The shelf; buy a lamp; the same Idempotency-Key again is the same order
-  curl http://{gateway}/api/v1/products
-  KEY=buy-$(date +%s)
-  curl http://{gateway}/api/v1/orders -H "Idempotency-Key: $KEY" -d '{"memberId":"minsu","items":[{"productId":"lamp","quantity":1}],"paymentMethod":"PAYMENT_METHOD_CARD"}'
-  curl 'http://{gateway}/api/v1/orders?memberId=minsu'
+  {curl}{http}://{gateway}/api/v1/products
+{token}  KEY=buy-$(date +%s)
+  {curl}{http}://{gateway}/api/v1/orders{bearer} -H "Idempotency-Key: $KEY" -d '{"memberId":"minsu","items":[{"productId":"lamp","quantity":1}],"paymentMethod":"PAYMENT_METHOD_CARD"}'
+  {curl}'{http}://{gateway}/api/v1/orders?memberId=minsu'{bearer}
 
-  # As an operator: the sagas; in a browser: http://{gateway_admin}/console/
-  curl 'http://{gateway_admin}/api/v1/sagas?pageSize=1'
-  # As a tester: an empty shop, with all its pieces back
-  curl -X POST http://{gateway_test}/api/test/reset -H 'X-Requested-With: curl'
-
+  # As an operator: the sagas; in a browser{with_certificate}: {http}://{gateway_admin}/console/
+  {curl}{as_operator}'{http}://{gateway_admin}/api/v1/sagas?pageSize=1'
+{reset}
 By gRPC:
+)lines";
+constexpr char kTokenLine[] = R"lines(  # Who buys: a token, good at this shop for 15 minutes
+  TOKEN=$({program} token --member minsu --key {signing_key})
+)lines";
+constexpr char kResetLines[] = R"lines(  # As a tester: an empty shop, with all its pieces back
+  curl -X POST http://{gateway_test}/api/test/reset -H 'X-Requested-With: curl'
 )lines";
 constexpr char kNoRestLine[] = R"lines(
 The shop is open, without a REST gateway: that needs --envoy=PATH.
-Paste what you like into another terminal:
-)lines";
-constexpr char kSecureLine[] = R"lines(
-The shop is open, with TLS everywhere, and so without the REST gateway, which does not speak it to the services yet.
 Paste what you like into another terminal:
 )lines";
 constexpr char kLines[] = R"lines(
@@ -64,12 +65,12 @@ constexpr char kLines[] = R"lines(
   grpcurl {how} {orchestrator} list
   grpcurl {how} {orchestrator} describe shop.checkout.v1.PlaceOrderRequest
 
-  # Buy two lamps
+  # Buy two lamps{as_gateway}
   ORDER='{"request_id":"buy-'$(date +%s)'","member_id":"mina","items":[{"product_id":"lamp","quantity":2}],"payment_method":"PAYMENT_METHOD_CARD"}'
-  grpcurl {how} -d "$ORDER" {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder
+  grpcurl {buyer} -d "$ORDER" {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder
 
   # The same request again is the same order. Another request_id is another order.
-  ORDER_ID=$(grpcurl {how} -d "$ORDER" {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder | sed -n 's/.*"orderId": "\(.*\)".*/\1/p')
+  ORDER_ID=$(grpcurl {buyer} -d "$ORDER" {orchestrator} shop.checkout.v1.CheckoutService/PlaceOrder | sed -n 's/.*"orderId": "\(.*\)".*/\1/p')
 
   # Its saga, by the operators' command line, and by gRPC
   {sagactl} list
@@ -79,7 +80,7 @@ constexpr char kLines[] = R"lines(
   grpcurl {how} -d '{"saga_id":"'$ORDER_ID'"}' {orchestrator_admin} saga.v1.SagaService/GetHistory
 
   # Cancel the order: the money and the lamps go back
-  grpcurl {how} -d '{"request_id":"cancel-'$ORDER_ID'","order_id":"'$ORDER_ID'","member_id":"mina","reason":"changed my mind"}' \
+  grpcurl {buyer} -d '{"request_id":"cancel-'$ORDER_ID'","order_id":"'$ORDER_ID'","member_id":"mina","reason":"changed my mind"}' \
     {orchestrator} shop.checkout.v1.CheckoutService/CancelOrder
 
   # Let the gateway decline every second card, then none
@@ -135,8 +136,24 @@ std::string AddressesOf(const Cluster& cluster) {
   return addresses;
 }
 
-// The flags with which grpcurl reaches a port.
-constexpr char kSecurely[] = "-cacert {ca} -cert {cert} -key {key}";
+// What the lines call themselves by, in plaintext and with TLS.
+struct Way {
+  const char *name, *plain, *secure;
+};
+constexpr Way kWays[] = {
+    {"{how}", "-plaintext", "-cacert {ca} -cert {cert} -key {key}"},
+    {"{buyer}", "-plaintext",
+     "-protoset {protoset} -cacert {ca} -cert {gateway_cert} -key {gateway_key} -H 'x-member-id: mina'"},
+    {"{as_gateway}", "", ", as the gateway does once it knows the member"},
+    {"{curl}", "curl ", "curl --cacert {ca} "},
+    {"{http}", "http", "https"},
+    {"{token}", "", kTokenLine},
+    {"{bearer}", "", " -H \"Authorization: Bearer $TOKEN\""},
+    {"{with_certificate}", "", " that has the certificate"},
+    {"{as_operator}", "", "--cert {cert} --key {key} "},
+    {"{reset}", kResetLines, ""},
+    {"{health}", "", kHealthLines},
+};
 
 std::filesystem::path OwnFolder() { return std::filesystem::canonical("/proc/self/exe").parent_path(); }
 
@@ -153,12 +170,12 @@ void Announce(Cluster& cluster, const std::string& addresses, bool has_gateway) 
                 postgres->port());
   }
   const bool secure = absl::GetFlag(FLAGS_secure);
-  const char* const no_rest = secure ? kSecureLine : kNoRestLine;
-  const std::string lines = absl::StrReplaceAll(absl::StrCat(has_gateway ? kRestLines : no_rest, kLines),
-                                                {{"{scratch}", cluster.scratch()},
-                                                 {"{sagactl}", SagactlCall(secure)},
-                                                 {"{how}", secure ? kSecurely : "-plaintext"},
-                                                 {"{health}", secure ? kHealthLines : ""}});
+  std::string lines = absl::StrCat(has_gateway ? kRestLines : kNoRestLine, kLines);
+  for (const Way& way : kWays) lines = absl::StrReplaceAll(lines, {{way.name, secure ? way.secure : way.plain}});
+  lines = absl::StrReplaceAll(lines, {{"{scratch}", cluster.scratch()},
+                                      {"{sagactl}", SagactlCall(secure)},
+                                      {"{program}", (OwnFolder() / "sagactl").string()},
+                                      {"{protoset}", (OwnFolder().parent_path() / "unwind.protoset").string()}});
   std::printf("%s", WithAddresses(lines, addresses).c_str());
   std::fflush(stdout);
   if (const std::string file = absl::GetFlag(FLAGS_addresses_file); !file.empty()) {
@@ -209,6 +226,11 @@ int Main() {
     for (Node node : kNodes) options.extra_flags[node].push_back(absl::StrCat("--otlp_endpoint=", collector));
     options.extra_flags[Node::kOrchestrator].push_back("--trace_ratio=1");
   }
+  options.secure = absl::GetFlag(FLAGS_secure);
+  for (Node node : kNodes) {
+    const std::string policy = absl::StrCat("--policy=", (project / "policy/shop.yaml").string());
+    if (options.secure) options.extra_flags[node].push_back(policy);
+  }
   for (Node node : kSecondNodes) options.extra_flags[node] = options.extra_flags[FirstOf(node)];
   const std::string store = absl::GetFlag(FLAGS_store);
   if (store != "sqlite" && store != "postgres") {
@@ -221,14 +243,17 @@ int Main() {
     std::cerr << "--two_of_each needs --store=postgres\n";
     return 1;
   }
-  options.secure = absl::GetFlag(FLAGS_secure);
   const auto started = Cluster::Start(options);
   absl::Status status = started.status();
   if (status.ok()) status = Shop(**started).Restock("lamp", 20, 39000);
   std::unique_ptr<RestGateway> gateway;
-  const std::string envoy = options.secure ? "" : absl::GetFlag(FLAGS_envoy);
+  const std::string envoy = absl::GetFlag(FLAGS_envoy);
+  const std::string secrets = status.ok() && options.secure ? WriteGatewaySecrets(**started) : "";
   if (status.ok() && !envoy.empty()) {
-    auto front = RestGateway::Start(**started, {.envoy = envoy, .project = project, .files = own_folder.parent_path()});
+    auto front = RestGateway::Start(**started, {.envoy = envoy,
+                                                .project = project,
+                                                .files = own_folder.parent_path(),
+                                                .secrets = ValueOf("secrets", secrets)});
     status = front.status();
     if (front.ok()) gateway = *std::move(front);
   }
@@ -237,7 +262,7 @@ int Main() {
     return 1;
   }
   WritePrometheusConfig(**started, project);
-  std::string addresses = AddressesOf(**started);
+  std::string addresses = absl::StrCat(AddressesOf(**started), secrets);
   if (gateway != nullptr) absl::StrAppend(&addresses, gateway->addresses());
   Announce(**started, addresses, gateway != nullptr);
   Watch(**started, gateway.get());

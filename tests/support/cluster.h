@@ -108,7 +108,7 @@ class Cluster {
   const TestAuthority& authority() const { return *authority_; }
   std::string TlsFile(Node node, const std::string& what) const;
   std::string TesterFile(const std::string& what) const;
-  static constexpr char kTester[] = "tester";
+  static constexpr char kTester[] = "operator";
   // A channel to `address` that shows `certificate`, or none.
   std::shared_ptr<grpc::Channel> ChannelAs(const Certificate* certificate, const std::string& address,
                                            int index = 0) const;

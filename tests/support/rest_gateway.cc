@@ -8,6 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/base/status_macros.h"
+#include "sagactl/signing_key.h"
+#include "tests/support/certificates.h"
 #include "tests/support/poll.h"
 
 namespace unwind {
@@ -22,7 +24,32 @@ std::string Joined(const Cluster& cluster, Node node, AddressOf address_of) {
                        [&](std::string* out, Node copy) { absl::StrAppend(out, address_of(copy)); });
 }
 
+void WriteAs(const std::string& folder, const Certificate& certificate) {
+  std::filesystem::create_directories(folder);
+  WriteFile(folder + "/tls.crt", certificate.chain);
+  WriteSecret(folder + "/tls.key", certificate.key);
+}
+
 }  // namespace
+
+std::string WriteGatewaySecrets(const Cluster& cluster) {
+  const TestAuthority& authority = cluster.authority();
+  const std::string secrets = absl::StrCat(cluster.scratch(), "/tls/gateway");
+  CertificateFor front;
+  front.name = "the shop";
+  WriteAs(secrets + "/front", authority.Issue(front));
+  for (const char* const identity : {"gateway", "operators_gateway"}) {
+    WriteAs(absl::StrCat(secrets, "/", identity), authority.Issue(Service(identity)));
+  }
+  WriteFile(secrets + "/gateway/ca.crt", authority.pem());
+  WriteFile(secrets + "/gateway/crl.pem", authority.RevocationList({}));
+  const std::string signing_key = absl::StrCat(cluster.scratch(), "/tls/signing.key");
+  const std::string key = authority.Issue(Service("identity_provider")).key;
+  WriteSecret(signing_key, key);
+  WriteFile(secrets + "/jwks.json", sagactl::SigningKey::Read(key)->KeySet());
+  return absl::StrCat("secrets=", secrets, "\ngateway_cert=", secrets, "/gateway/tls.crt\ngateway_key=", secrets,
+                      "/gateway/tls.key\nsigning_key=", signing_key, "\n");
+}
 
 absl::StatusOr<std::unique_ptr<RestGateway>> RestGateway::Start(const Cluster& cluster,
                                                                 const RestGatewayOptions& options) {
@@ -38,10 +65,14 @@ absl::StatusOr<std::unique_ptr<RestGateway>> RestGateway::Start(const Cluster& c
       absl::StrCat("--run_folder=", folder),
       absl::StrCat("--orchestrator_admin=",
                    Joined(cluster, Node::kOrchestrator, [&](Node copy) { return cluster.AdminAddress(copy); }))};
+  const bool is_secure = !options.secrets.empty();
+  if (is_secure) arguments.push_back(absl::StrCat("--secrets=", options.secrets));
   for (const char* door : {"listen", "admin_listen", "test_listen", "stats_listen"}) {
+    if (is_secure && absl::string_view(door) == "test_listen") continue;
     arguments.push_back(absl::StrCat("--", door, "=127.0.0.1:0"));
   }
   for (Node node : kNodes) {
+    if (is_secure && node == Node::kGateway) continue;
     const std::string addresses = Joined(cluster, node, [&](Node copy) { return cluster.Address(copy); });
     arguments.push_back(absl::StrCat("--", NodeName(node), "=", addresses));
   }

@@ -15,7 +15,13 @@ struct RestGatewayOptions {
   std::string envoy;    // the program
   std::string project;  // the folder that has gateway/
   std::string files;    // the folder that has unwind.protoset
+  std::string secrets;  // as start.py takes them; empty: in plaintext, and with the test routes
 };
+
+// Writes what the REST gateway of a secure cluster needs: its certificates, and a key that signs members' tokens, with
+// the set by which they are verified. As lines NAME=path: secrets, the folder; gateway_cert and gateway_key, by which
+// it calls the services; signing_key.
+std::string WriteGatewaySecrets(const Cluster& cluster);
 
 class RestGateway {
  public:
@@ -23,7 +29,7 @@ class RestGateway {
   // from a thread that outlives it.
   static absl::StatusOr<std::unique_ptr<RestGateway>> Start(const Cluster& cluster, const RestGatewayOptions& options);
 
-  // A line NAME=host:port for each of its doors: gateway, gateway_admin, gateway_test, gateway_stats.
+  // A line NAME=host:port for each of its doors: gateway, gateway_admin, gateway_stats, and gateway_test in plaintext.
   const std::string& addresses() const { return addresses_; }
   const std::string& log() const { return log_; }
   bool Running() { return process_->Running(); }

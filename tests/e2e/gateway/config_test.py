@@ -3,10 +3,14 @@
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
 
+import yaml
+
+import authority
 import echo
 import shop as front
 
@@ -52,6 +56,16 @@ def routes(gateway, door):
     }
 
 
+def write_secrets(folder):
+    """What start.py --secrets asks for."""
+    ca = authority.Authority()
+    for who in ("front", "gateway", "operators_gateway"):
+        for name, data in zip(("tls.crt", "tls.key"), ca.service(who)):
+            authority.replace(folder / who / name, data)
+    authority.replace(folder / "gateway/ca.crt", ca.pem)
+    authority.replace(folder / "jwks.json", authority.key_set(authority.Signer("k")))
+
+
 class Config(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -59,7 +73,19 @@ class Config(unittest.TestCase):
         cls.addClassCleanup(cls.gateway.stop)
         cls.http = annotated(front.Protos())
 
-    def test_envoy_takes_it_as_it_stands_and_with_the_test_routes(self):
+    def test_envoy_takes_it_as_it_stands(self):
+        with tempfile.TemporaryDirectory() as run:
+            folder = pathlib.Path(run)
+            write_secrets(folder / "secrets")
+            shutil.copytree(front.PROJECT / "gateway/sds", folder / "sds")
+            for name in ("unwind.protoset", "openapi.json", "openapi_admin.json", "console"):
+                (folder / name).symlink_to(front.FILES / name)
+            config = front.PROJECT / "gateway/envoy.yaml"
+            command = [front.envoy(), "--mode", "validate", "--config-path", config]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_envoy_takes_it_without_secrets_and_with_the_test_routes(self):
         for more in ((), ("--test_listen=127.0.0.1:0", "--mock_pg=127.0.0.1:1")):
             with self.subTest(more), tempfile.TemporaryDirectory() as run:
                 done = subprocess.run(
@@ -109,10 +135,25 @@ class Config(unittest.TestCase):
             [("127.0.0.1", "8080"), ("127.0.0.1", "8081"), ("127.0.0.1", "9901")],
         )
 
+    def test_every_door_and_every_way_in_has_tls_and_names_of_the_policy(self):
+        config = yaml.safe_load((front.PROJECT / "gateway/envoy.yaml").read_text())
+        [prefix] = re.findall(r"^spiffe: (.*)$", (front.PROJECT / "policy/shop.yaml").read_text(), re.M)
+        self.assertEqual(prefix, authority.SPIFFE)
+        ends = [chain for each in config["static_resources"]["listeners"] for chain in each["filter_chains"]]
+        names = []
+        for end in ends + config["static_resources"]["clusters"]:
+            common = end["transport_socket"]["typed_config"]["common_tls_context"]
+            peers = common.get("combined_validation_context", {}).get("default_validation_context", {})
+            names.append((end["name"], [each["matcher"]["exact"] for each in peers.get("match_typed_subject_alt_names", ())]))
+        admin = [("gateway", []), ("gateway_admin", [f"{prefix}operator"]), ("orchestrator", [f"{prefix}orchestrator"])]
+        admin += [("orchestrator_admin", [f"{prefix}orchestrator"])]
+        self.assertEqual(names, admin + [(name, [prefix + name]) for name in ("order_svc", "stock_svc", "payment_svc")])
+
     def test_everything_that_is_wrong_with_the_command_line_is_named(self):
         with tempfile.TemporaryDirectory() as empty:
             command = [front.PROJECT / "gateway/start.py", "--envoy=/dev/null", f"--run_folder={empty}/none"]
             command += [f"--files={empty}", "--orchestrator=localhost", "--listen=127.0.0.1:65536", "--mock_pg=h:1"]
+            command += ["--admin_listen=0.0.0.0:0"]
             done = subprocess.run(command, capture_output=True, text=True)
             self.assertEqual(done.returncode, 1)
             self.assertEqual(
@@ -124,11 +165,29 @@ class Config(unittest.TestCase):
                     f"start.py: --files={empty} has no openapi.json: the build makes it",
                     f"start.py: --files={empty} has no openapi_admin.json: the build makes it",
                     "start.py: --listen=127.0.0.1:65536 is not HOST:PORT, with a port of 0 to 65535",
+                    "start.py: --admin_listen=0.0.0.0:0 needs --secrets: without them everybody there acts in anybody's name",
                     "start.py: --orchestrator=localhost is not HOST:PORT, with a port of 0 to 65535",
                     "start.py: --mock_pg is of use with --test_listen only",
                 ],
             )
             self.assertEqual(list(pathlib.Path(empty).iterdir()), [])
+
+    def test_secrets_must_be_whole_and_know_no_test_routes(self):
+        with tempfile.TemporaryDirectory() as run:
+            secrets = pathlib.Path(run) / "secrets"
+            write_secrets(secrets)
+            (secrets / "front/tls.key").unlink()
+            command = [front.PROJECT / "gateway/start.py", f"--envoy={front.envoy()}", f"--run_folder={run}"]
+            command += [f"--files={front.FILES}", f"--secrets={secrets}", "--test_listen=127.0.0.1:0"]
+            done = subprocess.run(command, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual(
+                done.stderr.splitlines(),
+                [
+                    f"start.py: --secrets={secrets} has no front/tls.key",
+                    "start.py: --test_listen is of use without --secrets only: the test routes know no tester",
+                ],
+            )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the gateway lets through its doors, what it refuses, and in which words; the services are stood in for."""
 
 import contextlib
+import http.client
 import json
 import re
 import socket
@@ -181,6 +182,21 @@ class Doors(Case):
             ):
                 self.assertEqual(code(path), grpc.StatusCode.UNIMPLEMENTED, path)
 
+    def test_an_operators_connection_ends_however_busy_it_is(self):
+        brief = echo.Gateway(lambda text: text.replace("max_connection_duration: 3600s", "max_connection_duration: 1s"))
+        self.addCleanup(brief.stop)
+        connection = http.client.HTTPConnection(brief.addresses["gateway_admin"], timeout=front.CALL_PATIENCE_S)
+        self.addCleanup(connection.close)
+
+        def is_last():
+            connection.request("GET", "/api/v1/sagas")
+            answer = connection.getresponse()
+            answer.read()
+            self.assertEqual(answer.status, 200)
+            return answer.headers["connection"] == "close"
+
+        poll.eventually(is_last)
+
     def test_operators_see_sagas_alone(self):
         self.assertEqual(gateway.rest("GET", "/api/v1/sagas", door="gateway_admin").status, 200)
         gateway.echo.calls.clear()
@@ -265,7 +281,9 @@ class OwnAnswers(Case):
         lonely = echo.Gateway()
         self.addCleanup(lonely.stop)
         lonely.echo.stop()
-        self.refused(lonely.rest("GET", "/api/v1/products"), 503, 14, "SERVICE_UNREACHABLE")
+        answer = lonely.rest("GET", "/api/v1/products")
+        self.refused(answer, 503, 14, "SERVICE_UNREACHABLE")
+        self.assertEqual(answer.headers["retry-after"], "1")
 
     def test_a_copy_that_refuses_often_is_asked_on_and_once_a_call(self):
         other = echo.Echo()
@@ -283,6 +301,20 @@ class OwnAnswers(Case):
         clusters = json.loads(pair.rest("GET", "/clusters?format=json", door="gateway_stats").text)["cluster_statuses"]
         [hosts] = [each["host_statuses"] for each in clusters if each["name"] == "orchestrator"]
         self.assertEqual([host["health_status"].get("failed_outlier_check") for host in hosts], [None, None])
+
+    def test_how_long_to_wait_is_said_where_a_service_says_it(self):
+        self.addCleanup(setattr, gateway.echo, "code", None)
+        self.addCleanup(setattr, gateway.echo, "late", ())
+        self.addCleanup(setattr, gateway.echo, "early", ())
+        gateway.echo.code = grpc.StatusCode.UNAVAILABLE
+        for early in ((), (("saga-id", "s"),)):
+            for said, told in (("200", "1"), ("30000", "30"), ("30001", "31"), ("-1", None), (None, None)):
+                with self.subTest((early, said)):
+                    gateway.echo.early = early
+                    gateway.echo.late = (("grpc-retry-pushback-ms", said),) if said else ()
+                    answer = gateway.rest("POST", "/api/v1/orders", {})
+                    self.assertEqual((answer.status, answer.headers["retry-after"]), (503, told))
+                    self.assertEqual(answer.headers["saga-id"], dict(early).get("saga-id"))
 
     def test_too_many_requests(self):
         few = echo.Gateway(

@@ -20,16 +20,21 @@ SERVICES = ("orchestrator", "orchestrator_admin", "order_svc", "stock_svc", "pay
 
 
 class Echo(grpc.GenericRpcHandler):
-    def __init__(self):
+    def __init__(self, credentials=None, address="127.0.0.1:0"):
+        """`credentials`: of a TLS server; none: in plaintext. `address`: of one that was stopped, to take its place."""
+        self.peers = []  # who called, as TLS has proved it, of each in `calls`
         self.calls = []  # method and metadata of each, health checks apart
         self.pause_s = 0.0
         self.reply = b""
         self.code = None  # of grpc.StatusCode, to refuse every call
+        self.early, self.late = (), ()  # metadata before the answer, if any, and behind it
         self.server = grpc.server(
             concurrent.futures.ThreadPoolExecutor(8), options=[("grpc.max_metadata_size", METADATA_MAX_BYTES)]
         )
         self.server.add_generic_rpc_handlers((self,))
-        self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
+        secure = credentials is not None
+        port = self.server.add_secure_port(address, credentials) if secure else self.server.add_insecure_port(address)
+        self.address = f"127.0.0.1:{port}"
         self.server.start()
 
     def service(self, handler_call_details):
@@ -39,7 +44,11 @@ class Echo(grpc.GenericRpcHandler):
             if method == HEALTH:
                 return SERVING
             self.calls.append((method, dict(context.invocation_metadata())))
+            self.peers.append(context.auth_context())
             threading.Event().wait(self.pause_s)
+            if self.early:
+                context.send_initial_metadata(self.early)
+            context.set_trailing_metadata(self.late)
             if self.code is not None:
                 context.abort(self.code, "as the test says")
             return self.reply
@@ -51,19 +60,21 @@ class Echo(grpc.GenericRpcHandler):
 
 
 class Gateway:
-    """Envoy before one Echo; `change` may rewrite the text of envoy.yaml first."""
+    """Envoy before one Echo; `change` may rewrite the text of envoy.yaml first. `services`: others, by option."""
 
-    def __init__(self, change=lambda text: text, arguments=()):
+    def __init__(self, change=lambda text: text, arguments=(), services=None):
         self.echo = Echo()
         self.folder = tempfile.TemporaryDirectory(prefix="unwind-gateway-")
         folder = pathlib.Path(self.folder.name)
         for name in ("start.py", "envoy.yaml", "test_routes.yaml"):
             shutil.copy(front.PROJECT / "gateway" / name, folder / name)
+        shutil.copytree(front.PROJECT / "gateway/sds", folder / "sds")
         run = folder / "run"
         run.mkdir()
         (folder / "envoy.yaml").write_text(change((folder / "envoy.yaml").read_text()).replace(*TOLD))
         self.log = folder / "log"
-        services = SERVICES + ("mock_pg",) * ("--test_listen=127.0.0.1:0" in arguments)
+        names = SERVICES + ("mock_pg",) * ("--test_listen=127.0.0.1:0" in arguments)
+        services = services or dict.fromkeys(names, self.echo.address)
         doors = [f"--{door}=127.0.0.1:0" for door in ("listen", "admin_listen", "stats_listen")]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -73,7 +84,7 @@ class Gateway:
                     f"--files={front.FILES}",
                     f"--run_folder={run}",
                     *doors,
-                    *[f"--{name}={self.echo.address}" for name in services],
+                    *[f"--{name}={address}" for name, address in services.items()],
                     *arguments,
                 ],
                 stdout=log,
@@ -85,8 +96,8 @@ class Gateway:
             self.stop()
             raise
 
-    def rest(self, method, path, body=None, headers=None, door="gateway", source="127.0.0.1"):
-        return front.call(self.addresses[door], method, path, body, headers, source)
+    def rest(self, method, path, body=None, headers=None, door="gateway", source="127.0.0.1", tls=None):
+        return front.call(self.addresses[door], method, path, body, headers, source, tls)
 
     def stop(self):
         self.process.terminate()

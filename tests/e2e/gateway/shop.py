@@ -45,12 +45,16 @@ def await_file(file, process, log):
     return read_addresses(file)
 
 
-def call(address, method, path, body=None, headers=None, source="127.0.0.1"):
+def call(address, method, path, body=None, headers=None, source="127.0.0.1", tls=None):
     """One request on a connection of its own, from the address `source`; `body` is text, bytes, or something to be
-    written as JSON."""
+    written as JSON. `tls`: an ssl.SSLContext; none: in plaintext."""
     if body is not None and not isinstance(body, (str, bytes)):
         body = json.dumps(body)
-    connection = http.client.HTTPConnection(address, timeout=CALL_PATIENCE_S, source_address=(source, 0))
+    options = {"timeout": CALL_PATIENCE_S, "source_address": (source, 0)}
+    if tls is not None:
+        connection = http.client.HTTPSConnection(address, context=tls, **options)
+    else:
+        connection = http.client.HTTPConnection(address, **options)
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
@@ -78,12 +82,13 @@ class Protos:
         service, _, name = path.strip("/").rpartition("/")
         return self.pool.FindServiceByName(service).methods_by_name[name]
 
-    def call(self, address, path, request, metadata=()):
-        """The answer of a gRPC call as JSON would have it."""
+    def call(self, address, path, request, metadata=(), credentials=None):
+        """The answer of a gRPC call as JSON would have it. `credentials`: of a TLS client; none: in plaintext."""
         method = self.method(path)
         message = json_format.ParseDict(request, self.factory.GetPrototype(method.input_type)())
         answer_type = self.factory.GetPrototype(method.output_type)
-        with grpc.insecure_channel(address) as channel:
+        secure = credentials is not None
+        with grpc.secure_channel(address, credentials) if secure else grpc.insecure_channel(address) as channel:
             stub = channel.unary_unary(path, lambda m: m.SerializeToString(), answer_type.FromString)
             answer = stub(message, metadata=metadata, timeout=CALL_PATIENCE_S)
         return json_format.MessageToDict(answer, including_default_value_fields=True, descriptor_pool=self.pool)
@@ -120,11 +125,15 @@ class Shop:
         self.process.wait()
         self.folder.cleanup()
 
-    def rest(self, method, path, body=None, headers=None, door="gateway"):
-        return call(self.addresses[door], method, path, body, headers)
+    def rest(self, method, path, body=None, headers=None, door="gateway", tls=None):
+        return call(self.addresses[door], method, path, body, headers, tls=tls)
 
     def rpc(self, node, path, request, metadata=()):
-        return self.protos.call(self.addresses[node], path, request, metadata)
+        credentials = None
+        if "ca" in self.addresses:
+            files = (pathlib.Path(self.addresses[name]).read_bytes() for name in ("ca", "key", "cert"))
+            credentials = grpc.ssl_channel_credentials(*files)
+        return self.protos.call(self.addresses[node], path, request, metadata, credentials)
 
     def scenario(self, **faults):
         self.rpc("mock_pg", "/pg.v1.MockControl/SetScenario", {"scenario": faults})

@@ -390,7 +390,7 @@ TEST_F(CommandsTest, AWrongCallIsExitTwoAndSendsNothing) {
 
 TEST_F(CommandsTest, EveryCommandHasAHelpWithAnExample) {
   for (const char* command : {"list", "get", "find", "history", "definitions", "stats", "cancel", "retry", "skip",
-                              "resolve", "retry-all", "skip-all", "watch", "completion"}) {
+                              "resolve", "retry-all", "skip-all", "watch", "token", "completion"}) {
     const Ran ran = Run(absl::StrCat(command, " --help"));
     EXPECT_EQ(ran.exit, kDone);
     EXPECT_THAT(ran.out, HasSubstr("Example:\n")) << command;
