@@ -2,118 +2,26 @@
 The services are stood in for."""
 
 import json
-import pathlib
 import ssl
-import tempfile
 import threading
 import time
 import unittest
 
 import grpc
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 import authority
 import echo
+import guarded
 import poll
 import shop as front
 
 HOUR_S = 3600
-ORDER = "/api/v1/orders/o-1"  # of one member
-IDENTITIES = {
-    "orchestrator": "orchestrator",
-    "orchestrator_admin": "orchestrator",
-    "order_svc": "order_svc",
-    "stock_svc": "stock_svc",
-    "payment_svc": "payment_svc",
-}
 secure = None
-
-
-class Secure:
-    """A gateway of an authority of its own, before an Echo in each service's place."""
-
-    def __init__(self, certificates=None, volumes=False):
-        """`certificates`: what services show instead of their own, by the gateway's options; None: plaintext.
-        `volumes`: the secrets are such of Kubernetes."""
-        self.folder = tempfile.TemporaryDirectory(prefix="unwind-secure-")
-        self.secrets = pathlib.Path(self.folder.name) / "secrets"
-        self.volumes = {}
-        self.ca, self.stranger = authority.Authority(), authority.Authority("Another CA")
-        self.signer = authority.Signer("ec-1")
-        self.rsa_signer = authority.Signer("rsa-1", rsa.generate_private_key(65537, 2048))
-        self.revoked = self.ca.service("orchestrator")
-        self.revoked_operator = self.ca.service("operator")
-        self.show("front", self.ca.issue())
-        self.show("gateway", self.ca.service("gateway"))
-        self.show("operators_gateway", self.ca.service("operators_gateway"))
-        authority.replace(self.secrets / "gateway/ca.crt", self.ca.pem)
-        self.revoke(self.revoked[0], self.revoked_operator[0])
-        authority.replace(self.secrets / "jwks.json", authority.key_set(self.signer, self.rsa_signer))
-        folders = ("front", "gateway", "operators_gateway") if volumes else ()
-        self.volumes = {name: authority.Volume(self.secrets / name) for name in folders}
-        shown = {name: self.ca.service(identity) for name, identity in IDENTITIES.items()}
-        shown.update(certificates(self) if certificates else {})
-        self.echoes = {name: echo.Echo(self.server(pair)) for name, pair in shown.items()}
-        self.gateway = echo.Gateway(
-            arguments=[f"--secrets={self.secrets}"],
-            services={name: each.address for name, each in self.echoes.items()},
-        )
-
-    def server(self, pair):
-        return pair and grpc.ssl_server_credentials([(pair[1], pair[0])], self.ca.pem, require_client_auth=True)
-
-    def write(self, who, files):
-        if who in self.volumes:
-            return self.volumes[who].change(files)
-        for name, data in files.items():
-            authority.replace(self.secrets / who / name, data)
-
-    def show(self, who, pair):
-        self.write(who, dict(zip(("tls.crt", "tls.key"), pair)))
-
-    def revoke(self, *certificates):
-        self.write("gateway", {"crl.pem": self.ca.revoked(*certificates)})
-
-    def client(self, pair=None):
-        """An ssl.SSLContext that trusts the authority, and shows the certificate."""
-        context = ssl.create_default_context(cadata=self.ca.pem.decode())
-        if pair:
-            with tempfile.NamedTemporaryFile(dir=self.folder.name) as file:
-                file.write(b"".join(pair))
-                file.flush()
-                context.load_cert_chain(file.name)
-        return context
-
-    def buy(self, token=None, path=ORDER, method="GET", body=None, **headers):
-        """One request at the buyers' door."""
-        bearer = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return self.gateway.rest(method, path, body, {**bearer, **headers}, tls=self.client())
-
-    def operate(self, pair, headers=None, path="/api/v1/sagas"):
-        """One request at the operators' door, with a certificate. None: there was no answer."""
-        try:
-            return self.gateway.rest("GET", path, None, headers, "gateway_admin", tls=self.client(pair))
-        except OSError:
-            return None
-
-    def calls(self):
-        return [each for one in self.echoes.values() for each in one.calls]
-
-    def forget(self):
-        for each in self.echoes.values():
-            each.calls.clear()
-            each.peers.clear()
-
-    def stop(self):
-        self.gateway.stop()
-        for each in self.echoes.values():
-            each.stop()
-        self.folder.cleanup()
 
 
 def setUpModule():
     global secure
-    secure = Secure()
+    secure = guarded.Secure()
 
 
 def tearDownModule():
@@ -188,9 +96,11 @@ class Tokens(Case):
 
     def test_it_stands_in_the_header_alone(self):
         token = secure.signer.token()
-        self.refused(secure.buy(path=f"{ORDER}?access_token={token}"))
+        self.refused(secure.buy(path=f"{guarded.ORDER}?access_token={token}"))
         self.refused(secure.buy(Cookie=f"access_token={token}; authorization={token}"))
         self.refused(secure.buy(Authorization=token))
+        poll.eventually(lambda: secure.gateway.log.read_text().count('"status":401') >= 3)
+        self.assertNotIn("access_token", secure.gateway.log.read_text())
 
     def test_products_and_the_document_need_none(self):
         for path in ("/api/v1/products", "/api/v1/products/lamp"):
@@ -229,7 +139,11 @@ class Tokens(Case):
         self.assertEqual(metadata["x-member-id"], "jun")
 
     def test_a_page_of_an_allowed_origin_may_read_why_it_is_refused(self):
-        answer = secure.buy(Origin="http://localhost:3000")
+        origin = {"Origin": "http://localhost:3000"}
+        asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        preflight = secure.buy(path="/api/v1/orders", method="OPTIONS", **origin, **asked)
+        self.assertEqual((preflight.status, preflight.headers["access-control-allow-origin"]), (200, origin["Origin"]))
+        answer = secure.buy(**origin)
         self.refused(answer)
         self.assertEqual(answer.headers["access-control-allow-origin"], "http://localhost:3000")
 
@@ -292,7 +206,7 @@ class Transport(Case):
             self.assertEqual(peer["peer_spiffe_id"], [(authority.SPIFFE + identity).encode()])
 
     def test_a_service_that_is_not_who_it_must_be_is_not_called(self):
-        fooled = Secure(
+        fooled = guarded.Secure(
             lambda made: {
                 "order_svc": made.ca.service("stock_svc"),
                 "stock_svc": made.stranger.service("stock_svc"),
@@ -322,7 +236,7 @@ class Files(Case):
         return ssl.get_server_certificate((host, int(port)))
 
     def test_they_are_replaced_while_requests_run_and_a_bad_pair_is_not_taken(self):
-        made = Secure()
+        made = guarded.Secure()
         self.addCleanup(made.stop)
         token, answers, done = made.signer.token(), [], threading.Event()
 
@@ -348,7 +262,7 @@ class Files(Case):
         self.assertEqual(set(answers), {200})
 
     def test_they_are_followed_in_a_volume_of_kubernetes(self):
-        made = Secure(volumes=True)
+        made = guarded.Secure(volumes=True)
         self.addCleanup(made.stop)
         before = self.serial(made)
         made.show("front", made.ca.issue())
@@ -359,7 +273,7 @@ class Files(Case):
         poll.eventually(lambda: made.operate(pair) is None)
 
     def test_services_are_shown_the_new_one(self):
-        made = Secure()
+        made = guarded.Secure()
         self.addCleanup(made.stop)
         old = made.echoes["payment_svc"]
         pay = lambda: made.buy(made.signer.token(), path="/api/v1/payments/p").status == 200
@@ -374,7 +288,7 @@ class Files(Case):
         self.assertNotEqual(old.peers[-1]["x509_pem_cert"], [fresh[0]])
 
     def test_a_new_list_revokes_an_operator(self):
-        made = Secure()
+        made = guarded.Secure()
         self.addCleanup(made.stop)
         pair = made.ca.service("operator")
         self.assertEqual(made.operate(pair).status, 200)
@@ -383,7 +297,7 @@ class Files(Case):
         self.assertEqual(made.operate(made.ca.service("operator")).status, 200)
 
     def test_a_new_authority_counts_and_the_old_one_no_more(self):
-        made = Secure()
+        made = guarded.Secure()
         self.addCleanup(made.stop)
         (made.secrets / "gateway/crl.pem").write_bytes(made.stranger.revoked())
         authority.replace(made.secrets / "gateway/ca.crt", made.stranger.pem)
