@@ -183,6 +183,7 @@ class Operators(Case):
         self.refused(secure.operate(pair, {"Host": "evil.example"}), 403, 7, "FOREIGN_ORIGIN")
         own = f"https://{secure.gateway.addresses['gateway_admin']}"
         self.assertEqual(secure.operate(pair, {"Origin": own}).status, 200)
+        self.assertEqual(secure.operate(pair, path="/console/").status, 200)
 
 
 class Transport(Case):
