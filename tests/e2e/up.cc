@@ -136,7 +136,7 @@ std::string AddressesOf(const Cluster& cluster) {
   return addresses;
 }
 
-// What the lines call themselves by, in plaintext and with TLS.
+// What stands for a name in the lines, in plaintext and with TLS.
 struct Way {
   const char *name, *plain, *secure;
 };
