@@ -61,6 +61,8 @@ endfunction()
 
 # The tests that ThreadSanitizer can judge: no gRPC in them, which Debian ships without its instrumentation.
 add_custom_target(threads_tests)
+# What AddressSanitizer looks at: all tests but those of whole processes, which the crash matrix among them stands for.
+add_custom_target(sanitized_tests)
 
 # unwind_test(name [EVERY_STORE] LABELS ... SRCS ... DEPS ...): a GoogleTest binary that ctest runs as one test, or as one
 # for each kind of database (see tests/support/test_database.h).
@@ -72,6 +74,9 @@ function(unwind_test name)
   target_link_libraries(${name} PRIVATE unwind_options ${arg_DEPS} GTest::gmock GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  if(NOT e2e IN_LIST arg_LABELS)
+    add_dependencies(sanitized_tests ${name})
+  endif()
   if(threads IN_LIST arg_LABELS)
     add_dependencies(threads_tests ${name})
   endif()
