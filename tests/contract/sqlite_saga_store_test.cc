@@ -223,7 +223,9 @@ TEST_F(SqliteSagaStore, AnOwnerThatHasRenewedItsLeaseMeanwhileKeepsItsSagas) {
   ASSERT_TRUE(store_->Commit(lease_, {InsertOf(SampleSaga("s1"))}).ok());
   const Lease other = store_->Acquire("orchestrator-2", "127.0.0.1:9", absl::Seconds(15)).value();
   const auto connection = Connection::Open(file_).value();
-  const auto claimed = [&] { return ClaimSagas(*connection, other, {{.instance = lease_.instance}}, kAll, 10).value().rows(); };
+  const auto claimed = [&] {
+    return ClaimSagas(*connection, other, {{.instance = lease_.instance}}, kAll, 10).value().rows();
+  };
   EXPECT_EQ(claimed(), 0u);
   ASSERT_TRUE(store_->Release(lease_).ok());
   EXPECT_EQ(claimed(), 1u);
