@@ -107,6 +107,8 @@ export function showAttention(main, _, { tell, say }) {
     const found = await listStuck({}, signal);
     show(stuck, found.sagas, (step) => step.stuck);
     stuckNote.textContent = stuckWords(found);
+    const shown = new Set([...waiting.sagas, ...found.sagas].map((saga) => saga.sagaId));
+    for (const id of standing.keys()) if (!shown.has(id)) standing.delete(id);
     return false;
   }
   const live = new Live({ look, everyMs: EVERY_MS, tell });

@@ -5,7 +5,7 @@ import { addressOf } from './filters.js';
 import { graph } from './graph.js';
 import { Live } from './live.js';
 import { learn } from './order.js';
-import { span } from './times.js';
+import { time } from './times.js';
 import { badge, lookOfState } from './words.js';
 
 const EVERY_MS = 5000;
@@ -26,8 +26,7 @@ function counts(definition) {
           badge(lookOfState(it.state)),
           ` ${it.count}`,
         ),
-        it.oldestCreateTime &&
-          h('span', { class: 'quiet' }, ` oldest ${span(Date.now() - new Date(it.oldestCreateTime))}`),
+        it.oldestCreateTime && h('span', { class: 'quiet' }, ' oldest ', time(it.oldestCreateTime, { as: 'age' })),
       ),
     ),
   );

@@ -18,14 +18,15 @@ function filled(element, attributes, children) {
 export const h = (tag, attributes, ...children) => filled(document.createElement(tag), attributes, children);
 export const s = (tag, attributes, ...children) => filled(document.createElementNS(SVG, tag), attributes, children);
 
-// Makes `parent` hold one element for each item, in their order. An element stays the same as long as its key does, so
-// that focus and selection survive an update. `update` gets the item only if it is another than the time before.
+// Makes `parent` hold one element for each key of the items, in their order; of several items with one key the last. An
+// element stays the same as long as its key does, so that focus and selection survive an update. `update` gets the item
+// only if it is another than the time before.
 export function keep(parent, items, { key, make, update }) {
   const standing = new Map([...parent.children].map((element) => [element.dataset.key, element]));
-  const keys = new Set(items.map(key));
-  for (const [name, element] of standing) if (!keys.has(name)) element.remove();
+  const wanted = new Map(items.map((item) => [key(item), item]));
+  for (const [name, element] of standing) if (!wanted.has(name)) element.remove();
   let place = parent.firstElementChild;
-  for (const item of items) {
+  for (const item of wanted.values()) {
     let element = standing.get(key(item));
     if (element === undefined) {
       element = make(item);

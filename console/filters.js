@@ -24,4 +24,4 @@ export function queryOf(filters) {
   };
 }
 
-export const sagaAddress = (id) => `#/sagas/${id}`;
+export const sagaAddress = (id) => `#/sagas/${encodeURIComponent(id)}`;

@@ -70,7 +70,8 @@ export class Live {
         this.#failures = 0;
         if (ended) {
           this.tell({ how: 'ended' });
-          return;
+          await this.#pause(Infinity);
+          continue;
         }
         this.#listen(this.#round.signal);
         this.tell(this.#streaming ? { how: 'stream' } : { how: 'poll', everyMs: this.everyMs });

@@ -64,11 +64,29 @@ function tell(state) {
   }
 }
 
+// {name, id, query} of the address. What passed it on may have encoded it once more, its ? too.
+function addressed() {
+  let address = location.hash.replace(/^#\/?/, '');
+  if (!address.includes('?') && /%3F/i.test(address)) address = decoded(address);
+  const [, path, query] = /^([^?]*)\??(.*)$/s.exec(address);
+  const [name, id = ''] = path.split('/');
+  return { name, id: decoded(id), query };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function go() {
-  const [path, query = ''] = location.hash.replace(/^#\/?/, '').split('?');
-  const [name, id] = path.split('/');
-  if (!(name in PAGES)) {
-    location.replace('#/sagas');
+  const { name, id, query } = addressed();
+  if (!Object.hasOwn(PAGES, name)) {
+    history.replaceState(null, '', '#/sagas');
+    go();
+    if (name) say(`There is no page "${name}". These are the newest sagas.`);
     return;
   }
   live?.stop();

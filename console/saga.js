@@ -8,7 +8,7 @@ import { History } from './history.js';
 import { Live } from './live.js';
 import { learn, pairsOf } from './order.js';
 import { note } from './seen.js';
-import { fillTimeline, moreNote, timeline } from './timeline.js';
+import { fillCut, fillTimeline, timeline } from './timeline.js';
 import { millis, span, time } from './times.js';
 import { badge, calledFor, failure, isEnded, lookOfState, lookOfStep, takesVerb } from './words.js';
 
@@ -68,7 +68,7 @@ export function showSaga(main, id, { tell, say }) {
   const steps = h('ul', { class: 'step-list' });
   const drawing = h('div');
   const history = timeline();
-  const more = h('div');
+  const cut = h('div');
   main.replaceChildren(
     h('div', { class: 'head' }, title, h('p', { class: 'id' }, id), state, actions),
     why,
@@ -77,7 +77,7 @@ export function showSaga(main, id, { tell, say }) {
       'div',
       { class: 'two' },
       h('section', { 'aria-labelledby': 'steps' }, h('h2', { id: 'steps' }, 'Steps'), steps, drawing),
-      h('section', { 'aria-labelledby': 'history' }, h('h2', { id: 'history' }, 'History'), history, more),
+      h('section', { 'aria-labelledby': 'history' }, h('h2', { id: 'history' }, 'History'), cut, history),
     ),
   );
 
@@ -138,10 +138,13 @@ export function showSaga(main, id, { tell, say }) {
     const saga = await getSaga(id, signal);
     show(saga);
     const past = await entries.refresh(signal);
-    fillTimeline(history, past.entries);
-    moreNote(more, past.more && 'There are newer entries than these; sagactl history has all.');
+    fillTimeline(history, past);
+    fillCut(cut, past.length, Number(saga.version), () => {
+      entries.raise();
+      live.nudge();
+    });
     const known = (await learn(saga.definition, saga.definitionVersion, signal)).pairs;
-    pairs = [...pairsOf(past.entries), ...known].filter(
+    pairs = [...pairsOf(past), ...known].filter(
       (pair, i, all) => all.findIndex((other) => other.join('>') === pair.join('>')) === i,
     );
     show(saga);

@@ -37,7 +37,7 @@ function fill(element, { entry, before }) {
     h(
       'div',
       { class: 'when' },
-      time(entry.time, { withMillis: true }),
+      time(entry.time, { as: 'millisecond' }),
       before && h('span', { class: 'quiet' }, `+${span(gap)}`),
     ),
     h(
@@ -73,4 +73,18 @@ export function fillTimeline(list, entries) {
   });
 }
 
-export const moreNote = (box, more) => renew(box, more, () => more && h('p', { class: 'quiet' }, more));
+const number = new Intl.NumberFormat('en-GB');
+
+// Says so if only the first `shown` of `all` entries are there. onmore(): asks for the next.
+export function fillCut(box, shown, all, onmore) {
+  renew(box, [shown, all], () =>
+    shown >= all
+      ? null
+      : h(
+          'p',
+          { class: 'cut' },
+          `The first ${number.format(shown)} of ${number.format(all)} entries. `,
+          h('button', { type: 'button', onclick: onmore }, 'Show more'),
+        ),
+  );
+}

@@ -377,6 +377,7 @@ test('who is not allowed is told so in the words of the server', async () => {
       body: JSON.stringify({ code: 7, message: 'operators only', details: [] }),
     }),
   );
+  await cluster.order('not-allowed');  // a page that is told of changes asks at the next one
   await page.getByRole('alert').getByText('Not allowed.').waitFor();
   assert.match(await textOf(page.getByRole('alert')), /operators only/);
   await page.unroute('**/api/v1/**');
@@ -478,6 +479,75 @@ test('definitions are drawn, with their unfinished sagas', async () => {
   await leave(page);
 });
 
+test('a saga that was listed twice leaves no card behind', async () => {
+  const page = await open('attention');
+  const shown = await page.evaluate(async () => {
+    const { h, keep } = await import('/console/dom.js');
+    const list = h('ul');
+    const show = (...keys) => {
+      keep(list, keys, { key: (it) => it, make: () => h('li'), update: (element, it) => element.append(it) });
+      return list.textContent;
+    };
+    return [show('a', 'b', 'a'), show('b', 'c'), show()];
+  });
+  assert.deepEqual(shown, ['ab', 'bc', '']);
+  await leave(page);
+});
+
+test('of a long history it is said how much is shown, and there is more for who asks', async () => {
+  await cluster.order('long');
+  const saga = await cluster.saga('place-order', 'long', (it) => it.state === 'STATE_COMPLETED');
+  const entries = 4500;
+  const page = await open('sagas');
+  await page.route(`**/api/v1/sagas/${saga.sagaId}`, (route) =>
+    route.fulfill({ json: { ...saga, version: String(entries) } }),
+  );
+  await page.route(`**/api/v1/sagas/${saga.sagaId}/history?*`, (route) => {
+    const query = new URL(route.request().url()).searchParams;
+    const after = Number(query.get('pageToken') ?? 0);
+    const upTo = Math.min(entries, after + Number(query.get('pageSize')));
+    const page = Array.from({ length: upTo - after }, (_, i) => ({
+      seq: String(after + i + 1),
+      event: 'ticked',
+      time: saga.createTime,
+      state: saga.state,
+    }));
+    return route.fulfill({ json: { entries: page, nextPageToken: upTo < entries ? String(upTo) : '' } });
+  });
+  await visit(page, `sagas/${saga.sagaId}`);
+  const more = page.getByRole('button', { name: 'Show more' });
+  const shown = () => page.locator('.timeline > li').count();
+  await page.getByText('The first 2,000 of 4,500 entries.').waitFor();
+  assert.equal(await shown(), 2000);
+  await more.click();
+  await page.getByText('The first 4,000 of 4,500 entries.').waitFor();
+  assert.equal(await shown(), 4000);
+  await more.click();
+  await more.waitFor({ state: 'detached' });
+  assert.equal(await shown(), entries);
+  await leave(page);
+});
+
+test('an address that was mangled on its way is read, or said not to be', async () => {
+  const faults = [];
+  await cluster.order('mangled');
+  const saga = await cluster.saga('place-order', 'mangled');
+  const page = await open('sagas%3Fdefinition%3Dplace-order%26key%3Dmangled', { faults });
+  await row(page, 'mangled').waitFor();
+  assert.equal(await page.locator('tbody tr').count(), 1);
+  await visit(page, `sagas/${saga.sagaId.replaceAll('-', '%2D')}`);
+  await page.getByText('ended: it changes no more').waitFor();
+  for (const address of ['toString', 'saga/1']) {
+    await visit(page, address);
+    await page.getByText(`There is no page "${address.split('/')[0]}".`).waitFor();
+    assert.equal(new URL(page.url()).hash, '#/sagas');
+  }
+  await visit(page, 'sagas?from=yesterday');
+  await page.getByRole('alert').getByText(/createTimeFrom|create_time_from|yesterday/).waitFor();
+  assert.equal(await page.getByLabel('Started from').inputValue(), '');
+  await leave(page, faults);
+});
+
 test('rates are counted from what was seen', async () => {
   await cluster.order('rate');
   const page = await open('rates');
@@ -523,6 +593,24 @@ test("times are the reader's own, with UTC in the title; motion is left out for 
   assert.match(await time.textContent(), new RegExp(`${seoul}$`));
   const button = page.getByRole('button', { name: 'Show' });
   assert.equal(await button.evaluate((it) => getComputedStyle(it).transitionDuration), '0s');
+  await leave(page);
+});
+
+test('a time that stays on the page gets its day, and an age grows', async () => {
+  await cluster.order('old');
+  await parkedTour('old-tour');
+  const page = await open('sagas?definition=place-order&key=old');
+  await page.clock.install({ time: new Date() });
+  await visit(page, 'sagas?definition=place-order&key=old');
+  const started = row(page, 'old').locator('time').first();
+  assert.match(await started.textContent(), /^[0-9:]{8}$/);
+  await page.clock.fastForward(36 * 3_600_000);
+  await until('the day is said', async () => /^[0-9]+ [A-Z][a-z]+ [0-9:]{8}$/.test(await started.textContent()));
+  await visit(page, 'definitions');
+  const oldest = page.locator('.card').filter({ hasText: 'book-tour' }).locator('time').first();
+  const before = await oldest.textContent();
+  await page.clock.fastForward(3 * 86_400_000);
+  await until('it is older', async () => (await oldest.textContent()) !== before);
   await leave(page);
 });
 
