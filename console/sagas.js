@@ -10,7 +10,7 @@ import { SAGA_STATES, badge, failure, isEnded, lookOfState, lookOfStep, shape } 
 
 const PAGE = 50;
 const EVERY_MS = 2000;
-const EVERY_STUCK_MS = 5000;  // it reads many pages
+const EVERY_STUCK_MS = 5000;  // it may take many calls
 
 function field(label, input) {
   return h('label', {}, h('span', {}, label), input);
@@ -143,7 +143,7 @@ const noneText = (filters) =>
 
 export function showSagas(main, query, { tell }) {
   const filters = filtersOf(query);
-  const table = sagaTable('Sagas, newest first');
+  const table = sagaTable(filters.stuck ? 'Stuck sagas, oldest first' : 'Sagas, newest first');
   const summary = h('p', { class: 'quiet' });
   const unreadable = h('div');
   const foot = h('div');

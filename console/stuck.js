@@ -1,31 +1,26 @@
-// Finds sagas with a stuck step. The server filters by state only, so the unfinished ones are looked through.
+// Finds sagas with a stuck step.
 import { listSagas } from './api.js';
 import { queryOf } from './filters.js';
 
 const PAGE = 500;
-const LOOKED_MAX = 3000;  // sagas of each state: what is looked at each time is bounded
-const UNFINISHED = ['STATE_RUNNING', 'STATE_COMPENSATING', 'STATE_PARKED'];
+const SHOWN_MAX = 500;  // the oldest
+const CALLS_MAX = 50;  // each looks at some thousands of unfinished sagas: what is asked for at a time is bounded
 
-const isStuck = (saga) => saga.steps.some((step) => step.stuck);
-
-// {sagas, looked, all}: newest first; all is false if there were more than LOOKED_MAX.
-export async function listStuck(filters, signal, states = UNFINISHED) {
-  const found = { sagas: [], looked: 0, all: true };
-  for (const state of filters.state ? [filters.state] : states) {
-    let page = '';
-    let looked = 0;
-    do {
-      const answer = await listSagas({ ...queryOf(filters), state, pageSize: PAGE, pageToken: page }, signal);
-      looked += answer.sagas.length;
-      found.sagas.push(...answer.sagas.filter(isStuck));
-      page = answer.nextPageToken;
-    } while (page && looked < LOOKED_MAX);
-    found.looked += looked;
-    found.all &&= !page;
+// {sagas, all}: oldest first; all is false if there may be more.
+export async function listStuck(filters, signal) {
+  const query = { ...queryOf(filters), stuck: true, pageSize: PAGE };
+  const sagas = [];
+  let pageToken = '';
+  for (let calls = 0; calls < CALLS_MAX && sagas.length < SHOWN_MAX; ++calls) {
+    const answer = await listSagas({ ...query, pageToken }, signal);
+    sagas.push(...answer.sagas);
+    pageToken = answer.nextPageToken;
+    if (!pageToken) return { sagas, all: true };
   }
-  found.sagas.sort((a, b) => (a.createTime < b.createTime ? 1 : -1));
-  return found;
+  return { sagas, all: false };
 }
 
-export const stuckWords = ({ sagas, looked, all }) =>
-  `${sagas.length} stuck of ${looked} unfinished sagas looked through${all ? '' : '; there are older ones'}.`;
+export function stuckWords({ sagas, all }) {
+  if (sagas.length === 0) return all ? 'No saga is stuck.' : 'None of the older unfinished sagas is stuck.';
+  return `${sagas.length} stuck${all ? '' : ', and maybe newer ones'}, oldest first.`;
+}

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -45,6 +44,7 @@ absl::StatusOr<saga::v1::ListSagasRequest> RequestOf(const Options& options, con
   request.set_definition(options.definition);
   request.set_state(StateOf(options.state));
   request.set_key(options.key);
+  request.set_stuck(options.stuck);
   if (!options.since.empty()) {
     RETURN_IF_ERROR(ReadInto("--since", options.since, session, request.mutable_create_time_from()));
   }
@@ -54,20 +54,10 @@ absl::StatusOr<saga::v1::ListSagasRequest> RequestOf(const Options& options, con
   return request;
 }
 
-bool IsStuck(const saga::v1::Saga& saga) {
-  return std::any_of(saga.steps().begin(), saga.steps().end(), [](const auto& step) { return step.stuck(); });
-}
-
-// Newest first, one more than --limit if there are as many. A state is the index by which stuck sagas are found, which
-// is no filter of the API.
+// One more than --limit if there are as many.
 absl::StatusOr<std::vector<saga::v1::Saga>> Chosen(Session& session, const Options& options,
                                                    const saga::v1::ListSagasRequest& request) {
   const std::size_t most = options.limit + 1;
-  if (options.stuck) {
-    std::vector<saga::v1::Saga::State> states(std::begin(kUnfinished), std::end(kUnfinished));
-    if (!options.state.empty()) states = {request.state()};
-    return FindUnfinished(session, request, states, most, IsStuck);
-  }
   std::vector<saga::v1::Saga> sagas;
   RETURN_IF_ERROR(ForEachSaga(session, request, [&](const saga::v1::Saga& saga) {
     sagas.push_back(saga);
@@ -104,7 +94,7 @@ absl::Status List(Session& session, const Options& options) {
 }  // namespace
 
 void AddList(CLI::App& app, Command& chosen) {
-  CLI::App& list = AddCommand(app, "list", "Lists sagas, newest first.",
+  CLI::App& list = AddCommand(app, "list", "Lists sagas, newest first; stuck ones oldest first.",
                               "sagactl list --definition place-order --state parked --since 2h");
   const auto options = std::make_shared<Options>();
   CLI::Option* const definition = list.add_option("--definition", options->definition, "only of this definition");
@@ -113,7 +103,7 @@ void AddList(CLI::App& app, Command& chosen) {
   list.add_option("--key", options->key, "only with this idempotency key; needs --definition")->needs(definition);
   list.add_option("--since", options->since, "only accepted at this time or later, or so long ago: 15m, 2h30m, 7d");
   list.add_option("--until", options->until, "only accepted before this time");
-  list.add_flag("--stuck", options->stuck, "only those with a step that is stuck; looks at all that are unfinished");
+  list.add_flag("--stuck", options->stuck, "only those with a step that is stuck, oldest first");
   list.add_option("--limit", options->limit, "how many at most")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}))
       ->capture_default_str();

@@ -19,6 +19,7 @@
 #include "orchestrator/api/served_call.h"
 #include "orchestrator/api/step_verb.h"
 #include "orchestrator/api/store_errors.h"
+#include "orchestrator/api/stuck_list.h"
 #include "orchestrator/api/watch_stream.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/engine/refusals.h"
@@ -260,12 +261,13 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
   if (!request.key().empty() && request.definition().empty()) {
     return MakeBadRequest(kSagaDomain, {{"key", "needs a definition: name the one the saga was started with"}});
   }
-  const std::vector<std::string> filters = {"sagas",
-                                            request.definition(),
-                                            absl::StrCat(request.state()),
-                                            request.key(),
-                                            request.create_time_from().ShortDebugString(),
-                                            request.create_time_before().ShortDebugString()};
+  std::vector<std::string> filters = {"sagas",
+                                      request.definition(),
+                                      absl::StrCat(request.state()),
+                                      request.key(),
+                                      request.create_time_from().ShortDebugString(),
+                                      request.create_time_before().ShortDebugString()};
+  if (request.stuck()) filters.emplace_back("stuck");
   SagaFilter filter;
   ASSIGN_OR_RETURN(filter.state, ReadState(request.state()));
   ASSIGN_OR_RETURN(filter.before_id, ReadPageToken(kSagaDomain, filters, request.page_token()));
@@ -275,6 +277,7 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
   if (request.has_create_time_from()) filter.created_from = TimeOf(request.create_time_from());
   if (request.has_create_time_before()) filter.created_before = TimeOf(request.create_time_before());
   filter.limit = size;
+  if (request.stuck()) return ListStuck(std::move(filter), filters, response);
   const absl::StatusOr<SagaPage> page = store_.List(filter);
   if (!page.ok()) return ToCaller(page.status(), {});
   for (const Saga& saga : page->sagas) *response.add_sagas() = Show(saga);
@@ -289,6 +292,20 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
   const absl::StatusOr<SagaPage> next = store_.List(filter);
   if (!next.ok()) return ToCaller(next.status(), {});
   if (next->rows() > 0) response.set_next_page_token(WritePageToken(filters, page->last_id));
+  return absl::OkStatus();
+}
+
+// A page begins after the id that its token has.
+absl::Status SagaService::ListStuck(SagaFilter filter, const std::vector<std::string>& filters,
+                                    saga::v1::ListSagasResponse& response) {
+  if (filter.state.has_value() && IsTerminal(*filter.state)) {
+    return MakeBadRequest(kSagaDomain, {{"state", "must be that of a saga which has not ended, where stuck is set"}});
+  }
+  const std::string after = std::exchange(filter.before_id, "");
+  const absl::StatusOr<StuckPage> page = FindStuck(store_, catalog_, filter, after);
+  if (!page.ok()) return ToCaller(page.status(), {});
+  for (const Saga& saga : page->sagas) *response.add_sagas() = Show(saga);
+  if (!page->last_id.empty()) response.set_next_page_token(WritePageToken(filters, page->last_id));
   return absl::OkStatus();
 }
 

@@ -85,6 +85,8 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
   absl::StatusOr<std::pair<Operated, std::int64_t>> ReadOperated(const Request& request, Verb verb);
   absl::Status Get(const saga::v1::GetSagaRequest& request, saga::v1::Saga& response);
   absl::Status List(const saga::v1::ListSagasRequest& request, saga::v1::ListSagasResponse& response);
+  absl::Status ListStuck(SagaFilter filter, const std::vector<std::string>& filters,
+                         saga::v1::ListSagasResponse& response);
   absl::Status History(const saga::v1::GetHistoryRequest& request, saga::v1::GetHistoryResponse& response);
   saga::v1::Saga Show(const Saga& saga) const;
 

@@ -65,6 +65,13 @@ struct SagaFilter {
   int limit = 50;
 };
 
+// All but the page.
+inline bool LetsThrough(const SagaFilter& filter, const Saga& saga) {
+  return (filter.definition.empty() || saga.definition == filter.definition) &&
+         (filter.key.empty() || saga.key == filter.key) && (!filter.state.has_value() || saga.state == *filter.state) &&
+         saga.create_time >= filter.created_from && saga.create_time < filter.created_before;
+}
+
 // A row that this program cannot read: a newer version wrote it, or it is damaged.
 struct UnreadableSaga {
   std::string id;
@@ -81,7 +88,7 @@ struct SagaPage {
   std::vector<Saga> sagas;
   std::vector<UnreadableSaga> unreadable;
   std::string last_id;       // of the last row, readable or not: the next page begins after it. Empty: there was no row
-  bool is_cut = false;       // of LoadMany and List: it ended because of kPageBytesMax
+  bool is_cut = false;       // of LoadMany and lists: it ended because of kPageBytesMax
   std::size_t released = 0;  // of Claim: how many of `sagas` had an owner that ended its lease itself
 
   std::size_t rows() const { return sagas.size() + unreadable.size(); }
@@ -145,6 +152,11 @@ class SagaStore {
 
   // Newest (highest id) first; at most filter.limit of them or kPageBytesMax bytes.
   virtual absl::StatusOr<SagaPage> List(const SagaFilter& filter) = 0;
+
+  // Unfinished sagas of all owners, in `state` if that is given, ids above `after_id`, ascending: the oldest first; at
+  // most `limit` of them or kPageBytesMax bytes.
+  virtual absl::StatusOr<SagaPage> ListUnfinished(std::optional<SagaState> state, absl::string_view after_id,
+                                                  int limit) = 0;
 
   // The heads of what List would list, without its limit on bytes: to see what has changed, often and cheaply.
   virtual absl::StatusOr<std::vector<SagaHead>> ListHeads(const SagaFilter& filter) = 0;

@@ -1,9 +1,11 @@
 #include "orchestrator/store/soci_saga_store.h"
 
+#include <array>
 #include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "common/db/dsn.h"
 #include "common/db/migrate.h"
@@ -57,6 +59,17 @@ constexpr char kOfBoth[] = "definition = :definition AND state = :state AND ";
 constexpr char kOfKey[] =
     "id IN (SELECT k.id FROM saga AS k WHERE k.definition = :definition AND k.key = :key)"
     " AND (:state = 0 OR state = CAST(:state2 AS bigint)) AND ";
+// Of each of three states the oldest, by the index saga_by_state, and of these the oldest. A state of 0 has none.
+std::string OldestOfThreeStates() {
+  std::vector<std::string> of_one;
+  for (const char* const n : {"1", "2", "3"}) {
+    of_one.push_back(absl::StrCat("SELECT id FROM (SELECT id FROM saga WHERE state = :state", n,
+                                  " AND state <> 3 AND id > :after", n, " ORDER BY id LIMIT :most", n, ") AS s", n));
+  }
+  return absl::StrCat("WHERE id IN (SELECT u.id FROM (", absl::StrJoin(of_one, " UNION ALL "),
+                      ") AS u ORDER BY u.id LIMIT :limit)");
+}
+
 constexpr char kNewest[] = "id < :before AND create_time BETWEEN :from AND :until ORDER BY id DESC LIMIT :limit";
 constexpr char kNewestWithinAPage[] =
     "WHERE id IN (SELECT s.id FROM (SELECT c.id, SUM(c.bytes) OVER (ORDER BY c.id DESC) - c.bytes AS before FROM"
@@ -189,6 +202,21 @@ absl::StatusOr<SagaPage> SociSagaStore::List(const SagaFilter& filter) {
     rows = Listed(filter, [&sql](const std::string& which, const auto&... uses) {
       return SelectSagas(sql, absl::StrCat(kNewestWithinAPage, which, kOfAPageOfTheNewest), uses..., kPageBytes);
     });
+    return absl::OkStatus();
+  }));
+  return CutPageOf(rows);
+}
+
+absl::StatusOr<SagaPage> SociSagaStore::ListUnfinished(std::optional<SagaState> state, absl::string_view after_id,
+                                                       int limit) {
+  const std::string after(after_id);
+  const int most = Limit(limit);
+  std::array<int, 3> in = {1, 2, 5};
+  if (state.has_value()) in = {IsTerminal(*state) ? 0 : static_cast<int>(*state), 0, 0};
+  const std::string query = absl::StrCat(kWithinAPage, OldestOfThreeStates(), kOfAPage);
+  std::vector<SagaRow> rows;
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
+    rows = SelectSagas(sql, query, in[0], after, most, in[1], after, most, in[2], after, most, most, kPageBytes);
     return absl::OkStatus();
   }));
   return CutPageOf(rows);

@@ -37,6 +37,8 @@ class SociSagaStore final : public SagaStore {
   absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key_scope,
                                  absl::string_view key) override;
   absl::StatusOr<SagaPage> List(const SagaFilter& filter) override;
+  absl::StatusOr<SagaPage> ListUnfinished(std::optional<SagaState> state, absl::string_view after_id,
+                                          int limit) override;
   absl::StatusOr<std::vector<SagaHead>> ListHeads(const SagaFilter& filter) override;
   absl::StatusOr<SagaPage> LoadNewer(const std::vector<SagaHead>& seen) override;
   absl::StatusOr<std::vector<HistoryEvent>> History(absl::string_view saga_id, std::int64_t after_seq,

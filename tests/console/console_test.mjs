@@ -297,7 +297,7 @@ test('a stuck step is found', async () => {
   assert.match(await textOf(card), /stuck action, attempt [0-9]+ /);
   await page.goto(`${cluster.console}/console/#/sagas?definition=lose-room&stuck=1`);
   await row(page, 'stuck').waitFor();
-  await page.getByText(/1 stuck of [0-9]+ unfinished sagas looked through/).waitFor();
+  await page.getByText('1 stuck, oldest first.').waitFor();
   await page.goto(`${cluster.console}/console/#/attention`);
   await card.getByRole('button', { name: 'Skip cancel_room' }).click();
   await decide(page, {});

@@ -320,6 +320,7 @@ TEST_F(PostgresSagaStore, KeptPlansUseTheKeys) {
     ASSERT_TRUE(store_->Load("s1").ok());
     ASSERT_TRUE(store_->LoadNewer({{"s1", 0}}).ok());
     ASSERT_TRUE(store_->ListHeads({.definition = saga.definition}).ok());
+    ASSERT_TRUE(store_->ListUnfinished({}, "", 10).ok());
     saga = update.saga;
   }
   store_ = nullptr;

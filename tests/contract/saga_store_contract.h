@@ -153,6 +153,28 @@ TEST_P(SagaStoreContract, APageEndsWithTheRowThatMakesItTooLong) {
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "", 50)), ElementsAre("a", "b"));
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "b", 50)), ElementsAre("c", "d"));
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "b", 1)), ElementsAre("c"));
+  EXPECT_TRUE(store().ListUnfinished({}, "", 50)->is_cut);
+  EXPECT_THAT(Ids(store().ListUnfinished({}, "", 50)), ElementsAre("a", "b"));
+  EXPECT_THAT(Ids(store().ListUnfinished({}, "b", 50)), ElementsAre("c", "d"));
+}
+
+TEST_P(SagaStoreContract, UnfinishedSagasAreListedOldestFirstOfAllOwners) {
+  const Saga a = Stored(InsertOf(SampleSaga("a")));
+  Stored(UpdateOf(Stored(InsertOf(SampleSaga("b"))), SagaState::kParked));
+  Stored(FinishOf(Stored(InsertOf(SampleSaga("c")))));
+  Committed(Acquired("orchestrator-2"), {InsertOf(SampleSaga("d"))});
+  Stored(UpdateOf(Stored(InsertOf(SampleSaga("e"))), SagaState::kCompensating));
+  const auto listed = [this](std::optional<SagaState> state, const std::string& after, int limit) {
+    return Ids(store().ListUnfinished(state, after, limit));
+  };
+  EXPECT_THAT(listed({}, "", 50), ElementsAre("a", "b", "d", "e"));
+  EXPECT_THAT(listed({}, "a", 2), ElementsAre("b", "d"));
+  EXPECT_THAT(listed({}, "e", 2), IsEmpty());
+  EXPECT_THAT(listed(SagaState::kRunning, "", 50), ElementsAre("a", "d"));
+  EXPECT_THAT(listed(SagaState::kParked, "", 50), ElementsAre("b"));
+  EXPECT_THAT(listed(SagaState::kCompensating, "a", 50), ElementsAre("e"));
+  EXPECT_THAT(listed(SagaState::kCompleted, "", 50), IsEmpty());
+  EXPECT_THAT(store().ListUnfinished({}, "", 1)->sagas, ElementsAre(a));
 }
 
 // Also large sagas, of which only a few fit into one list.

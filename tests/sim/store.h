@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -66,6 +67,9 @@ class Store final : public SagaStore {
   absl::StatusOr<Saga> LoadByKey(absl::string_view definition, absl::string_view key_scope,
                                  absl::string_view key) override;
   absl::StatusOr<SagaPage> List(const SagaFilter& filter) override { return inner_.List(filter); }
+  absl::StatusOr<SagaPage> ListUnfinished(std::optional<SagaState> state, absl::string_view after, int limit) override {
+    return inner_.ListUnfinished(state, after, limit);
+  }
   absl::StatusOr<std::vector<SagaHead>> ListHeads(const SagaFilter& filter) override {
     return inner_.ListHeads(filter);
   }

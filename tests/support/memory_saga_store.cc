@@ -18,13 +18,6 @@ void Append(SagaPage& page, const Saga& saga) {
   page.sagas.push_back(saga);
 }
 
-// All but the page.
-bool LetsThrough(const SagaFilter& filter, const Saga& saga) {
-  return (filter.definition.empty() || saga.definition == filter.definition) &&
-         (filter.key.empty() || saga.key == filter.key) && (!filter.state.has_value() || saga.state == *filter.state) &&
-         saga.create_time >= filter.created_from && saga.create_time < filter.created_before;
-}
-
 }  // namespace
 
 absl::Status MemorySagaStore::CheckLease(const Lease& lease) const {
@@ -121,6 +114,22 @@ absl::StatusOr<SagaPage> MemorySagaStore::List(const SagaFilter& filter) {
   while (row != sagas_.begin() && page.rows() < Limit(filter.limit)) {
     const Saga& saga = (--row)->second.saga;
     if (!LetsThrough(filter, saga)) continue;
+    Append(page, saga);
+    bytes += BytesOf(saga);
+    page.is_cut = bytes >= page_bytes_max_;
+    if (page.is_cut) break;
+  }
+  return page;
+}
+
+absl::StatusOr<SagaPage> MemorySagaStore::ListUnfinished(std::optional<SagaState> state, absl::string_view after_id,
+                                                         int limit) {
+  std::lock_guard lock(mutex_);
+  SagaPage page;
+  std::size_t bytes = 0;
+  for (auto row = sagas_.upper_bound(after_id); row != sagas_.end() && page.rows() < Limit(limit); ++row) {
+    const Saga& saga = row->second.saga;
+    if (IsTerminal(saga.state) || (state.has_value() && saga.state != *state)) continue;
     Append(page, saga);
     bytes += BytesOf(saga);
     page.is_cut = bytes >= page_bytes_max_;

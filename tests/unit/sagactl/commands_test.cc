@@ -47,6 +47,7 @@ class FakeOrchestrator final : public saga::v1::SagaService::Service {
     std::size_t skipped = request->page_token().size();
     for (const Saga& each : sagas) {
       if (request->state() != Saga::STATE_UNSPECIFIED && each.state() != request->state()) continue;
+      if (request->stuck() && !each.steps(0).stuck()) continue;
       if (skipped > 0) {
         --skipped;
       } else if (response->sagas_size() == 2) {
@@ -293,14 +294,15 @@ TEST_F(CommandsTest, ListOfJsonIsOneSagaALine) {
   EXPECT_THAT(ids, ElementsAre("s-2", "s-1"));
 }
 
-TEST_F(CommandsTest, ListFindsStuckSagasOfEveryStateNewestFirst) {
-  orchestrator_.sagas = {Running("s-4"), Stuck("s-3"), Running("s-2"), Parked("s-1")};
-  orchestrator_.sagas[0].mutable_steps(0)->set_stuck(true);
+TEST_F(CommandsTest, ListOfStuckSagasIsTheOrchestrators) {
+  orchestrator_.sagas = {Stuck("s-1"), Running("s-2"), Stuck("s-3"), Parked("s-4"), Stuck("s-5")};
   std::vector<std::string> ids;
-  for (const std::string& line : Run("list --stuck --json").lines()) {
+  for (const std::string& line : Run("list --stuck --state compensating --json").lines()) {
     ids.push_back(nlohmann::json::parse(line)["sagaId"]);
   }
-  EXPECT_THAT(ids, ElementsAre("s-4", "s-3"));
+  EXPECT_THAT(ids, ElementsAre("s-1", "s-3", "s-5"));
+  EXPECT_TRUE(orchestrator_.lists.at(0).stuck());
+  EXPECT_EQ(orchestrator_.lists.at(0).state(), Saga::STATE_COMPENSATING);
 }
 
 TEST_F(CommandsTest, ListNamesWhatCannotBeRead) {

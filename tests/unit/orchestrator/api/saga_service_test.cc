@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_format.h"
 #include "common/rpc/error.h"
 #include "gmock/gmock.h"
 #include "grpcpp/create_channel.h"
@@ -288,6 +289,70 @@ TEST_F(SagaServiceTest, ListFiltersByKeyAndTime) {
   request.set_definition(Aborted("s-1").definition);
   ASSERT_TRUE(List(request, &response).ok());
   EXPECT_THAT(Ids(response), testing::Contains("s-1"));
+}
+
+TEST_F(SagaServiceTest, StuckSagasAreListedOldestFirstAndPageByPage) {
+  const auto store = [this](const std::string& id, int unknowns) {
+    Saga saga = Repeated(id);
+    saga.steps[0].unknowns = unknowns;
+    Store(saga);
+  };
+  for (const char* id : {"s-1", "s-3", "s-4", "s-6"}) store(id, 20);
+  for (const char* id : {"s-2", "s-5", "s-7"}) store(id, 19);
+  Store(Parked("s-8", Phase::kAction));
+  Saga other = Repeated("s-9");
+  other.definition = "unknown-here";
+  other.steps[0].unknowns = 20;
+  Store(other);
+  saga::v1::ListSagasRequest request;
+  request.set_stuck(true);
+  request.set_page_size(3);
+  saga::v1::ListSagasResponse response;
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_THAT(Ids(response), testing::ElementsAre("s-1", "s-3", "s-4"));
+  saga::v1::ListSagasRequest next = request;
+  next.set_page_token(response.next_page_token());
+  saga::v1::ListSagasResponse second;
+  ASSERT_TRUE(List(next, &second).ok());
+  EXPECT_THAT(Ids(second), testing::ElementsAre("s-6"));
+  EXPECT_EQ(second.next_page_token(), "");
+  next.set_stuck(false);  // a token is good only with its filters
+  EXPECT_EQ(GetErrorInfo(List(next, &second)).reason, "INVALID_PAGE_TOKEN");
+  request.set_key("key-s-3");
+  request.set_definition("place-order");
+  request.set_state(saga::v1::Saga::STATE_COMPENSATING);
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_THAT(Ids(response), testing::ElementsAre("s-3"));
+  request.set_state(saga::v1::Saga::STATE_RUNNING);
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_EQ(response.sagas_size(), 0);
+  request.clear_state();
+  request.mutable_create_time_before()->set_seconds(absl::ToUnixSeconds(kStart));
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_EQ(response.sagas_size(), 0);
+  request.set_state(saga::v1::Saga::STATE_ABORTED);
+  EXPECT_THAT(List(request, &response).message(),
+              testing::HasSubstr("state: must be that of a saga which has not ended"));
+}
+
+TEST_F(SagaServiceTest, OneCallForStuckSagasLooksAtABoundedNumber) {
+  std::vector<SagaWrite> writes;
+  for (int i = 0; i < 2001; ++i) {
+    SagaWrite write;
+    write.saga = Repeated(absl::StrFormat("s-%04d", i));
+    write.saga.steps[0].unknowns = i < 2000 ? 0 : 20;
+    writes.push_back(std::move(write));
+  }
+  ASSERT_TRUE(store_.Commit(lease_, writes).ok());
+  saga::v1::ListSagasRequest request;
+  request.set_stuck(true);
+  saga::v1::ListSagasResponse response;
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_EQ(response.sagas_size(), 0);
+  request.set_page_token(response.next_page_token());
+  ASSERT_NE(request.page_token(), "");
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_THAT(Ids(response), testing::ElementsAre("s-2000"));
 }
 
 TEST_F(SagaServiceTest, ListFiltersAndRefusesNonsense) {

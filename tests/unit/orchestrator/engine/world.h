@@ -176,6 +176,10 @@ class FaultyStore final : public SagaStore {
     if (broken_) return Broken();
     return store_.List(filter);
   }
+  absl::StatusOr<SagaPage> ListUnfinished(std::optional<SagaState> state, absl::string_view after, int limit) override {
+    if (broken_) return Broken();
+    return store_.ListUnfinished(state, after, limit);
+  }
   absl::StatusOr<std::vector<SagaHead>> ListHeads(const SagaFilter& filter) override {
     if (broken_) return Broken();
     return store_.ListHeads(filter);
