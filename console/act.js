@@ -1,7 +1,8 @@
-// What a person may do to a saga: each verb says what it does and what must be true before, asks for who and why, and
-// shows a refusal as the server says it.
-import { cancelSaga, moveStep } from './api.js';
+// What a person may do to a saga or a definition: each verb says what it does and what must be true before, asks for who
+// and why, and shows a refusal as the server says it.
+import { cancelSaga, moveStep, pauseDefinition, resumeDefinition } from './api.js';
 import { h } from './dom.js';
+import { time } from './times.js';
 import { phaseWord } from './words.js';
 
 const LOOKED = 'I have looked, and it is so. Nobody checks what I say here.';
@@ -73,19 +74,24 @@ const VERBS = {
 
 let actor = '';  // asked for once as long as the page is open; kept nowhere
 
+const text = (label, input) => h('label', {}, h('span', {}, label), input);
+const whoField = () =>
+  text(
+    'Who decides; leave it empty where a certificate says it',
+    h('input', { name: 'actor', maxlength: 64, value: actor, autocomplete: 'off' }),
+  );
+const whyField = (label) =>
+  text(label, h('textarea', { name: 'reason', rows: 2, required: true, maxlength: 256 }));
+
 function fields({ unchecked }, wantsReply) {
-  const text = (label, input) => h('label', {}, h('span', {}, label), input);
   return [
     wantsReply &&
       text(
         'Reply, as JSON of the action\u2019s response',
         h('textarea', { name: 'reply', rows: 4, required: true, spellcheck: 'false', class: 'code' }),
       ),
-    text(
-      'Who decides; leave it empty where a certificate says it',
-      h('input', { name: 'actor', maxlength: 64, value: actor, autocomplete: 'off' }),
-    ),
-    text('Why; it stays in the history', h('textarea', { name: 'reason', rows: 2, required: true, maxlength: 256 })),
+    whoField(),
+    whyField('Why; it stays in the history'),
     unchecked &&
       h(
         'label',
@@ -96,55 +102,49 @@ function fields({ unchecked }, wantsReply) {
   ];
 }
 
-function refusal(error) {
+function refusal(error, ifNotKnown) {
   const what = error.reason || (error.status ? `HTTP ${error.status}` : 'no answer');
   return [
     h('b', {}, `${error.notKnown ? 'Not known' : 'Refused'}: ${what}`),
     ` ${error.words}`,
-    error.notKnown && ' Whether it was done is not known: look at the saga before you do it again.',
+    error.notKnown && ` Whether it was done is not known: ${ifNotKnown}`,
     error.reason === 'CALLER_NOT_ALLOWED' &&
       error.denied === 'actor' &&
       ' The server knows from your certificate who decides: leave that field empty.',
   ];
 }
 
+// Who decides and why, as the form says it.
+function decided(form) {
+  actor = form.elements.actor.value.trim();
+  return { actor, reason: form.elements.reason?.value.trim() };
+}
+
 // With how the saga and its step stood when the dialog said what the verb does: of another direction or phase it would
 // do something else, and is refused.
 function send(verb, saga, step, form) {
-  const body = { actor: form.elements.actor.value.trim(), reason: form.elements.reason.value.trim() };
-  actor = body.actor;
+  const body = decided(form);
   if (form.elements.reply) body.replyJson = form.elements.reply.value;
   if (verb === 'cancel') return cancelSaga(saga.sagaId, body);
   return moveStep(saga.sagaId, step.name, verb, { ...body, seenDirection: saga.direction, seenPhase: step.phase });
 }
 
-// Asks, and does it. done(saga, words): it was done, and so the saga stands. step: undefined for cancel.
-export function ask(verb, saga, step, done) {
-  const it = VERBS[verb];
-  const { does, needs } = it.texts(saga, step);
-  const wantsReply = verb === 'resolve' && step.phase !== 'PHASE_COMPENSATION';
+// Asks, and does it by act(form). facts: [term, description] each. done(answer): it was done.
+function openDialog({ title, about, facts, fields: inputs, ifNotKnown, act, done }) {
   const refused = h('div', { class: 'refusal', role: 'alert' });
-  const title = step ? `${it.name} ${step.name}` : it.name;
   const go = h('button', { type: 'submit', class: 'go' }, title);
   const close = h('button', { type: 'button', onclick: () => dialog.close() }, 'Leave it');
   const form = h(
     'form',
     {},
     h('h2', { id: 'ask-title' }, title),
-    h('p', { class: 'quiet id' }, saga.sagaId),
+    h('p', { class: 'quiet id' }, about),
     h(
       'dl',
       {},
-      h('dt', {}, 'What it does'),
-      h('dd', {}, does),
-      h('dt', {}, 'What must be true'),
-      h('dd', {}, needs),
-      step && [
-        h('dt', {}, 'Where to look'),
-        h('dd', {}, 'In the participant\u2019s own books, under the key ', h('code', {}, keyOf(saga, step))),
-      ],
+      facts.filter(Boolean).map(([term, ...what]) => [h('dt', {}, term), h('dd', {}, what)]),
     ),
-    fields(it, wantsReply),
+    inputs,
     refused,
     h('div', { class: 'buttons' }, go, close),
   );
@@ -154,11 +154,11 @@ export function ask(verb, saga, step, done) {
     go.disabled = true;
     refused.replaceChildren();
     try {
-      const after = await send(verb, saga, step, form);
+      const answer = await act(form);
       dialog.close();
-      done(after, `${title}: done.`);
+      done(answer);
     } catch (error) {
-      refused.replaceChildren(...refusal(error).filter(Boolean));
+      refused.replaceChildren(...refusal(error, ifNotKnown).filter(Boolean));
     }
     go.disabled = false;
   });
@@ -170,6 +170,70 @@ export function ask(verb, saga, step, done) {
   });
   document.body.append(dialog);
   dialog.showModal();
+}
+
+// Asks, and does it. done(saga, words): it was done, and so the saga stands. step: undefined for cancel.
+export function ask(verb, saga, step, done) {
+  const it = VERBS[verb];
+  const { does, needs } = it.texts(saga, step);
+  const title = step ? `${it.name} ${step.name}` : it.name;
+  openDialog({
+    title,
+    about: saga.sagaId,
+    facts: [
+      ['What it does', does],
+      ['What must be true', needs],
+      step && [
+        'Where to look',
+        'In the participant\u2019s own books, under the key ',
+        h('code', {}, keyOf(saga, step)),
+      ],
+    ],
+    fields: fields(it, verb === 'resolve' && step.phase !== 'PHASE_COMPENSATION'),
+    ifNotKnown: 'look at the saga before you do it again.',
+    act: (form) => send(verb, saga, step, form),
+    done: (after) => done(after, `${title}: done.`),
+  });
+}
+
+const PAUSE_FIELD = 'Why; who would start one is told';
+
+// Asks whether no saga of a definition is to start any more, and does it. done(words): it was done.
+export function askPause({ name }, done) {
+  const title = `Pause ${name}`;
+  openDialog({
+    title,
+    about: name,
+    facts: [
+      [
+        'What it does',
+        `No saga of ${name} starts any more, of any version and at any instance, until it is resumed. Who would start ` +
+          'one is told that it is paused, and why. Those that have started go on to their end.',
+      ],
+      ['When', 'At the instance that answers at once, at the others within two seconds; restarts do not end it.'],
+    ],
+    fields: [whoField(), whyField(PAUSE_FIELD)],
+    ifNotKnown: 'do it again, or look how it stands.',
+    act: (form) => pauseDefinition(name, decided(form)),
+    done: () => done(`${title}: done.`),
+  });
+}
+
+// The contrary.
+export function askResume({ name, pause }, done) {
+  const title = `Resume ${name}`;
+  openDialog({
+    title,
+    about: name,
+    facts: [
+      ['What it does', `Sagas of ${name} start again, at each instance within two seconds.`],
+      ['It is paused since', time(pause.pauseTime), ` by ${pause.actor}: ${pause.reason}`],
+    ],
+    fields: [whoField()],
+    ifNotKnown: 'do it again, or look how it stands.',
+    act: (form) => resumeDefinition(name, { actor: decided(form).actor }),
+    done: () => done(`${title}: done.`),
+  });
 }
 
 // The buttons of a step that takes a verb. current(): {saga, step} as they stand when a button is pressed.

@@ -111,6 +111,9 @@ export const listDefinitions = (signal) => get('/definitions', {}, signal);
 export const watchSaga = (id, signal) => parts(`${sagaPath(id)}:watch`, {}, signal);
 export const watchSagas = (definition, signal) => parts('/sagas:watch', { definition }, signal);
 
+export const pauseDefinition = (name, body) => post(`/definitions/${encodeURIComponent(name)}:pause`, body);
+export const resumeDefinition = (name, body) => post(`/definitions/${encodeURIComponent(name)}:resume`, body);
+
 // Each answers the saga as it stands.
 export const cancelSaga = async (id, body) => (await post(`${sagaPath(id)}:cancel`, body)).saga;
 export const moveStep = async (id, step, verb, body) => (await post(`${stepPath(id, step)}:${verb}`, body)).saga;

@@ -1,7 +1,8 @@
 // What waits for a person: parked steps, and those that are repeated for long, each with why and what can be done.
-import { listSagas } from './api.js';
+import { listDefinitions, listSagas } from './api.js';
 import { ask, verbButtons } from './act.js';
-import { h, keep } from './dom.js';
+import { pauseNote, pausedOf } from './definitions.js';
+import { h, keep, renew } from './dom.js';
 import { sagaAddress } from './filters.js';
 import { Live } from './live.js';
 import { note } from './seen.js';
@@ -18,8 +19,10 @@ export function showAttention(main, _, { tell, say }) {
   const stuck = h('ul', { class: 'cards' });
   const parkedNote = h('p', { class: 'quiet' }, 'Looking…');
   const stuckNote = h('p', { class: 'quiet' }, 'Looking…');
+  const paused = h('div');
   main.replaceChildren(
     h('h1', { tabindex: -1 }, 'Attention'),
+    paused,
     h(
       'section',
       { 'aria-labelledby': 'parked' },
@@ -98,6 +101,8 @@ export function showAttention(main, _, { tell, say }) {
   }
 
   async function look(signal) {
+    const off = pausedOf((await listDefinitions(signal)).definitions);
+    renew(paused, off, () => off.map(pauseNote));
     const waiting = await listSagas({ state: 'STATE_PARKED', pageSize: PARKED_MAX }, signal);
     show(parked, waiting.sagas, (step) => step.parked);
     parkedNote.textContent =

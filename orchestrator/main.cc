@@ -99,6 +99,9 @@ Collectables Gauges(const Driver& driver, const LeaseRenewal& renewal, const Lea
                                         [&driver] { return driver.quarantined(); }),
           std::make_shared<ReadGauge>("saga_unreadable", "Sagas whose rows this version cannot read and leaves alone.",
                                       [&driver] { return static_cast<double>(driver.unreadable()); }),
+          std::make_shared<GaugeBySaga>("saga_definition_paused",
+                                        "1: no saga of the definition is started here, as an operator wants it.",
+                                        [&driver] { return driver.paused(); }),
           std::make_shared<ReadGauge>("saga_lease_age_seconds", "Time since this instance's lease was renewed last.",
                                       [&renewal] { return absl::ToDoubleSeconds(renewal.age()); }),
           std::make_shared<ReadGauge>("saga_lease_seconds", "How long the lease lasts after it was renewed.",
@@ -115,6 +118,16 @@ ServerSetup ServerFor(const ServedNames& names, SagaService& service, ServedMeth
   setup.pools = names.pools;
   setup.metrics = std::move(metrics);
   return setup;
+}
+
+// How long a pause that another instance was told of may go unnoticed here.
+constexpr absl::Duration kPausesPause = absl::Seconds(1);
+
+absl::Duration ReadPausesAgain(Driver& driver) {
+  if (const absl::Status read = driver.ReadPauses(); !read.ok()) {
+    Log(Severity::kWarning, "paused definitions could not be read", {{"error", read.message()}});
+  }
+  return kPausesPause;
 }
 
 // Fenced: no pending caller can be answered correctly, so exit without draining.
@@ -177,12 +190,15 @@ absl::Status Run(const Options& options) {
   ServedMethods methods(std::bind_front(&Driver::Accept, &driver), catalog, clock, options.served);
   SagaServiceOptions service_options;
   service_options.watches.watchers_max = options.watchers_max;
-  SagaService service(*store, std::bind_front(&Driver::Ask, &driver), catalog, clock, service_options);
+  SagaService service(*store, std::bind_front(&Driver::Ask, &driver), std::bind_front(&Driver::HoldPauses, &driver),
+                      catalog, clock, service_options);
   const auto census = std::make_shared<SagaCensus>(clock, catalog);
   Collectables gauges = Gauges(driver, renewal, lease, options.lease);
   gauges.push_back(census);
+  absl::Status status = driver.ReadPauses();
   driver.Start();
-  absl::Status status = server->Serve(ServerFor(names, service, methods, std::move(gauges)));
+  const Repeat pausing(kPausesPause, [&driver] { return ReadPausesAgain(driver); });
+  if (status.ok()) status = server->Serve(ServerFor(names, service, methods, std::move(gauges)));
   if (status.ok()) status = driver.Recover();
   if (status.ok()) {
     Log(Severity::kInfo, "ready",

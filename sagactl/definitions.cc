@@ -26,11 +26,12 @@ std::int64_t Sum(const saga::v1::Definition& definition) {
 absl::Status Definitions(Session& session) {
   ASSIGN_OR_RETURN(const saga::v1::ListDefinitionsResponse all,
                    Call(session, &Stub::ListDefinitions, saga::v1::ListDefinitionsRequest()));
-  Table table({"DEFINITION", "STARTS HERE", "UNFINISHED", "METHOD", "NOT DRIVEN HERE BECAUSE"});
+  Table table({"DEFINITION", "STARTS HERE", "UNFINISHED", "METHOD", "NOT DRIVEN HERE BECAUSE", "PAUSED"});
   for (const saga::v1::Definition& each : all.definitions()) {
     if (session.json) PrintJson(session, each);
-    table.Add({Version(each.name(), each.version()), each.served() ? "yes" : "no", absl::StrCat(Sum(each)),
-               each.method(), each.undriven_reason()});
+    table.Add({Version(each.name(), each.version()), each.served() && !each.has_pause() ? "yes" : "no",
+               absl::StrCat(Sum(each)), each.method(), each.undriven_reason(),
+               each.has_pause() ? Words(each.pause(), session.zone) : ""});
   }
   if (!session.json) table.Print(session.out, session.line_max);
   return absl::OkStatus();
@@ -67,8 +68,10 @@ absl::Status Stats(Session& session) {
 }  // namespace
 
 void AddDefinitions(CLI::App& app, Command& chosen) {
-  AddCommand(app, "definitions", "Lists the definitions that this instance serves or that an unfinished saga runs on.",
-             "sagactl definitions")
+  AddCommand(
+      app, "definitions",
+      "Lists the definitions that this instance serves or that an unfinished saga runs on, and which are paused.",
+      "sagactl definitions")
       .callback([&chosen] { chosen = Definitions; });
   AddCommand(app, "stats",
              "Counts the unfinished sagas of all instances by definition and state. Those that ended are counted by "

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "sagactl/times.h"
 
 namespace unwind::sagactl {
 namespace {
@@ -48,6 +49,12 @@ std::string Words(const saga::v1::Failure& failure) {
   if (failure.metadata().empty()) return words;
   const std::map<std::string, std::string> sorted(failure.metadata().begin(), failure.metadata().end());
   return absl::StrCat(words, " {", absl::StrJoin(sorted, ", ", absl::PairFormatter(": ")), "}");
+}
+
+std::string Words(const saga::v1::Pause& pause, absl::TimeZone zone) {
+  const std::string& actor = pause.actor();
+  return absl::StrCat("since ", ToSecond(TimeOf(pause.pause_time()), zone), actor.empty() ? "" : " by ", actor, ": ",
+                      pause.reason());
 }
 
 std::string Why(const saga::v1::Saga& saga) {

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "absl/time/time.h"
 #include "saga/v1/saga_service.pb.h"
 
 namespace unwind::sagactl {
@@ -19,6 +20,9 @@ std::string Standing(const saga::v1::Saga& saga);
 
 // STOCK_NOT_ENOUGH (stock.shop.unwind, FAILED_PRECONDITION): 3 left {left: 3}
 std::string Words(const saga::v1::Failure& failure);
+
+// "since 2026-11-27 10:00:00Z by kim: the price is wrong".
+std::string Words(const saga::v1::Pause& pause, absl::TimeZone zone);
 
 // What the saga waits for or why it failed, in a few words: of its parked and stuck steps, else of itself.
 std::string Why(const saga::v1::Saga& saga);

@@ -1,5 +1,6 @@
 #include "orchestrator/api/definition_list.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -25,6 +26,7 @@ absl::Status ListDefinitions(SagaStore& store, const DefinitionCatalog& catalog,
     unfinished.set_count(count.sagas);
     *unfinished.mutable_oldest_create_time() = ToProto(count.oldest);
   }
+  ASSIGN_OR_RETURN(const std::vector<DefinitionPause> pauses, store.Pauses());
   for (auto& [id, shown] : all) {
     shown.set_name(id.name);
     shown.set_version(id.version);
@@ -34,6 +36,9 @@ absl::Status ListDefinitions(SagaStore& store, const DefinitionCatalog& catalog,
       const google::protobuf::MethodDescriptor& method = definition->serves();
       shown.set_method(absl::StrCat(method.service()->full_name(), "/", method.name()));
     }
+    const auto pause = std::find_if(pauses.begin(), pauses.end(),
+                                    [&id](const DefinitionPause& each) { return each.definition == id.name; });
+    if (pause != pauses.end()) *shown.mutable_pause() = ToProto(*pause);
     *response.add_definitions() = std::move(shown);
   }
   return absl::OkStatus();

@@ -74,6 +74,14 @@ google::protobuf::Timestamp ToProto(absl::Time time) {
   return proto;
 }
 
+saga::v1::Pause ToProto(const DefinitionPause& pause) {
+  saga::v1::Pause proto;
+  *proto.mutable_pause_time() = ToProto(pause.since);
+  proto.set_actor(pause.actor);
+  proto.set_reason(pause.reason);
+  return proto;
+}
+
 saga::v1::Saga ToProto(const Saga& saga, const Plan* plan) {
   saga::v1::Saga proto;
   proto.set_saga_id(saga.id);

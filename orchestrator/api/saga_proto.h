@@ -15,6 +15,8 @@ namespace unwind {
 saga::v1::Saga ToProto(const Saga& saga, const Plan* plan);
 saga::v1::HistoryEntry ToProto(const HistoryEvent& entry, const Plan* plan);
 
+saga::v1::Pause ToProto(const DefinitionPause& pause);
+
 // In microseconds, within what a Timestamp may hold: 0001-01-01 to 9999-12-31.
 google::protobuf::Timestamp ToProto(absl::Time time);
 

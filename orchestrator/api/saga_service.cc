@@ -8,6 +8,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/log.h"
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
 #include "common/rpc/caller.h"
@@ -33,13 +34,15 @@ constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
 
 int HistoryPageSize(int asked) { return asked == 0 ? kEntriesDefault : std::min(asked, kEntriesMax); }
 
-// Who asks and why stand in the history and in the terminals of those who read it: no control characters.
+// Who asks and why stand in the history, in the log and in the terminals of those who read it: no control characters.
 template <class Request>
 absl::Status CheckPrintable(const Request& request, bool needs_actor) {
   std::vector<FieldViolation> violations;
   if (needs_actor && request.actor().empty()) violations.push_back({"actor", "must be set"});
   if (!IsPrintable(request.actor())) violations.push_back({"actor", "must have no control characters"});
-  if (!IsPrintable(request.reason())) violations.push_back({"reason", "must have no control characters"});
+  if constexpr (requires { request.reason(); }) {
+    if (!IsPrintable(request.reason())) violations.push_back({"reason", "must have no control characters"});
+  }
   return violations.empty() ? absl::OkStatus() : MakeBadRequest(kSagaDomain, violations);
 }
 
@@ -76,12 +79,19 @@ absl::StatusOr<Saga> NewestOf(SagaStore& store, const std::string& definition, c
   return std::move(page.sagas.front());
 }
 
+absl::Status NoSuchDefinition(const std::string& name) {
+  return MakeError(absl::StatusCode::kNotFound,
+                   absl::StrCat("name: there is no definition ", name, "; ListDefinitions names those that there are"),
+                   {"DEFINITION_NOT_FOUND", kSagaDomain, {{"name", name}}});
+}
+
 }  // namespace
 
-SagaService::SagaService(SagaStore& store, AskDriver ask, const DefinitionCatalog& catalog, const Clock& clock,
-                         const SagaServiceOptions& options)
+SagaService::SagaService(SagaStore& store, AskDriver ask, HoldPauses hold, const DefinitionCatalog& catalog,
+                         const Clock& clock, const SagaServiceOptions& options)
     : store_(store),
       ask_(std::move(ask)),
+      hold_(std::move(hold)),
       catalog_(catalog),
       clock_(clock),
       watches_(
@@ -123,6 +133,45 @@ grpc::ServerUnaryReactor* SagaService::ListDefinitions(grpc::CallbackServerConte
     Read(std::move(done),
          [this, response] { return ToCaller(unwind::ListDefinitions(store_, catalog_, *response), {}); });
   });
+}
+
+grpc::ServerUnaryReactor* SagaService::PauseDefinition(grpc::CallbackServerContext* context,
+                                                       const saga::v1::PauseDefinitionRequest* request,
+                                                       saga::v1::PauseDefinitionResponse* response) {
+  return ChangePause(context, request, response, [this, request, response](const std::string& actor) -> absl::Status {
+    ASSIGN_OR_RETURN(const DefinitionPause pause, store_.PutPause(request->name(), actor, request->reason()));
+    *response->mutable_pause() = ToProto(pause);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* SagaService::ResumeDefinition(grpc::CallbackServerContext* context,
+                                                        const saga::v1::ResumeDefinitionRequest* request,
+                                                        saga::v1::ResumeDefinitionResponse* response) {
+  return ChangePause(context, request, response, [this, request](const std::string& actor) -> absl::Status {
+    RETURN_IF_ERROR(store_.RemovePause(request->name()));
+    Log(Severity::kInfo, "a definition was resumed", {{"definition", request->name()}, {"actor", actor}});
+    return absl::OkStatus();
+  });
+}
+
+template <class Request, class Response>
+grpc::ServerUnaryReactor* SagaService::ChangePause(
+    grpc::CallbackServerContext* context, const Request* request, Response* response,
+    absl::AnyInvocable<absl::Status(const std::string& actor) &&> write) {
+  return Serve(context, request, response, kSagaDomain,
+               [this, context, request, write = std::move(write)](Done done) mutable {
+                 absl::StatusOr<std::string> actor = ReadActor(*context, *request);
+                 if (!actor.ok()) return std::move(done)(actor.status());
+                 Enqueue(std::move(done),
+                         [this, request, actor = *std::move(actor), write = std::move(write)](Done inner) mutable {
+                           const absl::Status written = std::move(write)(actor);
+                           if (absl::IsNotFound(written)) return std::move(inner)(NoSuchDefinition(request->name()));
+                           if (!written.ok()) return std::move(inner)(ToCaller(written, {}));
+                           auto shared = std::make_shared<Done>(std::move(inner));
+                           hold_([shared](absl::Status held) { std::move (*shared)(std::move(held)); });
+                         });
+               });
 }
 
 grpc::ServerWriteReactor<saga::v1::WatchSagaResponse>* SagaService::WatchSaga(

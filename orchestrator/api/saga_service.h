@@ -30,6 +30,9 @@ class WatchStream;
 using AskDriver = std::function<void(const std::string& saga_id, Event event, std::int64_t seen_version,
                                      std::function<void(Progress)> answered)>;
 
+// Driver::HoldPauses.
+using HoldPauses = std::function<void(std::function<void(absl::Status)> held)>;
+
 struct SagaServiceOptions {
   int readers = 2;               // threads that wait for the store, so that gRPC's never do
   std::size_t reads_max = 1000;  // waiting reads of one reader; more are refused
@@ -40,7 +43,7 @@ struct SagaServiceOptions {
 class SagaService final : public saga::v1::SagaService::CallbackService {
  public:
   // `store`, `catalog` and `clock` must outlive it.
-  SagaService(SagaStore& store, AskDriver ask, const DefinitionCatalog& catalog, const Clock& clock,
+  SagaService(SagaStore& store, AskDriver ask, HoldPauses hold, const DefinitionCatalog& catalog, const Clock& clock,
               const SagaServiceOptions& options);
 
   grpc::ServerUnaryReactor* GetSaga(grpc::CallbackServerContext* context, const saga::v1::GetSagaRequest* request,
@@ -61,6 +64,12 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
   grpc::ServerUnaryReactor* ListDefinitions(grpc::CallbackServerContext* context,
                                             const saga::v1::ListDefinitionsRequest* request,
                                             saga::v1::ListDefinitionsResponse* response) override;
+  grpc::ServerUnaryReactor* PauseDefinition(grpc::CallbackServerContext* context,
+                                            const saga::v1::PauseDefinitionRequest* request,
+                                            saga::v1::PauseDefinitionResponse* response) override;
+  grpc::ServerUnaryReactor* ResumeDefinition(grpc::CallbackServerContext* context,
+                                             const saga::v1::ResumeDefinitionRequest* request,
+                                             saga::v1::ResumeDefinitionResponse* response) override;
   grpc::ServerWriteReactor<saga::v1::WatchSagaResponse>* WatchSaga(grpc::CallbackServerContext* context,
                                                                    const saga::v1::WatchSagaRequest* request) override;
   grpc::ServerWriteReactor<saga::v1::WatchSagasResponse>* WatchSagas(
@@ -83,6 +92,11 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
                                     Verb verb);
   template <class Request>
   absl::StatusOr<std::pair<Operated, std::int64_t>> ReadOperated(const Request& request, Verb verb);
+  // Runs `write` on a reader, and ends the call once what it stored holds at this instance.
+  template <class Request, class Response>
+  grpc::ServerUnaryReactor* ChangePause(grpc::CallbackServerContext* context, const Request* request,
+                                        Response* response,
+                                        absl::AnyInvocable<absl::Status(const std::string& actor) &&> write);
   absl::Status Get(const saga::v1::GetSagaRequest& request, saga::v1::Saga& response);
   absl::Status List(const saga::v1::ListSagasRequest& request, saga::v1::ListSagasResponse& response);
   absl::Status ListStuck(SagaFilter filter, const std::vector<std::string>& filters,
@@ -92,6 +106,7 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
 
   SagaStore& store_;
   const AskDriver ask_;
+  const HoldPauses hold_;
   const DefinitionCatalog& catalog_;
   const Clock& clock_;
   std::vector<std::unique_ptr<BatchWriter<Job>>> readers_;

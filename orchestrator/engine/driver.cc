@@ -156,16 +156,30 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
   std::string id = new_id();
   if (saga.key.empty()) saga.key = new_id();
   if (!admitted) {
-    return key_lookup_->Find({.definition = saga.definition->plan().name,
-                              .key_scope = std::move(saga.key_scope),
-                              .key = std::move(saga.key),
-                              .input_hash = std::move(saga.input_hash),
-                              .waiter = *std::move(waiter),
-                              .if_none = Overloaded()});
+    const absl::Status paused = context_->pauses.Check(saga.definition->plan().name);
+    return key_lookup_->Find(std::move(saga), *std::move(waiter), paused.ok() ? Overloaded() : paused);
   }
   Shard& shard = ShardOf(id);
   shard.mailbox().Post(AcceptMail{
       .saga = std::move(saga), .saga_id = std::move(id), .waiter = *std::move(waiter), .memory = *std::move(memory)});
+}
+
+absl::Status Driver::ReadPauses() { return context_->pauses.Read(); }
+
+void Driver::HoldPauses(std::function<void(absl::Status)> held) {
+  if (!ReadPauses().ok()) return held(StoreSilent());
+  Flush(0, std::move(held));
+}
+
+// One shard after the other: a caller that one of them took before it could know of a pause is answered, or its saga is
+// stored, before that shard comes to this mail.
+void Driver::Flush(std::size_t first_shard, std::function<void(absl::Status)> flushed) {
+  if (first_shard == shards_.size()) return flushed(absl::OkStatus());
+  std::optional<Waiter> waiter = context_->operators.Add(
+      context_->clock.Now() + kAskWaitMax, nullptr, [this, first_shard, flushed](const Progress& progress) {
+        progress.status.ok() ? Flush(first_shard + 1, flushed) : flushed(StoreSilent());
+      });
+  if (waiter.has_value()) shards_[first_shard]->mailbox().Post(FlushMail{.waiter = *std::move(waiter)});
 }
 
 void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_version,
@@ -195,6 +209,12 @@ std::map<std::string, std::size_t> Driver::stuck() const { return WithThoseServe
 
 std::map<std::string, std::size_t> Driver::quarantined() const {
   return WithThoseServed(context_->quarantine.counts());
+}
+
+std::map<std::string, std::size_t> Driver::paused() const {
+  std::map<std::string, std::size_t> paused;
+  for (const std::string& definition : context_->pauses.names()) paused[definition] = 1;
+  return WithThoseServed(std::move(paused));
 }
 
 std::size_t Driver::unreadable() const { return context_->unreadable.count(); }

@@ -115,10 +115,21 @@ class Driver {
   // Accepts a saga, or attaches to the one its key started, whichever instance drives that.
   // `accepted(saga_id)` is called once it is stored (or found);
   // `answered` exactly once: when the saga is terminal, at `answer_by` as it stands, or when it is refused
-  // (RESOURCE_EXHAUSTED OVERLOADED with RetryInfo; INVALID_ARGUMENT KEY_REUSED). Both on the driver's threads: do not
-  // block.
+  // (RESOURCE_EXHAUSTED OVERLOADED or UNAVAILABLE DEFINITION_PAUSED, with RetryInfo; INVALID_ARGUMENT KEY_REUSED). Both
+  // on the driver's threads: do not block.
   void Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
               std::function<void(Progress)> answered);
+
+  // Reads from the store which definitions are paused: before Start, and from then on again and again.
+  // Blocks for as long as the store takes; an error leaves what was read before.
+  absl::Status ReadPauses();
+
+  // The same, and answers once it holds here: no saga of a definition that is paused then is about to be stored.
+  // UNAVAILABLE STORE_UNAVAILABLE: that is not so, or not known.
+  void HoldPauses(std::function<void(absl::Status)> held);
+
+  // By definition, those that are served also with 0: 1 if no saga of it is started.
+  std::map<std::string, std::size_t> paused() const;
 
   // Puts to a saga what a person asks (CancelRequested, Operated); answers it as it stands then, within 10 s. A saga of
   // another instance is taken from it. NOT_FOUND SAGA_NOT_FOUND; UNAVAILABLE SAGA_MOVED if `seen_version` is not 0 and
@@ -160,6 +171,7 @@ class Driver {
   absl::Status PostRecovered(std::vector<Saga>& sagas);
   bool IsRecovering() const;  // some of these are not driven yet
   std::map<std::string, std::size_t> WithThoseServed(std::map<std::string, std::size_t> counts) const;
+  void Flush(std::size_t first_shard, std::function<void(absl::Status)> flushed);
 
   const std::shared_ptr<struct DriverContext> context_;
   std::mutex mutex_;

@@ -6,6 +6,7 @@
 
 #include "orchestrator/engine/admission.h"
 #include "orchestrator/engine/memory_budget.h"
+#include "orchestrator/engine/pauses.h"
 #include "orchestrator/engine/quarantine.h"
 #include "orchestrator/engine/undrivable_definitions.h"
 #include "orchestrator/engine/unreadable_rows.h"
@@ -32,6 +33,7 @@ struct DriverContext {
   std::atomic<bool> owns_unknown{false};  // sagas may have become this instance's without its learning which
   Admission admission{options.in_flight_max, options.stuck_max,
                       catalog.served().size() > 1 ? options.definition_share_max : 1};
+  Pauses pauses{store};
   MemoryBudget saga_memory{options.saga_memory_max};
   MemoryBudget accept_memory{options.queue_memory_max};  // of the requests in all mailboxes
   MemoryBudget reply_memory{options.queue_memory_max};   // of the replies in them

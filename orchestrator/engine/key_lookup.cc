@@ -30,6 +30,15 @@ void KeyLookup::Find(KeyCaller caller) {
   Answer(std::move(callers));
 }
 
+void KeyLookup::Find(NewSaga saga, Waiter waiter, absl::Status if_none) {
+  Find({.definition = saga.definition->plan().name,
+        .key_scope = std::move(saga.key_scope),
+        .key = std::move(saga.key),
+        .input_hash = std::move(saga.input_hash),
+        .waiter = std::move(waiter),
+        .if_none = std::move(if_none)});
+}
+
 void KeyLookup::Stop() {
   if (queue_.has_value()) queue_->Stop();
 }

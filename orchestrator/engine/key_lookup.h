@@ -1,5 +1,6 @@
 // Answers callers from the saga that their key has started, beside the shards: who finds no room, so that a refusal
-// waits for no commit, and who comes second under a key, so that a turn does not wait for a look-up.
+// waits for no commit, who finds the definition paused, and who comes second under a key, so that a turn does not wait
+// for a look-up.
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_KEY_LOOKUP_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_KEY_LOOKUP_H_
 
@@ -32,6 +33,8 @@ class KeyLookup {
 
   // Attaches the caller to the saga of its key (S10), or refuses it. Thread-safe.
   void Find(KeyCaller caller);
+  // The same of who asked for `saga`, which is not started.
+  void Find(NewSaga saga, Waiter waiter, absl::Status if_none);
 
   // Answers those who wait; later ones are told OVERLOADED. Idempotent.
   void Stop();

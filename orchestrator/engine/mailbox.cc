@@ -40,13 +40,15 @@ const Waiter* WaiterOf(const Mail& mail) {
   if (const auto* const accept = std::get_if<AcceptMail>(&mail)) return &accept->waiter;
   if (const auto* const attach = std::get_if<AttachMail>(&mail)) return &attach->waiter;
   if (const auto* const ask = std::get_if<AskMail>(&mail)) return &ask->waiter;
+  if (const auto* const flush = std::get_if<FlushMail>(&mail)) return &flush->waiter;
   return nullptr;
 }
 
 std::deque<Mail>& Mailbox::QueueOf(const Mail& mail) {
   if (std::holds_alternative<EventMail>(mail)) return events_;
   if (std::holds_alternative<RecoverMail>(mail)) return recovered_;
-  return std::holds_alternative<AskMail>(mail) ? operators_ : callers_;
+  const bool is_operators = std::holds_alternative<AskMail>(mail) || std::holds_alternative<FlushMail>(mail);
+  return is_operators ? operators_ : callers_;
 }
 
 void Mailbox::Post(Mail mail) {

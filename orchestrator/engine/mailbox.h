@@ -38,7 +38,10 @@ struct RecoverMail {
   Saga saga;                       // as it is stored, and this instance's own
   std::vector<AskMail> asks = {};  // for which it was taken from its owner; they are for this version
 };
-using Mail = std::variant<AcceptMail, AttachMail, EventMail, AskMail, RecoverMail>;
+struct FlushMail {  // answered once all that was decided before it was posted is stored
+  Waiter waiter;
+};
+using Mail = std::variant<AcceptMail, AttachMail, EventMail, AskMail, RecoverMail, FlushMail>;
 
 // Thread-safe.
 class Mailbox {

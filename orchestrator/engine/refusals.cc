@@ -8,6 +8,8 @@
 namespace unwind {
 namespace {
 
+constexpr absl::Duration kPausedRetry = absl::Seconds(30);  // a person must help, who is slow
+
 absl::Status StoreFailed(const char* what, const std::string& saga_id) {
   ErrorInfo info = {.reason = "STORE_FAILED", .domain = kSagaDomain, .metadata = {}};
   if (!saga_id.empty()) info.metadata["saga_id"] = saga_id;
@@ -34,6 +36,15 @@ absl::Status TooManyWait() {
                                   "may have: repeat it with the same key",
                                   {.reason = "OVERLOADED", .domain = kSagaDomain, .metadata = {}}),
                         absl::Seconds(1));
+}
+
+absl::Status Paused(const DefinitionPause& pause) {
+  return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable,
+                                  absl::StrCat(pause.definition, " is paused, and nothing was started: ", pause.reason),
+                                  {.reason = "DEFINITION_PAUSED",
+                                   .domain = kSagaDomain,
+                                   .metadata = {{"definition", pause.definition}, {"pause_reason", pause.reason}}}),
+                        kPausedRetry);
 }
 
 absl::Status KeyReused() {

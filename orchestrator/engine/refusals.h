@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "orchestrator/core/saga.h"
 #include "orchestrator/definition/definition.h"
+#include "orchestrator/engine/saga_store.h"
 
 namespace unwind {
 
@@ -17,6 +18,9 @@ absl::Status Overloaded();
 // RESOURCE_EXHAUSTED OVERLOADED: the call did nothing. Whether an earlier one with its key started a saga was not
 // looked up, or one did.
 absl::Status TooManyWait();
+
+// UNAVAILABLE DEFINITION_PAUSED: no saga has the caller's key, and none was started, as an operator wants it.
+absl::Status Paused(const DefinitionPause& pause);
 
 // INVALID_ARGUMENT KEY_REUSED.
 absl::Status KeyReused();

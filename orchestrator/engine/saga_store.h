@@ -131,6 +131,16 @@ struct StoredDefinition {
   bool operator==(const StoredDefinition&) const = default;
 };
 
+// That no saga of a definition may be started, of any version.
+struct DefinitionPause {
+  std::string definition;
+  absl::Time since;    // by the database's clock
+  std::string actor;   // who decided it
+  std::string reason;  // callers are told
+
+  bool operator==(const DefinitionPause&) const = default;
+};
+
 // Thread-safe; calls block for as long as the database takes. UNAVAILABLE: try again. Nothing is ever half-applied.
 class SagaStore {
  public:
@@ -210,6 +220,15 @@ class SagaStore {
   // Removes the stored definitions that have no saga and were last put longer than `unused_for` ago, by
   // the database's clock; which. Who may start sagas of a definition must put it more often than that.
   virtual absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) = 0;
+
+  // Notes a pause. One that is noted already keeps its time, with the new actor and reason. It stops nobody: who starts
+  // sagas looks at Pauses. NOT_FOUND if no version of the definition is stored.
+  virtual absl::StatusOr<DefinitionPause> PutPause(const std::string& definition, const std::string& actor,
+                                                   const std::string& reason) = 0;
+  // Ends it; OK also if there is none. NOT_FOUND as above.
+  virtual absl::Status RemovePause(const std::string& definition) = 0;
+  // All, by definition.
+  virtual absl::StatusOr<std::vector<DefinitionPause>> Pauses() = 0;
 };
 
 }  // namespace unwind

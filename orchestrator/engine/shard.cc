@@ -7,6 +7,7 @@
 #include "common/base/crash_point.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/core/reading.h"
+#include "orchestrator/engine/key_lookup.h"
 #include "orchestrator/engine/refusals.h"
 #include "orchestrator/engine/saga_bytes.h"
 #include "orchestrator/engine/saga_call.h"
@@ -125,6 +126,11 @@ void Shard::Handle(AcceptMail mail) {
   if (mail.waiter.answer_by <= now_) {  // its caller is gone, and would not expect it to start now
     context_.admission.Leave(mail.saga.definition->plan().name);
     return mail.waiter.answered({.status = TooManyWait(), .saga = {}});
+  }
+  const std::string& definition = mail.saga.definition->plan().name;
+  if (absl::Status paused = context_.pauses.Check(definition); !paused.ok()) {
+    context_.admission.Leave(definition);
+    return context_.key_lookup->Find(std::move(mail.saga), std::move(mail.waiter), std::move(paused));
   }
   Saga row = TakeRow(mail, context_.lease.instance);
   LiveSaga& live = live_.Insert(std::move(row), std::move(mail.saga.definition));

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/base/status_macros.h"
 #include "common/db/dsn.h"
 #include "common/db/migrate.h"
@@ -15,6 +14,7 @@
 #include "orchestrator/store/definition_rows.h"
 #include "orchestrator/store/instance_rows.h"
 #include "orchestrator/store/json_rows.h"
+#include "orchestrator/store/pause_rows.h"
 #include "orchestrator/store/pg_commit.h"
 #include "orchestrator/store/saga_rows.h"
 #include "orchestrator/store/sqlite_commit.h"
@@ -61,13 +61,13 @@ constexpr char kOfKey[] =
     " AND (:state = 0 OR state = CAST(:state2 AS bigint)) AND ";
 // Of each of three states the oldest, by the index saga_by_state, and of these the oldest. A state of 0 has none.
 std::string OldestOfThreeStates() {
-  std::vector<std::string> of_one;
+  std::string of_each;
   for (const char* const n : {"1", "2", "3"}) {
-    of_one.push_back(absl::StrCat("SELECT id FROM (SELECT id FROM saga WHERE state = :state", n,
-                                  " AND state <> 3 AND id > :after", n, " ORDER BY id LIMIT :most", n, ") AS s", n));
+    absl::StrAppend(&of_each, of_each.empty() ? "" : " UNION ALL ",
+                    "SELECT id FROM (SELECT id FROM saga WHERE state = :state", n, " AND state <> 3 AND id > :after", n,
+                    " ORDER BY id LIMIT :most", n, ") AS s", n);
   }
-  return absl::StrCat("WHERE id IN (SELECT u.id FROM (", absl::StrJoin(of_one, " UNION ALL "),
-                      ") AS u ORDER BY u.id LIMIT :limit)");
+  return absl::StrCat("WHERE id IN (SELECT u.id FROM (", of_each, ") AS u ORDER BY u.id LIMIT :limit)");
 }
 
 constexpr char kNewest[] = "id < :before AND create_time BETWEEN :from AND :until ORDER BY id DESC LIMIT :limit";
@@ -366,6 +366,27 @@ absl::StatusOr<std::vector<DefinitionVersion>> SociSagaStore::PurgeDefinitions(a
     return absl::OkStatus();
   }));
   return unused;
+}
+
+absl::StatusOr<DefinitionPause> SociSagaStore::PutPause(const std::string& definition, const std::string& actor,
+                                                        const std::string& reason) {
+  absl::StatusOr<DefinitionPause> put;
+  RETURN_IF_ERROR(
+      Write([&](soci::session& sql) { return (put = PutPauseRow(sql, definition, actor, reason)).status(); }));
+  return put;
+}
+
+absl::Status SociSagaStore::RemovePause(const std::string& definition) {
+  return Write([&](soci::session& sql) { return RemovePauseRow(sql, definition); });
+}
+
+absl::StatusOr<std::vector<DefinitionPause>> SociSagaStore::Pauses() {
+  std::vector<DefinitionPause> pauses;
+  RETURN_IF_ERROR(Read(look_ups_, [&](soci::session& sql) {
+    pauses = PauseRows(sql);
+    return absl::OkStatus();
+  }));
+  return pauses;
 }
 
 absl::Status SociSagaStore::Write(absl::FunctionRef<absl::Status(soci::session&)> body) {

@@ -57,6 +57,10 @@ class SociSagaStore final : public SagaStore {
   absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override;
   absl::StatusOr<std::vector<UnfinishedCount>> CountOrphaned(absl::string_view instance) override;
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override;
+  absl::StatusOr<DefinitionPause> PutPause(const std::string& definition, const std::string& actor,
+                                           const std::string& reason) override;
+  absl::Status RemovePause(const std::string& definition) override;
+  absl::StatusOr<std::vector<DefinitionPause>> Pauses() override;
 
  private:
   explicit SociSagaStore(Dialect dialect) : dialect_(dialect) {}

@@ -479,6 +479,44 @@ test('definitions are drawn, with their unfinished sagas', async () => {
   await leave(page);
 });
 
+test('a definition is paused and resumed, by the keys alone, and every page that should says so', async () => {
+  const faults = [];
+  const note = 'orders are taken again at ten';
+  const page = await open('definitions', { faults });
+  const card = page.locator('.card').filter({ hasText: 'place-order' });
+  await card.getByRole('button', { name: 'Pause place-order' }).waitFor();
+  await tabTo(page, 'Pause place-order');
+  await page.keyboard.press('Enter');
+  await page.getByRole('dialog').getByText('Those that have started go on to their end.').waitFor();
+  await page.keyboard.press('Escape');
+  assert.equal(await focused(page), 'Pause place-order');
+  assert.equal((await cluster.order('before-pause')).status, 200);
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('kim');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(note);
+  await tabTo(page, 'Pause place-order');
+  await page.keyboard.press('Enter');
+  await card.getByText('place-order is paused').waitFor();
+  assert.match(await textOf(card.locator('.paused')), new RegExp(`by kim. Callers are told: ${note}$`));
+  assert.equal(await focused(page), 'Resume place-order');
+  assert.match(await (await cluster.order('paused')).text(), new RegExp(`DEFINITION_PAUSED.*${note}`));
+  assert.equal((await cluster.order('before-pause')).status, 200);
+  assert.deepEqual(await findings(page), []);
+
+  const other = await open('attention', { faults });
+  await other.locator('.paused').getByText('place-order is paused').waitFor();
+  assert.deepEqual(await findings(other), []);
+  await card.getByRole('button', { name: 'Resume place-order' }).click();
+  await page.getByRole('dialog').getByText(note).waitFor();
+  await page.getByRole('dialog').getByRole('button', { name: 'Resume place-order' }).click();
+  await card.locator('.paused').waitFor({ state: 'detached' });
+  await other.locator('.paused').waitFor({ state: 'detached' });
+  assert.equal((await cluster.order('paused')).status, 200);
+  await leave(other, faults);
+  await leave(page, faults);
+});
+
 test('a saga that was listed twice leaves no card behind', async () => {
   const page = await open('attention');
   const shown = await page.evaluate(async () => {

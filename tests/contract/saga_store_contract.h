@@ -18,6 +18,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "orchestrator/core/advance.h"
@@ -947,6 +948,31 @@ TEST_P(SagaStoreContract, FoldingTheStoredHistoryGivesTheStoredRow) {
     folded = decision.next;
   }
   EXPECT_EQ(folded, saga);
+}
+
+// ---- pauses
+
+TEST_P(SagaStoreContract, APauseIsOfADefinitionThatIsStoredAndKeepsItsTime) {
+  EXPECT_EQ(store().PutPause("place-order", "kim", "why").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(store().RemovePause("place-order").code(), absl::StatusCode::kNotFound);
+  for (const char* name : {"place-order", "cancel-order"}) {
+    for (const int version : {1, 2}) ASSERT_EQ(store().PutDefinition({name, version, "h", "y", "d"}), absl::OkStatus());
+  }
+  EXPECT_EQ(store().RemovePause("place-order"), absl::OkStatus()) << "it is not paused";
+  const DefinitionPause first = store().PutPause("place-order", "kim", "why").value();
+  EXPECT_EQ(first.definition, "place-order");
+  EXPECT_EQ(first.actor, "kim");
+  EXPECT_EQ(first.reason, "why");
+  EXPECT_LT(absl::AbsDuration(absl::Now() - first.since), absl::Hours(1));
+  const std::string words = "it's \"so\": \xec\xa0\x84\xed\x99\x94 :name";
+  const DefinitionPause again = store().PutPause("place-order", "jane", words).value();
+  EXPECT_EQ(again, (DefinitionPause{"place-order", first.since, "jane", words}));
+  const DefinitionPause other = store().PutPause("cancel-order", "kim", "").value();
+  EXPECT_THAT(store().Pauses().value(), ElementsAre(other, again));
+  ASSERT_EQ(store().RemovePause("cancel-order"), absl::OkStatus());
+  EXPECT_THAT(store().Pauses().value(), ElementsAre(again));
+  if (!home_->Reopen()) GTEST_SKIP() << "it does not outlive its process";
+  EXPECT_THAT(store().Pauses().value(), ElementsAre(again));
 }
 
 // ---- threads and restarts

@@ -66,6 +66,22 @@ TEST_F(Sagactl, ManyParkedStepsAreRetriedTogether) {
   EXPECT_THAT(Ask(retry), HasSubstr("no step is parked"));
 }
 
+TEST_F(Sagactl, ADefinitionIsPausedAndResumed) {
+  const nlohmann::json request = {{"requestId", "trip-9"}, {"guest", "mina"}, {"city", "busan"}, {"car", "pony"}};
+  nlohmann::json trip;
+  EXPECT_THAT(Ask({"pause", "book-trip", "--reason", "the desk moves"}),
+              AllOf(HasSubstr("no saga of book-trip starts since "), HasSubstr(": the desk moves")));
+  const grpc::Status refused = BookTrip(request, &trip);
+  EXPECT_EQ(Reason(refused), "DEFINITION_PAUSED");
+  EXPECT_THAT(refused.error_message(), HasSubstr("the desk moves"));
+  EXPECT_THAT(Ask({"definitions"}), HasSubstr(": the desk moves"));
+  EXPECT_EQ(Ask({"resume", "book-trip"}), "sagas of book-trip start again\n");
+  EXPECT_TRUE(BookTrip(request, &trip).ok());
+  EXPECT_THAT(Ask({"definitions"}), testing::Not(HasSubstr("the desk moves")));
+  EXPECT_THAT(Ask({"pause", "book-trp", "--reason", "the desk moves"}, 1),
+              HasSubstr("DEFINITION_NOT_FOUND: name: there is no definition book-trp"));
+}
+
 TEST_F(Sagactl, AWrongPortIsToldApartFromNobodyThere) {
   const std::string& main_port = cluster_->Address(Node::kOrchestrator);
   EXPECT_THAT(Run({Program(), "--server", main_port, "stats"}, 1), HasSubstr("name an orchestrator's --admin_listen"));

@@ -101,6 +101,12 @@ class Store final : public SagaStore {
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override {
     return inner_.PurgeDefinitions(unused_for);
   }
+  absl::StatusOr<DefinitionPause> PutPause(const std::string& definition, const std::string& actor,
+                                           const std::string& reason) override {
+    return inner_.PutPause(definition, actor, reason);
+  }
+  absl::Status RemovePause(const std::string& definition) override { return inner_.RemovePause(definition); }
+  absl::StatusOr<std::vector<DefinitionPause>> Pauses() override { return inner_.Pauses(); }
 
  private:
   // A commit that is under way. It has its locks, or takes them when it lands.

@@ -330,4 +330,33 @@ absl::StatusOr<std::vector<DefinitionVersion>> MemorySagaStore::PurgeDefinitions
   return purged;
 }
 
+bool MemorySagaStore::IsStored(const std::string& definition) const {
+  return std::any_of(definitions_.begin(), definitions_.end(),
+                     [&](const auto& each) { return each.first.name == definition; });
+}
+
+absl::StatusOr<DefinitionPause> MemorySagaStore::PutPause(const std::string& definition, const std::string& actor,
+                                                          const std::string& reason) {
+  std::lock_guard lock(mutex_);
+  if (!IsStored(definition)) return absl::NotFoundError(absl::StrCat("definition ", definition, " is not stored"));
+  DefinitionPause& pause =
+      pauses_.try_emplace(definition, DefinitionPause{definition, clock_->Now(), "", ""}).first->second;
+  pause.actor = actor;
+  pause.reason = reason;
+  return pause;
+}
+
+absl::Status MemorySagaStore::RemovePause(const std::string& definition) {
+  std::lock_guard lock(mutex_);
+  if (pauses_.erase(definition) > 0 || IsStored(definition)) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat("definition ", definition, " is not stored"));
+}
+
+absl::StatusOr<std::vector<DefinitionPause>> MemorySagaStore::Pauses() {
+  std::lock_guard lock(mutex_);
+  std::vector<DefinitionPause> all;
+  for (const auto& [definition, pause] : pauses_) all.push_back(pause);
+  return all;
+}
+
 }  // namespace unwind

@@ -55,6 +55,10 @@ class MemorySagaStore final : public SagaStore {
   absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override;
   absl::StatusOr<std::vector<UnfinishedCount>> CountOrphaned(absl::string_view instance) override;
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override;
+  absl::StatusOr<DefinitionPause> PutPause(const std::string& definition, const std::string& actor,
+                                           const std::string& reason) override;
+  absl::Status RemovePause(const std::string& definition) override;
+  absl::StatusOr<std::vector<DefinitionPause>> Pauses() override;
 
  private:
   struct Row {
@@ -76,6 +80,7 @@ class MemorySagaStore final : public SagaStore {
   WriteResult Store(const Lease& lease, const SagaWrite& write);
   WriteResult Insert(const Lease& lease, const SagaWrite& write);
   std::vector<UnfinishedCount> Count(const std::function<bool(const Saga&)>& is_counted) const;
+  bool IsStored(const std::string& definition) const;
   const std::string* FindKey(absl::string_view definition, absl::string_view key_scope, absl::string_view key) const;
 
   const std::shared_ptr<const Clock> clock_;
@@ -85,6 +90,7 @@ class MemorySagaStore final : public SagaStore {
   std::map<Key, std::string> ids_;
   std::map<std::string, Instance> instances_;
   std::map<DefinitionVersion, Definition> definitions_;
+  std::map<std::string, DefinitionPause> pauses_;  // by definition
 };
 
 }  // namespace unwind

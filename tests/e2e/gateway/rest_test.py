@@ -136,6 +136,44 @@ class Methods(Case):
                     refused,
                 )
 
+    def test_operators_pause_a_definition_and_buyers_are_told(self):
+        order = self.paid("paused-1")
+
+        def ask(verb, name, body):
+            path = f"/api/v1/definitions/{name}:{verb}"
+            return shop.rest("POST", path, body, WITH_HEADER, "gateway_admin")
+
+        paused = ask("pause", "place-order", {"actor": "kim", "reason": "orders are taken again at ten"})
+        self.assertEqual(json.loads(paused.text)["pause"]["actor"], "kim", paused.text)
+        try:
+            self.expect(
+                shop.order("paused-2", "desk"),
+                503,
+                error(
+                    14,
+                    "place-order is paused, and nothing was started: orders are taken again at ten",
+                    '"reason":"DEFINITION_PAUSED","domain":"saga.unwind","metadata":{"definition":"place-order",'
+                    '"pause_reason":"orders are taken again at ten"}},'
+                    '{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"30s"',
+                ),
+            )
+            self.assertEqual(self.paid("paused-1"), order)
+            definitions = shop.rest("GET", "/api/v1/definitions", door="gateway_admin")
+            paused = {each["name"] for each in json.loads(definitions.text)["definitions"] if "pause" in each}
+            self.assertEqual(paused, {"place-order"})
+        finally:
+            self.assertEqual(ask("resume", "place-order", {"actor": "kim"}).status, 200)
+        self.paid("paused-2")
+        self.expect(
+            ask("pause", "plac-order", {"actor": "kim", "reason": "why"}),
+            404,
+            error(
+                5,
+                "name: there is no definition plac-order; ListDefinitions names those that there are",
+                '"reason":"DEFINITION_NOT_FOUND","domain":"saga.unwind","metadata":{"name":"plac-order"}',
+            ),
+        )
+
     def test_an_order_is_cancelled(self):
         order = self.paid("cancel-1")
         path, body = f"/api/v1/orders/{order}:cancel", {"memberId": "mina", "reason": "changed my mind"}

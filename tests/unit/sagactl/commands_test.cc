@@ -103,6 +103,19 @@ class FakeOrchestrator final : public saga::v1::SagaService::Service {
     asked.push_back(absl::StrCat("cancel ", request->saga_id(), " ", request->reason()));
     return Moved(request->saga_id(), response->mutable_saga());
   }
+  grpc::Status PauseDefinition(grpc::ServerContext*, const saga::v1::PauseDefinitionRequest* request,
+                               saga::v1::PauseDefinitionResponse* response) override {
+    asked.push_back(absl::StrCat("pause ", request->name(), " ", request->actor(), ": ", request->reason()));
+    response->mutable_pause()->mutable_pause_time()->set_seconds(1'764'201'600);
+    response->mutable_pause()->set_actor(request->actor());
+    response->mutable_pause()->set_reason(request->reason());
+    return Refusal(request->name());
+  }
+  grpc::Status ResumeDefinition(grpc::ServerContext*, const saga::v1::ResumeDefinitionRequest* request,
+                                saga::v1::ResumeDefinitionResponse*) override {
+    asked.push_back(absl::StrCat("resume ", request->name(), " ", request->actor()));
+    return Refusal(request->name());
+  }
   grpc::Status ListDefinitions(grpc::ServerContext*, const saga::v1::ListDefinitionsRequest*,
                                saga::v1::ListDefinitionsResponse* response) override {
     *response = definitions;
@@ -138,7 +151,7 @@ class FakeOrchestrator final : public saga::v1::SagaService::Service {
   std::vector<saga::v1::UnreadableSaga> unreadable;
   std::vector<saga::v1::HistoryEntry> history;
   saga::v1::ListDefinitionsResponse definitions;
-  std::map<std::string, absl::Status> refusals;  // by saga id
+  std::map<std::string, absl::Status> refusals;  // by saga id or definition
   std::vector<saga::v1::ListSagasRequest> lists;
   std::vector<std::string> asked;
   std::vector<std::string> seen;  // of skips: how the saga and its step stood as they were listed
@@ -147,6 +160,10 @@ class FakeOrchestrator final : public saga::v1::SagaService::Service {
  private:
   static grpc::Status NotFound() {
     return ToGrpc(MakeError(absl::StatusCode::kNotFound, "there is no such\nsaga", {"SAGA_NOT_FOUND", "d", {}}));
+  }
+  grpc::Status Refusal(const std::string& name) const {
+    const auto refusal = refusals.find(name);
+    return refusal == refusals.end() ? grpc::Status::OK : ToGrpc(refusal->second);
   }
   static grpc::Status Cut() {
     return ToGrpc(MakeError(absl::StatusCode::kUnavailable, "it stops", {"WATCH_ENDED", "d", {}}));
@@ -305,6 +322,25 @@ TEST_F(CommandsTest, ListOfStuckSagasIsTheOrchestrators) {
   EXPECT_EQ(orchestrator_.lists.at(0).state(), Saga::STATE_COMPENSATING);
 }
 
+TEST_F(CommandsTest, PauseAndResumeSayWhatHoldsAndWhoDecidedIt) {
+  const Ran paused = Run("pause book-trip --reason the~\x1b[2Jdesk --actor kim");
+  EXPECT_EQ(paused.exit, kDone) << paused.err;
+  EXPECT_EQ(paused.out, "no saga of book-trip starts since 2025-11-27 00:00:00Z by kim: the \\x1b[2Jdesk\n");
+  Run("pause book-trip --reason why");
+  EXPECT_EQ(Run("resume book-trip").out, "sagas of book-trip start again\n");
+  EXPECT_THAT(orchestrator_.asked, ElementsAre("pause book-trip kim: the \x1b[2Jdesk",
+                                               absl::StrCat("pause book-trip ", SystemUser(), ": why"),
+                                               absl::StrCat("resume book-trip ", SystemUser())));
+  EXPECT_EQ(nlohmann::json::parse(Run("pause book-trip --reason why --json").out)["reason"], "why");
+  orchestrator_.refusals["book-trip"] =
+      MakeError(absl::StatusCode::kUnavailable, "silent", {"STORE_UNAVAILABLE", "saga.unwind", {}});
+  for (const char* verb : {"pause book-trip --reason why", "resume book-trip"}) {
+    const Ran silent = Run(verb);
+    EXPECT_EQ(silent.exit, kNotKnown) << verb;
+    EXPECT_THAT(silent.err, HasSubstr("whether it was done is not known: do it again")) << verb;
+  }
+}
+
 TEST_F(CommandsTest, ListNamesWhatCannotBeRead) {
   orchestrator_.unreadable.emplace_back();
   orchestrator_.unreadable[0].set_saga_id("s-9");
@@ -376,12 +412,12 @@ TEST_F(CommandsTest, NobodyThereIsExitThree) {
 }
 
 TEST_F(CommandsTest, AWrongCallIsExitTwoAndSendsNothing) {
-  for (const char* arguments :
-       {"", "lst", "list --state asleep", "list --limit 0", "list --since yesterday", "list --key k",
-        "list --stuck --state completed", "retry-all --definition d --reason x --state aborted", "get",
-        "retry s-1 book_room", "skip s-1", "resolve s-1 book_room --reason x --reply {} --reply_file f",
-        "resolve s-1 book_room --reason x --reply_file /nowhere", "retry-all --reason x", "watch",
-        "watch s-1 --state parked", "completion fish"}) {
+  for (const char* arguments : {"", "lst", "list --state asleep", "list --limit 0", "list --since yesterday",
+                                "list --key k", "list --stuck --state completed", "pause book-trip", "resume",
+                                "retry-all --definition d --reason x --state aborted", "get", "retry s-1 book_room",
+                                "skip s-1", "resolve s-1 book_room --reason x --reply {} --reply_file f",
+                                "resolve s-1 book_room --reason x --reply_file /nowhere", "retry-all --reason x",
+                                "watch", "watch s-1 --state parked", "completion fish"}) {
     const Ran ran = Run(arguments);
     EXPECT_EQ(ran.exit, kUsage) << arguments;
     EXPECT_NE(ran.err, "") << arguments;
@@ -392,7 +428,7 @@ TEST_F(CommandsTest, AWrongCallIsExitTwoAndSendsNothing) {
 
 TEST_F(CommandsTest, EveryCommandHasAHelpWithAnExample) {
   for (const char* command : {"list", "get", "find", "history", "definitions", "stats", "cancel", "retry", "skip",
-                              "resolve", "retry-all", "skip-all", "watch", "token", "completion"}) {
+                              "resolve", "pause", "resume", "retry-all", "skip-all", "watch", "token", "completion"}) {
     const Ran ran = Run(absl::StrCat(command, " --help"));
     EXPECT_EQ(ran.exit, kDone);
     EXPECT_THAT(ran.out, HasSubstr("Example:\n")) << command;
@@ -646,9 +682,15 @@ TEST_F(CommandsTest, DefinitionsAndStats) {
   old.set_version(1);
   old.set_undriven_reason("no route");
   EXPECT_EQ(Run("definitions").out,
-            "DEFINITION   STARTS HERE  UNFINISHED  METHOD                        NOT DRIVEN HERE BECAUSE\n"
+            "DEFINITION   STARTS HERE  UNFINISHED  METHOD                        NOT DRIVEN HERE BECAUSE  PAUSED\n"
             "book-trip 2  yes          3           trip.v1.TripService/BookTrip\n"
             "book-trip 1  no           0                                         no route\n");
+  saga::v1::Pause& pause = *trip.mutable_pause();
+  pause.mutable_pause_time()->set_seconds(1'764'201'600);
+  pause.set_actor("kim");
+  pause.set_reason("too dear");
+  EXPECT_THAT(Run("definitions").lines().at(1),
+              AllOf(HasSubstr("book-trip 2  no "), HasSubstr(" since 2025-11-27 00:00:00Z by kim: too dear")));
   EXPECT_EQ(Run("definitions --json").lines().size(), 2u);
   EXPECT_THAT(Run("stats").out, HasSubstr("book-trip 2  PARKED  3      2025-11-27 00:00:00Z  "));
   const nlohmann::json count = nlohmann::json::parse(Run("stats --json").out);

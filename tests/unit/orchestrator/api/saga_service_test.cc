@@ -43,6 +43,10 @@ class SagaServiceTest : public testing::Test {
           asked_.emplace_back(saga_id, std::move(event));
           answered(progress_);
         },
+        [this](const std::function<void(absl::Status)>& held) {
+          pauses_held_ = store_.Pauses().value().size();
+          held(held_);
+        },
         catalog_, clock_, options);
     int port = 0;
     grpc::ServerBuilder builder;
@@ -150,6 +154,8 @@ class SagaServiceTest : public testing::Test {
   Lease lease_;
   Progress progress_;
   std::vector<std::pair<std::string, Event>> asked_;
+  absl::Status held_;             // what the driver answers where pauses are to hold
+  std::size_t pauses_held_ = 99;  // stored then
   std::unique_ptr<SagaService> service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<saga::v1::SagaService::Stub> stub_;
@@ -769,6 +775,96 @@ TEST_F(SagaServiceTest, DefinitionsAreListedWithTheirUnfinishedSagas) {
   EXPECT_EQ(response.definitions(2).version(), 9);
   EXPECT_EQ(response.definitions(2).method(), "");
   EXPECT_NE(response.definitions(2).undriven_reason(), "");
+}
+
+TEST_F(SagaServiceTest, ADefinitionIsPausedAndResumed) {
+  ASSERT_TRUE(store_.PutDefinition({"place-order", 3, "h", "", ""}).ok());
+  auto older = std::make_shared<FakeDefinition>();
+  older->plan_.version = 2;
+  ASSERT_TRUE(catalog_.Add(older).ok());
+  saga::v1::PauseDefinitionRequest pause;
+  pause.set_name("place-order");
+  pause.set_actor("kim");
+  pause.set_reason("sales go on at ten");
+  saga::v1::PauseDefinitionResponse paused;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::PauseDefinition, pause, &paused).ok());
+  EXPECT_EQ(pauses_held_, 1u) << "it is stored before it is to hold";
+  EXPECT_EQ(paused.pause().actor(), "kim");
+  EXPECT_EQ(paused.pause().reason(), "sales go on at ten");
+  const saga::v1::Pause first = paused.pause();
+  EXPECT_GT(first.pause_time().seconds(), 0);
+  pause.set_reason("sales go on at noon");
+  pause.set_actor("jane");
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::PauseDefinition, pause, &paused).ok());
+  saga::v1::ListDefinitionsResponse list;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::ListDefinitions, saga::v1::ListDefinitionsRequest(), &list).ok());
+  ASSERT_EQ(list.definitions_size(), 2);
+  for (const saga::v1::Definition& each : list.definitions()) {
+    EXPECT_EQ(each.pause().actor(), "jane");
+    EXPECT_EQ(each.pause().reason(), "sales go on at noon");
+    EXPECT_EQ(each.pause().pause_time().seconds(), first.pause_time().seconds());
+    EXPECT_EQ(each.pause().pause_time().nanos(), first.pause_time().nanos());
+  }
+  saga::v1::ResumeDefinitionRequest resume;
+  resume.set_name("place-order");
+  resume.set_actor("kim");
+  saga::v1::ResumeDefinitionResponse resumed;
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::ResumeDefinition, resume, &resumed).ok());
+    EXPECT_EQ(pauses_held_, 0u);
+  }
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::ListDefinitions, saga::v1::ListDefinitionsRequest(), &list).ok());
+  EXPECT_FALSE(list.definitions(0).has_pause());
+}
+
+TEST_F(SagaServiceTest, APauseThatCannotBeIsRefusedInWords) {
+  ASSERT_TRUE(store_.PutDefinition({"place-order", 3, "h", "", ""}).ok());
+  const auto told = [this](const std::string& name, const std::string& actor, const std::string& reason) {
+    saga::v1::PauseDefinitionRequest request;
+    request.set_name(name);
+    request.set_actor(actor);
+    request.set_reason(reason);
+    saga::v1::PauseDefinitionResponse response;
+    return Call(&saga::v1::SagaService::Stub::PauseDefinition, request, &response);
+  };
+  EXPECT_EQ(GetErrorInfo(told("plac-order", "kim", "why")).reason, "DEFINITION_NOT_FOUND");
+  EXPECT_THAT(told("plac-order", "kim", "why").message(),
+              testing::AllOf(testing::HasSubstr("name: there is no definition plac-order"),
+                             testing::HasSubstr("ListDefinitions")));
+  EXPECT_THAT(told("", "kim", "why").message(), testing::HasSubstr("name"));
+  EXPECT_THAT(told("place-order", "", "why").message(), testing::HasSubstr("actor: must be set"));
+  EXPECT_THAT(told("place-order", "kim", "").message(), testing::HasSubstr("reason"));
+  EXPECT_THAT(told("place-order", "kim", "a\nb").message(), testing::HasSubstr("reason: must have no control"));
+  EXPECT_EQ(pauses_held_, 99u);
+  EXPECT_TRUE(store_.Pauses().value().empty());
+  saga::v1::ResumeDefinitionRequest resume;
+  resume.set_name("plac-order");
+  saga::v1::ResumeDefinitionResponse resumed;
+  EXPECT_THAT(Call(&saga::v1::SagaService::Stub::ResumeDefinition, resume, &resumed).message(),
+              testing::HasSubstr("actor: must be set"));
+  resume.set_actor("kim");
+  EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::ResumeDefinition, resume, &resumed)).reason,
+            "DEFINITION_NOT_FOUND");
+  held_ = StoreSilent();
+  EXPECT_EQ(GetErrorInfo(told("place-order", "kim", "why")).reason, "STORE_UNAVAILABLE");
+  store_.SetAway(true);
+  EXPECT_EQ(GetErrorInfo(told("place-order", "kim", "why")).reason, "STORE_UNAVAILABLE");
+}
+
+TEST_F(SagaServiceTest, WhoPausesIsTheCallersIdentity) {
+  ASSERT_TRUE(store_.PutDefinition({"place-order", 3, "h", "", ""}).ok());
+  gate_ = NewTestGate("rules: [{callers: [jane], methods: [saga.v1.SagaService/*]}]");
+  Serve({});
+  caller_ = {{kTestIdentity, "jane"}};
+  saga::v1::PauseDefinitionRequest request;
+  request.set_name("place-order");
+  request.set_reason("why");
+  saga::v1::PauseDefinitionResponse response;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::PauseDefinition, request, &response).ok());
+  EXPECT_EQ(response.pause().actor(), "jane");
+  request.set_actor("kim");
+  EXPECT_EQ(GetErrorInfo(Call(&saga::v1::SagaService::Stub::PauseDefinition, request, &response)).reason,
+            "CALLER_NOT_ALLOWED");
 }
 
 TEST_F(SagaServiceTest, TooManyReadsAreTurnedAway) {

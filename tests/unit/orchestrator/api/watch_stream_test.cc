@@ -84,7 +84,7 @@ class WatchStreamTest : public testing::Test {
     Shut();
     SagaServiceOptions service_options;
     service_options.watches = options;
-    service_ = std::make_unique<SagaService>(store_, nullptr, catalog_, clock_, service_options);
+    service_ = std::make_unique<SagaService>(store_, nullptr, nullptr, catalog_, clock_, service_options);
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);

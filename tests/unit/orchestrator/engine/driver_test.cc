@@ -124,6 +124,145 @@ TEST_F(DriverTest, WhoIsToldThatItsSagaIsOverFindsRoomForAnother) {
   EXPECT_EQ(in_flight, 0u);
 }
 
+class PausedDriverTest : public DriverTest {
+ protected:
+  PausedDriverTest() {
+    Know(Sequence());
+    EXPECT_TRUE(store_.PutDefinition({.name = name(), .version = 1, .hash = {}, .yaml = {}, .descriptors = {}}).ok());
+  }
+  const std::string& name() const { return definition_->plan().name; }
+  void Pause() { ASSERT_TRUE(store_.PutPause(name(), "kim", "sales go on at ten").ok()); }
+  void TurnToTheEnd() {
+    while (driver_.Turn()) continue;
+  }
+  std::function<void(absl::Status)> Held() {
+    return [this](absl::Status status) { held_ = std::move(status); };
+  }
+
+  ManualClock manual_;
+  ScriptedParticipants participants_{[](const Call&) { return OkResult(); }};
+  Driver driver_{store_,
+                 participants_,
+                 catalog_,
+                 manual_,
+                 observer_,
+                 *store_.Acquire("one", "", absl::Seconds(15)),
+                 {.shards = 2, .seed = 1}};
+  Answers answers_;
+  std::optional<absl::Status> held_;
+};
+
+TEST_F(PausedDriverTest, NoSagaStartsAndThoseThatHaveStartedGoOnAndAreAnswered) {
+  Accept(driver_, "ended", answers_);
+  TurnToTheEnd();
+  Accept(driver_, "running", answers_);
+  driver_.Turn();
+  ASSERT_EQ(observer_.started, 2);
+  Pause();
+  ASSERT_TRUE(driver_.ReadPauses().ok());
+  TurnToTheEnd();
+  Accept(driver_, "new", answers_);
+  TurnToTheEnd();
+  Accept(driver_, "ended", answers_);
+  TurnToTheEnd();
+  Accept(driver_, "ended", answers_, "another request");
+  TurnToTheEnd();
+  const std::vector<Progress> told = answers_.Await(5);
+  EXPECT_EQ(told[1].saga.key, "running");
+  EXPECT_EQ(told[1].saga.state, SagaState::kCompleted);
+  EXPECT_EQ(told[2].status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(GetErrorInfo(told[2].status).reason, "DEFINITION_PAUSED");
+  EXPECT_EQ(GetErrorInfo(told[2].status).metadata["definition"], name());
+  EXPECT_THAT(std::string(told[2].status.message()), HasSubstr("sales go on at ten"));
+  EXPECT_TRUE(told[2].status.GetPayload("type.googleapis.com/google.rpc.RetryInfo"));
+  EXPECT_EQ(told[3].saga.key, "ended");
+  EXPECT_EQ(GetErrorInfo(told[4].status).reason, "KEY_REUSED");
+  EXPECT_EQ(observer_.started, 2);
+  EXPECT_EQ(driver_.in_flight(), 0u);
+  EXPECT_EQ(driver_.paused().at(name()), 1u);
+
+  ASSERT_TRUE(store_.RemovePause(name()).ok());
+  ASSERT_TRUE(driver_.ReadPauses().ok());
+  Accept(driver_, "new", answers_);
+  TurnToTheEnd();
+  EXPECT_EQ(answers_.Await(6)[5].saga.state, SagaState::kCompleted);
+}
+
+TEST_F(PausedDriverTest, WhoWaitedBeforeThePauseStartsNoSagaEither) {
+  for (const char* key : {"a", "b", "c", "d"}) Accept(driver_, key, answers_);
+  Pause();
+  driver_.HoldPauses(Held());
+  EXPECT_FALSE(held_.has_value());
+  TurnToTheEnd();
+  EXPECT_EQ(held_, absl::OkStatus());
+  for (const Progress& told : answers_.Await(4)) EXPECT_EQ(GetErrorInfo(told.status).reason, "DEFINITION_PAUSED");
+  EXPECT_EQ(observer_.started, 0);
+  EXPECT_EQ(driver_.in_flight(), 0u);
+}
+
+TEST_F(PausedDriverTest, WhoFindsNoRoomIsToldOfThePause) {
+  Driver full(store_, participants_, catalog_, manual_, observer_, *store_.Acquire("two", "", absl::Seconds(15)),
+              {.in_flight_max = 0, .seed = 1});
+  Pause();
+  ASSERT_TRUE(full.ReadPauses().ok());
+  Accept(full, "new", answers_);
+  EXPECT_EQ(GetErrorInfo(answers_.Await(1)[0].status).reason, "DEFINITION_PAUSED");
+}
+
+// Nobody knows whether the saga is stored until its commit is repeated. It is not started after the pause holds.
+TEST_F(PausedDriverTest, APauseHoldsOnlyOnceWhatWasDecidedBeforeIsStored) {
+  Driver one(store_, participants_, catalog_, manual_, observer_, *store_.Acquire("two", "", absl::Seconds(15)),
+             {.seed = 1});
+  store_.FailNextCommit(FaultyStore::Fault::kNotStored);
+  Accept(one, "k", answers_);
+  one.Turn();
+  Pause();
+  int started_before = -1;
+  one.HoldPauses([&](const absl::Status& status) {
+    EXPECT_TRUE(status.ok());
+    started_before = observer_.started;
+  });
+  one.Turn();
+  EXPECT_EQ(started_before, -1);
+  manual_.Advance(absl::Seconds(3));
+  while (one.Turn()) continue;
+  EXPECT_EQ(started_before, 1);
+  EXPECT_EQ(answers_.Await(1)[0].saga.state, SagaState::kCompleted);
+}
+
+// The seeds give ids of either shard.
+TEST_F(PausedDriverTest, APauseHoldsOnlyOnceEveryShardHasStoredWhatItDecided) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    Driver two(store_, participants_, catalog_, manual_, observer_, *store_.Acquire("two", "", absl::Seconds(15)),
+               {.shards = 2, .seed = seed});
+    ASSERT_TRUE(store_.RemovePause(name()).ok());
+    store_.FailNextCommit(FaultyStore::Fault::kNotStored);
+    Accept(two, absl::StrCat("k", seed), answers_);
+    two.Turn();
+    Pause();
+    held_.reset();
+    two.HoldPauses(Held());
+    two.Turn();
+    EXPECT_FALSE(held_.has_value()) << seed;
+    manual_.Advance(absl::Seconds(3));
+    while (two.Turn()) continue;
+    EXPECT_EQ(held_, absl::OkStatus()) << seed;
+  }
+}
+
+TEST_F(PausedDriverTest, WhereTheStoreIsSilentItIsNotKnownWhetherThePauseHolds) {
+  store_.SetAway(true);
+  driver_.HoldPauses(Held());
+  ASSERT_TRUE(held_.has_value());
+  EXPECT_EQ(GetErrorInfo(*std::exchange(held_, std::nullopt)).reason, "STORE_UNAVAILABLE");
+  store_.SetAway(false);
+  driver_.HoldPauses(Held());
+  manual_.Advance(absl::Seconds(11));
+  TurnToTheEnd();
+  ASSERT_TRUE(held_.has_value());
+  EXPECT_EQ(GetErrorInfo(*held_).reason, "STORE_UNAVAILABLE");
+}
+
 TEST_F(DriverTest, WhatWasRecoveredIsNotRecoveredAgainBeforeItIsDriven) {
   Know(Sequence());
   Answers answers;

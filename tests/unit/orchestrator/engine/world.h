@@ -113,6 +113,9 @@ class FaultyStore final : public SagaStore {
   // What happens while such a call lasts.
   void SetDelay(std::function<void()> delay) { delay_ = std::move(delay); }
 
+  // What happens once, before the pauses that were read are answered.
+  void SetAfterPauses(std::function<void()> then) { after_pauses_ = std::move(then); }
+
   void SetPageBytesMax(std::size_t bytes) { store_.set_page_bytes_max(bytes); }
 
   // Writes in the transactions that were stored.
@@ -240,6 +243,20 @@ class FaultyStore final : public SagaStore {
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override {
     return store_.PurgeDefinitions(unused_for);
   }
+  absl::StatusOr<DefinitionPause> PutPause(const std::string& definition, const std::string& actor,
+                                           const std::string& reason) override {
+    if (away_) return Away();
+    return store_.PutPause(definition, actor, reason);
+  }
+  absl::Status RemovePause(const std::string& definition) override {
+    return away_ ? Away() : store_.RemovePause(definition);
+  }
+  absl::StatusOr<std::vector<DefinitionPause>> Pauses() override {
+    if (away_) return Away();
+    absl::StatusOr<std::vector<DefinitionPause>> pauses = store_.Pauses();
+    if (after_pauses_) std::exchange(after_pauses_, nullptr)();
+    return pauses;
+  }
 
  private:
   void Damage(SagaPage& page) {
@@ -260,7 +277,7 @@ class FaultyStore final : public SagaStore {
 
   MemorySagaStore store_;
   std::atomic<int> calls_ = 0, pages_ = 0, looks_ = 0;
-  std::function<void()> delay_;
+  std::function<void()> delay_, after_pauses_;
   absl::Status definitions_fail_;
   std::atomic<bool> away_ = false, broken_ = false, claims_are_silent_ = false, scans_fail_ = false;
   std::atomic<bool> commits_wait_ = false;
