@@ -18,10 +18,11 @@ enum class Bug : std::uint8_t {
   kStepNotUndone,   // a step whose outcome is unknown is taken as one that had no effect
   kCutRefused,      // a call whose connection ended is taken as refused for good
   kShedMailLost,    // an answer to a saga that was dropped from memory is lost
+  kPauseNotHeld,    // an orchestrator says that a pause holds before what it decided is stored
 };
 inline constexpr std::array kBugs = {Bug::kNoBarrier,      Bug::kNoTombstones,   Bug::kCommitIgnored,
                                      Bug::kNoVersionCheck, Bug::kResolveIgnored, Bug::kStepNotUndone,
-                                     Bug::kCutRefused,     Bug::kShedMailLost};
+                                     Bug::kCutRefused,     Bug::kShedMailLost,   Bug::kPauseNotHeld};
 const char* NameOf(Bug bug);
 
 }  // namespace unwind::sim

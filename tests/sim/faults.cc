@@ -50,6 +50,7 @@ constexpr std::array<const char*, kFaults> kFaultNames = {
     "step retried by a person",
     "poisoned step",
     "policy switched on",
+    "definition paused",
 };
 
 constexpr std::array<const char*, kOutcomes> kOutcomeNames = {
@@ -85,6 +86,8 @@ constexpr std::array<const char*, kOutcomes> kOutcomeNames = {
     "quarantined saga moved on",
     "shed from memory",
     "found from before the policy",
+    "pause held",
+    "told of a pause",
 };
 
 }  // namespace

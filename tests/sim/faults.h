@@ -63,8 +63,9 @@ enum class Fault : std::uint8_t {
   kStepRetried,  // of a saga that nobody has to help
   kPoison,
   kPolicySwitchedOn,  // the orchestrators begin to tell callers apart
+  kDefinitionPaused,  // no order is taken for a while
 };
-constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::kPolicySwitchedOn) + 1;
+constexpr std::size_t kFaults = static_cast<std::size_t>(Fault::kDefinitionPaused) + 1;
 const char* NameOf(Fault fault);
 
 enum class Outcome : std::uint8_t {
@@ -100,8 +101,10 @@ enum class Outcome : std::uint8_t {
   kMended,           // one that a person moved on
   kShed,             // a saga whose payload was dropped from memory
   kFoundFromBefore,  // a member's saga of the time when nobody was told apart
+  kPauseHeld,        // an orchestrator said that no saga of a definition starts there any more
+  kToldOfPause,
 };
-constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kFoundFromBefore) + 1;
+constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kToldOfPause) + 1;
 const char* NameOf(Outcome outcome);
 
 struct Tally {

@@ -1,7 +1,8 @@
-// What must hold whatever happens: I1 to I22 of the project's list, as far as they can be asked of this world, and two
-// more: a caller is answered before its deadline (I23), and only the saga whose row the store refuses stands still for
-// it (I24). Some are held to every message and answer as it passes, some to the books at any instant, some to the end.
-// Those of the orchestrators' rows (I14, I15) stand in store.cc, I23 and I24 in orchestrator.cc.
+// What must hold whatever happens: I1 to I22 of the project's list, as far as they can be asked of this world, and
+// three more: a caller is answered before its deadline (I23), only the saga whose row the store refuses stands still
+// for it (I24), and who has said that a definition is paused begins no saga of it (I25). Some are held to every message
+// and answer as it passes, some to the books at any instant, some to the end. Those of the orchestrators' rows (I14,
+// I15, I25) stand in store.cc, I23 and I24 in orchestrator.cc.
 #ifndef UNWIND_TESTS_SIM_INVARIANTS_H_
 #define UNWIND_TESTS_SIM_INVARIANTS_H_
 

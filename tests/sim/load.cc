@@ -24,8 +24,9 @@ constexpr int kMembers = 12;
 constexpr absl::Duration kCancelSagaTimeout = absl::Seconds(5);
 
 // Of an ErrorInfo: call again with the same key.
-constexpr std::array<const char*, 8> kCallAgain = {"",         "SAGA_RUNNING", "STORE_UNAVAILABLE", "OVERLOADED",
-                                                   "STARTING", "SAGA_MOVED",   "STORE_FAILED",      "SAGA_QUARANTINED"};
+constexpr std::array<const char*, 9> kCallAgain = {"",           "SAGA_RUNNING",      "STORE_UNAVAILABLE",
+                                                   "OVERLOADED", "DEFINITION_PAUSED", "STARTING",
+                                                   "SAGA_MOVED", "STORE_FAILED",      "SAGA_QUARANTINED"};
 
 checkout::PlaceOrderRequest DrawOrder(Dice& dice, const std::string& key, const std::string& member) {
   checkout::PlaceOrderRequest request;
@@ -131,6 +132,7 @@ void Load::Hear(std::size_t i, const Reply& reply) {
   if (reason == "OVERLOADED" && info.domain == kSagaDomain) tally.Count(Outcome::kOverloaded);
   if (reason == "SAGA_RUNNING") tally.Count(Outcome::kStillRunning);
   if (reason == "STORE_UNAVAILABLE") tally.Count(Outcome::kStoreUnavailable);
+  if (reason == "DEFINITION_PAUSED") tally.Count(Outcome::kToldOfPause);
   if (reason == "KEY_REUSED") tally.Count(Outcome::kKeyReused);
   const bool stands = reason == "SAGA_QUARANTINED" || GetErrorInfo(reply.status).metadata["state"] == "PARKED";
   if (faults_.healed() && stands) {

@@ -189,7 +189,7 @@ void Orchestrator::Start() {
   }
   auto process = std::make_shared<Process>(*this, *lease, options);
   process->self = process;
-  if (!process->driver().Recover().ok()) return StartLater();
+  if (!process->driver().ReadPauses().ok() || !process->driver().Recover().ok()) return StartLater();
   current_ = process;
   world_.Tell(NameOf(node_), "starts in epoch ", lease->epoch);
   Poke(process);
@@ -258,6 +258,23 @@ void Orchestrator::Ask(const std::string& saga_id, const Event& event, std::int6
   if (current_ == nullptr) return;
   current_->driver().Ask(saga_id, event, seen_version, [](const Progress&) {});
   Poke(current_);
+}
+
+void Orchestrator::PauseDefinition(const std::string& definition) {
+  const std::shared_ptr<Process> process = current_;
+  if (process == nullptr || process->paused) return;
+  if (!store_.PutPause(definition, "operator", "simulated").ok()) return;
+  const auto held = [this, weak = std::weak_ptr<Process>(process), definition,
+                     ended = store_.pauses_ended()](const absl::Status& status) {
+    const auto mine = weak.lock();
+    if (mine == nullptr || !mine->alive || !status.ok() || store_.pauses_ended() != ended) return;
+    world_.Tell(NameOf(node_), "begins no saga of ", definition, " any more");
+    faults_.tally().Count(Outcome::kPauseHeld);
+    store_.HoldPause(mine->lease(), definition);
+  };
+  if (bug_ == Bug::kPauseNotHeld) return held(process->driver().ReadPauses());
+  process->driver().HoldPauses(held);
+  Poke(process);
 }
 
 void Orchestrator::Heal() {
@@ -338,6 +355,7 @@ void Orchestrator::ClaimLater(const std::shared_ptr<Process>& process) {
   world_.In(world_.dice().Between(kClaimEvery / 2, kClaimEvery * 3 / 2), [this, process] {
     if (!process->alive) return;
     if (!process->paused) {
+      process->driver().ReadPauses().IgnoreError();
       process->driver().Claim(kClaimBatch).IgnoreError();
       Poke(process);
     }

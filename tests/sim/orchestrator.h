@@ -40,6 +40,9 @@ class Orchestrator final : public Server {
   // What a person asks of a saga; `seen_version` as for Driver::Ask.
   void Ask(const std::string& saga_id, const Event& event, std::int64_t seen_version = 0);
 
+  // As SagaService.PauseDefinition.
+  void PauseDefinition(const std::string& definition);
+
   // It dies, and from its next start on tells its callers apart. The second time nothing happens.
   void SwitchPolicyOn();
 

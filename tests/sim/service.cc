@@ -51,6 +51,8 @@ const char* NameOf(Bug bug) {
       return "cut-refused";
     case Bug::kShedMailLost:
       return "shed-mail-lost";
+    case Bug::kPauseNotHeld:
+      return "pause-not-held";
   }
   return "?";
 }

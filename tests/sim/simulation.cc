@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/check.h"
 #include "order_svc/order_domain.h"
 #include "order_svc/order_service.h"
 #include "payment_svc/payment_domain.h"
@@ -53,6 +54,10 @@ class Simulation {
       invariants_.Accepted(definition, key, saga_id);
       load_->Accepted(key, saga_id);
     };
+    for (const auto& definition : shop.catalog().served()) {
+      const Plan& plan = definition->plan();
+      CHECK(store_.rows().PutDefinition({plan.name, plan.version, definition->hash(), "", ""}).ok());
+    }
     const int orchestrators = world_.dice().Between(1, 2);
     for (int i = 0; i < orchestrators; ++i) {
       const Node node = i == 0 ? Node::kOrchestratorA : Node::kOrchestratorB;
@@ -183,6 +188,10 @@ class Simulation {
     Repeat(Fault::kClockForward, [this] { Jump(1); });
     Repeat(Fault::kClockBack, [this] { Jump(-1); });
     Repeat(Fault::kStepRetried, [this] { RetryAStep(); });
+    Repeat(Fault::kDefinitionPaused, [this] {
+      AnyOrchestrator().PauseDefinition("place-order");
+      world_.In(world_.dice().Spread(absl::Seconds(1), absl::Seconds(20)), [this] { store_.EndPauses(); });
+    });
     Repeat(Fault::kPolicySwitchedOn, [this] {  // at all at once, as docs/SECURITY.md asks for
       for (const auto& orchestrator : orchestrators_) orchestrator->SwitchPolicyOn();
     });
@@ -247,6 +256,7 @@ class Simulation {
     network_.MendAll();
     store_.GoAway(world_.now());
     store_.RefuseWrites(world_.now());
+    store_.EndPauses();
     gateway_.Heal();
     gateway_.clock().set_error(absl::ZeroDuration());
     for (Service* const service : Services()) {

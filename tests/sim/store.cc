@@ -164,6 +164,10 @@ void Store::Observe(const Lease& lease, const SagaWrite& write) {
   if (lease.epoch != epochs_[lease.instance]) {
     world_.Violate("I15", absl::StrCat("epoch ", lease.epoch, " of ", lease.instance, " wrote saga ", saga.id));
   }
+  if (write.seen_version == 0 && held_.count({lease.instance, lease.epoch, saga.definition}) > 0) {
+    world_.Violate("I25", absl::StrCat("saga ", saga.id, " of ", saga.definition, " is begun by ", lease.instance,
+                                       ", which had said that none would"));
+  }
   if (version != write.seen_version) {
     world_.Violate("I15", absl::StrCat("saga ", saga.id, " is at version ", version, ", and was written from version ",
                                        write.seen_version));
@@ -242,6 +246,33 @@ absl::StatusOr<Saga> Store::Take(const Lease& lease, absl::string_view id) {
   if (!faults_.Strikes(Fault::kTornDurable, 0.3)) return taken;
   world_.Tell("store", "does not say so");
   return Silent();
+}
+
+absl::StatusOr<DefinitionPause> Store::PutPause(const std::string& definition, const std::string& actor,
+                                                const std::string& reason) {
+  RETURN_IF_ERROR(TakesWrites());
+  absl::StatusOr<DefinitionPause> pause = inner_.PutPause(definition, actor, reason);
+  if (pause.ok()) world_.Tell("store", "has a pause of ", definition);
+  return pause;
+}
+
+absl::StatusOr<std::vector<DefinitionPause>> Store::Pauses() {
+  if (LoadFails()) return Silent();
+  return inner_.Pauses();
+}
+
+void Store::HoldPause(const Lease& lease, const std::string& definition) {
+  held_.insert({lease.instance, lease.epoch, definition});
+}
+
+void Store::EndPauses() {
+  const std::vector<DefinitionPause> pauses = inner_.Pauses().value();
+  for (const DefinitionPause& pause : pauses) {
+    world_.Tell("store", "has no pause of ", pause.definition, " any more");
+    inner_.RemovePause(pause.definition).IgnoreError();
+  }
+  held_.clear();
+  ++pauses_ended_;
 }
 
 absl::StatusOr<SagaPage> Store::LoadOwned(const Lease& lease, absl::string_view after, int limit) {

@@ -56,6 +56,11 @@ class Store final : public SagaStore {
   bool IsAuthorised(const std::string& saga_id, int step, Phase phase, int attempt) const {
     return sends_.count({saga_id, step, static_cast<int>(phase), attempt}) > 0;
   }
+  // From now on it is a violation (I25) that a saga of `definition` is begun under `lease`.
+  void HoldPause(const Lease& lease, const std::string& definition);
+  // The pauses of all definitions end, past every fault; how often they did.
+  void EndPauses();
+  int pauses_ended() const { return pauses_ended_; }
   // As they are, past every fault.
   SagaStore& rows() { return inner_; }
   std::vector<Saga> All();
@@ -102,11 +107,9 @@ class Store final : public SagaStore {
     return inner_.PurgeDefinitions(unused_for);
   }
   absl::StatusOr<DefinitionPause> PutPause(const std::string& definition, const std::string& actor,
-                                           const std::string& reason) override {
-    return inner_.PutPause(definition, actor, reason);
-  }
+                                           const std::string& reason) override;
   absl::Status RemovePause(const std::string& definition) override { return inner_.RemovePause(definition); }
-  absl::StatusOr<std::vector<DefinitionPause>> Pauses() override { return inner_.Pauses(); }
+  absl::StatusOr<std::vector<DefinitionPause>> Pauses() override;
 
  private:
   // A commit that is under way. It has its locks, or takes them when it lands.
@@ -139,6 +142,8 @@ class Store final : public SagaStore {
   std::map<std::string, std::int64_t> epochs_;                          // by instance, as they were given out
   std::map<std::string, std::pair<std::int64_t, SagaState>> observed_;  // version and state, by saga id
   std::set<std::tuple<std::string, int, int, int>> sends_;
+  std::set<std::tuple<std::string, std::int64_t, std::string>> held_;  // instance, epoch and definition of held pauses
+  int pauses_ended_ = 0;
 };
 
 }  // namespace unwind::sim
