@@ -14,11 +14,12 @@ import document
 PROGRAMS = ("orchestrator", "order_svc", "stock_svc", "payment_svc", "mock_pg")
 SERVICES = ("order_svc", "stock_svc", "payment_svc")
 DOCUMENTS = ["README.md", *sorted(str(p.relative_to(document.PROJECT)) for p in document.PROJECT.glob("docs/*.md"))]
-# Flags of others that a document may name: protoc's, and those of the tests' own programs.
+# Flags of others that a document may name: protoc's, those of the tests' own programs, and of docker, kubectl, systemctl.
 OTHERS = set(
     """descriptor_set_out include_imports plugin python_out grpc_python_out go_out go_opt foo_bar gtest_filter
     help version test trace bug large length folder
-    postgres_port two_of_each""".split()
+    postgres_port two_of_each
+    build target volumes for replicas timeout now""".split()
 )
 
 Flag = collections.namedtuple("Flag", "name default text")
