@@ -289,7 +289,7 @@ TEST_F(SqliteSagaStore, ANewerDatabaseIsRefused) {
   const absl::Status status = SociSagaStore::Open(file_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(),
-            "the database's schema \"orchestrator\" is at version 999, but this program knows only 3; start "
+            "the database's schema \"orchestrator\" is at version 999, but this program knows only 4; start "
             "the newer program that made it");
 }
 

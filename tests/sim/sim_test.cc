@@ -17,7 +17,7 @@ namespace {
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr std::uint64_t kSeedsOfABug = 25;
+constexpr std::uint64_t kSeedsOfABug = 200;
 
 class Quiet : public testing::Environment {
  public:

@@ -124,7 +124,7 @@ class Documents(unittest.TestCase):
                 "429": ["OVERLOADED"],
                 "499": ["SAGA_CANCELLED"],
                 "500": ["PAYMENT_FAILED"],
-                "503": ["SAGA_RUNNING", "STORE_UNAVAILABLE"],
+                "503": ["SAGA_RUNNING", "STORE_UNAVAILABLE", "DEFINITION_PAUSED"],
                 "504": ["PAYMENT_TIMEOUT"],
             },
         )
