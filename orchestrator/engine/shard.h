@@ -44,7 +44,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void Handle(AskMail mail);
   // Mails are handled only once all earlier decisions are stored; what this turn decides was decided after it was
   // posted.
-  static void Handle(const FlushMail& mail) { mail.waiter.answered({.status = absl::OkStatus(), .saga = {}}); }
+  void Handle(const FlushMail& mail) { mail.waiter.answered({.status = absl::OkStatus(), .saga = {}}); }
   void Handle(RecoverMail mail);
   void Handle(LoadedSagas::Refilled refilled);
   bool HandleMails();

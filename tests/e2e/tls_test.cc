@@ -47,6 +47,8 @@ class Tls : public ShopTest {
     ClusterOptions options;
     options.secure = true;
     for (const Node node : kNodes) options.extra_flags[node] = {kConnectionAge};
+    // All but what a charge has: connections end all the time here, and a handshake may take a busy machine a second.
+    options.extra_flags[Node::kPayment].push_back("--pg_timeout=1900ms");
     StartCluster(std::move(options));
   }
 
