@@ -36,8 +36,9 @@ absl::Status ListDefinitions(SagaStore& store, const DefinitionCatalog& catalog,
       const google::protobuf::MethodDescriptor& method = definition->serves();
       shown.set_method(absl::StrCat(method.service()->full_name(), "/", method.name()));
     }
-    const auto pause = std::find_if(pauses.begin(), pauses.end(),
-                                    [&id](const DefinitionPause& each) { return each.definition == id.name; });
+    const auto pause = std::find_if(pauses.begin(), pauses.end(), [&shown = shown](const DefinitionPause& each) {
+      return each.definition == shown.name();
+    });
     if (pause != pauses.end()) *shown.mutable_pause() = ToProto(*pause);
     *response.add_definitions() = std::move(shown);
   }
