@@ -30,8 +30,8 @@ class Transport {
   // one sentence: plaintext would be served there, and nobody said --insecure.
   static absl::Status CheckReach(const std::vector<std::string>& flags);
 
-  // `target`: where `flag` sends calls. FAILED_PRECONDITION, one sentence: they would go to another machine in plaintext,
-  // and nobody said --insecure.
+  // `target`: where `flag` sends calls. FAILED_PRECONDITION, one sentence: they would go to another machine in
+  // plaintext, and nobody said --insecure.
   static absl::Status CheckTargetOf(absl::string_view flag, absl::string_view target);
 
  private:
