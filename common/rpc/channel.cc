@@ -1,5 +1,6 @@
 #include "common/rpc/channel.h"
 
+#include "absl/strings/string_view.h"
 #include "common/base/target.h"
 #include "common/rpc/credentials.h"
 #include "grpc/compression.h"
@@ -19,6 +20,14 @@ constexpr int kTlsConnectMaxMs = 5000;  // a handshake takes two busy machines l
 constexpr int kKeepaliveMs = 30000;
 constexpr int kLookUpMinMs = 2000;  // gRPC's own 30 s leave a new copy without calls for that long
 
+// The first address of a list, ipv4:A,B; empty if `target` is none.
+std::string FirstOfList(absl::string_view target) {
+  const std::size_t comma = target.find(',');
+  if (comma == absl::string_view::npos) return "";
+  const absl::string_view first = target.substr(0, comma);
+  return std::string(first.substr(first.find(':') + 1));
+}
+
 grpc::ChannelArguments Arguments(const std::string& target, int index, int reply_bytes_max,
                                  std::size_t received_bytes_max) {
   grpc::ChannelArguments arguments;
@@ -36,6 +45,10 @@ grpc::ChannelArguments Arguments(const std::string& target, int index, int reply
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   // Not to one address: this policy refuses calls while it waits to connect again, the default one connects for them.
   if (!IsOneAddress(target)) arguments.SetLoadBalancingPolicyName("round_robin");
+  // gRPC would look for the whole list in the servers' certificates.
+  if (const std::string first = FirstOfList(target); !first.empty()) {
+    arguments.SetString(GRPC_ARG_DEFAULT_AUTHORITY, first);
+  }
   arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, kLookUpMinMs);
   arguments.SetInt("unwind.channel_index", index);  // channels with equal arguments would share one connection
   return arguments;

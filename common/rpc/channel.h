@@ -17,7 +17,8 @@ inline constexpr std::size_t kReceivedBytesMax = 64 << 20;
 // stands for, those that answer; when one is lost, the name is looked up again, every few seconds at most. Retries of
 // gRPC's own are off, the saga's timers retry; every call must carry an explicit deadline. Channels with different
 // `index` use different connections. Mutual TLS or plaintext as the process's Transport says
-// (common/rpc/credentials.h); with TLS the target's host is looked for in the server's certificate.
+// (common/rpc/credentials.h); with TLS the target's host is looked for in the server's certificate; of a list the first
+// one's.
 //
 // What a peer sends is bounded. A call whose reply is larger than `reply_bytes_max` or compressed fails alone, without
 // the reply being unpacked. All that is received and not yet handed on takes `received_bytes_max` at most; past that

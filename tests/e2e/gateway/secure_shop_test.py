@@ -1,4 +1,4 @@
-"""The whole shop with TLS, the policy and members' tokens, as ./run up --secure starts it."""
+"""The whole shop with TLS, the policy and members' tokens, as ./run up --secure starts it, two of each process."""
 
 import json
 import re
@@ -15,7 +15,7 @@ shop = None
 
 def setUpModule():
     global shop
-    shop = front.Shop("--secure")
+    shop = front.Shop("--secure", "--store=postgres", "--two_of_each")
 
 
 def tearDownModule():
