@@ -1,5 +1,4 @@
-// The sagas of which a step has been repeated for so long that somebody should look: SagaService.ListSagas with
-// `stuck`.
+// Lists the stuck sagas, those with a step that IsStuck: SagaService.ListSagas with `stuck`.
 #ifndef UNWIND_ORCHESTRATOR_API_STUCK_LIST_H_
 #define UNWIND_ORCHESTRATOR_API_STUCK_LIST_H_
 
@@ -23,9 +22,9 @@ struct StuckPage {
   std::string last_id;      // of the last that was looked at: the next page begins after it. Empty: there is no other
 };
 
-// The sagas with a stuck step that `filter` lets through, ids above `after_id`; at most filter.limit. Whether a step is
-// stuck follows from its row and its definition, and no index has it: so the unfinished sagas are looked at, of which
-// the stuck ones are old. One whose definition is not known here is passed over.
+// The sagas with a stuck step that match `filter`, with ids above `after_id`; at most filter.limit. Whether a step is
+// stuck is computed from the saga's row and its definition, and no index stores it. So this scans the unfinished sagas,
+// oldest first. It skips a saga whose definition this instance does not know.
 absl::StatusOr<StuckPage> FindStuck(SagaStore& store, const DefinitionCatalog& catalog, const SagaFilter& filter,
                                     absl::string_view after_id);
 

@@ -178,7 +178,7 @@ TEST_P(SagaStoreContract, UnfinishedSagasAreListedOldestFirstOfAllOwners) {
   EXPECT_THAT(store().ListUnfinished({}, "", 1)->sagas, ElementsAre(a));
 }
 
-// Also large sagas, of which only a few fit into one list.
+// One page of whole sagas is bounded by kPageBytesMax; a list of heads must not be cut by it.
 TEST_P(SagaStoreContract, HeadsAreListedWithVersionAndStateHoweverLargeTheSagasAre) {
   Saga large = SampleSaga("a");
   large.input.assign(kPageBytesMax, 'x');

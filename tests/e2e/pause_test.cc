@@ -1,4 +1,4 @@
-// Two orchestrators on one database, of which one is told to take no order any more.
+// Two orchestrators share one database. An operator pauses a definition at one of them; both must start no saga of it.
 #include <atomic>
 #include <thread>
 #include <vector>
