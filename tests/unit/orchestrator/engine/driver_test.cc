@@ -28,6 +28,9 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::Pair;
 
+// Above the longest pause before a store that was away is asked again.
+constexpr absl::Duration kStorePauseMax = absl::Seconds(3);
+
 // Collects answers; Await returns once `n` have come or fails after a minute.
 class Answers {
  public:
@@ -67,6 +70,17 @@ class DriverTest : public testing::Test {
       driver.Start();
       EXPECT_TRUE(driver.Recover().ok());
     }
+    ScriptedParticipants participants;
+    Driver driver;
+  };
+
+  // The same, driven by Turn() and a clock of its own: nothing happens by itself.
+  struct ByHand {
+    ByHand(DriverTest& test, ScriptedParticipants::Behaviour behave)
+        : participants(std::move(behave)),
+          driver(test.store_, participants, test.catalog_, clock, test.observer_,
+                 *test.store_.Acquire(test.instance_, "", absl::Seconds(15)), {.seed = ++test.lives_}) {}
+    ManualClock clock;
     ScriptedParticipants participants;
     Driver driver;
   };
@@ -422,25 +436,33 @@ TEST_F(DriverTest, ASagaWhoseInsertLandsLateIsDrivenWhoeverWaits) {
 
 TEST_F(DriverTest, WhileTheStoreIsAwayCallersAreAnsweredAndNothingUnstoredIsSaid) {
   Know(Sequence());
-  std::atomic<bool> was_away = false;
+  bool was_away = false;
   const auto behave = [&](const Call& call) {
     // Its reply ends the saga, which cannot be stored.
-    if (call.method == "/test/c.action" && !was_away.exchange(true)) store_.SetAway(true);
+    if (call.method == "/test/c.action" && !std::exchange(was_away, true)) store_.SetAway(true);
     return OkResult();
   };
-  Life life(*this, behave, clock_);
-  Answers early;
-  Accept(life.driver, "k", early, "h", clock_.Now() + absl::Milliseconds(100));
-  EXPECT_EQ(GetErrorInfo(early.Await(1)[0].status).reason, "STORE_UNAVAILABLE");
-  Answers unstored;
-  Accept(life.driver, "other", unstored, "h", clock_.Now() + absl::Milliseconds(100));
-  EXPECT_TRUE(life.driver.commits_fail());
+  ByHand hand(*this, behave);
+  Answers early, unstored, late;
+  Accept(hand.driver, "k", early, "h", hand.clock.Now() + absl::Seconds(1));
+  while (!was_away) hand.driver.Turn();
+  hand.driver.Turn();
+  EXPECT_TRUE(hand.driver.commits_fail());
+  EXPECT_EQ(early.size(), 0u);
+  Accept(hand.driver, "other", unstored, "h", hand.clock.Now() + absl::Seconds(1));
+  hand.clock.Advance(absl::Seconds(1));
+  hand.driver.Turn();
+  for (Answers* answers : {&early, &unstored}) {
+    EXPECT_EQ(GetErrorInfo(answers->Await(1)[0].status).reason, "STORE_UNAVAILABLE");
+  }
   store_.SetAway(false);
-  Answers late;
-  Accept(life.driver, "k", late);
+  Accept(hand.driver, "k", late);
+  hand.clock.Advance(kStorePauseMax);
+  while (hand.driver.Turn()) continue;
   EXPECT_EQ(late.Await(1)[0].saga.state, SagaState::kCompleted);
-  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return !life.driver.commits_fail(); }));
-  EXPECT_EQ(unstored.Await(1).size(), 1u);
+  EXPECT_FALSE(hand.driver.commits_fail());
+  EXPECT_EQ(early.size(), 1u);
+  EXPECT_EQ(unstored.size(), 1u);
 }
 
 TEST_F(DriverTest, ARowThatMovedIsLoadedAgainBeforeAnythingIsDecidedOnIt) {
@@ -466,17 +488,21 @@ TEST_F(DriverTest, ARowThatMovedIsLoadedAgainBeforeAnythingIsDecidedOnIt) {
 
 TEST_F(DriverTest, ACallerThatWaitsToBeHeardWhileTheStoreIsAwayIsAnsweredAndStartsNothing) {
   Know(Sequence());
-  Life life(
-      *this, [](const Call&) { return OkResult(); }, clock_);
+  ByHand hand(*this, [](const Call&) { return OkResult(); });
   store_.SetAway(true);
-  Answers first, queued, asked;
-  Accept(life.driver, "k", first, "h", clock_.Now() + absl::Milliseconds(50));
-  EXPECT_EQ(GetErrorInfo(first.Await(1)[0].status).reason, "STORE_UNAVAILABLE");
-  Accept(life.driver, "queued", queued, "h",
-         clock_.Now() + absl::Milliseconds(50));  // the first one's commit blocks it
-  EXPECT_EQ(GetErrorInfo(queued.Await(1)[0].status).reason, "STORE_UNAVAILABLE");
+  Answers first, queued;
+  Accept(hand.driver, "k", first, "h", hand.clock.Now() + absl::Seconds(1));
+  hand.driver.Turn();
+  Accept(hand.driver, "queued", queued, "h", hand.clock.Now() + absl::Seconds(1));  // the first one's commit blocks it
+  hand.clock.Advance(absl::Seconds(1));
+  hand.driver.Turn();
+  for (Answers* answers : {&first, &queued}) {
+    EXPECT_EQ(GetErrorInfo(answers->Await(1)[0].status).reason, "STORE_UNAVAILABLE");
+  }
   store_.SetAway(false);
-  EXPECT_TRUE(Eventually(absl::Seconds(20), [&] { return life.driver.in_flight() == 0; }));
+  hand.clock.Advance(kStorePauseMax);
+  while (hand.driver.Turn()) continue;
+  EXPECT_EQ(hand.driver.in_flight(), 0u);
   EXPECT_TRUE(absl::IsNotFound(store_.LoadByKey("shape", "", "queued").status()));
   EXPECT_TRUE(store_.LoadByKey("shape", "", "k").ok());
 }
@@ -602,11 +628,14 @@ TEST_F(DriverTest, ACallSaysWhenItWasIssuedItselfAndWhenItsSagaExpires) {
 
 TEST_F(DriverTest, AResolveThatCannotBeBuiltSaysNothingOfThePivot) {
   Know(PivotInTheMiddle(true), Phase::kResolve);
-  Life life(
-      *this, [](const Call& call) { return call.method == "/test/pivot.action" ? UnavailableResult() : OkResult(); },
-      clock_);
+  ByHand hand(*this,
+              [](const Call& call) { return call.method == "/test/pivot.action" ? UnavailableResult() : OkResult(); });
   Answers answers;
-  Accept(life.driver, "k", answers, "h", clock_.Now() + absl::Seconds(1));
+  Accept(hand.driver, "k", answers, "h", hand.clock.Now() + absl::Minutes(1));
+  while (answers.size() == 0) {
+    hand.driver.Turn();
+    hand.clock.Advance(absl::Milliseconds(100));
+  }
   const Saga saga = answers.Await(1)[0].saga;
   EXPECT_EQ(saga.state, SagaState::kRunning);
   EXPECT_EQ(saga.steps[1].phase, Phase::kResolve);
@@ -990,14 +1019,18 @@ TEST_F(DriverTest, WhatIsTakenUpGoesOnBeforeAllIsTakenUp) {
 
 TEST_F(DriverTest, WhileTheStoreBlocksEveryShardCallersAreAnsweredInTime) {
   Know(Sequence());
+  ManualClock clock;
   Life life(
-      *this, [](const Call&) { return std::nullopt; }, clock_);
+      *this, [](const Call&) { return std::nullopt; }, clock);
   Answers running, queued, unknown;
-  Accept(life.driver, "running", running, "h", clock_.Now() + absl::Milliseconds(300));
+  const absl::Time by = clock.Now() + absl::Seconds(1);
+  Accept(life.driver, "running", running, "h", by);
   EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return !life.participants.paths().empty(); }));
   store_.SetCommitsWait(true);
-  Accept(life.driver, "unknown", unknown, "h", clock_.Now() + absl::Milliseconds(200));
-  Accept(life.driver, "queued", queued, "h", clock_.Now() + absl::Milliseconds(250));
+  Accept(life.driver, "unknown", unknown, "h", by);
+  EXPECT_TRUE(Eventually(absl::Seconds(30), [&] { return store_.commit_waits(); }));
+  Accept(life.driver, "queued", queued, "h", by);
+  clock.Advance(absl::Seconds(2));
   for (Answers* answers : {&running, &queued, &unknown}) {
     EXPECT_EQ(GetErrorInfo(answers->Await(1)[0].status).reason, "STORE_UNAVAILABLE");
   }

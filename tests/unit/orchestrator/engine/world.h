@@ -89,6 +89,8 @@ class FaultyStore final : public SagaStore {
 
   // Commits wait until it is false again.
   void SetCommitsWait(bool wait) { commits_wait_ = wait; }
+  // Whether one does.
+  bool commit_waits() const { return commit_waits_; }
 
   // It refuses everything, for good.
   void SetBroken(bool broken) { broken_ = broken; }
@@ -133,7 +135,11 @@ class FaultyStore final : public SagaStore {
   void SetAway(bool away) { away_ = away; }
 
   absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) override {
-    while (commits_wait_) std::this_thread::yield();
+    while (commits_wait_) {
+      commit_waits_ = true;
+      std::this_thread::yield();
+    }
+    commit_waits_ = false;
     if (Call()) return Away();
     if (broken_) return Broken();
     std::optional<Fault> fault;
@@ -280,7 +286,7 @@ class FaultyStore final : public SagaStore {
   std::function<void()> delay_, after_pauses_;
   absl::Status definitions_fail_;
   std::atomic<bool> away_ = false, broken_ = false, claims_are_silent_ = false, scans_fail_ = false;
-  std::atomic<bool> commits_wait_ = false;
+  std::atomic<bool> commits_wait_ = false, commit_waits_ = false;
   std::mutex mutex_;
   std::deque<Fault> faults_;
   std::string refused_ = "none", damaged_ = "none";
