@@ -1,6 +1,7 @@
 #include "payment_svc/gateway_client.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -123,7 +124,7 @@ void GrpcGateway::Send(const char* method, const GatewayCall& call, Transaction:
   sent->done = std::move(done);
   const ClientMetrics::Series& series = metrics_.Of(path);
   series.started->Increment();
-  start(*stub_->async(), *sent,
+  start(*::pg::v1::PaymentGateway::NewStub(channel_.Get())->async(), *sent,
         [this, sent, moves, method, path, &series, start_time = SteadyNow()](const grpc::Status& end) {
           series.Finish(end.error_code(), SteadyNow() - start_time);
           const absl::Status status = FromGrpc(end);
@@ -151,11 +152,8 @@ void GrpcGateway::Warn(const char* method, const absl::Status& status, const Gat
        {"calls", absl::StrCat(calls)}});
 }
 
-GrpcGateway::GrpcGateway(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout, ClientMetrics& metrics)
-    : channel_(std::move(channel)),
-      stub_(::pg::v1::PaymentGateway::NewStub(channel_)),
-      timeout_(timeout),
-      metrics_(metrics) {}
+GrpcGateway::GrpcGateway(const std::string& target, absl::Duration timeout, ClientMetrics& metrics)
+    : channel_(target), timeout_(timeout), metrics_(metrics) {}
 
 GrpcGateway::~GrpcGateway() { Stop(); }
 

@@ -5,7 +5,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
-#include <memory>
 #include <mutex>
 #include <string>
 
@@ -14,7 +13,7 @@
 #include "common/base/seldom.h"
 #include "common/base/trace_context.h"
 #include "common/metrics/client_metrics.h"
-#include "grpcpp/channel.h"
+#include "common/rpc/renewed_channel.h"
 #include "payment_svc/payment.h"
 #include "pg/v1/payment_gateway.grpc.pb.h"
 
@@ -50,9 +49,9 @@ GatewayAnswer ReadAnswer(const AskedOf& asked, const absl::Status& status, const
 
 class GrpcGateway final : public Gateway {
  public:
-  // Every call ends within `timeout` and is counted by `metrics`, which must outlive it. A warning, at most one in ten
-  // seconds, says what calls end with that the gateway gave no answer to.
-  GrpcGateway(std::shared_ptr<grpc::Channel> channel, absl::Duration timeout, ClientMetrics& metrics);
+  // The gateway at `target`. Every call ends within `timeout` and is counted by `metrics`, which must outlive it. A
+  // warning, at most one in ten seconds, says what calls end with that the gateway gave no answer to.
+  GrpcGateway(const std::string& target, absl::Duration timeout, ClientMetrics& metrics);
   ~GrpcGateway() override;  // as Stop
 
   void Confirm(const GatewayCall& call, const Money& amount, Done done) override;
@@ -72,8 +71,7 @@ class GrpcGateway final : public Gateway {
   bool Begin();
   void End();
 
-  const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<::pg::v1::PaymentGateway::Stub> stub_;
+  RenewedChannel channel_;
   const absl::Duration timeout_;
   ClientMetrics& metrics_;
   Seldom warnings_{absl::Seconds(10)};

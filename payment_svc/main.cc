@@ -13,7 +13,6 @@
 #include "common/metrics/client_metrics.h"
 #include "common/metrics/registry.h"
 #include "common/participant/service_main.h"
-#include "common/rpc/channel.h"
 #include "common/rpc/credentials.h"
 #include "payment_svc/gateway_client.h"
 #include "payment_svc/payment_domain.h"
@@ -53,7 +52,7 @@ absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const 
   if (pg_address.empty()) return absl::InvalidArgumentError("--pg_address is missing; give the gateway's host:port");
   static auto* const metrics = new ClientMetrics(*ProcessRegistry());  // as long as the registry
   RETURN_IF_ERROR(Transport::CheckTargetOf("pg_address", pg_address));
-  auto gateway = std::make_unique<GrpcGateway>(NewChannel(pg_address), absl::GetFlag(FLAGS_pg_timeout), *metrics);
+  auto gateway = std::make_unique<GrpcGateway>(pg_address, absl::GetFlag(FLAGS_pg_timeout), *metrics);
   ASSIGN_OR_RETURN(std::unique_ptr<Serving> participant,
                    ServeParticipant(NewPaymentDomain(*gateway, clock), PaymentTable(), open, clock));
   return std::make_unique<ServingPayments>(std::move(gateway), std::move(participant));

@@ -15,6 +15,7 @@
 #include "common/base/log.h"
 #include "common/rpc/bytes.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/renewed_channel.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/support/byte_buffer.h"
@@ -100,8 +101,9 @@ class GrpcParticipants::Target {
 
  private:
   struct Connection {
-    explicit Connection(const std::shared_ptr<grpc::Channel>& channel) : stub(channel) {}
-    grpc::GenericStub stub;
+    Connection(const std::string& address, std::function<std::shared_ptr<grpc::Channel>()> make)
+        : channel(address, std::move(make)) {}
+    RenewedChannel channel;
     absl::Time cut_at = absl::InfinitePast();  // when a call's end said last that it ended
 
     // Whether a call that is sent `at` that time makes a connection anew rather than share that end.
@@ -217,14 +219,16 @@ void GrpcParticipants::Target::Send(CallQueue::Next next) {
     if (stopping_) out.context.TryCancel();
   }
   out.series->started->Increment();
-  out.connection->stub.UnaryCall(&out.context, call.method, grpc::StubOptions(), &out.request, &out.response,
-                                 [this, &out](const grpc::Status& status) { OnDone(out, status); });
+  grpc::GenericStub(out.connection->channel.Get())
+      .UnaryCall(&out.context, call.method, grpc::StubOptions(), &out.request, &out.response,
+                 [this, &out](const grpc::Status& status) { OnDone(out, status); });
 }
 
 std::unique_ptr<GrpcParticipants::Target::Connection> GrpcParticipants::Target::NewConnection(
     std::size_t received_bytes_max) {
-  return std::make_unique<Connection>(
-      NewChannel(address_, made_++, static_cast<int>(reply_bytes_max_), received_bytes_max));
+  return std::make_unique<Connection>(address_, [this, index = made_++, received_bytes_max] {
+    return NewChannel(address_, index, static_cast<int>(reply_bytes_max_), received_bytes_max);
+  });
 }
 
 GrpcParticipants::Target::Connection& GrpcParticipants::Target::PickLocked(bool alone) {

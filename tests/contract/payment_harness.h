@@ -248,7 +248,7 @@ class PaymentProcess {
     std::unique_ptr<Connection> writer = OpenTestDatabase(path_);
     EXPECT_TRUE(Participant::Migrate(*writer).ok());
     EXPECT_TRUE(Migrate(*writer, "payment", kPaymentMigrations).ok());
-    gateway_ = std::make_unique<payment::GrpcGateway>(NewChannel(pg_address_), absl::Seconds(1), metrics_);
+    gateway_ = std::make_unique<payment::GrpcGateway>(pg_address_, absl::Seconds(1), metrics_);
     const ServiceTable table = payment::PaymentTable();
     ParticipantOptions options;
     options.domain = table.error_domain;

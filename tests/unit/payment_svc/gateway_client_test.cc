@@ -6,7 +6,6 @@
 #include <set>
 #include <string>
 
-#include "common/rpc/channel.h"
 #include "common/rpc/error.h"
 #include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
@@ -156,7 +155,7 @@ TEST(GrpcGatewayTest, PassesTheTraceOn) {
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&noting);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  GrpcGateway gateway(NewChannel("127.0.0.1:" + std::to_string(port)), absl::Seconds(20), metrics);
+  GrpcGateway gateway("127.0.0.1:" + std::to_string(port), absl::Seconds(20), metrics);
   const TraceContext trace = {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "vendor=1", "tenant=a"};
   std::promise<GatewayAnswer> fenced;
   gateway.Fence({.key = "key", .trace = trace}, "", [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });
@@ -196,7 +195,7 @@ TEST(GrpcGatewayTest, AGatewayThatGivesNoAnswerIsCountedAndLoggedOnceForManyCall
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   prometheus::Registry registry;
   ClientMetrics metrics(registry);
-  GrpcGateway gateway(NewChannel("127.0.0.1:" + std::to_string(port)), absl::Seconds(20), metrics);
+  GrpcGateway gateway("127.0.0.1:" + std::to_string(port), absl::Seconds(20), metrics);
   const auto confirm = [&gateway] {
     std::promise<void> told;
     testing::internal::CaptureStderr();
@@ -222,7 +221,7 @@ TEST_P(BadGateway, IsUnknown) {
   RawPeer peer([](std::uint32_t stream, const std::string&) { return GetParam().acts(stream); });
   prometheus::Registry registry;
   ClientMetrics metrics(registry);
-  GrpcGateway gateway(NewChannel(peer.address()), std::min(GetParam().timeout, absl::Seconds(5)), metrics);
+  GrpcGateway gateway(peer.address(), std::min(GetParam().timeout, absl::Seconds(5)), metrics);
   std::promise<GatewayAnswer> fenced;
   gateway.Fence({.key = "key", .trace = {}}, "tx-1",
                 [&](GatewayAnswer answer) { fenced.set_value(std::move(answer)); });
