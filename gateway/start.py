@@ -28,6 +28,7 @@ SECRETS = (
 JWT = "envoy.filters.http.jwt_authn"
 REVOKED = "gateway/crl.pem"  # which need not be there
 START_PATIENCE_S = 60
+PLAINTEXT = "http://"
 
 # Option, the address that stands for it in the files, what it is.
 DOORS = (
@@ -43,6 +44,7 @@ SERVICES = (
     ("payment_svc", "payment-svc, port_value: 7000", "payment_svc"),
 )
 COPIED = {name for name, _, _ in SERVICES}
+COLLECTOR = ("otlp_endpoint", "collector, port_value: 4317", "where a collector takes OTLP over gRPC")
 TEST = (
     ("test_listen", "127.0.0.1, port_value: 8082", "the test routes, which there are only if this is given"),
     ("mock_pg", "mock-pg, port_value: 7000", "mock_pg; with --test_listen only"),
@@ -64,6 +66,12 @@ def arguments():
         )
     for name, _, what in TEST:
         parser.add_argument("--" + name, metavar="HOST:PORT", help=what)
+    parser.add_argument(
+        "--otlp_endpoint", metavar="http://HOST:PORT", help=f"{COLLECTOR[2]}; without it no spans are made"
+    )
+    parser.add_argument(
+        "--trace_ratio", default=0.1, type=float, help="of the requests of buyers, traced by all; 0.1 without it"
+    )
     return parser.parse_args()
 
 
@@ -107,6 +115,12 @@ def problems(options):
             found.append(f"--secrets={options.secrets} has no {name}")
     if options.secrets and options.test_listen is not None:
         found.append("--test_listen is of use without --secrets only: the test routes know no tester")
+    if options.otlp_endpoint is not None:
+        scheme, _, address = options.otlp_endpoint.rpartition("/")
+        if scheme + "/" != PLAINTEXT or not is_address(address):
+            found.append(f"--otlp_endpoint={options.otlp_endpoint} is not http://HOST:PORT, with a port of 0 to 65535")
+    if not 0 <= options.trace_ratio <= 1:
+        found.append(f"--trace_ratio={options.trace_ratio} is not a number of 0 to 1")
     if options.mock_pg is not None and options.test_listen is None:
         found.append("--mock_pg is of use with --test_listen only")
     return found
@@ -148,6 +162,18 @@ def with_test_routes(main, more):
     return main.replace("\noverload_manager:\n", f"\n{clusters}\noverload_manager:\n", 1)
 
 
+def with_tracing(config, options):
+    """`config` with a span of each request of a buyer."""
+    options.otlp_endpoint = options.otlp_endpoint.removeprefix(PLAINTEXT)
+    text = replaced((FOLDER / "tracing.yaml").read_text(), options, [COLLECTOR])
+    more = yaml.safe_load(text)["static_resources"]
+    more["door"]["tracing"]["random_sampling"]["value"] = 100 * options.trace_ratio
+    [listener] = [each for each in config["static_resources"]["listeners"] if each["name"] == "gateway"]
+    listener["filter_chains"][0]["filters"][0]["typed_config"].update(more["door"])
+    config["static_resources"]["clusters"] += more["clusters"]
+    return config
+
+
 def without_secrets(node):
     """`node` without what needs them: TLS, and who a buyer is."""
     if isinstance(node, dict):
@@ -187,6 +213,8 @@ def written(options):
     if options.test_listen is not None:
         main = with_test_routes(main, replaced((FOLDER / "test_routes.yaml").read_text(), options, TEST))
     config = yaml.safe_load(main)
+    if options.otlp_endpoint is not None:
+        config = with_tracing(config, options)
     if options.secrets:
         config = with_secrets(config, pathlib.Path(options.secrets).resolve(), folder)
     else:

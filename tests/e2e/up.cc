@@ -222,7 +222,8 @@ int Main() {
   for (Node node : {Node::kOrchestrator, Node::kOrder, Node::kStock, Node::kPayment}) {
     options.extra_flags[node] = {"--enable_reset"};  // its databases are thrown away in the end
   }
-  if (const std::string collector = absl::GetFlag(FLAGS_otlp_endpoint); !collector.empty()) {
+  const std::string collector = absl::GetFlag(FLAGS_otlp_endpoint);
+  if (!collector.empty()) {
     for (Node node : kNodes) options.extra_flags[node].push_back(absl::StrCat("--otlp_endpoint=", collector));
     options.extra_flags[Node::kOrchestrator].push_back("--trace_ratio=1");
   }
@@ -253,7 +254,8 @@ int Main() {
     auto front = RestGateway::Start(**started, {.envoy = envoy,
                                                 .project = project,
                                                 .files = own_folder.parent_path(),
-                                                .secrets = ValueOf("secrets", secrets)});
+                                                .secrets = ValueOf("secrets", secrets),
+                                                .otlp_endpoint = collector});
     status = front.status();
     if (front.ok()) gateway = *std::move(front);
   }

@@ -30,7 +30,7 @@ MEMORY_MAX_KB = 8 * 1024 * 1024
 # How a test target is run in the copy. Every other one is a GoogleTest binary.
 COMMANDS = {"unwind_sim": ["build/dev/tests/sim/unwind_sim", "--seeds=1..60", "--failures_max=1"],
             **{f"gateway_{name}_test": ["/usr/bin/python3", "-B", f"tests/e2e/gateway/{name}_test.py"]
-               for name in ("config", "copies", "doors", "openapi", "rest", "secure", "test_routes")}}
+               for name in ("config", "copies", "doors", "openapi", "rest", "secure", "test_routes", "tracing")}}
 
 
 class Mutant:

@@ -67,6 +67,9 @@ absl::StatusOr<std::unique_ptr<RestGateway>> RestGateway::Start(const Cluster& c
                    Joined(cluster, Node::kOrchestrator, [&](Node copy) { return cluster.AdminAddress(copy); }))};
   const bool is_secure = !options.secrets.empty();
   if (is_secure) arguments.push_back(absl::StrCat("--secrets=", options.secrets));
+  if (!options.otlp_endpoint.empty()) {
+    arguments.insert(arguments.end(), {absl::StrCat("--otlp_endpoint=", options.otlp_endpoint), "--trace_ratio=1"});
+  }
   for (const char* door : {"listen", "admin_listen", "test_listen", "stats_listen"}) {
     if (is_secure && absl::string_view(door) == "test_listen") continue;
     arguments.push_back(absl::StrCat("--", door, "=127.0.0.1:0"));

@@ -12,10 +12,11 @@
 namespace unwind {
 
 struct RestGatewayOptions {
-  std::string envoy;    // the program
-  std::string project;  // the folder that has gateway/
-  std::string files;    // the folder that has unwind.protoset
-  std::string secrets;  // as start.py takes them; empty: in plaintext, and with the test routes
+  std::string envoy;          // the program
+  std::string project;        // the folder that has gateway/
+  std::string files;          // the folder that has unwind.protoset
+  std::string secrets;        // as start.py takes them; empty: in plaintext, and with the test routes
+  std::string otlp_endpoint;  // where the span of every request goes; empty: there is none
 };
 
 // Writes what the REST gateway of a secure cluster needs: its certificates, and a key that signs members' tokens, with

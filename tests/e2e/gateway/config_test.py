@@ -153,7 +153,7 @@ class Config(unittest.TestCase):
         with tempfile.TemporaryDirectory() as empty:
             command = [front.PROJECT / "gateway/start.py", "--envoy=/dev/null", f"--run_folder={empty}/none"]
             command += [f"--files={empty}", "--orchestrator=localhost", "--listen=127.0.0.1:65536", "--mock_pg=h:1"]
-            command += ["--admin_listen=0.0.0.0:0"]
+            command += ["--admin_listen=0.0.0.0:0", "--otlp_endpoint=https://h:1", "--trace_ratio=2"]
             done = subprocess.run(command, capture_output=True, text=True)
             self.assertEqual(done.returncode, 1)
             self.assertEqual(
@@ -167,6 +167,8 @@ class Config(unittest.TestCase):
                     "start.py: --listen=127.0.0.1:65536 is not HOST:PORT, with a port of 0 to 65535",
                     "start.py: --admin_listen=0.0.0.0:0 needs --secrets: without them everybody there acts in anybody's name",
                     "start.py: --orchestrator=localhost is not HOST:PORT, with a port of 0 to 65535",
+                    "start.py: --otlp_endpoint=https://h:1 is not http://HOST:PORT, with a port of 0 to 65535",
+                    "start.py: --trace_ratio=2.0 is not a number of 0 to 1",
                     "start.py: --mock_pg is of use with --test_listen only",
                 ],
             )

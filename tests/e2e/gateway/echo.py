@@ -66,7 +66,7 @@ class Gateway:
         self.echo = Echo()
         self.folder = tempfile.TemporaryDirectory(prefix="unwind-gateway-")
         folder = pathlib.Path(self.folder.name)
-        for name in ("start.py", "envoy.yaml", "test_routes.yaml"):
+        for name in ("start.py", "envoy.yaml", "test_routes.yaml", "tracing.yaml"):
             shutil.copy(front.PROJECT / "gateway" / name, folder / name)
         shutil.copytree(front.PROJECT / "gateway/sds", folder / "sds")
         run = folder / "run"

@@ -95,6 +95,21 @@ class Traces(unittest.TestCase):
         services = set(self.jaeger.get("/api/services"))
         self.assertLessEqual({"orchestrator", "order_svc", "stock_svc", "payment_svc", "mock_pg"}, services)
 
+    def test_an_order_by_rest_hangs_on_the_gateways_span(self):
+        placed = self.shop.rest("POST", "/api/v1/orders", {"request_id": "jaeger-2", "member_id": "mina",
+                                                           "items": [{"product_id": "lamp", "quantity": 1}],
+                                                           "payment_method": "PAYMENT_METHOD_CARD"})
+        self.assertEqual(placed.status, 200, placed.text)
+        wanted = {("orchestrator", "place-order"), ("payment_svc", "pg.v1.PaymentGateway/Confirm")}
+
+        def is_whole(trace):
+            spans, loose = self.jaeger.spans(trace)
+            return wanted <= set(spans) and "gateway" in dict(spans) and loose == 1
+
+        # What Envoy began has ids of its own.
+        eventually(lambda: any(is_whole(trace["traceID"])
+                               for trace in self.jaeger.get("/api/traces?service=gateway&limit=20") or ()))
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
