@@ -3,6 +3,7 @@
 FROM debian:12 AS build
 WORKDIR /src
 COPY run packages.txt ./
+COPY scripts/ scripts/
 # git, for the revision that --version says.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends git && ./run setup build package \
