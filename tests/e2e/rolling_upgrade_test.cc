@@ -3,13 +3,11 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <mutex>
 #include <random>
-#include <sstream>
 #include <thread>
 
-#include "absl/strings/str_replace.h"
+#include "tests/e2e/changed_definitions.h"
 #include "tests/e2e/shop_test.h"
 #include "tests/support/poll.h"
 
@@ -30,21 +28,13 @@ std::uint32_t Seed() {
   return fixed != nullptr ? static_cast<std::uint32_t>(std::strtoul(fixed, nullptr, 10)) : std::random_device{}();
 }
 
-// A folder with the sagas of the shop where place-order is of version 2. A step of another name has other keys, so that
-// an instance that drove one version by the other's plan would charge twice or never confirm.
+// The sagas of the shop where place-order is of version 2. A step of another name has other keys, so that an instance
+// that drove one version by the other's plan would charge twice or never confirm.
 std::string NewDefinitions() {
-  const std::filesystem::path folder =
-      std::filesystem::path(testing::TempDir()) / absl::StrCat("definitions-", NewKey());
-  std::filesystem::create_directories(folder);
-  std::filesystem::copy("orchestrator/sagas", folder);
-  std::ostringstream text;
-  text << std::ifstream(folder / "place_order.yaml").rdbuf();
-  std::ofstream(folder / "place_order.yaml")
-      << absl::StrReplaceAll(text.str(), {{"version: 1\n", "version: 2\n"},
-                                          {"name: charge\n", "name: take_payment\n"},
-                                          {"[charge]", "[take_payment]"},
-                                          {"charge.payment_id", "take_payment.payment_id"}});
-  return folder.string();
+  return ChangedDefinitions({{"version: 1\n", "version: 2\n"},
+                             {"name: charge\n", "name: take_payment\n"},
+                             {"[charge]", "[take_payment]"},
+                             {"charge.payment_id", "take_payment.payment_id"}});
 }
 
 struct Ended {

@@ -1,5 +1,6 @@
 // The five programs with mutual TLS: who reaches what, and what happens when the files change.
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/rpc/channel.h"
 #include "grpcpp/client_context.h"
+#include "tests/e2e/changed_definitions.h"
 #include "tests/e2e/shop_test.h"
 #include "tests/support/bytes_call.h"
 #include "tests/support/certificates.h"
@@ -47,9 +49,18 @@ class Tls : public ShopTest {
     ClusterOptions options;
     options.secure = true;
     for (const Node node : kNodes) options.extra_flags[node] = {kConnectionAge};
-    // All but what a charge has: connections end all the time here, and a handshake may take a busy machine a second.
-    options.extra_flags[Node::kPayment].push_back("--pg_timeout=1900ms");
+    // Connections end all the time here, and a handshake may take a busy machine seconds: time that calls have.
+    definitions_ = ChangedDefinitions({{"deadline: 30s\n", "deadline: 1h\n"},
+                                       {"    timeout: 2s\n", ""},
+                                       {"    action: ", "    timeout: 30s\n    action: "}});
+    options.definitions = definitions_;
+    options.extra_flags[Node::kPayment].push_back("--pg_timeout=20s");
     StartCluster(std::move(options));
+  }
+
+  static void TearDownTestSuite() {
+    ShopTest::TearDownTestSuite();
+    std::filesystem::remove_all(definitions_);
   }
 
   static std::vector<std::string> SecurePorts(Node node) {
@@ -77,6 +88,7 @@ class Tls : public ShopTest {
   }
 
   static const std::vector<Node> kAll;
+  inline static std::string definitions_;
   static const TestAuthority& authority() { return cluster_->authority(); }
   static Certificate New(Node node) { return authority().Issue(Service(NodeName(node))); }
 };
