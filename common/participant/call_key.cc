@@ -26,8 +26,8 @@ absl::Status Invalid(absl::string_view domain, const char* name, absl::string_vi
 absl::Status Missing(absl::string_view domain, const char* name) {
   return MakeError(absl::StatusCode::kInvalidArgument,
                    absl::StrCat("metadata ", name,
-                                " is missing: send saga-id, saga-step, saga-phase and saga-kind, or an"
-                                " idempotency-key alone"),
+                                " is missing: send an idempotency-key that names this call and its repeats, or, as a "
+                                "saga's step, saga-id, saga-step, saga-phase and saga-kind"),
                    {"METADATA_MISSING", std::string(domain), {{"name", name}}});
 }
 
@@ -92,7 +92,6 @@ absl::StatusOr<CallKey> ReadCallKey(const CallMetadata& metadata, barrier::Phase
   ASSIGN_OR_RETURN(key.expires_at, reader.ReadTime("saga-expires-at", absl::InfinitePast()));
   key.trace = InsideServerSpan(ReadTraceContext(metadata));
   if (!reader.Has("saga-id") && !reader.Has("saga-step") && !reader.Has("saga-phase") && !reader.Has("saga-kind")) {
-    if (!reader.Has("idempotency-key")) return Missing(domain, "saga-id");
     ASSIGN_OR_RETURN(key.saga_id, reader.Text("idempotency-key"));
     key.phase = phase;
     key.sticky = phase != Phase::kCompensation;

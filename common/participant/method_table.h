@@ -107,10 +107,14 @@ StepRow<Batch> ForTests(StepRow<Batch> row) {
   return row;
 }
 
-// A domain that decides a table's methods; Command::method is the position of a row.
+// A domain that decides a table's methods; Command::method is the position of a row, from `first` on.
 class StepDomain : public Domain {
  public:
   virtual std::vector<StepMethod> methods() const = 0;
+
+  // Of several domains behind one writer each has numbers of its own. Before it is used.
+  void NumberFrom(int first) { first_ = first; }
+  int first() const { return first_; }
 
   // REQUIRES: there is one of this name.
   int NumberOf(const std::string& name) const {
@@ -118,8 +122,11 @@ class StepDomain : public Domain {
     std::size_t number = 0;
     while (number < all.size() && all[number].name != name) ++number;
     CHECK(number < all.size());
-    return static_cast<int>(number);
+    return first_ + static_cast<int>(number);
   }
+
+ private:
+  int first_ = 0;
 };
 
 // The domain of a table whose rows a `Batch` decides: the rows of the database that one transaction touches. Of it are
@@ -155,7 +162,9 @@ class TableDomain : public StepDomain {
   }
 
  private:
-  const StepRow<Batch>& RowOf(const Command& command) const { return rows_[static_cast<std::size_t>(command.method)]; }
+  const StepRow<Batch>& RowOf(const Command& command) const {
+    return rows_[static_cast<std::size_t>(command.method - first())];
+  }
 
   const Clock& clock_;
   const std::vector<StepRow<Batch>> rows_;

@@ -2,6 +2,7 @@
 #ifndef UNWIND_COMMON_PARTICIPANT_SERVICE_MAIN_H_
 #define UNWIND_COMMON_PARTICIPANT_SERVICE_MAIN_H_
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/db/connection.h"
 #include "common/db/migrate.h"
+#include "common/participant/domains.h"
 #include "common/participant/method_table.h"
 #include "common/participant/participant.h"
 #include "common/participant/read.h"
@@ -42,10 +44,18 @@ class Serving {
   virtual void Stop() = 0;
 };
 
-// A participant of sagas: a domain behind the barrier, served by its table.
+// One proto service of a participant: what decides its steps, and its table.
+struct ServicePart {
+  std::unique_ptr<StepDomain> domain;
+  ServiceTable table;
+};
+
+// A participant of sagas: domains behind one barrier, each served by its table.
 class ServingParticipant final : public Serving {
  public:
-  // `clock` must outlive this. `table.steps` are the domain's.
+  // `clock` must outlive this.
+  ServingParticipant(std::vector<ServicePart> parts, const ParticipantOptions& options, Databases databases,
+                     const Clock& clock, bool enable_reset);
   ServingParticipant(std::unique_ptr<StepDomain> domain, const ServiceTable& table, const ParticipantOptions& options,
                      Databases databases, const Clock& clock, bool enable_reset);
 
@@ -54,13 +64,16 @@ class ServingParticipant final : public Serving {
   void Stop() override;
 
  private:
-  const std::unique_ptr<StepDomain> domain_;
+  Domains domains_;
   Participant participant_;
   Reader reader_;
-  TableService service_;
+  std::deque<TableService> services_;
 };
 
-// The same, with the limits and the --enable_reset of the command line, on what `open` opens.
+// The same, with the limits and the --enable_reset of the command line, on what `open` opens. REQUIRES: there are
+// parts, of one error domain.
+absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::vector<ServicePart> parts, const OpenDatabases& open,
+                                                          const Clock& clock);
 absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::unique_ptr<StepDomain> domain, const ServiceTable& table,
                                                           const OpenDatabases& open, const Clock& clock);
 

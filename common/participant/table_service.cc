@@ -84,10 +84,11 @@ void CheckTable(const ServiceTable& table, const std::vector<StepMethod>& steps)
 
 }  // namespace
 
-TableService::TableService(ServiceTable table, std::vector<StepMethod> steps, Participant& participant, Reader& reader,
+TableService::TableService(ServiceTable table, const StepDomain& domain, Participant& participant, Reader& reader,
                            bool enable_reset)
     : table_(std::move(table)),
-      steps_(std::move(steps)),
+      steps_(domain.methods()),
+      first_(domain.first()),
       participant_(participant),
       reader_(reader),
       enable_reset_(enable_reset) {
@@ -128,7 +129,7 @@ grpc::ServerUnaryReactor* TableService::ServeStep(std::size_t number, grpc::Call
         absl::StatusOr<CallKey> key = ReadCallKey(context->client_metadata(), method.phase, domain);
         if (key.ok() && key->step.empty()) key->key_scope = KeyScopeOf(AdmissionOf(*context).principal);
         if (!key.ok()) return std::move(done)(key.status());
-        participant_.Submit(static_cast<int>(number), *std::move(key), request,
+        participant_.Submit(first_ + static_cast<int>(number), *std::move(key), request,
                             [context, response, done = std::move(done)](Participant::Reply reply) mutable {
                               if (reply.effect_free) AddFinalRefusal(*context);
                               *response = ToBuffer(reply.response);

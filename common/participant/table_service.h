@@ -33,10 +33,9 @@ struct ServiceTable {
 // OVERLOADED.
 class TableService final : public grpc::Service {
  public:
-  // REQUIRES: `steps` and the reads are together the methods of the proto service, each once. `participant` and
-  // `reader` must outlive this. A step's position is its Command::method. `enable_reset`: whether the methods for tests
-  // are served.
-  TableService(ServiceTable table, std::vector<StepMethod> steps, Participant& participant, Reader& reader,
+  // REQUIRES: the steps of `domain` and the reads are together the methods of the proto service, each once.
+  // `participant` and `reader` must outlive this. `enable_reset`: whether the methods for tests are served.
+  TableService(ServiceTable table, const StepDomain& domain, Participant& participant, Reader& reader,
                bool enable_reset);
 
   const std::string& name() const { return table_.name; }
@@ -53,6 +52,7 @@ class TableService final : public grpc::Service {
 
   const ServiceTable table_;
   const std::vector<StepMethod> steps_;
+  const int first_;  // Command::method of the first
   Participant& participant_;
   Reader& reader_;
   const bool enable_reset_;

@@ -1,4 +1,4 @@
-// One service of the shop in this process: real gRPC over a Unix socket, a real database; it can be stopped and started
+// One program of the shop in this process: real gRPC over a Unix socket, a real database; it can be stopped and started
 // again.
 #ifndef UNWIND_TESTS_CONTRACT_SERVICE_HARNESS_H_
 #define UNWIND_TESTS_CONTRACT_SERVICE_HARNESS_H_
@@ -86,16 +86,20 @@ inline std::vector<std::string> BadFields(const absl::Status& status) {
   return fields;
 }
 
+// `stub` is of ProtoService, which is one of those that the parts serve.
 template <class ProtoService>
 class ServiceProcess {
  public:
   using Stub = typename ProtoService::Stub;
   using NewDomain = std::unique_ptr<StepDomain> (*)(const Clock&);
+  using Parts = std::vector<std::pair<NewDomain, ServiceTable>>;
 
-  ServiceProcess(const Migrations& migrations, NewDomain new_domain, ServiceTable table, bool enable_reset = true)
-      : migrations_(migrations), new_domain_(new_domain), table_(std::move(table)), enable_reset_(enable_reset) {
+  ServiceProcess(const Migrations& migrations, Parts parts, bool enable_reset = true)
+      : migrations_(migrations), parts_(std::move(parts)), enable_reset_(enable_reset) {
     Start();
   }
+  ServiceProcess(const Migrations& migrations, NewDomain new_domain, ServiceTable table, bool enable_reset = true)
+      : ServiceProcess(migrations, Parts{{new_domain, std::move(table)}}, enable_reset) {}
   ~ServiceProcess() { Stop(); }
 
   // From the next start on callers are told apart, by the policy in `yaml`.
@@ -107,9 +111,11 @@ class ServiceProcess {
     const absl::Status migrated = Migrate(*writer, "service", migrations_);
     EXPECT_TRUE(migrated.ok()) << migrated;
     ParticipantOptions options;
-    options.domain = table_.error_domain;
-    serving_ = std::make_unique<ServingParticipant>(new_domain_(clock_), table_, options,
-                                                    Databases{std::move(writer), Open()}, clock_, enable_reset_);
+    options.domain = parts_.front().second.error_domain;
+    std::vector<ServicePart> parts;
+    for (const auto& [new_domain, table] : parts_) parts.push_back({new_domain(clock_), table});
+    serving_ = std::make_unique<ServingParticipant>(std::move(parts), options, Databases{std::move(writer), Open()},
+                                                    clock_, enable_reset_);
     grpc::ServerBuilder builder;
     const std::string address = "unix:" + folder_.File("socket");
     builder.AddListeningPort(address, grpc::InsecureServerCredentials());
@@ -137,8 +143,7 @@ class ServiceProcess {
  private:
   const TempDir folder_;
   const Migrations& migrations_;
-  const NewDomain new_domain_;
-  const ServiceTable table_;
+  const Parts parts_;
   const bool enable_reset_;
   const SystemClock clock_;
   std::unique_ptr<Gate> gate_;

@@ -420,7 +420,7 @@ TEST(StockTableTest, ATableThatIsNotItsProtosIsABug) {
   Participant participant(Connection::Open(folder.File("stock.db")).value(), *domain, clock, {});
   Reader reader(Connection::Open(folder.File("stock.db")).value());
   const auto serve = [&](const ServiceTable& table) {
-    const TableService service(table, domain->methods(), participant, reader, /*enable_reset=*/false);
+    const TableService service(table, *domain, participant, reader, /*enable_reset=*/false);
   };
   serve(StockTable());
   ServiceTable too_few = StockTable();

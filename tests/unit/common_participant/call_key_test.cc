@@ -97,7 +97,7 @@ std::string Refusal(const absl::StatusOr<CallKey>& key) {
 }
 
 TEST(ReadCallKeyTest, NamesWhatIsMissing) {
-  EXPECT_EQ(Refusal(Read({})), "METADATA_MISSING saga-id");
+  EXPECT_EQ(Refusal(Read({})), "METADATA_MISSING idempotency-key");
   for (const char* name : {"saga-id", "saga-step", "saga-phase", "saga-kind"}) {
     EXPECT_EQ(Refusal(Read(Without(Saga("action", "pivot"), name))), std::string("METADATA_MISSING ") + name);
   }
