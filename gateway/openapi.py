@@ -23,6 +23,8 @@ DOCUMENTS = (
         (
             "shop.checkout.v1.CheckoutService",
             "shop.order.v1.OrderService",
+            "shop.order.v1.CartService",
+            "shop.order.v1.NotificationService",
             "shop.payment.v1.PaymentService",
             "shop.stock.v1.StockService",
         ),
@@ -150,8 +152,10 @@ class Document:
             }
         if "request_id" in method.input_type.fields_by_name:
             operation["parameters"].append(KEY)
-        if service.full_name == "saga.v1.SagaService" and verb != "get":
+        elif service.full_name == "saga.v1.SagaService" and verb != "get":
             operation["parameters"].append(ASKED_FOR)
+        elif verb != "get":
+            operation["parameters"].append(OWN_KEY)
         self.paths.setdefault(re.sub(r"\{(\w+)\}", lambda m: "{" + camel(m.group(1)) + "}", path), {})[verb] = operation
 
     def parameter(self, field, place):
@@ -336,6 +340,15 @@ KEY = {
     "description": "Names this call for good: repeated with the same key and body it has one effect, and one answer. "
     "Needed unless the body has requestId; with or without quotes; kept 30 days.",
     "schema": {"type": "string", "pattern": f'^"?{IDENTIFIER}{{1,64}}"?$'},
+}
+# Of a method that a service carries out itself: there is no request_id, and the key is taken as it stands.
+OWN_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "Names this call for good: repeated with the same key and body it has one effect, and one answer. "
+    "Kept 30 days.",
+    "schema": {"type": "string", "pattern": "^[ -~]{1,200}$"},
 }
 ASKED_FOR = {
     "name": "X-Requested-With",

@@ -1,5 +1,13 @@
-// order_svc: orders and purchase limits.
+// order_svc: orders and purchase limits, carts, and what members are told.
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "common/participant/service_main.h"
+#include "order_svc/cart_domain.h"
+#include "order_svc/cart_service.h"
+#include "order_svc/notification_domain.h"
+#include "order_svc/notification_service.h"
 #include "order_svc/order_domain.h"
 #include "order_svc/order_service.h"
 
@@ -9,7 +17,11 @@ namespace unwind::order {
 namespace {
 
 absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const Clock& clock) {
-  return ServeParticipant(NewOrderDomain(clock), OrderTable(), open, clock);
+  std::vector<ServicePart> parts;
+  parts.push_back({NewOrderDomain(clock), OrderTable()});
+  parts.push_back({NewCartDomain(clock), CartTable()});
+  parts.push_back({NewNotificationDomain(clock), NotificationTable()});
+  return ServeParticipant(std::move(parts), open, clock);
 }
 
 }  // namespace
@@ -18,7 +30,7 @@ absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const 
 int main(int argc, char** argv) {
   return unwind::ServiceMain(argc, argv,
                              {.name = "order_svc",
-                              .usage = "orders and purchase limits.",
+                              .usage = "orders and purchase limits, carts, and what members are told.",
                               .component = "order",
                               .migrations = kOrderMigrations,
                               .start = unwind::order::Start});

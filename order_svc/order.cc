@@ -53,11 +53,6 @@ std::string Printable(absl::string_view text) {
   return printable;
 }
 
-bool IsCurrency(absl::string_view code) {
-  return code.size() == 3 && std::all_of(code.begin(), code.end(),
-                                         [](char c) { return absl::ascii_isupper(static_cast<unsigned char>(c)); });
-}
-
 void Move(Order& order, State state, absl::Time now) {
   order.state = state;
   order.update_time = now;
@@ -71,6 +66,11 @@ void DropClaims(Claims& claims, absl::string_view order_id) {
 
 }  // namespace
 
+bool IsCurrency(absl::string_view code) {
+  return code.size() == 3 && std::all_of(code.begin(), code.end(),
+                                         [](char c) { return absl::ascii_isupper(static_cast<unsigned char>(c)); });
+}
+
 bool IsLive(State state) {
   switch (state) {
     case State::kPending:
@@ -83,6 +83,21 @@ bool IsLive(State state) {
   }
   return false;
 }
+
+bool WasPaid(State state) {
+  switch (state) {
+    case State::kPaid:
+    case State::kCancelling:
+    case State::kCancelled:
+      return true;
+    case State::kPending:
+    case State::kFailed:
+      return false;
+  }
+  return false;
+}
+
+absl::Status OrderNotPaid(const Order& order) { return WrongState(order, "ORDER_NOT_PAID", "PAID"); }
 
 absl::Status OrderNotFound(absl::string_view order_id) {
   return Refuse(absl::StatusCode::kNotFound, absl::StrCat("there is no order ", order_id), "ORDER_NOT_FOUND",

@@ -26,11 +26,17 @@ struct Money {
   bool operator==(const Money&) const = default;
 };
 
+// Whether `code` is written as a currency's, such as KRW.
+bool IsCurrency(absl::string_view code);
+
 // Stored: never renumber.
 enum class State : std::uint8_t { kPending = 1, kPaid = 2, kFailed = 3, kCancelling = 4, kCancelled = 5 };
 
 // Whether an order in this state holds its claims.
 bool IsLive(State state);
+
+// Whether an order in this state was paid once; it may be cancelled since.
+bool WasPaid(State state);
 
 struct Item {
   std::string product_id;
@@ -100,6 +106,9 @@ absl::Status UndoCancel(std::optional<Order>& order, absl::string_view order_id,
 absl::Status FinishCancel(std::optional<Order>& order, Claims& claims, absl::string_view order_id, absl::Time now);
 
 absl::Status OrderNotFound(absl::string_view order_id);
+
+// ORDER_NOT_PAID: what follows a payment was asked of an order that is PENDING or FAILED.
+absl::Status OrderNotPaid(const Order& order);
 
 }  // namespace unwind::order
 

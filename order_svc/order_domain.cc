@@ -9,6 +9,8 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/error.h"
+#include "order_svc/cart_store.h"
+#include "order_svc/notification_store.h"
 #include "order_svc/order.h"
 #include "order_svc/order_store.h"
 #include "shop/order/v1/order_service.pb.h"
@@ -105,6 +107,8 @@ class OrderBatch {
                        "orders are PENDING or CANCELLING; let their sagas end before the reset",
                        {"RESET_REFUSED", std::string(kErrorDomain), {{"in_progress", absl::StrCat(count)}}});
     }
+    ClearCarts(session_);
+    ClearNotifications(session_);
     response.set_orders_removed(ClearOrders(session_));
     for (auto& [id, order] : orders_) order.reset();
     stored_.clear();

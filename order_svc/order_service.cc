@@ -12,18 +12,13 @@
 #include "common/rpc/error.h"
 #include "common/rpc/page_token.h"
 #include "order_svc/order_store.h"
+#include "order_svc/timestamp.h"
 #include "shop/order/v1/order_service.grpc.pb.h"
 
 namespace unwind::order {
 namespace {
 
 namespace v1 = ::shop::order::v1;
-
-void Write(absl::Time from, google::protobuf::Timestamp& to) {
-  const std::int64_t micros = absl::ToUnixMicros(from);
-  to.set_seconds(micros / 1000000);
-  to.set_nanos(static_cast<std::int32_t>(micros % 1000000 * 1000));
-}
 
 v1::Order::State StateOf(State state) {
   switch (state) {
@@ -56,8 +51,8 @@ void Write(const Order& from, v1::Order& to) {
   }
   to.set_payment_id(from.payment_id);
   if (!IsLive(from.state)) to.set_reason(from.reason);
-  Write(from.create_time, *to.mutable_create_time());
-  Write(from.update_time, *to.mutable_update_time());
+  WriteTime(from.create_time, *to.mutable_create_time());
+  WriteTime(from.update_time, *to.mutable_update_time());
 }
 
 // The filter of a list; a state that this program does not know is refused.

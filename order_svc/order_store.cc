@@ -1,5 +1,7 @@
 #include "order_svc/order_store.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "common/db/row_list.h"
 #include "soci/soci.h"
@@ -198,15 +200,21 @@ std::int64_t ClearOrders(soci::session& session) {
   return count;
 }
 
-std::optional<Order> FindOrder(soci::session& session, const std::string& order_id) {
-  const std::string ids = IdRows(std::vector{order_id});
-  OrderRow row;
+std::vector<Order> FindOrdersById(soci::session& session, const std::set<std::string>& order_ids) {
   std::vector<Order> found;
+  if (order_ids.empty()) return found;
+  const std::string ids = IdRows(order_ids);
+  OrderRow row;
   row.Select(
       session, absl::StrCat(kColumns, kById), [&] { found.push_back(row.Get()); }, soci::use(ids));
-  if (found.empty()) return std::nullopt;
   LoadItems(session, found);
-  return found.front();
+  return found;
+}
+
+std::optional<Order> FindOrder(soci::session& session, const std::string& order_id) {
+  std::vector<Order> found = FindOrdersById(session, {order_id});
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front());
 }
 
 std::vector<Order> FindOrders(soci::session& session, const OrderFilter& filter, const OrderPosition& after,

@@ -44,6 +44,9 @@ std::int64_t CountInProgress(soci::session& session);
 // Removes all orders and says how many there were.
 std::int64_t ClearOrders(soci::session& session);
 
+// Those that are there, with their items.
+std::vector<Order> FindOrdersById(soci::session& session, const std::set<std::string>& order_ids);
+
 // With its items.
 std::optional<Order> FindOrder(soci::session& session, const std::string& order_id);
 

@@ -10,7 +10,7 @@ const TRIP = 'tests/e2e/python_participant';
 const OWN = 'tests/console';
 const PYTHON = '/usr/bin/python3';  // has Debian's python3-grpcio
 const SERVICES = {
-  order_svc: ['shop.order.v1.OrderService'],
+  order_svc: ['shop.order.v1.OrderService', 'shop.order.v1.CartService', 'shop.order.v1.NotificationService'],
   stock_svc: ['shop.stock.v1.StockService'],
   payment_svc: ['shop.payment.v1.PaymentService'],
 };

@@ -13,7 +13,11 @@
 #include "common/rpc/error.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "order_svc/cart_domain.h"
+#include "order_svc/notification_domain.h"
 #include "order_svc/order_domain.h"
+#include "shop/order/v1/cart_service.pb.h"
+#include "shop/order/v1/notification_service.pb.h"
 #include "shop/order/v1/order_service.pb.h"
 #include "shop/stock/v1/stock_service.pb.h"
 #include "soci/soci.h"
@@ -223,6 +227,95 @@ TEST_F(OrderProcessesTest, OneOfManyAtOnceGetsTheLimitedProduct) {
   }
   EXPECT_EQ(made, kMembers);
   EXPECT_EQ(Ask("SELECT count(*) FROM order_items WHERE live = 1"), kMembers);
+}
+
+class CartProcessesTest : public ProcessesTest {
+ protected:
+  CartProcessesTest() : ProcessesTest(kOrderMigrations, order::NewCartDomain) {}
+
+  // An order of 1970.
+  void PaidOrder(const std::string& order_id, const std::string& member, int pieces) {
+    const absl::Status status = onlooker_->Write([&](soci::session& session) {
+      session
+          << "INSERT INTO orders (order_id, owner, member_id, state, total_minor, currency_code, payment_id, reason,"
+             " canceller, create_time_us, update_time_us) VALUES (:id, 's', :member, 2, 1, 'KRW', 'pay', '', '', 5, 5)",
+          soci::use(order_id), soci::use(member);
+      session << "INSERT INTO order_items (order_id, line, product_id, quantity, member_id, limited, live)"
+                 " VALUES (:id, 1, 'p', :pieces, :member, 0, 1)",
+          soci::use(order_id), soci::use(pieces), soci::use(member);
+      session << "INSERT INTO carts (member_id) VALUES (:member)", soci::use(member);
+      session
+          << "INSERT INTO cart_additions (member_id, product_id, add_time_us, quantity) VALUES (:member, 'p', 5, 100)",
+          soci::use(member);
+      return absl::OkStatus();
+    });
+    ASSERT_TRUE(status.ok()) << status;
+  }
+};
+
+// New carts and a new line of each, by all processes at once: none is lost, and no line passes its limit.
+TEST_F(CartProcessesTest, NoPieceIsLostAndNoneIsTooMany) {
+  constexpr int kMembers = 4, kCalls = 45, kPieces = 40, kFit = 25;
+  std::vector<std::future<Participant::Reply>> replies;
+  for (int call = 0; call < kCalls; ++call) {
+    for (int member = 0; member < kMembers; ++member) {
+      auto add = std::make_shared<shop::order::v1::AddItemRequest>();
+      add->set_member_id(absl::StrCat("m", member));
+      add->set_product_id("p");
+      add->set_quantity(kPieces);
+      replies.push_back(
+          Send(call % kProcesses, "AddItem", absl::StrCat("k", member, "-", call), barrier::Phase::kAction, add));
+    }
+  }
+  int added = 0;
+  for (auto& reply : replies) {
+    const std::string said = Said(reply.get());
+    added += said.substr(0, 2) == "OK" ? 1 : 0;
+    EXPECT_THAT(said, testing::AnyOf(testing::StartsWith("OK"), "CART_LINE_FULL"));
+  }
+  EXPECT_EQ(added, kMembers * kFit);
+  EXPECT_EQ(Ask("SELECT sum(quantity) FROM cart_additions"), kMembers * kFit * kPieces);
+  EXPECT_EQ(Ask("SELECT count(DISTINCT member_id) FROM cart_additions"), kMembers);
+}
+
+// Under keys that differ, as of two follow-ups of one order.
+TEST_F(CartProcessesTest, AnOrderIsClearedOnce) {
+  constexpr int kOrders = 30;
+  std::vector<std::future<Participant::Reply>> replies;
+  for (int i = 0; i < kOrders; ++i) {
+    PaidOrder(absl::StrCat("o", i), absl::StrCat("m", i), 3);
+    auto clear = std::make_shared<shop::order::v1::ClearOrderedRequest>();
+    clear->set_order_id(absl::StrCat("o", i));
+    for (int process = 0; process < kProcesses; ++process) {
+      replies.push_back(
+          Send(process, "ClearOrdered", absl::StrCat("s", i, "-", process), barrier::Phase::kAction, clear));
+    }
+  }
+  for (auto& reply : replies) EXPECT_THAT(Said(reply.get()), testing::StartsWith("OK"));
+  EXPECT_EQ(Ask("SELECT count(*) FROM cart_clearings"), kOrders);
+  EXPECT_EQ(Ask("SELECT min(quantity) FROM cart_additions"), 97);
+  EXPECT_EQ(Ask("SELECT max(quantity) FROM cart_additions"), 97);
+}
+
+class NotificationProcessesTest : public ProcessesTest {
+ protected:
+  NotificationProcessesTest() : ProcessesTest(kOrderMigrations, order::NewNotificationDomain) {}
+};
+
+TEST_F(NotificationProcessesTest, AMemberIsToldOnce) {
+  constexpr int kOrders = 40;
+  std::vector<std::future<Participant::Reply>> replies;
+  for (int i = 0; i < kOrders; ++i) {
+    auto notify = std::make_shared<shop::order::v1::NotifyRequest>();
+    notify->set_order_id(absl::StrCat("o", i));
+    notify->set_kind(shop::order::v1::Notification::KIND_PAYMENT_EXPIRED);
+    notify->set_member_id("m");
+    for (int process = 0; process < kProcesses; ++process) {
+      replies.push_back(Send(process, "Notify", absl::StrCat("s", i, "-", process), barrier::Phase::kAction, notify));
+    }
+  }
+  for (auto& reply : replies) EXPECT_EQ(Said(reply.get()), "OK ");
+  EXPECT_EQ(Ask("SELECT count(*) FROM notifications"), kOrders);
 }
 
 }  // namespace

@@ -85,7 +85,7 @@ start
 echo "Every service, by reflection alone:"
 describe_all orchestrator "$CHECKOUT"
 describe_all orchestrator_admin "$SAGAS"
-describe_all order_svc shop.order.v1.OrderService
+describe_all order_svc shop.order.v1.OrderService shop.order.v1.CartService shop.order.v1.NotificationService
 describe_all stock_svc shop.stock.v1.StockService
 describe_all payment_svc shop.payment.v1.PaymentService
 describe_all mock_pg pg.v1.PaymentGateway pg.v1.MockControl

@@ -231,7 +231,9 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
   }
   if (node == Node::kSecondOrchestrator) arguments.push_back(absl::StrCat("--instance=", NodeName(node)));
   if (FirstOf(node) == Node::kOrchestrator) {
-    std::string routes = absl::StrCat("shop.order.v1.OrderService=", AddressForCallers(Node::kOrder),
+    const std::string order = AddressForCallers(Node::kOrder);
+    std::string routes = absl::StrCat("shop.order.v1.OrderService=", order, ",shop.order.v1.CartService=", order,
+                                      ",shop.order.v1.NotificationService=", order,
                                       ",shop.stock.v1.StockService=", AddressForCallers(Node::kStock),
                                       ",shop.payment.v1.PaymentService=", AddressForCallers(Node::kPayment));
     if (!options_.participants.empty()) absl::StrAppend(&routes, ",", options_.participants);

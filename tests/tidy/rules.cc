@@ -77,8 +77,9 @@ const std::vector<Layer>& Layers() {
         "saga/v1/rules.pb.h", "soci/"},
        false,
        "common includes no service"},
-      {"(order_svc/order|stock_svc/stock|payment_svc/payment|mock_pg/ledger|mock_pg/scenario)\\.(h|cc)",
-       {"@self", "mock_pg/scenario.h", "common/base/", "common/rpc/error.h", "absl/"},
+      {"(order_svc/(order|cart|notification)|stock_svc/stock|payment_svc/payment|mock_pg/ledger|mock_pg/"
+       "scenario)\\.(h|cc)",
+       {"@self", "order_svc/order.h", "mock_pg/scenario.h", "common/base/", "common/rpc/error.h", "absl/"},
        true,
        "a domain is pure: no store, no service, no SOCI, no gRPC, no protobuf"},
       {"(order_svc|stock_svc|payment_svc|mock_pg)/[a-z_]*_store\\.(h|cc)",

@@ -17,6 +17,8 @@ import shop as front
 BUYERS = (
     "shop.checkout.v1.CheckoutService",
     "shop.order.v1.OrderService",
+    "shop.order.v1.CartService",
+    "shop.order.v1.NotificationService",
     "shop.payment.v1.PaymentService",
     "shop.stock.v1.StockService",
 )

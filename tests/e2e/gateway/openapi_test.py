@@ -91,6 +91,14 @@ class Documents(unittest.TestCase):
             {"memberId": "mina"},
             {"Idempotency-Key": "doc-3"},
         )
+        lines = "/api/v1/carts/{memberId}/lines"
+        line = {"productId": "desk", "quantity": 1}
+        self.answers_as_told(document, "/api/v1/carts/m/lines", lines, "POST", line, {"Idempotency-Key": "doc-5"})
+        self.answers_as_told(document, "/api/v1/carts/m/lines", lines, "POST", line)
+        self.answers_as_told(document, "/api/v1/carts/m", "/api/v1/carts/{memberId}")
+        told = {"order_id": order, "kind": "KIND_ORDER_PAID", "member_id": "m"}
+        shop.rpc("order_svc", "/shop.order.v1.NotificationService/Notify", told, [("idempotency-key", "doc-6")])
+        self.answers_as_told(document, "/api/v1/notifications?memberId=m", "/api/v1/notifications")
         sagas = self.document("gateway_admin")
         for path, template in (
             ("/api/v1/sagas", "/api/v1/sagas"),
@@ -112,6 +120,18 @@ class Documents(unittest.TestCase):
         self.assertEqual(line["properties"]["quantity"]["maximum"], 1000)
         self.assertEqual(line["required"], ["productId", "quantity"])
         self.assertEqual([each["name"] for each in operation["parameters"]], ["Idempotency-Key"])
+
+    def test_a_carts_change_has_its_key_in_a_header_and_its_names_in_the_path(self):
+        path = "/api/v1/carts/{memberId}/lines/{productId}:change"
+        operation = self.document()["paths"][path]["post"]
+        names = [(each["name"], each["in"], each["required"]) for each in operation["parameters"]]
+        self.assertEqual(names, [("memberId", "path", True), ("productId", "path", True), ("Idempotency-Key", "header", True)])
+        body = operation["requestBody"]["content"]["application/json"]["schema"]
+        self.assertEqual((list(body["properties"]), body["required"]), (["quantity"], ["quantity"]))
+        self.assertEqual(operation["responses"]["404"]["x-reasons"], ["CART_LINE_NOT_FOUND"])
+        self.answers_as_told(
+            self.document(), "/api/v1/carts/doc/lines/desk:change", path, "POST", {"quantity": 1}, {"Idempotency-Key": "doc-4"}
+        )
 
     def test_the_errors_of_an_order_are_all_there(self):
         responses = self.document()["paths"]["/api/v1/orders"]["post"]["responses"]

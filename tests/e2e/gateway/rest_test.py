@@ -194,6 +194,70 @@ class Methods(Case):
         )
 
 
+class Carts(Case):
+    def change(self, path, body, key):
+        return shop.rest("POST", f"/api/v1/carts/{path}", body, {"Idempotency-Key": key} if key else {})
+
+    def lines(self, member):
+        answer = shop.rest("GET", f"/api/v1/carts/{member}")
+        self.assertEqual(answer.status, 200, answer.text)
+        return [(each["productId"], each["quantity"]) for each in json.loads(answer.text)["lines"]]
+
+    def test_a_cart_is_filled_changed_and_emptied(self):
+        self.expect(self.change("c-1/lines", {"productId": "desk", "quantity": 2}, "cart-1a"), 200, '{"quantity":2}')
+        self.expect(self.change("c-1/lines", {"productId": "desk", "quantity": 2}, "cart-1a"), 200, '{"quantity":2}')
+        self.expect(self.change("c-1/lines", {"productId": "rare", "quantity": 1}, "cart-1b"), 200, '{"quantity":1}')
+        self.expect(self.change("c-1/lines/desk:change", {"quantity": 7}, "cart-1c"), 200, "{}")
+        self.assertEqual(self.lines("c-1"), [("desk", 7), ("rare", 1)])
+        self.expect(self.change("c-1/lines/desk:remove", {}, "cart-1d"), 200, "{}")
+        listed = shop.rpc("order_svc", "/shop.order.v1.CartService/ListCart", {"member_id": "c-1"})
+        self.assertEqual(json.loads(shop.rest("GET", "/api/v1/carts/c-1").text), listed)
+        self.assertEqual(self.lines("c-1"), [("rare", 1)])
+
+    def test_what_is_wrong_with_a_line(self):
+        answer = self.change("c-2/lines", {"productId": "desk", "quantity": 1001}, "cart-2a")
+        self.assertEqual((answer.status, json.loads(answer.text)["details"][0]["fieldViolations"][0]["field"]), (400, "quantity"))
+        self.expect(
+            self.change("c-2/lines", {"productId": "desk", "quantity": 1}, None),
+            400,
+            error(
+                3,
+                "metadata idempotency-key is missing: send an idempotency-key that names this call and its repeats, or, "
+                "as a saga's step, saga-id, saga-step, saga-phase and saga-kind",
+                '"reason":"METADATA_MISSING","domain":"order.shop.unwind","metadata":{"name":"idempotency-key"}',
+            ),
+        )
+        self.expect(
+            self.change("c-2/lines/desk:change", {"quantity": 1}, "cart-2b"),
+            404,
+            error(
+                5,
+                "product desk is not in the cart; add it with AddItem",
+                '"reason":"CART_LINE_NOT_FOUND","domain":"order.shop.unwind","metadata":{"product_id":"desk"}',
+            ),
+        )
+
+    def test_of_an_unknown_product_the_buyer_is_told_when_it_is_ordered(self):
+        for product in ("desk", "sofa"):
+            self.assertEqual(self.change("c-3/lines", {"productId": product, "quantity": 1}, f"cart-3-{product}").status, 200)
+        order = front.order_of("desk", 1, "c-3")
+        order["items"].append({"productId": "sofa", "quantity": 1})
+        answer = shop.rest("POST", "/api/v1/orders", order, {"Idempotency-Key": "cart-3"})
+        [info] = json.loads(answer.text)["details"]
+        self.assertEqual((answer.status, info["reason"]), (404, "PRODUCT_NOT_FOUND"))
+        self.assertEqual(info["metadata"]["product_id"], "sofa")
+        self.assertEqual(self.lines("c-3"), [("desk", 1), ("sofa", 1)])
+
+    def test_a_member_reads_what_it_was_told(self):
+        told = {"order_id": "told-1", "kind": "KIND_POINTS_EARNED", "member_id": "c-4", "points": "15"}
+        shop.rpc("order_svc", "/shop.order.v1.NotificationService/Notify", told, [("idempotency-key", "told-1")])
+        answer = shop.rest("GET", "/api/v1/notifications?memberId=c-4&pageSize=5")
+        request = {"member_id": "c-4", "page_size": 5}
+        listed = shop.rpc("order_svc", "/shop.order.v1.NotificationService/ListNotifications", request)
+        self.assertEqual(json.loads(answer.text), listed)
+        self.assertEqual(listed["notifications"][0]["points"], "15")
+
+
 class Errors(Case):
     def tearDown(self):
         shop.scenario()
