@@ -22,11 +22,13 @@ DOCUMENTS = (
         "What a buyer may call. An order is placed once for its idempotency key, however often it is asked for.",
         (
             "shop.checkout.v1.CheckoutService",
+            "shop.coupon.v1.CouponService",
             "shop.order.v1.OrderService",
             "shop.order.v1.CartService",
             "shop.order.v1.NotificationService",
             "shop.payment.v1.PaymentService",
             "shop.stock.v1.StockService",
+            "shop.wallet.v1.WalletService",
         ),
     ),
     ("openapi_admin.json", "Unwind: sagas", "What an operator may call.", ("saga.v1.SagaService",)),

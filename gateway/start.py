@@ -42,6 +42,8 @@ SERVICES = (
     ("order_svc", "order-svc, port_value: 7000", "order_svc"),
     ("stock_svc", "stock-svc, port_value: 7000", "stock_svc"),
     ("payment_svc", "payment-svc, port_value: 7000", "payment_svc"),
+    ("coupon_svc", "coupon-svc, port_value: 7000", "coupon_svc"),
+    ("wallet_svc", "wallet-svc, port_value: 7000", "wallet_svc"),
 )
 COPIED = {name for name, _, _ in SERVICES}
 COLLECTOR = ("otlp_endpoint", "collector, port_value: 4317", "where a collector takes OTLP over gRPC")

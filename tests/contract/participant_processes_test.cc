@@ -11,22 +11,28 @@
 #include "common/db/migrate.h"
 #include "common/participant/participant.h"
 #include "common/rpc/error.h"
+#include "coupon_svc/coupon_domain.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "order_svc/cart_domain.h"
 #include "order_svc/notification_domain.h"
 #include "order_svc/order_domain.h"
+#include "shop/coupon/v1/coupon_service.pb.h"
 #include "shop/order/v1/cart_service.pb.h"
 #include "shop/order/v1/notification_service.pb.h"
 #include "shop/order/v1/order_service.pb.h"
 #include "shop/stock/v1/stock_service.pb.h"
+#include "shop/wallet/v1/wallet_service.pb.h"
 #include "soci/soci.h"
 #include "stock_svc/stock_domain.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_database.h"
+#include "wallet_svc/wallet_domain.h"
 
+extern const unwind::Migrations kCouponMigrations;
 extern const unwind::Migrations kOrderMigrations;
 extern const unwind::Migrations kStockMigrations;
+extern const unwind::Migrations kWalletMigrations;
 
 namespace unwind {
 namespace {
@@ -316,6 +322,83 @@ TEST_F(NotificationProcessesTest, AMemberIsToldOnce) {
   }
   for (auto& reply : replies) EXPECT_EQ(Said(reply.get()), "OK ");
   EXPECT_EQ(Ask("SELECT count(*) FROM notifications"), kOrders);
+}
+
+class CouponProcessesTest : public ProcessesTest {
+ protected:
+  CouponProcessesTest() : ProcessesTest(kCouponMigrations, coupon::NewCouponDomain) {}
+};
+
+// Every member asks two processes at once, under two keys.
+TEST_F(CouponProcessesTest, ExactlySoManyMembersGetACouponAsThereAreEachOne) {
+  constexpr int kCoupons = 40, kMembers = 120;
+  auto campaign = std::make_shared<shop::coupon::v1::CreateCampaignRequest>();
+  campaign->set_campaign_id("rush");
+  campaign->mutable_terms()->mutable_amount_off()->set_minor_units(1000);
+  campaign->mutable_terms()->mutable_amount_off()->set_currency_code("KRW");
+  campaign->mutable_valid_until()->set_seconds(absl::ToUnixSeconds(clock_.Now() + absl::Hours(1)));
+  campaign->set_coupons_max(kCoupons);
+  ASSERT_TRUE(Send(0, "CreateCampaign", "campaign", barrier::Phase::kAction, campaign).get().status.ok());
+  std::vector<std::future<Participant::Reply>> replies;
+  for (int member = 0; member < kMembers; ++member) {
+    auto issue = std::make_shared<shop::coupon::v1::IssueRequest>();
+    issue->set_campaign_id("rush");
+    issue->set_member_id(absl::StrCat("m", member));
+    for (int i = 0; i < 2; ++i) {
+      replies.push_back(
+          Send((member + i) % kProcesses, "Issue", absl::StrCat("s", member, "-", i), barrier::Phase::kAction, issue));
+    }
+  }
+  int got = 0;
+  for (auto& reply : replies) {
+    const std::string said = Said(reply.get());
+    got += said.substr(0, 2) == "OK" ? 1 : 0;
+    EXPECT_THAT(said, testing::AnyOf(testing::StartsWith("OK"), "COUPONS_EXHAUSTED", "COUPON_ALREADY_ISSUED"));
+  }
+  EXPECT_EQ(got, kCoupons);
+  EXPECT_EQ(Ask("SELECT issued FROM campaigns"), kCoupons);
+  EXPECT_EQ(Ask("SELECT count(*) FROM coupons"), kCoupons);
+  EXPECT_EQ(Ask("SELECT count(DISTINCT member_id) FROM coupons"), kCoupons);
+}
+
+class WalletProcessesTest : public ProcessesTest {
+ protected:
+  WalletProcessesTest() : ProcessesTest(kWalletMigrations, wallet::NewWalletDomain) {}
+};
+
+// A new purse is made by all of them at once, and then spent by all of them at once.
+TEST_F(WalletProcessesTest, NobodySpendsTwiceWhatHeHasOnce) {
+  constexpr int kCharges = 30, kOrders = 120;
+  std::vector<std::future<Participant::Reply>> charges, holds;
+  for (int i = 0; i < kCharges; ++i) {
+    auto charge = std::make_shared<shop::wallet::v1::ChargeRequest>();
+    charge->set_charge_id(absl::StrCat("c", i));
+    charge->set_member_id("m1");
+    charge->mutable_amount()->set_minor_units(100);
+    charge->mutable_amount()->set_currency_code("KRW");
+    charges.push_back(Send(i % kProcesses, "Charge", absl::StrCat("c", i), barrier::Phase::kAction, charge));
+  }
+  for (auto& reply : charges) EXPECT_EQ(Said(reply.get()).substr(0, 2), "OK");
+  EXPECT_EQ(Ask("SELECT balance FROM purses"), kCharges * 100);
+  for (int i = 0; i < kOrders; ++i) {
+    auto hold = std::make_shared<shop::wallet::v1::HoldRequest>();
+    hold->set_order_id(absl::StrCat("o", i));
+    hold->set_member_id("m1");
+    hold->mutable_use()->mutable_balance()->set_minor_units(70);
+    hold->mutable_use()->mutable_balance()->set_currency_code("KRW");
+    *hold->mutable_total() = hold->use().balance();
+    holds.push_back(Send(i % kProcesses, "Hold", absl::StrCat("o", i), barrier::Phase::kAction, hold));
+  }
+  int held = 0;
+  for (auto& reply : holds) {
+    const std::string said = Said(reply.get());
+    held += said.substr(0, 2) == "OK" ? 1 : 0;
+    EXPECT_THAT(said, testing::AnyOf(testing::StartsWith("OK"), "BALANCE_NOT_ENOUGH"));
+  }
+  EXPECT_EQ(held, kCharges * 100 / 70);
+  EXPECT_EQ(Ask("SELECT balance_held FROM purses"), held * 70);
+  EXPECT_EQ(Ask("SELECT CAST(sum(change_minor) AS BIGINT) FROM entries"), 0);
+  EXPECT_EQ(Ask("SELECT CAST(sum(change_minor) AS BIGINT) FROM entries WHERE account = 3"), held * 70);
 }
 
 }  // namespace

@@ -138,7 +138,10 @@ class ServiceProcess {
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
   // A connection of the test's own, to look at the rows.
-  std::unique_ptr<Connection> Open() { return OpenTestDatabase(folder_.File("service.db")); }
+  std::unique_ptr<Connection> Open() { return OpenTestDatabase(database()); }
+
+  // The path whose test database it is.
+  std::string database() const { return folder_.File("service.db"); }
 
  private:
   const TempDir folder_;

@@ -11,8 +11,8 @@ import unittest
 
 import document
 
-PROGRAMS = ("orchestrator", "order_svc", "stock_svc", "payment_svc", "mock_pg")
-SERVICES = ("order_svc", "stock_svc", "payment_svc")
+PROGRAMS = ("orchestrator", "order_svc", "stock_svc", "payment_svc", "coupon_svc", "wallet_svc", "mock_pg")
+SERVICES = ("order_svc", "stock_svc", "payment_svc", "coupon_svc", "wallet_svc")
 DOCUMENTS = ["README.md", *sorted(str(p.relative_to(document.PROJECT)) for p in document.PROJECT.glob("docs/*.md"))]
 # Flags of others that a document may name: protoc's, those of the tests' own programs, and of docker, kubectl, systemctl.
 OTHERS = set(

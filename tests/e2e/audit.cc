@@ -7,8 +7,8 @@
 #include "common/base/flags.h"
 #include "tests/support/audit.h"
 
-ABSL_FLAG(std::string, folder, "", "Folder of the five SQLite files, or with --postgres_port of PostgreSQL's socket.");
-ABSL_FLAG(int, postgres_port, 0, "Port of the PostgreSQL that has the five databases; 0: they are SQLite files.");
+ABSL_FLAG(std::string, folder, "", "Folder of the SQLite files, or with --postgres_port of PostgreSQL's socket.");
+ABSL_FLAG(int, postgres_port, 0, "Port of the PostgreSQL that has the databases; 0: they are SQLite files.");
 
 int main(int argc, char** argv) {
   unwind::ParseFlagsOnly(argc, argv, "Audits the databases of a shop at rest; 0: every rule holds.");
@@ -22,7 +22,9 @@ int main(int argc, char** argv) {
                                                        .stock = file(unwind::Node::kStock),
                                                        .payments = file(unwind::Node::kPayment),
                                                        .ledger = file(unwind::Node::kGateway),
-                                                       .sagas = file(unwind::Node::kOrchestrator)});
+                                                       .sagas = file(unwind::Node::kOrchestrator),
+                                                       .coupons = file(unwind::Node::kCoupon),
+                                                       .wallets = file(unwind::Node::kWallet)});
   if (!report.ok()) {
     std::fprintf(stderr, "%s\n", std::string(report.status().message()).c_str());
     return 1;

@@ -1,4 +1,4 @@
-// unwind_demo: the five real processes on loopback, played in front of an audience. Exit 0 only if every scene ended as
+// unwind_demo: the real processes on loopback, played in front of an audience. Exit 0 only if every scene ended as
 // it must and the audit of the participants' own books finds nothing.
 #include <cstdio>
 #include <iostream>
@@ -11,7 +11,7 @@
 #include "tests/support/audit.h"
 
 ABSL_FLAG(bool, json, false, "Print everything once more as one JSON object, on the last line.");
-ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
+ABSL_FLAG(std::string, bin_dir, "", "Folder of the programs; empty: the folder of this one.");
 ABSL_FLAG(bool, keep, false, "Keep the scratch folder with the databases and logs.");
 ABSL_FLAG(std::string, store, "sqlite",
           "What the processes keep their databases in: sqlite, or a postgres of this demo's own.");
@@ -94,7 +94,9 @@ int Main(const std::string& program) {
   options.postgres = store == "postgres";
   options.secure = absl::GetFlag(FLAGS_secure);
   std::printf(
-      "Starting five processes on loopback: mock_pg, order_svc, stock_svc, payment_svc and the orchestrator.\n");
+      "Starting seven processes on loopback: mock_pg, order_svc, stock_svc, payment_svc, coupon_svc, wallet_svc and "
+      "the "
+      "orchestrator.\n");
   const auto cluster = Cluster::Start(options);
   if (!cluster.ok()) {
     std::cerr << cluster.status().message() << "\n";

@@ -1,4 +1,4 @@
-// What the five real processes export is what docs/METRICS.md says, both ways, and promtool has nothing to say against
+// What the real processes export is what docs/METRICS.md says, both ways, and promtool has nothing to say against
 // it; and whatever a rule or a dashboard names is exported.
 #include <filesystem>
 #include <fstream>
@@ -65,7 +65,7 @@ Metrics DocumentedOf(Node node) {
   const std::map<std::string, Metrics> tables = Documented();
   std::vector<std::string> headings = {"Every program", "With --tls_cert", "With --otlp_endpoint"};
   if (node == Node::kOrchestrator) headings.push_back("The orchestrator");
-  if (node == Node::kOrder || node == Node::kStock || node == Node::kPayment) headings.push_back("A participant");
+  if (node != Node::kGateway && node != Node::kOrchestrator) headings.push_back("A participant");
   if (node == Node::kPayment) headings.push_back("payment_svc");
   Metrics metrics;
   for (const std::string& heading : headings) {

@@ -62,6 +62,8 @@ class PolicyTest : public testing::Test {
                                                        {"shop.order.v1", Node::kOrder},
                                                        {"shop.stock.v1", Node::kStock},
                                                        {"shop.payment.v1", Node::kPayment},
+                                                       {"shop.coupon.v1", Node::kCoupon},
+                                                       {"shop.wallet.v1", Node::kWallet},
                                                        {"shop.checkout.v1", Node::kOrchestrator}};
     if (absl::StartsWith(method, "saga.v1.SagaService/")) return {cluster_->AdminAddress(Node::kOrchestrator)};
     for (const auto& [package, node] : kHomes) {

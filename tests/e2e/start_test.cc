@@ -133,7 +133,7 @@ TEST_P(Start, ADatabaseOfANewerVersionIsOneSentence) {
       "CREATE TABLE schema_version (component TEXT NOT NULL, version BIGINT NOT NULL,"
       " PRIMARY KEY (component, version));"
       "INSERT INTO schema_version SELECT value, 999 FROM "
-      "json_each('[\"order\",\"stock\",\"payment\",\"orchestrator\",\"mock_pg\"]')";
+      "json_each('[\"order\",\"stock\",\"payment\",\"coupon\",\"wallet\",\"orchestrator\",\"mock_pg\"]')";
   ASSERT_EQ(sqlite3_exec(db, newer, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
   sqlite3_close(db);
   const std::string said = Fails(GetParam(), {Database()});
@@ -285,6 +285,8 @@ TEST(Ready, ReflectionShowsTheCommentsOfWhatEachProgramServes) {
   EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kOrder), "shop.order.v1.OrderService"));
   EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kStock), "shop.stock.v1.StockService"));
   EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kPayment), "shop.payment.v1.PaymentService"));
+  EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kCoupon), "shop.coupon.v1.CouponService"));
+  EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kWallet), "shop.wallet.v1.WalletService"));
   EXPECT_TRUE(HasComments((*cluster)->Channel(Node::kGateway), "pg.v1.PaymentGateway"));
 }
 
@@ -326,6 +328,7 @@ TEST_F(OwnFlags, OfEachProgramAreChecked) {
   };
   for (const Case& each : {Case{Node::kPayment, "--pg_timeout=inf", "must be 1ms to 10m"},
                            Case{Node::kPayment, "--pg_address=gateway", "\"gateway\" has no port"},
+                           Case{Node::kWallet, "--earn_percent=101", "must be 0 to 100"},
                            Case{Node::kGateway, "--fail_percent=101", "must be 0 to 100"},
                            Case{Node::kGateway, "--delay_ms=-1", "must be 0 to 600000"},
                            Case{Node::kStock, "--batch_max=0", "must be 1 to 10000"},

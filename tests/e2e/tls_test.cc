@@ -1,4 +1,4 @@
-// The five programs with mutual TLS: who reaches what, and what happens when the files change.
+// The programs with mutual TLS: who reaches what, and what happens when the files change.
 #include <atomic>
 #include <filesystem>
 #include <functional>

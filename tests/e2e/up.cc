@@ -1,4 +1,4 @@
-// unwind_up: the five real processes on loopback, and the REST gateway before them if there is an Envoy, staying until
+// unwind_up: the real processes on loopback, and the REST gateway before them if there is an Envoy, staying until
 // Ctrl-C, with lines to paste.
 #include <cstdio>
 #include <filesystem>
@@ -22,7 +22,7 @@
 #include "tests/support/shop.h"
 
 ABSL_DECLARE_FLAG(std::string, otlp_endpoint);
-ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
+ABSL_FLAG(std::string, bin_dir, "", "Folder of the programs; empty: the folder of this one.");
 ABSL_FLAG(std::string, store, "sqlite",
           "What the processes keep their databases in: sqlite, or a postgres of their own.");
 ABSL_FLAG(std::string, envoy, "", "The program of Envoy 1.40, for the REST gateway; empty: there is none.");
@@ -219,7 +219,7 @@ int Main() {
   options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? own_folder.string() : absl::GetFlag(FLAGS_bin_dir);
   options.metrics = true;
   options.definitions = project / "orchestrator/sagas";
-  for (Node node : {Node::kOrchestrator, Node::kOrder, Node::kStock, Node::kPayment}) {
+  for (Node node : {Node::kOrchestrator, Node::kOrder, Node::kStock, Node::kPayment, Node::kCoupon, Node::kWallet}) {
     options.extra_flags[node] = {"--enable_reset"};  // its databases are thrown away in the end
   }
   const std::string collector = absl::GetFlag(FLAGS_otlp_endpoint);
@@ -277,6 +277,7 @@ int Main() {
 int main(int argc, char** argv) {
   unwind::HoldStopSignals();
   unwind::ParseFlagsOnly(
-      argc, argv, "Starts the five processes, and the REST gateway before them, on loopback, and stays until Ctrl-C.");
+      argc, argv,
+      "Starts the processes of the shop, and the REST gateway before them, on loopback, and stays until Ctrl-C.");
   return unwind::Main();
 }

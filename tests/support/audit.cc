@@ -4,20 +4,17 @@
 #include "absl/strings/str_format.h"
 #include "common/base/status_macros.h"
 #include "tests/support/books.h"
+#include "tests/support/ware_rules.h"
 
 namespace unwind {
 namespace {
 
-// A name, and a SELECT whose rows are sentences about what violates it. The states' numbers are those of the services'
-// own headers: orders 1 PENDING 2 PAID 3 FAILED 4 CANCELLING 5 CANCELLED; reservations 1 HELD 2 RELEASED 3 SOLD 4
-// RETURNED; payments 1 PENDING 2 RESOLVING 3 SUCCESS 4 FAILED 5 REFUNDED; ledger 1 CAPTURE 2 REFUND 3 DECLINE 4 FENCE;
-// sagas 3 COMPLETED 4 ABORTED. The gateway's key of a charge is "charge-" and the payment's id, a UUID, from byte 8 on.
-struct Rule {
-  const char* name;
-  const char* sql;
-};
-
-constexpr Rule kRules[] = {
+// The rules of all databases but coupon_svc's and wallet_svc's, which ware_rules.h has. The states' numbers are those
+// of the services' own headers: orders 1 PENDING 2 PAID 3 FAILED 4 CANCELLING 5 CANCELLED; reservations 1 HELD 2
+// RELEASED 3 SOLD 4 RETURNED; payments 1 PENDING 2 RESOLVING 3 SUCCESS 4 FAILED 5 REFUNDED; ledger 1 CAPTURE 2 REFUND 3
+// DECLINE 4 FENCE; sagas 3 COMPLETED 4 ABORTED. The gateway's key of a charge is "charge-" and the payment's id, a
+// UUID, from byte 8 on.
+constexpr BooksRule kRules[] = {
     {"every saga is over",
      R"(SELECT printf('saga %s (%s) is in state %d', id, definition, state) FROM sagas.saga WHERE state NOT IN (3, 4))"},
     {"no order, reservation or payment is under way",
@@ -107,6 +104,15 @@ constexpr Rule kRules[] = {
         HAVING COUNT(e.seq) <> s.version OR MAX(e.seq) <> s.version)"},
 };
 
+template <std::size_t kCount>
+absl::Status Check(Books& books, const BooksRule (&rules)[kCount], AuditReport& report) {
+  for (const BooksRule& rule : rules) {
+    ASSIGN_OR_RETURN(std::vector<std::string> violations, books.Select(rule.sql));
+    report.rules.push_back({rule.name, std::move(violations)});
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Count(Books& books, AuditReport& report) {
   const auto orders = [&books](int state) {
     return books.Number(absl::StrCat("SELECT COUNT(*) FROM orders.orders WHERE state = ", state));
@@ -139,12 +145,13 @@ absl::StatusOr<AuditReport> Audit(const AuditBooks& books) {
                                                                      {"stock", books.stock},
                                                                      {"payments", books.payments},
                                                                      {"ledger", books.ledger},
-                                                                     {"sagas", books.sagas}}));
+                                                                     {"sagas", books.sagas},
+                                                                     {"coupons", books.coupons},
+                                                                     {"wallets", books.wallets}}));
   AuditReport report;
-  for (const Rule& rule : kRules) {
-    ASSIGN_OR_RETURN(std::vector<std::string> violations, opened->Select(rule.sql));
-    report.rules.push_back({rule.name, std::move(violations)});
-  }
+  RETURN_IF_ERROR(Check(*opened, kRules, report));
+  RETURN_IF_ERROR(Check(*opened, kCouponRules, report));
+  RETURN_IF_ERROR(Check(*opened, kWalletRules, report));
   RETURN_IF_ERROR(Count(*opened, report));
   return report;
 }
@@ -154,7 +161,9 @@ absl::StatusOr<AuditReport> Audit(const Cluster& cluster) {
                           .stock = cluster.Database(Node::kStock),
                           .payments = cluster.Database(Node::kPayment),
                           .ledger = cluster.Database(Node::kGateway),
-                          .sagas = cluster.Database(Node::kOrchestrator)});
+                          .sagas = cluster.Database(Node::kOrchestrator),
+                          .coupons = cluster.Database(Node::kCoupon),
+                          .wallets = cluster.Database(Node::kWallet)});
 }
 
 std::string ToText(const AuditReport& report) {

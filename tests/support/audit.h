@@ -1,6 +1,6 @@
 // The books of the whole shop, read from the participants' own databases and the payment gateway's ledger: never from
-// what the orchestrator believes. Every rule is one SELECT over the five attached databases that finds violations, each
-// as a sentence.
+// what the orchestrator believes. Every rule is one SELECT over the attached databases that finds violations, each as a
+// sentence.
 #ifndef UNWIND_TESTS_SUPPORT_AUDIT_H_
 #define UNWIND_TESTS_SUPPORT_AUDIT_H_
 
@@ -34,7 +34,7 @@ struct AuditReport {
 
 // Where the databases are, each as --db takes it.
 struct AuditBooks {
-  std::string orders, stock, payments, ledger, sagas;
+  std::string orders, stock, payments, ledger, sagas, coupons, wallets;
 };
 
 // Opens the databases read-only. For a shop at rest: whatever is still under way is reported as a violation.

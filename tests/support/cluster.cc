@@ -46,12 +46,18 @@ Node FirstOf(Node node) {
       return Node::kStock;
     case Node::kSecondPayment:
       return Node::kPayment;
+    case Node::kSecondCoupon:
+      return Node::kCoupon;
+    case Node::kSecondWallet:
+      return Node::kWallet;
     case Node::kSecondOrchestrator:
       return Node::kOrchestrator;
     case Node::kGateway:
     case Node::kOrder:
     case Node::kStock:
     case Node::kPayment:
+    case Node::kCoupon:
+    case Node::kWallet:
     case Node::kOrchestrator:
       return node;
   }
@@ -68,11 +74,17 @@ std::string NodeName(Node node) {
       return "stock_svc";
     case Node::kPayment:
       return "payment_svc";
+    case Node::kCoupon:
+      return "coupon_svc";
+    case Node::kWallet:
+      return "wallet_svc";
     case Node::kOrchestrator:
       return "orchestrator";
     case Node::kSecondOrder:
     case Node::kSecondStock:
     case Node::kSecondPayment:
+    case Node::kSecondCoupon:
+    case Node::kSecondWallet:
     case Node::kSecondOrchestrator:
       return absl::StrCat(NodeName(FirstOf(node)), "_2");
   }
@@ -235,7 +247,9 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
     std::string routes = absl::StrCat("shop.order.v1.OrderService=", order, ",shop.order.v1.CartService=", order,
                                       ",shop.order.v1.NotificationService=", order,
                                       ",shop.stock.v1.StockService=", AddressForCallers(Node::kStock),
-                                      ",shop.payment.v1.PaymentService=", AddressForCallers(Node::kPayment));
+                                      ",shop.payment.v1.PaymentService=", AddressForCallers(Node::kPayment),
+                                      ",shop.coupon.v1.CouponService=", AddressForCallers(Node::kCoupon),
+                                      ",shop.wallet.v1.WalletService=", AddressForCallers(Node::kWallet));
     if (!options_.participants.empty()) absl::StrAppend(&routes, ",", options_.participants);
     if (again) arguments.push_back(absl::StrCat("--admin_listen=", seat->second.admin_address));
     arguments.push_back(absl::StrCat("--participants=", routes));

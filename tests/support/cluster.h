@@ -1,4 +1,5 @@
-// The five real binaries on loopback: free ports, a scratch folder, kill -9 and restart. For the demo and for tests.
+// The real binaries of the shop on loopback: free ports, a scratch folder, kill -9 and restart. For the demo and for
+// tests.
 #ifndef UNWIND_TESTS_SUPPORT_CLUSTER_H_
 #define UNWIND_TESTS_SUPPORT_CLUSTER_H_
 
@@ -25,21 +26,26 @@ enum class Node {
   kOrder,
   kStock,
   kPayment,
+  kCoupon,
+  kWallet,
   kOrchestrator,
   kSecondOrder,
   kSecondStock,
   kSecondPayment,
+  kSecondCoupon,
+  kSecondWallet,
   kSecondOrchestrator
 };
 
 // In the order in which they start: each after those it calls.
-inline constexpr std::array<Node, 5> kNodes = {Node::kGateway, Node::kOrder, Node::kStock, Node::kPayment,
-                                               Node::kOrchestrator};
+inline constexpr std::array<Node, 7> kNodes = {Node::kGateway, Node::kOrder,  Node::kStock,       Node::kPayment,
+                                               Node::kCoupon,  Node::kWallet, Node::kOrchestrator};
 
 // Other copies of the services, over the same databases. They are there with ClusterOptions::two_of_each, the second
 // orchestrator also where Launch asks for it.
-inline constexpr std::array<Node, 4> kSecondNodes = {Node::kSecondOrder, Node::kSecondStock, Node::kSecondPayment,
-                                                     Node::kSecondOrchestrator};
+inline constexpr std::array<Node, 6> kSecondNodes = {Node::kSecondOrder,   Node::kSecondStock,
+                                                     Node::kSecondPayment, Node::kSecondCoupon,
+                                                     Node::kSecondWallet,  Node::kSecondOrchestrator};
 
 // The node that `node` is a copy of, or itself.
 Node FirstOf(Node node);
@@ -50,7 +56,7 @@ std::string NodeName(Node node);
 class Cluster;
 
 struct ClusterOptions {
-  std::string bin_dir;                                   // the folder of the five programs
+  std::string bin_dir;                                   // the folder of the programs
   bool secure = false;                                   // mutual TLS, with certificates of an authority of its own
   bool postgres = false;                                 // databases in a PostgreSQL of its own, not in files
   bool two_of_each = false;                              // kSecondNodes too, each called by turns with its first
@@ -64,7 +70,7 @@ struct ClusterOptions {
   std::function<absl::Status(Cluster& cluster)> prepare;
   // What those who call `node`, which listens at `address`, take for its address. Empty: that one.
   std::function<std::string(Node node, const std::string& address)> link;
-  // With postgres: what `node`, one of the five programs, takes for the address of the PostgreSQL at `address`. Empty:
+  // With postgres: what `node`, one of the programs, takes for the address of the PostgreSQL at `address`. Empty:
   // its socket.
   std::function<std::string(Node node, const std::string& address)> database_link;
 };

@@ -21,7 +21,8 @@ struct Layer {
   const char* rule;
 };
 
-const std::vector<std::string> kServices = {"order_svc/", "stock_svc/", "payment_svc/", "mock_pg/"};
+const std::vector<std::string> kServices = {"order_svc/",  "stock_svc/",  "payment_svc/",
+                                            "coupon_svc/", "wallet_svc/", "mock_pg/"};
 
 // The first that matches a path decides.
 const std::vector<Layer>& Layers() {
@@ -77,17 +78,17 @@ const std::vector<Layer>& Layers() {
         "saga/v1/rules.pb.h", "soci/"},
        false,
        "common includes no service"},
-      {"(order_svc/(order|cart|notification)|stock_svc/stock|payment_svc/payment|mock_pg/ledger|mock_pg/"
-       "scenario)\\.(h|cc)",
+      {"(order_svc/(order|cart|notification)|stock_svc/stock|payment_svc/payment|coupon_svc/coupon|wallet_svc/wallet|"
+       "mock_pg/ledger|mock_pg/scenario)\\.(h|cc)",
        {"@self", "order_svc/order.h", "mock_pg/scenario.h", "common/base/", "common/rpc/error.h", "absl/"},
        true,
        "a domain is pure: no store, no service, no SOCI, no gRPC, no protobuf"},
-      {"(order_svc|stock_svc|payment_svc|mock_pg)/[a-z_]*_store\\.(h|cc)",
+      {"(order_svc|stock_svc|payment_svc|coupon_svc|wallet_svc|mock_pg)/[a-z_]*_store\\.(h|cc)",
        {"@own_domain", "common/base/", "common/db/", "common/participant/read.h", "common/rpc/error.h",
         "common/rpc/page_token.h", "absl/", "nlohmann/", "soci/"},
        false,
        "a store includes its domain and the database, no service"},
-      {"(order_svc|stock_svc|payment_svc|mock_pg)/.*",
+      {"(order_svc|stock_svc|payment_svc|coupon_svc|wallet_svc|mock_pg)/.*",
        {"@own", "common/", "absl/", "google/", "grpc/", "grpcpp/", "nlohmann/", "soci/", "saga/v1/", "shop/", "pg/v1/"},
        false,
        "a service includes itself and common, no other service"},
@@ -145,27 +146,27 @@ constexpr Word kWords[] = {
     {"orchestrator/(engine|definition)/.*", "", "absl::Now|system_clock|steady_clock::now",
      "time comes through the clock, so that the simulated one is the only one"},
     // Those that say or read a date: of a line of the log, of a row, of a gRPC deadline.
-    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg|common)/.*",
+    {"(orchestrator|order_svc|stock_svc|payment_svc|coupon_svc|wallet_svc|mock_pg|common)/.*",
      "orchestrator/(core|engine|definition)/.*|common/base/(clock\\.h|log\\.cc)|common/rpc/"
      "(port|unary)\\.cc|common/observe/(tracer|otlp_exporter)\\.cc|payment_svc/gateway_client\\.cc|"
      "orchestrator/(participants/grpc_participants|host/maintenance)\\.cc",
      "absl::Now|system_clock::now",
      "the wall clock jumps: SteadyNow for how long something takes, the Clock for dates"},
     // A page token is made of the filters; a contradicting entry of the gateway's ledger has no secret.
-    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg|common)/.*",
+    {"(orchestrator|order_svc|stock_svc|payment_svc|coupon_svc|wallet_svc|mock_pg|common)/.*",
      "orchestrator/api/saga_service\\.cc|payment_svc/gateway_client\\.cc", "DebugString|MessageToJsonString|TextFormat",
      "a request's fields are printed nowhere: a log, an error or a history names what it needs, by itself"},
-    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg|sagactl|console|common)/.*", "", "\\b(TODO|FIXME|XXX)\\b",
-     "no unfinished work in comments"},
-    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg|common)/.*", "common/rpc/credentials\\.cc",
-     "\\b(Insecure|Ssl|Tls|Local|Alts|Xds|GoogleDefault)(Server|Channel)?Credentials\\b",
+    {"(orchestrator|order_svc|stock_svc|payment_svc|coupon_svc|wallet_svc|mock_pg|sagactl|console|common)/.*", "",
+     "\\b(TODO|FIXME|XXX)\\b", "no unfinished work in comments"},
+    {"(orchestrator|order_svc|stock_svc|payment_svc|coupon_svc|wallet_svc|mock_pg|common)/.*",
+     "common/rpc/credentials\\.cc", "\\b(Insecure|Ssl|Tls|Local|Alts|Xds|GoogleDefault)(Server|Channel)?Credentials\\b",
      "plaintext or TLS is decided in common/rpc/credentials.cc alone"},
     {"console/.*", "", "\\b(innerHTML|outerHTML|insertAdjacentHTML|setHTMLUnsafe|document\\.write|eval)\\b",
      "what the console shows becomes text nodes, never markup or code"},
     {"console/.*", "", "\\b(localStorage|sessionStorage|indexedDB|document\\.cookie)\\b",
      "the console keeps nothing in the browser"},
-    {"(orchestrator|order_svc|stock_svc|payment_svc|mock_pg)/.*", "", "catch \\((const )?(soci::)?soci_error",
-     "soci_error is caught at the edge, in common/db"},
+    {"(orchestrator|order_svc|stock_svc|payment_svc|coupon_svc|wallet_svc|mock_pg)/.*", "",
+     "catch \\((const )?(soci::)?soci_error", "soci_error is caught at the edge, in common/db"},
 };
 
 struct RetiredWord {

@@ -18,8 +18,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-constexpr const char* kFolders[] = {"common",  "orchestrator", "order_svc", "stock_svc", "payment_svc",
-                                    "mock_pg", "sagactl",      "console",   "examples",  "tests"};
+constexpr const char* kFolders[] = {"common",     "orchestrator", "order_svc", "stock_svc", "payment_svc", "coupon_svc",
+                                    "wallet_svc", "mock_pg",      "sagactl",   "console",   "examples",    "tests"};
 
 std::string Read(const std::filesystem::path& path) {
   std::ifstream file(path);

@@ -16,11 +16,13 @@ import shop as front
 
 BUYERS = (
     "shop.checkout.v1.CheckoutService",
+    "shop.coupon.v1.CouponService",
     "shop.order.v1.OrderService",
     "shop.order.v1.CartService",
     "shop.order.v1.NotificationService",
     "shop.payment.v1.PaymentService",
     "shop.stock.v1.StockService",
+    "shop.wallet.v1.WalletService",
 )
 TESTERS = ("pg.v1.MockControl", "pg.v1.PaymentGateway", "shop.checkout.v1.TestService")
 
@@ -149,7 +151,8 @@ class Config(unittest.TestCase):
             names.append((end["name"], [each["matcher"]["exact"] for each in peers.get("match_typed_subject_alt_names", ())]))
         admin = [("gateway", []), ("gateway_admin", [f"{prefix}operator"]), ("orchestrator", [f"{prefix}orchestrator"])]
         admin += [("orchestrator_admin", [f"{prefix}orchestrator"])]
-        self.assertEqual(names, admin + [(name, [prefix + name]) for name in ("order_svc", "stock_svc", "payment_svc")])
+        services = ("order_svc", "stock_svc", "payment_svc", "coupon_svc", "wallet_svc")
+        self.assertEqual(names, admin + [(name, [prefix + name]) for name in services])
 
     def test_everything_that_is_wrong_with_the_command_line_is_named(self):
         with tempfile.TemporaryDirectory() as empty:

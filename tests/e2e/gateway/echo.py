@@ -16,7 +16,7 @@ SERVING = b"\x08\x01"
 METADATA_MAX_BYTES = 65536  # as the services take it in, to refuse what is above 16 KiB
 # What Envoy tells of itself only to tests.
 TOLD = ("{ prefix: /listeners }]", "{ prefix: /listeners }, { prefix: /clusters }, { prefix: /config_dump }]")
-SERVICES = ("orchestrator", "orchestrator_admin", "order_svc", "stock_svc", "payment_svc")
+SERVICES = ("orchestrator", "orchestrator_admin", "order_svc", "stock_svc", "payment_svc", "coupon_svc", "wallet_svc")
 
 
 class Echo(grpc.GenericRpcHandler):

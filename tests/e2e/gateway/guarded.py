@@ -17,6 +17,8 @@ IDENTITIES = {
     "order_svc": "order_svc",
     "stock_svc": "stock_svc",
     "payment_svc": "payment_svc",
+    "coupon_svc": "coupon_svc",
+    "wallet_svc": "wallet_svc",
 }
 
 

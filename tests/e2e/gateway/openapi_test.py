@@ -13,6 +13,8 @@ def setUpModule():
     global shop
     shop = front.Shop()
     shop.restock("desk", 10)
+    shop.campaign("spring")
+    shop.charge("mina", 5000)
 
 
 def tearDownModule():
@@ -99,6 +101,19 @@ class Documents(unittest.TestCase):
         told = {"order_id": order, "kind": "KIND_ORDER_PAID", "member_id": "m"}
         shop.rpc("order_svc", "/shop.order.v1.NotificationService/Notify", told, [("idempotency-key", "doc-6")])
         self.answers_as_told(document, "/api/v1/notifications?memberId=m", "/api/v1/notifications")
+        issue = "/api/v1/campaigns/{campaignId}/coupons"
+        self.answers_as_told(document, "/api/v1/campaigns/none/coupons", issue, "POST", {"memberId": "mina"})
+        self.answers_as_told(
+            document, "/api/v1/campaigns/spring/coupons", issue, "POST", {"memberId": "mina"}, {"Idempotency-Key": "doc-4"}
+        )
+        for path, template in (
+            ("/api/v1/campaigns/spring", "/api/v1/campaigns/{campaignId}"),
+            ("/api/v1/coupons?memberId=mina", "/api/v1/coupons"),
+            ("/api/v1/coupons/none", "/api/v1/coupons/{couponId}"),
+            ("/api/v1/wallets/mina", "/api/v1/wallets/{memberId}"),
+            ("/api/v1/wallets/mina/entries", "/api/v1/wallets/{memberId}/entries"),
+        ):
+            self.answers_as_told(document, path, template)
         sagas = self.document("gateway_admin")
         for path, template in (
             ("/api/v1/sagas", "/api/v1/sagas"),
@@ -132,6 +147,12 @@ class Documents(unittest.TestCase):
         self.answers_as_told(
             self.document(), "/api/v1/carts/doc/lines/desk:change", path, "POST", {"quantity": 1}, {"Idempotency-Key": "doc-4"}
         )
+
+    def test_what_no_saga_does_needs_its_key_in_the_header(self):
+        operation = self.document()["paths"]["/api/v1/campaigns/{campaignId}/coupons"]["post"]
+        self.assertEqual([(each["name"], each["required"]) for each in operation["parameters"]],
+                         [("campaignId", True), ("Idempotency-Key", True)])
+        self.assertNotIn('"', operation["parameters"][1]["schema"]["pattern"])
 
     def test_the_errors_of_an_order_are_all_there(self):
         responses = self.document()["paths"]["/api/v1/orders"]["post"]["responses"]

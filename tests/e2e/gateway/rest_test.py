@@ -92,6 +92,47 @@ class Methods(Case):
             {"payment_id": order},
         )
 
+    def test_a_coupon_is_got_once_and_read(self):
+        shop.campaign("spring", 2)
+        coupons = "/shop.coupon.v1.CouponService/"
+        path, key = "/api/v1/campaigns/spring/coupons", {"Idempotency-Key": "coupon-1"}
+        issued = shop.rest("POST", path, {"memberId": "mina"}, key)
+        self.assertEqual(issued.status, 200, issued.text)
+        self.assertEqual(shop.rest("POST", path, {"memberId": "mina"}, key).text, issued.text)
+        coupon = json.loads(issued.text)["coupon"]["couponId"]
+        self.expect(
+            shop.rest("POST", path, {"memberId": "mina"}, {"Idempotency-Key": "coupon-2"}),
+            409,
+            error(
+                6,
+                f"member mina has coupon {coupon} of campaign spring already",
+                '"reason":"COUPON_ALREADY_ISSUED","domain":"coupon.shop.unwind",'
+                f'"metadata":{{"campaign_id":"spring","coupon_id":"{coupon}"}}',
+            ),
+        )
+        self.assertEqual(shop.rest("POST", path, {"memberId": "jun"}, {"Idempotency-Key": "coupon-3"}).status, 200)
+        late = shop.rest("POST", path, {"memberId": "sol"}, {"Idempotency-Key": "coupon-4"})
+        self.assertEqual((late.status, json.loads(late.text)["details"][0]["reason"]), (400, "COUPONS_EXHAUSTED"))
+        self.same(f"/api/v1/coupons/{coupon}", coupons + "GetCoupon", "coupon_svc", {"coupon_id": coupon})
+        self.same(
+            "/api/v1/coupons?memberId=mina&state=STATE_AVAILABLE",
+            coupons + "ListCoupons",
+            "coupon_svc",
+            {"member_id": "mina", "state": "STATE_AVAILABLE"},
+        )
+        self.same("/api/v1/campaigns/spring", coupons + "GetCampaign", "coupon_svc", {"campaign_id": "spring"})
+
+    def test_a_wallet_is_read(self):
+        shop.charge("mina", 5000)
+        wallets = "/shop.wallet.v1.WalletService/"
+        self.same("/api/v1/wallets/mina", wallets + "GetWallet", "wallet_svc", {"member_id": "mina"})
+        self.same(
+            "/api/v1/wallets/mina/entries?pageSize=1",
+            wallets + "ListEntries",
+            "wallet_svc",
+            {"member_id": "mina", "page_size": 1},
+        )
+
     def test_operators_read_sagas(self):
         saga = self.paid("sagas-1")
         sagas, node, door = "/saga.v1.SagaService/", "orchestrator_admin", "gateway_admin"

@@ -146,6 +146,28 @@ class Shop:
             [("idempotency-key", f"stock-{product}")],
         )
 
+    def campaign(self, campaign, coupons=0):
+        """Coupons of 1,000 won."""
+        self.rpc(
+            "coupon_svc",
+            "/shop.coupon.v1.CouponService/CreateCampaign",
+            {
+                "campaign_id": campaign,
+                "terms": {"amount_off": {"minor_units": 1000, "currency_code": "KRW"}},
+                "valid_until": "2999-01-01T00:00:00Z",
+                "coupons_max": coupons,
+            },
+            [("idempotency-key", f"campaign-{campaign}")],
+        )
+
+    def charge(self, member, amount):
+        self.rpc(
+            "wallet_svc",
+            "/shop.wallet.v1.WalletService/Charge",
+            {"charge_id": f"charge-{member}", "member_id": member, "amount": {"minor_units": amount, "currency_code": "KRW"}},
+            [("idempotency-key", f"charge-{member}")],
+        )
+
     def order(self, key, product, quantity=1, member="mina"):
         """The answer of an order by REST."""
         return self.rest("POST", "/api/v1/orders", order_of(product, quantity, member), {"Idempotency-Key": key})
