@@ -28,7 +28,7 @@ RUN --mount=type=bind,from=build,source=/package,target=/package \
     && rm -rf /var/lib/apt/lists/*
 # A new volume takes its owner from here.
 WORKDIR /var/lib/unwind
-RUN install -d -o unwind -g unwind -m 700 . orchestrator order_svc stock_svc payment_svc mock_pg
+RUN install -d -o unwind -g unwind -m 700 . orchestrator order_svc stock_svc payment_svc coupon_svc wallet_svc mock_pg
 USER 65532:65532
 
 FROM programs AS gateway

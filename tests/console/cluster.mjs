@@ -13,6 +13,8 @@ const SERVICES = {
   order_svc: ['shop.order.v1.OrderService', 'shop.order.v1.CartService', 'shop.order.v1.NotificationService'],
   stock_svc: ['shop.stock.v1.StockService'],
   payment_svc: ['shop.payment.v1.PaymentService'],
+  coupon_svc: ['shop.coupon.v1.CouponService'],
+  wallet_svc: ['shop.wallet.v1.WalletService'],
 };
 
 export async function until(what, condition, patienceMs = START_PATIENCE_MS) {

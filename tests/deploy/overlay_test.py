@@ -16,7 +16,7 @@ KUBERNETES = "1.30"
 FLAG = re.compile(r"^    --(\w+) \(", re.M)
 DEFAULT = r"--%s \(.*?default:\s+(.*?);"
 HOST_PORT = re.compile(r"(?:^|=|,)([a-z-]+):(\d+)")
-PROGRAMS = ("orchestrator", "order_svc", "stock_svc", "payment_svc")
+PROGRAMS = ("orchestrator", "order_svc", "stock_svc", "payment_svc", "coupon_svc", "wallet_svc")
 OPERATORS = {"and", "or", "unless", "bool", "group_left", "group_right"}
 
 

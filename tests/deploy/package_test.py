@@ -12,7 +12,7 @@ import loopback
 PROJECT = loopback.PROJECT
 BUILD = loopback.BIN.parent
 EXPOSURE_MAX = 20  # of 100, as systemd-analyze counts
-PROGRAMS = ("mock_pg", "orchestrator", "order_svc", "payment_svc", "stock_svc")
+PROGRAMS = ("coupon_svc", "mock_pg", "orchestrator", "order_svc", "payment_svc", "stock_svc", "wallet_svc")
 
 
 def output(*command):

@@ -88,6 +88,8 @@ describe_all orchestrator_admin "$SAGAS"
 describe_all order_svc shop.order.v1.OrderService shop.order.v1.CartService shop.order.v1.NotificationService
 describe_all stock_svc shop.stock.v1.StockService
 describe_all payment_svc shop.payment.v1.PaymentService
+describe_all coupon_svc shop.coupon.v1.CouponService
+describe_all wallet_svc shop.wallet.v1.WalletService
 describe_all mock_pg pg.v1.PaymentGateway pg.v1.MockControl
 
 "$GRPCURL" -plaintext "$(address orchestrator)" describe $CHECKOUT | expect "// " "describe shows the comments of a served method"
