@@ -165,7 +165,7 @@ class PaymentBatch {
       case Decision::Kind::kUnknown:
         return Unknown{std::move(decision.status)};
       case Decision::Kind::kAskGateway:
-        return Pending{};
+        return Intent{};
     }
     return Unknown{absl::InternalError("no such decision")};
   }

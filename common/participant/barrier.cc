@@ -5,33 +5,35 @@
 namespace unwind::barrier {
 namespace {
 
-Decision DecideAction(const std::optional<Row>& row, absl::string_view payload_hash) {
+Decision DecideAction(const Call& call, const std::optional<Row>& row) {
   if (!row.has_value()) return {Verdict::kExecute};
   if (row->outcome == Outcome::kTombstone) return {Verdict::kFenced};
-  if (row->payload_hash != payload_hash) return {Verdict::kKeyReused};
-  // A pending action is resumed: between its two transactions only asking again tells what became of it.
+  if (row->outcome == Outcome::kSettling) return {Verdict::kFenced};
+  if (row->payload_hash != call.payload_hash) return {Verdict::kKeyReused};
+  // A pending action is resumed: only asking again tells what became of it.
   return {row->outcome == Outcome::kPending ? Verdict::kExecute : Verdict::kReplayOwn};
 }
 
-Decision DecideCompensation(const std::optional<Row>& action, Memory memory) {
+Decision DecideCompensation(const Call& call, const std::optional<Row>& action) {
   // The tombstone keeps out an action that is still on its way.
-  if (!action.has_value()) return {Verdict::kNothingToUndo, /*tombstone=*/true};
+  if (!action.has_value()) return {Verdict::kNothingToUndo, Outcome::kTombstone};
   switch (action->outcome) {
     case Outcome::kRefused:
     case Outcome::kTombstone:
       return {Verdict::kNothingToUndo};
     case Outcome::kOk:  // its compensation's own row may have gone first
-      return {memory == Memory::kWhole ? Verdict::kExecute : Verdict::kForgotten};
+      return {call.memory == Memory::kWhole ? Verdict::kExecute : Verdict::kForgotten};
     case Outcome::kPending:  // so it was not undone
-      return {Verdict::kExecute};
+    case Outcome::kSettling:
+      return {Verdict::kExecute, Outcome::kSettling};
   }
   return {Verdict::kExecute};
 }
 
-Decision DecideResolve(const std::optional<Row>& action, absl::string_view payload_hash) {
-  if (!action.has_value()) return {Verdict::kNeverHappened, /*tombstone=*/true};
+Decision DecideResolve(const Call& call, const std::optional<Row>& action) {
+  if (!action.has_value()) return {Verdict::kNeverHappened, Outcome::kTombstone};
   if (action->outcome == Outcome::kTombstone) return {Verdict::kNeverHappened};
-  if (action->payload_hash != payload_hash) return {Verdict::kKeyReused};
+  if (action->payload_hash != call.payload_hash) return {Verdict::kKeyReused};
   switch (action->outcome) {
     case Outcome::kOk:
       return {Verdict::kReplayAction};
@@ -39,7 +41,10 @@ Decision DecideResolve(const std::optional<Row>& action, absl::string_view paylo
     case Outcome::kTombstone:
       return {Verdict::kNeverHappened};
     case Outcome::kPending:
-      return {Verdict::kExecute};
+      if (!call.decides) return {Verdict::kExecute};
+      return {Verdict::kExecute, Outcome::kSettling};
+    case Outcome::kSettling:
+      return {Verdict::kExecute, Outcome::kSettling};
   }
   return {Verdict::kExecute};
 }
@@ -58,14 +63,21 @@ const char* NameOf(Phase phase) {
   std::abort();
 }
 
-Decision Decide(Phase phase, const std::optional<Row>& action, const std::optional<Row>& own,
-                absl::string_view payload_hash, Memory memory) {
-  if (phase != Phase::kAction && own.has_value()) {
-    return {own->payload_hash == payload_hash ? Verdict::kReplayOwn : Verdict::kKeyReused};
+Decision Decide(const Call& call, const std::optional<Row>& action, const std::optional<Row>& own) {
+  if (call.phase != Phase::kAction && own.has_value()) {
+    return {own->payload_hash == call.payload_hash ? Verdict::kReplayOwn : Verdict::kKeyReused};
   }
-  if (!action.has_value() && memory == Memory::kMayLackRows) return {Verdict::kForgotten};
-  if (phase == Phase::kAction) return DecideAction(action, payload_hash);
-  return phase == Phase::kCompensation ? DecideCompensation(action, memory) : DecideResolve(action, payload_hash);
+  if (call.phase == Phase::kAction && call.too_old && !action.has_value()) return {Verdict::kTooOld};
+  if (!action.has_value() && call.memory == Memory::kMayLackRows) return {Verdict::kForgotten};
+  switch (call.phase) {
+    case Phase::kAction:
+      return DecideAction(call, action);
+    case Phase::kCompensation:
+      return DecideCompensation(call, action);
+    case Phase::kResolve:
+      return DecideResolve(call, action);
+  }
+  std::abort();
 }
 
 }  // namespace unwind::barrier

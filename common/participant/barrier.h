@@ -21,7 +21,9 @@ enum class Outcome : std::uint8_t {
   kOk = 1,         // reply: the response's bytes
   kRefused = 2,    // reply: the serialized google.rpc.Status; sticky
   kTombstone = 3,  // on the action's row: it may never happen any more
-  kPending = 4,    // on the action's row: a step that takes two transactions is between them
+  kPending = 4,    // on the action's row: it was accepted and is not finished
+  kSettling = 5,   // on the action's row: it was pending, and is carried out no more; its compensation or resolve says
+                   // what became of it. reply: the status FENCED, which a release before this outcome answers then
 };
 
 // As in the metadata saga-phase.
@@ -45,12 +47,14 @@ enum class Verdict : std::uint8_t {
   kNothingToUndo,  // a compensation: answer an empty response; store it
   kForgotten,      // UNAVAILABLE, reason KEYS_FORGOTTEN: it may have happened and nobody remembers; store nothing
   kFenced,         // ABORTED, reason FENCED; store nothing
+  kTooOld,         // the same, of an action whose tombstone may be purged already
   kKeyReused,      // INVALID_ARGUMENT, reason KEY_REUSED; store nothing
 };
 
 struct Decision {
   Verdict verdict = Verdict::kExecute;
-  bool tombstone = false;  // insert a tombstone as the action's row, in the same transaction
+  // kTombstone or kSettling: what the action's row becomes in the same transaction, whatever the call is answered.
+  std::optional<Outcome> mark = {};
 
   bool operator==(const Decision&) const = default;
 };
@@ -58,9 +62,16 @@ struct Decision {
 // Whether every row that the call's step ever had is still there.
 enum class Memory : std::uint8_t { kWhole, kMayLackRows };
 
+struct Call {
+  Phase phase = Phase::kAction;
+  absl::string_view payload_hash;
+  Memory memory = Memory::kWhole;
+  bool decides = false;  // a resolve that ends the wait for a pending action
+  bool too_old = false;  // issued so long ago that an action's tombstone may be purged
+};
+
 // `action` is the action's row, `own` the row of the call's own phase (the same row for an action). Total and pure.
-Decision Decide(Phase phase, const std::optional<Row>& action, const std::optional<Row>& own,
-                absl::string_view payload_hash, Memory memory);
+Decision Decide(const Call& call, const std::optional<Row>& action, const std::optional<Row>& own);
 
 }  // namespace unwind::barrier
 

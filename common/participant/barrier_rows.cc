@@ -22,31 +22,28 @@ constexpr char kInsert[] =
     " r.value ->> 5, r.value ->> 6, CAST(r.value ->> 7 AS BIGINT), CAST(:now AS BIGINT)"
     " FROM ROWS(:rows) AS r WHERE TRUE ON CONFLICT DO NOTHING RETURNING phase";
 
-// Not "outcome = 4": PostgreSQL believes that few rows are, and then begins with all that are, which no index has.
+// "outcome + 0", and not "outcome = 4": PostgreSQL believes that few rows are, and then begins with all that are, which
+// no index has.
 constexpr char kSettle[] =
     "UPDATE saga_barrier SET outcome = CAST(r.value ->> 4 AS BIGINT), payload_hash = r.value ->> 5,"
     " reply = r.value ->> 6, keep_until_us = CAST(r.value ->> 7 AS BIGINT), written_at_us = :now FROM ROWS(:rows) AS r"
     " WHERE key_scope = r.value ->> 0 AND saga_id = r.value ->> 1 AND step = r.value ->> 2"
-    " AND phase = CAST(r.value ->> 3 AS BIGINT) AND outcome NOT IN (1, 2, 3)"
+    " AND phase = CAST(r.value ->> 3 AS BIGINT) AND outcome + 0 = CAST(r.value ->> 8 AS BIGINT)"
     " RETURNING phase";
 
 constexpr char kPurge[] =
     "DELETE FROM saga_barrier WHERE (key_scope, saga_id, step, phase) IN"
-    " (SELECT key_scope, saga_id, step, phase FROM saga_barrier WHERE outcome <> 4 AND keep_until_us < :now"
+    " (SELECT key_scope, saga_id, step, phase FROM saga_barrier"
+    " WHERE outcome <> 4 AND outcome <> 5 AND keep_until_us < :now"
     " ORDER BY keep_until_us LIMIT :limit) RETURNING phase";
 
-std::string Encode(const Rows& rows) {
-  RowList list;
-  for (const auto& [key, row] : rows) {
-    list.Add(key.key_scope, key.saga_id, key.step, static_cast<int>(key.phase), static_cast<int>(row.outcome),
-             row.payload_hash, absl::Base64Escape(row.reply), absl::ToUnixMicros(row.keep_until));
-  }
-  return list.json();
+void Add(RowList& list, const RowKey& key, const Row& row, Outcome from) {
+  list.Add(key.key_scope, key.saga_id, key.step, static_cast<int>(key.phase), static_cast<int>(row.outcome),
+           row.payload_hash, absl::Base64Escape(row.reply), absl::ToUnixMicros(row.keep_until), static_cast<int>(from));
 }
 
-std::size_t Put(soci::session& session, const char* sql, const Rows& rows, absl::Time now) {
-  if (rows.empty()) return 0;
-  const std::string list = Encode(rows);
+std::size_t Put(soci::session& session, const char* sql, const RowList& rows, absl::Time now) {
+  const std::string list = rows.json();
   const long long now_us = absl::ToUnixMicros(now);
   int phase = 0;
   return Statement(session, sql, soci::use(now_us, "now"), soci::use(list, "rows"), soci::into(phase)).CountRows();
@@ -77,11 +74,17 @@ Rows LoadRows(soci::session& session, const Steps& steps) {
 }
 
 std::size_t InsertRows(soci::session& session, const Rows& rows, absl::Time now) {
-  return Put(session, kInsert, rows, now);
+  if (rows.empty()) return 0;
+  RowList list;
+  for (const auto& [key, row] : rows) Add(list, key, row, row.outcome);
+  return Put(session, kInsert, list, now);
 }
 
-std::size_t SettleRows(soci::session& session, const Rows& rows, absl::Time now) {
-  return Put(session, kSettle, rows, now);
+std::size_t SettleRows(soci::session& session, const SettledRows& rows, absl::Time now) {
+  if (rows.empty()) return 0;
+  RowList list;
+  for (const auto& [key, settled] : rows) Add(list, key, settled.row, settled.from);
+  return Put(session, kSettle, list, now);
 }
 
 std::size_t PurgeRows(soci::session& session, absl::Time now, std::size_t limit) {

@@ -35,8 +35,15 @@ Rows LoadRows(soci::session& session, const Steps& steps);
 // Inserts those that are not there yet and says how many that were.
 std::size_t InsertRows(soci::session& session, const Rows& rows, absl::Time now);
 
-// Overwrites those that are PENDING and says how many that were.
-std::size_t SettleRows(soci::session& session, const Rows& rows, absl::Time now);
+// A row that is to be written over, and what it was when it was read: pending or settling.
+struct SettledRow {
+  Outcome from = Outcome::kPending;
+  Row row;
+};
+using SettledRows = std::map<RowKey, SettledRow>;
+
+// Overwrites those that still are what they were and says how many that were.
+std::size_t SettleRows(soci::session& session, const SettledRows& rows, absl::Time now);
 
 // Deletes at most `limit` settled rows that need not be kept at `now`, the oldest first, and says how many that were.
 std::size_t PurgeRows(soci::session& session, absl::Time now, std::size_t limit);

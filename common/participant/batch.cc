@@ -32,6 +32,19 @@ absl::Status Fenced(const std::string& domain, const CallKey& key) {
                    {"FENCED", domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
 }
 
+absl::Status TooOld(const std::string& domain, const CallKey& key) {
+  return MakeError(absl::StatusCode::kAborted, "the call was issued too long ago",
+                   {"FENCED", domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
+}
+
+// To a caller that does not know of pending answers: nothing was decided.
+absl::Status NotFinished(const std::string& domain, const CallKey& key, absl::Duration retry_after) {
+  absl::Status status = MakeError(absl::StatusCode::kUnavailable,
+                                  "the call was accepted and is not finished; call again with the same key",
+                                  {"PENDING", domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
+  return retry_after > absl::ZeroDuration() ? WithRetryAfter(std::move(status), retry_after) : status;
+}
+
 absl::Status Forgotten(const std::string& domain, const CallKey& key) {
   return MakeError(absl::StatusCode::kUnavailable,
                    absl::StrCat("what became of step ", key.step, " of ", key.saga_id,
@@ -66,7 +79,7 @@ class Batch {
       : options_(options), now_(now), rows_(std::move(rows)) {}
 
   const barrier::Rows& inserts() const { return inserts_; }
-  const barrier::Rows& settled() const { return settled_; }
+  const barrier::SettledRows& settled() const { return settled_; }
 
   // Whether the domain must be asked.
   bool Decide(Submission& call) {
@@ -74,9 +87,15 @@ class Batch {
     if (HasUnscopedRows(key)) key.key_scope.clear();
     const std::optional<Row> action = Find(key, Phase::kAction);
     const std::optional<Row> own = Find(key, key.phase);
-    const barrier::Decision decision = barrier::Decide(key.phase, action, own, call.payload_hash, MemoryOf(key));
+    const barrier::Decision decision = barrier::Decide({.phase = key.phase,
+                                                        .payload_hash = call.payload_hash,
+                                                        .memory = MemoryOf(key),
+                                                        .decides = key.decides,
+                                                        .too_old = IsTooOld(key)},
+                                                       action, own);
     call.verdict = decision.verdict;
-    if (decision.tombstone) PutAction(key, Tombstone());
+    if (decision.mark == Outcome::kTombstone) PutAction(key, Tombstone());
+    if (decision.mark == Outcome::kSettling) PutAction(key, Settling(key, action->payload_hash));
     switch (decision.verdict) {
       case Verdict::kExecute:
         return true;
@@ -98,6 +117,9 @@ class Batch {
       case Verdict::kFenced:
         call.reply.status = Fenced(options_.domain, key);
         break;
+      case Verdict::kTooOld:
+        call.reply.status = TooOld(options_.domain, key);
+        break;
       case Verdict::kKeyReused:
         call.reply.status = KeyReused(options_.domain, key);
         break;
@@ -110,13 +132,17 @@ class Batch {
     Answer& answer = call.command.answer;
     if (auto* ok = std::get_if<Ok>(&answer)) return TakeOk(call, *ok);
     if (auto* refused = std::get_if<Refused>(&answer)) return TakeRefused(call, std::move(refused->status));
-    if (std::holds_alternative<Pending>(answer)) return TakePending(call);
+    if (std::holds_alternative<Intent>(answer)) return TakeIntent(call);
+    if (const auto* later = std::get_if<Later>(&answer)) return TakeLater(call, *later);
     call.reply.status = std::move(std::get<Unknown>(answer).status);
     if (call.reply.status.ok()) call.reply.status = absl::InternalError("the service did not answer the call");
   }
 
  private:
   static Row Tombstone() { return {Outcome::kTombstone, "", ""}; }
+  Row Settling(const CallKey& key, const std::string& payload_hash) const {
+    return {Outcome::kSettling, payload_hash, SerializeStatus(Fenced(options_.domain, key))};
+  }
 
   // From before callers were told apart: the same key and request are the same call still.
   bool HasUnscopedRows(const CallKey& key) const {
@@ -140,14 +166,17 @@ class Batch {
     return is_late ? barrier::Memory::kMayLackRows : barrier::Memory::kWhole;
   }
 
+  bool IsTooOld(const CallKey& key) const { return key.issued_at < now_ - options_.request_age_max; }
+
   std::optional<Row> Find(const CallKey& key, Phase phase) const {
     const auto it = rows_.find(KeyOf(key, phase));
     return it == rows_.end() ? std::nullopt : std::optional(it->second);
   }
 
-  bool ActionIsPending(const CallKey& key) const {
+  // Whether the action's row was there when it was loaded, and not final.
+  bool ActionIsOpen(const CallKey& key) const {
     const std::optional<Row> action = Find(key, Phase::kAction);
-    return action.has_value() && action->outcome == Outcome::kPending;
+    return action.has_value() && (action->outcome == Outcome::kPending || action->outcome == Outcome::kSettling);
   }
 
   void Insert(const CallKey& key, Row row) {
@@ -157,8 +186,12 @@ class Batch {
 
   void PutAction(const CallKey& key, Row row) {
     row.keep_until = KeepUntil(key);
-    barrier::Rows& rows = ActionIsPending(key) ? settled_ : inserts_;
-    rows.insert_or_assign(KeyOf(key, Phase::kAction), std::move(row));
+    const RowKey row_key = KeyOf(key, Phase::kAction);
+    if (!ActionIsOpen(key)) {
+      inserts_.insert_or_assign(row_key, std::move(row));
+    } else {
+      settled_.insert_or_assign(row_key, barrier::SettledRow{rows_.at(row_key).outcome, std::move(row)});
+    }
   }
 
   static void Replay(const Row& row, Participant::Reply& reply) {
@@ -180,7 +213,7 @@ class Batch {
         return PutAction(key, std::move(row));
       case Phase::kCompensation:
         Insert(key, std::move(row));
-        if (ActionIsPending(key)) PutAction(key, Tombstone());  // or its second half would still come
+        if (ActionIsOpen(key)) PutAction(key, Tombstone());  // or its second half would still come
         return;
     }
   }
@@ -200,11 +233,23 @@ class Batch {
     }
   }
 
-  void TakePending(Submission& call) {
+  void TakeIntent(Submission& call) {
     call.continues = true;
     const CallKey& key = call.command.key;
-    if (key.phase == Phase::kAction && !ActionIsPending(key))
-      PutAction(key, {Outcome::kPending, call.payload_hash, ""});
+    if (key.phase == Phase::kAction && !ActionIsOpen(key)) PutAction(key, {Outcome::kPending, call.payload_hash, ""});
+  }
+
+  void TakeLater(Submission& call, const Later& later) {
+    const CallKey& key = call.command.key;
+    // Written each time: at another process its compensation may have come meanwhile, and then this one must not count.
+    if (key.phase == Phase::kAction) PutAction(key, {Outcome::kPending, call.payload_hash, ""});
+    if (!key.accepts_pending) {
+      call.reply.status = NotFinished(options_.domain, key, later.retry_after);
+      return;
+    }
+    if (later.response != nullptr) call.reply.response = DeterministicBytes(*later.response);
+    call.reply.pending = true;
+    call.reply.retry_after = later.retry_after;
   }
 
   void Refuse(Submission& call, absl::Status status, bool store) {
@@ -221,7 +266,7 @@ class Batch {
   const absl::Time now_;
   const barrier::Rows rows_;
   barrier::Rows inserts_;
-  barrier::Rows settled_;
+  barrier::SettledRows settled_;
 };
 
 }  // namespace

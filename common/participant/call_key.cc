@@ -78,6 +78,14 @@ class MetadataReader {
     return absl::FromUnixMillis(millis);
   }
 
+  // Whether it is there. It has one value that means anything.
+  absl::StatusOr<bool> ReadWord(const char* name, const char* word) const {
+    if (!Has(name)) return false;
+    ASSIGN_OR_RETURN(const std::string text, Text(name));
+    if (text == word) return true;
+    return Invalid(domain_, name, absl::StrCat("must be ", word));
+  }
+
  private:
   const CallMetadata& metadata_;
   const absl::string_view domain_;
@@ -105,6 +113,9 @@ absl::StatusOr<CallKey> ReadCallKey(const CallMetadata& metadata, barrier::Phase
     return Invalid(domain, "saga-phase", "must be resolve for a method that resolves, and for no other");
   }
   key.sticky = key.phase != Phase::kCompensation && !(key.phase == Phase::kAction && retriable);
+  ASSIGN_OR_RETURN(key.accepts_pending, reader.ReadWord("saga-accepts", "pending"));
+  ASSIGN_OR_RETURN(key.decides, reader.ReadWord("saga-decide", "now"));
+  if (key.decides && key.phase != Phase::kResolve) return Invalid(domain, "saga-decide", "is for a resolve");
   if (reader.Has("idempotency-key")) RETURN_IF_ERROR(reader.Text("idempotency-key").status());
   return key;
 }

@@ -13,11 +13,11 @@ namespace unwind {
 
 using CallMetadata = std::multimap<grpc::string_ref, grpc::string_ref>;
 
-// Reads saga-id, saga-step, saga-phase, saga-kind, saga-issued-at, saga-expires-at, idempotency-key and the trace
-// context. With saga metadata saga-phase counts (a method may undo in one saga what it does
-// in another), but only a resolving method resolves. Without it the idempotency-key alone is enough and `phase` is the
-// method's own. Without either: INVALID_ARGUMENT, reason METADATA_MISSING, naming what is missing; malformed values:
-// INVALID_ARGUMENT, reason METADATA_INVALID.
+// Reads saga-id, saga-step, saga-phase, saga-kind, saga-issued-at, saga-expires-at, saga-accepts, saga-decide,
+// idempotency-key and the trace context. With saga metadata saga-phase counts (a method may undo in one saga what it
+// does in another), but only a resolving method resolves. Without it the idempotency-key alone is enough, `phase` is
+// the method's own, and nothing pending is accepted. Without either: INVALID_ARGUMENT, reason METADATA_MISSING, naming
+// what is missing; malformed values: INVALID_ARGUMENT, reason METADATA_INVALID.
 absl::StatusOr<CallKey> ReadCallKey(const CallMetadata& metadata, barrier::Phase phase, absl::string_view domain);
 
 }  // namespace unwind

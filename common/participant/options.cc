@@ -12,7 +12,7 @@ RANGED_FLAG(std::uint32_t, batch_max, 256, 1, 10000, "Calls decided in one trans
 RANGED_FLAG(std::uint32_t, queue_max, 4096, 1, 1000000,
             "Calls not answered yet; more are refused with RESOURCE_EXHAUSTED.");
 RANGED_FLAG(absl::Duration, request_age_max, absl::Minutes(15), absl::Seconds(1), absl::Hours(24 * 365),
-            "A step's call that was sent longer ago is FENCED unread.");
+            "A step's action that was sent longer ago, and was not seen before, is FENCED.");
 RANGED_FLAG(
     absl::Duration, row_age_max, absl::Hours(24 * 30), absl::Seconds(2), absl::Hours(24 * 365 * 100),
     "How long the answers to calls are kept, at least; more than --request_age_max. They are kept for longer while "

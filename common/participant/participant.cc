@@ -46,7 +46,7 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
         return;
       }
     }
-    std::move(call->done)({.status = std::move(refusal), .response = "", .effect_free = false});
+    std::move(call->done)({.status = std::move(refusal), .response = ""});
   }
 
   void Probe(Probed done) {
@@ -127,7 +127,7 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
 };
 
 void Domain::Continue(const Command&, std::function<void(std::any)>) {
-  CHECK(false && "a domain that answers Pending must say how to continue");
+  CHECK(false && "a domain that answers Intent must say how to continue");
 }
 
 absl::Status Participant::Migrate(Connection& connection) {

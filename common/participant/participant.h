@@ -31,7 +31,9 @@ struct CallKey {
   std::string saga_id;    // or the idempotency-key, if there is no saga metadata
   std::string step;       // empty without saga metadata
   barrier::Phase phase = barrier::Phase::kAction;
-  bool sticky = true;  // false for retriable actions and compensations: a refusal is not stored
+  bool sticky = true;            // false for retriable actions and compensations: a refusal is not stored
+  bool accepts_pending = false;  // saga-accepts: pending; its caller understands Later
+  bool decides = false;          // saga-decide: now; this resolve ends the wait
   absl::Time issued_at = absl::InfiniteFuture();  // of this send; infinite: not said
   absl::Time expires_at = absl::InfinitePast();   // past it the saga calls no more, and rows go; infinite: not said
   TraceContext trace = {};                        // within which the call is served
@@ -54,10 +56,17 @@ struct Refused {
 struct Unknown {        // nothing can be said now; no barrier row is stored, the caller asks again
   absl::Status status;  // UNAVAILABLE, with ErrorInfo
 };
-// The step takes two transactions: this one commits an intent, then Domain::Continue does the slow thing outside of any
+// The call takes two transactions: this one commits an intent, then Domain::Continue does the slow thing outside of any
 // transaction, then the command is applied again with its `continuation` set.
-struct Pending {};
-using Answer = std::variant<Unknown, Ok, Refused, Pending>;
+struct Intent {};
+// Accepted, not finished: the caller hears `response` now and calls again under the same key, after `retry_after` if it
+// is not zero, until the answer is another. A caller that does not accept that is answered UNAVAILABLE, reason PENDING.
+// Not for a call that decides, unless settling itself takes time.
+struct Later {
+  std::unique_ptr<google::protobuf::Message> response;
+  absl::Duration retry_after = absl::ZeroDuration();
+};
+using Answer = std::variant<Unknown, Ok, Refused, Intent, Later>;
 
 // One request of a batch.
 struct Command {
@@ -79,9 +88,9 @@ class Domain {
   // (ABORTED: the batch is run again first, as after a claim lost to another process).
   virtual absl::Status Apply(soci::session& session, const std::vector<Command*>& commands) = 0;
 
-  // After the commit of a command that answered Pending, on the writer's thread. Calls `done` exactly once, on any
+  // After the commit of a command that answered Intent, on the writer's thread. Calls `done` exactly once, on any
   // thread, possibly before it returns, possibly after the Participant stopped or was destroyed (the call is then
-  // UNAVAILABLE). `command` lives until then. A domain that never answers Pending need not have it.
+  // UNAVAILABLE). `command` lives until then. A domain that never answers Intent need not have it.
   virtual void Continue(const Command& command, std::function<void(std::any)> done);
 };
 
@@ -89,7 +98,7 @@ struct ParticipantOptions {
   std::string domain;            // of ErrorInfo, such as "stock.shop.unwind"
   std::size_t batch_max = 256;   // requests in one transaction
   std::size_t queue_max = 4096;  // calls not answered yet; more are RESOURCE_EXHAUSTED with RetryInfo
-  absl::Duration request_age_max = absl::Minutes(15);  // an action issued longer ago is FENCED unread
+  absl::Duration request_age_max = absl::Minutes(15);  // an action issued longer ago that has no row is FENCED
   absl::Duration row_age_max = absl::Hours(24 * 30);   // barrier rows are kept so long, and while their saga may call
   std::string never_cause = "NEVER_RECEIVED";  // `cause` of NEVER_HAPPENED for an action that never came or was fenced
 };
@@ -97,11 +106,14 @@ struct ParticipantOptions {
 // Thread-safe.
 class Participant {
  public:
-  // `response` bytes of an OK answer, or an error. `effect_free`: send the trailer `saga-outcome: refused`.
+  // `response` bytes of an OK answer, or an error. `effect_free`: send the trailer `saga-outcome: refused`. `pending`,
+  // of an OK answer: send `saga-outcome: pending`, and `saga-retry-after` if it is not zero.
   struct Reply {
     absl::Status status;
     std::string response;
     bool effect_free = false;
+    bool pending = false;
+    absl::Duration retry_after = absl::ZeroDuration();
   };
   using Done = absl::AnyInvocable<void(Reply) &&>;
 

@@ -28,6 +28,8 @@ const char* NameOf(Verdict verdict) {
       return "forgotten";
     case Verdict::kFenced:
       return "fenced";
+    case Verdict::kTooOld:
+      return "too_old";
     case Verdict::kKeyReused:
       return "key_reused";
   }
@@ -69,7 +71,7 @@ ParticipantSeries::ParticipantSeries()
   for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
     for (const Verdict verdict :
          {Verdict::kExecute, Verdict::kReplayOwn, Verdict::kReplayAction, Verdict::kNeverHappened,
-          Verdict::kNothingToUndo, Verdict::kForgotten, Verdict::kFenced, Verdict::kKeyReused}) {
+          Verdict::kNothingToUndo, Verdict::kForgotten, Verdict::kFenced, Verdict::kTooOld, Verdict::kKeyReused}) {
       calls_[phase][verdict] = &family.Add({{"phase", barrier::NameOf(phase)}, {"verdict", NameOf(verdict)}});
     }
   }

@@ -84,9 +84,7 @@ std::vector<SubmissionPtr> Rounds::HandleRound(std::vector<SubmissionPtr> calls)
       LogClock("calls came from the future, so that late ones are not known as late: this machine's clock is behind",
                key, now);
     }
-    if (IsTooOld(*call, now)) {
-      RefuseTooOld(*call, now);
-    } else if (steps.emplace(key.saga_id, key.step).second) {
+    if (steps.emplace(key.saga_id, key.step).second) {
       round.push_back(std::move(call));
     } else {
       others.push_back(std::move(call));
@@ -97,20 +95,10 @@ std::vector<SubmissionPtr> Rounds::HandleRound(std::vector<SubmissionPtr> calls)
   return {};
 }
 
-// The tombstone that would fence it may be purged already.
-bool Rounds::IsTooOld(const Submission& call, absl::Time now) const {
-  return call.command.key.phase == barrier::Phase::kAction && !call.command.continuation.has_value() &&
-         call.command.key.issued_at < now - options_.request_age_max;
-}
-
 // If this machine's clock is too far ahead, every action ends here.
-void Rounds::RefuseTooOld(Submission& call, absl::Time now) {
-  const CallKey& key = call.command.key;
+void Rounds::NoteTooOld(const CallKey& key, absl::Time now) {
   series_.too_old.Increment();
   LogClock("calls were refused as too old: compare this machine's clock with the orchestrator's", key, now);
-  call.reply.status = MakeError(absl::StatusCode::kAborted, "the call was issued too long ago",
-                                {"FENCED", options_.domain, {{"saga_id", key.saga_id}, {"step", key.step}}});
-  outs_.answer(call);
 }
 
 // One line for many calls.
@@ -134,7 +122,7 @@ bool Rounds::Commit(const std::vector<SubmissionPtr>& calls, absl::Time now) {
   const absl::Status status = Run(calls, now, by_database);
   if (status.ok()) {
     series_.commit_seconds.Observe(absl::ToDoubleSeconds(SteadyNow() - begun));
-    Deliver(calls);
+    Deliver(calls, now);
     return true;
   }
   // It would fail every call of the batch, and waiting for a lock once a call would stop the service.
@@ -174,10 +162,11 @@ absl::Status Rounds::Run(const std::vector<SubmissionPtr>& calls, absl::Time now
   return status;
 }
 
-void Rounds::Deliver(const std::vector<SubmissionPtr>& calls) {
+void Rounds::Deliver(const std::vector<SubmissionPtr>& calls, absl::Time now) {
   for (const SubmissionPtr& call : calls) CRASH_POINT("participant.after_commit", CallOf(call->command));
   for (const SubmissionPtr& call : calls) {
     if (call->continues) continue;
+    if (call->verdict == barrier::Verdict::kTooOld) NoteTooOld(call->command.key, now);
     series_.Answered(call->command.key.phase, call->verdict);
     outs_.answer(*call);
   }
@@ -194,7 +183,7 @@ void Rounds::Fail(const std::vector<SubmissionPtr>& calls, const absl::Status& s
        {"saga_id", first.saga_id},
        {"step", first.step}});
   for (const SubmissionPtr& call : calls) {
-    call->reply = {StoreError(status, options_.domain), "", false};
+    call->reply = {.status = StoreError(status, options_.domain), .response = ""};
     outs_.answer(*call);
   }
 }

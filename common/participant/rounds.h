@@ -36,9 +36,8 @@ SubmissionPtr Continued(const SubmissionPtr& call, std::any continuation);
 class Rounds {
  public:
   struct Outs {
-    std::function<void(Submission&)> answer;  // reply is set: it was committed, or will not be
-    std::function<void(const SubmissionPtr&)>
-        continue_;  // it was committed and answered Pending: call Domain::Continue
+    std::function<void(Submission&)> answer;              // reply is set: it was committed, or will not be
+    std::function<void(const SubmissionPtr&)> continue_;  // it was committed and answered Intent: call Domain::Continue
   };
 
   // `domain` and `clock` must outlive it.
@@ -53,12 +52,11 @@ class Rounds {
 
  private:
   std::vector<SubmissionPtr> HandleRound(std::vector<SubmissionPtr> calls);
-  bool IsTooOld(const Submission& call, absl::Time now) const;
-  void RefuseTooOld(Submission& call, absl::Time now);
+  void NoteTooOld(const CallKey& key, absl::Time now);
   void LogClock(absl::string_view message, const CallKey& key, absl::Time now);
   bool Commit(const std::vector<SubmissionPtr>& calls, absl::Time now);
   absl::Status Run(const std::vector<SubmissionPtr>& calls, absl::Time now, bool& by_database);
-  void Deliver(const std::vector<SubmissionPtr>& calls);
+  void Deliver(const std::vector<SubmissionPtr>& calls, absl::Time now);
   void Fail(const std::vector<SubmissionPtr>& calls, const absl::Status& status);
   void Purge();
 

@@ -35,12 +35,20 @@ grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, const abs
   return reactor;
 }
 
-// That the call had no effect and never will, and which call: a trailer may be another attempt's.
-void AddFinalRefusal(grpc::CallbackServerContext& context) {
-  context.AddTrailingMetadata("saga-outcome", "refused");
+// What the code alone does not say, and of which call: a trailer may be another attempt's.
+void AddOutcome(grpc::CallbackServerContext& context, const char* outcome) {
+  context.AddTrailingMetadata("saga-outcome", outcome);
   const auto key = context.client_metadata().find("idempotency-key");
   if (key == context.client_metadata().end()) return;
   context.AddTrailingMetadata("saga-outcome-key", std::string(key->second.data(), key->second.size()));
+}
+
+void AddTrailers(grpc::CallbackServerContext& context, const Participant::Reply& reply) {
+  if (reply.effect_free) AddOutcome(context, "refused");  // it had no effect and never will
+  if (!reply.pending) return;
+  AddOutcome(context, "pending");
+  if (reply.retry_after <= absl::ZeroDuration()) return;
+  context.AddTrailingMetadata("saga-retry-after", absl::StrCat(absl::ToInt64Milliseconds(reply.retry_after)));
 }
 
 absl::Status Unreadable(const std::string& domain, const Message& prototype) {
@@ -131,7 +139,7 @@ grpc::ServerUnaryReactor* TableService::ServeStep(std::size_t number, grpc::Call
         if (!key.ok()) return std::move(done)(key.status());
         participant_.Submit(first_ + static_cast<int>(number), *std::move(key), request,
                             [context, response, done = std::move(done)](Participant::Reply reply) mutable {
-                              if (reply.effect_free) AddFinalRefusal(*context);
+                              AddTrailers(*context, reply);
                               *response = ToBuffer(reply.response);
                               std::move(done)(std::move(reply.status));
                             });

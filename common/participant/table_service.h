@@ -27,7 +27,7 @@ struct ServiceTable {
 
 // Thread-safe. Every call is checked first (CheckCall); a request that is no message of its type is INVALID_ARGUMENT,
 // reason INVALID_REQUEST. A step goes on as ReadCallKey and Participant::Submit say, and a refusal that is stored
-// carries the trailers saga-outcome and saga-outcome-key; a resolve is not held to the
+// carries the trailers saga-outcome and saga-outcome-key, as a pending answer does; a resolve is not held to the
 // rules of its fields: it must be able to say of an action that was refused for breaking them that it never happened.
 // A read that fails without a reason of its own is STORAGE_FAILED; too many that wait are RESOURCE_EXHAUSTED,
 // OVERLOADED.

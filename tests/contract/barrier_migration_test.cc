@@ -57,6 +57,9 @@ TEST(BarrierMigration, RowsOfBeforeAreFoundAndKept) {
     EXPECT_EQ(barrier::PurgeRows(session, now + absl::Hours(24 * 30), 10), 2u);  // mina's and k1's
     EXPECT_EQ(barrier::PurgeRows(session, now + absl::Hours(24 * 30 + 1), 10), 2u);
     EXPECT_EQ(barrier::LoadRows(session, {{"", "s2", "pay"}}).size(), 1u);
+    const barrier::SettledRow fenced{barrier::Outcome::kPending, {barrier::Outcome::kSettling, "abc", "", now}};
+    EXPECT_EQ(barrier::SettleRows(session, {{{"", "s2", "pay", barrier::Phase::kAction}, fenced}}, now), 1u);
+    EXPECT_EQ(barrier::SettleRows(session, {{{"", "s2", "pay", barrier::Phase::kAction}, fenced}}, now), 0u);
     return absl::OkStatus();
   });
   EXPECT_TRUE(used.ok()) << used;

@@ -36,6 +36,14 @@ void ExpectSame(const Reply& a, const Reply& b) {
   EXPECT_EQ(a.response, b.response);
   EXPECT_EQ(SerializeStatus(a.status), SerializeStatus(b.status));
   EXPECT_EQ(a.effect_free, b.effect_free);
+  EXPECT_EQ(a.pending, b.pending);
+}
+
+void ExpectPending(const Reply& reply, const std::string& text) {
+  EXPECT_EQ(TextOf(reply), text);
+  EXPECT_TRUE(reply.pending);
+  EXPECT_EQ(reply.retry_after, absl::Seconds(7));
+  EXPECT_FALSE(reply.effect_free);
 }
 
 CallSpec Take(const std::string& saga, const std::string& item = "pen") {
@@ -49,6 +57,14 @@ CallSpec Ship(const std::string& saga, const std::string& item) {
 }
 CallSpec Pay(const std::string& saga) { return {.method = kPay, .saga = saga}; }
 CallSpec ResolvePay(const std::string& saga) { return {.method = kResolvePay, .saga = saga, .phase = Phase::kResolve}; }
+CallSpec Collect(const std::string& saga) { return {.method = kCollect, .saga = saga, .accepts_pending = true}; }
+CallSpec Uncollect(const std::string& saga) {
+  return {.method = kUncollect, .saga = saga, .phase = Phase::kCompensation, .sticky = false, .accepts_pending = true};
+}
+CallSpec ResolveCollect(const std::string& saga, bool decides) {
+  return {
+      .method = kResolveCollect, .saga = saga, .phase = Phase::kResolve, .accepts_pending = true, .decides = decides};
+}
 
 class ParticipantContractTest : public ::testing::Test {
  protected:
@@ -409,9 +425,165 @@ TEST_F(ParticipantContractTest, WhatComesAfterStopIsUnavailable) {
   EXPECT_EQ(shop_.Barriers(), "s1/step 1=4");
 }
 
+// A step that is accepted and finished later.
+
+TEST_F(ParticipantContractTest, APendingActionIsExecutedAgainUntilItIsFinished) {
+  for (int i = 0; i < 3; ++i) {
+    ExpectPending(Call(Collect("s1")), "pay s1 here");
+    EXPECT_EQ(shop_.Barriers(), "s1/step 1=4");
+    shop_.Restart();
+  }
+  shop_.Do("UPDATE bill SET state = 'paid'");
+  const Reply collected = Call(Collect("s1"));
+  EXPECT_EQ(TextOf(collected), "collected");
+  EXPECT_FALSE(collected.pending);
+  ExpectSame(Call(Collect("s1")), collected);
+  EXPECT_EQ(shop_.Barriers(), "s1/step 1=1");
+  EXPECT_EQ(shop_.Effects(), "s1/step collect");
+}
+
+TEST_F(ParticipantContractTest, AnotherRequestUnderAPendingKeyIsRefused) {
+  Call(Collect("s1"));
+  CallSpec other = Collect("s1");
+  other.request = "other";
+  EXPECT_EQ(Error(Call(other)), "INVALID_ARGUMENT KEY_REUSED");
+  CallSpec resolve = ResolveCollect("s1", /*decides=*/true);
+  resolve.request = "other";
+  EXPECT_EQ(Error(Call(resolve)), "INVALID_ARGUMENT KEY_REUSED");
+  EXPECT_EQ(shop_.Barriers(), "s1/step 1=4");
+}
+
+// Such as an orchestrator of before, or a person: OK would be read as done.
+TEST_F(ParticipantContractTest, WhoDoesNotAcceptAPendingAnswerIsToldToAskAgain) {
+  CallSpec collect = Collect("s1"), resolve = ResolveCollect("s1", false), undo = Uncollect("s1");
+  for (CallSpec* call : {&collect, &resolve, &undo}) {
+    call->accepts_pending = false;
+    const Reply reply = Call(*call);
+    EXPECT_EQ(Error(reply), "UNAVAILABLE PENDING");
+    EXPECT_TRUE(reply.status.GetPayload("type.googleapis.com/google.rpc.RetryInfo").has_value());
+    EXPECT_FALSE(reply.pending);
+    EXPECT_FALSE(reply.effect_free);
+  }
+  EXPECT_EQ(shop_.Barriers(), "s1/step 1=5");
+}
+
+TEST_F(ParticipantContractTest, APendingActionThatIsRefusedStaysRefused) {
+  Call(Collect("s1"));
+  shop_.Do("UPDATE bill SET state = 'declined'");
+  const Reply refused = Call(Collect("s1"));
+  EXPECT_EQ(Error(refused), "FAILED_PRECONDITION DECLINED");
+  EXPECT_TRUE(refused.effect_free);
+  EXPECT_EQ(shop_.Barriers(), "s1/step 1=2");
+  ExpectSame(Call(Collect("s1")), refused);
+}
+
+// Were its action's row a tombstone, the next call would find nothing to undo while the money is still out.
+TEST_F(ParticipantContractTest, ACompensationOfAPendingActionFencesItAndMayBePendingItself) {
+  Call(Collect("s1"));
+  shop_.Do("UPDATE bill SET state = 'paid'");
+  for (int i = 0; i < 2; ++i) {
+    ExpectPending(Call(Uncollect("s1")), "pay s1 here");
+    EXPECT_EQ(shop_.Barriers(), "s1/step 1=5");
+    EXPECT_EQ(Error(Call(Collect("s1"))), "ABORTED FENCED");
+    shop_.Restart();
+  }
+  shop_.Do("UPDATE bill SET state = 'returned'");
+  const Reply undone = Call(Uncollect("s1"));
+  EXPECT_EQ(TextOf(undone), "uncollected");
+  ExpectSame(Call(Uncollect("s1")), undone);
+  EXPECT_EQ(Error(Call(Collect("s1"))), "ABORTED FENCED");
+  EXPECT_EQ(shop_.Barriers(), "s1/step 1=3, s1/step 2=1");
+  EXPECT_EQ(shop_.Effects(), "s1/step uncollect");
+}
+
+TEST_F(ParticipantContractTest, ACompensationFencesAPendingActionWhateverItAnswers) {
+  for (const char* state : {"silent", "stuck"}) {
+    Call(Collect(state));
+    shop_.Do("UPDATE bill SET state = saga WHERE state = 'open'");
+    EXPECT_FALSE(Call(Uncollect(state)).status.ok());
+    EXPECT_EQ(Error(Call(Collect(state))), "ABORTED FENCED");
+  }
+  EXPECT_EQ(shop_.Barriers(), "silent/step 1=5, stuck/step 1=5");
+  EXPECT_EQ(shop_.Effects(), "");
+}
+
+TEST_F(ParticipantContractTest, ACompensationOfAFinishedActionMayBePending) {
+  Call(Collect("s1"));
+  shop_.Do("UPDATE bill SET state = 'paid'");
+  Call(Collect("s1"));
+  ExpectPending(Call(Uncollect("s1")), "pay s1 here");
+  EXPECT_EQ(TextOf(Call(Collect("s1"))), "collected") << "its own answer";
+  shop_.Do("UPDATE bill SET state = 'returned'");
+  EXPECT_EQ(TextOf(Call(Uncollect("s1"))), "uncollected");
+  EXPECT_EQ(shop_.Barriers(), "s1/step 1=1, s1/step 2=1");
+  EXPECT_EQ(shop_.Effects(), "s1/step collect, s1/step uncollect");
+}
+
+TEST_F(ParticipantContractTest, AResolveThatDoesNotDecideMayBePendingAndFencesNothing) {
+  Call(Collect("s1"));
+  ExpectPending(Call(ResolveCollect("s1", /*decides=*/false)), "pay s1 here");
+  EXPECT_EQ(shop_.Barriers(), "s1/step 1=4");
+  ExpectPending(Call(Collect("s1")), "pay s1 here");
+  shop_.Do("UPDATE bill SET state = 'paid'");
+  const Reply collected = Call(ResolveCollect("s1", /*decides=*/false));
+  EXPECT_EQ(TextOf(collected), "collected");
+  ExpectSame(Call(Collect("s1")), collected);
+  EXPECT_EQ(shop_.Effects(), "s1/step collect");
+}
+
+TEST_F(ParticipantContractTest, AResolveThatDecidesEndsTheWait) {
+  Call(Collect("s1"));
+  const Reply never = Call(ResolveCollect("s1", /*decides=*/true));
+  EXPECT_EQ(Error(never), "FAILED_PRECONDITION NEVER_HAPPENED");
+  EXPECT_EQ(GetErrorInfo(never.status).metadata.at("cause"), "PAYMENT_EXPIRED");
+  shop_.Do("UPDATE bill SET state = 'paid'");
+  EXPECT_EQ(Error(Call(Collect("s1"))), "ABORTED FENCED");
+  ExpectSame(Call(ResolveCollect("s1", /*decides=*/true)), never);
+  EXPECT_EQ(shop_.Barriers(), "s1/step 1=3, s1/step 3=2");
+  EXPECT_EQ(shop_.Effects(), "");
+}
+
+TEST_F(ParticipantContractTest, AResolveThatDecidesFencesTheActionEvenIfSettlingTakesTime) {
+  Call(Collect("s1"));
+  shop_.Do("UPDATE bill SET state = 'slow'");
+  ExpectPending(Call(ResolveCollect("s1", /*decides=*/true)), "pay s1 here");
+  EXPECT_EQ(shop_.Barriers(), "s1/step 1=5");
+  shop_.Do("UPDATE bill SET state = 'paid'");
+  EXPECT_EQ(Error(Call(Collect("s1"))), "ABORTED FENCED");
+  const Reply collected = Call(ResolveCollect("s1", /*decides=*/true));
+  EXPECT_EQ(TextOf(collected), "collected");
+  ExpectSame(Call(ResolveCollect("s1", /*decides=*/true)), collected);
+  ExpectSame(Call(Collect("s1")), collected);
+  EXPECT_EQ(shop_.Barriers(), "s1/step 1=1");
+  EXPECT_EQ(shop_.Effects(), "s1/step collect");
+}
+
+TEST_F(ParticipantContractTest, APendingRetriableStepMayBeRefusedAndSucceedLater) {
+  CallSpec collect = Collect("s1");
+  collect.sticky = false;
+  ExpectPending(Call(collect), "pay s1 here");
+  shop_.Do("UPDATE bill SET state = 'declined'");
+  EXPECT_FALSE(Call(collect).effect_free);
+  shop_.Do("UPDATE bill SET state = 'paid'");
+  EXPECT_EQ(TextOf(Call(collect)), "collected");
+}
+
 // Limits.
 
-TEST_F(ParticipantContractTest, AnActionIssuedTooLongAgoIsFencedUnread) {
+TEST_F(ParticipantContractTest, AnActionWhoseRowIsThereIsNeverTooOld) {
+  CallSpec collect = Collect("s1"), take = Take("s2"), again = Take("s2", "last"), fenced = Take("s3");
+  for (CallSpec* call : {&collect, &take, &again, &fenced}) call->issued_at = shop_.clock.Now();
+  Call(collect);
+  const Reply taken = Call(take);
+  Call(PutBack("s3"));
+  shop_.clock.Advance(absl::Hours(24 * 20));
+  ExpectPending(Call(collect), "pay s1 here");
+  ExpectSame(Call(take), taken);
+  EXPECT_EQ(Error(Call(again)), "INVALID_ARGUMENT KEY_REUSED");
+  EXPECT_EQ(Error(Call(fenced)), "ABORTED FENCED");
+}
+
+TEST_F(ParticipantContractTest, AnActionIssuedTooLongAgoIsFenced) {
   CallSpec late = Take("s1");
   late.issued_at = shop_.clock.Now() - absl::Minutes(15) - absl::Seconds(1);
   const Reply fenced = Call(late);
@@ -520,13 +692,15 @@ TEST(ParticipantLimitsTest, ABatchHasALimit) {
 TEST_F(ParticipantContractTest, OldRowsArePurgedButNeverPendingOnes) {
   shop_.bank.SetUnknown(true);
   Call(Pay("pending"));
+  Call(Collect("settling"));
+  Call(Uncollect("settling"));
   Call(Take("old"));
   shop_.clock.Advance(absl::Hours(24 * 15));
   Call(Take("young"));
   shop_.clock.Advance(absl::Hours(24 * 16));
   Call(Take("now"));
   shop_.participant().Stop();
-  EXPECT_EQ(shop_.Barriers(), "now/step 1=1, pending/step 1=4, young/step 1=1");
+  EXPECT_EQ(shop_.Barriers(), "now/step 1=1, pending/step 1=4, settling/step 1=5, young/step 1=1");
 }
 
 TEST_F(ParticipantContractTest, RowsAreKeptWhileTheirSagaMayCall) {

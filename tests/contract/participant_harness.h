@@ -223,7 +223,20 @@ class Bank {
   int asked_ = 0;
 };
 
-enum Method { kTake, kPutBack, kShip, kPay, kUnpay, kResolvePay, kPoisonSql, kPoisonStatus, kRaced };
+enum Method {
+  kTake,
+  kPutBack,
+  kShip,
+  kPay,
+  kUnpay,
+  kResolvePay,
+  kPoisonSql,
+  kPoisonStatus,
+  kRaced,
+  kCollect,
+  kUncollect,
+  kResolveCollect
+};
 
 inline constexpr char kTestDomain[] = "shelf.test.unwind";
 
@@ -238,6 +251,7 @@ class ShelfDomain final : public Domain {
             << (DialectOf(session) == Dialect::kPostgres ? "BIGINT GENERATED ALWAYS AS IDENTITY" : "INTEGER")
             << " PRIMARY KEY, saga TEXT, step TEXT, what TEXT)";
     session << "CREATE TABLE IF NOT EXISTS payment (saga TEXT PRIMARY KEY, state TEXT NOT NULL)";
+    session << "CREATE TABLE IF NOT EXISTS bill (saga TEXT PRIMARY KEY, state TEXT NOT NULL)";
   }
 
   absl::Status Apply(soci::session& session, const std::vector<Command*>& commands) override {
@@ -312,7 +326,7 @@ class ShelfDomain final : public Domain {
         Record(session, command, "unpay");
         return Say("unpaid");
       case kResolvePay:
-        if (!command.continuation.has_value()) return Pending{};
+        if (!command.continuation.has_value()) return Intent{};
         return SettlePayment(session, command);
       case kPoisonSql:
         session << "INSERT INTO shelf VALUES ('poison', -1)";
@@ -327,6 +341,12 @@ class ShelfDomain final : public Domain {
         }
         Record(session, command, "raced");
         return Say("done");
+      case kCollect:
+        return Collect(session, command);
+      case kUncollect:
+        return Uncollect(session, command);
+      case kResolveCollect:
+        return ResolveCollect(session, command);
     }
     return Unknown{absl::InternalError("not a method")};
   }
@@ -334,7 +354,7 @@ class ShelfDomain final : public Domain {
   Answer Pay(soci::session& session, const Command& command) {
     if (command.continuation.has_value()) return SettlePayment(session, command);
     session << "INSERT INTO payment VALUES (:saga, 'pending') ON CONFLICT DO NOTHING", soci::use(command.key.saga_id);
-    return Pending{};
+    return Intent{};
   }
 
   Answer SettlePayment(soci::session& session, const Command& command) {
@@ -355,6 +375,60 @@ class ShelfDomain final : public Domain {
     return Unknown{absl::InternalError("not a word")};
   }
 
+  static Later WaitFor(const Command& command) {
+    auto response = std::make_unique<Text>();
+    response->set_value(absl::StrCat("pay ", command.key.saga_id, " here"));
+    return {std::move(response), absl::Seconds(7)};
+  }
+
+  static std::string BillOf(soci::session& session, const std::string& saga) {
+    std::string state;
+    session << "SELECT state FROM bill WHERE saga = :saga", soci::into(state), soci::use(saga);
+    return state;
+  }
+
+  static void SetBill(soci::session& session, const std::string& saga, const std::string& state) {
+    session << "INSERT INTO bill VALUES (:saga, :state) ON CONFLICT (saga) DO UPDATE SET state = excluded.state",
+        soci::use(saga), soci::use(state);
+  }
+
+  // A customer pays the bill when he likes. It keeps nothing from itself: what is executed late has an effect.
+  Answer Collect(soci::session& session, const Command& command) {
+    const std::string& saga = command.key.saga_id;
+    session << "INSERT INTO bill VALUES (:saga, 'open') ON CONFLICT DO NOTHING", soci::use(saga);
+    const std::string state = BillOf(session, saga);
+    if (state == "open") return WaitFor(command);
+    if (state == "declined") return Refuse("DECLINED");
+    Record(session, command, "collect");
+    return Say("collected");
+  }
+
+  // The money goes back in its own time.
+  Answer Uncollect(soci::session& session, const Command& command) {
+    const std::string& saga = command.key.saga_id;
+    const std::string state = BillOf(session, saga);
+    if (state == "silent") return Unknown{absl::UnavailableError("silent")};
+    if (state == "stuck") return Refuse("STUCK");
+    if (state == "returned") {
+      Record(session, command, "uncollect");
+      return Say("uncollected");
+    }
+    SetBill(session, saga, "returning");
+    return WaitFor(command);
+  }
+
+  Answer ResolveCollect(soci::session& session, const Command& command) {
+    const std::string& saga = command.key.saga_id;
+    const std::string state = BillOf(session, saga);
+    if (state == "paid") {
+      Record(session, command, "collect");
+      return Say("collected");
+    }
+    if (!command.key.decides || state == "slow") return WaitFor(command);
+    SetBill(session, saga, "never");
+    return Refuse("NEVER_HAPPENED", {{"cause", "PAYMENT_EXPIRED"}});
+  }
+
   Bank& bank_;
 };
 
@@ -368,6 +442,8 @@ struct CallSpec {
   absl::Time issued_at = absl::InfiniteFuture();
   absl::Time expires_at = absl::InfinitePast();
   std::string key_scope = {};
+  bool accepts_pending = false;
+  bool decides = false;
 };
 
 // One participant, which can be stopped and started again on its file.
@@ -416,6 +492,8 @@ class ParticipantHarness {
                 .step = spec.step,
                 .phase = spec.phase,
                 .sticky = spec.sticky,
+                .accepts_pending = spec.accepts_pending,
+                .decides = spec.decides,
                 .issued_at = spec.issued_at,
                 .expires_at = spec.expires_at};
     participant_->Submit(spec.method, std::move(key), std::move(request),
@@ -424,7 +502,7 @@ class ParticipantHarness {
   }
   static Reply Await(std::future<Reply> reply) {
     if (reply.wait_for(std::chrono::seconds(20)) == std::future_status::ready) return reply.get();
-    return {.status = absl::DeadlineExceededError("no answer within 20 s"), .response = "", .effect_free = false};
+    return {.status = absl::DeadlineExceededError("no answer within 20 s"), .response = ""};
   }
   Reply Call(const CallSpec& spec) { return Await(Send(spec)); }
 
@@ -443,6 +521,14 @@ class ParticipantHarness {
     return replies;
   }
 
+  void Do(const std::string& sql) {
+    CHECK(onlooker_
+              ->Write([&](soci::session& session) {
+                session << sql;
+                return absl::OkStatus();
+              })
+              .ok());
+  }
   std::string Ask(const std::string& sql) {
     std::string answer;
     CHECK(onlooker_

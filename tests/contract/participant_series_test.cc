@@ -71,6 +71,8 @@ TEST_F(ParticipantSeriesTest, CallsAreCountedByWhatTheBarrierSays) {
   EXPECT_EQ(News(), (Counts{{"action fenced", 1}}));
   Call(kResolvePay, "s3", Phase::kResolve);
   EXPECT_EQ(News(), (Counts{{"resolve never_happened", 1}}));
+  shop_.Call({.method = kTake, .saga = "s4", .issued_at = shop_.clock.Now() - absl::Hours(1)});
+  EXPECT_EQ(News(), (Counts{{"action too_old", 1}}));
 }
 
 // It has two transactions.

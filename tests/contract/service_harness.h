@@ -55,6 +55,7 @@ struct Called {
   Response response;
   bool effect_free = false;  // the trailer saga-outcome: refused
   std::string outcome_key;   // the trailer saga-outcome-key
+  Metadata trailers;
 
   ErrorInfo info() const { return GetErrorInfo(status); }
   std::string reason() const { return info().reason; }
@@ -69,6 +70,9 @@ Called<Response> Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientConte
   Called<Response> called;
   called.status = FromGrpc((stub.*method)(&context, request, &called.response));
   const auto& trailers = context.GetServerTrailingMetadata();
+  for (const auto& [name, value] : trailers) {
+    called.trailers[std::string(name.data(), name.size())] = std::string(value.data(), value.size());
+  }
   const auto outcome = trailers.find("saga-outcome");
   called.effect_free = outcome != trailers.end() && outcome->second == "refused";
   const auto key = trailers.find("saga-outcome-key");

@@ -47,7 +47,7 @@ void Decide(const Model& model, const World& world, std::size_t step, Phase phas
   World next = world;
   Service& service = next.services[step];
   if (phase == Phase::kCompensation) {
-    const bool pending = service.rows[kAct] == static_cast<std::uint8_t>(Outcome::kPending);
+    const bool pending = service.rows[kAct] == static_cast<std::uint8_t>(Outcome::kSettling);
     Put(service, kUndo, Outcome::kOk);
     if (pending) Put(service, kAct, Outcome::kTombstone);
     const char* const broken = pending ? nullptr : Undo(model, next, step);
@@ -135,19 +135,19 @@ const char* Act(const Model& model, World& world, std::size_t step) {
 void Execute(const Model& model, const World& world, std::size_t step, Phase phase, Went went) {
   const Service& before = world.services[step];
   const bool too_old = world.late == kTooOld;
-  if (too_old && phase == Phase::kAction) return went(world, kSaidFenced, nullptr);  // unread, for its age
   const bool believes = model.bug == Bug::kForgottenIsNever && before.rows[kAct] == 0;
   const auto memory = too_old && !believes ? barrier::Memory::kMayLackRows : barrier::Memory::kWhole;
-  const barrier::Decision decision = barrier::Decide(static_cast<barrier::Phase>(phase), RowOf(before.rows[kAct]),
-                                                     RowOf(before.rows[Index(phase)]), kPayload, memory);
+  const barrier::Decision decision = barrier::Decide(
+      {.phase = static_cast<barrier::Phase>(phase), .payload_hash = kPayload, .memory = memory, .too_old = too_old},
+      RowOf(before.rows[kAct]), RowOf(before.rows[Index(phase)]));
   World next = world;
   Service& service = next.services[step];
-  if (decision.tombstone) Put(service, kAct, Outcome::kTombstone);
+  if (decision.mark.has_value()) Put(service, kAct, *decision.mark);
   switch (decision.verdict) {
     case Verdict::kExecute:
-      if (phase == Phase::kResolve) return Resolve(world, step, went);
-      if (model.two_transactions && model.is_pivot(step)) return Charge(world, step, went);
-      return Decide(model, world, step, phase, went);
+      if (phase == Phase::kResolve) return Resolve(next, step, went);
+      if (model.two_transactions && model.is_pivot(step)) return Charge(next, step, went);
+      return Decide(model, next, step, phase, went);
     case Verdict::kReplayOwn:
       return went(next, Replayed(before.rows[Index(phase)], phase), nullptr);
     case Verdict::kReplayAction:
@@ -161,6 +161,7 @@ void Execute(const Model& model, const World& world, std::size_t step, Phase pha
     case Verdict::kForgotten:
       return went(world, kSaidForgotten, nullptr);
     case Verdict::kFenced:
+    case Verdict::kTooOld:
       return went(next, kSaidFenced, nullptr);
     case Verdict::kKeyReused:
       return went(next, 0, "a resend was taken for another request");

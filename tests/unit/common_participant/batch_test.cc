@@ -7,6 +7,8 @@
 
 #include "common/db/migrate.h"
 #include "common/db/open.h"
+#include "common/participant/barrier_rows.h"
+#include "common/rpc/error.h"
 #include "google/protobuf/wrappers.pb.h"
 #include "gtest/gtest.h"
 #include "soci/soci.h"
@@ -21,7 +23,7 @@ using barrier::Phase;
 using google::protobuf::BytesValue;
 using google::protobuf::StringValue;
 
-// Does what a test says, and answers OK, that it goes on later or that it does not know.
+// Does what a test says, and answers OK, that it goes on or is finished later, or that it does not know.
 class ScriptedDomain final : public Domain {
  public:
   absl::Status Apply(soci::session& session, const std::vector<Command*>& commands) override {
@@ -29,8 +31,10 @@ class ScriptedDomain final : public Domain {
     for (Command* command : commands) {
       auto reply = std::make_unique<StringValue>();
       reply->set_value("done");
-      if (pending) {
-        command->answer = Pending{};
+      if (intent) {
+        command->answer = Intent{};
+      } else if (later) {
+        command->answer = Later{std::move(reply)};
       } else if (!unknown.ok()) {
         command->answer = Unknown{unknown};
       } else {
@@ -40,7 +44,8 @@ class ScriptedDomain final : public Domain {
     return absl::OkStatus();
   }
 
-  bool pending = false;
+  bool intent = false;
+  bool later = false;
   absl::Status unknown;
   std::string meanwhile;  // SQL, as if by another process
 };
@@ -92,13 +97,42 @@ TEST_F(BatchTest, WhatWasAnsweredBeforeTheRollbackIsForgotten) {
 }
 
 TEST_F(BatchTest, APendingRowThatAnotherProcessSettledIsNotWrittenOver) {
-  domain_.pending = true;
+  domain_.intent = true;
   EXPECT_TRUE(Run(Call(Phase::kAction)).ok());
-  domain_.pending = false;
+  domain_.intent = false;
   domain_.meanwhile = "UPDATE saga_barrier SET outcome = 1";
   EXPECT_TRUE(absl::IsAborted(Run(Call(Phase::kResolve))));
   domain_.meanwhile.clear();
   EXPECT_TRUE(Run(Call(Phase::kResolve)).ok());
+}
+
+// It was executed beside its compensation; run again, it is fenced.
+TEST_F(BatchTest, APendingActionThatAnotherProcessFencedMeanwhileDoesNotCount) {
+  domain_.later = true;
+  EXPECT_TRUE(Run(Call(Phase::kAction)).ok());
+  domain_.meanwhile = "UPDATE saga_barrier SET outcome = 5";
+  EXPECT_TRUE(absl::IsAborted(Run(Call(Phase::kAction))));
+  domain_.later = false;
+  EXPECT_TRUE(absl::IsAborted(Run(Call(Phase::kAction))));
+  domain_.meanwhile.clear();
+  EXPECT_TRUE(Run(Call(Phase::kAction)).ok());
+}
+
+// A release that does not know the outcome answers what the row holds.
+TEST_F(BatchTest, ASettlingRowHoldsTheAnswerOfAFencedAction) {
+  domain_.later = true;
+  EXPECT_TRUE(Run(Call(Phase::kAction)).ok());
+  EXPECT_TRUE(Run(Call(Phase::kCompensation)).ok());
+  const absl::Status read = connection_->Read([](soci::session& session) {
+    const barrier::Rows rows = barrier::LoadRows(session, {{"", "s1", "take"}});
+    EXPECT_EQ(rows.size(), 1u);
+    const barrier::Row& row = rows.at({"", "s1", "take", Phase::kAction});
+    EXPECT_EQ(row.outcome, barrier::Outcome::kSettling);
+    EXPECT_EQ(ParseStatus(row.reply).code(), absl::StatusCode::kAborted);
+    EXPECT_EQ(GetErrorInfo(ParseStatus(row.reply)).reason, "FENCED");
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(read.ok()) << read;
 }
 
 TEST_F(BatchTest, RequestsOfTwoTypesAreNotTheSameForHavingTheSameBytes) {

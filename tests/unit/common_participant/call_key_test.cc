@@ -86,6 +86,21 @@ TEST(ReadCallKeyTest, AnIdempotencyKeyAloneIsEnough) {
   EXPECT_TRUE(Read({{"idempotency-key", std::string(200, 'k')}}).ok());
 }
 
+TEST(ReadCallKeyTest, OnlyASagaIsToldThatItsCallIsPending) {
+  Pairs pairs = Saga("action", "pivot");
+  EXPECT_FALSE(Read(pairs)->accepts_pending);
+  pairs.emplace_back("saga-accepts", "pending");
+  EXPECT_TRUE(Read(pairs)->accepts_pending);
+  EXPECT_FALSE(Read({{"idempotency-key", "k"}, {"saga-accepts", "pending"}})->accepts_pending);
+}
+
+TEST(ReadCallKeyTest, AResolveMayDecide) {
+  Pairs pairs = Saga("resolve", "pivot");
+  EXPECT_FALSE(Read(pairs, Phase::kResolve)->decides);
+  pairs.emplace_back("saga-decide", "now");
+  EXPECT_TRUE(Read(pairs, Phase::kResolve)->decides);
+}
+
 // The reason and the name in it, and that the message has it too.
 std::string Refusal(const absl::StatusOr<CallKey>& key) {
   if (key.ok()) return "OK";
@@ -122,6 +137,19 @@ TEST(ReadCallKeyTest, NamesWhatIsMalformed) {
   EXPECT_EQ(Refusal(Read(With(saga, "saga-issued-at", "-1"))), "METADATA_INVALID saga-issued-at");
   EXPECT_EQ(Refusal(Read(With(saga, "saga-expires-at", "soon"))), "METADATA_INVALID saga-expires-at");
   EXPECT_EQ(Refusal(Read({{"idempotency-key", std::string(201, 'k')}})), "METADATA_INVALID idempotency-key");
+}
+
+TEST(ReadCallKeyTest, NamesAWordThatMeansNothing) {
+  for (const auto& [name, value] : Pairs{{"saga-accepts", "later"}, {"saga-accepts", ""}, {"saga-decide", "soon"}}) {
+    Pairs pairs = Saga("resolve", "pivot");
+    pairs.emplace_back(name, value);
+    EXPECT_EQ(Refusal(Read(pairs, Phase::kResolve)), "METADATA_INVALID " + name) << value;
+  }
+  for (const char* phase : {"action", "compensation"}) {
+    Pairs pairs = Saga(phase, "pivot");
+    pairs.emplace_back("saga-decide", "now");
+    EXPECT_EQ(Refusal(Read(pairs)), "METADATA_INVALID saga-decide") << phase;
+  }
 }
 
 TEST(ReadCallKeyTest, OnlyAResolvingMethodResolves) {
