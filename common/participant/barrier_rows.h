@@ -35,7 +35,7 @@ Rows LoadRows(soci::session& session, const Steps& steps);
 // Inserts those that are not there yet and says how many that were.
 std::size_t InsertRows(soci::session& session, const Rows& rows, absl::Time now);
 
-// A row that is to be written over, and what it was when it was read: pending or settling.
+// What a row becomes, and what it was when it was read: pending or settling.
 struct SettledRow {
   Outcome from = Outcome::kPending;
   Row row;
