@@ -301,6 +301,7 @@ test('a stuck step is found', async () => {
   await page.goto(`${cluster.console}/console/#/attention`);
   await card.getByRole('button', { name: 'Skip cancel_room' }).click();
   await decide(page, {});
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
   await card.waitFor({ state: 'detached' });
   await leave(page);
 });
@@ -370,16 +371,19 @@ test('the orchestrator goes and comes, and the stream with it', async () => {
 
 test('who is not allowed is told so in the words of the server', async () => {
   const page = await open('sagas');
-  await page.route('**/api/v1/**', (route) =>
-    route.fulfill({
+  let refusals = 0;
+  await page.route('**/api/v1/**', (route) => {
+    ++refusals;
+    return route.fulfill({
       status: 403,
       contentType: 'application/json',
       body: JSON.stringify({ code: 7, message: 'operators only', details: [] }),
-    }),
-  );
+    });
+  });
   await cluster.order('not-allowed');  // a page that is told of changes asks at the next one
   await page.getByRole('alert').getByText('Not allowed.').waitFor();
   assert.match(await textOf(page.getByRole('alert')), /operators only/);
+  await until('the pauses are long enough to press', () => refusals >= 5);
   await page.unroute('**/api/v1/**');
   await page.getByRole('button', { name: 'Try now' }).click();
   await page.getByRole('alert').waitFor({ state: 'hidden' });
