@@ -18,7 +18,6 @@
 #include "orchestrator/api/definition_list.h"
 #include "orchestrator/api/saga_proto.h"
 #include "orchestrator/api/served_call.h"
-#include "orchestrator/api/step_verb.h"
 #include "orchestrator/api/store_errors.h"
 #include "orchestrator/api/stuck_list.h"
 #include "orchestrator/api/watch_stream.h"
@@ -31,6 +30,7 @@ namespace {
 constexpr int kEntriesDefault = 200;
 constexpr int kEntriesMax = 1000;
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
+constexpr int kLooksMax = 10;
 
 int HistoryPageSize(int asked) { return asked == 0 ? kEntriesDefault : std::min(asked, kEntriesMax); }
 
@@ -246,30 +246,42 @@ grpc::ServerUnaryReactor* SagaService::Operate(grpc::CallbackServerContext* cont
   return Serve(context, request, response, kSagaDomain, [this, context, request, response, verb](Done done) {
     absl::StatusOr<std::string> actor = ReadActor(*context, *request);
     if (!actor.ok()) return std::move(done)(actor.status());
-    Enqueue(std::move(done), [this, actor = *std::move(actor), request, response, verb](Done inner) {
-      auto operated = ReadOperated(*request, verb);
-      if (!operated.ok()) return std::move(inner)(operated.status());
-      operated->first.actor = actor;
-      auto shared = std::make_shared<Done>(std::move(inner));
-      ask_(request->saga_id(), std::move(operated->first), operated->second,
-           [this, request, response, shared](const Progress& progress) {
-             if (progress.status.ok()) *response->mutable_saga() = Show(progress.saga);
-             std::move (*shared)(ToCaller(progress.status, ById(request->saga_id())));
-           });
-    });
+    const AskedVerb asked = {verb, request->step(), {request->seen_direction(), request->seen_phase()}};
+    PutVerb(*request, *response, asked, *std::move(actor), kLooksMax, std::move(done));
   });
 }
 
+template <class Request, class Response>
+void SagaService::PutVerb(const Request& request, Response& response, AskedVerb asked, std::string actor, int looks,
+                          Done done) {
+  Enqueue(std::move(done),
+          [this, &request, &response, asked = std::move(asked), actor = std::move(actor), looks](Done inner) mutable {
+            auto operated = ReadOperated(request, asked);
+            if (!operated.ok()) return std::move(inner)(operated.status());
+            operated->first.actor = actor;
+            auto shared = std::make_shared<Done>(std::move(inner));
+            ask_(request.saga_id(), std::move(operated->first), operated->second,
+                 [this, &request, &response, asked = std::move(asked), actor = std::move(actor), looks,
+                  shared](const Progress& progress) {
+                   if (looks > 1 && GetErrorInfo(progress.status).reason == "SAGA_MOVED") {
+                     return PutVerb(request, response, asked, actor, looks - 1, std::move(*shared));
+                   }
+                   if (progress.status.ok()) *response.mutable_saga() = Show(progress.saga);
+                   std::move (*shared)(ToCaller(progress.status, ById(request.saga_id())));
+                 });
+          });
+}
+
 template <class Request>
-absl::StatusOr<std::pair<Operated, std::int64_t>> SagaService::ReadOperated(const Request& request, Verb verb) {
+absl::StatusOr<std::pair<Operated, std::int64_t>> SagaService::ReadOperated(const Request& request, AskedVerb& asked) {
   const absl::StatusOr<Saga> saga = store_.Load(request.saga_id());
   if (!saga.ok()) return ToCaller(saga.status(), ById(request.saga_id()));
   const auto definition = catalog_.Of(*saga);
   // What it lacks is said before what the step lacks.
   const bool is_driven = IsTerminal(saga->state) || catalog_.ToDrive(*saga) != nullptr;
   if (definition == nullptr || !is_driven) return NotDriven(catalog_, *saga);
-  const AskedVerb asked = {verb, request.step(), {request.seen_direction(), request.seen_phase()}};
   ASSIGN_OR_RETURN(Operated operated, ReadVerb(*definition, *saga, asked, clock_.Now()));
+  asked.seen = SeenOf(*definition, *saga, operated.step);  // at another look it must be so still
   operated.reason = request.reason();
   if constexpr (std::is_same_v<Request, saga::v1::ResolveStepRequest>) {
     ASSIGN_OR_RETURN(operated.reply, ReadKnownReply(*definition, *saga, operated.step, request));

@@ -15,6 +15,7 @@
 #include "common/base/batch_writer.h"
 #include "common/base/clock.h"
 #include "common/rpc/unary.h"
+#include "orchestrator/api/step_verb.h"
 #include "orchestrator/api/watches.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/engine/driver.h"
@@ -91,7 +92,11 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
   grpc::ServerUnaryReactor* Operate(grpc::CallbackServerContext* context, const Request* request, Response* response,
                                     Verb verb);
   template <class Request>
-  absl::StatusOr<std::pair<Operated, std::int64_t>> ReadOperated(const Request& request, Verb verb);
+  absl::StatusOr<std::pair<Operated, std::int64_t>> ReadOperated(const Request& request, AskedVerb& asked);
+  // Looks at the saga and puts the verb to it as it stands; `looks` times at most, while it moves meanwhile without
+  // that the verb means something else, as one does that repeats a call.
+  template <class Request, class Response>
+  void PutVerb(const Request& request, Response& response, AskedVerb asked, std::string actor, int looks, Done done);
   // Runs `write` on a reader, and ends the call once what it stored holds at this instance.
   template <class Request, class Response>
   grpc::ServerUnaryReactor* ChangePause(grpc::CallbackServerContext* context, const Request* request,

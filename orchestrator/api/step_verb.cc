@@ -45,28 +45,28 @@ absl::Status CheckSeenIsKnown(const Seen& seen) {
 }
 
 // Without a RetryInfo: the same request would be refused again.
-absl::Status CheckSeen(const Plan& plan, const Saga& saga, int step, const Seen& seen) {
+absl::Status CheckSeen(const Definition& definition, const Saga& saga, int step, const Seen& seen) {
   RETURN_IF_ERROR(CheckSeenIsKnown(seen));
-  const saga::v1::Saga now = ToProto(saga, &plan);
-  const saga::v1::Phase phase = now.steps(step).phase();
-  const bool is_other_way =
-      seen.direction != saga::v1::Saga::DIRECTION_UNSPECIFIED && seen.direction != now.direction();
-  const bool is_other_phase = seen.phase != saga::v1::PHASE_UNSPECIFIED && seen.phase != phase;
+  const Seen now = SeenOf(definition, saga, step);
+  const bool is_other_way = seen.direction != saga::v1::Saga::DIRECTION_UNSPECIFIED && seen.direction != now.direction;
+  const bool is_other_phase = seen.phase != saga::v1::PHASE_UNSPECIFIED && seen.phase != now.phase;
   if (!is_other_way && !is_other_phase) return absl::OkStatus();
-  const std::string direction = saga::v1::Saga::Direction_Name(now.direction());
-  return MakeError(absl::StatusCode::kUnavailable,
-                   absl::StrCat("saga ", saga.id, " moved since it was looked at: it has ", direction, " and step ",
-                                now.steps(step).name(), " is in ", saga::v1::Phase_Name(phase),
-                                ", where the same verb would do something else; nothing was noted; look at it again"),
-                   {"SAGA_MOVED",
-                    kSagaDomain,
-                    {{"saga_id", saga.id},
-                     {"step", now.steps(step).name()},
-                     {"direction", direction},
-                     {"phase", saga::v1::Phase_Name(phase)}}});
+  const std::string& name = definition.plan().steps[static_cast<std::size_t>(step)].name;
+  const std::string direction = saga::v1::Saga::Direction_Name(now.direction);
+  const std::string phase = saga::v1::Phase_Name(now.phase);
+  return MakeError(
+      absl::StatusCode::kUnavailable,
+      absl::StrCat("saga ", saga.id, " moved since it was looked at: it has ", direction, " and step ", name, " is in ",
+                   phase, ", where the same verb would do something else; nothing was noted; look at it again"),
+      {"SAGA_MOVED", kSagaDomain, {{"saga_id", saga.id}, {"step", name}, {"direction", direction}, {"phase", phase}}});
 }
 
 }  // namespace
+
+Seen SeenOf(const Definition& definition, const Saga& saga, int step) {
+  const saga::v1::Saga now = ToProto(saga, &definition.plan());
+  return {.direction = now.direction(), .phase = now.steps(step).phase()};
+}
 
 absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga, const AskedVerb& asked,
                                   absl::Time now) {
@@ -78,7 +78,7 @@ absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga
                      {"STEP_NOT_FOUND", kSagaDomain, {{"saga_id", saga.id}, {"step", step}}});
   }
   const auto index = found - steps.begin();
-  RETURN_IF_ERROR(CheckSeen(definition.plan(), saga, static_cast<int>(index), asked.seen));
+  RETURN_IF_ERROR(CheckSeen(definition, saga, static_cast<int>(index), asked.seen));
   if (!TakesVerb(definition.plan(), saga, static_cast<std::size_t>(index))) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      absl::StrCat("step ", step, " of saga ", saga.id, " (", NameOf(saga.state),

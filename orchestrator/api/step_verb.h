@@ -18,6 +18,9 @@ struct Seen {
   saga::v1::Phase phase = saga::v1::PHASE_UNSPECIFIED;
 };
 
+// How they stand now.
+Seen SeenOf(const Definition& definition, const Saga& saga, int step);
+
 // What an operator asks of a step.
 struct AskedVerb {
   Verb verb = Verb::kRetry;

@@ -41,6 +41,7 @@ class SagaServiceTest : public testing::Test {
         store_,
         [this](const std::string& saga_id, Event event, std::int64_t, const std::function<void(Progress)>& answered) {
           asked_.emplace_back(saga_id, std::move(event));
+          if (meanwhile_) return answered({.status = meanwhile_(), .saga = {}});
           answered(progress_);
         },
         [this](const std::function<void(absl::Status)>& held) {
@@ -154,8 +155,9 @@ class SagaServiceTest : public testing::Test {
   Lease lease_;
   Progress progress_;
   std::vector<std::pair<std::string, Event>> asked_;
-  absl::Status held_;             // what the driver answers where pauses are to hold
-  std::size_t pauses_held_ = 99;  // stored then
+  std::function<absl::Status()> meanwhile_;  // what happens to the saga before the driver hears a verb
+  absl::Status held_;                        // what the driver answers where pauses are to hold
+  std::size_t pauses_held_ = 99;             // stored then
   std::unique_ptr<SagaService> service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<saga::v1::SagaService::Stub> stub_;
@@ -647,6 +649,46 @@ TEST_F(SagaServiceTest, AnOperatorMovesAStepThatIsRepeated) {
   request.set_reason("undone by hand");
   saga::v1::SkipStepResponse response;
   ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::SkipStep, request, &response).ok());
+  EXPECT_EQ(asked_.size(), 1u);
+}
+
+// A step that is repeated every few milliseconds moves between the look and the verb.
+TEST_F(SagaServiceTest, AVerbIsPutToASagaThatMovesOnWithoutTurning) {
+  Saga saga = Repeated("s-1");
+  Store(saga);
+  saga::v1::SkipStepRequest request;
+  request.set_saga_id("s-1");
+  request.set_step("create_order");
+  request.set_actor("kim");
+  request.set_reason("undone by hand");
+  saga::v1::SkipStepResponse response;
+  const auto skip = [&] { return Call(&saga::v1::SagaService::Stub::SkipStep, request, &response); };
+  int moves = 0;
+  const auto move = [&] {
+    SagaWrite write;
+    write.seen_version = saga.version++;
+    write.saga = saga;
+    EXPECT_TRUE(store_.Commit(lease_, {write}).ok());
+    ++moves;
+    return MovedMeanwhile();
+  };
+  meanwhile_ = [&] { return moves < 3 ? move() : absl::OkStatus(); };
+  EXPECT_EQ(skip(), absl::OkStatus());
+  EXPECT_EQ(moves, 3);
+  EXPECT_EQ(asked_.size(), 4u);
+
+  meanwhile_ = move;
+  EXPECT_EQ(skip(), MovedMeanwhile()) << "and not for ever";
+
+  // It was not said how it was seen; then it is for what was seen first.
+  asked_.clear();
+  meanwhile_ = [&] {
+    saga.backward = false;
+    return move();
+  };
+  const absl::Status refused = skip();
+  EXPECT_EQ(GetErrorInfo(refused).reason, "SAGA_MOVED");
+  EXPECT_EQ(GetErrorInfo(refused).metadata["direction"], "DIRECTION_FORWARD");
   EXPECT_EQ(asked_.size(), 1u);
 }
 
