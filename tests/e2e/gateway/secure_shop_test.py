@@ -103,6 +103,21 @@ class Members(Case):
         listed = json.loads(buy("sora", "GET", "/api/v1/orders?memberId=sora").text)["orders"]
         self.assertEqual([each["orderId"] for each in listed], [own])
 
+    def test_a_cart_is_its_members_at_every_copy(self):
+        def add(member, whose, key, quantity=2):
+            line = {"productId": "lamp", "quantity": quantity}
+            return buy(member, "POST", f"/api/v1/carts/{whose}/lines", line, key)
+
+        for _ in range(4):
+            self.assertEqual(add("mina", "mina", "cart-1").text, '{"quantity":2}')
+        self.assertEqual(add("jun", "jun", "cart-1", 3).text, '{"quantity":3}')  # the key is each member's
+        self.not_allowed(add("jun", "mina", "cart-2"), "member_id")
+        self.not_allowed(buy("jun", "POST", "/api/v1/carts/mina/lines/lamp:remove", {}, "cart-3"), "member_id")
+        self.not_allowed(buy("jun", "GET", "/api/v1/carts/mina"), "member_id")
+        self.not_allowed(buy("jun", "GET", "/api/v1/notifications?memberId=mina"), "member_id")
+        [line] = json.loads(buy("mina", "GET", "/api/v1/carts/mina").text)["lines"]
+        self.assertEqual((line["productId"], line["quantity"]), ("lamp", 2))
+
     def test_a_token_of_other_words_or_another_key_is_not_taken(self):
         other = shop.scratch / "other.key"
         subprocess.run(["openssl", "genrsa", "-out", other, "2048"], check=True, capture_output=True)
