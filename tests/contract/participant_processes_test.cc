@@ -284,6 +284,23 @@ TEST_F(CartProcessesTest, NoPieceIsLostAndNoneIsTooMany) {
   EXPECT_EQ(Ask("SELECT count(DISTINCT member_id) FROM cart_additions"), kMembers);
 }
 
+// No two calls are the same, so that only the lock of the cart keeps its lines right.
+TEST_F(CartProcessesTest, AHotCartIsWrittenByOneAfterTheOther) {
+  constexpr int kWaves = 40, kCallsOfWave = 6;
+  for (int wave = 0; wave < kWaves; ++wave) {
+    std::vector<std::future<Participant::Reply>> replies;
+    for (int i = 0; i < kCallsOfWave; ++i) {
+      auto add = std::make_shared<shop::order::v1::AddItemRequest>();
+      add->set_member_id("m");
+      add->set_product_id("p");
+      add->set_quantity(1);
+      replies.push_back(Send(i % kProcesses, "AddItem", absl::StrCat("k", wave, "-", i), barrier::Phase::kAction, add));
+    }
+    for (auto& reply : replies) EXPECT_THAT(Said(reply.get()), testing::StartsWith("OK"));
+  }
+  EXPECT_EQ(Ask("SELECT sum(quantity) FROM cart_additions"), kWaves * kCallsOfWave);
+}
+
 // Under keys that differ, as of two follow-ups of one order.
 TEST_F(CartProcessesTest, AnOrderIsClearedOnce) {
   constexpr int kOrders = 30;
