@@ -1,8 +1,9 @@
-// What the books of coupon_svc and wallet_svc must say: rules of the audit, each a name and a SELECT over Books whose rows
-// are sentences about what violates it. States, accounts and causes by their numbers, as in coupon.h, wallet.h and order.h:
-// coupons 1 AVAILABLE 2 HELD 3 USED; redemptions 1 HELD 2 RELEASED 3 USED 4 RETURNED; holds 1 HELD 2 RELEASED 3 SETTLED 4
-// RETURNED; earnings 1 EARNED 2 TAKEN_BACK 3 OPEN; accounts 1 BALANCE 2 POINTS 3 BALANCE_HELD 4 POINTS_HELD, 5 to 7 the
-// house's, 7 that of points; causes 1 CHARGE, 2 to 5 of holds, 6 to 8 of earnings; orders 2 PAID 3 FAILED 5 CANCELLED.
+// What the books of coupon_svc and wallet_svc must say: rules of the audit, each a name and a SELECT over Books whose
+// rows are sentences about what violates it. States, accounts and causes by their numbers, as in coupon.h, wallet.h and
+// order.h: coupons 1 AVAILABLE 2 HELD 3 USED; redemptions 1 HELD 2 RELEASED 3 USED 4 RETURNED; holds 1 HELD 2 RELEASED
+// 3 SETTLED 4 RETURNED; earnings 1 EARNED 2 TAKEN_BACK 3 OPEN; accounts 1 BALANCE 2 POINTS 3 BALANCE_HELD 4
+// POINTS_HELD, 5 to 7 the house's, 7 that of points; causes 1 CHARGE, 2 to 5 of holds, 6 to 8 of earnings; orders 2
+// PAID 3 FAILED 5 CANCELLED; payments 3 SUCCESS.
 #ifndef UNWIND_TESTS_SUPPORT_WARE_RULES_H_
 #define UNWIND_TESTS_SUPPORT_WARE_RULES_H_
 
@@ -91,8 +92,8 @@ inline constexpr BooksRule kWalletRules[] = {
         WHERE NOT EXISTS (SELECT 1 FROM said s WHERE s.cause_id = m.cause_id AND s.kind = m.kind))"},
 };
 
-// Of a shop at rest, where orders use both services; over `orders` as well.
-inline constexpr BooksRule kWareOrderRules[] = {
+// Of a shop at rest, whose sagas use both services; over `orders` and `payments` as well.
+inline constexpr BooksRule kWareShopRules[] = {
     {"every coupon is where its order says, and none is held",
      R"(SELECT printf('order %s is in state %s, its coupon %s in state %d', r.order_id, COALESCE(o.state, 'none'), r.coupon_id,
                       r.state)
@@ -110,6 +111,11 @@ inline constexpr BooksRule kWareOrderRules[] = {
         UNION ALL
         SELECT printf('%s has earned and is no order', order_id) FROM wallets.earnings
         WHERE order_id NOT IN (SELECT order_id FROM orders.orders))"},
+    {"what was charged to a wallet is what its payment took",
+     R"(SELECT printf('charge %s of %d: its payment is %s of %s', c.charge_id, c.amount_minor, COALESCE(p.state, 'none'),
+                      COALESCE(p.amount_minor, 'nothing'))
+        FROM wallets.charges c LEFT JOIN payments.payments p ON p.payment_id = c.charge_id
+        WHERE p.state IS NOT 3 OR p.amount_minor <> c.amount_minor OR p.member_id <> c.member_id)"},
 };
 
 }  // namespace unwind

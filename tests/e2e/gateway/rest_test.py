@@ -123,7 +123,6 @@ class Methods(Case):
         self.same("/api/v1/campaigns/spring", coupons + "GetCampaign", "coupon_svc", {"campaign_id": "spring"})
 
     def test_a_wallet_is_read(self):
-        shop.charge("mina", 5000)
         wallets = "/shop.wallet.v1.WalletService/"
         self.same("/api/v1/wallets/mina", wallets + "GetWallet", "wallet_svc", {"member_id": "mina"})
         self.same(
