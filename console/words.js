@@ -42,12 +42,14 @@ const STEP = {
   STATE_REFUSED: look('refused', 'refused', 'bad'),
   STATE_COMPENSATING: look('compensating', 'back', 'back'),
   STATE_COMPENSATED: look('compensated', 'undone', 'calm'),
+  STATE_WAITING: look('waiting', 'ring', 'go'),
 };
 const OUTCOME = {
   OUTCOME_OK: look('OK', 'done', 'good'),
   OUTCOME_REFUSED: look('refused', 'refused', 'bad'),
   OUTCOME_UNKNOWN: look('unknown', 'dotted', 'back'),
   OUTCOME_FENCED: look('fenced', 'undone', 'calm'),
+  OUTCOME_PENDING: look('pending', 'ring', 'go'),
 };
 const PHASE = { PHASE_ACTION: 'action', PHASE_COMPENSATION: 'compensation', PHASE_RESOLVE: 'resolve' };
 
@@ -100,9 +102,9 @@ export function failure(it) {
   );
 }
 
-// Whether an operator's verb may be taken: of a step that is parked, or whose call failed and is repeated. The server
-// decides, and says so.
+// Whether an operator's verb may be taken: of a step that is parked or waiting, or whose call failed and is repeated. The
+// server decides, and says so.
 export function takesVerb(step) {
   const open = step.state === 'STATE_IN_FLIGHT' || step.state === 'STATE_COMPENSATING';
-  return Boolean(step.parked || step.stuck || (open && step.lastFailure));
+  return Boolean(step.parked || step.stuck || step.state === 'STATE_WAITING' || (open && step.lastFailure));
 }

@@ -50,6 +50,10 @@ void PrintSteps(Session& session, const saga::v1::Saga& saga) {
     const bool was_sent = step.phase() != saga::v1::PHASE_UNSPECIFIED;
     std::string waits = step.parked() ? "a person" : "";
     if (step.has_next_attempt_time()) waits = ToSecond(TimeOf(step.next_attempt_time()), session.zone);
+    if (step.state() == saga::v1::Step::STATE_WAITING && step.has_wait_until()) {
+      absl::StrAppend(&waits, waits.empty() ? "" : ", ", "at most to ",
+                      ToSecond(TimeOf(step.wait_until()), session.zone));
+    }
     if (step.stuck()) absl::StrAppend(&waits, waits.empty() ? "" : ", ", "stuck");
     table.Add({step.name(), Word(step.state()), was_sent ? absl::StrCat(Word(step.phase()), " ", step.attempt()) : "",
                waits, step.has_last_failure() ? Words(step.last_failure()) : ""});

@@ -139,7 +139,7 @@ void AddVerbs(CLI::App& app, Command& chosen) {
           "otherwise is left as it is: exit 1.",
           "sagactl cancel 01938f5e-7c00-7a10-b1a2-0c5d3e9f1a22 --reason 'the guest called'");
   AddVerb(app, chosen, Retry, "retry",
-          "Sends the call of a step that is parked or repeated again now, under its own idempotency key.",
+          "Sends the call of a step that is parked, repeated or waiting again now, under its own idempotency key.",
           "sagactl retry 01938f5e-7c00-7a10-b1a2-0c5d3e9f1a22 book_room --reason 'the desk is open again'");
   AddVerb(
       app, chosen, Skip, "skip",

@@ -30,8 +30,9 @@ struct Options {
 std::string UnderWay(const saga::v1::Saga& saga) {
   std::vector<std::string> names;
   for (const saga::v1::Step& step : saga.steps()) {
-    const bool is_out =
-        step.state() == saga::v1::Step::STATE_IN_FLIGHT || step.state() == saga::v1::Step::STATE_COMPENSATING;
+    const bool is_out = step.state() == saga::v1::Step::STATE_IN_FLIGHT ||
+                        step.state() == saga::v1::Step::STATE_COMPENSATING ||
+                        step.state() == saga::v1::Step::STATE_WAITING;
     if (is_out && !step.parked() && !step.stuck()) names.push_back(step.name());
   }
   return absl::StrJoin(names, ", ");

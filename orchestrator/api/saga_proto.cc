@@ -103,6 +103,7 @@ saga::v1::Saga ToProto(const Saga& saga, const Plan* plan) {
     if (plan != nullptr && i < plan->steps.size()) shown.set_stuck(IsStuck(*plan, saga, i, saga.update_time));
     if (HasFailed(step.last_failure)) *shown.mutable_last_failure() = ToProto(step.last_failure);
     if (step.wake_at != absl::InfiniteFuture()) *shown.mutable_next_attempt_time() = ToProto(step.wake_at);
+    if (step.wait_until != absl::InfiniteFuture()) *shown.mutable_wait_until() = ToProto(step.wait_until);
   }
   if (HasFailed(saga.failure) && saga.state != SagaState::kCompleted) *proto.mutable_failure() = ToProto(saga.failure);
   *proto.mutable_create_time() = ToProto(saga.create_time);

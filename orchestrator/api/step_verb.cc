@@ -82,7 +82,8 @@ absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga
   if (!TakesVerb(definition.plan(), saga, static_cast<std::size_t>(index))) {
     return MakeError(absl::StatusCode::kFailedPrecondition,
                      absl::StrCat("step ", step, " of saga ", saga.id, " (", NameOf(saga.state),
-                                  ") is neither parked nor repeated; see `parked` and `last_failure` in GetSaga"),
+                                  ") is neither parked nor repeated nor waiting; see `parked`, `last_failure` and "
+                                  "`state` in GetSaga"),
                      {"STEP_NOT_PARKED", kSagaDomain, {{"saga_id", saga.id}, {"step", step}}});
   }
   if (asked.verb == Verb::kRetry && IsTooOld(definition.plan(), saga, now)) {

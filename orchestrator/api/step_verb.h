@@ -29,8 +29,9 @@ struct AskedVerb {
 };
 
 // NOT_FOUND STEP_NOT_FOUND; UNAVAILABLE SAGA_MOVED: it is not as it was seen, so that the verb would do something else
-// than what was chosen; FAILED_PRECONDITION STEP_NOT_PARKED: it is neither parked nor repeated; SAGA_TOO_OLD: a retry
-// whose participant may have forgotten the key; INVALID_ARGUMENT. A saga that moves meanwhile finds the event stale.
+// than what was chosen; FAILED_PRECONDITION STEP_NOT_PARKED: it is neither parked nor repeated nor waiting;
+// SAGA_TOO_OLD: a retry whose participant may have forgotten the key; INVALID_ARGUMENT. A saga that moves meanwhile
+// finds the event stale.
 absl::StatusOr<Operated> ReadVerb(const Definition& definition, const Saga& saga, const AskedVerb& asked,
                                   absl::Time now);
 

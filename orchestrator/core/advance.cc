@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -24,6 +25,12 @@ struct Draft {
 };
 
 // ---- changing a step
+
+// Its last answer was another one.
+void StopWaiting(Step& step) {
+  if (step.state != StepState::kWaiting) return;
+  step.state = step.phase == Phase::kCompensation ? StepState::kCompensating : StepState::kInFlight;
+}
 
 void Rest(Step& step) {
   step.awaiting = false;
@@ -58,7 +65,14 @@ void EnterPhase(Step& step, Phase phase) {
   step.phase = phase;
   step.refusals = 0;
   step.unknowns = 0;
+  step.pendings = 0;
   step.first_send_time = absl::InfiniteFuture();
+}
+
+// Of a pivot that may wait: its time is up, or somebody wants the saga to go back.
+bool WaitIsOver(const Draft& draft, std::size_t i) {
+  const bool waits = draft.plan.steps[i].pending.has_value();
+  return waits && (draft.saga.cancel_requested || draft.moment.now >= draft.saga.steps[i].wait_until);
 }
 
 void SendNow(Draft& draft, std::size_t i, Phase phase) {
@@ -67,6 +81,14 @@ void SendNow(Draft& draft, std::size_t i, Phase phase) {
   Rest(step);
   step.awaiting = true;
   if (step.first_send_time == absl::InfiniteFuture()) step.first_send_time = draft.moment.now;
+  const std::optional<PendingPolicy>& pending = draft.plan_of(i).pending;
+  if (pending.has_value() && step.wait_until == absl::InfiniteFuture()) {
+    step.wait_until = draft.moment.now + pending->wait;
+  }
+  if (phase == Phase::kResolve && !step.decides && WaitIsOver(draft, i)) {
+    step.decides = true;
+    StopWaiting(step);
+  }
   const int attempt = ++step.sends[static_cast<std::size_t>(phase)];
   draft.sends.push_back({static_cast<int>(i), phase, attempt});
 }
@@ -95,12 +117,32 @@ absl::Duration CapOf(const Draft& draft, std::size_t i) {
   return std::max(own, std::min(tried / 10, kLongPauseMax));
 }
 
+absl::Duration Doubled(absl::Duration first, int times, absl::Duration cap) {
+  for (int n = 0; n < times && first < cap; ++n) first *= 2;
+  return std::min(first, cap);
+}
+
 // Full jitter: an even draw from [0, min(cap, backoff * 2^(n-1))], in whole microseconds so that it is stored exactly.
+// Of a step that waits only what failed since it last said so is counted, for its questions are many.
 absl::Duration Pause(const Draft& draft, std::size_t i) {
-  const absl::Duration cap = CapOf(draft, i);
-  absl::Duration ceiling = draft.plan_of(i).retry.backoff;
-  for (int n = 1; n < draft.saga.steps[i].attempt() && ceiling < cap; ++n) ceiling *= 2;
-  return absl::Trunc(std::min(ceiling, cap) * draft.moment.jitter, absl::Microseconds(1));
+  const Step& step = draft.saga.steps[i];
+  const StepPlan& plan = draft.plan_of(i);
+  const bool waits = step.state == StepState::kWaiting && plan.pending.has_value();
+  const absl::Duration ceiling = waits ? Doubled(plan.retry.backoff, step.unknowns - 1, plan.pending->cap)
+                                       : Doubled(plan.retry.backoff, step.attempt() - 1, CapOf(draft, i));
+  return absl::Trunc(ceiling * draft.moment.jitter, absl::Microseconds(1));
+}
+
+// A participant that says when to ask again is believed within these, or the step's own if they are wider.
+constexpr absl::Duration kPollMin = absl::Seconds(1);
+constexpr absl::Duration kPollMax = absl::Hours(1);
+
+absl::Duration PollPause(const Draft& draft, std::size_t i, const PendingPolicy& pending, absl::Duration asked) {
+  if (asked > absl::ZeroDuration()) {
+    return std::clamp(asked, std::min(pending.poll, kPollMin), std::max(pending.cap, kPollMax));
+  }
+  const absl::Duration ceiling = Doubled(pending.poll, draft.saga.steps[i].pendings - 1, pending.cap);
+  return absl::Trunc(ceiling / 2 * (1 + draft.moment.jitter), absl::Microseconds(1));
 }
 
 // Not sooner than the participant asks for, as far as that is heeded. A deadline does not wait for it.
@@ -132,6 +174,18 @@ void Succeed(Draft& draft, std::size_t i, const std::string& reply) {
   step.reply = reply;
 }
 
+// Accepted, not finished: the same call again, until it is (S13).
+void Wait(Draft& draft, std::size_t i, const PendingPolicy& pending, const Replied& reply) {
+  Step& step = draft.step(i);
+  step.state = StepState::kWaiting;
+  step.last_failure = {};
+  step.unknowns = 0;
+  ++step.pendings;
+  if (step.phase != Phase::kCompensation && step.pending_reply.empty()) step.pending_reply = reply.reply;
+  Rest(step);
+  step.wake_at = draft.moment.now + PollPause(draft, i, pending, reply.retry_after);
+}
+
 // A compensatable action that may or may not have happened, with no further send that could tell. Settle compensates
 // it.
 void GiveUpAction(Draft& draft, std::size_t i, const Replied& reply) {
@@ -144,6 +198,7 @@ void CompensatableNotOk(Draft& draft, std::size_t i, const Replied& reply) {
   const StepPlan& plan = draft.plan_of(i);
   switch (reply.outcome) {
     case Outcome::kOk:
+    case Outcome::kPending:
       return;
     case Outcome::kUnknown:
       if (draft.step(i).unknowns < plan.retry.attempts) return SendLater(draft, i, reply);
@@ -170,6 +225,10 @@ void PivotNotOk(Draft& draft, std::size_t i, const Replied& reply) {
   if (reply.outcome == Outcome::kRefused && reply.effect_free) {
     End(draft.step(i), StepState::kRefused);
     return GoBack(draft, reply.failure);
+  }
+  // It was there; a question that is lost says nothing else (S13).
+  if (reply.outcome == Outcome::kUnknown && draft.step(i).state == StepState::kWaiting) {
+    return SendLater(draft, i, reply);
   }
   // What ended the connection may have been another call's fault: sent once more before it is asked about (S6).
   if (reply.by_transport && draft.step(i).attempt() == 1) return SendLater(draft, i, reply);
@@ -230,13 +289,20 @@ void Apply(Draft& draft, const Replied& reply) {
   const Step& step = draft.step(i);
   if (!step.awaiting || step.phase != reply.phase || step.attempt() != reply.attempt) return;  // stale (S8)
   if (reply.outcome == Outcome::kOk) return Succeed(draft, i, reply.reply);
+  const std::optional<PendingPolicy>& pending = draft.plan_of(i).pending;
+  if (reply.outcome == Outcome::kPending && pending.has_value()) return Wait(draft, i, *pending, reply);
   Replied failed = reply;
+  if (reply.outcome == Outcome::kPending) failed.outcome = Outcome::kUnknown;  // nobody asked for that
   failed.failure.step = draft.plan_of(i).name;
   if (failed.failure.reason.empty()) {
-    failed.failure.reason = reply.outcome == Outcome::kRefused ? "STEP_REFUSED" : kReasonOutcomeUnknown;
+    failed.failure.reason = failed.outcome == Outcome::kRefused ? "STEP_REFUSED" : kReasonOutcomeUnknown;
     failed.failure.domain = kSagaDomain;
   }
-  if (reply.outcome == Outcome::kUnknown && !reply.by_transport) ++draft.step(i).unknowns;
+  if (failed.outcome != Outcome::kUnknown) {
+    StopWaiting(draft.step(i));
+  } else if (!reply.by_transport) {
+    ++draft.step(i).unknowns;
+  }
   draft.step(i).last_failure = failed.failure;
   NotOk(draft, i, failed);
 }
@@ -295,6 +361,23 @@ void HeedCancelAndDeadline(Draft& draft) {
   }
 }
 
+// What a cancel does before the pivot, HeedCancelAndDeadline has done (S15).
+void EndWaits(Draft& draft) {
+  for (std::size_t i = 0; i < draft.saga.steps.size(); ++i) {
+    if (!WaitMayEnd(draft.plan, draft.saga, i) || !WaitIsOver(draft, i)) continue;
+    if (draft.plan_of(i).kind != StepKind::kPivot) {
+      GoBack(draft, MakeFailure(absl::StatusCode::kAborted, "STEP_NOT_FINISHED",
+                                "the step was not finished in its time", draft.plan_of(i).name));
+      continue;
+    }
+    if (draft.step(i).phase == Phase::kAction) {
+      Resolve(draft, i, Failure());
+    } else {
+      SendUnlessTooOld(draft, i, Phase::kResolve);
+    }
+  }
+}
+
 void StartReadySteps(Draft& draft) {
   for (bool changed = true; changed;) {
     changed = false;
@@ -319,7 +402,9 @@ void StartReadyCompensations(Draft& draft) {
     for (std::size_t i = draft.saga.steps.size(); i-- > 0;) {
       Step& step = draft.step(i);
       const StepPlan& plan = draft.plan_of(i);
-      if (!plan.has_compensation && (step.state == StepState::kInFlight || step.state == StepState::kSucceeded)) {
+      const bool ran = step.state == StepState::kInFlight || step.state == StepState::kWaiting ||
+                       step.state == StepState::kSucceeded;
+      if (!plan.has_compensation && ran) {
         End(step, StepState::kCompensated);  // without effects: nothing to wait for and nothing to undo
         changed = true;
       }
@@ -340,6 +425,7 @@ SagaState StateOf(const Saga& saga) {
 
 void Settle(Draft& draft) {
   HeedCancelAndDeadline(draft);
+  EndWaits(draft);
   draft.saga.backward ? StartReadyCompensations(draft) : StartReadySteps(draft);
   draft.saga.state = StateOf(draft.saga);
   // What was resent and then abandoned, as by a deadline found passed at a takeover, is not sent at all.
@@ -378,6 +464,9 @@ absl::Time NextRunAt(const Plan& plan, const Saga& saga) {
   absl::Time next = absl::InfiniteFuture();
   for (const Step& step : saga.steps) next = std::min(next, step.wake_at);
   if (saga.backward) return next;
+  for (std::size_t i = 0; i < saga.steps.size(); ++i) {
+    if (WaitMayEnd(plan, saga, i)) next = std::min(next, saga.steps[i].wait_until);
+  }
   const bool heeds_deadline = !PastPivot(plan, saga) || ResolvablePivot(plan, saga) < saga.steps.size();
   return heeds_deadline ? std::min(next, saga.deadline) : next;
 }

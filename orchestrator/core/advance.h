@@ -1,4 +1,4 @@
-// The saga's rules (S1-S12 of docs/ARCHITECTURE.md) as one pure, total function. No I/O, no clock, no randomness: time
+// The saga's rules (S1-S15 of docs/ARCHITECTURE.md) as one pure, total function. No I/O, no clock, no randomness: time
 // and jitter are values, so the function that runs in production is the one that tests search exhaustively.
 #ifndef UNWIND_ORCHESTRATOR_CORE_ADVANCE_H_
 #define UNWIND_ORCHESTRATOR_CORE_ADVANCE_H_
@@ -32,7 +32,7 @@ struct Replied {
   int attempt = 0;  // with step and phase the stamp of the send it answers (S8)
   Outcome outcome = Outcome::kUnknown;
   bool effect_free = false;   // refused for good: nothing happened, and under this key nothing ever will (S1)
-  std::string reply;          // bytes, when OK
+  std::string reply;          // bytes, when OK or pending
   Failure failure;            // when not OK
   absl::Duration elapsed;     // from send to reply; for people, decides nothing
   bool by_transport = false;  // unknown for a reason that is not the call's: its connection ended, or no room (S2)
@@ -53,7 +53,7 @@ struct TakenOver {  // a new owner: what was awaited is sent again as attempt + 
   bool operator==(const TakenOver&) const = default;
 };
 enum class Verb : std::uint8_t { kRetry = 1, kSkip = 2, kResolve = 3 };
-struct Operated {  // an operator's verb on a parked step (S7)
+struct Operated {  // an operator's verb on a step that takes it (TakesVerb)
   Verb verb = Verb::kRetry;
   int step = 0;
   std::string reply;  // of kResolve: what the step's answer is taken to be
@@ -88,7 +88,8 @@ Decision Advance(const Plan& plan, const Saga& saga, const Event& event, const M
 // less what was answered or abandoned, plus the decision's sends.
 std::vector<Send> Outstanding(const Saga& saga);
 
-// When a Ticked is due: the earliest wake_at, or the deadline while it still has power. Infinite: never.
+// When a Ticked is due: the earliest wake_at, or the deadline or a wait's end while they still have power. Infinite:
+// never.
 absl::Time NextRunAt(const Plan& plan, const Saga& saga);
 
 }  // namespace unwind

@@ -36,6 +36,8 @@ const char* NameOf(Outcome outcome) {
       return "unknown";
     case Outcome::kFenced:
       return "fenced";
+    case Outcome::kPending:
+      return "pending";
   }
   return "?";
 }
@@ -72,6 +74,8 @@ const char* NameOf(StepState state) {
       return "compensating";
     case StepState::kCompensated:
       return "compensated";
+    case StepState::kWaiting:
+      return "waiting";
   }
   return "?";
 }

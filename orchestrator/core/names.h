@@ -11,9 +11,10 @@ inline constexpr char kSagaDomain[] = "saga.unwind";  // ErrorInfo's domain of t
 
 const char* NameOf(Phase phase);      // action, compensation, resolve
 const char* NameOf(StepKind kind);    // compensatable, pivot, retriable
-const char* NameOf(Outcome outcome);  // ok, refused, unknown, fenced
+const char* NameOf(Outcome outcome);  // ok, refused, unknown, fenced, pending
 const char* NameOf(SagaState state);  // running, compensating, completed, aborted, parked
-const char* NameOf(StepState state);  // pending, skipped, in_flight, succeeded, refused, compensating, compensated
+// pending, skipped, in_flight, succeeded, refused, compensating, compensated, waiting
+const char* NameOf(StepState state);
 const char* NameOf(
     const Event& event);  // started, replied, ticked, cancel_requested, taken_over, retried, skipped, resolved
 

@@ -52,4 +52,6 @@ Outcome ReadOutcome(Phase phase, int code, absl::string_view reason, const Outco
   return it == overrides.end() ? outcome : it->second;
 }
 
+Outcome ReadPending(bool step_waits) { return step_waits ? Outcome::kPending : Outcome::kUnknown; }
+
 }  // namespace unwind

@@ -15,6 +15,7 @@ inline constexpr char kReasonOutcomeUnknown[] = "OUTCOME_UNKNOWN";  // of an UNK
 inline constexpr char kReasonStepFailed[] = "STEP_FAILED";  // what a caller is told for it, once that matters no more
 inline constexpr char kReasonConnectionEnded[] = "CONNECTION_ENDED";  // nothing says what became of the call
 inline constexpr char kReasonNeverHappened[] = "NEVER_HAPPENED";
+inline constexpr char kReasonPendingNotAsked[] = "PENDING_NOT_ASKED";  // of an UNKNOWN, see ReadPending
 
 // A step's own table for its action, by google.rpc.Code; codes not in it keep the default. FENCED and OK cannot be
 // overridden, and neither can a final refusal.
@@ -27,6 +28,10 @@ bool IsFinalRefusal(Phase phase, int code, absl::string_view reason, bool says_r
 // `code` is a google.rpc.Code, `reason` the ErrorInfo reason or empty. Codes outside 0..16 are unknown.
 // For Phase::kResolve, only OK and FAILED_PRECONDITION with reason NEVER_HAPPENED (kRefused) are answers (S6).
 Outcome ReadOutcome(Phase phase, int code, absl::string_view reason, const OutcomeOverrides& overrides);
+
+// OK with the trailer `saga-outcome: pending` (S13), of any phase: of a resolve too it is never OK. Of a step that does
+// not wait it is UNKNOWN: its participant takes the call for another's, and nothing says that it acts on it.
+Outcome ReadPending(bool step_waits);
 
 }  // namespace unwind
 

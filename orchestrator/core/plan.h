@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,15 @@ struct RetryPolicy {
   absl::Duration cap = absl::Seconds(5);
 };
 
+// How long a step may wait that answers "accepted, not finished", and when it is asked again (S13, S15). The pause
+// before the n-th question is drawn evenly from the upper half of min(cap, poll * 2^(n-1)).
+struct PendingPolicy {
+  absl::Duration poll = absl::Seconds(30);
+  absl::Duration cap = absl::Minutes(5);
+  absl::Duration wait =
+      absl::InfiniteDuration();  // `for`, from the first send of the action; infinite: as the saga may
+};
+
 struct StepPlan {
   std::string name;
   StepKind kind = StepKind::kCompensatable;
@@ -37,6 +47,7 @@ struct StepPlan {
   bool compensation_reads_own_reply = false;  // has_compensation, that waits until the reply is known (S3)
   bool has_resolve = false;                   // pivots only (S6)
   RetryPolicy retry;
+  std::optional<PendingPolicy> pending;       // nothing: the step does not wait
   absl::Duration timeout = absl::Seconds(2);  // of one call
   std::function<bool(const Saga&)> when;      // null: always. A pure function of input and replies
 };

@@ -34,6 +34,23 @@ std::size_t ResolvablePivot(const Plan& plan, const Saga& saga) {
   return i;
 }
 
+bool WaitMayEnd(const Plan& plan, const Saga& saga, std::size_t i) {
+  const StepPlan& step_plan = plan.steps[i];
+  const Step& step = saga.steps[i];
+  if (saga.backward || step.parked || !step_plan.pending.has_value()) return false;
+  switch (step_plan.kind) {
+    case StepKind::kCompensatable:
+      return step.state == StepState::kWaiting;
+    case StepKind::kPivot:
+      return step_plan.has_resolve && !step.decides &&
+             (step.state == StepState::kWaiting ||
+              (step.state == StepState::kInFlight && step.phase == Phase::kResolve));
+    case StepKind::kRetriable:
+      return false;
+  }
+  return false;
+}
+
 bool Ready(const Plan& plan, const Saga& saga, std::size_t i) {
   for (const int before : plan.steps[i].after) {
     if (!Done(saga.steps[static_cast<std::size_t>(before)])) return false;
@@ -61,12 +78,17 @@ bool DependentsUndone(const Plan& plan, const Saga& saga, std::size_t i) {
 
 bool WantsCompensation(const StepPlan& plan, const Step& step) {
   if (step.state == StepState::kSucceeded) return true;
-  return step.state == StepState::kInFlight && !step.parked && !plan.compensation_reads_own_reply;
+  const bool may_have_happened =
+      step.state == StepState::kInFlight || (step.state == StepState::kWaiting && step.phase != Phase::kCompensation);
+  return may_have_happened && !step.parked && !plan.compensation_reads_own_reply;
 }
 
 namespace {
 
-bool Open(const Step& step) { return step.state == StepState::kInFlight || step.state == StepState::kCompensating; }
+bool Open(const Step& step) {
+  return step.state == StepState::kInFlight || step.state == StepState::kCompensating ||
+         step.state == StepState::kWaiting;
+}
 
 bool Repeats(const Plan& plan, const Saga& saga, std::size_t i) {
   const Step& step = saga.steps[i];
@@ -84,13 +106,14 @@ bool MustSucceed(const Plan& plan, const Saga& saga, std::size_t i) {
 bool IsTooOld(const Plan& plan, const Saga& saga, absl::Time now) { return now - saga.create_time > plan.age_max; }
 
 bool TakesVerb(const Plan& plan, const Saga& saga, std::size_t i) {
-  return saga.steps[i].parked || Repeats(plan, saga, i);
+  const Step& step = saga.steps[i];
+  return step.parked || step.state == StepState::kWaiting || Repeats(plan, saga, i);
 }
 
 bool IsStuck(const Plan& plan, const Saga& saga, std::size_t i, absl::Time now) {
   const Step& step = saga.steps[i];
   const bool long_enough = step.unknowns >= plan.stuck_unknowns || now - step.first_send_time >= plan.stuck_after;
-  return long_enough && Repeats(plan, saga, i);
+  return long_enough && step.state != StepState::kWaiting && Repeats(plan, saga, i);
 }
 
 bool HasStuckStep(const Plan& plan, const Saga& saga) {

@@ -25,6 +25,10 @@ bool PastPivot(const Plan& plan, const Saga& saga);
 // The pivot is out under its action, and asking `resolve` could end that sooner. Its index, or steps.size().
 std::size_t ResolvablePivot(const Plan& plan, const Saga& saga);
 
+// Step `i` waits, or its pivot's resolve is asked whether it does, and wait_until ends that (S15); of a pivot a cancel
+// does too.
+bool WaitMayEnd(const Plan& plan, const Saga& saga, std::size_t i);
+
 // Everything that step `i` directly depends on is done.
 bool Ready(const Plan& plan, const Saga& saga, std::size_t i);
 
@@ -41,12 +45,12 @@ bool MustSucceed(const Plan& plan, const Saga& saga, std::size_t i);
 // Participants may have forgotten its keys: nothing more is sent for it.
 bool IsTooOld(const Plan& plan, const Saga& saga, absl::Time now);
 
-// An operator's verb may move the step (S7): it is parked, or its call was sent and failed, must succeed in the end,
-// and is out or waits to be sent again. A retry needs besides that the saga is not too old.
+// An operator's verb may move the step (S7): it is parked or waiting, or its call was sent and failed, must succeed in
+// the end, and is out or waits to be sent again. A retry needs besides that the saga is not too old.
 bool TakesVerb(const Plan& plan, const Saga& saga, std::size_t i);
 
 // The step has been repeated for so long (plan.stuck_unknowns, plan.stuck_after) that only a person or its
-// participant's repair will end it. It is still repeated. A parked step is not stuck.
+// participant's repair will end it. It is still repeated. A parked step is not stuck, nor is a waiting one.
 bool IsStuck(const Plan& plan, const Saga& saga, std::size_t i, absl::Time now);
 
 // A step of the saga was stuck at its last transition.

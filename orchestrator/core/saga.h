@@ -23,9 +23,11 @@ enum class StepState : std::uint8_t {
   kRefused = 5,  // by a refusal that is free of effects: nothing to undo
   kCompensating = 6,
   kCompensated = 7,
+  kWaiting = 8,  // the last answer of its action, compensation or resolve, but for unknown ones, was that it is not
+                 // finished; `phase` says which
 };
 enum class Phase : std::uint8_t { kAction = 1, kCompensation = 2, kResolve = 3 };
-enum class Outcome : std::uint8_t { kOk = 1, kRefused = 2, kUnknown = 3, kFenced = 4 };
+enum class Outcome : std::uint8_t { kOk = 1, kRefused = 2, kUnknown = 3, kFenced = 4, kPending = 5 };
 
 // Why a call was not OK, or why the saga went back.
 struct Failure {
@@ -41,15 +43,19 @@ struct Failure {
 
 struct Step {
   StepState state = StepState::kPending;
-  Phase phase = Phase::kAction;                 // of the call it makes now or made last
-  std::array<int, 4> sends = {};                // committed sends, by Phase; the current attempt is sends[phase]
-  int refusals = 0;                             // of the current phase
-  int unknowns = 0;                             // UNKNOWN answers of the current phase that spent an attempt (S2)
-  bool awaiting = false;                        // send number sends[phase] is out and unanswered
-  bool parked = false;                          // waits for a person; neither awaiting nor waking
-  absl::Time wake_at = absl::InfiniteFuture();  // when it is sent again; infinite: not waiting
+  Phase phase = Phase::kAction;   // of the call it makes now or made last
+  std::array<int, 4> sends = {};  // committed sends, by Phase; the current attempt is sends[phase]
+  int refusals = 0;               // of the current phase
+  int unknowns = 0;       // UNKNOWN answers of the current phase that spent an attempt (S2), since its last pending one
+  bool awaiting = false;  // send number sends[phase] is out and unanswered
+  bool parked = false;    // waits for a person; neither awaiting nor waking
+  absl::Time wake_at = absl::InfiniteFuture();          // when it is sent again; infinite: not waiting
   absl::Time first_send_time = absl::InfiniteFuture();  // of the current phase; infinite: not sent yet, or not known
-  std::string reply;     // bytes of the OK answer of the action or the resolve; written once
+  int pendings = 0;                                     // answers of the current phase that it is not finished
+  absl::Time wait_until = absl::InfiniteFuture();  // what the action waits for at most (S15); infinite: no such limit
+  bool decides = false;                            // a pivot whose wait is over: its resolve must settle it
+  std::string pending_reply;  // bytes of the first answer of the action or the resolve that it is not finished
+  std::string reply;          // bytes of the OK answer of the action or the resolve; written once
   Failure last_failure;  // why the last answered call was not OK, or what parked it; none: no reason, once one was OK
 
   int attempt() const { return sends[static_cast<std::size_t>(phase)]; }

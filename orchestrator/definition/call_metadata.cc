@@ -68,7 +68,8 @@ std::optional<CallMetadata::Pair> CompilePath(const Text& name, const Text& valu
   const std::optional<ResolvedPath> path = ResolvePath(value, scope, findings);
   if (!path.has_value()) return std::nullopt;
   if (const auto* of_saga = std::get_if<SagaField>(&*path)) return CallMetadata::Pair{name.value, *of_saga};
-  const auto& stored = std::get<StoredPath>(*path);
+  const auto* const stored_path = std::get_if<StoredPath>(&*path);
+  const StoredPath stored = stored_path == nullptr ? StoredPath() : *stored_path;
   const FieldDescriptor* field = stored.fields.empty() ? nullptr : stored.fields.back();
   if (field == nullptr || field->is_repeated() || field->type() != FieldDescriptor::TYPE_STRING) {
     findings.Add(value.line, absl::StrCat("'", value.value, "' is not a string"), "metadata is text: give it a string");

@@ -46,6 +46,7 @@ class Reader {
   ValueText ReadValueText(const YAML::Node& node, const Text& field, const std::string& mapping, int depth);
   StepText ReadStep(const YAML::Node& node, int line);
   void ReadRetry(StepText& step, const YAML::Node& node, int line);
+  void ReadPending(StepText& step, const YAML::Node& node, int line);
 
   void Require(const YAML::Node& node, int line, const std::string& key, absl::string_view what,
                absl::string_view example);
@@ -195,6 +196,14 @@ void Reader::ReadRetry(StepText& step, const YAML::Node& node, int line) {
            {"cap", Into(step.cap, "'cap'")}});
 }
 
+void Reader::ReadPending(StepText& step, const YAML::Node& node, int line) {
+  step.pending_line = line;
+  ReadMap(node, line, "pending",
+          {{"poll", Into(step.poll, "'poll'")},
+           {"cap", Into(step.poll_cap, "'cap'")},
+           {"for", Into(step.wait_for, "'for'")}});
+}
+
 StepText Reader::ReadStep(const YAML::Node& node, int line) {
   StepText step;
   step.line = LineOf(node, line);
@@ -209,6 +218,7 @@ StepText Reader::ReadStep(const YAML::Node& node, int line) {
            {"resolve_request", Into(step.resolve_request, "resolve_request")},
            {"retry", [&](const YAML::Node& value, int at) { ReadRetry(step, value, at); }},
            {"timeout", Into(step.timeout, "'timeout'")},
+           {"pending", [&](const YAML::Node& value, int at) { ReadPending(step, value, at); }},
            {"after",
             [&](const YAML::Node& value, int at) {
               step.after_line = at;

@@ -58,6 +58,10 @@ struct StepText {
   Text backoff;
   Text cap;
   Text timeout;
+  int pending_line = 0;  // 0: not given, then it does not wait
+  Text poll;
+  Text poll_cap;
+  Text wait_for;
   int after_line = 0;  // 0: not given, then it is the step above
   std::vector<Text> after;
   Text when;

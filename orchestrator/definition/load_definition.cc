@@ -55,6 +55,7 @@ class Loader {
     ReadErrors();
     ReadSteps();
     for (std::size_t i = 0; i < steps_.size(); ++i) CompileStep(i);
+    CheckWaits();
     CompileResponse();
     RETURN_IF_ERROR(findings_.ToStatus());
     return Finish();
@@ -135,6 +136,41 @@ class Loader {
     order_ = CheckStepOrder(file_.steps, kinds, findings_);
   }
 
+  // What no step by itself shows (S15).
+  void CheckWaits() {
+    const Plan& plan = parts_.plan;
+    absl::Duration undoable, pivots;
+    int line = 0;
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      const StepText& text = file_.steps[i];
+      const StepPlan& step = steps_[i].plan;
+      if (!step.pending.has_value()) continue;
+      if (step.compensation_reads_own_reply) {
+        findings_.Add(text.compensation_request.line,
+                      absl::StrCat("the compensation of step '", text.name.value,
+                                   "' reads the step's own reply, which nobody knows while it waits"),
+                      "read the input or a step that it comes after");
+      }
+      const bool is_counted = step.kind != StepKind::kRetriable && text.wait_for.given();
+      if (!is_counted || step.pending->wait > plan.age_max) continue;
+      if (step.kind == StepKind::kCompensatable && step.pending->wait > plan.deadline) {
+        findings_.Add(
+            text.wait_for.line,
+            absl::StrCat("'for' of step '", text.name.value, "' is ", absl::FormatDuration(step.pending->wait),
+                         ", longer than the saga's 'deadline', which is ", absl::FormatDuration(plan.deadline)),
+            "past the deadline the saga goes back: make it the longer one");
+      }
+      (step.kind == StepKind::kPivot ? pivots : undoable) += step.pending->wait;
+      line = text.wait_for.line;
+    }
+    // A deadline ends what comes before the pivot; without one the waits follow each other.
+    const absl::Duration before = plan.deadline == absl::InfiniteDuration() ? undoable : plan.deadline;
+    if (line == 0 || before + pivots < plan.age_max) return;
+    findings_.Add(line, absl::StrCat("the saga may wait for ", absl::FormatDuration(before + pivots), " in all"),
+                  absl::StrCat("it must be less than ", absl::FormatDuration(plan.age_max),
+                               ": nothing is sent for an older saga"));
+  }
+
   void RefuseCallsOfItself(const StepText& text, const ReadStepResult& step) {
     for (const auto& [method, name] :
          {std::pair(step.action, &text.action), std::pair(step.compensation, &text.compensation),
@@ -152,9 +188,10 @@ class Loader {
                 .input = input(),
                 .steps = {},
                 .reach = {},
-                .when = file_.steps[i].when.value};
+                .when = file_.steps[i].when.value,
+                .own = static_cast<int>(i)};
     for (std::size_t j = 0; j < steps_.size(); ++j) {
-      scope.steps.push_back({file_.steps[j].name.value, ReplyOf(j)});
+      scope.steps.push_back(NamedReply(j));
       // A step under the same 'when' has run if this one runs.
       const bool has_same_when = file_.steps[j].when.given() && file_.steps[j].when.value == scope.when;
       const Reach ended = has_same_when ? Reach::kThere : ReachOfEnded(j);
@@ -165,6 +202,11 @@ class Loader {
 
   Reach ReachOfEnded(std::size_t step) const {
     return file_.steps[step].when.given() ? Reach::kMaySkip : Reach::kThere;
+  }
+
+  StepReply NamedReply(std::size_t step) const {
+    const StepText& text = file_.steps[step];
+    return {text.name.value, ReplyOf(step), /*waits=*/text.pending_line != 0, /*wait_ends=*/text.wait_for.given()};
   }
 
   const Descriptor* ReplyOf(std::size_t step) const {
@@ -260,7 +302,7 @@ class Loader {
     }
     Scope scope{.place = "the response", .advice = "", .input = input(), .steps = {}, .reach = {}, .when = {}};
     for (std::size_t i = 0; i < steps_.size(); ++i) {
-      scope.steps.push_back({file_.steps[i].name.value, ReplyOf(i)});
+      scope.steps.push_back(NamedReply(i));
       scope.reach.push_back(ReachOfEnded(i));
     }
     const int line = file_.response.given() ? file_.response.line : file_.serves.line;

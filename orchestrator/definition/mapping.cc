@@ -37,6 +37,16 @@ absl::string_view Read(const SagaText& source, const Saga& saga) {
   return "";
 }
 
+// `field` is a google.protobuf.Timestamp of any pool.
+void SetTime(absl::Time time, Message& holder, const google::protobuf::FieldDescriptor& field) {
+  Message& timestamp = *holder.GetReflection()->MutableMessage(&holder, &field);
+  const google::protobuf::Descriptor& type = *timestamp.GetDescriptor();
+  const std::int64_t seconds = absl::ToUnixSeconds(time);
+  const auto nanos = static_cast<std::int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(seconds)));
+  timestamp.GetReflection()->SetInt64(&timestamp, type.FindFieldByName("seconds"), seconds);
+  timestamp.GetReflection()->SetInt32(&timestamp, type.FindFieldByName("nanos"), nanos);
+}
+
 bool IsNoIdentifier(char c) { return !absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-'; }
 
 void Assign(const Assignment& assignment, const std::vector<const Message*>& roots, const Saga& saga, Message& built) {
@@ -50,6 +60,11 @@ void Assign(const Assignment& assignment, const std::vector<const Message*>& roo
       if (CopyField(*roots[stored->root], stored->path, *holder, target)) return;
       continue;
     }
+    if (const auto* wait = std::get_if<WaitUntil>(&source)) {
+      const absl::Time until = saga.steps[static_cast<std::size_t>(wait->step)].wait_until;
+      if (until == absl::InfiniteFuture()) continue;
+      return SetTime(until, *holder, target);
+    }
     const SagaText& words = std::get<SagaText>(source);
     std::string text = CleanText(Read(words, saga), words.bytes_max);
     if (words.as_identifier) std::replace_if(text.begin(), text.end(), IsNoIdentifier, '_');
@@ -62,7 +77,8 @@ void Assign(const Assignment& assignment, const std::vector<const Message*>& roo
 }  // namespace
 
 absl::StatusOr<const Message*> Root::Parse(const Saga& saga, Arena& arena) const {
-  const std::string& bytes = step == kInputRoot ? saga.input : saga.steps[static_cast<std::size_t>(step)].reply;
+  const Step* const row = step == kInputRoot ? nullptr : &saga.steps[static_cast<std::size_t>(step)];
+  const std::string& bytes = row == nullptr ? saga.input : pending ? row->pending_reply : row->reply;
   Message* message = prototype->New(&arena);
   if (message->ParsePartialFromString(bytes)) return message;
   return absl::InternalError(absl::StrCat("saga ", saga.id, ": the stored ",

@@ -19,10 +19,11 @@ namespace unwind {
 
 inline constexpr int kInputRoot = -1;  // instead of a step's index
 
-// A message stored in the row: the input, or the reply of a step.
+// A message stored in the row: the input, the reply of a step, or its first pending answer.
 struct Root {
   int step = kInputRoot;
   const google::protobuf::Message* prototype = nullptr;
+  bool pending = false;
 
   // INTERNAL if the stored bytes do not parse. A step without a reply has an empty one.
   absl::StatusOr<const google::protobuf::Message*> Parse(const Saga& saga, google::protobuf::Arena& arena) const;
@@ -40,7 +41,11 @@ struct SagaText {
   std::size_t bytes_max = absl::string_view::npos;
   bool as_identifier = false;
 };
-using Source = std::variant<StoredField, SagaText>;
+// Until when the step waits, a google.protobuf.Timestamp; not set before it was sent.
+struct WaitUntil {
+  int step = 0;
+};
+using Source = std::variant<StoredField, SagaText, WaitUntil>;
 
 struct Assignment {
   FieldPath target;             // the last field is assigned, the others are messages on the way

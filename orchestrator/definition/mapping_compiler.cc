@@ -27,6 +27,7 @@ using google::protobuf::OneofDescriptor;
 
 constexpr std::size_t kSagaIdBytes = 36;  // a UUID
 constexpr std::size_t kKeyBytesMax = 64;
+constexpr char kTimestamp[] = "google.protobuf.Timestamp";
 
 // "a.b": a plain literal of this look is far more likely a mistyped path than a text.
 bool LooksLikePath(absl::string_view text) {
@@ -126,7 +127,8 @@ class Compiler {
     if (from_a == nullptr || from_b == nullptr || from_a->real_containing_oneof() == nullptr) return false;
     const FieldPath& path_a = a.source->fields;
     const FieldPath& path_b = b.source->fields;
-    return a.source->step == b.source->step && from_a->real_containing_oneof() == from_b->real_containing_oneof() &&
+    return a.source->step == b.source->step && a.source->pending == b.source->pending &&
+           from_a->real_containing_oneof() == from_b->real_containing_oneof() &&
            std::equal(path_a.begin(), path_a.end() - 1, path_b.begin(), path_b.end() - 1);
   }
 
@@ -213,6 +215,10 @@ class Compiler {
       CompileStored(text, *stored, to, assignment);
       return *stored;
     }
+    if (const auto* wait = std::get_if<WaitUntil>(&*path)) {
+      CompileWaitUntil(text, *wait, to, assignment);
+      return std::nullopt;
+    }
     to.is_always_set = true;  // a failure's words are judged apart
     const SagaField of_saga = std::get<SagaField>(*path);
     if (to.field.is_repeated() || to.field.type() != FieldDescriptor::TYPE_STRING) {
@@ -225,6 +231,26 @@ class Compiler {
       assignment.sources.push_back(SagaText{of_saga, BytesMax(to.field), TakesIdentifiers(to.field)});
     }
     return std::nullopt;
+  }
+
+  // Nobody gives or answers it: it is there once the step was sent.
+  void CompileWaitUntil(const Text& text, const WaitUntil& wait, Target& to, Assignment& assignment) {
+    const bool may_skip =
+        wait.step != scope_.own && scope_.reach[static_cast<std::size_t>(wait.step)] == Reach::kMaySkip;
+    if (!may_skip) to.may_all_be_skipped = false;
+    if (!may_skip || !to.is_first_of) to.is_always_set = true;
+    if (to.field.is_repeated() || to.field.message_type() == nullptr ||
+        to.field.message_type()->full_name() != kTimestamp) {
+      return ReportMismatch(text, kTimestamp, to.field);
+    }
+    if (may_skip && !to.is_first_of) return ReportMaySkip(text);
+    assignment.sources.push_back(wait);
+  }
+
+  void ReportMaySkip(const Text& text) {
+    findings_.Add(text.line,
+                  absl::StrCat(scope_.place, " reads '", text.value, "', but the step may be skipped: it has a 'when'"),
+                  absl::StrCat("write first_of: [", text.value, "], with alternatives if there are any"));
   }
 
   // A saga's id and key are identifiers and never empty.
@@ -262,13 +288,16 @@ class Compiler {
     const Reach reach = is_input ? Reach::kThere : scope_.reach[static_cast<std::size_t>(path.step)];
     if (reach == Reach::kOwnReply) reads_own_reply_ = true;
     const bool is_when = !scope_.when.empty() && text.value == scope_.when;
-    if (reach == Reach::kMaySkip && !to.is_first_of && !is_when) {
+    if (path.pending && !to.is_first_of) {
       to.is_always_set = true;  // one finding is enough
-      findings_.Add(
-          text.line,
-          absl::StrCat(scope_.place, " reads '", text.value, "', but the step may be skipped: it has a 'when'"),
-          absl::StrCat("write first_of: [", text.value, "], with alternatives if there are any"));
+      findings_.Add(text.line,
+                    absl::StrCat(scope_.place, " reads '", text.value, "', but the step may have succeeded at once"),
+                    absl::StrCat("write first_of: [", text.value, "], with alternatives if there are any"));
       return;
+    }
+    if (reach == Reach::kMaySkip && !path.pending && !to.is_first_of && !is_when) {
+      to.is_always_set = true;  // one finding is enough
+      return ReportMaySkip(text);
     }
     const Descriptor& root = is_input ? *scope_.input : *scope_.steps[static_cast<std::size_t>(path.step)].type;
     if (path.fields.empty()) {
@@ -278,12 +307,13 @@ class Compiler {
     } else if (!CanCopy(*path.fields.back(), to.field)) {
       return ReportMismatch(text, TypeName(*path.fields.back()), to.field);
     }
-    if (reach != Reach::kMaySkip) to.may_all_be_skipped = false;
+    const bool is_there = reach != Reach::kMaySkip && !path.pending;
+    if (is_there) to.may_all_be_skipped = false;
     // Nobody holds a reply to rules, so what a step that ran has answered counts as set.
-    const bool is_set = is_input ? IsAlwaysSet(path.fields) : reach != Reach::kMaySkip;
+    const bool is_set = is_input ? IsAlwaysSet(path.fields) : is_there;
     if (is_set || is_when) to.is_always_set = true;
     if (is_input && is_request_ && !path.fields.empty()) WarnOfExcess(text, *path.fields.back(), to.field);
-    assignment.sources.push_back(StoredField{RootIndex(path.step, root), path.fields});
+    assignment.sources.push_back(StoredField{RootIndex(path.step, path.pending, root), path.fields});
   }
 
   void WarnOfExcess(const Text& text, const FieldDescriptor& source, const FieldDescriptor& target) {
@@ -348,11 +378,11 @@ class Compiler {
                   "copy a field of the same type");
   }
 
-  std::size_t RootIndex(int step, const Descriptor& type) {
+  std::size_t RootIndex(int step, bool pending, const Descriptor& type) {
     for (std::size_t i = 0; i < roots_.size(); ++i) {
-      if (roots_[i].step == step) return i;
+      if (roots_[i].step == step && roots_[i].pending == pending) return i;
     }
-    roots_.push_back({step, types_.Prototype(type)});
+    roots_.push_back({step, types_.Prototype(type), pending});
     return roots_.size() - 1;
   }
 

@@ -15,7 +15,38 @@ using google::protobuf::FieldDescriptor;
 
 using Segments = std::vector<std::string>;
 
-std::optional<ResolvedPath> ResolveSaga(const Text& text, const Scope& scope, Findings& findings) {
+int IndexOf(const std::string& name, const Scope& scope) {
+  for (std::size_t i = 0; i < scope.steps.size(); ++i) {
+    if (scope.steps[i].name == name) return static_cast<int>(i);
+  }
+  return kInputRoot;
+}
+
+// saga.STEP.wait_until of step number `step`.
+std::optional<ResolvedPath> ResolveWaitUntil(const Text& text, int step, const Scope& scope, Findings& findings) {
+  const auto i = static_cast<std::size_t>(step);
+  if (!scope.steps[i].wait_ends) {
+    findings.Add(text.line, absl::StrCat("'", text.value, "': step '", scope.steps[i].name, "' has no such time"),
+                 "give the step a 'pending' with a 'for'");
+    return std::nullopt;
+  }
+  if (scope.reach[i] == Reach::kNotYet && step != scope.own) {
+    findings.Add(text.line,
+                 absl::StrCat(scope.place, " reads '", text.value, "', but step '", scope.steps[i].name,
+                              "' may not have run by then"),
+                 scope.advice);
+    return std::nullopt;
+  }
+  return WaitUntil{step};
+}
+
+std::optional<ResolvedPath> ResolveSaga(const Text& text, const Segments& segments, const Scope& scope,
+                                        Findings& findings) {
+  if (segments.size() == 3 && segments[2] == "wait_until") {
+    if (const int step = IndexOf(segments[1], scope); step != kInputRoot) {
+      return ResolveWaitUntil(text, step, scope, findings);
+    }
+  }
   static const std::map<std::string, SagaField> kFields = {
       {"saga.id", SagaField::kId},
       {"saga.key", SagaField::kKey},
@@ -28,6 +59,9 @@ std::optional<ResolvedPath> ResolveSaga(const Text& text, const Scope& scope, Fi
   if (it == kFields.end()) {
     std::vector<std::string> names;
     for (const auto& [name, field] : kFields) names.push_back(name);
+    for (const StepReply& step : scope.steps) {
+      if (step.wait_ends) names.push_back(absl::StrCat("saga.", step.name, ".wait_until"));
+    }
     findings.Add(text.line, absl::StrCat("there is no '", text.value, "'"),
                  findings.Suggest(text.value, names, absl::StrCat("a saga has ", absl::StrJoin(names, ", "))));
     return std::nullopt;
@@ -41,12 +75,12 @@ std::optional<ResolvedPath> ResolveSaga(const Text& text, const Scope& scope, Fi
   return it->second;
 }
 
-// Follows segments[1...] from `type`.
-std::optional<FieldPath> ResolveFields(const Text& text, const Segments& segments, const Descriptor& type,
-                                       Findings& findings) {
+// Follows segments[first...] from `type`.
+std::optional<FieldPath> ResolveFields(const Text& text, const Segments& segments, std::size_t first,
+                                       const Descriptor& type, Findings& findings) {
   FieldPath path;
   const Descriptor* message = &type;
-  for (std::size_t i = 1; i < segments.size(); ++i) {
+  for (std::size_t i = first; i < segments.size(); ++i) {
     if (message == nullptr) {
       findings.Add(
           text.line,
@@ -74,11 +108,18 @@ std::optional<FieldPath> ResolveFields(const Text& text, const Segments& segment
   return path;
 }
 
-int IndexOf(const std::string& name, const Scope& scope) {
-  for (std::size_t i = 0; i < scope.steps.size(); ++i) {
-    if (scope.steps[i].name == name) return static_cast<int>(i);
-  }
-  return kInputRoot;
+// Whether STEP.pending is the step's first pending answer, and no field of that name; nothing, with a finding, where it
+// may not be read.
+std::optional<bool> IsOfPending(const Text& text, const Segments& segments, int step, const Scope& scope,
+                                Findings& findings) {
+  if (segments.size() < 2 || segments[1] != "pending") return false;
+  if (step == scope.pending_of) return true;
+  const StepReply& reply = scope.steps[static_cast<std::size_t>(step)];
+  const bool is_field = reply.type == nullptr || reply.type->FindFieldByName("pending") != nullptr;
+  if (is_field || !reply.waits) return false;
+  findings.Add(text.line, absl::StrCat(scope.place, " reads '", text.value, "', which is known only while it waits"),
+               "only an early answer may read it");
+  return std::nullopt;
 }
 
 }  // namespace
@@ -98,7 +139,7 @@ bool IsPath(const Text& text, const Scope& scope) {
 
 std::optional<ResolvedPath> ResolvePath(const Text& text, const Scope& scope, Findings& findings) {
   const Segments segments = absl::StrSplit(text.value, '.');
-  if (segments[0] == "saga") return ResolveSaga(text, scope, findings);
+  if (segments[0] == "saga") return ResolveSaga(text, segments, scope, findings);
   StoredPath path;
   const Descriptor* type = scope.input;
   if (segments[0] != "input") {
@@ -109,7 +150,10 @@ std::optional<ResolvedPath> ResolvePath(const Text& text, const Scope& scope, Fi
       return std::nullopt;
     }
     const auto step = static_cast<std::size_t>(path.step);
-    if (scope.reach[step] == Reach::kNotYet) {
+    const std::optional<bool> pending = IsOfPending(text, segments, path.step, scope, findings);
+    if (!pending.has_value()) return std::nullopt;
+    path.pending = *pending;
+    if (!path.pending && scope.reach[step] == Reach::kNotYet) {
       findings.Add(
           text.line,
           absl::StrCat(scope.place, " reads '", text.value, "', but step '", segments[0], "' may not have run by then"),
@@ -119,7 +163,7 @@ std::optional<ResolvedPath> ResolvePath(const Text& text, const Scope& scope, Fi
     type = scope.steps[step].type;
   }
   if (type == nullptr) return std::nullopt;
-  std::optional<FieldPath> fields = ResolveFields(text, segments, *type, findings);
+  std::optional<FieldPath> fields = ResolveFields(text, segments, path.pending ? 2 : 1, *type, findings);
   if (!fields.has_value()) return std::nullopt;
   path.fields = *std::move(fields);
   return path;

@@ -26,6 +26,8 @@ enum class Reach {
 struct StepReply {
   std::string name;
   const google::protobuf::Descriptor* type = nullptr;  // null: its action is not known, which is reported elsewhere
+  bool waits = false;                                  // it has a 'pending'
+  bool wait_ends = false;                              // with a 'for'
 };
 
 // A place of the file, and what paths may read there.
@@ -34,17 +36,20 @@ struct Scope {
   std::string advice;                                   // what to do about a reply that is not there yet
   const google::protobuf::Descriptor* input = nullptr;  // null: not known, which is reported elsewhere
   std::vector<StepReply> steps;
-  std::vector<Reach> reach;    // by step
-  bool failure_known = false;  // saga.failure.* may be read
-  std::string when;            // the path that is set whenever this place is reached; empty: none
+  std::vector<Reach> reach;     // by step
+  bool failure_known = false;   // saga.failure.* may be read
+  std::string when;             // the path that is set whenever this place is reached; empty: none
+  int own = kInputRoot;         // the step whose call it is; none: of no call
+  int pending_of = kInputRoot;  // the step whose first pending answer may be read, as STEP.pending; none: no step's
 };
 
 // input.x, or x.y of step number `step`. With no fields it is the whole message.
 struct StoredPath {
   int step = kInputRoot;
   FieldPath fields;
+  bool pending = false;  // of the step's first pending answer
 };
-using ResolvedPath = std::variant<StoredPath, SagaField>;
+using ResolvedPath = std::variant<StoredPath, SagaField, WaitUntil>;
 
 // Whether a right-hand side is a path: it is not quoted and begins with `input`, `saga` or a step's name. Everything
 // else is a literal. So a literal that looks like a path must be quoted, and a path never needs to be.

@@ -1,6 +1,7 @@
 #include "orchestrator/definition/step_reader.h"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -103,6 +104,40 @@ RetryPolicy ReadRetry(const StepText& text, Findings& findings) {
   return retry;
 }
 
+void CheckPending(const StepText& text, StepKind kind, Findings& findings) {
+  const bool is_pivot = kind == StepKind::kPivot;
+  if (is_pivot && !text.resolve.given()) {
+    findings.Add(text.pending_line, absl::StrCat(Quoted(text), " is a pivot that may wait, but has no resolve"),
+                 "name the method that ends the wait: nothing else can");
+  }
+  if (is_pivot && !text.wait_for.given()) {
+    findings.Add(text.pending_line, absl::StrCat(Quoted(text), " is a pivot that may wait for ever"),
+                 "give its 'pending' a 'for': past it its resolve is told to settle it");
+  }
+  if (kind == StepKind::kRetriable && text.wait_for.given()) {
+    findings.Add(text.wait_for.line, absl::StrCat(Quoted(text), " is retriable, so nothing ends its wait"),
+                 "take its 'for' out: it is asked for until it is finished");
+  }
+}
+
+std::optional<PendingPolicy> ReadPending(const StepText& text, StepKind kind, absl::Duration age_max,
+                                         Findings& findings) {
+  if (text.pending_line == 0) return std::nullopt;
+  PendingPolicy pending;
+  pending.poll = ReadDuration(text.poll, "'poll'", pending.poll, kPause, findings);
+  pending.cap = ReadDuration(text.poll_cap, "'cap'", pending.cap, kPause, findings);
+  if (pending.poll > pending.cap) {
+    findings.Add(text.poll.given() ? text.poll.line : text.poll_cap.line,
+                 absl::StrCat("'poll' is ", absl::FormatDuration(pending.poll), ", longer than 'cap', which is ",
+                              absl::FormatDuration(pending.cap)),
+                 "make the cap the longer one");
+  }
+  pending.wait =
+      ReadDuration(text.wait_for, "'for'", pending.wait, {age_max, "nothing is sent for an older saga"}, findings);
+  CheckPending(text, kind, findings);
+  return pending;
+}
+
 // All attempts that a step may make, each unanswered for as long as it may be, and the longest pauses between them.
 absl::Duration LongestTrial(const StepPlan& step) {
   absl::Duration trial = step.timeout;
@@ -146,6 +181,7 @@ ReadStepResult ReadStep(const StepText& text, const DescriptorPool& pool, absl::
   ReadCompensation(text, pool, step, findings);
   ReadResolve(text, pool, step, findings);
   step.plan.retry = ReadRetry(text, findings);
+  step.plan.pending = ReadPending(text, step.plan.kind, age_max, findings);
   step.plan.timeout = ReadDuration(text.timeout, "'timeout'", step.plan.timeout, kTimeout, findings);
   CheckTrial(text, step.plan, age_max, findings);
   step.overrides = ReadOverrides(text, findings);

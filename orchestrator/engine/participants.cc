@@ -26,7 +26,7 @@ std::string KeyOf(const Call& call) { return absl::StrCat(StepOf(call), "/", Nam
 
 Metadata MetadataOf(const Call& call) {
   Metadata metadata;
-  metadata.reserve(11 + call.metadata.size());
+  metadata.reserve(13 + call.metadata.size());
   metadata.emplace_back("saga-id", call.saga_id);
   metadata.emplace_back("saga-step", call.step);
   metadata.emplace_back("saga-phase", NameOf(call.phase));
@@ -35,6 +35,8 @@ Metadata MetadataOf(const Call& call) {
   metadata.emplace_back("idempotency-key", KeyOf(call));
   metadata.emplace_back("saga-issued-at", absl::StrCat(absl::ToUnixMillis(call.issued_at)));
   metadata.emplace_back("saga-expires-at", absl::StrCat(absl::ToUnixMillis(call.expires_at)));
+  if (call.accepts_pending) metadata.emplace_back("saga-accepts", "pending");
+  if (call.decides) metadata.emplace_back("saga-decide", "now");
   metadata.insert(metadata.end(), call.metadata.begin(), call.metadata.end());
   for (auto& pair : MetadataOf(call.trace)) metadata.push_back(std::move(pair));
   if (!call.trace.baggage.empty() && BytesOf(metadata) > kBytesMax) metadata.pop_back();

@@ -29,8 +29,10 @@ struct Call {
   absl::Time issued_at;   // when it is sent; one that waited before is given its time anew
   absl::Time expires_at;  // past it the saga calls nobody any more; until then its keys must be remembered
   TraceContext trace;
-  Metadata metadata;   // what the definition adds
-  bool alone = false;  // on a connection that no other call uses meanwhile
+  Metadata metadata;             // what the definition adds
+  bool alone = false;            // on a connection that no other call uses meanwhile
+  bool accepts_pending = false;  // it may be answered that it is not finished
+  bool decides = false;          // of a resolve: the wait is over
 };
 
 // The step that `call` belongs to, the same for all its phases and attempts: "saga/step".
@@ -47,12 +49,14 @@ Metadata MetadataOf(const Call& call);
 struct CallResult {
   bool is_answered = true;   // false: `failure` was made here, and nothing says what the participant did
   bool effect_free = false;  // it carried the trailer `saga-outcome: refused`, for this call's key if it names one
+  bool pending = false;      // OK with the trailer `saga-outcome: pending`: accepted, not finished
   // It is at no fault: its connection ended, and others may have used it (the next attempt goes alone, and one that was
   // alone is at fault itself); or there was no room for it to wait.
   bool by_transport = false;
-  std::string reply;                                  // bytes, if failure.code is 0
-  Failure failure;                                    // code 0 (OK), or the error; `step` is left empty
-  absl::Duration retry_after = absl::ZeroDuration();  // what the participant asks for before a repeat; 0: nothing
+  std::string reply;  // bytes, if failure.code is 0
+  Failure failure;    // code 0 (OK), or the error; `step` is left empty
+  // What the participant asks for before a repeat, or says of when to ask again; 0: nothing.
+  absl::Duration retry_after = absl::ZeroDuration();
 };
 
 // Thread-safe.

@@ -32,7 +32,8 @@ std::size_t BytesOf(const Saga& saga) {
     bytes += BytesOf(*text);
   }
   bytes += saga.steps.capacity() * sizeof(Step);
-  for (const Step& step : saga.steps) bytes += BytesOf(step.reply) + BytesOf(step.last_failure);
+  for (const Step& step : saga.steps)
+    bytes += BytesOf(step.reply) + BytesOf(step.pending_reply) + BytesOf(step.last_failure);
   return bytes;
 }
 

@@ -30,6 +30,8 @@ absl::StatusOr<Call> MakeCall(const Definition& definition, const Saga& saga, co
   ASSIGN_OR_RETURN(call.metadata, definition.Metadata(saga, send.step));
   const Step& row = saga.steps[static_cast<std::size_t>(send.step)];
   call.alone = row.last_failure.reason == kReasonConnectionEnded;
+  call.accepts_pending = step.pending.has_value();
+  call.decides = send.phase == Phase::kResolve && row.decides;
   return call;
 }
 
@@ -39,6 +41,9 @@ namespace {
 Outcome OutcomeOf(const Definition& definition, const Send& send, const CallResult& result, bool refused_for_good) {
   if (!result.is_answered) return Outcome::kUnknown;
   if (refused_for_good) return Outcome::kRefused;
+  if (result.pending) {
+    return ReadPending(definition.plan().steps[static_cast<std::size_t>(send.step)].pending.has_value());
+  }
   return ReadOutcome(send.phase, result.failure.code, result.failure.reason, definition.methods(send.step).overrides);
 }
 
@@ -57,7 +62,8 @@ Replied ReadReply(const Definition& definition, const Send& send, CallResult res
                   .elapsed = elapsed,
                   .by_transport = result.by_transport,
                   .retry_after = result.retry_after};
-  if (replied.outcome == Outcome::kOk && !definition.ReplyParses(send.step, send.phase, result.reply)) {
+  const bool has_reply = replied.outcome == Outcome::kOk || replied.outcome == Outcome::kPending;
+  if (has_reply && !definition.ReplyParses(send.step, send.phase, result.reply)) {
     replied.outcome = Outcome::kUnknown;
     replied.failure = {.reason = "REPLY_NOT_READABLE",
                        .domain = kSagaDomain,
@@ -65,8 +71,17 @@ Replied ReadReply(const Definition& definition, const Send& send, CallResult res
                        .message = "the answer does not parse as the method's response",
                        .step = {},
                        .metadata = {}};
-  } else if (replied.outcome == Outcome::kOk) {
+  } else if (has_reply) {
     replied.reply = std::move(result.reply);
+  } else if (result.pending) {
+    replied.failure = {.reason = kReasonPendingNotAsked,
+                       .domain = kSagaDomain,
+                       .code = 13,  // INTERNAL
+                       .message =
+                           "the answer says that the call is not finished, which its definition does not allow: "
+                           "let the step declare 'pending'",
+                       .step = {},
+                       .metadata = {}};
   } else {
     replied.failure = std::move(result.failure);
   }

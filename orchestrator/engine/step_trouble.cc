@@ -23,7 +23,8 @@ void Warn(const char* message, const Plan& plan, const Saga& saga, std::size_t i
 
 void TellTrouble(DriverObserver& observer, const LiveSaga& live, const Saga& next, const Replied* reply) {
   const Plan& plan = live.definition->plan();
-  if (reply != nullptr && reply->outcome != Outcome::kOk && reply->attempt % kAttemptsPerWarning == 0) {
+  const bool failed = reply != nullptr && reply->outcome != Outcome::kOk && reply->outcome != Outcome::kPending;
+  if (failed && reply->attempt % kAttemptsPerWarning == 0) {
     Warn("a call goes on failing and is repeated", plan, live.saga, static_cast<std::size_t>(reply->step),
          reply->failure);
   }

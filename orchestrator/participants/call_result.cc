@@ -21,7 +21,9 @@ namespace {
 
 constexpr char kOutcomeTrailer[] = "saga-outcome";
 constexpr char kEffectFree[] = "refused";
+constexpr char kPending[] = "pending";
 constexpr char kOutcomeKeyTrailer[] = "saga-outcome-key";
+constexpr char kRetryAfterTrailer[] = "saga-retry-after";
 constexpr char kPushbackTrailer[] = "grpc-retry-pushback-ms";  // gRFC A6
 constexpr absl::Duration kRetryAfterMax = absl::Hours(1);
 
@@ -84,6 +86,19 @@ bool IsConnectionEnd(const CallEnd& end) {
                      [&end](const char* words) { return absl::StartsWith(end.status.error_message(), words); });
 }
 
+absl::string_view ValueOf(const CallEnd& end, const char* name) {
+  const auto it = end.trailers.find(name);
+  return it == end.trailers.end() ? absl::string_view() : absl::string_view(it->second.data(), it->second.size());
+}
+
+bool IsOfAnother(const CallEnd& end) {
+  return end.trailers.count(kOutcomeKeyTrailer) > 0 && ValueOf(end, kOutcomeKeyTrailer) != end.key;
+}
+
+bool SaysRefused(const CallEnd& end) { return ValueOf(end, kOutcomeTrailer) == kEffectFree && !IsOfAnother(end); }
+
+bool SaysPending(const CallEnd& end) { return end.status.ok() && ValueOf(end, kOutcomeTrailer) == kPending; }
+
 // Of what came and is no answer; nothing: it is one.
 std::optional<Failure> NoAnswer(const CallEnd& end) {
   if (end.status.ok() && !end.response.Valid()) {
@@ -92,21 +107,14 @@ std::optional<Failure> NoAnswer(const CallEnd& end) {
   if (IsReplyTooLarge(end)) {
     return MadeHere("REPLY_TOO_LARGE", absl::StrCat("the reply is larger than ", end.reply_bytes_max, " bytes"));
   }
+  if (SaysPending(end) && IsOfAnother(end)) {
+    return MadeHere("PENDING_OF_ANOTHER_CALL", "the answer says of another call that it is not finished");
+  }
   if (IsReplyCompressed(end)) return MadeHere("REPLY_COMPRESSED", "the reply is compressed, which was not asked for");
   if (!IsConnectionEnd(end)) return std::nullopt;
   Failure ended = MadeHere(kReasonConnectionEnded, absl::StrCat("the connection ended: ", end.status.error_message()));
   ended.code = grpc::StatusCode::UNAVAILABLE;
   return ended;
-}
-
-absl::string_view ValueOf(const CallEnd& end, const char* name) {
-  const auto it = end.trailers.find(name);
-  return it == end.trailers.end() ? absl::string_view() : absl::string_view(it->second.data(), it->second.size());
-}
-
-bool SaysRefused(const CallEnd& end) {
-  const bool of_another = end.trailers.count(kOutcomeKeyTrailer) > 0 && ValueOf(end, kOutcomeKeyTrailer) != end.key;
-  return ValueOf(end, kOutcomeTrailer) == kEffectFree && !of_another;
 }
 
 // The longer one of RetryInfo and gRPC's trailer. A negative trailer means "never", which is not its to say.
@@ -119,6 +127,16 @@ absl::Duration RetryAfter(const CallEnd& end) {
   return std::min(delay, kRetryAfterMax);
 }
 
+constexpr absl::Duration kAskAgainMax = absl::Hours(24);
+
+// In whole milliseconds; what is none is not heeded.
+absl::Duration AskAgainAfter(const CallEnd& end) {
+  std::int64_t milliseconds = 0;
+  const bool is_number = absl::SimpleAtoi(ValueOf(end, kRetryAfterTrailer), &milliseconds);
+  if (!is_number || milliseconds <= 0) return absl::ZeroDuration();
+  return std::min(absl::Milliseconds(milliseconds), kAskAgainMax);
+}
+
 }  // namespace
 
 CallResult ReadResult(const CallEnd& end) {
@@ -129,6 +147,8 @@ CallResult ReadResult(const CallEnd& end) {
     result.by_transport = result.failure.reason == kReasonConnectionEnded;
   } else if (end.status.ok()) {
     result.reply = ToBytes(end.response);
+    result.pending = SaysPending(end);
+    if (result.pending) result.retry_after = AskAgainAfter(end);
   } else {
     result.failure = ReadFailure(end.status);
     result.effect_free = SaysRefused(end);

@@ -27,7 +27,8 @@ struct CallEnd {
 // one. A reply above the limit is reason REPLY_TOO_LARGE, a compressed one REPLY_COMPRESSED. If the connection ended,
 // it is UNAVAILABLE, reason CONNECTION_ENDED, and `by_transport` is set. None of these says what the participant did:
 // it has not answered.
-// A trailer `saga-outcome` beside a `saga-outcome-key` that is not the call's speaks of another call and is not heeded.
+// A trailer `saga-outcome` beside a `saga-outcome-key` that is not the call's speaks of another call and is not heeded;
+// but OK beside `pending` of another call is no answer either (PENDING_OF_ANOTHER_CALL), for it may be this one's.
 // Everything kept of an error is bounded, see ReadFailure.
 CallResult ReadResult(const CallEnd& end);
 

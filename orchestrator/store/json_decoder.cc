@@ -113,6 +113,7 @@ Step StepOf(const Json& json) {
           .parked = Flag(json, "parked"),
           .wake_at = Time(json.value("wake_at", kNever)),
           .first_send_time = absl::InfiniteFuture(),
+          .pending_reply = {},
           .reply = BytesOf(json, "reply"),
           .last_failure = {}};
 }

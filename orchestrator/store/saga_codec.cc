@@ -79,10 +79,14 @@ void Write(const Step& step, stored::Step& to) {
   if (step.first_send_time != absl::InfiniteFuture()) to.set_first_send_time(EncodeTime(step.first_send_time));
   to.set_reply(step.reply);
   if (!(step.last_failure == Failure())) Write(step.last_failure, *to.mutable_last_failure());
+  to.set_pending_reply(step.pending_reply);
+  to.set_pendings(step.pendings);
+  if (step.wait_until != absl::InfiniteFuture()) to.set_wait_until(EncodeTime(step.wait_until));
+  to.set_decides(step.decides);
 }
 
 absl::Status Read(const stored::Step& from, Step& step) {
-  RETURN_IF_ERROR(Read(from.state(), StepState::kCompensated, step.state));
+  RETURN_IF_ERROR(Read(from.state(), StepState::kWaiting, step.state));
   RETURN_IF_ERROR(Read(from.phase(), Phase::kResolve, step.phase));
   if (from.sends_size() != static_cast<int>(step.sends.size())) {
     return absl::DataLossError(absl::StrCat("a step has ", from.sends_size(), " counts of sends"));
@@ -96,6 +100,10 @@ absl::Status Read(const stored::Step& from, Step& step) {
   step.first_send_time = TimeOf(from.has_first_send_time() ? from.first_send_time() : kNever);
   step.reply = from.reply();
   step.last_failure = FailureOf(from.last_failure());
+  step.pending_reply = from.pending_reply();
+  step.pendings = from.pendings();
+  step.wait_until = TimeOf(from.has_wait_until() ? from.wait_until() : kNever);
+  step.decides = from.decides();
   return absl::OkStatus();
 }
 
@@ -144,11 +152,20 @@ struct WriteEvent {
     replied.set_attempt(event.attempt);
     replied.set_outcome(static_cast<saga::v1::Outcome>(event.outcome));
     replied.set_effect_free(event.effect_free);
-    WriteReply(saga, event.step, event.reply, replied);
+    if (IsFirstPending(event)) {
+      replied.mutable_in_pending();
+    } else {
+      WriteReply(saga, event.step, event.reply, replied);
+    }
     if (!(event.failure == Failure())) Write(event.failure, *replied.mutable_failure());
     replied.set_elapsed(EncodeDuration(event.elapsed));
     replied.set_by_transport(event.by_transport);
     replied.set_retry_after(EncodeDuration(event.retry_after));
+  }
+  bool IsFirstPending(const Replied& event) const {
+    const auto index = static_cast<std::size_t>(event.step);
+    return event.outcome == Outcome::kPending && !event.reply.empty() && index < saga.steps.size() &&
+           saga.steps[index].pending_reply == event.reply;
   }
   void operator()(const CancelRequested& event) const {
     to.mutable_cancel_requested()->set_actor(event.actor);
@@ -164,6 +181,14 @@ struct WriteEvent {
   }
 };
 
+// Of an answer that says no more than the first one did.
+absl::StatusOr<Event> PendingOf(const Saga& saga, Replied replied) {
+  const auto index = static_cast<std::size_t>(replied.step);
+  if (index >= saga.steps.size()) return absl::DataLossError(absl::StrCat("it has no step ", replied.step));
+  replied.reply = saga.steps[index].pending_reply;
+  return replied;
+}
+
 absl::StatusOr<Event> RepliedOf(const Saga& saga, const stored::Replied& from) {
   Replied replied{.step = from.step(),
                   .phase = {},
@@ -176,7 +201,8 @@ absl::StatusOr<Event> RepliedOf(const Saga& saga, const stored::Replied& from) {
                   .by_transport = from.by_transport(),
                   .retry_after = DurationOf(from.retry_after())};
   RETURN_IF_ERROR(Read(from.phase(), Phase::kResolve, replied.phase));
-  RETURN_IF_ERROR(Read(from.outcome(), Outcome::kFenced, replied.outcome));
+  RETURN_IF_ERROR(Read(from.outcome(), Outcome::kPending, replied.outcome));
+  if (from.has_in_pending()) return PendingOf(saga, std::move(replied));
   RETURN_IF_ERROR(ReadReply(saga, from, replied.reply));
   return replied;
 }

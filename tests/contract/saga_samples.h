@@ -183,7 +183,7 @@ class SagaDice {
 
   unwind::Step Step() {
     unwind::Step step;
-    step.state = static_cast<StepState>(Roll(1, 7));
+    step.state = static_cast<StepState>(Roll(1, 8));
     step.phase = Phase();
     for (int& sends : step.sends) sends = Small();
     step.refusals = Small();
@@ -194,6 +194,10 @@ class SagaDice {
     step.first_send_time = Time();
     step.reply = Bytes();
     step.last_failure = Failure();
+    step.pending_reply = Bytes();
+    step.pendings = Small();
+    step.wait_until = Time();
+    step.decides = Coin();
     return step;
   }
 
@@ -247,7 +251,7 @@ class SagaDice {
         return Replied{.step = Small(),
                        .phase = Phase(),
                        .attempt = Small(),
-                       .outcome = static_cast<Outcome>(Roll(1, 4)),
+                       .outcome = static_cast<Outcome>(Roll(1, 5)),
                        .effect_free = Coin(),
                        .reply = Bytes(),
                        .failure = Failure(),

@@ -887,6 +887,7 @@ TEST_P(SagaStoreContract, FoldingTheStoredHistoryGivesTheStoredRow) {
             .steps = {}};
   plan.steps.resize(2);
   plan.steps[0].name = "reserve";
+  plan.steps[0].pending = PendingPolicy{absl::Milliseconds(100), absl::Milliseconds(100), absl::Hours(1)};
   plan.steps[1].name = "order";
   plan.steps[1].after = {0};
   Saga fresh = SampleSaga("s1");
@@ -904,14 +905,22 @@ TEST_P(SagaStoreContract, FoldingTheStoredHistoryGivesTheStoredRow) {
                    .attempt = attempt,
                    .outcome = outcome,
                    .effect_free = step == 1,
-                   .reply = outcome == Outcome::kOk ? "ok" : "",
+                   .reply = outcome == Outcome::kOk        ? "ok"
+                            : outcome == Outcome::kPending ? absl::StrCat("soon, ", 4 - attempt / 2)
+                                                           : "",
                    .failure = failure,
                    .elapsed = absl::Nanoseconds(1501)};
   };
   const std::vector<Event> events = {Started{},
                                      replied(0, Phase::kAction, 1, Outcome::kUnknown, gone),
                                      Ticked{},
-                                     replied(0, Phase::kAction, 2, Outcome::kOk, {}),
+                                     replied(0, Phase::kAction, 2, Outcome::kPending, {}),
+                                     Ticked{},
+                                     replied(0, Phase::kAction, 3, Outcome::kPending, {}),  // the same words
+                                     Ticked{},
+                                     replied(0, Phase::kAction, 4, Outcome::kPending, {}),
+                                     Ticked{},
+                                     replied(0, Phase::kAction, 5, Outcome::kOk, {}),
                                      replied(1, Phase::kAction, 1, Outcome::kRefused, no),
                                      replied(0, Phase::kCompensation, 1, Outcome::kUnknown, gone),
                                      TakenOver{},

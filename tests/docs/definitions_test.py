@@ -125,6 +125,8 @@ class Keys(unittest.TestCase):
         self.assertEqual(step, self.known(BASE.replace("    action:", "    nonsense: 1\n    action:")))
         retry = {name for row in rows_under("A step") for name in re.findall(r"^`(attempts|backoff|cap)`", row[1])}
         self.assertEqual(retry, self.known(BASE.replace("    action:", "    retry: { x: 1 }\n    action:")))
+        pending = {name for row in rows_under("A step") for name in re.findall(r"^`(poll|cap|for)`", row[1])}
+        self.assertEqual(pending, self.known(BASE.replace("    action:", "    pending: { x: 1 }\n    action:")))
 
 
 class Bounds(unittest.TestCase):
@@ -165,6 +167,19 @@ class Bounds(unittest.TestCase):
 
         self.assert_bound("cap", of_pauses("1h", f"{hours}h"), of_pauses("1h", f"{hours}h1ms"))
         self.assert_bound("backoff", of_pauses(f"{hours}h", f"{hours}h"), of_pauses("2h", "1h"))
+
+    def test_waits(self):
+        def of_wait(poll, cap, wait="1h"):
+            return BASE.replace("    action:", f"    pending: {{ poll: {poll}, cap: {cap}, for: {wait} }}\n    action:")
+
+        told = bounds()
+        hours = int(re.match(r"(\d+)h", told["poll"]).group(1))
+        self.assert_bound("cap", of_wait("1h", f"{hours}h"), of_wait("1h", f"{hours}h1ms"))
+        self.assert_bound("poll", of_wait(f"{hours}h", f"{hours}h"), of_wait("2h", "1h"))
+        hours = int(re.match(r"(\d+)h", told["for"]).group(1))
+        self.assert_bound("600h", of_wait("1s", "1s", f"{hours - 1}h"), of_wait("1s", "1s", f"{hours}h"))
+        late = "deadline: 30m\n" + of_wait("1s", "1s", "31m")
+        self.assert_bound("'deadline', which is 30m", "deadline: 31m\n" + of_wait("1s", "1s", "31m"), late)
 
     def test_names_and_lists(self):
         told = bounds()

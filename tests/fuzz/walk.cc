@@ -22,7 +22,7 @@ using google::protobuf::MethodDescriptor;
 
 constexpr int kEventsMax = 20'000;
 constexpr int kDepthMax = 4;
-constexpr int kRefusedPercent = 10, kUnknownPercent = 10;
+constexpr int kRefusedPercent = 10, kUnknownPercent = 10, kPendingPercent = 15;
 
 void FillScalar(Message& message, const FieldDescriptor& field, Draws& draws) {
   const google::protobuf::Reflection& reflection = *message.GetReflection();
@@ -146,6 +146,8 @@ class Walker {
       result.reply = reply->SerializePartialAsString();
       if (!definition_.ReplyParses(send.step, send.phase, result.reply))
         return "an answer of the right type is refused";
+      result.pending = draws_.Chance(kPendingPercent);  // also where nobody asked for it
+      if (draws_.Chance(50)) result.retry_after = absl::Seconds(3);
     }
     events.emplace_back(ReadReply(definition_, send, std::move(result), absl::Milliseconds(1)));
     return "";

@@ -124,6 +124,20 @@ Model Forgetting(Model model) {
   return model;
 }
 
+Model WaitingPivot() {
+  Model model = Sequence();
+  model.name = "a, then a pivot that waits for its customer, then r";
+  model.plan.steps[1].pending = PendingPolicy{absl::Seconds(1), absl::Seconds(2), absl::Seconds(149)};
+  return model;
+}
+
+Model WaitingSteps() {
+  Model model =
+      MakeModel("a and b, which wait as their compensations do", {MakeStep("a", kC, {}), MakeStep("b", kC, {0})});
+  for (StepPlan& step : model.plan.steps) step.pending = PendingPolicy{};
+  return model;
+}
+
 Model ShopOrder(bool quiet) {
   Model model = MakeModel(
       quiet ? "order, reserve, charge, (confirm, confirm), no lies" : "order, reserve, charge, (confirm, confirm)",
@@ -157,6 +171,8 @@ std::vector<Configuration> SmallConfigurations() {
   const std::vector<std::string> all = {"completed", "aborted", "fenced", "compensated", "taken over"};
   std::vector<std::string> pivot = all;
   pivot.insert(pivot.end(), {"resolved happened", "resolved never"});
+  std::vector<std::string> waiting = pivot;
+  waiting.insert(waiting.end(), {"pending", "decided"});
   std::vector<std::string> parking = pivot;
   parking.emplace_back("parked");
   std::vector<std::string> forgotten = parking;
@@ -178,6 +194,8 @@ std::vector<Configuration> SmallConfigurations() {
           {SkippedPivot(), 6'500, all},
           {WithoutEffect(), 270'000, pivot},
           {Pausing(), 85'000, all},
+          {WaitingPivot(), 380'000, waiting},
+          {WaitingSteps(), 115'000, {"completed", "aborted", "fenced", "compensated", "taken over", "pending"}},
           {Retriable(), 20'000, {"completed", "taken over"}}};
 }
 
@@ -188,17 +206,21 @@ std::vector<Configuration> LargeConfigurations() {
 }
 
 std::vector<SeededBug> SeededBugs() {
-  return {{With(Sequence(), Bug::kTimedOutStepNotCompensated, "a timed-out step is not compensated"), 5},
-          {With(Compensatable(), Bug::kNoFence, "a commit checks neither version nor owner"), 7},
-          {With(Compensatable(), Bug::kCheckThenAct, "the barrier is checked first and acted upon later"), 4},
-          {With(Compensatable(), Bug::kTombstoneCollected, "a tombstone is collected too early"), 5},
-          {With(Forgetting(Sequence()), Bug::kForgottenIsNever, "what was purged is taken as never done"), 8},
-          {With(TwoTransactions(), Bug::kUnknownPaymentFailed, "an unknown payment is taken as failed"), 7},
-          {With(Sequence(), Bug::kSendBeforeCommit, "a call is sent before the commit"), 8},
-          {With(Sequence(), Bug::kTimerForgotten, "a timer is forgotten"), 2},
-          {With(Sequence(), Bug::kEndedConnectionFailed, "a pivot whose connection ended is taken as failed"), 6},
-          {With(Sequence(), Bug::kAnyRefusalFinal, "a refusal without the trailer is taken as final"), 6},
-          {With(Sequence(), Bug::kSkippedUnread, "a step is skipped that may have happened"), 7}};
+  return {
+      {With(Sequence(), Bug::kTimedOutStepNotCompensated, "a timed-out step is not compensated"), 5},
+      {With(Compensatable(), Bug::kNoFence, "a commit checks neither version nor owner"), 7},
+      {With(Compensatable(), Bug::kCheckThenAct, "the barrier is checked first and acted upon later"), 4},
+      {With(Compensatable(), Bug::kTombstoneCollected, "a tombstone is collected too early"), 5},
+      {With(Forgetting(Sequence()), Bug::kForgottenIsNever, "what was purged is taken as never done"), 8},
+      {With(TwoTransactions(), Bug::kUnknownPaymentFailed, "an unknown payment is taken as failed"), 7},
+      {With(Sequence(), Bug::kSendBeforeCommit, "a call is sent before the commit"), 8},
+      {With(Sequence(), Bug::kTimerForgotten, "a timer is forgotten"), 2},
+      {With(Sequence(), Bug::kEndedConnectionFailed, "a pivot whose connection ended is taken as failed"), 6},
+      {With(Sequence(), Bug::kAnyRefusalFinal, "a refusal without the trailer is taken as final"), 6},
+      {With(WaitingSteps(), Bug::kPendingNotFenced, "a pending action that is compensated is executed afterwards"), 5},
+      {With(WaitingSteps(), Bug::kPendingTombstoned, "a compensation that is not finished is forgotten"), 6},
+      {With(WaitingPivot(), Bug::kPendingIsOk, "a payment that is not finished is taken as paid"), 6},
+      {With(Sequence(), Bug::kSkippedUnread, "a step is skipped that may have happened"), 7}};
 }
 
 std::string Judge(const Configuration& configuration, const Found& found) {

@@ -50,7 +50,8 @@ class Laws {
 
   std::string Check() {
     AddTrials();
-    for (const absl::Duration age : {absl::Seconds(1), absl::Seconds(100), 2 * model_.plan.age_max}) {
+    for (const absl::Duration age :
+         {absl::Seconds(1), absl::Seconds(100), absl::Seconds(200), 2 * model_.plan.age_max}) {
       moment_ = {.now = saga_.create_time + age, .jitter = 0};
       // What the passing of time or a cancel written by another instance does to the row, whatever the event.
       idle_ = Advance(model_.plan, saga_, Replied{.step = -1, .reply = {}, .failure = {}, .elapsed = {}}, moment_);
@@ -104,6 +105,7 @@ class Laws {
       Replied cut = MakeReply(i, phase, last, Outcome::kUnknown, false);
       cut.by_transport = true;
       add("connection ended", cut);
+      add("pending", MakeReply(i, phase, last, Outcome::kPending, false));
       add("fenced", MakeReply(i, phase, last, Outcome::kFenced, false));
       add("refused", MakeReply(i, phase, last, Outcome::kRefused, false));
       add("refused, nothing done,", MakeReply(i, phase, last, Outcome::kRefused, true));
@@ -163,14 +165,21 @@ class Laws {
     if (trial.idle || reply == nullptr || reply->phase != Phase::kAction) return nullptr;
     const auto i = static_cast<std::size_t>(reply->step);
     const StepPlan& plan = model_.plan.steps[i];
-    const bool asks = plan.kind == StepKind::kPivot && plan.has_resolve && reply->outcome == Outcome::kUnknown;
+    const bool waits = saga_.steps[i].state == StepState::kWaiting;
+    if (reply->outcome == Outcome::kPending && plan.pending.has_value()) {
+      const bool goes_on = next.backward || next.steps[i].state == StepState::kWaiting || next.steps[i].decides;
+      return goes_on ? nullptr : "what is not finished is not waited for";
+    }
+    const bool asks =
+        plan.kind == StepKind::kPivot && plan.has_resolve && reply->outcome == Outcome::kUnknown && !waits;
     if (asks && next.steps[i].phase != Phase::kResolve && !(reply->by_transport && reply->attempt == 1)) {
       return "a pivot of unknown outcome is not asked about";
     }
     if (plan.kind != StepKind::kCompensatable) return nullptr;
     if (reply->effect_free && next.steps[i].state != StepState::kRefused) return "a step without an effect is undone";
     if (next.backward || reply->outcome == Outcome::kOk || reply->failure.reason == kReasonKeyReused) return nullptr;
-    const bool attempts_left = reply->outcome == Outcome::kUnknown && next.steps[i].unknowns < plan.retry.attempts;
+    const bool is_unknown = reply->outcome == Outcome::kUnknown || reply->outcome == Outcome::kPending;
+    const bool attempts_left = is_unknown && next.steps[i].unknowns < plan.retry.attempts;
     return attempts_left ? nullptr : "a saga went on past a step that failed";
   }
 
@@ -203,11 +212,21 @@ class Laws {
 
   const char* BrokenStep(const Step& before, const Step& after, const Trial& trial) const {
     const int waits = int{after.awaiting} + int{after.parked} + int{after.wake_at != absl::InfiniteFuture()};
-    const bool open = after.state == StepState::kInFlight || after.state == StepState::kCompensating;
+    const bool open = after.state == StepState::kInFlight || after.state == StepState::kCompensating ||
+                      after.state == StepState::kWaiting;
     if (waits > (open ? 1 : 0)) return "a step waits for more than there is";
     if (before.phase != Phase::kAction && after.phase != before.phase) return "a phase came back";
     if (after.phase != before.phase && after.refusals != 0) return "the refusals of one phase counted for another";
     const auto* reply = std::get_if<Replied>(&trial.event);
+    const bool decided = after.decides && !before.decides;
+    if (decided && !std::holds_alternative<CancelRequested>(trial.event) && !saga_.cancel_requested &&
+        moment_.now < before.wait_until) {
+      return "a wait was ended before its time";
+    }
+    const bool told = reply != nullptr && (reply->outcome == Outcome::kRefused || reply->outcome == Outcome::kFenced);
+    const bool is_asked = before.phase == Phase::kAction && after.phase == Phase::kResolve;
+    const bool is_ended = after.decides || after.parked || told;
+    if (before.state == StepState::kWaiting && is_asked && !is_ended) return "nothing ended a wait";
     const bool cut = reply != nullptr && reply->by_transport;
     if (cut && after.unknowns > before.unknowns) return "the end of a connection spent an attempt";
     if (!before.reply.empty() && after.reply != before.reply) return "a reply was rewritten";

@@ -13,6 +13,7 @@ namespace {
 
 absl::Time Now(const Model& model, const World& world) {
   if (world.late == kTooOld) return absl::UnixEpoch() + 2 * model.plan.age_max;
+  if (world.late == kPastWait) return kWaitUntil + absl::Seconds(50);
   return absl::UnixEpoch() + absl::Seconds(world.late == kPastDeadline ? 100 : 1);
 }
 
@@ -87,8 +88,9 @@ class Mind {
     Decide(Operated{Verb::kRetry, static_cast<int>(i), "", "", ""}, "is told to retry");
     const Service& books = world_.services[i];
     const bool acts = step.phase != Phase::kCompensation;
-    const bool pends =
-        books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kPending) && books.gateway == Gateway::kNone;
+    const bool is_open = books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kPending) ||
+                         books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kSettling);
+    const bool pends = is_open && books.gateway == Gateway::kNone;
     const bool gone = world_.late == kTooOld && books.effect != Effect::kDone && !pends;
     const bool never = books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kRefused) ||
                        books.rows[0] == static_cast<std::uint8_t>(barrier::Outcome::kTombstone) || gone;
@@ -119,7 +121,7 @@ class Mind {
       reply.outcome = outcome;
       reply.effect_free = effect_free;
       reply.failure.reason = said == kSaidKeyReused ? kReasonKeyReused : "FAILED";
-      reply.reply = outcome == Outcome::kOk ? "reply" : "";
+      reply.reply = outcome == Outcome::kOk || outcome == Outcome::kPending ? "reply" : "";
       Decide(reply, name);
     };
     hear(kSaidOk, Outcome::kOk, false, "hears OK");
@@ -128,6 +130,8 @@ class Mind {
     hear(kSaidRefused, Outcome::kRefused, as_final, "hears REFUSED");
     hear(kSaidFenced, Outcome::kFenced, false, "hears FENCED");
     hear(kSaidKeyReused, Outcome::kRefused, false, "hears KEY_REUSED");
+    const bool as_done = model_.bug == Bug::kPendingIsOk;
+    hear(kSaidPending, as_done ? Outcome::kOk : Outcome::kPending, false, "hears PENDING");
     hear(kSaidNever, Outcome::kRefused, true, "hears NEVER_HAPPENED");
   }
 
@@ -200,7 +204,8 @@ class Mind {
     for (const Send& send : decision.sends) {
       const auto i = static_cast<std::size_t>(send.step);
       replies[i] = 0;
-      next.services[i].sent[Index(send.phase)] = 1;
+      const bool decides = send.phase == Phase::kResolve && decision.next.steps[i].decides;
+      (decides ? next.services[i].deciding : next.services[i].sent[Index(send.phase)]) = 1;
     }
   }
 

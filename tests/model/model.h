@@ -24,6 +24,9 @@ enum class Bug : std::uint8_t {
   kEndedConnectionFailed,  // a pivot whose connection ended: taken as refused for good
   kAnyRefusalFinal,        // a pivot's refusal without the trailer: taken as one with it
   kForgottenIsNever,       // a row that was purged counts as one that never was
+  kPendingNotFenced,       // a compensation leaves the row of a pending action as it is
+  kPendingTombstoned,      // or makes it a tombstone at once
+  kPendingIsOk,            // "accepted, not finished" is read as done
   kSkippedUnread,          // a person skips what is asked about again and again, without a look at the service's books
 };
 
@@ -47,6 +50,7 @@ struct Model {
     return plan.steps[step].kind != StepKind::kCompensatable || plan.steps[step].has_compensation;
   }
   bool is_pivot(std::size_t step) const { return plan.steps[step].kind == StepKind::kPivot; }
+  bool may_wait(std::size_t step) const { return plan.steps[step].pending.has_value(); }
 };
 
 }  // namespace unwind::model

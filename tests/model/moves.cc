@@ -32,11 +32,11 @@ void Tell(const Model& model, const World& world, Move move, std::uint8_t said, 
   }
 }
 
-void ExpandMessage(const Model& model, const World& world, std::size_t step, Phase phase, Take take) {
-  Move move{.what = What::kExecute, .step = static_cast<int>(step), .phase = phase, .event = {}};
+void ExpandMessage(const Model& model, const World& world, std::size_t step, Phase phase, bool decides, Take take) {
+  Move move{.what = What::kExecute, .step = static_cast<int>(step), .phase = phase, .decides = decides, .event = {}};
   const bool may_lie = model.lies && phase == Phase::kAction && model.plan.steps[step].kind != StepKind::kRetriable;
   const bool splits = model.bug == Bug::kCheckThenAct && !(model.two_transactions && model.is_pivot(step));
-  Execute(model, world, step, phase, [&](const World& next, std::uint8_t said, const char* broken) {
+  Execute(model, world, step, phase, decides, [&](const World& next, std::uint8_t said, const char* broken) {
     Tell(model, next, move, said, broken, take);
     if (may_lie && said != 0 && said != kSaidForgotten) Tell(model, next, move, kSaidRefused, broken, take);
     if (model.must_succeed_refused && said != 0 && phase != Phase::kResolve) {
@@ -63,7 +63,9 @@ void ExpandOld(const World& world, std::size_t step, Take take) {
   Move move{.what = What::kForget, .step = static_cast<int>(step), .event = {}, .trouble = true};
   for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
     const std::uint8_t row = service.rows[Index(phase)];
-    if (row == 0 || row == static_cast<std::uint8_t>(barrier::Outcome::kPending)) continue;
+    const bool is_open = row == static_cast<std::uint8_t>(barrier::Outcome::kPending) ||
+                         row == static_cast<std::uint8_t>(barrier::Outcome::kSettling);
+    if (row == 0 || is_open) continue;
     World next = world;
     next.services[step].rows[Index(phase)] = 0;
     move.phase = phase;
@@ -87,8 +89,9 @@ void ExpandOld(const World& world, std::size_t step, Take take) {
 void ExpandService(const Model& model, const World& world, std::size_t step, Take take) {
   const Service& service = world.services[step];
   for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
-    if (service.sent[Index(phase)] != 0) ExpandMessage(model, world, step, phase, take);
+    if (service.sent[Index(phase)] != 0) ExpandMessage(model, world, step, phase, /*decides=*/false, take);
   }
+  if (service.deciding != 0) ExpandMessage(model, world, step, Phase::kResolve, /*decides=*/true, take);
   Move move{.step = static_cast<int>(step), .event = {}};
   const auto finish = [&](const World& next, std::uint8_t said, const char* broken) {
     move.what = What::kFinish;
@@ -119,6 +122,13 @@ void ExpandService(const Model& model, const World& world, std::size_t step, Tak
     changed.gateway = Gateway::kFenced;
     take(next, {.what = What::kFence, .step = static_cast<int>(step), .event = {}}, nullptr);
   }
+}
+
+bool MayWait(const Model& model) {
+  for (std::size_t i = 0; i < model.size(); ++i) {
+    if (model.may_wait(i)) return true;
+  }
+  return false;
 }
 
 // A saga that is over is nobody's: what the orchestrators believe of it no longer matters.
@@ -160,6 +170,11 @@ void Expand(const Model& model, const World& world, Take take) {
     canonical(next, {.what = What::kDeadline, .event = {}, .trouble = true}, nullptr);
     next = world;
   }
+  if (model.deadline && MayWait(model) && world.late == kPastDeadline) {
+    next.late = kPastWait;
+    canonical(next, {.what = What::kWaitOver, .event = {}, .trouble = true}, nullptr);
+    next = world;
+  }
   if (model.forgets && world.late == kPastDeadline) {
     next.late = kTooOld;
     canonical(next, {.what = What::kAge, .event = {}, .trouble = true}, nullptr);
@@ -186,6 +201,7 @@ const char* Broken(const Model& model, const World& world) {
     if (skipped && world.services[i].effect != Effect::kNone) return "a skipped step has an effect";
     if (completed && !skipped && !done) return "a completed saga lacks the effect of a step";
     if (!completed && done) return "an aborted saga kept the effect of a step";
+    if (!completed && world.services[i].undoing != 0) return "an aborted saga left what it undoes unfinished";
   }
   return nullptr;
 }

@@ -19,6 +19,7 @@ enum class What : std::uint8_t {
   kClaim,            // orchestrator: the lease of the owner lapsed, or its own row after a restart
   kFindStale,        // orchestrator: its commit was refused, or it looks
   kDeadline,         // nobody: time passes
+  kWaitOver,         // nobody: time passes, and every wait is over
   kAge,              // nobody: time passes, and the saga is too old
   kForget,           // service: the row of `phase` is purged
   kUndoByHand,       // service: a person undoes what nobody can be asked to any more
@@ -41,6 +42,7 @@ struct Move {
   int step = 0;
   Phase phase = Phase::kAction;
   std::uint8_t said = 0;  // one of kSaid*, or 0: no answer
+  bool decides = false;   // of a resolve: it ends a wait
   std::string event;      // of a decision
   bool sends = false;     // a decision
   bool trouble = false;   // a fault, a cancel or the deadline: no saga may need it in order to end

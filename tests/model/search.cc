@@ -98,6 +98,8 @@ class Searcher {
 
   void Count(const Move& move) {
     if (move.what == What::kExecute && move.said == kSaidFenced) ++found_.seen["fenced"];
+    if (move.what == What::kExecute && move.said == kSaidPending) ++found_.seen["pending"];
+    if (move.what == What::kExecute && move.said == kSaidNever && move.decides) ++found_.seen["decided"];
     if (move.what == What::kExecute && move.said == kSaidNever) ++found_.seen["resolved never"];
     if (move.what == What::kExecute && move.said == kSaidOk && move.phase == Phase::kResolve)
       ++found_.seen["resolved happened"];

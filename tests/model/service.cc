@@ -20,6 +20,13 @@ std::optional<Row> RowOf(std::uint8_t outcome) {
 
 void Put(Service& service, std::size_t row, Outcome outcome) { service.rows[row] = static_cast<std::uint8_t>(outcome); }
 
+// As the barrier says, but for the seeded bugs.
+void Mark(const Model& model, Service& service, Outcome mark) {
+  if (mark == Outcome::kSettling && model.bug == Bug::kPendingNotFenced) return;
+  if (mark == Outcome::kSettling && model.bug == Bug::kPendingTombstoned) mark = Outcome::kTombstone;
+  Put(service, kAct, mark);
+}
+
 bool DependsOn(const Plan& plan, std::size_t j, std::size_t i) {
   for (const int before : plan.steps[j].after) {
     const auto b = static_cast<std::size_t>(before);
@@ -47,8 +54,9 @@ void Decide(const Model& model, const World& world, std::size_t step, Phase phas
   World next = world;
   Service& service = next.services[step];
   if (phase == Phase::kCompensation) {
-    const bool pending = service.rows[kAct] == static_cast<std::uint8_t>(Outcome::kSettling);
+    const bool pending = service.rows[kAct] != static_cast<std::uint8_t>(Outcome::kOk);
     Put(service, kUndo, Outcome::kOk);
+    service.undoing = 0;
     if (pending) Put(service, kAct, Outcome::kTombstone);
     const char* const broken = pending ? nullptr : Undo(model, next, step);
     went(next, kSaidOk, broken);
@@ -109,6 +117,53 @@ void Resolve(const World& world, std::size_t step, Went went) {
   }
 }
 
+// A pivot that waits for its customer: he pays by the gateway's capture, whenever he likes, or is declined.
+void Collect(const World& world, std::size_t step, Went went) {
+  World next = world;
+  Service& service = next.services[step];
+  if (service.rows[kAct] == 0) {
+    Put(service, kAct, Outcome::kPending);
+    service.capture_sent = 1;
+    return went(next, kSaidPending, nullptr);
+  }
+  switch (service.gateway) {
+    case Gateway::kNone:
+    case Gateway::kFenced:
+      return went(world, kSaidPending, nullptr);
+    case Gateway::kCaptured:
+      Put(service, kAct, Outcome::kOk);
+      return went(next, kSaidOk, nullptr);
+    case Gateway::kDeclined:
+      Put(service, kAct, Outcome::kRefused);
+      return went(next, kSaidRefusedFree, nullptr);
+  }
+}
+
+// Its resolve: only one that decides ends the wait, at once or in its own time.
+void ResolveCollect(const World& world, std::size_t step, bool decides, Went went) {
+  if (world.services[step].gateway != Gateway::kNone) return Resolve(world, step, went);
+  World next = world;
+  Service& service = next.services[step];
+  if (decides) service.fence_sent = 1;
+  went(next, kSaidPending, nullptr);
+  if (!decides) return;
+  service.gateway = Gateway::kFenced;
+  Resolve(next, step, went);
+}
+
+// A compensatable step, or its compensation, that is finished now or later.
+void DecideOrWait(const Model& model, const World& world, std::size_t step, Phase phase, Went went) {
+  World next = world;
+  Service& service = next.services[step];
+  if (phase == Phase::kAction) {
+    Put(service, kAct, Outcome::kPending);
+  } else {
+    service.undoing = 1;
+  }
+  went(next, kSaidPending, nullptr);
+  Decide(model, world, step, phase, went);
+}
+
 std::uint8_t Replayed(std::uint8_t outcome, Phase phase) {
   if (outcome == static_cast<std::uint8_t>(Outcome::kOk)) return kSaidOk;
   return phase == Phase::kResolve ? kSaidNever : kSaidRefusedFree;
@@ -122,6 +177,7 @@ const char* Act(const Model& model, World& world, std::size_t step) {
   const bool again = service.effect != Effect::kNone;
   service.effect = Effect::kDone;
   if (again) return "a step had a second effect";
+  if (service.undoing != 0) return "a step acted after its undoing had begun";
   if (service.sent[kUndo] != 0 && service.rows[kUndo] != 0) return "a step acted after its compensation";
   for (const int before : model.plan.steps[step].after) {
     const auto b = static_cast<std::size_t>(before);
@@ -132,19 +188,27 @@ const char* Act(const Model& model, World& world, std::size_t step) {
   return nullptr;
 }
 
-void Execute(const Model& model, const World& world, std::size_t step, Phase phase, Went went) {
+void Execute(const Model& model, const World& world, std::size_t step, Phase phase, bool decides, Went went) {
   const Service& before = world.services[step];
   const bool too_old = world.late == kTooOld;
   const bool believes = model.bug == Bug::kForgottenIsNever && before.rows[kAct] == 0;
   const auto memory = too_old && !believes ? barrier::Memory::kMayLackRows : barrier::Memory::kWhole;
-  const barrier::Decision decision = barrier::Decide(
-      {.phase = static_cast<barrier::Phase>(phase), .payload_hash = kPayload, .memory = memory, .too_old = too_old},
-      RowOf(before.rows[kAct]), RowOf(before.rows[Index(phase)]));
+  const barrier::Decision decision = barrier::Decide({.phase = static_cast<barrier::Phase>(phase),
+                                                      .payload_hash = kPayload,
+                                                      .memory = memory,
+                                                      .decides = decides,
+                                                      .too_old = too_old},
+                                                     RowOf(before.rows[kAct]), RowOf(before.rows[Index(phase)]));
   World next = world;
   Service& service = next.services[step];
-  if (decision.mark.has_value()) Put(service, kAct, *decision.mark);
+  if (decision.mark.has_value()) Mark(model, service, *decision.mark);
   switch (decision.verdict) {
     case Verdict::kExecute:
+      if (model.may_wait(step) && model.is_pivot(step)) {
+        if (phase == Phase::kResolve) return ResolveCollect(next, step, decides, went);
+        return Collect(next, step, went);
+      }
+      if (model.may_wait(step)) return DecideOrWait(model, next, step, phase, went);
       if (phase == Phase::kResolve) return Resolve(next, step, went);
       if (model.two_transactions && model.is_pivot(step)) return Charge(next, step, went);
       return Decide(model, next, step, phase, went);

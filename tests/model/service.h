@@ -13,8 +13,9 @@ namespace unwind::model {
 // A way in which the call can go: what the world becomes, what is answered (kSaid*, 0: nothing), the rule it breaks.
 using Went = absl::FunctionRef<void(const World& next, std::uint8_t said, const char* broken)>;
 
-// Executes a message that is out, in each way it can go. REQUIRES: it was sent.
-void Execute(const Model& model, const World& world, std::size_t step, Phase phase, Went went);
+// Executes a message that is out, in each way it can go. `decides`: of a resolve that ends a wait. REQUIRES: it was
+// sent.
+void Execute(const Model& model, const World& world, std::size_t step, Phase phase, bool decides, Went went);
 
 // The seeded bug kCheckThenAct: acts on what a call had read before.
 void FinishActing(const Model& model, const World& world, std::size_t step, Went went);

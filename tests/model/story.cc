@@ -21,6 +21,8 @@ const char* Said(std::uint8_t said) {
       return "NEVER_HAPPENED";
     case kSaidKeyReused:
       return "KEY_REUSED";
+    case kSaidPending:
+      return "PENDING";
     case kSaidForgotten:
       return "KEYS_FORGOTTEN";
     default:
@@ -35,7 +37,7 @@ std::string Told(int orchestrator) {
 std::string Tell(const Model& model, const Move& move) {
   const std::string who = absl::StrCat("orchestrator ", move.orchestrator + 1);
   const std::string& step = model.plan.steps[static_cast<std::size_t>(move.step)].name;
-  const std::string call = absl::StrCat(step, "'s ", NameOf(move.phase));
+  const std::string call = absl::StrCat(step, "'s ", move.decides ? "deciding " : "", NameOf(move.phase));
   switch (move.what) {
     case What::kStarted:
       return absl::StrCat("orchestrator 1 ", move.event);
@@ -49,6 +51,8 @@ std::string Tell(const Model& model, const Move& move) {
       return absl::StrCat(who, " finds that the row moved");
     case What::kDeadline:
       return "the saga's deadline passes";
+    case What::kWaitOver:
+      return "every wait is over";
     case What::kAge:
       return "the saga becomes too old";
     case What::kForget:

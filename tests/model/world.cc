@@ -13,7 +13,10 @@ std::uint8_t Byte(Enum value) {
 }
 
 // They are attempts of an action that is out, and decide nothing of any other call.
-bool CountsUnknowns(const Step& step) { return step.state == StepState::kInFlight && step.phase == Phase::kAction; }
+bool CountsUnknowns(const Step& step) {
+  const bool is_out = step.state == StepState::kInFlight || step.state == StepState::kWaiting;
+  return is_out && step.phase == Phase::kAction;
+}
 
 PackedStep Pack(const Step& step) {
   return {.state = Byte(step.state),
@@ -26,7 +29,8 @@ PackedStep Pack(const Step& step) {
           .awaiting = Byte(step.awaiting, 1),
           .parked = Byte(step.parked, 1),
           .waking = Byte(step.wake_at != absl::InfiniteFuture(), 1),
-          .replied = Byte(!step.reply.empty(), 1)};
+          .replied = Byte(!step.reply.empty(), 1),
+          .decides = Byte(step.decides, 1)};
 }
 
 Step Unpack(const PackedStep& packed) {
@@ -40,6 +44,8 @@ Step Unpack(const PackedStep& packed) {
   step.parked = packed.parked != 0;
   if (packed.waking != 0) step.wake_at = absl::UnixEpoch();
   if (packed.replied != 0) step.reply = "reply";
+  if (packed.action_sends != 0) step.wait_until = kWaitUntil;  // heeded of a step that may wait
+  step.decides = packed.decides != 0;
   return step;
 }
 

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <string>
 
+#include "absl/time/time.h"
 #include "common/participant/barrier.h"
 #include "orchestrator/core/plan.h"
 #include "orchestrator/core/saga.h"
@@ -26,7 +27,7 @@ struct PackedStep {
   std::uint8_t state = 0, phase = 0;
   std::uint8_t action_sends = 0, compensated = 0, resolved = 0;  // sends by phase: at most 2, 1 and 1
   std::uint8_t refusals = 0, unknowns = 0;
-  std::uint8_t awaiting = 0, parked = 0, waking = 0, replied = 0;
+  std::uint8_t awaiting = 0, parked = 0, waking = 0, replied = 0, decides = 0;
 
   bool operator==(const PackedStep&) const = default;
 };
@@ -49,6 +50,8 @@ struct Service {
   Effect effect = Effect::kNone;
   Gateway gateway = Gateway::kNone;
   std::uint8_t capture_sent = 0, fence_sent = 0;
+  std::uint8_t deciding = 0;              // a resolve that ends a wait is out, for ever
+  std::uint8_t undoing = 0;               // a compensation was accepted and is not finished
   std::uint8_t acting = 0, skipping = 0;  // the seeded bug of a barrier that checks first and acts later
 
   bool operator==(const Service&) const = default;
@@ -67,6 +70,7 @@ inline constexpr std::uint8_t kSaidOk = 1, kSaidRefusedFree = 2, kSaidRefused = 
                               kSaidKeyReused = 32;
 // Of a move only, for to who hears it that is silence: that the service may have forgotten what it did.
 inline constexpr std::uint8_t kSaidForgotten = 64;
+inline constexpr std::uint8_t kSaidPending = 128;  // accepted, not finished
 
 struct Orchestrator {
   Mode mode = Mode::kIdle;
@@ -76,13 +80,15 @@ struct Orchestrator {
   bool operator==(const Orchestrator&) const = default;
 };
 
-// How old the saga is. Past the last its services purge their rows, and it sends nothing more.
-inline constexpr std::uint8_t kInTime = 0, kPastDeadline = 1, kTooOld = 2;
+// How old the saga is. Past the last its services purge their rows, and it sends nothing more. kPastWait: past the end
+// of every wait, if there is one.
+inline constexpr std::uint8_t kInTime = 0, kPastDeadline = 1, kPastWait = 2, kTooOld = 3;
+inline const absl::Time kWaitUntil = absl::UnixEpoch() + absl::Seconds(150);
 
 struct World {
   PackedSaga row;
   std::uint8_t owner = 0;
-  std::uint8_t late = 0;  // kInTime, kPastDeadline, kTooOld
+  std::uint8_t late = 0;  // kInTime, kPastDeadline, kPastWait, kTooOld
   std::array<Service, kStepsMax> services;
   std::array<Orchestrator, 2> orchestrators;
 

@@ -158,8 +158,8 @@ class Methods(Case):
         self.assertEqual(json.loads(answer.text)["saga"]["state"], "STATE_COMPLETED")
         refused = error(
             9,
-            "step charge of saga ID (completed) is neither parked nor repeated; see `parked` and `last_failure` in "
-            "GetSaga",
+            "step charge of saga ID (completed) is neither parked nor repeated nor waiting; see `parked`, `last_failure` "
+            "and `state` in GetSaga",
             '"reason":"STEP_NOT_PARKED","domain":"saga.unwind","metadata":{"saga_id":"ID","step":"charge"}',
         )
         for verb in ("retry", "skip", "resolve"):

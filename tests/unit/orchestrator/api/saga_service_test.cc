@@ -526,6 +526,34 @@ TEST_F(SagaServiceTest, AnOperatorMovesAParkedStep) {
                                            operated(Verb::kResolve, reply.SerializeAsString())));
 }
 
+TEST_F(SagaServiceTest, AStepThatWaitsSaysUntilWhenAndTakesAVerb) {
+  Saga saga = Repeated("s-1");
+  saga.state = SagaState::kRunning;
+  saga.backward = false;
+  Step& step = saga.steps[0];
+  step = Step();
+  step.state = StepState::kWaiting;
+  step.sends[1] = 2;
+  step.wake_at = kStart + absl::Seconds(30);
+  step.wait_until = kStart + absl::Minutes(15);
+  Store(saga);
+  saga::v1::Saga response;
+  ASSERT_TRUE(Get("s-1", &response).ok());
+  const saga::v1::Step& shown = response.steps(0);
+  EXPECT_EQ(shown.state(), saga::v1::Step::STATE_WAITING);
+  EXPECT_EQ(shown.wait_until().seconds(), absl::ToUnixSeconds(kStart + absl::Minutes(15)));
+  EXPECT_EQ(shown.next_attempt_time().seconds(), absl::ToUnixSeconds(kStart + absl::Seconds(30)));
+  EXPECT_FALSE(shown.stuck());
+  saga::v1::RetryStepRequest request;
+  request.set_saga_id("s-1");
+  request.set_step("create_order");
+  request.set_actor("ann");
+  request.set_reason("he has paid");
+  saga::v1::RetryStepResponse retried;
+  EXPECT_EQ(Call(&saga::v1::SagaService::Stub::RetryStep, request, &retried), absl::OkStatus());
+  EXPECT_EQ(asked_.size(), 1u);
+}
+
 // Its participant would say that there is nothing to undo, or that nothing ever happened.
 TEST_F(SagaServiceTest, AStepOfASagaThatIsTooOldIsNotRetriedButResolvedOrSkipped) {
   Store(Parked("s-1", Phase::kCompensation));

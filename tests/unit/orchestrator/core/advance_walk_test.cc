@@ -24,22 +24,33 @@ constexpr int kUnknownsMax = 2;  // shapes retry twice, so Advance cannot tell t
 
 const absl::Time kEarly = absl::FromUnixSeconds(1000);
 const absl::Time kLate = kEarly + absl::Seconds(60);  // past every shape's deadline
+const absl::Time kOver = kEarly + absl::Hours(1);     // past every wait that began before
+constexpr int kLast = 2;                              // of the three
+
+absl::Time MomentOf(int late) { return late == 0 ? kEarly : late == 1 ? kLate : kOver; }
+
+bool Waits(const StepPlan& step) { return step.pending.has_value(); }
 
 struct Node {
   Saga saga;
-  bool late = false;
+  int late = 0;
   std::vector<int> successors;
   bool reaches_end = false;
 };
 
+bool IsBusy(const Step& step) {
+  return step.state == StepState::kInFlight || step.state == StepState::kCompensating ||
+         step.state == StepState::kWaiting;
+}
+
 // The row with everything set to one value that Advance cannot see: so the space is finite and the walk closes. What is
 // set to one value here is checked in every transition, before it is.
-void Canonicalise(Saga& saga, bool& late) {
+void Canonicalise(Saga& saga, int& late) {
   saga.version = std::min<std::int64_t>(saga.version, 1);
-  late |= saga.backward;  // no way back from going back: neither deadline nor cancel counts any more
+  if (saga.backward) late = kLast;  // no way back from going back: neither time nor cancel counts any more
   saga.cancel_requested |= saga.backward;
   for (Step& step : saga.steps) {
-    const bool busy = step.state == StepState::kInFlight || step.state == StepState::kCompensating;
+    const bool busy = IsBusy(step);
     for (std::size_t phase = 1; phase < step.sends.size(); ++phase) {
       const bool current = busy && phase == static_cast<std::size_t>(step.phase);
       step.sends[phase] = current ? std::min(step.sends[phase], kSendsMax) : 0;
@@ -49,18 +60,25 @@ void Canonicalise(Saga& saga, bool& late) {
     step.unknowns = attempting ? std::min(step.unknowns, kUnknownsMax) : 0;
     step.first_send_time = absl::InfiniteFuture();
     step.last_failure = {};
+    step.pending_reply.clear();
+    step.pendings = 0;
+    step.decides &= busy;
+    const bool may_end = busy && !saga.backward && step.wait_until != absl::InfiniteFuture();
+    const bool is_over = may_end && step.wait_until <= MomentOf(late);
+    step.wait_until = is_over ? kEarly : may_end && late < kLast ? kOver : absl::InfiniteFuture();
     if (step.wake_at != absl::InfiniteFuture()) step.wake_at = kEarly;
   }
 }
 
-std::string KeyOf(const Saga& saga, bool late) {
-  std::string key = {static_cast<char>(late + 2 * saga.cancel_requested + 4 * saga.backward),
+std::string KeyOf(const Saga& saga, int late) {
+  std::string key = {static_cast<char>(late + 4 * saga.cancel_requested + 8 * saga.backward),
                      static_cast<char>(saga.version)};
   for (const Step& step : saga.steps) {
     key += static_cast<char>(static_cast<int>(step.state) * 8 + static_cast<int>(step.phase));
     key += static_cast<char>(step.awaiting + 2 * step.parked + 4 * (step.wake_at != absl::InfiniteFuture()) +
                              8 * step.reply.empty() + 16 * step.refusals + 64 * step.unknowns);
     key += static_cast<char>(step.attempt());
+    key += static_cast<char>(step.decides + 2 * (step.wait_until == kEarly) + 4 * (step.wait_until == kOver));
   }
   return key;
 }
@@ -74,10 +92,11 @@ Replied Reply(const Send& send, Outcome outcome, bool effect_free, const char* r
                 .reply = {},
                 .failure = {},
                 .elapsed = {}};
-  if (outcome == Outcome::kOk)
-    reply.reply = "reply";
-  else
+  if (outcome == Outcome::kOk || outcome == Outcome::kPending) {
+    reply.reply = outcome == Outcome::kOk ? "reply" : "not yet";
+  } else {
     reply.failure.reason = reason;
+  }
   return reply;
 }
 
@@ -90,6 +109,7 @@ std::vector<Event> LiveEvents(const Plan& plan, const Saga& saga) {
     Replied cut = Reply(send, Outcome::kUnknown, false, "UNAVAILABLE");
     cut.by_transport = true;
     events.push_back(cut);
+    events.push_back(Reply(send, Outcome::kPending, false, ""));
     events.push_back(Reply(send, Outcome::kFenced, false, kReasonFenced));
     events.push_back(Reply(send, Outcome::kRefused, true, "NO"));
     events.push_back(Reply(send, Outcome::kRefused, false, "NO"));
@@ -134,6 +154,10 @@ bool Depends(const Plan& plan, std::size_t j, std::size_t i) {
   return false;
 }
 
+bool IsUndoing(const Step& step) {
+  return step.state == StepState::kCompensating ||
+         (step.state == StepState::kWaiting && step.phase == Phase::kCompensation);
+}
 bool IsDone(const Step& step) { return step.state == StepState::kSucceeded || step.state == StepState::kSkipped; }
 bool IsUndone(const Step& step) {
   return step.state == StepState::kPending || step.state == StepState::kSkipped || step.state == StepState::kRefused ||
@@ -147,11 +171,13 @@ std::string BrokenByRow(const Plan& plan, const Saga& saga) {
     const Step& step = saga.steps[i];
     const int modes = step.awaiting + step.parked + (step.wake_at != absl::InfiniteFuture());
     if (modes > 1) return "a step waits for more than one thing";
-    const bool busy = step.state == StepState::kInFlight || step.state == StepState::kCompensating;
+    const bool busy = IsBusy(step);
     if (!busy && modes > 0) return "a resting step waits";
     if (busy && modes == 0) return "a busy step waits for nothing";
     anything_to_wait_for |= modes > 0;
-    if (step.state == StepState::kCompensating && !saga.backward) return "compensating while going forward";
+    if (IsUndoing(step) && !saga.backward) return "compensating while going forward";
+    if (step.state == StepState::kWaiting && !Waits(plan.steps[i])) return "a step waits that does not declare it";
+    if (step.decides && step.phase != Phase::kResolve) return "a wait is over and nobody is asked to settle it";
     if (plan.steps[i].kind == StepKind::kPivot && saga.backward && IsDone(step) &&
         step.state == StepState::kSucceeded) {
       return "going back after the pivot's success";
@@ -198,7 +224,25 @@ std::string BrokenBySend(const Plan& plan, const Saga& before, const Saga& after
   return "";
 }
 
-std::string BrokenByTransition(const Plan& plan, const Saga& before, const Event& event, const Decision& decision) {
+// Of a step that waits, or has (S13, S15). `now`: of the decision.
+std::string BrokenByWait(const Saga& saga, const Step& before, const Step& after, const Replied* reply,
+                         absl::Time now) {
+  const bool decided = after.decides && !before.decides;
+  if (decided && !saga.cancel_requested && now < before.wait_until) return "a wait was ended before its time";
+  const bool is_lost = reply != nullptr && reply->outcome == Outcome::kUnknown;
+  if (is_lost && before.state == StepState::kWaiting && after.phase != before.phase && !decided &&
+      after.phase == Phase::kResolve) {
+    return "a lost question ended a wait";
+  }
+  if (reply != nullptr && reply->outcome == Outcome::kPending && after.state == StepState::kSucceeded) {
+    return "what is not finished was taken as done";
+  }
+  if (!before.pending_reply.empty() && before.pending_reply != after.pending_reply) return "a first answer was lost";
+  return "";
+}
+
+std::string BrokenByTransition(const Plan& plan, const Saga& before, const Event& event, const Decision& decision,
+                               absl::Time now) {
   const Saga& after = decision.next;
   if (decision.stale) return after == before && decision.sends.empty() ? "" : "stale, yet something changed";
   if (IsTerminal(before.state)) return "a terminal saga moved";
@@ -219,18 +263,22 @@ std::string BrokenByTransition(const Plan& plan, const Saga& before, const Event
     }
   }
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    if (plan.steps[i].kind == StepKind::kPivot && before.steps[i].state == StepState::kInFlight && after.backward &&
-        !before.backward) {
+    const bool is_open = before.steps[i].state == StepState::kInFlight || before.steps[i].state == StepState::kWaiting;
+    if (plan.steps[i].kind == StepKind::kPivot && is_open && after.backward && !before.backward) {
       const bool known = after.steps[i].state == StepState::kRefused;
       if (!known) return "went back while the pivot's outcome was unknown";
     }
     if (after.steps[i].state == StepState::kCompensated && before.steps[i].state != StepState::kCompensated &&
-        plan.steps[i].has_compensation && before.steps[i].state != StepState::kCompensating &&
-        !std::holds_alternative<Operated>(event)) {
+        plan.steps[i].has_compensation && !IsUndoing(before.steps[i]) && !std::holds_alternative<Operated>(event)) {
       return "compensated without a compensation";
     }
     if (reply != nullptr && reply->by_transport && after.steps[i].unknowns > before.steps[i].unknowns) {
       return "the end of a connection spent an attempt";
+    }
+    const bool of_step = reply != nullptr && reply->step == static_cast<int>(i);
+    if (std::string broken = BrokenByWait(after, before.steps[i], after.steps[i], of_step ? reply : nullptr, now);
+        !broken.empty()) {
+      return broken;
     }
     if (!before.steps[i].reply.empty() && before.steps[i].reply != after.steps[i].reply) return "a reply was rewritten";
   }
@@ -260,7 +308,8 @@ std::string Story(const Saga& saga, const Event& event, const std::string& rule)
 Walk WalkAll(const Plan& plan, const std::string& input) {
   Walk walk;
   std::unordered_map<std::string, int> seen;
-  const auto visit = [&](Saga saga, bool late) {
+  const int last = std::any_of(plan.steps.begin(), plan.steps.end(), Waits) ? kLast : 1;
+  const auto visit = [&](Saga saga, int late) {
     Canonicalise(saga, late);
     const auto [it, fresh] = seen.try_emplace(KeyOf(saga, late), static_cast<int>(walk.nodes.size()));
     if (fresh) walk.nodes.push_back({.saga = std::move(saga), .late = late, .successors = {}, .reaches_end = false});
@@ -269,7 +318,7 @@ Walk WalkAll(const Plan& plan, const std::string& input) {
   Saga first;
   first.input = input;
   first.steps.resize(plan.steps.size());
-  visit(first, false);
+  visit(first, 0);
   for (std::size_t n = 0; n < walk.nodes.size(); ++n) {
     const Saga saga = walk.nodes[n].saga;
     for (const Event& event : StaleEvents(plan, saga)) {
@@ -279,12 +328,12 @@ Walk WalkAll(const Plan& plan, const std::string& input) {
         return walk;
       }
     }
-    for (const bool late : {false, true}) {
-      if (late < walk.nodes[n].late) continue;
+    for (int late = walk.nodes[n].late; late <= std::max(last, walk.nodes[n].late); ++late) {
+      const absl::Time now = MomentOf(late);
       for (const Event& event : LiveEvents(plan, saga)) {
-        const Decision decision = Advance(plan, saga, event, {.now = late ? kLate : kEarly, .jitter = 0});
+        const Decision decision = Advance(plan, saga, event, {.now = now, .jitter = 0});
         ++walk.transitions;
-        if (std::string broken = BrokenByTransition(plan, saga, event, decision); !broken.empty()) {
+        if (std::string broken = BrokenByTransition(plan, saga, event, decision, now); !broken.empty()) {
           walk.broken = Story(saga, event, broken);
           return walk;
         }
@@ -341,18 +390,20 @@ TEST_P(AdvanceWalk, KeepsEveryRuleInEveryRow) {
   EXPECT_EQ(trapped, nullptr) << (trapped == nullptr ? "" : Story(trapped->saga, Ticked{}, "no way to a terminal row"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, AdvanceWalk,
-                         testing::Values(Shape{"Sequence", Sequence(), "", 240},
-                                         Shape{"Diamond", DiamondBeforePivot(), "", 1400},
-                                         Shape{"PivotWithResolve", PivotInTheMiddle(true), "", 190},
-                                         Shape{"PivotWithoutResolve", PivotInTheMiddle(false), "", 140},
-                                         Shape{"AllRetriable", AllRetriable(), "", 1390},
-                                         Shape{"ConditionHolds", Conditional(), "with b", 240},
-                                         Shape{"ConditionDoesNotHold", Conditional(), "", 120},
-                                         Shape{"SkippedPivot", SkippedPivot(), "", 90},
-                                         Shape{"OwnReply", OwnReply(), "", 230},
-                                         Shape{"WithoutEffects", WithoutEffects(), "", 160}),
-                         [](const testing::TestParamInfo<Shape>& shape) { return std::string(shape.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, AdvanceWalk,
+    testing::Values(Shape{"Sequence", Sequence(), "", 240}, Shape{"Diamond", DiamondBeforePivot(), "", 1400},
+                    Shape{"PivotWithResolve", PivotInTheMiddle(true), "", 190},
+                    Shape{"PivotWithoutResolve", PivotInTheMiddle(false), "", 140},
+                    Shape{"AllRetriable", AllRetriable(), "", 1390},
+                    Shape{"ConditionHolds", Conditional(), "with b", 240},
+                    Shape{"ConditionDoesNotHold", Conditional(), "", 120},
+                    Shape{"SkippedPivot", SkippedPivot(), "", 90}, Shape{"OwnReply", OwnReply(), "", 230},
+                    Shape{"WithoutEffects", WithoutEffects(), "", 160}, Shape{"WaitingPivot", WaitingPivot(), "", 540},
+                    Shape{"WaitingSteps", WaitingSteps(), "", 440},
+                    Shape{"WaitingStepsOnly", WithoutDeadline(WaitingSteps()), "", 440},
+                    Shape{"WaitingRetriable", WaitingRetriable(), "", 610}),
+    [](const testing::TestParamInfo<Shape>& shape) { return std::string(shape.param.name); });
 
 }  // namespace
 }  // namespace unwind

@@ -77,6 +77,32 @@ inline Plan WithoutEffects() {
   return plan;
 }
 
+// The pivot may wait, longer than the saga's deadline.
+inline Plan WaitingPivot() {
+  Plan plan = PivotInTheMiddle(true);
+  plan.steps[1].pending = {absl::Seconds(30), absl::Minutes(5), absl::Minutes(15)};
+  return plan;
+}
+
+// Every step may wait; the second at most ten seconds.
+inline Plan WaitingSteps() {
+  Plan plan = Sequence();
+  for (StepPlan& step : plan.steps) step.pending = PendingPolicy{absl::Seconds(1), absl::Seconds(5)};
+  plan.steps[1].pending->wait = absl::Seconds(10);
+  return plan;
+}
+
+inline Plan WithoutDeadline(Plan plan) {
+  plan.deadline = absl::InfiniteDuration();
+  return plan;
+}
+
+inline Plan WaitingRetriable() {
+  Plan plan = PivotInTheMiddle(true);
+  plan.steps[2].pending = PendingPolicy{};
+  return plan;
+}
+
 }  // namespace unwind
 
 #endif  // UNWIND_TESTS_UNIT_ORCHESTRATOR_CORE_SHAPES_H_

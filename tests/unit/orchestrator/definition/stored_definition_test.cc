@@ -78,8 +78,8 @@ response: {}
 )");
   ASSERT_NE(definition, nullptr);
   EXPECT_THAT(FilesOf(*definition),
-              testing::ElementsAre("google/protobuf/duration.proto", "google/protobuf/descriptor.proto",
-                                   "saga/v1/rules.proto", "lab.proto"));
+              testing::ElementsAre("google/protobuf/duration.proto", "google/protobuf/timestamp.proto",
+                                   "google/protobuf/descriptor.proto", "saga/v1/rules.proto", "lab.proto"));
 }
 
 // Rules that came later do not stop a definition that sagas run on.

@@ -96,6 +96,52 @@ TEST_F(SagaCallTest, WhatWasMadeHereIsNoAnswerThatTheStepsTableSpeaksOf) {
   EXPECT_EQ(Read(Phase::kAction, too_large).outcome, Outcome::kUnknown);
 }
 
+CallResult NotFinished(const std::string& reply) {
+  CallResult result;
+  result.reply = reply;
+  result.pending = true;
+  return result;
+}
+
+TEST_F(SagaCallTest, WhatIsNotFinishedIsPendingOfAStepThatMayWaitOfEveryPhase) {
+  definition_.plan_.steps[0].pending.emplace();
+  for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
+    const Replied reply = Read(phase, NotFinished("pay here"));
+    EXPECT_EQ(reply.outcome, Outcome::kPending);
+    EXPECT_EQ(reply.reply, "pay here");
+    EXPECT_EQ(Read(phase, NotFinished("not a reply")).outcome, Outcome::kUnknown);
+  }
+}
+
+TEST_F(SagaCallTest, WhatIsNotFinishedIsUnknownWhereNobodyAskedForThat) {
+  for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
+    const Replied reply = Read(phase, NotFinished("pay here"));
+    EXPECT_EQ(reply.outcome, Outcome::kUnknown);
+    EXPECT_EQ(reply.reply, "");
+    EXPECT_EQ(reply.failure.reason, kReasonPendingNotAsked);
+  }
+}
+
+TEST_F(SagaCallTest, AStepThatMayWaitSaysSoAndItsResolveWhetherItDecides) {
+  TenantDefinition definition;
+  Saga saga;
+  saga.input = "acme";
+  saga.steps.resize(1);
+  const auto make = [&](Phase phase) {
+    return MakeCall(definition, saga, {.step = 0, .phase = phase, .attempt = 1}, absl::UnixEpoch()).value();
+  };
+  EXPECT_FALSE(make(Phase::kAction).accepts_pending);
+  definition.plan_.steps[0].pending.emplace();
+  definition.methods_.resolve = "/shop.order.v1.OrderService/GetOrder";
+  for (const bool decides : {false, true}) {
+    saga.steps[0].decides = decides;
+    for (const Phase phase : {Phase::kAction, Phase::kCompensation, Phase::kResolve}) {
+      EXPECT_TRUE(make(phase).accepts_pending);
+      EXPECT_EQ(make(phase).decides, decides && phase == Phase::kResolve);
+    }
+  }
+}
+
 TEST_F(SagaCallTest, ThePauseThatIsAskedForIsKept) {
   CallResult busy = Failed(kUnavailable, "BUSY");
   busy.retry_after = absl::Seconds(3);

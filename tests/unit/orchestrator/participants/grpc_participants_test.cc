@@ -209,6 +209,22 @@ TEST_F(GrpcParticipantsTest, CarriesBytesAndMetadata) {
   EXPECT_EQ(Counted("grpc_client_handled_total", "OK"), 1);
 }
 
+TEST(MetadataOfTest, SaysOfAPendingStepWhatItsParticipantMayAndMustDo) {
+  const auto value = [](const Call& call, const std::string& name) -> std::string {
+    for (const auto& [key, text] : MetadataOf(call)) {
+      if (key == name) return text;
+    }
+    return "none";
+  };
+  Call call;
+  EXPECT_EQ(value(call, "saga-accepts"), "none");
+  EXPECT_EQ(value(call, "saga-decide"), "none");
+  call.accepts_pending = true;
+  call.decides = true;
+  EXPECT_EQ(value(call, "saga-accepts"), "pending");
+  EXPECT_EQ(value(call, "saga-decide"), "now");
+}
+
 TEST(MetadataOfTest, HasTheTraceAndLeavesOutTheBaggageThatIsTooMuchWithTheRest) {
   const std::string traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
   Call call;
