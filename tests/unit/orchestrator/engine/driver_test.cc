@@ -589,6 +589,73 @@ TEST_F(DriverTest, AResolvesAnswerThatDoesNotParseIsNotThePivotsReply) {
   EXPECT_EQ(saga.steps[1].reply, "reply");
 }
 
+// Its pivot may wait for so long.
+Plan WaitingFor(absl::Duration wait) {
+  Plan plan = PivotInTheMiddle(true);
+  plan.steps[1].pending = PendingPolicy{absl::Milliseconds(2), absl::Milliseconds(4), wait};
+  plan.steps[1].retry.backoff = absl::Milliseconds(1);
+  return plan;
+}
+
+// A customer pays after two lives of his saga; once its participant is away, and once the answer is lost.
+TEST_F(DriverTest, AStepThatWaitsIsAskedAgainUntilItIsFinished) {
+  Know(WaitingFor(absl::Hours(1)));
+  Answers left, answers;
+  std::atomic<int> asked = 0;
+  const auto wait = [&asked](const Call& call) -> std::optional<CallResult> {
+    EXPECT_EQ(call.accepts_pending, call.step == "pivot");
+    if (call.step != "pivot") return OkResult();
+    EXPECT_EQ(call.phase, Phase::kAction);
+    const int attempt = ++asked;
+    if (attempt == 3) return UnavailableResult();
+    CallResult pending = OkResult();
+    pending.pending = true;
+    return pending;
+  };
+  absl::Time wait_until;
+  {
+    Life life(*this, wait, clock_);
+    Accept(life.driver, "k", left);
+    EXPECT_TRUE(Eventually(absl::Minutes(1), [&] { return asked >= 5; }));
+    life.driver.Stop();
+    const Saga saga = *store_.LoadByKey("shape", "", "k");
+    EXPECT_EQ(saga.steps[1].state, StepState::kWaiting);
+    EXPECT_EQ(saga.steps[1].pending_reply, "reply");
+    wait_until = saga.steps[1].wait_until;
+  }
+  const auto pay = [&](const Call& call) { return asked < 8 ? wait(call) : OkResult(); };
+  Life life(*this, pay, clock_);
+  Accept(life.driver, "k", answers);
+  const Progress progress = answers.Await(1)[0];
+  EXPECT_EQ(progress.saga.state, SagaState::kCompleted);
+  EXPECT_EQ(progress.saga.steps[1].wait_until, wait_until);
+  EXPECT_EQ(progress.saga.steps[1].phase, Phase::kAction);
+}
+
+TEST_F(DriverTest, AWaitWhoseTimeIsUpIsDecidedByTheParticipant) {
+  Know(WaitingFor(absl::Milliseconds(20)));
+  const auto behave = [](const Call& call) {
+    if (call.step != "pivot") return OkResult();
+    if (call.phase == Phase::kResolve) {
+      EXPECT_TRUE(call.decides);
+      CallResult never = RefusedResult();
+      never.failure.reason = kReasonNeverHappened;
+      never.failure.metadata["cause"] = "PAYMENT_EXPIRED";
+      return never;
+    }
+    CallResult pending = OkResult();
+    pending.pending = true;
+    return pending;
+  };
+  Life life(*this, behave, clock_);
+  Answers answers;
+  Accept(life.driver, "k", answers);
+  const Progress progress = answers.Await(1)[0];
+  EXPECT_EQ(progress.saga.state, SagaState::kAborted);
+  EXPECT_EQ(progress.saga.failure.reason, "PAYMENT_EXPIRED");
+  EXPECT_THAT(life.participants.paths(), Contains("/test/pivot.resolve").Times(1));
+}
+
 TEST_F(DriverTest, WhatAParticipantSaysHadNoEffectIsNotUndone) {
   Know(Sequence());
   Life life(
