@@ -134,12 +134,16 @@ void ParseFlagsOnly(int argc, char** argv, absl::string_view usage) {
   std::exit(1);
 }
 
-bool ParseFlagsOrMigrate(int argc, char** argv, absl::string_view usage) {
-  const std::vector<std::string> rest = ParseFlags(
-      argc, argv,
-      absl::StrCat(usage, "\n\nWith the argument migrate it only brings the schema of its database up to date."));
-  if (rest.empty()) return false;
-  if (rest.size() == 1 && rest.front() == "migrate") return true;
+std::string ParseFlagsOrSubcommand(int argc, char** argv, absl::string_view usage,
+                                   const std::vector<Subcommand>& subcommands) {
+  std::string whole(usage);
+  for (const Subcommand& subcommand : subcommands) {
+    absl::StrAppend(&whole, "\n\nWith the argument ", subcommand.name, " it only ", subcommand.does, ".");
+  }
+  const std::vector<std::string> rest = ParseFlags(argc, argv, whole);
+  if (rest.empty()) return "";
+  const auto is_first = [&](const Subcommand& subcommand) { return subcommand.name == rest.front(); };
+  if (rest.size() == 1 && std::any_of(subcommands.begin(), subcommands.end(), is_first)) return rest.front();
   std::fprintf(stderr, "unexpected argument \"%s\"; see --help\n", rest.back().c_str());
   std::exit(1);
 }

@@ -19,9 +19,15 @@ std::vector<std::string> ParseFlags(int argc, char** argv, absl::string_view usa
 // The same, for programs that take no arguments: an argument is an error.
 void ParseFlagsOnly(int argc, char** argv, absl::string_view usage);
 
-// The same, for programs that serve, or only bring their database up to date if their argument is `migrate`: whether it
-// is.
-bool ParseFlagsOrMigrate(int argc, char** argv, absl::string_view usage);
+// What a program does instead of serving, if its one argument is `name`.
+struct Subcommand {
+  std::string name;  // such as "migrate"
+  std::string does;  // such as "brings the schema of its database up to date", for --help
+};
+
+// The same, for programs that serve, or do what one of `subcommands` says. Its name, or nothing.
+std::string ParseFlagsOrSubcommand(int argc, char** argv, absl::string_view usage,
+                                   const std::vector<Subcommand>& subcommands);
 
 }  // namespace unwind
 

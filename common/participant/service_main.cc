@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/str_cat.h"
@@ -27,6 +28,8 @@ ABSL_FLAG(
 namespace unwind {
 namespace {
 
+constexpr char kMigrate[] = "migrate";
+
 std::string NameOfDb(const Program& program) {
   std::string database = absl::GetFlag(FLAGS_db);
   return database.empty() ? absl::StrCat(program.component, ".db") : database;
@@ -39,23 +42,24 @@ absl::StatusOr<std::unique_ptr<Connection>> OpenMigrated(const Program& program,
   return connection;
 }
 
-absl::Status Run(const Program& program) {
+absl::StatusOr<Databases> Open(const Program& program) {
   const std::string database = NameOfDb(program);
-  const auto open = [&]() -> absl::StatusOr<Databases> {
-    Databases databases;
-    ASSIGN_OR_RETURN(databases.write, OpenMigrated(program, database));
-    ASSIGN_OR_RETURN(databases.read, OpenDatabase(database));
-    return databases;
-  };
+  Databases databases;
+  ASSIGN_OR_RETURN(databases.write, OpenMigrated(program, database));
+  ASSIGN_OR_RETURN(databases.read, OpenDatabase(database));
+  return databases;
+}
+
+absl::Status Run(const Program& program) {
   const SystemClock clock;
   ASSIGN_OR_RETURN(const std::unique_ptr<Transport> transport, Transport::Start());
-  ASSIGN_OR_RETURN(const std::unique_ptr<Serving> serving, program.start(open, clock));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Serving> serving, program.start([&] { return Open(program); }, clock));
   ServerSetup setup;
   setup.services = serving->services();
   const std::unique_ptr<DescribedFiles> described = DescribedFiles::Read(OwnDescriptorSet());
   if (described != nullptr) setup.pools.push_back(&described->pool());
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Start(setup));
-  Log(Severity::kInfo, "ready", {{"store", NameOfDatabase(database)}});
+  Log(Severity::kInfo, "ready", {{"store", NameOfDatabase(NameOfDb(program))}});
   StoreHealth health(std::bind_front(&Serving::ProbeStore, serving.get()), SteadyNow,
                      std::bind_front(&Server::SetServing, server.get()));
   Repeat checking(StoreHealth::kPause, [&health] { return health.Check(); });
@@ -65,16 +69,34 @@ absl::Status Run(const Program& program) {
   return absl::OkStatus();
 }
 
+// Main's exit code.
+absl::StatusOr<int> RunSubcommand(const Program& program, const std::string& subcommand) {
+  if (subcommand == kMigrate) {
+    RETURN_IF_ERROR(OpenMigrated(program, NameOfDb(program)).status());
+    return 0;
+  }
+  for (const Task& task : program.tasks) {
+    if (subcommand != task.name) continue;
+    const SystemClock clock;
+    ASSIGN_OR_RETURN(const std::unique_ptr<Transport> transport, Transport::Start());
+    return task.run([&] { return Open(program); }, clock);
+  }
+  RETURN_IF_ERROR(Run(program));
+  return 0;
+}
+
 }  // namespace
 
 int ServiceMain(int argc, char** argv, const Program& program) {
   HoldStopSignals();
-  const bool only_migrate = ParseFlagsOrMigrate(argc, argv, program.usage);
+  std::vector<Subcommand> subcommands = {{kMigrate, "brings the schema of its database up to date"}};
+  for (const Task& task : program.tasks) subcommands.push_back({task.name, task.does});
+  const std::string subcommand = ParseFlagsOrSubcommand(argc, argv, program.usage, subcommands);
   InitLog(program.name);
   const std::unique_ptr<TracingScope> tracing = TraceAsFlagsSay(program.name);
-  const absl::Status status = only_migrate ? OpenMigrated(program, NameOfDb(program)).status() : Run(program);
-  if (status.ok()) return 0;
-  std::fprintf(stderr, "%s: %s\n", program.name, std::string(status.message()).c_str());
+  const absl::StatusOr<int> code = RunSubcommand(program, subcommand);
+  if (code.ok()) return *code;
+  std::fprintf(stderr, "%s: %s\n", program.name, std::string(code.status().message()).c_str());
   return 1;
 }
 

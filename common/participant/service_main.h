@@ -77,6 +77,14 @@ absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::vector<ServicePar
 absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::unique_ptr<StepDomain> domain, const ServiceTable& table,
                                                           const OpenDatabases& open, const Clock& clock);
 
+// What a program does instead of serving, if its argument is `name`.
+struct Task {
+  const char* name;
+  const char* does;  // for --help, after "it only"
+  // Main's exit code.
+  absl::StatusOr<int> (*run)(const OpenDatabases& open, const Clock& clock);
+};
+
 struct Program {
   const char* name;       // such as "stock_svc": of the log and of errors
   const char* usage;      // the first part of --help, after the name
@@ -84,12 +92,15 @@ struct Program {
   const Migrations& migrations;
   bool has_barrier = true;  // a participant, which keeps the barrier's table beside its own
 
-  // Reads the flags that are the program's own, and only if they are good calls `open`, once.
+  // Reads the flags that are the program's own, and only if they are good calls `open`, once for each part that
+  // has connections of its own.
   absl::StatusOr<std::unique_ptr<Serving>> (*start)(const OpenDatabases& open, const Clock& clock);
+
+  std::vector<Task> tasks = {};  // besides migrate
 };
 
 // Returns main's exit code: 1, and one sentence on stderr, if something kept it from serving. With the argument
-// `migrate` it only brings the schema up to date.
+// `migrate`, or the name of one of its tasks, it does that alone.
 int ServiceMain(int argc, char** argv, const Program& program);
 
 }  // namespace unwind
