@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <memory>
+#include <set>
 #include <utility>
 
 #include "common/base/crash_point.h"
@@ -9,10 +11,14 @@
 #include "common/base/uuid.h"
 #include "common/db/migrate.h"
 #include "common/rpc/error.h"
+#include "mock_pg/intent_store.h"
 #include "mock_pg/ledger_store.h"
 
 namespace unwind::pg {
 namespace {
+
+constexpr absl::Duration kDuePause = absl::Milliseconds(10);
+constexpr int kDueMax = 256;  // of one transaction
 
 // Which call a crash point is about.
 const char* NameOf(Verb verb) {
@@ -41,9 +47,14 @@ Gateway::Gateway(std::unique_ptr<Connection> writer, std::unique_ptr<Connection>
       clock_(clock),
       first_scenario_(options.scenario),
       crash_(std::move(options.crash)),
+      tell_(std::move(options.tell)),
       scenario_(options.scenario),
       reader_(std::move(reader)),
-      writer_(options.batch_max, options.queue_max, [this](std::vector<Job> jobs) { Handle(std::move(jobs)); }) {}
+      writer_(options.batch_max, options.queue_max, [this](std::vector<Job> jobs) { Handle(std::move(jobs)); }),
+      finishing_(kDuePause, [this] {
+        AskForDue();
+        return kDuePause;
+      }) {}
 
 void Gateway::Submit(Operation operation, absl::AnyInvocable<void(Answer) &&> done) {
   if (absl::Status status = CheckOperation(operation); !status.ok()) return std::move(done)({status});
@@ -115,11 +126,12 @@ void Gateway::CountAnswer() {
 }
 
 void Gateway::Stop() {
+  finishing_.Stop();
   writer_.Stop();
   reader_.Stop();
 }
 
-// A reset and a probe are alone in their transaction, and in their turn.
+// What is no move is alone in its transaction, and in its turn.
 void Gateway::Handle(std::vector<Job> jobs) {
   for (auto begin = jobs.begin(); begin != jobs.end();) {
     const auto end = std::find_if(begin, jobs.end(), [](const Job& job) { return !std::holds_alternative<Move>(job); });
@@ -127,6 +139,7 @@ void Gateway::Handle(std::vector<Job> jobs) {
     if (end == jobs.end()) return;
     if (auto* const clear = std::get_if<Clear>(&*end)) HandleClear(*clear);
     if (const auto* const touch = std::get_if<Touch>(&*end)) touch->done(ProbeWrite(*connection_, kLedgerComponent));
+    if (std::holds_alternative<FinishDue>(*end)) HandleDue();
     begin = end + 1;
   }
 }
@@ -145,12 +158,65 @@ void Gateway::HandleMoves(absl::Span<Job> moves) {
     auto& done = std::get<Move>(moves[i]).done;
     if (!status.ok()) {
       std::move(done)({status});
-    } else if (!verdicts[i].status.ok()) {
-      std::move(done)({verdicts[i].status, verdicts[i].hang});
-    } else {
-      std::move(done)({std::move(verdicts[i].entry), verdicts[i].hang});
+      continue;
     }
+    Verdict& verdict = verdicts[i];
+    Answer answer = verdict.status.ok() ? Answer{std::move(verdict.entry), verdict.hang}
+                                        : Answer{std::move(verdict.status), verdict.hang};
+    if (!verdict.tell) {
+      std::move(done)(std::move(answer));
+      continue;
+    }
+    auto told = std::make_shared<std::pair<decltype(Move::done), Answer>>(std::move(done), std::move(answer));
+    TellEnd(*verdict.write, *verdict.tell, [told] { std::move(told->first)(std::move(told->second)); });
   }
+}
+
+void Gateway::TellEnd(const Entry& end, const Webhook& webhook, std::function<void()> tried) {
+  if (tell_ == nullptr || webhook.lost) return tried();
+  tell_(end, webhook, std::move(tried));
+}
+
+// On the thread of finishing_.
+void Gateway::AskForDue() {
+  {
+    std::lock_guard lock(mutex_);
+    if (clock_.Now() < next_due_) return;
+    next_due_ = absl::InfiniteFuture();  // until HandleDue knows more
+  }
+  if (!writer_.Push(FinishDue{})) IsDueBy(absl::InfinitePast());
+}
+
+void Gateway::IsDueBy(absl::Time due) {
+  std::lock_guard lock(mutex_);
+  next_due_ = std::min(next_due_, due);
+}
+
+void Gateway::HandleDue() {
+  struct End {
+    Entry entry;
+    Webhook webhook;
+  };
+  std::vector<End> ends;
+  absl::Time next;
+  const absl::Status status = RetryOnConflict([&] {
+    return connection_->Write([&](soci::session& session) {
+      ends.clear();
+      std::vector<Entry> entries;
+      const absl::Time now = clock_.Now();
+      for (const Intent& intent : TakeDueIntents(session, now, kDueMax)) {
+        entries.push_back(Finish(intent, now));
+        ends.push_back({entries.back(), intent.webhook});
+      }
+      const std::set<std::string> put = PutEnds(session, entries);
+      std::erase_if(ends, [&](const End& end) { return put.count(end.entry.idempotency_key) == 0; });
+      next = NextDue(session);
+      return absl::OkStatus();
+    });
+  });
+  IsDueBy(status.ok() ? next : clock_.Now() + absl::Seconds(1));
+  if (!status.ok()) return;
+  for (const End& end : ends) TellEnd(end.entry, end.webhook, [] {});
 }
 
 absl::Status Gateway::Commit(absl::Span<Job> moves, std::vector<Verdict>& verdicts) {
@@ -174,24 +240,42 @@ absl::Status Gateway::Commit(absl::Span<Job> moves, std::vector<Verdict>& verdic
   const auto decide = [&](soci::session& session) -> absl::Status {
     Ledger ledger = LoadLedger(session, keys, transaction_ids);
     std::vector<Entry> written;
+    std::vector<Intent> accepted;
+    std::vector<std::string> dropped;
     verdicts.clear();
     for (const Job& job : moves) {
-      verdicts.push_back(Decide(ledger, scenario, std::get<Move>(job).operation));
-      if (!verdicts.back().write) continue;
-      ledger.Add(*verdicts.back().write);
-      written.push_back(*verdicts.back().write);
+      const Operation& operation = std::get<Move>(job).operation;
+      const Verdict& verdict = verdicts.emplace_back(Decide(ledger, scenario, operation));
+      if (verdict.write) {
+        ledger.Add(*verdict.write);
+        written.push_back(*verdict.write);
+      }
+      if (verdict.accept) {
+        ledger.Accept(*verdict.accept);
+        accepted.push_back(*verdict.accept);
+      }
+      if (verdict.drop) {
+        ledger.Drop(operation.key);
+        dropped.push_back(operation.key);
+      }
     }
-    if (AppendEntries(session, written)) return absl::OkStatus();
+    // What was accepted and fenced in one batch is inserted first.
+    const bool first = InsertIntents(session, accepted) && DropIntents(session, dropped);
+    if (first && AppendEntries(session, written)) return absl::OkStatus();
     return AsConflict(absl::AbortedError("another process used a key"));
   };
   RETURN_IF_ERROR(RetryOnConflict([&] {
     scenario = before;
     return connection_->Write(decide);
   }));
+  for (const Verdict& verdict : verdicts) {
+    if (verdict.accept) IsDueBy(verdict.accept->due);
+  }
   std::lock_guard lock(mutex_);
   if (scenario_number == scenario_number_) {
     scenario_.fail_first = scenario.fail_first;
     scenario_.hang_first = scenario.hang_first;
+    scenario_.async_first = scenario.async_first;
   }
   return absl::OkStatus();
 }

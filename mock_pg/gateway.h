@@ -18,6 +18,7 @@
 #include "absl/types/span.h"
 #include "common/base/batch_writer.h"
 #include "common/base/clock.h"
+#include "common/base/repeat.h"
 #include "common/db/connection.h"
 #include "common/participant/read.h"
 #include "mock_pg/ledger.h"
@@ -39,12 +40,17 @@ class Gateway {
     std::int64_t next = 0;  // the position to go on behind; 0 at the end
   };
 
+  // Sends the end of what was pending, as `webhook` says. `tried`: when the first sending has ended, or nothing is
+  // sent.
+  using Tell = std::function<void(const Entry& end, const Webhook& webhook, std::function<void()> tried)>;
+
   // `crash` ends the process; it is a parameter so that tests survive it.
   struct Options {
     Scenario scenario;  // of the flags; Reset returns to it
     std::size_t batch_max = 256;
     std::size_t queue_max = 4096;
     absl::AnyInvocable<void()> crash;
+    Tell tell;  // empty: nobody is told
   };
 
   // The two connections are on the same database, one for the writer and one for the reader.
@@ -83,23 +89,31 @@ class Gateway {
   struct Touch {
     std::function<void(absl::Status)> done;
   };
-  using Job = std::variant<Move, Clear, Touch>;
+  struct FinishDue {};
+  using Job = std::variant<Move, Clear, Touch, FinishDue>;
 
   void Handle(std::vector<Job> jobs);
   void HandleMoves(absl::Span<Job> moves);
   void HandleClear(Clear& clear);
+  void HandleDue();
+  void AskForDue();
+  void IsDueBy(absl::Time due);
+  void TellEnd(const Entry& end, const Webhook& webhook, std::function<void()> tried);
   absl::Status Commit(absl::Span<Job> moves, std::vector<Verdict>& verdicts);
 
   const std::unique_ptr<Connection> connection_;
   const Clock& clock_;
   const Scenario first_scenario_;
   absl::AnyInvocable<void()> crash_;
+  const Tell tell_;
   std::mt19937_64 random_{std::random_device{}()};  // the writer's thread only
   mutable std::mutex mutex_;
   Scenario scenario_;
   int scenario_number_ = 0;  // of SetScenario calls: counters of an older scenario are not written back
+  absl::Time next_due_ = absl::InfinitePast();  // guarded by mutex_: no intent is due before; at first nobody knows
   Reader reader_;
-  BatchWriter<Job> writer_;  // last: its thread runs on what is above
+  BatchWriter<Job> writer_;  // its thread runs on what is above
+  Repeat finishing_;         // last: its thread runs on all of it
 };
 
 }  // namespace unwind::pg

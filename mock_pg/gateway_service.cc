@@ -26,6 +26,15 @@ void Write(const Scenario& from, ::pg::v1::Scenario& to) {
   to.set_hang_percent(from.hang_percent);
   to.set_hang_first(from.hang_first);
   to.set_crash_after(from.crash_after);
+  to.set_async_percent(from.async_percent);
+  to.set_async_first(from.async_first);
+  to.set_async_delay_ms(static_cast<std::int32_t>(absl::ToInt64Milliseconds(from.async_delay)));
+  to.set_webhook_delay_ms(static_cast<std::int32_t>(absl::ToInt64Milliseconds(from.webhook_delay)));
+  to.set_webhook_lost_percent(from.webhook_lost_percent);
+  to.set_webhook_twice_percent(from.webhook_twice_percent);
+  to.set_webhook_early_percent(from.webhook_early_percent);
+  to.set_webhook_forged_percent(from.webhook_forged_percent);
+  to.set_after_fence_percent(from.after_fence_percent);
 }
 
 const std::vector<std::string>& TokenFilters() {
@@ -51,6 +60,10 @@ auto AsTransaction(Response* response) {
 }
 
 absl::Status AsResult(const absl::StatusOr<Entry>& entry, ::pg::v1::ProcessResponse& response) {
+  if (entry.ok() && entry->kind == Kind::kPending) {
+    return MakeError(absl::StatusCode::kUnavailable, "the payment is not finished; call again with the same order_id",
+                     {"PENDING", std::string(kErrorDomain), {}});
+  }
   if (entry.ok()) {
     response.set_result(::pg::v1::ProcessResponse::RESULT_SUCCESS);
     response.set_transaction_id(entry->transaction_id);
@@ -80,6 +93,7 @@ void Write(const Entry& entry, ::pg::v1::Transaction& transaction) {
   transaction.set_currency_code(entry.currency_code);
   transaction.set_captured_transaction_id(entry.captured_transaction_id);
   transaction.set_decline_reason(entry.decline_reason);
+  transaction.set_may_change(entry.may_change);
   const std::int64_t micros = absl::ToUnixMicros(entry.create_time);
   transaction.mutable_create_time()->set_seconds(micros / 1000000);
   transaction.mutable_create_time()->set_nanos(static_cast<std::int32_t>(micros % 1000000 * 1000));
@@ -95,6 +109,15 @@ Scenario ReadScenario(const ::pg::v1::Scenario& from) {
   to.hang_percent = from.hang_percent();
   to.hang_first = from.hang_first();
   to.crash_after = from.crash_after();
+  to.async_percent = from.async_percent();
+  to.async_first = from.async_first();
+  to.async_delay = absl::Milliseconds(from.async_delay_ms());
+  to.webhook_delay = absl::Milliseconds(from.webhook_delay_ms());
+  to.webhook_lost_percent = from.webhook_lost_percent();
+  to.webhook_twice_percent = from.webhook_twice_percent();
+  to.webhook_early_percent = from.webhook_early_percent();
+  to.webhook_forged_percent = from.webhook_forged_percent();
+  to.after_fence_percent = from.after_fence_percent();
   return to;
 }
 

@@ -61,27 +61,57 @@ Verdict AlreadyRefunded(const Operation& operation) {
                     operation));
 }
 
+Verdict KeyReused(const Operation& operation) {
+  return Say(
+      Refuse(absl::StatusCode::kInvalidArgument, "this key was used for another request", "KEY_REUSED", operation));
+}
+
 Verdict Repeat(const Ledger& ledger, const Entry& entry, const Operation& operation) {
   if (operation.verb == Verb::kFence) {
     const bool moved = entry.kind == Kind::kCapture || entry.kind == Kind::kRefund;
-    return !moved && ledger.IsRefunded(operation.captured) ? AlreadyRefunded(operation) : Say(entry);
+    if (!moved && ledger.IsRefunded(operation.captured)) return AlreadyRefunded(operation);
+    Verdict verdict = Say(entry);
+    verdict.entry.may_change = ledger.IntentOf(operation.key) != nullptr;
+    return verdict;
   }
   if (entry.kind == Kind::kFence) {
     return Say(Refuse(absl::StatusCode::kFailedPrecondition, "this key was fenced and moves no money", "KEY_FENCED",
                       operation));
   }
   if (entry.request != RequestOf(operation)) {
-    return Say(
-        Refuse(absl::StatusCode::kInvalidArgument, "this key was used for another request", "KEY_REUSED", operation));
+    return KeyReused(operation);
   }
   if (entry.kind == Kind::kDecline) return Say(Decline(entry.decline_reason, operation));
   return Say(entry);
+}
+
+// It is finished later, or told before it is answered.
+Verdict PutOff(const Later& later, const Operation& operation, std::string decline_reason) {
+  Verdict verdict;
+  verdict.entry = NewEntry(operation, Kind::kPending);
+  verdict.entry.amount_minor = operation.amount_minor;
+  verdict.entry.currency_code = operation.currency_code;
+  verdict.entry.may_change = true;
+  Intent intent{verdict.entry, std::move(decline_reason), operation.now + later.delay, later.survives_fence,
+                later.webhook};
+  if (later.early) {
+    verdict.write = Finish(intent, operation.now);
+    verdict.tell = later.webhook;
+  } else {
+    verdict.accept = std::move(intent);
+  }
+  return verdict;
 }
 
 // A new key that may move money: what the scenario lets become of it.
 Verdict Move(Scenario& scenario, const Operation& operation, const Entry& moved) {
   const bool capture = moved.kind == Kind::kCapture;
   Fate fate = DrawFate(scenario, operation.key, capture ? std::optional(moved.amount_minor) : std::nullopt);
+  if (fate.later) {
+    Verdict verdict = PutOff(*fate.later, operation, std::move(fate.decline_reason));
+    verdict.hang = fate.hang;
+    return verdict;
+  }
   Verdict verdict;
   verdict.hang = fate.hang;
   verdict.entry = moved;
@@ -93,6 +123,19 @@ Verdict Move(Scenario& scenario, const Operation& operation, const Entry& moved)
   }
   verdict.write = verdict.entry;
   return verdict;
+}
+
+// The key of what is finished later.
+Verdict Meet(const Intent& intent, const Operation& operation) {
+  if (operation.verb == Verb::kFence) {
+    Verdict verdict = Say(NewEntry(operation, Kind::kFence));
+    verdict.write = verdict.entry;
+    verdict.drop = !intent.survives_fence;
+    verdict.entry.may_change = intent.survives_fence;
+    return verdict;
+  }
+  if (intent.pending.request != RequestOf(operation)) return KeyReused(operation);
+  return Say(intent.pending);
 }
 
 Verdict Confirm(Scenario& scenario, const Operation& operation) {
@@ -129,6 +172,18 @@ void Ledger::Add(Entry entry) {
   if (added.kind == Kind::kRefund) refunds_[added.captured_transaction_id] = &added;
 }
 
+void Ledger::Accept(Intent intent) {
+  std::string key = intent.pending.idempotency_key;
+  intents_.insert_or_assign(std::move(key), std::move(intent));
+}
+
+void Ledger::Drop(const std::string& key) { intents_.erase(key); }
+
+const Intent* Ledger::IntentOf(const std::string& key) const {
+  const auto found = intents_.find(key);
+  return found == intents_.end() ? nullptr : &found->second;
+}
+
 const Entry* Ledger::ByKey(const std::string& key) const {
   const auto found = by_key_.find(key);
   return found == by_key_.end() ? nullptr : &found->second;
@@ -143,6 +198,7 @@ bool Ledger::IsRefunded(const std::string& transaction_id) const { return refund
 
 Verdict Decide(const Ledger& ledger, Scenario& scenario, const Operation& operation) {
   if (const Entry* entry = ledger.ByKey(operation.key)) return Repeat(ledger, *entry, operation);
+  if (const Intent* intent = ledger.IntentOf(operation.key)) return Meet(*intent, operation);
   switch (operation.verb) {
     case Verb::kConfirm:
       return Confirm(scenario, operation);
@@ -152,6 +208,16 @@ Verdict Decide(const Ledger& ledger, Scenario& scenario, const Operation& operat
       return Fence(ledger, operation);
   }
   return Say(absl::InternalError("unknown verb"));
+}
+
+Entry Finish(const Intent& intent, absl::Time now) {
+  Entry entry = intent.pending;
+  entry.kind = intent.decline_reason.empty() ? Kind::kCapture : Kind::kDecline;
+  if (entry.kind == Kind::kDecline) entry.amount_minor = 0;
+  entry.decline_reason = intent.decline_reason;
+  entry.create_time = now;
+  entry.may_change = false;
+  return entry;
 }
 
 absl::Status TransactionNotFound(absl::string_view what) {

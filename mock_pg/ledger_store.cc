@@ -2,6 +2,7 @@
 
 #include "common/db/row_list.h"
 #include "common/db/statement.h"
+#include "mock_pg/intent_store.h"
 #include "soci/soci.h"
 
 namespace unwind::pg {
@@ -70,6 +71,22 @@ constexpr char kAppend[] =
     " r.value ->> 4, r.value ->> 5, r.value ->> 6, r.value ->> 7, CAST(r.value ->> 8 AS BIGINT)"
     " FROM ROWS(:rows) AS r WHERE TRUE ON CONFLICT DO NOTHING RETURNING kind";
 
+constexpr char kPutEnds[] =
+    "INSERT INTO ledger (idempotency_key, transaction_id, kind, amount_minor, currency_code, captured_transaction_id,"
+    " decline_reason, request, create_time_us)"
+    " SELECT r.value ->> 0, r.value ->> 1, CAST(r.value ->> 2 AS BIGINT), CAST(r.value ->> 3 AS BIGINT),"
+    " r.value ->> 4, r.value ->> 5, r.value ->> 6, r.value ->> 7, CAST(r.value ->> 8 AS BIGINT)"
+    " FROM ROWS(:rows) AS r WHERE TRUE ON CONFLICT (idempotency_key) DO UPDATE SET"
+    " transaction_id = excluded.transaction_id, kind = excluded.kind, amount_minor = excluded.amount_minor,"
+    " currency_code = excluded.currency_code, request = excluded.request, create_time_us = excluded.create_time_us"
+    " WHERE ledger.kind = 4 AND excluded.kind = 1 RETURNING idempotency_key";
+
+void Add(RowList& rows, const Entry& entry) {
+  rows.Add(entry.idempotency_key, entry.transaction_id, static_cast<int>(entry.kind), entry.amount_minor,
+           entry.currency_code, entry.captured_transaction_id, entry.decline_reason, entry.request,
+           absl::ToUnixMicros(entry.create_time));
+}
+
 }  // namespace
 
 Ledger LoadLedger(soci::session& session, const std::vector<std::string>& keys,
@@ -79,6 +96,7 @@ Ledger LoadLedger(soci::session& session, const std::vector<std::string>& keys,
   Row row;
   const auto take = [&] { ledger.Add(row.Take()); };
   Select(session, kLoad, row, take, soci::use(key_list));
+  for (Intent& intent : LoadIntents(session, keys)) ledger.Accept(std::move(intent));
   if (transaction_ids.empty()) return ledger;
   Select(session, kLoadCaptures, row, take, soci::use(id_list));
   Select(session, kLoadRefunds, row, take, soci::use(id_list));
@@ -88,14 +106,23 @@ Ledger LoadLedger(soci::session& session, const std::vector<std::string>& keys,
 bool AppendEntries(soci::session& session, const std::vector<Entry>& entries) {
   if (entries.empty()) return true;
   RowList rows;
-  for (const Entry& entry : entries) {
-    rows.Add(entry.idempotency_key, entry.transaction_id, static_cast<int>(entry.kind), entry.amount_minor,
-             entry.currency_code, entry.captured_transaction_id, entry.decline_reason, entry.request,
-             absl::ToUnixMicros(entry.create_time));
-  }
+  for (const Entry& entry : entries) Add(rows, entry);
   const std::string param = rows.json();
   int kind = 0;
   return Statement(session, kAppend, soci::use(param), soci::into(kind)).CountRows() == entries.size();
+}
+
+std::set<std::string> PutEnds(soci::session& session, const std::vector<Entry>& entries) {
+  std::set<std::string> put;
+  if (entries.empty()) return put;
+  RowList rows;
+  for (const Entry& entry : entries) Add(rows, entry);
+  const std::string param = rows.json();
+  std::string key;
+  Statement statement(session, kPutEnds, soci::use(param), soci::into(key));
+  statement.Execute();
+  while (statement.Fetch()) put.insert(key);
+  return put;
 }
 
 std::optional<Entry> FindEntry(soci::session& session, const std::string& key) {
@@ -103,6 +130,10 @@ std::optional<Entry> FindEntry(soci::session& session, const std::string& key) {
   std::optional<Entry> found;
   Select(
       session, kFind, row, [&] { found = row.Take(); }, soci::use(key));
+  const std::vector<Intent> intents = LoadIntents(session, {key});
+  if (intents.empty()) return found;
+  if (!found) return intents.front().pending;
+  found->may_change = true;
   return found;
 }
 
@@ -119,6 +150,7 @@ std::int64_t ClearLedger(soci::session& session) {
   long long count = 0;
   session << "SELECT count(*) FROM ledger", soci::into(count);
   session << "DELETE FROM ledger";
+  ClearIntents(session);
   return count;
 }
 

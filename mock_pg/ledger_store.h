@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,19 +14,24 @@
 
 namespace unwind::pg {
 
-// The entries of these keys, these transactions, and the refunds of these transactions.
+// The entries and intents of these keys, the entries of these transactions, and the refunds of these transactions.
 Ledger LoadLedger(soci::session& session, const std::vector<std::string>& keys,
                   const std::vector<std::string>& transaction_ids);
 
 // Appends `entries` in their order. False: another process has used one of their keys meanwhile; roll back.
 bool AppendEntries(soci::session& session, const std::vector<Entry>& entries);
 
+// Writes what intents ended as, also over the fence of its key. The keys of which that became the entry: a fence stays
+// where nothing was captured.
+std::set<std::string> PutEnds(soci::session& session, const std::vector<Entry>& entries);
+
+// Of the key, also what is pending.
 std::optional<Entry> FindEntry(soci::session& session, const std::string& key);
 
 // Up to `limit` entries behind position `after`, oldest first, each with its position. The first position is above 0.
 std::vector<std::pair<std::int64_t, Entry>> ListEntries(soci::session& session, std::int64_t after, int limit);
 
-// Removes all entries and says how many there were.
+// Removes all entries, and what is pending, and says how many entries there were.
 std::int64_t ClearLedger(soci::session& session);
 
 }  // namespace unwind::pg

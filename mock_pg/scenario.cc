@@ -20,6 +20,19 @@ bool CountDown(int& counter) {
   return true;
 }
 
+Later DrawLater(const Scenario& scenario, absl::string_view key) {
+  const auto drawn = [&](absl::string_view lot, int percent) { return IsDrawn(scenario.seed, lot, key, percent); };
+  Later later;
+  later.delay = scenario.async_delay;
+  later.early = drawn("early", scenario.webhook_early_percent);
+  later.survives_fence = drawn("after fence", scenario.after_fence_percent);
+  later.webhook.delay = scenario.webhook_delay;
+  later.webhook.lost = drawn("lost", scenario.webhook_lost_percent);
+  later.webhook.twice = drawn("twice", scenario.webhook_twice_percent);
+  later.webhook.forged = drawn("forged", scenario.webhook_forged_percent);
+  return later;
+}
+
 }  // namespace
 
 bool IsDrawn(std::int64_t seed, absl::string_view lot, absl::string_view key, int percent) {
@@ -35,6 +48,9 @@ Fate DrawFate(Scenario& scenario, absl::string_view key, std::optional<std::int6
     fate.decline_reason = std::string(kCardDeclined);
   }
   fate.hang = CountDown(scenario.hang_first) || IsDrawn(scenario.seed, "hang", key, scenario.hang_percent);
+  if (captured && (CountDown(scenario.async_first) || IsDrawn(scenario.seed, "async", key, scenario.async_percent))) {
+    fate.later = DrawLater(scenario, key);
+  }
   return fate;
 }
 

@@ -24,14 +24,44 @@ struct Scenario {
   int hang_percent = 0;
   int hang_first = 0;   // new keys still to be recorded and never answered
   int crash_after = 0;  // answers still to be given; 0: any number
+  int async_percent = 0;
+  int async_first = 0;  // new keys of captures still to be finished later
+  absl::Duration async_delay = absl::ZeroDuration();
+  absl::Duration webhook_delay = absl::ZeroDuration();
+  int webhook_lost_percent = 0;
+  int webhook_twice_percent = 0;
+  int webhook_early_percent = 0;
+  int webhook_forged_percent = 0;
+  int after_fence_percent = 0;
 
   bool operator==(const Scenario&) const = default;
+};
+
+// How the end of what was finished later is told.
+struct Webhook {
+  absl::Duration delay = absl::ZeroDuration();
+  bool lost = false;
+  bool twice = false;
+  bool forged = false;
+
+  bool operator==(const Webhook&) const = default;
+};
+
+// What befalls a capture that is finished later.
+struct Later {
+  absl::Duration delay = absl::ZeroDuration();
+  bool early = false;           // it is finished at once, and told before the answer
+  bool survives_fence = false;  // it is finished although its key was fenced
+  Webhook webhook;
+
+  bool operator==(const Later&) const = default;
 };
 
 // What befalls one new key.
 struct Fate {
   std::string decline_reason;  // empty: not declined
   bool hang = false;           // recorded, then never answered
+  std::optional<Later> later;  // of a capture
 };
 
 // Draws the fate of a key that the ledger does not hold, and counts `scenario`'s counters down. `captured` is the

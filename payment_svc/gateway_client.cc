@@ -36,7 +36,7 @@ std::string CleanReason(const std::string& reason) {
            c == '_';
   };
   const bool clean = !reason.empty() && reason.size() <= kReasonBytesMax && reason != kPaymentTimeout &&
-                     std::all_of(reason.begin(), reason.end(), allowed);
+                     reason != kPaymentExpired && std::all_of(reason.begin(), reason.end(), allowed);
   return clean ? reason : "DECLINED";
 }
 
@@ -47,7 +47,9 @@ GatewayAnswer ReadError(const absl::Status& status) {
     if (info.reason == "KEY_FENCED") return Say(GatewayAnswer::Kind::kFenced, info.reason);
     if (info.reason == "ALREADY_REFUNDED") return Say(GatewayAnswer::Kind::kBackAlready, info.reason);
     if (info.reason == "CARD_DECLINED" || info.reason == "AMOUNT_REFUSED") {
-      return Say(GatewayAnswer::Kind::kDeclined, info.reason);
+      GatewayAnswer declined = Say(GatewayAnswer::Kind::kDeclined, info.reason);
+      declined.is_final = true;
+      return declined;
     }
   }
   return Say(GatewayAnswer::Kind::kUnknown,
@@ -80,10 +82,7 @@ GatewayAnswer ReadMoved(const AskedOf& asked, const Transaction& transaction) {
   return answer;
 }
 
-}  // namespace
-
-GatewayAnswer ReadAnswer(const AskedOf& asked, const absl::Status& status, const Transaction& transaction) {
-  if (!status.ok()) return ReadError(status);
+GatewayAnswer ReadTransaction(const AskedOf& asked, const Transaction& transaction) {
   if (transaction.idempotency_key() != asked.key) return Contradict(asked, transaction, "KEY_MISMATCH");
   switch (transaction.kind()) {
     case Transaction::KIND_CAPTURE:
@@ -93,12 +92,24 @@ GatewayAnswer ReadAnswer(const AskedOf& asked, const absl::Status& status, const
       return Say(GatewayAnswer::Kind::kDeclined, CleanReason(transaction.decline_reason()));
     case Transaction::KIND_FENCE:
       return Say(GatewayAnswer::Kind::kFenced, "KEY_FENCED");
+    case Transaction::KIND_PENDING:
+      if (asked.moves != Transaction::KIND_CAPTURE) return Contradict(asked, transaction, "KIND_MISMATCH");
+      return Say(GatewayAnswer::Kind::kPending, "PENDING");
     case Transaction::KIND_UNSPECIFIED:
     case ::pg::v1::Transaction_Kind_Transaction_Kind_INT_MIN_SENTINEL_DO_NOT_USE_:
     case ::pg::v1::Transaction_Kind_Transaction_Kind_INT_MAX_SENTINEL_DO_NOT_USE_:
       break;
   }
   return Contradict(asked, transaction, "KIND_UNKNOWN");
+}
+
+}  // namespace
+
+GatewayAnswer ReadAnswer(const AskedOf& asked, const absl::Status& status, const Transaction& transaction) {
+  if (!status.ok()) return ReadError(status);
+  GatewayAnswer answer = ReadTransaction(asked, transaction);
+  answer.is_final = answer.kind != GatewayAnswer::Kind::kUnknown && !transaction.may_change();
+  return answer;
 }
 
 template <class Request, class Response>
@@ -185,6 +196,13 @@ void GrpcGateway::Fence(const GatewayCall& call, const std::string& captured, Do
       "Fence", call, captured.empty() ? Transaction::KIND_CAPTURE : Transaction::KIND_REFUND, std::move(request),
       std::move(done), [](auto& stub, auto& sent, auto finished) {
         stub.Fence(sent.context.get(), &sent.request, &sent.response, std::move(finished));
+      });
+}
+
+void GrpcGateway::Inquire(const GatewayCall& call, Done done) {
+  Send<::pg::v1::GetRequest, ::pg::v1::GetResponse>(
+      "Get", call, Transaction::KIND_CAPTURE, {}, std::move(done), [](auto& stub, auto& sent, auto finished) {
+        stub.Get(sent.context.get(), &sent.request, &sent.response, std::move(finished));
       });
 }
 

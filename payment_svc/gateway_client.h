@@ -38,16 +38,25 @@ class Gateway {
   virtual void Fence(const GatewayCall& call, const std::string& captured, Done done) = 0;
 };
 
+// What the gateway knows of a key, asked without changing anything. Thread-safe, and `done` as above.
+class GatewayBooks {
+ public:
+  virtual ~GatewayBooks() = default;
+  // Of a charge's key.
+  virtual void Inquire(const GatewayCall& call, Gateway::Done done) = 0;
+};
+
 // The one way in which a key can have moved money: a charge's by KIND_CAPTURE, a refund's by KIND_REFUND.
 struct AskedOf {
   std::string key;
   ::pg::v1::Transaction::Kind moves;
 };
 
-// What the gateway's answer to a Confirm, a Cancel or a Fence says of the key; `status` is the call's.
+// What the gateway's answer to a Confirm, a Cancel, a Fence or a Get says of the key; `status` is the call's. The error
+// of a decline is final, that of a fence does not say so.
 GatewayAnswer ReadAnswer(const AskedOf& asked, const absl::Status& status, const ::pg::v1::Transaction& transaction);
 
-class GrpcGateway final : public Gateway {
+class GrpcGateway final : public Gateway, public GatewayBooks {
  public:
   // The gateway at `target`. Every call ends within `timeout` and is counted by `metrics`, which must outlive it. A
   // warning, at most one in ten seconds, says what calls end with that the gateway gave no answer to.
@@ -57,6 +66,7 @@ class GrpcGateway final : public Gateway {
   void Confirm(const GatewayCall& call, const Money& amount, Done done) override;
   void Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) override;
   void Fence(const GatewayCall& call, const std::string& captured, Done done) override;
+  void Inquire(const GatewayCall& call, Done done) override;
 
   // Waits for the calls under way; later ones are answered UNKNOWN at once.
   void Stop();

@@ -1,4 +1,5 @@
 // payment_svc: payments, taken through the payment gateway.
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
@@ -12,11 +13,17 @@
 #include "common/base/target.h"
 #include "common/metrics/client_metrics.h"
 #include "common/metrics/registry.h"
+#include "common/participant/options.h"
 #include "common/participant/service_main.h"
+#include "common/rpc/channel.h"
 #include "common/rpc/credentials.h"
 #include "payment_svc/gateway_client.h"
 #include "payment_svc/payment_domain.h"
 #include "payment_svc/payment_service.h"
+#include "payment_svc/reconcile_task.h"
+#include "payment_svc/settler.h"
+#include "payment_svc/webhook_secrets.h"
+#include "payment_svc/webhook_service.h"
 
 CHECKED_FLAG(std::string, pg_address, "", unwind::CheckTargetOrNone,
              "Address of the payment gateway, host:port. Required.");
@@ -24,38 +31,81 @@ RANGED_FLAG(
     absl::Duration, pg_timeout, absl::Seconds(1), absl::Milliseconds(1), absl::Minutes(10),
     "How long one call to the gateway may take; must be below the timeout of the steps that charge and refund.");
 
+CHECKED_FLAG(std::string, webhook_secret_files, "", unwind::payment::CheckSecretFiles,
+             "File with the secret of the gateway's webhooks, of 16 bytes or more; during a rotation two files, with a "
+             "comma between them. They are read again when they change. Empty: no webhooks are taken.");
+RANGED_FLAG(absl::Duration, reconcile_grace, absl::Minutes(5), absl::ZeroDuration(), absl::Hours(24),
+            "What is younger is not compared by reconcile: it may be on its way.");
+
 extern const unwind::Migrations kPaymentMigrations;  // embedded by the build
 
 namespace unwind::payment {
 namespace {
 
-// Stops asking the gateway first: the participant waits for what it was asked.
+// Stops asking the gateway first: the others wait for what it was asked.
 class ServingPayments final : public Serving {
  public:
-  ServingPayments(std::unique_ptr<GrpcGateway> gateway, std::unique_ptr<Serving> participant)
-      : gateway_(std::move(gateway)), participant_(std::move(participant)) {}
+  ServingPayments(std::unique_ptr<GrpcGateway> gateway, std::unique_ptr<WebhookSecrets> secrets,
+                  std::unique_ptr<Settler> settler, std::unique_ptr<Serving> participant, const Clock& clock)
+      : gateway_(std::move(gateway)),
+        secrets_(std::move(secrets)),
+        settler_(std::move(settler)),
+        webhooks_(*secrets_, *settler_, clock),
+        participant_(std::move(participant)) {}
 
-  std::vector<NamedService> services() override { return participant_->services(); }
+  std::vector<NamedService> services() override {
+    std::vector<NamedService> services = participant_->services();
+    services.push_back({::shop::payment::v1::PaymentWebhookService::service_full_name(), &webhooks_});
+    return services;
+  }
   void ProbeStore(std::function<void(absl::Status)> done) override { participant_->ProbeStore(std::move(done)); }
   void Stop() override {
     gateway_->Stop();
     participant_->Stop();
+    settler_->Stop();
   }
 
  private:
   const std::unique_ptr<GrpcGateway> gateway_;
+  const std::unique_ptr<WebhookSecrets> secrets_;
+  const std::unique_ptr<Settler> settler_;
+  WebhookService webhooks_;
   const std::unique_ptr<Serving> participant_;
 };
 
-absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const Clock& clock) {
-  const std::string pg_address = absl::GetFlag(FLAGS_pg_address);
+absl::StatusOr<std::string> PgAddress() {
+  std::string pg_address = absl::GetFlag(FLAGS_pg_address);
   if (pg_address.empty()) return absl::InvalidArgumentError("--pg_address is missing; give the gateway's host:port");
-  static auto* const metrics = new ClientMetrics(*ProcessRegistry());  // as long as the registry
   RETURN_IF_ERROR(Transport::CheckTargetOf("pg_address", pg_address));
+  return pg_address;
+}
+
+absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const Clock& clock) {
+  static auto* const metrics = new ClientMetrics(*ProcessRegistry());  // as long as the registry
+  RETURN_IF_ERROR(OptionsFromFlags(std::string(kErrorDomain)).status());
+  ASSIGN_OR_RETURN(const std::string pg_address, PgAddress());
+  ASSIGN_OR_RETURN(std::unique_ptr<WebhookSecrets> secrets,
+                   WebhookSecrets::Open(absl::GetFlag(FLAGS_webhook_secret_files)));
   auto gateway = std::make_unique<GrpcGateway>(pg_address, absl::GetFlag(FLAGS_pg_timeout), *metrics);
+  ASSIGN_OR_RETURN(Databases databases, open());
+  auto settler = std::make_unique<Settler>(std::move(databases.write), *gateway, *gateway, clock);
   ASSIGN_OR_RETURN(std::unique_ptr<Serving> participant,
-                   ServeParticipant(NewPaymentDomain(*gateway, clock), PaymentTable(), open, clock));
-  return std::make_unique<ServingPayments>(std::move(gateway), std::move(participant));
+                   ServeParticipant(NewPaymentDomain(*gateway, clock, std::bind_front(&Settler::Hear, settler.get())),
+                                    PaymentTable(), open, clock));
+  return std::make_unique<ServingPayments>(std::move(gateway), std::move(secrets), std::move(settler),
+                                           std::move(participant), clock);
+}
+
+constexpr int kDiffers = 2;
+
+absl::StatusOr<int> RunReconcile(const OpenDatabases& open, const Clock& clock) {
+  ASSIGN_OR_RETURN(const std::string pg_address, PgAddress());
+  const auto gateway = ::pg::v1::PaymentGateway::NewStub(NewChannel(pg_address));
+  ASSIGN_OR_RETURN(const Databases databases, open());
+  ASSIGN_OR_RETURN(const int differences,
+                   Reconcile(*databases.write, *gateway, clock, absl::GetFlag(FLAGS_reconcile_grace),
+                             absl::GetFlag(FLAGS_pg_timeout), stdout));
+  return differences == 0 ? 0 : kDiffers;
 }
 
 }  // namespace
@@ -67,5 +117,9 @@ int main(int argc, char** argv) {
                               .usage = "charges and refunds through the payment gateway, each at most once.",
                               .component = "payment",
                               .migrations = kPaymentMigrations,
-                              .start = unwind::payment::Start});
+                              .start = unwind::payment::Start,
+                              .tasks = {{"reconcile",
+                                         "compares the payments with the gateway's ledger and says what differs; exit "
+                                         "code 0: nothing, 2: something, 1: they could not be compared",
+                                         unwind::payment::RunReconcile}}});
 }

@@ -1,34 +1,11 @@
 #include "payment_svc/payment.h"
 
-#include <algorithm>
-#include <map>
 #include <utility>
-#include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "common/rpc/error.h"
 
 namespace unwind::payment {
 namespace {
-
-using Metadata = std::map<std::string, std::string>;
-
-absl::Status Error(absl::StatusCode code, absl::string_view message, absl::string_view reason, Metadata metadata) {
-  return MakeError(code, message, {std::string(reason), std::string(kErrorDomain), std::move(metadata)});
-}
-
-Decision Done() { return {Decision::Kind::kDone, absl::OkStatus(), ""}; }
-Decision AskGateway() { return {Decision::Kind::kAskGateway, absl::OkStatus(), ""}; }
-Decision Refuse(absl::Status status) { return {Decision::Kind::kRefused, std::move(status), ""}; }
-
-Decision NotKnown(absl::string_view why, std::string alarm = "") {
-  absl::Status status = Error(absl::StatusCode::kUnavailable, "the gateway has not said whether the money moved",
-                              "GATEWAY_UNKNOWN", {{"pg_reason", std::string(why)}});
-  return {Decision::Kind::kUnknown, std::move(status), std::move(alarm)};
-}
-
-std::string Show(const Money& money) { return absl::StrCat(money.minor_units, " ", money.currency_code); }
 
 absl::string_view StateName(State state) {
   switch (state) {
@@ -46,18 +23,8 @@ absl::string_view StateName(State state) {
 }
 
 absl::Status CheckCharge(const ChargeCall& call) {
-  const Money& amount = call.amount;
-  std::vector<FieldViolation> violations;
-  if (call.method < 1 || call.method > kMethodMax) violations.push_back({"method", "must be CARD or TRANSFER"});
-  if (amount.minor_units < 1 || amount.minor_units > kAmountMinorMax) {
-    violations.push_back({"amount.minor_units", absl::StrCat("must be 1 to ", kAmountMinorMax)});
-  }
-  const auto capital = [](char c) { return absl::ascii_isupper(static_cast<unsigned char>(c)); };
-  if (amount.currency_code.size() != 3 ||
-      !std::all_of(amount.currency_code.begin(), amount.currency_code.end(), capital)) {
-    violations.push_back({"amount.currency_code", "must be three capital letters, such as KRW"});
-  }
-  return violations.empty() ? absl::OkStatus() : MakeBadRequest(kErrorDomain, violations);
+  if (absl::Status status = CheckMethod(call.method); !status.ok()) return status;
+  return CheckAmount(call.amount);
 }
 
 // What a failure tells the buyer: whose it is, what that means for the money, and our reason if the gateway declined.
@@ -89,19 +56,28 @@ absl::Status RefundFailed(const Refund& refund) {
   return Failed(kRefund, refund.failed_reason, {{"refund_id", refund.refund_id}});
 }
 
-// The final "no" of a resolve, in the words of the call's own "no" and with its reason as the cause: the buyer reads
-// it.
-Decision Never(const absl::Status& no) {
-  ErrorInfo info = GetErrorInfo(no);
-  info.metadata["cause"] = info.reason;
-  return Refuse(Error(no.code(), no.message(), "NEVER_HAPPENED", std::move(info.metadata)));
-}
-
 Decision NeverAsked(const Wording& wording) { return Never(Failed(wording, kPaymentTimeout, {})); }
+
+Question Confirm(const Payment& payment) {
+  return {Question::Verb::kConfirm, ChargeKey(payment.payment_id), payment.amount, ""};
+}
+Question Fence(const Payment& payment) { return {Question::Verb::kFence, ChargeKey(payment.payment_id), {}, ""}; }
+Question Cancel(const Payment& payment, const Refund& refund) {
+  return {Question::Verb::kCancel, RefundKey(refund.refund_id), {}, payment.pg_transaction_id};
+}
+Question Fence(const Payment& payment, const Refund& refund) {
+  return {Question::Verb::kFence, RefundKey(refund.refund_id), {}, payment.pg_transaction_id};
+}
 
 Decision MovedAfterNever(absl::string_view id, const GatewayAnswer& answer) {
   return NotKnown("MOVED_AFTER_NEVER", absl::StrCat("the gateway says it moved money for ", id, " (transaction ",
                                                     answer.transaction_id, ") after it said that it never would"));
+}
+
+// It is asked for at once, and what it took goes back.
+Decision MovedAfterNever(Payment& payment, const GatewayAnswer& answer, absl::Time now) {
+  payment.inquire_at = now;
+  return MovedAfterNever(payment.payment_id, answer);
 }
 
 bool Moved(const std::optional<GatewayAnswer>& answer) { return answer && answer->kind == GatewayAnswer::Kind::kMoved; }
@@ -109,30 +85,6 @@ bool Moved(const std::optional<GatewayAnswer>& answer) { return answer && answer
 // Why a row that the gateway declined or fenced has failed.
 std::string FailedReason(const GatewayAnswer& answer) {
   return answer.kind == GatewayAnswer::Kind::kDeclined ? answer.reason : std::string(kPaymentTimeout);
-}
-
-// What the gateway's word makes of a payment that is not final.
-Decision SettleCharge(Payment& payment, const GatewayAnswer& answer, absl::Time now) {
-  switch (answer.kind) {
-    case GatewayAnswer::Kind::kMoved:
-      if (answer.amount != payment.amount || !answer.captured.empty()) {
-        return NotKnown("AMOUNT_MISMATCH", absl::StrCat("the gateway took ", Show(answer.amount), " for payment ",
-                                                        payment.payment_id, ", which asks for ", Show(payment.amount)));
-      }
-      payment.state = State::kSuccess;
-      payment.pg_transaction_id = answer.transaction_id;
-      payment.paid_at = now;
-      return Done();
-    case GatewayAnswer::Kind::kDeclined:
-    case GatewayAnswer::Kind::kFenced:
-      payment.state = State::kFailed;
-      payment.failed_reason = FailedReason(answer);
-      return Refuse(ChargeFailed(payment));
-    case GatewayAnswer::Kind::kBackAlready:
-    case GatewayAnswer::Kind::kUnknown:
-      return NotKnown(answer.reason, answer.contradiction);
-  }
-  return NotKnown("");
 }
 
 Decision SettleRefund(Payment& payment, Refund& refund, const GatewayAnswer& answer) {
@@ -161,6 +113,7 @@ Decision SettleRefund(Payment& payment, Refund& refund, const GatewayAnswer& ans
       refund.failed_reason = FailedReason(answer);
       payment.refund_id.clear();  // another refund may try
       return Refuse(RefundFailed(refund));
+    case GatewayAnswer::Kind::kPending:  // of captures only
     case GatewayAnswer::Kind::kUnknown:
       return NotKnown(answer.reason, answer.contradiction);
   }
@@ -185,13 +138,42 @@ Decision StartRefund(std::optional<Payment>& payment, std::optional<Refund>& ref
                   .failed_reason = "",
                   .create_time = now};
   payment->refund_id = call.refund_id;
-  return AskGateway();
+  if (payment->amount.minor_units > 0) return Ask(Cancel(*payment, *refund));
+  refund->state = State::kSuccess;
+  payment->state = State::kRefunded;
+  return Done();
 }
 
 }  // namespace
 
 std::string ChargeKey(absl::string_view payment_id) { return absl::StrCat("charge-", payment_id); }
 std::string RefundKey(absl::string_view refund_id) { return absl::StrCat("refund-", refund_id); }
+
+Decision SettleCharge(Payment& payment, const GatewayAnswer& answer, absl::Time now) {
+  switch (answer.kind) {
+    case GatewayAnswer::Kind::kMoved:
+      if (answer.amount != payment.amount || !answer.captured.empty()) {
+        return NotKnown("AMOUNT_MISMATCH", absl::StrCat("the gateway took ", Show(answer.amount), " for payment ",
+                                                        payment.payment_id, ", which asks for ", Show(payment.amount)));
+      }
+      payment.state = State::kSuccess;
+      payment.pg_transaction_id = answer.transaction_id;
+      payment.paid_at = now;
+      return Done();
+    case GatewayAnswer::Kind::kDeclined:
+    case GatewayAnswer::Kind::kFenced:
+      payment.state = State::kFailed;
+      payment.failed_reason = FailedReason(answer);
+      if (!answer.is_final) payment.inquire_at = now + kInquireFirst;
+      return Refuse(ChargeFailed(payment));
+    case GatewayAnswer::Kind::kPending:
+      return Waits();
+    case GatewayAnswer::Kind::kBackAlready:
+    case GatewayAnswer::Kind::kUnknown:
+      return NotKnown(answer.reason, answer.contradiction);
+  }
+  return NotKnown("");
+}
 
 Decision DecideCharge(std::optional<Payment>& payment, const ChargeCall& call,
                       const std::optional<GatewayAnswer>& answer, absl::Time now) {
@@ -209,22 +191,22 @@ Decision DecideCharge(std::optional<Payment>& payment, const ChargeCall& call,
                       .refund_id = "",
                       .create_time = now,
                       .paid_at = std::nullopt};
-    return AskGateway();
+    if (call.amount.minor_units > 0) return Ask(Confirm(*payment));
+    payment->state = State::kSuccess;
+    payment->paid_at = now;
+    return Done();
   }
-  if (payment->owner != call.owner) {
-    return Refuse(Error(absl::StatusCode::kAlreadyExists, "another call made a payment of this id",
-                        "PAYMENT_ALREADY_EXISTS", {{"payment_id", call.payment_id}}));
-  }
+  if (payment->owner != call.owner) return Refuse(PaymentAlreadyExists(call.payment_id));
   switch (payment->state) {
     case State::kPending:
-      return answer ? SettleCharge(*payment, *answer, now) : AskGateway();
+      return answer ? SettleCharge(*payment, *answer, now) : Ask(Confirm(*payment));
     case State::kResolving:  // only the fence may still be sent
       return answer ? SettleCharge(*payment, *answer, now) : NotKnown("RESOLVING");
     case State::kSuccess:
     case State::kRefunded:
       return Done();
     case State::kFailed:
-      return Moved(answer) ? MovedAfterNever(call.payment_id, *answer) : Refuse(ChargeFailed(*payment));
+      return Moved(answer) ? MovedAfterNever(*payment, *answer, now) : Refuse(ChargeFailed(*payment));
   }
   return NotKnown("");
 }
@@ -237,16 +219,17 @@ Decision DecideResolveCharge(std::optional<Payment>& payment, const std::optiona
     case State::kResolving: {
       if (!answer) {
         payment->state = State::kResolving;
-        return AskGateway();
+        return Ask(Fence(*payment));
       }
       Decision decision = SettleCharge(*payment, *answer, now);
+      if (decision.kind == Decision::Kind::kWaits) return NotKnown("PENDING");
       return decision.kind == Decision::Kind::kRefused ? Never(decision.status) : decision;
     }
     case State::kSuccess:
     case State::kRefunded:
       return Done();
     case State::kFailed:
-      return Moved(answer) ? MovedAfterNever(payment->payment_id, *answer) : Never(ChargeFailed(*payment));
+      return Moved(answer) ? MovedAfterNever(*payment, *answer, now) : Never(ChargeFailed(*payment));
   }
   return NotKnown("");
 }
@@ -261,7 +244,7 @@ Decision DecideRefund(std::optional<Payment>& payment, std::optional<Refund>& re
   switch (refund->state) {
     case State::kPending:
       if (!payment) return NotKnown("PAYMENT_GONE");
-      return answer ? SettleRefund(*payment, *refund, *answer) : AskGateway();
+      return answer ? SettleRefund(*payment, *refund, *answer) : Ask(Cancel(*payment, *refund));
     case State::kResolving:
       if (!payment) return NotKnown("PAYMENT_GONE");
       return answer ? SettleRefund(*payment, *refund, *answer) : NotKnown("RESOLVING");
@@ -283,7 +266,7 @@ Decision DecideResolveRefund(std::optional<Payment>& payment, std::optional<Refu
       if (!payment) return NotKnown("PAYMENT_GONE");
       if (!answer) {
         refund->state = State::kResolving;
-        return AskGateway();
+        return Ask(Fence(*payment, *refund));
       }
       Decision decision = SettleRefund(*payment, *refund, *answer);
       return decision.kind == Decision::Kind::kRefused ? Never(decision.status) : decision;
@@ -295,11 +278,6 @@ Decision DecideResolveRefund(std::optional<Payment>& payment, std::optional<Refu
       return Moved(answer) ? MovedAfterNever(refund->refund_id, *answer) : Never(RefundFailed(*refund));
   }
   return NotKnown("");
-}
-
-absl::Status PaymentNotFound(absl::string_view payment_id) {
-  return Error(absl::StatusCode::kNotFound, absl::StrCat("there is no payment \"", payment_id, "\""),
-               "PAYMENT_NOT_FOUND", {{"payment_id", std::string(payment_id)}});
 }
 
 }  // namespace unwind::payment

@@ -14,8 +14,10 @@
 #include "common/base/check.h"
 #include "common/base/log.h"
 #include "common/rpc/error.h"
+#include "payment_svc/collect.h"
 #include "payment_svc/payment.h"
 #include "payment_svc/payment_store.h"
+#include "payment_svc/row_set.h"
 #include "shop/payment/v1/payment_service.pb.h"
 
 namespace unwind::payment {
@@ -28,28 +30,33 @@ constexpr std::size_t kNeversMax = 10000;
 
 Money ReadMoney(const ::shop::type::v1::Money& money) { return {money.minor_units(), money.currency_code()}; }
 
-// The gateway's key of a request.
-std::string KeyOf(const v1::ChargeRequest& request) { return ChargeKey(request.payment_id()); }
-std::string KeyOf(const v1::RefundRequest& request) { return RefundKey(request.refund_id()); }
-
-std::optional<GatewayAnswer> AnswerOf(const Command& command) {
-  if (!command.continuation.has_value()) return std::nullopt;
-  return std::any_cast<GatewayAnswer>(command.continuation);
+absl::Time ReadTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
-// What lies between the two transactions of a call and is not in its rows. Thread-safe.
+std::optional<Heard> HeardBy(const Command& command) {
+  if (!command.continuation.has_value()) return std::nullopt;
+  return std::any_cast<Heard>(command.continuation);
+}
+
+std::optional<GatewayAnswer> AnswerOf(const Command& command) {
+  std::optional<Heard> heard = HeardBy(command);
+  return heard ? std::optional(std::move(heard->answer)) : std::nullopt;
+}
+
+// What lies between two transactions of a call and is not in its rows. Thread-safe.
 class GatewayNotes {
  public:
-  // From Apply to Continue: the capture that a refund pays back.
-  void SetCapture(const std::string& refund_id, std::string capture) {
+  // From Apply to Continue: what the gateway is asked.
+  void SetQuestion(const CallKey& call, Question question) {
     std::lock_guard lock(mutex_);
-    captures_[refund_id] = std::move(capture);
+    questions_[IdOf(call)] = std::move(question);
   }
-  std::string TakeCapture(const std::string& refund_id) {
+  Question TakeQuestion(const CallKey& call) {
     std::lock_guard lock(mutex_);
-    auto capture = captures_.extract(refund_id);
-    CHECK(!capture.empty());
-    return std::move(capture.mapped());
+    auto question = questions_.extract(IdOf(call));
+    CHECK(!question.empty());
+    return std::move(question.mapped());
   }
 
   // The gateway's keys that were lately resolved as never.
@@ -64,8 +71,11 @@ class GatewayNotes {
   }
 
  private:
+  using CallId = std::pair<std::string, barrier::Phase>;
+  static CallId IdOf(const CallKey& call) { return {OwnerOf(call), call.phase}; }
+
   mutable std::mutex mutex_;
-  std::map<std::string, std::string> captures_;
+  std::map<CallId, Question> questions_;
   std::set<std::string> nevers_;
 };
 
@@ -73,17 +83,19 @@ class GatewayNotes {
 class PaymentBatch {
  public:
   PaymentBatch(soci::session& session, absl::Time now, GatewayNotes& notes)
-      : session_(session), now_(now), notes_(notes) {}
+      : session_(session), now_(now), notes_(notes), rows_(session) {}
 
-  void Want(const v1::ChargeRequest& request) { payment_ids_.push_back(request.payment_id()); }
+  void Want(const v1::ChargeRequest& request) { rows_.Want(request.payment_id(), RowSet::Depth::kPayment); }
+  void Want(const v1::CollectRequest& request) { rows_.Want(request.payment_id(), RowSet::Depth::kAll); }
+  void Want(const v1::PayRequest& request) { rows_.Want(request.payment_id(), RowSet::Depth::kAll); }
   void Want(const v1::RefundRequest& request) {
-    payment_ids_.push_back(request.payment_id());
+    rows_.Want(request.payment_id(), RowSet::Depth::kPayment);
     refund_ids_.push_back(request.refund_id());
   }
   void Want(const v1::ResetPaymentsRequest&) {}
 
   void Load() {
-    payments_ = loaded_payments_ = LoadPayments(session_, payment_ids_, Purpose::kWrite);
+    rows_.Load();
     refunds_ = loaded_refunds_ = LoadRefunds(session_, refund_ids_);
   }
 
@@ -94,31 +106,52 @@ class PaymentBatch {
                           .member_id = request.member_id(),
                           .amount = ReadMoney(request.amount()),
                           .method = request.method()};
-    return Take(command, request, DecideCharge(payments_[call.payment_id], call, AnswerOf(command), now_),
-                std::move(response));
+    return Take(command, request, DecideCharge(PaymentOf(request), call, AnswerOf(command), now_), std::move(response));
   }
 
   Answer ResolveCharge(const Command& command, const v1::ChargeRequest& request,
                        std::unique_ptr<v1::ChargeResponse> response) {
-    return Take(command, request, DecideResolveCharge(payments_[request.payment_id()], AnswerOf(command), now_),
+    return Take(command, request, DecideResolveCharge(PaymentOf(request), AnswerOf(command), now_),
                 std::move(response));
+  }
+
+  Answer Collect(const Command& command, const v1::CollectRequest& request,
+                 std::unique_ptr<v1::CollectResponse> response) {
+    const CollectCall call{.payment_id = request.payment_id(),
+                           .owner = OwnerOf(command.key),
+                           .member_id = request.member_id(),
+                           .amount = ReadMoney(request.amount()),
+                           .wait_until = ReadTime(request.wait_until())};
+    return Take(command, request, DecideCollect(rows_.Of(call.payment_id), call, now_), std::move(response));
+  }
+
+  Answer ResolveCollect(const Command& command, const v1::CollectRequest& request,
+                        std::unique_ptr<v1::CollectResponse> response) {
+    Decision decision =
+        DecideResolveCollect(rows_.Of(request.payment_id()), command.key.decides, HeardBy(command), now_);
+    return Take(command, request, std::move(decision), std::move(response));
+  }
+
+  Answer Pay(const Command& command, const v1::PayRequest& request, std::unique_ptr<v1::PayResponse> response) {
+    const PayCall call{.payment_id = request.payment_id(),
+                       .owner = OwnerOf(command.key),
+                       .member_id = request.member_id(),
+                       .method = request.method()};
+    Decision decision = DecidePay(rows_.Of(call.payment_id), call, HeardBy(command), now_);
+    return Take(command, request, std::move(decision), std::move(response));
   }
 
   Answer Refund(const Command& command, const v1::RefundRequest& request,
                 std::unique_ptr<v1::RefundResponse> response) {
-    std::optional<Payment>& payment = payments_[request.payment_id()];
     const RefundCall call{
         .refund_id = request.refund_id(), .owner = OwnerOf(command.key), .payment_id = request.payment_id()};
-    Decision decision = DecideRefund(payment, refunds_[call.refund_id], call, AnswerOf(command), now_);
-    NoteCapture(decision, call.refund_id, payment);
+    Decision decision = DecideRefund(PaymentOf(request), refunds_[call.refund_id], call, AnswerOf(command), now_);
     return Take(command, request, std::move(decision), std::move(response));
   }
 
   Answer ResolveRefund(const Command& command, const v1::RefundRequest& request,
                        std::unique_ptr<v1::RefundResponse> response) {
-    std::optional<Payment>& payment = payments_[request.payment_id()];
-    Decision decision = DecideResolveRefund(payment, refunds_[request.refund_id()], AnswerOf(command));
-    NoteCapture(decision, request.refund_id(), payment);
+    Decision decision = DecideResolveRefund(PaymentOf(request), refunds_[request.refund_id()], AnswerOf(command));
     return Take(command, request, std::move(decision), std::move(response));
   }
 
@@ -130,9 +163,8 @@ class PaymentBatch {
                        {"RESET_REFUSED", std::string(kErrorDomain), {{"pending", absl::StrCat(pending)}}});
     }
     response.set_payments_removed(ClearPayments(session_));
-    for (auto& [id, payment] : payments_) payment.reset();
+    rows_.Forget();
     for (auto& [id, refund] : refunds_) refund.reset();
-    loaded_payments_ = payments_;
     loaded_refunds_ = refunds_;
     return absl::OkStatus();
   }
@@ -143,8 +175,9 @@ class PaymentBatch {
   }
 
  private:
-  void NoteCapture(const Decision& decision, const std::string& refund_id, const std::optional<Payment>& payment) {
-    if (decision.kind == Decision::Kind::kAskGateway) notes_.SetCapture(refund_id, payment->pg_transaction_id);
+  template <class Request>
+  std::optional<Payment>& PaymentOf(const Request& request) {
+    return rows_.Of(request.payment_id()).payment;
   }
 
   template <class Request, class Response>
@@ -157,53 +190,70 @@ class PaymentBatch {
     }
     switch (decision.kind) {
       case Decision::Kind::kDone:
-        Fill(request, *response);
+        Fill(command, request, *response);
         return Ok{std::move(response)};
       case Decision::Kind::kRefused:
-        if (command.key.phase == kResolve) notes_.RememberNever(KeyOf(request));
+        if (command.key.phase == kResolve) RememberNever(request);
         return Refused{std::move(decision.status)};
       case Decision::Kind::kUnknown:
         return Unknown{std::move(decision.status)};
       case Decision::Kind::kAskGateway:
+        notes_.SetQuestion(command.key, *std::move(decision.question));
         return Intent{};
+      case Decision::Kind::kWaits:
+        Fill(command, request, *response);
+        return Later{std::move(response)};
     }
     return Unknown{absl::InternalError("no such decision")};
   }
 
-  // The answer to a call that happened.
-  void Fill(const v1::ChargeRequest& request, v1::ChargeResponse& response) const {
-    const Payment& payment = *payments_.at(request.payment_id());
+  void RememberNever(const v1::ChargeRequest& request) { notes_.RememberNever(ChargeKey(request.payment_id())); }
+  void RememberNever(const v1::RefundRequest& request) { notes_.RememberNever(RefundKey(request.refund_id())); }
+  template <class Request>
+  void RememberNever(const Request&) {}  // of an attempt its row says it
+
+  // The answer to a call that happened, or is accepted.
+  void Fill(const Command&, const v1::ChargeRequest& request, v1::ChargeResponse& response) {
+    const Payment& payment = *PaymentOf(request);
     response.set_payment_id(payment.payment_id);
     response.set_pg_transaction_id(payment.pg_transaction_id);
   }
-  void Fill(const v1::RefundRequest& request, v1::RefundResponse& response) const {
+  void Fill(const Command&, const v1::CollectRequest& request, v1::CollectResponse& response) {
+    const Payment& payment = *PaymentOf(request);
+    response.set_payment_id(payment.payment_id);
+    response.set_pg_transaction_id(payment.pg_transaction_id);
+    response.set_pay_path(absl::StrCat("/api/v1/payments/", payment.payment_id, ":pay"));
+    *response.mutable_wait_until() = request.wait_until();
+  }
+  void Fill(const Command& command, const v1::PayRequest& request, v1::PayResponse& response) {
+    const Attempt& attempt = *AttemptOf(rows_.Of(request.payment_id()), OwnerOf(command.key));
+    response.set_payment_id(attempt.payment_id);
+    response.set_state(attempt.state == AttemptState::kCaptured ? v1::PaymentAttempt::STATE_SUCCESS
+                                                                : v1::PaymentAttempt::STATE_PENDING);
+    response.set_number(attempt.number);
+  }
+  void Fill(const Command&, const v1::RefundRequest& request, v1::RefundResponse& response) const {
     response.set_pg_transaction_id(refunds_.at(request.refund_id())->pg_transaction_id);
   }
 
   void WriteChanges() {
-    std::vector<Payment> payments, new_payments;
-    for (const auto& [id, payment] : payments_) {
-      const std::optional<Payment>& loaded = loaded_payments_[id];
-      if (payment && payment != loaded) (loaded ? payments : new_payments).push_back(*payment);
-    }
     std::vector<payment::Refund> refunds, new_refunds;
     for (const auto& [id, refund] : refunds_) {
       const std::optional<payment::Refund>& loaded = loaded_refunds_[id];
       if (refund && refund != loaded) (loaded ? refunds : new_refunds).push_back(*refund);
     }
-    UpdatePayments(session_, payments);
+    if (!rows_.Save()) lost_ = true;
     UpdateRefunds(session_, refunds);
-    if (!InsertPayments(session_, new_payments) || !InsertRefunds(session_, new_refunds)) lost_ = true;
-    loaded_payments_ = payments_;
+    if (!InsertRefunds(session_, new_refunds)) lost_ = true;
     loaded_refunds_ = refunds_;
   }
 
   soci::session& session_;
   const absl::Time now_;
   GatewayNotes& notes_;
-  std::vector<std::string> payment_ids_, refund_ids_;
+  std::vector<std::string> refund_ids_;
   bool lost_ = false;
-  Payments payments_, loaded_payments_;
+  RowSet rows_;
   Refunds refunds_, loaded_refunds_;
 };
 
@@ -211,6 +261,9 @@ const std::vector<StepRow<PaymentBatch>>& Rows() {
   static const auto* const rows = new std::vector<StepRow<PaymentBatch>>{
       Changes("Charge", kAction, &PaymentBatch::Charge),
       Changes("ResolveCharge", kResolve, &PaymentBatch::ResolveCharge),
+      Changes("Collect", kAction, &PaymentBatch::Collect),
+      Changes("ResolveCollect", kResolve, &PaymentBatch::ResolveCollect),
+      Changes("Pay", kAction, &PaymentBatch::Pay),
       Changes("Refund", kAction, &PaymentBatch::Refund),
       Changes("ResolveRefund", kResolve, &PaymentBatch::ResolveRefund),
       ForTests(Changes("ResetPayments", kAction, &PaymentBatch::ResetPayments)),
@@ -220,29 +273,31 @@ const std::vector<StepRow<PaymentBatch>>& Rows() {
 
 class PaymentDomain final : public TableDomain<PaymentBatch> {
  public:
-  PaymentDomain(Gateway& gateway, const Clock& clock)
+  PaymentDomain(Gateway& gateway, const Clock& clock, Late late)
       : TableDomain(clock, Rows(),
                     [this](soci::session& session, absl::Time now) { return PaymentBatch(session, now, notes_); }),
-        gateway_(gateway) {}
+        gateway_(gateway),
+        late_(std::move(late)) {}
 
   void Continue(const Command& command, std::function<void(std::any)> done) override {
-    if (const auto* charge = dynamic_cast<const v1::ChargeRequest*>(command.request.get())) {
-      const GatewayCall call{.key = KeyOf(*charge), .trace = command.key.trace};
-      if (command.key.phase == kResolve) return gateway_.Fence(call, "", Answered(call.key, std::move(done)));
-      return gateway_.Confirm(call, ReadMoney(charge->amount()), Answered(call.key, std::move(done)));
+    const Question question = notes_.TakeQuestion(command.key);
+    const GatewayCall call{.key = question.key, .trace = command.key.trace};
+    Gateway::Done answered = Answered(question.key, std::move(done));
+    switch (question.verb) {
+      case Question::Verb::kConfirm:
+        return gateway_.Confirm(call, question.amount, std::move(answered));
+      case Question::Verb::kCancel:
+        return gateway_.Cancel(call, question.captured, std::move(answered));
+      case Question::Verb::kFence:
+        return gateway_.Fence(call, question.captured, std::move(answered));
     }
-    const auto& refund = dynamic_cast<const v1::RefundRequest&>(*command.request);
-    const GatewayCall call{.key = KeyOf(refund), .trace = command.key.trace};
-    const std::string capture = notes_.TakeCapture(refund.refund_id());
-    if (command.key.phase == kResolve) return gateway_.Fence(call, capture, Answered(call.key, std::move(done)));
-    gateway_.Cancel(call, capture, Answered(call.key, std::move(done)));
   }
 
  private:
   Gateway::Done Answered(const std::string& key, std::function<void(std::any)> done) {
     return [this, key, done = std::move(done)](GatewayAnswer answer) {
       CheckLateAnswer(key, answer);
-      done(std::any(std::move(answer)));
+      done(std::any(Heard{key, std::move(answer)}));
     };
   }
 
@@ -250,18 +305,20 @@ class PaymentDomain final : public TableDomain<PaymentBatch> {
   // is noticed here.
   void CheckLateAnswer(const std::string& key, const GatewayAnswer& answer) {
     if (answer.kind != GatewayAnswer::Kind::kMoved || !notes_.IsNever(key)) return;
-    Log(Severity::kError, "the gateway moved money under a key that it had fenced or declined; pay it back by hand",
+    Log(Severity::kError, "the gateway moved money under a key that it had fenced or declined",
         {{"pg_key", key}, {"pg_transaction_id", answer.transaction_id}});
+    late_(key, answer);
   }
 
   Gateway& gateway_;
+  const Late late_;
   GatewayNotes notes_;
 };
 
 }  // namespace
 
-std::unique_ptr<StepDomain> NewPaymentDomain(Gateway& gateway, const Clock& clock) {
-  return std::make_unique<PaymentDomain>(gateway, clock);
+std::unique_ptr<StepDomain> NewPaymentDomain(Gateway& gateway, const Clock& clock, Late late) {
+  return std::make_unique<PaymentDomain>(gateway, clock, std::move(late));
 }
 
 }  // namespace unwind::payment

@@ -3,7 +3,9 @@
 #ifndef UNWIND_PAYMENT_SVC_PAYMENT_DOMAIN_H_
 #define UNWIND_PAYMENT_SVC_PAYMENT_DOMAIN_H_
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "common/base/clock.h"
 #include "common/participant/method_table.h"
@@ -11,9 +13,13 @@
 
 namespace unwind::payment {
 
+// Told of a capture or a refund under a key that was resolved as never. On any thread.
+using Late = std::function<void(const std::string& key, const GatewayAnswer& answer)>;
+
 // The changing methods of shop.payment.v1.PaymentService. Both must outlive the domain; the gateway must have answered
 // every call when the domain is destroyed.
-std::unique_ptr<StepDomain> NewPaymentDomain(Gateway& gateway, const Clock& clock);
+std::unique_ptr<StepDomain> NewPaymentDomain(
+    Gateway& gateway, const Clock& clock, Late late = [](const std::string&, const GatewayAnswer&) {});
 
 }  // namespace unwind::payment
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "payment_svc/collect_store.h"
 #include "payment_svc/payment.h"
 #include "payment_svc/payment_store.h"
 #include "shop/payment/v1/payment_service.grpc.pb.h"
@@ -34,6 +35,28 @@ v1::Payment::State StateOf(State state) {
   return v1::Payment::STATE_UNSPECIFIED;
 }
 
+v1::PaymentAttempt::State StateOf(AttemptState state) {
+  switch (state) {
+    case AttemptState::kOpen:
+      return v1::PaymentAttempt::STATE_PENDING;
+    case AttemptState::kCaptured:
+      return v1::PaymentAttempt::STATE_SUCCESS;
+    case AttemptState::kDeclined:
+      return v1::PaymentAttempt::STATE_DECLINED;
+    case AttemptState::kFenced:
+      return v1::PaymentAttempt::STATE_ABANDONED;
+  }
+  return v1::PaymentAttempt::STATE_UNSPECIFIED;
+}
+
+void Write(const Attempt& from, v1::PaymentAttempt& to) {
+  to.set_number(from.number);
+  to.set_method(static_cast<::shop::type::v1::PaymentMethod>(from.method));
+  to.set_state(StateOf(from.state));
+  to.set_failed_reason(from.failed_reason);
+  Write(from.create_time, *to.mutable_create_time());
+}
+
 void Write(const Payment& from, v1::Payment& to) {
   to.set_payment_id(from.payment_id);
   to.set_member_id(from.member_id);
@@ -45,6 +68,7 @@ void Write(const Payment& from, v1::Payment& to) {
   to.set_failed_reason(from.failed_reason);
   if (from.paid_at) Write(*from.paid_at, *to.mutable_paid_at());
   Write(from.create_time, *to.mutable_create_time());
+  if (from.wait_until) Write(*from.wait_until, *to.mutable_wait_until());
 }
 
 absl::Status Get(soci::session& session, const Principal& principal, const v1::GetPaymentRequest& request,
@@ -53,6 +77,8 @@ absl::Status Get(soci::session& session, const Principal& principal, const v1::G
   const std::optional<Payment> payment = LoadPayments(session, {id}, Purpose::kRead)[id];
   if (!payment || !MayRead(principal, payment->member_id)) return PaymentNotFound(id);
   Write(*payment, response);
+  if (!payment->is_collect()) return absl::OkStatus();
+  for (const Attempt& attempt : LoadAttempts(session, {id}, Purpose::kRead)) Write(attempt, *response.add_attempts());
   return absl::OkStatus();
 }
 

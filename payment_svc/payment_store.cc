@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kLoadPayments[] =
     "SELECT payment_id, owner, member_id, amount_minor, currency_code, method, state, pg_transaction_id, failed_reason,"
-    " refund_id, create_time_us, paid_at_us"
+    " refund_id, create_time_us, paid_at_us, wait_until_us, inquire_at_us"
     " FROM payments WHERE payment_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) ORDER BY payment_id";
 constexpr char kForUpdate[] = " FOR UPDATE";
 
@@ -21,15 +21,16 @@ constexpr char kLoadRefunds[] =
 
 constexpr char kInsertPayments[] =
     "INSERT INTO payments (payment_id, owner, member_id, amount_minor, currency_code, method, state, pg_transaction_id,"
-    " failed_reason, refund_id, create_time_us, paid_at_us)"
+    " failed_reason, refund_id, create_time_us, paid_at_us, wait_until_us, inquire_at_us)"
     " SELECT r.value ->> 0, r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT), r.value ->> 4,"
     " CAST(r.value ->> 5 AS BIGINT), CAST(r.value ->> 6 AS BIGINT), r.value ->> 7, r.value ->> 8, r.value ->> 9,"
-    " CAST(r.value ->> 10 AS BIGINT), CAST(r.value ->> 11 AS BIGINT) FROM ROWS(:rows) AS r WHERE TRUE"
-    " ON CONFLICT DO NOTHING RETURNING state";
+    " CAST(r.value ->> 10 AS BIGINT), CAST(r.value ->> 11 AS BIGINT), CAST(r.value ->> 12 AS BIGINT),"
+    " CAST(r.value ->> 13 AS BIGINT) FROM ROWS(:rows) AS r WHERE TRUE ON CONFLICT DO NOTHING RETURNING state";
 
 constexpr char kUpdatePayments[] =
     "UPDATE payments SET state = CAST(r.value ->> 1 AS BIGINT), pg_transaction_id = r.value ->> 2,"
-    " failed_reason = r.value ->> 3, refund_id = r.value ->> 4, paid_at_us = CAST(r.value ->> 5 AS BIGINT)"
+    " failed_reason = r.value ->> 3, refund_id = r.value ->> 4, paid_at_us = CAST(r.value ->> 5 AS BIGINT),"
+    " method = CAST(r.value ->> 6 AS BIGINT), inquire_at_us = CAST(r.value ->> 7 AS BIGINT)"
     " FROM ROWS(:rows) AS r WHERE payment_id = r.value ->> 0";
 
 constexpr char kInsertRefunds[] =
@@ -43,8 +44,8 @@ constexpr char kUpdateRefunds[] =
     " failed_reason = r.value ->> 3 FROM ROWS(:rows) AS r WHERE refund_id = r.value ->> 0";
 
 constexpr char kCountPending[] =
-    "SELECT (SELECT count(*) FROM payments WHERE state IN (1, 2)) + (SELECT count(*) FROM refunds WHERE state IN (1, "
-    "2))";
+    "SELECT (SELECT count(*) FROM payments WHERE state IN (1, 2))"
+    " + (SELECT count(*) FROM refunds WHERE state IN (1, 2)) + (SELECT count(*) FROM returns WHERE done = 0)";
 
 // Rows that have no value: every id that was asked for.
 template <class Rows>
@@ -54,28 +55,34 @@ Rows Asked(const std::vector<std::string>& ids) {
   return rows;
 }
 
-long long PaidAt(const Payment& payment) { return payment.paid_at ? absl::ToUnixMicros(*payment.paid_at) : 0; }
-
 }  // namespace
+
+long long MicrosOf(const std::optional<absl::Time>& time) { return time ? absl::ToUnixMicros(*time) : 0; }
+
+std::optional<absl::Time> ReadTime(long long micros) {
+  return micros == 0 ? std::nullopt : std::optional(absl::FromUnixMicros(micros));
+}
 
 Payments LoadPayments(soci::session& session, const std::vector<std::string>& payment_ids, Purpose purpose) {
   Payments payments = Asked<Payments>(payment_ids);
   if (payments.empty()) return payments;
   const std::string ids = IdRows(payment_ids);
   Payment row;
-  long long amount = 0, method = 0, state = 0, created = 0, paid = 0;
+  long long amount = 0, method = 0, state = 0, created = 0, paid = 0, wait = 0, inquire = 0;
   Statement select(session, absl::StrCat(kLoadPayments, purpose == Purpose::kWrite ? kForUpdate : ""), soci::use(ids),
                    soci::into(row.payment_id), soci::into(row.owner), soci::into(row.member_id), soci::into(amount),
                    soci::into(row.amount.currency_code), soci::into(method), soci::into(state),
                    soci::into(row.pg_transaction_id), soci::into(row.failed_reason), soci::into(row.refund_id),
-                   soci::into(created), soci::into(paid));
+                   soci::into(created), soci::into(paid), soci::into(wait), soci::into(inquire));
   select.Execute();
   while (select.Fetch()) {
     row.amount.minor_units = amount;
     row.method = static_cast<int>(method);
     row.state = static_cast<State>(state);
     row.create_time = absl::FromUnixMicros(created);
-    row.paid_at = paid == 0 ? std::nullopt : std::optional(absl::FromUnixMicros(paid));
+    row.paid_at = ReadTime(paid);
+    row.wait_until = ReadTime(wait);
+    row.inquire_at = ReadTime(inquire);
     payments[row.payment_id] = row;
   }
   return payments;
@@ -104,7 +111,8 @@ bool InsertPayments(soci::session& session, const std::vector<Payment>& payments
   for (const Payment& payment : payments) {
     rows.Add(payment.payment_id, payment.owner, payment.member_id, payment.amount.minor_units,
              payment.amount.currency_code, payment.method, static_cast<int>(payment.state), payment.pg_transaction_id,
-             payment.failed_reason, payment.refund_id, absl::ToUnixMicros(payment.create_time), PaidAt(payment));
+             payment.failed_reason, payment.refund_id, absl::ToUnixMicros(payment.create_time),
+             MicrosOf(payment.paid_at), MicrosOf(payment.wait_until), MicrosOf(payment.inquire_at));
   }
   return InsertRows(session, kInsertPayments, rows);
 }
@@ -113,7 +121,7 @@ void UpdatePayments(soci::session& session, const std::vector<Payment>& payments
   RowList rows;
   for (const Payment& payment : payments) {
     rows.Add(payment.payment_id, static_cast<int>(payment.state), payment.pg_transaction_id, payment.failed_reason,
-             payment.refund_id, PaidAt(payment));
+             payment.refund_id, MicrosOf(payment.paid_at), payment.method, MicrosOf(payment.inquire_at));
   }
   PutRows(session, kUpdatePayments, rows);
 }
@@ -145,7 +153,8 @@ std::int64_t ClearPayments(soci::session& session) {
   long long count = 0;
   session << "SELECT count(*) FROM payments", soci::into(count);
   session << "DELETE FROM refunds";
-  session << "DELETE FROM payments";
+  session << "DELETE FROM payments";  // and with them their attempts and returns
+  session << "DELETE FROM webhook_events";
   return count;
 }
 

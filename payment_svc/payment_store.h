@@ -8,11 +8,16 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "common/db/statement.h"
 #include "payment_svc/payment.h"
 #include "soci/session.h"
 
 namespace unwind::payment {
+
+// Of a time in a row: microseconds, and 0 for none.
+long long MicrosOf(const std::optional<absl::Time>& time);
+std::optional<absl::Time> ReadTime(long long micros);
 
 // By id. An id that was asked for and has no row is there without a value.
 using Payments = std::map<std::string, std::optional<Payment>>;
@@ -29,10 +34,10 @@ bool InsertRefunds(soci::session& session, const std::vector<Refund>& refunds);
 void UpdatePayments(soci::session& session, const std::vector<Payment>& payments);
 void UpdateRefunds(soci::session& session, const std::vector<Refund>& refunds);
 
-// Payments and refunds that the gateway has not settled.
+// Payments, refunds and returns that the gateway has not settled.
 std::int64_t CountPending(soci::session& session);
 
-// Removes all payments and refunds and says how many payments there were.
+// Removes all of them and says how many payments there were.
 std::int64_t ClearPayments(soci::session& session);
 
 }  // namespace unwind::payment

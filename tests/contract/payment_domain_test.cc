@@ -1,5 +1,6 @@
 // Payments between the barrier and a gateway that the test plays: what is committed when the gateway is asked, and what
 // becomes of answers that come in the worst order.
+#include <functional>
 #include <future>
 #include <map>
 #include <string>
@@ -7,7 +8,9 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "payment_svc/collect_store.h"
 #include "payment_svc/payment_store.h"
+#include "payment_svc/settler.h"
 #include "tests/contract/payment_harness.h"
 
 namespace unwind::payment {
@@ -18,7 +21,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 // Answers when the test says so.
-class PlayedGateway final : public Gateway {
+class PlayedGateway final : public Gateway, public GatewayBooks {
  public:
   void Confirm(const GatewayCall& call, const Money&, Done done) override {
     Add("confirm " + call.key, std::move(done));
@@ -29,6 +32,8 @@ class PlayedGateway final : public Gateway {
   void Fence(const GatewayCall& call, const std::string& captured, Done done) override {
     Add("fence " + call.key + (captured.empty() ? "" : " " + captured), std::move(done));
   }
+
+  void Inquire(const GatewayCall& call, Done done) override { Add("get " + call.key, std::move(done)); }
 
   // Waits until it is asked `question`, then answers it.
   void Answer(const std::string& question, GatewayAnswer answer) {
@@ -41,10 +46,11 @@ class PlayedGateway final : public Gateway {
     done(std::move(answer));
   }
   bool IsAsked(const std::string& question) {
-    return Eventually([&] {
-      std::lock_guard lock(mutex_);
-      return asked_.count(question) > 0;
-    });
+    return Eventually([&] { return Count(question) > 0; });
+  }
+  std::size_t Count(const std::string& question) {
+    std::lock_guard lock(mutex_);
+    return asked_.count(question);
   }
 
  private:
@@ -59,6 +65,7 @@ class PlayedGateway final : public Gateway {
 
 GatewayAnswer Captured() { return {GatewayAnswer::Kind::kMoved, "tx-1", {1000, "KRW"}, "", ""}; }
 GatewayAnswer Fenced() { return {GatewayAnswer::Kind::kFenced, "", {}, "", "KEY_FENCED"}; }
+GatewayAnswer PaidBack() { return {GatewayAnswer::Kind::kMoved, "tx-2", {1000, "KRW"}, "tx-1", ""}; }
 GatewayAnswer Nothing() { return {GatewayAnswer::Kind::kUnknown, "", {}, "", "DEADLINE_EXCEEDED"}; }
 
 class PaymentDomainTest : public testing::Test {
@@ -71,11 +78,16 @@ class PaymentDomainTest : public testing::Test {
     options.domain = std::string(kErrorDomain);
     participant_ = std::make_unique<Participant>(std::move(connection), *domain_, clock_, options);
     read_connection_ = OpenTestDatabase(folder_.File("payment.db"));
+    settler_ = std::make_unique<Settler>(OpenTestDatabase(folder_.File("payment.db")), gateway_, gateway_, clock_,
+                                         absl::Milliseconds(20));
   }
+  ~PaymentDomainTest() override { settler_->Stop(); }
 
   std::future<Participant::Reply> Submit(const char* method, const char* step, barrier::Phase phase,
                                          std::shared_ptr<const google::protobuf::Message> request) {
     CallKey key;
+    key.accepts_pending = true;
+    key.decides = std::string(method) == "ResolveCollect";
     key.saga_id = "saga";
     key.step = step;
     key.phase = phase;
@@ -114,6 +126,48 @@ class PaymentDomainTest : public testing::Test {
     return Submit("ResolveRefund", ("refund-" + id).c_str(), barrier::Phase::kResolve, RefundOf(id));
   }
 
+  static std::shared_ptr<v1::CollectRequest> CollectOf(const std::string& id) {
+    auto request = std::make_shared<v1::CollectRequest>();
+    request->set_payment_id(id);
+    request->set_member_id("m1");
+    request->mutable_amount()->set_minor_units(1000);
+    request->mutable_amount()->set_currency_code("KRW");
+    request->mutable_wait_until()->set_seconds(absl::ToUnixSeconds(absl::Now()) + 900);
+    return request;
+  }
+  // Waits for the customer.
+  void Collect() {
+    collect_ = CollectOf("p1");
+    EXPECT_TRUE(Submit("Collect", "collect", barrier::Phase::kAction, collect_).get().pending);
+  }
+  std::future<Participant::Reply> Decide() {
+    return Submit("ResolveCollect", "collect", barrier::Phase::kResolve, collect_);
+  }
+  std::future<Participant::Reply> Pay(const char* call) {
+    auto request = std::make_shared<v1::PayRequest>();
+    request->set_payment_id("p1");
+    request->set_member_id("m1");
+    request->set_method(::shop::type::v1::PAYMENT_METHOD_CARD);
+    return Submit("Pay", call, barrier::Phase::kAction, std::move(request));
+  }
+  // A webhook that tells of a capture.
+  absl::Status Tell(const std::string& key) {
+    std::promise<absl::Status> told;
+    settler_->Receive({.event_id = "evt-" + key, .key = key, .word = Captured(), .body = "{}"},
+                      [&told](absl::Status status) { told.set_value(std::move(status)); });
+    return told.get_future().get();
+  }
+  std::vector<Return> Returns() {
+    std::vector<Return> returns;
+    EXPECT_TRUE(read_connection_
+                    ->Write([&](soci::session& session) {
+                      returns = LoadReturns(session, {"p1"});
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    return returns;
+  }
+
   // The committed row.
   std::optional<Payment> Row() {
     std::optional<Payment> row;
@@ -132,6 +186,8 @@ class PaymentDomainTest : public testing::Test {
   const std::unique_ptr<StepDomain> domain_ = NewPaymentDomain(gateway_, clock_);
   std::unique_ptr<Connection> read_connection_;
   std::unique_ptr<Participant> participant_;
+  std::unique_ptr<Settler> settler_;
+  std::shared_ptr<v1::CollectRequest> collect_;
 };
 
 TEST_F(PaymentDomainTest, TheIntentIsCommittedWhenTheGatewayIsAsked) {
@@ -257,6 +313,98 @@ TEST_F(PaymentDomainTest, AnAnswerThatCannotBeTrueIsUnknownAndLogged) {
   EXPECT_EQ(charge.get().status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(Row()->state, State::kPending);
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("\"finding\":\"KIND_MISMATCH: the gateway says"));
+}
+
+// The capture's webhook comes between the commit that decides and the fence's answer.
+TEST_F(PaymentDomainTest, AWebhookWhileItIsDecidedMakesItPaidAndPaysNothingBack) {
+  Collect();
+  auto paying = Pay("a");
+  ASSERT_TRUE(gateway_.IsAsked("confirm pay-1-p1"));
+  auto deciding = Decide();
+  ASSERT_TRUE(gateway_.IsAsked("fence pay-1-p1"));
+  EXPECT_EQ(Row()->state, State::kResolving);
+  EXPECT_EQ(Tell("pay-1-p1"), absl::OkStatus());
+  EXPECT_EQ(Row()->state, State::kSuccess);
+  gateway_.Answer("fence pay-1-p1", Captured());
+  EXPECT_EQ(deciding.get().status, absl::OkStatus());
+  gateway_.Answer("confirm pay-1-p1", Captured());
+  EXPECT_EQ(paying.get().status, absl::OkStatus());
+  EXPECT_THAT(Returns(), IsEmpty());
+  EXPECT_EQ(gateway_.Count("cancel return-1-pay-1-p1 tx-1"), 0u);
+}
+
+// Card A is silent, the member pays by card B, and both capture.
+TEST_F(PaymentDomainTest, ASecondCardIsAskedOnlyOnceTheFirstIsFencedAndWhatThatTakesGoesBack) {
+  Collect();
+  auto first = Pay("a");
+  ASSERT_TRUE(gateway_.IsAsked("confirm pay-1-p1"));
+  auto second = Pay("b");
+  ASSERT_TRUE(gateway_.IsAsked("fence pay-1-p1"));
+  EXPECT_EQ(gateway_.Count("confirm pay-2-p1"), 0u);
+  gateway_.Answer("fence pay-1-p1", Fenced());
+  ASSERT_TRUE(gateway_.IsAsked("confirm pay-2-p1"));
+  EXPECT_EQ(Tell("pay-1-p1"), absl::OkStatus());
+  GatewayAnswer other = Captured();
+  other.transaction_id = "tx-b";
+  gateway_.Answer("confirm pay-2-p1", other);
+  EXPECT_EQ(second.get().status, absl::OkStatus());
+  gateway_.Answer("confirm pay-1-p1", Captured());
+  EXPECT_EQ(GetErrorInfo(first.get().status).reason, "PAYMENT_DECLINED");
+  EXPECT_EQ(Row()->pg_transaction_id, "tx-b");
+  gateway_.Answer("cancel return-1-pay-1-p1 tx-1", PaidBack());
+  EXPECT_TRUE(Eventually([&] { return Returns().size() == 1 && Returns()[0].done; }));
+}
+
+TEST_F(PaymentDomainTest, WhileTheFirstCardIsFencedByTheDecisionNoSecondIsAsked) {
+  Collect();
+  auto first = Pay("a");
+  ASSERT_TRUE(gateway_.IsAsked("confirm pay-1-p1"));
+  auto deciding = Decide();
+  ASSERT_TRUE(gateway_.IsAsked("fence pay-1-p1"));
+  EXPECT_EQ(GetErrorInfo(Pay("b").get().status).reason, "PAYMENT_EXPIRED");
+  gateway_.Answer("fence pay-1-p1", Fenced());
+  EXPECT_EQ(GetErrorInfo(deciding.get().status).metadata["cause"], "PAYMENT_EXPIRED");
+  gateway_.Answer("confirm pay-1-p1", Fenced());
+  EXPECT_EQ(GetErrorInfo(first.get().status).reason, "PAYMENT_EXPIRED");
+  EXPECT_EQ(gateway_.Count("confirm pay-2-p1"), 0u);
+}
+
+// A decision that races a Pay which has just fenced the last attempt.
+TEST_F(PaymentDomainTest, AnAttemptThatBeginsWhileItIsDecidedIsFencedToo) {
+  Collect();
+  auto first = Pay("a");
+  ASSERT_TRUE(gateway_.IsAsked("confirm pay-1-p1"));
+  auto second = Pay("b");
+  ASSERT_TRUE(gateway_.IsAsked("fence pay-1-p1"));
+  auto deciding = Decide();
+  ASSERT_TRUE(Eventually([&] { return gateway_.Count("fence pay-1-p1") == 2; }));
+  gateway_.Answer("fence pay-1-p1", Fenced());
+  gateway_.Answer("fence pay-1-p1", Fenced());
+  EXPECT_EQ(GetErrorInfo(deciding.get().status).reason, "NEVER_HAPPENED");
+  EXPECT_EQ(GetErrorInfo(second.get().status).reason, "PAYMENT_EXPIRED");
+  gateway_.Answer("confirm pay-1-p1", Fenced());
+  first.get();
+  EXPECT_EQ(Row()->state, State::kFailed);
+}
+
+// The barrier refuses the call, so that its answer is nobody's.
+TEST_F(PaymentDomainTest, WhatALateAnswerTookGoesBack) {
+  const std::unique_ptr<StepDomain> domain =
+      NewPaymentDomain(gateway_, clock_, std::bind_front(&Settler::Hear, settler_.get()));
+  ParticipantOptions options;
+  options.domain = std::string(kErrorDomain);
+  participant_ = std::make_unique<Participant>(OpenTestDatabase(folder_.File("payment.db")), *domain, clock_, options);
+  auto charge = Charge();
+  ASSERT_TRUE(gateway_.IsAsked("confirm charge-p1"));
+  auto resolve = Resolve();
+  gateway_.Answer("fence charge-p1", Fenced());
+  resolve.get();
+  gateway_.Answer("confirm charge-p1", Captured());
+  EXPECT_EQ(GetErrorInfo(charge.get().status).reason, "FENCED");
+  gateway_.Answer("cancel return-1-charge-p1 tx-1", PaidBack());
+  EXPECT_TRUE(Eventually([&] { return Returns().size() == 1 && Returns()[0].done; }));
+  participant_->Stop();
+  participant_.reset();
 }
 
 TEST_F(PaymentDomainTest, ALateAnswerThatAgreesIsNotLogged) {

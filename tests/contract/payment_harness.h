@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
@@ -31,9 +32,13 @@
 #include "gtest/gtest.h"
 #include "mock_pg/gateway.h"
 #include "mock_pg/gateway_service.h"
+#include "mock_pg/webhook_sender.h"
 #include "payment_svc/gateway_client.h"
 #include "payment_svc/payment_domain.h"
 #include "payment_svc/payment_service.h"
+#include "payment_svc/settler.h"
+#include "payment_svc/webhook_secrets.h"
+#include "payment_svc/webhook_service.h"
 #include "shop/payment/v1/payment_service.grpc.pb.h"
 #include "tests/support/poll.h"
 #include "tests/support/test_database.h"
@@ -69,6 +74,7 @@ struct CallResult {
   absl::Status status;
   std::string response;      // its bytes
   bool effect_free = false;  // the trailer saga-outcome: refused
+  bool pending = false;      // or: pending
   std::string reason() const { return GetErrorInfo(status).reason; }
   std::string metadata(const std::string& name) const {
     const std::map<std::string, std::string> all = GetErrorInfo(status).metadata;
@@ -91,6 +97,7 @@ CallResult Invoke(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*,
   const auto& trailers = context.GetServerTrailingMetadata();
   const auto outcome = trailers.find("saga-outcome");
   result.effect_free = outcome != trailers.end() && outcome->second == "refused";
+  result.pending = outcome != trailers.end() && outcome->second == "pending";
   return result;
 }
 
@@ -113,12 +120,22 @@ class PgProcess {
   }
   ~PgProcess() { Stop(); }
 
+  // From the next start on it sends webhooks there.
+  void TellTo(const std::string& address, const std::string& secret) {
+    webhook_address_ = address;
+    webhook_secret_ = secret;
+  }
+
   void Start() {
     std::unique_ptr<Connection> writer = OpenTestDatabase(path_);
     EXPECT_TRUE(Migrate(*writer, "mock_pg", kLedgerMigrations).ok());
     pg::Gateway::Options options;
     options.scenario = scenario_;
     options.crash = [this] { ++crashes_; };
+    if (!webhook_address_.empty()) {
+      sender_ = std::make_unique<pg::WebhookSender>(NewChannel(webhook_address_), webhook_secret_, clock_);
+      options.tell = std::bind_front(&pg::WebhookSender::Send, sender_.get());
+    }
     gateway_ = std::make_unique<pg::Gateway>(std::move(writer), OpenTestDatabase(path_), clock_, std::move(options));
     service_ = std::make_unique<pg::GatewayService>(*gateway_);
     control_ = std::make_unique<pg::ControlService>(*gateway_);
@@ -131,12 +148,14 @@ class PgProcess {
   void Stop() {
     if (server_ == nullptr) return;
     service_->Close();
+    if (sender_ != nullptr) sender_->Stop();
     server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
     server_.reset();
     gateway_->Stop();
     service_.reset();
     control_.reset();
     gateway_.reset();
+    sender_.reset();
   }
 
   const std::string& address() const { return address_; }
@@ -217,8 +236,10 @@ class PgProcess {
   const std::string path_;
   const std::string address_;
   const pg::Scenario scenario_;
+  std::string webhook_address_, webhook_secret_;
   SystemClock clock_;
   std::atomic<int> crashes_ = 0;
+  std::unique_ptr<pg::WebhookSender> sender_;
   std::unique_ptr<pg::Gateway> gateway_;
   std::unique_ptr<pg::GatewayService> service_;
   std::unique_ptr<pg::ControlService> control_;
@@ -228,18 +249,38 @@ class PgProcess {
   std::unique_ptr<::pg::v1::MockControl::Stub> control_stub_;
 };
 
+// The time, and what a test adds to it.
+class ShiftedClock final : public Clock {
+ public:
+  absl::Time Now() const override { return absl::Now() + absl::Seconds(shift_s_.load()); }
+  void Advance(int seconds) { shift_s_ += seconds; }
+
+ private:
+  std::atomic<int> shift_s_ = 0;
+};
+
+inline constexpr char kWebhookSecret[] = "a secret of the shop and the gateway";
+
 class PaymentProcess {
  public:
   using Stub = ::shop::payment::v1::PaymentService::Stub;
+  using WebhookStub = ::shop::payment::v1::PaymentWebhookService::Stub;
 
   PaymentProcess(const ScratchFolder& folder, std::string pg_address, bool enable_reset = true)
       : path_(folder.File("payment.db")),
         address_("unix:" + folder.File("payment.sock")),
+        secret_file_(folder.File("webhook.secret")),
         pg_address_(std::move(pg_address)),
         enable_reset_(enable_reset) {
+    WriteSecret(kWebhookSecret);
     Start();
   }
   ~PaymentProcess() { Stop(); }
+
+  void WriteSecret(const std::string& secret) { std::ofstream(secret_file_) << secret; }
+
+  // Between two sweeps, from the next start on.
+  void SweepEvery(absl::Duration pause) { sweep_pause_ = pause; }
 
   // From the next start on callers are told apart, by the policy in `yaml`.
   void Guard(const std::string& yaml) { gate_ = NewTestGate(yaml); }
@@ -253,11 +294,20 @@ class PaymentProcess {
     ParticipantOptions options;
     options.domain = table.error_domain;
     options.never_cause = table.never_cause;
-    serving_ = std::make_unique<ServingParticipant>(payment::NewPaymentDomain(*gateway_, clock_), table, options,
+    settler_ = std::make_unique<payment::Settler>(OpenTestDatabase(path_), *gateway_, *gateway_, clock_, sweep_pause_);
+    auto domain =
+        payment::NewPaymentDomain(*gateway_, clock_, std::bind_front(&payment::Settler::Hear, settler_.get()));
+    serving_ = std::make_unique<ServingParticipant>(std::move(domain), table, options,
                                                     Databases{std::move(writer), OpenTestDatabase(path_)}, clock_,
                                                     enable_reset_);
-    server_ = Listen(address_, {serving_->services().front().service}, gate_.get());
-    stub_ = ::shop::payment::v1::PaymentService::NewStub(NewChannel(address_));
+    auto secrets = payment::WebhookSecrets::Open(secret_file_, absl::Milliseconds(50));
+    ASSERT_TRUE(secrets.ok()) << secrets.status();
+    secrets_ = *std::move(secrets);
+    webhooks_ = std::make_unique<payment::WebhookService>(*secrets_, *settler_, clock_);
+    server_ = Listen(address_, {serving_->services().front().service, webhooks_.get()}, gate_.get());
+    const std::shared_ptr<grpc::Channel> channel = NewChannel(address_);
+    stub_ = ::shop::payment::v1::PaymentService::NewStub(channel);
+    webhook_stub_ = ::shop::payment::v1::PaymentWebhookService::NewStub(channel);
   }
 
   void Stop() {
@@ -266,25 +316,41 @@ class PaymentProcess {
     server_.reset();
     gateway_->Stop();
     serving_->Stop();
+    settler_->Stop();
     serving_.reset();
+    webhooks_.reset();
+    secrets_.reset();
+    settler_.reset();
     gateway_.reset();
   }
 
   Stub& stub() { return *stub_; }
+  WebhookStub& webhook_stub() { return *webhook_stub_; }
+  ShiftedClock& clock() { return clock_; }
+  payment::Settler& settler() { return *settler_; }
+  const std::string& address() const { return address_; }
+  // A connection of the test's own, to look at the rows.
+  std::unique_ptr<Connection> Open() { return OpenTestDatabase(path_); }
 
  private:
   const std::string path_;
   const std::string address_;
+  const std::string secret_file_;
   const std::string pg_address_;
   const bool enable_reset_;
-  SystemClock clock_;
+  absl::Duration sweep_pause_ = absl::Milliseconds(20);
+  ShiftedClock clock_;
   prometheus::Registry registry_;
   ClientMetrics metrics_{registry_};
   std::unique_ptr<Gate> gate_;
   std::unique_ptr<payment::GrpcGateway> gateway_;
+  std::unique_ptr<payment::Settler> settler_;
+  std::unique_ptr<payment::WebhookSecrets> secrets_;
+  std::unique_ptr<payment::WebhookService> webhooks_;
   std::unique_ptr<ServingParticipant> serving_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Stub> stub_;
+  std::unique_ptr<WebhookStub> webhook_stub_;
 };
 
 }  // namespace unwind

@@ -357,7 +357,7 @@ TEST_F(PaymentServiceTest, BadRequestsAreRefusedAndStoreNothing) {
   requests[1].set_payment_id("a b");
   requests[2].clear_member_id();
   requests[3].clear_amount();
-  requests[4].mutable_amount()->set_minor_units(0);
+  requests[4].mutable_amount()->set_currency_code("");
   requests[5].mutable_amount()->set_minor_units(-5);
   requests[6].mutable_amount()->set_minor_units(INT64_MAX);
   requests[7].mutable_amount()->set_currency_code("krw");

@@ -123,7 +123,12 @@ absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(ClusterOptions options) 
     for (Node node : kNodes) RETURN_IF_ERROR(cluster->postgres_->CreateDatabase(NodeName(node)).status());
   }
   if (cluster->options_.prepare) RETURN_IF_ERROR(cluster->options_.prepare(*cluster));
+  if (cluster->options_.webhooks) WriteSecret(cluster->WebhookSecretFile(), "a secret of the shop and the gateway");
   for (Node node : cluster->nodes()) RETURN_IF_ERROR(cluster->Launch(node));
+  if (cluster->options_.webhooks) {  // payment_svc needs the gateway's address, and the gateway payment_svc's
+    RETURN_IF_ERROR(cluster->Terminate(Node::kGateway).status());
+    RETURN_IF_ERROR(cluster->Restart(Node::kGateway));
+  }
   return cluster;
 }
 
@@ -204,6 +209,7 @@ std::string Cluster::DatabaseForProgram(Node node) const {
   const std::string link = options_.database_link(node, absl::StrCat("127.0.0.1:", postgres_->port()));
   return postgres_->DatabaseOverTcp(NodeName(FirstOf(node)), link);
 }
+std::string Cluster::WebhookSecretFile() const { return absl::StrCat(scratch_, "/webhook.secret"); }
 std::string Cluster::LogPath(Node node) const { return Path(node, ".log"); }
 const std::string& Cluster::Address(Node node) const { return seats_.at(node).address; }
 const std::string& Cluster::AdminAddress(Node node) const { return seats_.at(node).admin_address; }
@@ -240,6 +246,11 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
   }
   if (FirstOf(node) == Node::kPayment) {
     arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));
+    if (options_.webhooks) arguments.push_back(absl::StrCat("--webhook_secret_files=", WebhookSecretFile()));
+  }
+  if (node == Node::kGateway && options_.webhooks && seats_.count(Node::kPayment) > 0) {
+    arguments.push_back(absl::StrCat("--webhook_address=", Address(Node::kPayment)));
+    arguments.push_back(absl::StrCat("--webhook_secret_file=", WebhookSecretFile()));
   }
   if (node == Node::kSecondOrchestrator) arguments.push_back(absl::StrCat("--instance=", NodeName(node)));
   if (FirstOf(node) == Node::kOrchestrator) {

@@ -63,6 +63,7 @@ struct ClusterOptions {
   std::string scratch_root = "/tmp";                     // the scratch folder is made in here
   bool keep_scratch = false;                             // else it is removed in the end
   bool metrics = false;                                  // each process serves its metrics
+  bool webhooks = false;                                 // mock_pg tells payment_svc what it finishes later
   std::map<Node, std::vector<std::string>> extra_flags;  // after ours
   std::string definitions = "orchestrator/sagas";        // the default holds in the root of the project
   std::string participants;  // more "service=address" routes of the orchestrator, comma-separated
@@ -148,6 +149,7 @@ class Cluster {
   std::string DatabaseForProgram(Node node) const;
   std::vector<std::string> Arguments(Node node) const;
   std::string Path(Node node, const std::string& suffix) const;
+  std::string WebhookSecretFile() const;
   void WriteCertificates();
   std::shared_ptr<grpc::Channel> NewChannelTo(const std::string& address, int index) const;
 

@@ -21,6 +21,7 @@ BUYERS = (
     "shop.order.v1.CartService",
     "shop.order.v1.NotificationService",
     "shop.payment.v1.PaymentService",
+    "shop.payment.v1.PaymentWebhookService",
     "shop.stock.v1.StockService",
     "shop.wallet.v1.WalletService",
 )

@@ -19,6 +19,8 @@ class LedgerTest : public testing::Test {
       ledger_.Add(*verdict.write);
       ++written_;
     }
+    if (verdict.accept) ledger_.Accept(*verdict.accept);
+    if (verdict.drop) ledger_.Drop(operation.key);
     return verdict;
   }
   Verdict Confirm(const std::string& key, std::int64_t amount = 1000, const std::string& currency = "KRW") {
@@ -223,6 +225,90 @@ TEST(CheckOperation, NamesTheField) {
   }
   operation.verb = Verb::kCancel;
   EXPECT_TRUE(CheckOperation(operation).ok());
+}
+
+class LaterTest : public LedgerTest {
+ protected:
+  LaterTest() {
+    scenario_.async_percent = 100;
+    scenario_.async_delay = absl::Seconds(30);
+  }
+};
+
+TEST_F(LaterTest, AConfirmIsAcceptedAndWritesNothing) {
+  const Verdict verdict = Confirm("k", 1000, "KRW");
+  ASSERT_TRUE(verdict.status.ok());
+  EXPECT_EQ(verdict.entry.kind, Kind::kPending);
+  EXPECT_EQ(verdict.entry.amount_minor, 1000);
+  EXPECT_EQ(verdict.entry.transaction_id, "tx-1");
+  EXPECT_TRUE(verdict.entry.may_change);
+  EXPECT_FALSE(verdict.write);
+  EXPECT_FALSE(verdict.tell);
+  ASSERT_TRUE(verdict.accept);
+  EXPECT_EQ(verdict.accept->pending, verdict.entry);
+  EXPECT_EQ(verdict.accept->due, absl::FromUnixSeconds(1) + absl::Seconds(30));
+  const Verdict again = Confirm("k", 1000, "KRW");
+  EXPECT_EQ(again.entry, verdict.entry);
+  EXPECT_FALSE(again.accept);
+  ExpectError(Confirm("k", 1001, "KRW").status, absl::StatusCode::kInvalidArgument, "KEY_REUSED");
+}
+
+TEST_F(LaterTest, AnIntentEndsAsACaptureOrAsTheDeclineThatWasDrawn) {
+  const Entry capture = Finish(*Confirm("k", 1000, "KRW").accept, absl::FromUnixSeconds(99));
+  EXPECT_EQ(capture.kind, Kind::kCapture);
+  EXPECT_EQ(capture.amount_minor, 1000);
+  EXPECT_EQ(capture.transaction_id, "tx-1");
+  EXPECT_EQ(capture.create_time, absl::FromUnixSeconds(99));
+  EXPECT_FALSE(capture.may_change);
+  ledger_.Drop("k");
+  ledger_.Add(capture);
+  EXPECT_EQ(Confirm("k", 1000, "KRW").entry, capture) << "a repeat";
+
+  scenario_.fail_first = 1;
+  const Verdict accepted = Confirm("declined");
+  EXPECT_TRUE(accepted.status.ok()) << "nobody knows yet";
+  const Entry decline = Finish(*accepted.accept, absl::FromUnixSeconds(99));
+  EXPECT_EQ(decline.kind, Kind::kDecline);
+  EXPECT_EQ(decline.amount_minor, 0);
+  EXPECT_EQ(decline.decline_reason, kCardDeclined);
+}
+
+TEST_F(LaterTest, AFenceEndsAnIntent) {
+  Confirm("k");
+  const Verdict fence = Fence("k");
+  EXPECT_EQ(fence.entry.kind, Kind::kFence);
+  EXPECT_FALSE(fence.entry.may_change);
+  EXPECT_TRUE(fence.write);
+  EXPECT_TRUE(fence.drop);
+  ExpectError(Confirm("k").status, absl::StatusCode::kFailedPrecondition, "KEY_FENCED");
+}
+
+TEST_F(LaterTest, AnIntentThatSurvivesItsFenceSaysThatItMayChange) {
+  scenario_.after_fence_percent = 100;
+  EXPECT_TRUE(Confirm("k").accept->survives_fence);
+  for (const Verdict& fence : {Fence("k"), Fence("k")}) {
+    EXPECT_EQ(fence.entry.kind, Kind::kFence);
+    EXPECT_TRUE(fence.entry.may_change);
+    EXPECT_FALSE(fence.drop);
+  }
+  EXPECT_EQ(written_, 1);
+}
+
+TEST_F(LaterTest, AnEarlyOneIsWrittenAndToldAndAnsweredAsPending) {
+  scenario_.webhook_early_percent = 100;
+  const Verdict verdict = Confirm("k");
+  EXPECT_EQ(verdict.entry.kind, Kind::kPending);
+  ASSERT_TRUE(verdict.write);
+  EXPECT_EQ(verdict.write->kind, Kind::kCapture);
+  EXPECT_TRUE(verdict.tell);
+  EXPECT_FALSE(verdict.accept);
+}
+
+TEST_F(LaterTest, RefundsAreNotPutOff) {
+  scenario_ = Scenario();
+  Confirm("c");
+  scenario_.async_percent = 100;
+  EXPECT_EQ(Cancel("r", "tx-1").entry.kind, Kind::kRefund);
 }
 
 }  // namespace

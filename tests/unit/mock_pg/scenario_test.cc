@@ -94,5 +94,48 @@ TEST(DrawFate, Composes) {
   EXPECT_EQ(DrawFate(scenario, "c", 9).decline_reason, kCardDeclined) << "by percentage";
 }
 
+TEST(DrawFate, PutsCapturesOffAndSaysHowTheirEndIsTold) {
+  Scenario scenario;
+  scenario.async_first = 1;
+  scenario.async_delay = absl::Seconds(3);
+  scenario.webhook_delay = absl::Seconds(4);
+  scenario.webhook_lost_percent = 100;
+  scenario.webhook_twice_percent = 100;
+  scenario.webhook_forged_percent = 100;
+  EXPECT_EQ(DrawFate(scenario, "refund", std::nullopt).later, std::nullopt);
+  const std::optional<Later> later = DrawFate(scenario, "a", 1).later;
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->delay, absl::Seconds(3));
+  EXPECT_EQ(later->webhook, (Webhook{.delay = absl::Seconds(4), .lost = true, .twice = true, .forged = true}));
+  EXPECT_FALSE(later->early);
+  EXPECT_FALSE(later->survives_fence);
+  EXPECT_EQ(DrawFate(scenario, "b", 1).later, std::nullopt);
+}
+
+// Each by a lot of its own: of the keys that are put off some are early, some lost, some both.
+TEST(DrawFate, DrawsEachEndIndependently) {
+  Scenario scenario;
+  scenario.seed = 9;
+  scenario.async_percent = 50;
+  scenario.webhook_early_percent = 50;
+  scenario.webhook_lost_percent = 50;
+  scenario.after_fence_percent = 50;
+  int later = 0, early = 0, lost = 0, survives = 0, all = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const Fate fate = DrawFate(scenario, Key(i), 1);
+    if (!fate.later) continue;
+    ++later;
+    early += fate.later->early ? 1 : 0;
+    lost += fate.later->webhook.lost ? 1 : 0;
+    survives += fate.later->survives_fence ? 1 : 0;
+    all += fate.later->early && fate.later->webhook.lost && fate.later->survives_fence ? 1 : 0;
+  }
+  EXPECT_NEAR(later, 1000, 100);
+  EXPECT_NEAR(early, 500, 80);
+  EXPECT_NEAR(lost, 500, 80);
+  EXPECT_NEAR(survives, 500, 80);
+  EXPECT_NEAR(all, 125, 50);
+}
+
 }  // namespace
 }  // namespace unwind::pg

@@ -57,6 +57,24 @@ TEST(ReadAnswer, ReadsTheEntry) {
   EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), Make(Transaction::KIND_FENCE)).kind, Kind::kFenced);
 }
 
+TEST(ReadAnswer, ACaptureMayBePendingAndARefundMayNot) {
+  Transaction pending = Make(Transaction::KIND_PENDING);
+  pending.set_may_change(true);
+  EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), pending).kind, Kind::kPending);
+  EXPECT_EQ(ReadAnswer(kRefund, absl::OkStatus(), pending).reason, "KIND_MISMATCH");
+}
+
+TEST(ReadAnswer, OnlyAnEntryThatMayNotChangeIsFinal) {
+  Transaction fence = Make(Transaction::KIND_FENCE);
+  EXPECT_TRUE(ReadAnswer(kCharge, absl::OkStatus(), fence).is_final);
+  fence.set_may_change(true);
+  EXPECT_FALSE(ReadAnswer(kCharge, absl::OkStatus(), fence).is_final);
+  EXPECT_FALSE(Read(absl::StatusCode::kFailedPrecondition, "KEY_FENCED").is_final);
+  EXPECT_TRUE(Read(absl::StatusCode::kFailedPrecondition, "CARD_DECLINED").is_final) << "a decline is stored";
+  EXPECT_FALSE(Read(absl::StatusCode::kNotFound, "TRANSACTION_NOT_FOUND").is_final);
+  EXPECT_FALSE(ReadAnswer(kCharge, absl::OkStatus(), Transaction()).is_final);
+}
+
 TEST(ReadAnswer, AnEntryThatSaysNothingIsUnknown) {
   EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), Transaction()).kind, Kind::kUnknown);
   EXPECT_EQ(ReadAnswer(kCharge, absl::OkStatus(), Make(static_cast<Transaction::Kind>(9))).kind, Kind::kUnknown);

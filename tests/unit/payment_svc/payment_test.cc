@@ -165,7 +165,7 @@ TEST_F(ChargeTest, ASecondCallerOfTheSameIdIsRefused) {
 }
 
 TEST_F(ChargeTest, RefusesAmountsThatAreNone) {
-  for (const std::int64_t minor : {std::int64_t{0}, std::int64_t{-1}, kAmountMinorMax + 1, INT64_MAX, INT64_MIN}) {
+  for (const std::int64_t minor : {std::int64_t{-1}, kAmountMinorMax + 1, INT64_MAX, INT64_MIN}) {
     ChargeCall call = Call();
     call.amount.minor_units = minor;
     ExpectError(DecideCharge(payment_, call, std::nullopt, kNow), Kind::kRefused, absl::StatusCode::kInvalidArgument,
@@ -175,6 +175,47 @@ TEST_F(ChargeTest, RefusesAmountsThatAreNone) {
   ChargeCall call = Call();
   call.amount.minor_units = kAmountMinorMax;
   EXPECT_EQ(DecideCharge(payment_, call, std::nullopt, kNow).kind, Kind::kAskGateway);
+}
+
+TEST_F(ChargeTest, NothingDueIsPaidWithoutTheGateway) {
+  ChargeCall call = Call();
+  call.amount.minor_units = 0;
+  EXPECT_EQ(DecideCharge(payment_, call, std::nullopt, kNow).kind, Kind::kDone);
+  EXPECT_EQ(payment_->state, State::kSuccess);
+  EXPECT_EQ(payment_->pg_transaction_id, "");
+  EXPECT_EQ(payment_->paid_at, kNow);
+  EXPECT_EQ(Resolve().kind, Kind::kDone);
+  std::optional<payment::Refund> refund;
+  EXPECT_EQ(DecideRefund(payment_, refund, {"r1", "saga/refund", "p1"}, std::nullopt, kNow).kind, Kind::kDone);
+  EXPECT_EQ(refund->state, State::kSuccess);
+  EXPECT_EQ(payment_->state, State::kRefunded);
+}
+
+TEST_F(ChargeTest, MayBeFinishedLater) {
+  const GatewayAnswer later = {AnswerKind::kPending, "", {}, "", "PENDING"};
+  Charge();
+  EXPECT_EQ(Charge(later).kind, Kind::kWaits);
+  EXPECT_EQ(payment_->state, State::kPending);
+  EXPECT_EQ(Charge().kind, Kind::kAskGateway) << "polling is the truth";
+  Resolve();
+  ExpectUnknown(Resolve(later), "PENDING");
+  EXPECT_EQ(Charge(Captured()).kind, Kind::kDone);
+}
+
+TEST_F(ChargeTest, AFailedOneIsAskedAboutUntilTheGatewaySaysThatItIsFinal) {
+  for (const bool is_final : {false, true}) {
+    payment_.reset();
+    Charge();
+    GatewayAnswer fenced = Fenced();
+    fenced.is_final = is_final;
+    Charge(fenced);
+    EXPECT_EQ(payment_->inquire_at.has_value(), !is_final);
+  }
+}
+
+TEST_F(ChargeTest, AsksUnderItsOwnKey) {
+  EXPECT_EQ(*Charge().question, (Question{Question::Verb::kConfirm, "charge-p1", {1000, "KRW"}, ""}));
+  EXPECT_EQ(*Resolve().question, (Question{Question::Verb::kFence, "charge-p1", {}, ""}));
 }
 
 TEST_F(ChargeTest, RefusesCurrenciesAndMethodsThatAreNone) {
@@ -264,6 +305,7 @@ TEST_F(ChargeTest, ACaptureAfterNeverIsAnAlarmAndNotASuccess) {
   }
   EXPECT_EQ(payment_->state, State::kFailed);
   EXPECT_EQ(payment_->pg_transaction_id, "");
+  EXPECT_TRUE(payment_->inquire_at) << "what it took is found and paid back";
 }
 
 TEST_F(ChargeTest, ResolveOfAPaymentThatIsSettled) {
@@ -315,6 +357,11 @@ TEST_F(RefundTest, PaysBack) {
   EXPECT_EQ(refund_->pg_transaction_id, "tx-2");
   EXPECT_EQ(payment_->state, State::kRefunded);
   EXPECT_EQ(Refund().kind, Kind::kDone);
+}
+
+TEST_F(RefundTest, AsksUnderItsOwnKeyForTheCapture) {
+  EXPECT_EQ(*Refund().question, (Question{Question::Verb::kCancel, "refund-r1", {}, "tx-1"}));
+  EXPECT_EQ(*Resolve().question, (Question{Question::Verb::kFence, "refund-r1", {}, "tx-1"}));
 }
 
 TEST_F(RefundTest, WhatSomeoneElsePaidBackIsDoneWithAnAlarm) {

@@ -1,0 +1,61 @@
+#include "payment_svc/payment_series.h"
+
+#include <cstdlib>
+
+#include "common/metrics/registry.h"
+#include "prometheus/family.h"
+#include "prometheus/registry.h"
+
+namespace unwind::payment {
+namespace {
+
+constexpr WebhookResult kResults[] = {WebhookResult::kNews,     WebhookResult::kKnown,  WebhookResult::kKept,
+                                      WebhookResult::kMismatch, WebhookResult::kForged, WebhookResult::kInvalid};
+
+const char* NameOf(WebhookResult result) {
+  switch (result) {
+    case WebhookResult::kNews:
+      return "news";
+    case WebhookResult::kKnown:
+      return "known";
+    case WebhookResult::kKept:
+      return "kept";
+    case WebhookResult::kMismatch:
+      return "mismatch";
+    case WebhookResult::kForged:
+      return "forged";
+    case WebhookResult::kInvalid:
+      return "invalid";
+  }
+  std::abort();
+}
+
+prometheus::Gauge& Gauge(const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(*ProcessRegistry()).Add({});
+}
+
+}  // namespace
+
+PaymentSeries& PaymentSeries::Get() {
+  static auto* const series = new PaymentSeries();  // as long as the registry
+  return *series;
+}
+
+PaymentSeries::PaymentSeries()
+    : late_captures(prometheus::BuildCounter()
+                        .Name("payment_late_captures_total")
+                        .Help("Captures under keys that the gateway had declined or fenced.")
+                        .Register(*ProcessRegistry())
+                        .Add({})),
+      returns_due(Gauge("payment_returns_due", "Late captures that the gateway has not paid back yet.")),
+      differences(Gauge("payment_reconcile_differences",
+                        "Differences between the payments and the gateway's ledger, as the last comparison found.")),
+      reconciled(Gauge("payment_reconcile_timestamp_seconds", "When that comparison ended; 0: there was none.")) {
+  auto& family = prometheus::BuildCounter()
+                     .Name("payment_webhooks_total")
+                     .Help("Webhooks of the payment gateway, by what became of them.")
+                     .Register(*ProcessRegistry());
+  for (const WebhookResult result : kResults) webhooks[result] = &family.Add({{"result", NameOf(result)}});
+}
+
+}  // namespace unwind::payment

@@ -1,0 +1,67 @@
+#include "payment_svc/reconcile.h"
+
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace unwind::payment {
+namespace {
+
+using Stands = OwnKey::Stands;
+
+std::string Show(const TheirCapture& capture) {
+  return absl::StrCat("capture ", capture.transaction, " of ", Show(capture.amount), " under key ", capture.key);
+}
+
+// What is wrong with a capture of which our row says `own`; empty: nothing.
+std::string DifferenceOf(const TheirCapture& capture, bool is_back, const OwnKey& own) {
+  const auto say = [&](absl::string_view what) {
+    return absl::StrCat(Show(capture), ": payment ", own.payment_id, " ", what);
+  };
+  switch (own.stands) {
+    case Stands::kOpen:
+      return "";
+    case Stands::kNothing:
+      return is_back ? "" : say("says that nothing was taken");
+    case Stands::kTaken:
+    case Stands::kPaidBack:
+      break;
+  }
+  if (own.transaction != capture.transaction) return say(absl::StrCat("has transaction ", own.transaction));
+  if (own.amount != capture.amount) return say(absl::StrCat("says ", payment::Show(own.amount)));
+  if (own.stands == Stands::kTaken && is_back) return say("does not say that it was paid back");
+  if (own.stands == Stands::kPaidBack && !is_back) return say("says that it was paid back, and it was not");
+  return "";
+}
+
+}  // namespace
+
+std::vector<std::string> Compare(const OwnBooks& own, const TheirBooks& theirs, absl::Time before) {
+  std::vector<std::string> differences;
+  std::set<std::string> captured;
+  for (const TheirCapture& capture : theirs.captures) {
+    captured.insert(capture.key);
+    const auto refund = theirs.refunds.find(capture.transaction);
+    const bool is_back = refund != theirs.refunds.end();
+    if (capture.time >= before || (is_back && refund->second >= before)) continue;
+    const auto found = own.find(capture.key);
+    if (found == own.end()) {
+      if (!is_back) differences.push_back(absl::StrCat(Show(capture), " belongs to no payment"));
+      continue;
+    }
+    if (found->second.time >= before) continue;
+    if (std::string difference = DifferenceOf(capture, is_back, found->second); !difference.empty()) {
+      differences.push_back(std::move(difference));
+    }
+  }
+  for (const auto& [key, row] : own) {
+    const bool has_money = row.stands == Stands::kTaken || row.stands == Stands::kPaidBack;
+    if (!has_money || row.time >= before || captured.count(key) > 0) continue;
+    differences.push_back(absl::StrCat("payment ", row.payment_id, " says that key ", key, " took ",
+                                       payment::Show(row.amount), ", and the gateway has no such capture"));
+  }
+  return differences;
+}
+
+}  // namespace unwind::payment

@@ -1,0 +1,88 @@
+#include "payment_svc/reconcile_store.h"
+
+#include "common/db/statement.h"
+#include "payment_svc/collect.h"
+#include "soci/soci.h"
+
+namespace unwind::payment {
+namespace {
+
+using Stands = OwnKey::Stands;
+
+constexpr char kLast[] = "SELECT end_time_us, differences FROM reconciliation";
+
+constexpr char kPut[] =
+    "INSERT INTO reconciliation (one, end_time_us, differences) VALUES (1, :end, :differences)"
+    " ON CONFLICT (one) DO UPDATE SET end_time_us = excluded.end_time_us, differences = excluded.differences";
+
+// Of a payment that is being paid back nothing is known to stand.
+constexpr char kCharges[] =
+    "SELECT 'charge-' || payment_id, payment_id, CASE WHEN state = 3 AND refund_id <> '' THEN 1 ELSE state END,"
+    " pg_transaction_id, amount_minor, currency_code, CASE WHEN paid_at_us > 0 THEN paid_at_us ELSE create_time_us END"
+    " FROM payments WHERE wait_until_us = 0 AND amount_minor > 0";
+
+// The states of their payment where they took the money.
+constexpr char kAttempts[] =
+    "SELECT a.gateway_key, a.payment_id, CASE WHEN a.state = 1 THEN 1 WHEN a.state <> 2 THEN 4"
+    " WHEN p.state = 3 AND p.refund_id <> '' THEN 1 ELSE p.state END, a.pg_transaction_id, p.amount_minor,"
+    " p.currency_code, CASE WHEN p.paid_at_us > 0 THEN p.paid_at_us ELSE a.create_time_us END"
+    " FROM attempts a JOIN payments p ON p.payment_id = a.payment_id";
+
+constexpr char kReturns[] =
+    "SELECT gateway_key, payment_id, CASE WHEN done = 1 THEN 5 ELSE 1 END, captured_transaction_id, amount_minor,"
+    " currency_code, create_time_us FROM returns";
+
+Stands StandsOf(long long state) {
+  switch (static_cast<State>(state)) {
+    case State::kPending:
+    case State::kResolving:
+      return Stands::kOpen;
+    case State::kSuccess:
+      return Stands::kTaken;
+    case State::kFailed:
+      return Stands::kNothing;
+    case State::kRefunded:
+      return Stands::kPaidBack;
+  }
+  return Stands::kOpen;
+}
+
+void Load(soci::session& session, const char* sql, OwnBooks& books) {
+  std::string key;
+  OwnKey row;
+  long long state = 0, amount = 0, time = 0;
+  Statement select(session, sql, soci::into(key), soci::into(row.payment_id), soci::into(state),
+                   soci::into(row.transaction), soci::into(amount), soci::into(row.amount.currency_code),
+                   soci::into(time));
+  select.Execute();
+  while (select.Fetch()) {
+    row.stands = StandsOf(state);
+    row.amount.minor_units = amount;
+    row.time = absl::FromUnixMicros(time);
+    books.insert_or_assign(key, row);
+  }
+}
+
+}  // namespace
+
+Reconciliation LastReconciliation(soci::session& session) {
+  long long end = 0, differences = 0;
+  RunOnce(session, kLast, soci::into(end), soci::into(differences));
+  return {absl::FromUnixMicros(end), differences};
+}
+
+void PutReconciliation(soci::session& session, const Reconciliation& reconciliation) {
+  const long long end = absl::ToUnixMicros(reconciliation.end);
+  const long long differences = reconciliation.differences;
+  RunOnce(session, kPut, soci::use(end), soci::use(differences));
+}
+
+OwnBooks LoadOwnBooks(soci::session& session) {
+  OwnBooks books;
+  Load(session, kCharges, books);
+  Load(session, kAttempts, books);
+  Load(session, kReturns, books);  // what they say of a key is more than that it took nothing
+  return books;
+}
+
+}  // namespace unwind::payment

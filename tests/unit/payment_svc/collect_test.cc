@@ -1,0 +1,649 @@
+#include "payment_svc/collect.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/rpc/error.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace unwind::payment {
+namespace {
+
+using AnswerKind = GatewayAnswer::Kind;
+using Kind = Decision::Kind;
+using Verb = Question::Verb;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::Pair;
+using testing::SizeIs;
+
+const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
+const absl::Time kUntil = kNow + absl::Minutes(15);
+const absl::Time kAfter = kUntil + absl::Seconds(1);
+
+GatewayAnswer Captured(const std::string& transaction = "tx-1") {
+  return {.kind = AnswerKind::kMoved,
+          .transaction_id = transaction,
+          .amount = {1000, "KRW"},
+          .captured = "",
+          .reason = "",
+          .is_final = true};
+}
+GatewayAnswer Say(AnswerKind kind, const std::string& reason, bool is_final = true) {
+  return {.kind = kind, .transaction_id = "", .amount = {}, .captured = "", .reason = reason, .is_final = is_final};
+}
+GatewayAnswer Declined() { return Say(AnswerKind::kDeclined, "CARD_DECLINED"); }
+GatewayAnswer Fenced(bool is_final = true) { return Say(AnswerKind::kFenced, "KEY_FENCED", is_final); }
+GatewayAnswer Nothing() { return Say(AnswerKind::kUnknown, "DEADLINE_EXCEEDED", false); }
+GatewayAnswer Later() { return Say(AnswerKind::kPending, "PENDING", false); }
+
+void ExpectError(const Decision& decision, Kind kind, absl::StatusCode code, absl::string_view reason) {
+  EXPECT_EQ(decision.kind, kind);
+  EXPECT_EQ(decision.status.code(), code) << decision.status;
+  EXPECT_EQ(GetErrorInfo(decision.status).reason, std::string(reason));
+  EXPECT_EQ(GetErrorInfo(decision.status).domain, std::string(kErrorDomain));
+}
+
+void ExpectAsks(const Decision& decision, Verb verb, const std::string& key) {
+  ASSERT_EQ(decision.kind, Kind::kAskGateway);
+  ASSERT_TRUE(decision.question);
+  EXPECT_EQ(decision.question->verb, verb);
+  EXPECT_EQ(decision.question->key, key);
+  EXPECT_EQ(decision.question->amount, verb == Verb::kConfirm ? (Money{1000, "KRW"}) : Money());
+}
+
+class CollectTest : public testing::Test {
+ protected:
+  Decision Collect(absl::Time now = kNow) {
+    return DecideCollect(rows_, {"p1", "saga/collect", "m1", {1000, "KRW"}, kUntil}, now);
+  }
+  Decision Resolve(bool decides, absl::Time now = kAfter) { return DecideResolveCollect(rows_, decides, {}, now); }
+  Decision ResolveWith(const std::string& key, const GatewayAnswer& answer) {
+    return DecideResolveCollect(rows_, true, Heard{key, answer}, kAfter);
+  }
+  Decision Pay(const std::string& owner, absl::Time now = kNow, const std::string& member = "m1") {
+    return DecidePay(rows_, {"p1", owner, member, 1}, {}, now);
+  }
+  Decision PayWith(const std::string& owner, const std::string& key, const GatewayAnswer& answer,
+                   absl::Time now = kNow) {
+    return DecidePay(rows_, {"p1", owner, "m1", 1}, Heard{key, answer}, now);
+  }
+  Finding HearOf(const std::string& key, const GatewayAnswer& word) { return Hear(rows_, key, word, kNow); }
+  const Attempt& attempt(std::size_t number) const { return rows_.attempts.at(number - 1); }
+  // Attempts that stand as captured, and captures that are not to go back.
+  std::size_t Standing() const {
+    return static_cast<std::size_t>(
+        std::count_if(rows_.attempts.begin(), rows_.attempts.end(),
+                      [](const Attempt& each) { return each.state == AttemptState::kCaptured; }));
+  }
+
+  PaymentRows rows_;
+  const std::string first_ = "pay-1-p1", second_ = "pay-2-p1";
+};
+
+TEST_F(CollectTest, WaitsUntilItIsPaid) {
+  EXPECT_EQ(Collect().kind, Kind::kWaits);
+  ASSERT_TRUE(rows_.payment);
+  EXPECT_EQ(rows_.payment->state, State::kPending);
+  EXPECT_EQ(rows_.payment->wait_until, kUntil);
+  EXPECT_EQ(rows_.payment->method, 0);
+  EXPECT_EQ(Collect(kAfter).kind, Kind::kWaits) << "its time alone ends nothing";
+  Pay("a");
+  EXPECT_EQ(Collect().kind, Kind::kWaits);
+  EXPECT_EQ(PayWith("a", first_, Captured()).kind, Kind::kDone);
+  EXPECT_EQ(Collect().kind, Kind::kDone);
+  EXPECT_EQ(rows_.payment->pg_transaction_id, "tx-1");
+  EXPECT_EQ(rows_.payment->method, 1);
+  EXPECT_EQ(rows_.payment->paid_at, kNow);
+}
+
+TEST_F(CollectTest, NothingDueIsPaidAtOnce) {
+  EXPECT_EQ(DecideCollect(rows_, {"p1", "saga/collect", "m1", {0, "KRW"}, kUntil}, kNow).kind, Kind::kDone);
+  EXPECT_EQ(rows_.payment->state, State::kSuccess);
+  EXPECT_EQ(Resolve(true).kind, Kind::kDone);
+  ExpectError(Pay("a"), Kind::kRefused, absl::StatusCode::kAlreadyExists, "PAYMENT_ALREADY_PAID");
+}
+
+TEST_F(CollectTest, RefusesWhatIsNoAmountOrTime) {
+  const auto refused = [this](const Money& amount, absl::Time until) {
+    ExpectError(DecideCollect(rows_, {"p1", "saga/collect", "m1", amount, until}, kNow), Kind::kRefused,
+                absl::StatusCode::kInvalidArgument, "INVALID_REQUEST");
+    EXPECT_FALSE(rows_.payment);
+  };
+  refused({-1, "KRW"}, kUntil);
+  refused({kAmountMinorMax + 1, "KRW"}, kUntil);
+  refused({1, "krw"}, kUntil);
+  refused({1, "KRW"}, absl::UnixEpoch());
+  refused({1, "KRW"}, absl::FromUnixSeconds(253'402'300'800));
+}
+
+TEST_F(CollectTest, AnotherCallerOfTheSameIdIsRefused) {
+  Collect();
+  ExpectError(DecideCollect(rows_, {"p1", "other/collect", "m1", {1000, "KRW"}, kUntil}, kNow), Kind::kRefused,
+              absl::StatusCode::kAlreadyExists, "PAYMENT_ALREADY_EXISTS");
+  std::optional<Payment>& payment = rows_.payment;
+  ExpectError(DecideCharge(payment, {"p1", "saga/charge", "m1", {1000, "KRW"}, 1}, {}, kNow), Kind::kRefused,
+              absl::StatusCode::kAlreadyExists, "PAYMENT_ALREADY_EXISTS");
+}
+
+TEST_F(CollectTest, EachPayIsAnAttemptUnderItsOwnKey) {
+  Collect();
+  ExpectAsks(Pay("a"), Verb::kConfirm, first_);
+  ASSERT_THAT(rows_.attempts, SizeIs(1));
+  EXPECT_EQ(attempt(1).state, AttemptState::kOpen);
+  EXPECT_EQ(attempt(1).owner, "a");
+  EXPECT_TRUE(attempt(1).inquire_at);
+  ExpectAsks(Pay("a"), Verb::kConfirm, first_);
+  EXPECT_THAT(rows_.attempts, SizeIs(1)) << "a repeat";
+  const Decision declined = PayWith("a", first_, Declined());
+  ExpectError(declined, Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_DECLINED");
+  EXPECT_THAT(GetErrorInfo(declined.status).metadata, Contains(Pair("pg_reason", "CARD_DECLINED")));
+  EXPECT_EQ(attempt(1).state, AttemptState::kDeclined);
+  EXPECT_EQ(rows_.payment->state, State::kPending) << "a declined card leaves the payment pending";
+  ExpectAsks(Pay("b"), Verb::kConfirm, second_);
+  EXPECT_EQ(PayWith("b", second_, Captured()).kind, Kind::kDone);
+  EXPECT_EQ(Pay("a").kind, Kind::kRefused) << "its own repeat";
+  EXPECT_EQ(Pay("b").kind, Kind::kDone) << "its own repeat";
+}
+
+TEST_F(CollectTest, WhatIsNotThereForAMemberIsNotThere) {
+  const absl::Status unknown = Pay("a").status;
+  EXPECT_EQ(GetErrorInfo(unknown).reason, "PAYMENT_NOT_FOUND");
+  Collect();
+  EXPECT_EQ(Pay("a", kNow, "m2").status, unknown);
+  PaymentRows charge;
+  DecideCharge(charge.payment, {"p1", "saga/charge", "m1", {1000, "KRW"}, 1}, {}, kNow);
+  EXPECT_EQ(DecidePay(charge, {"p1", "a", "m1", 1}, {}, kNow).status, unknown) << "a charge is not for the customer";
+  EXPECT_THAT(rows_.attempts, IsEmpty());
+}
+
+TEST_F(CollectTest, RefusesMethodsThatAreNone) {
+  Collect();
+  for (const int method : {0, 3, -1}) {
+    ExpectError(DecidePay(rows_, {"p1", "a", "m1", method}, {}, kNow), Kind::kRefused,
+                absl::StatusCode::kInvalidArgument, "INVALID_REQUEST");
+  }
+  EXPECT_THAT(rows_.attempts, IsEmpty());
+}
+
+TEST_F(CollectTest, ItIsNotPaidTwice) {
+  Collect();
+  Pay("a");
+  PayWith("a", first_, Captured());
+  ExpectError(Pay("b"), Kind::kRefused, absl::StatusCode::kAlreadyExists, "PAYMENT_ALREADY_PAID");
+  EXPECT_THAT(rows_.attempts, SizeIs(1));
+}
+
+// Card A is unknown at the gateway when the customer pays by card B.
+TEST_F(CollectTest, ANewAttemptBeginsOnlyOnceTheLastIsFenced) {
+  Collect();
+  Pay("a");
+  ExpectError(PayWith("a", first_, Nothing()), Kind::kUnknown, absl::StatusCode::kUnavailable, "GATEWAY_UNKNOWN");
+  ExpectAsks(Pay("b"), Verb::kFence, first_);
+  EXPECT_THAT(rows_.attempts, SizeIs(1));
+  ExpectError(PayWith("b", first_, Nothing()), Kind::kUnknown, absl::StatusCode::kUnavailable, "GATEWAY_UNKNOWN");
+  EXPECT_THAT(rows_.attempts, SizeIs(1)) << "nobody knows what A took";
+  ExpectAsks(PayWith("b", first_, Fenced()), Verb::kConfirm, second_);
+  EXPECT_EQ(attempt(1).state, AttemptState::kFenced);
+  EXPECT_EQ(attempt(2).state, AttemptState::kOpen);
+  const Decision given_up = Pay("a");
+  ExpectError(given_up, Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_DECLINED");
+  EXPECT_THAT(GetErrorInfo(given_up.status).metadata, Contains(Pair("pg_reason", "ABANDONED")));
+  EXPECT_EQ(PayWith("b", second_, Captured()).kind, Kind::kDone);
+  ExpectError(Pay("a"), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_DECLINED");
+}
+
+TEST_F(CollectTest, TheFenceOfTheLastAttemptMayFindThatItPaid) {
+  Collect();
+  Pay("a");
+  Pay("b");
+  ExpectError(PayWith("b", first_, Captured()), Kind::kRefused, absl::StatusCode::kAlreadyExists,
+              "PAYMENT_ALREADY_PAID");
+  EXPECT_EQ(rows_.payment->state, State::kSuccess);
+  EXPECT_EQ(Pay("a").kind, Kind::kDone);
+  EXPECT_EQ(Standing(), 1u);
+}
+
+TEST_F(CollectTest, TwoPaysThatFenceTheSameAttemptMakeOneOpenOne) {
+  Collect();
+  Pay("a");
+  ExpectAsks(Pay("b"), Verb::kFence, first_);
+  ExpectAsks(Pay("c"), Verb::kFence, first_);
+  ExpectAsks(PayWith("b", first_, Fenced()), Verb::kConfirm, second_);
+  ExpectAsks(PayWith("c", first_, Fenced()), Verb::kFence, second_);
+  EXPECT_THAT(rows_.attempts, SizeIs(2));
+}
+
+TEST_F(CollectTest, AnAttemptMayFinishLater) {
+  Collect();
+  Pay("a");
+  EXPECT_EQ(PayWith("a", first_, Later()).kind, Kind::kDone) << "accepted";
+  EXPECT_EQ(attempt(1).state, AttemptState::kOpen);
+  EXPECT_EQ(HearOf(first_, Captured()).kind, Finding::Kind::kNews);
+  EXPECT_EQ(rows_.payment->state, State::kSuccess);
+  EXPECT_EQ(HearOf(first_, Captured()).kind, Finding::Kind::kKnown) << "twice";
+  EXPECT_THAT(rows_.returns, IsEmpty());
+}
+
+TEST_F(CollectTest, AfterItsTimeNoAttemptBeginsAndNoneAsksForMoney) {
+  Collect();
+  Pay("a");
+  ExpectError(Pay("b", kUntil), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_EXPIRED");
+  ExpectAsks(Pay("a", kUntil), Verb::kFence, first_);
+  ExpectError(PayWith("a", first_, Fenced(), kUntil), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_EXPIRED");
+  EXPECT_EQ(rows_.payment->state, State::kPending) << "only a resolve that decides ends it";
+}
+
+TEST_F(CollectTest, AnAnswerAfterTheTimeCountsWhileNobodyHasDecided) {
+  Collect();
+  Pay("a");
+  EXPECT_EQ(PayWith("a", first_, Captured(), kAfter).kind, Kind::kDone);
+  EXPECT_EQ(rows_.payment->state, State::kSuccess);
+}
+
+TEST_F(CollectTest, AttemptsAreBounded) {
+  Collect();
+  for (std::size_t i = 1; i <= kAttemptsMax; ++i) {
+    const std::string owner = absl::StrCat("call-", i);
+    ExpectAsks(Pay(owner), Verb::kConfirm, AttemptKey("p1", static_cast<int>(i)));
+    PayWith(owner, AttemptKey("p1", static_cast<int>(i)), Declined());
+  }
+  ExpectError(Pay("one more"), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_ATTEMPTS_EXHAUSTED");
+}
+
+TEST_F(CollectTest, AResolveThatDoesNotDecideEndsNothing) {
+  Collect();
+  EXPECT_EQ(Resolve(false).kind, Kind::kWaits);
+  EXPECT_EQ(rows_.payment->state, State::kPending);
+  ExpectAsks(Pay("a"), Verb::kConfirm, first_);
+}
+
+TEST_F(CollectTest, DecidingEndsWhatWasNotPaid) {
+  Collect();
+  const Decision never = Resolve(true);
+  ExpectError(never, Kind::kRefused, absl::StatusCode::kFailedPrecondition, "NEVER_HAPPENED");
+  EXPECT_THAT(GetErrorInfo(never.status).metadata, Contains(Pair("cause", "PAYMENT_EXPIRED")));
+  EXPECT_EQ(rows_.payment->state, State::kFailed);
+  EXPECT_EQ(Resolve(true).status, never.status);
+  ExpectError(Collect(), Kind::kRefused, absl::StatusCode::kFailedPrecondition, "PAYMENT_EXPIRED");
+  ExpectError(Pay("a"), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_EXPIRED");
+}
+
+TEST_F(CollectTest, DecidingFencesTheOpenAttemptAndRefusesNewOnes) {
+  Collect();
+  Pay("a");
+  ExpectAsks(Resolve(true, kNow), Verb::kFence, first_);
+  EXPECT_EQ(rows_.payment->state, State::kResolving);
+  ExpectError(Pay("b"), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_EXPIRED");
+  ExpectAsks(Pay("a"), Verb::kFence, first_);
+  ExpectError(ResolveWith(first_, Nothing()), Kind::kUnknown, absl::StatusCode::kUnavailable, "GATEWAY_UNKNOWN");
+  EXPECT_EQ(rows_.payment->state, State::kResolving);
+  ExpectAsks(Resolve(true), Verb::kFence, first_);
+  ExpectError(ResolveWith(first_, Fenced()), Kind::kRefused, absl::StatusCode::kFailedPrecondition, "NEVER_HAPPENED");
+  EXPECT_EQ(rows_.payment->state, State::kFailed);
+  EXPECT_EQ(attempt(1).state, AttemptState::kFenced);
+}
+
+TEST_F(CollectTest, DecidingFindsTheCapture) {
+  Collect();
+  Pay("a");
+  Resolve(true);
+  EXPECT_EQ(ResolveWith(first_, Captured()).kind, Kind::kDone);
+  EXPECT_EQ(rows_.payment->state, State::kSuccess);
+  EXPECT_EQ(Resolve(true).kind, Kind::kDone);
+}
+
+// The webhook comes between the fence's sending and its answer.
+TEST_F(CollectTest, WhileItIsDecidedAWebhookNeverPaysBack) {
+  Collect();
+  Pay("a");
+  Resolve(true);
+  EXPECT_EQ(HearOf(first_, Captured()).kind, Finding::Kind::kNews);
+  EXPECT_EQ(rows_.payment->state, State::kSuccess);
+  EXPECT_THAT(rows_.returns, IsEmpty());
+  EXPECT_EQ(ResolveWith(first_, Captured()).kind, Kind::kDone);
+  EXPECT_THAT(rows_.returns, IsEmpty());
+}
+
+TEST_F(CollectTest, ACaptureAfterTheFenceIsPaidBackOnce) {
+  Collect();
+  Pay("a");
+  Resolve(true);
+  ResolveWith(first_, Fenced(/*is_final=*/false));
+  EXPECT_TRUE(attempt(1).inquire_at);
+  const Finding late = HearOf(first_, Captured());
+  EXPECT_EQ(late.kind, Finding::Kind::kNews);
+  EXPECT_TRUE(late.is_late);
+  EXPECT_THAT(late.alarm, HasSubstr("tx-1"));
+  ASSERT_THAT(rows_.returns, SizeIs(1));
+  const Return& due = rows_.returns.front();
+  EXPECT_EQ(due.key, first_);
+  EXPECT_EQ(due.captured, "tx-1");
+  EXPECT_EQ(due.amount, (Money{1000, "KRW"}));
+  EXPECT_EQ(due.try_at, kNow);
+  EXPECT_EQ(ReturnKey(due), "return-1-pay-1-p1");
+  EXPECT_FALSE(attempt(1).inquire_at) << "it is known now";
+  EXPECT_EQ(attempt(1).state, AttemptState::kFenced);
+  EXPECT_EQ(rows_.payment->state, State::kFailed);
+  EXPECT_EQ(HearOf(first_, Captured()).kind, Finding::Kind::kKnown);
+  EXPECT_THAT(rows_.returns, SizeIs(1));
+  EXPECT_EQ(HearOf(first_, Captured("tx-2")).kind, Finding::Kind::kMismatch) << "a second capture of one key";
+}
+
+TEST_F(CollectTest, ACaptureAfterADeclineIsPaidBackToo) {
+  Collect();
+  Pay("a");
+  PayWith("a", first_, Declined());
+  EXPECT_TRUE(HearOf(first_, Captured()).is_late);
+  EXPECT_EQ(rows_.payment->state, State::kPending);
+  ExpectAsks(Pay("b"), Verb::kConfirm, second_);
+}
+
+TEST_F(CollectTest, AKeyIsAskedAboutUntilTheGatewaySaysThatItIsFinal) {
+  Collect();
+  Pay("a");
+  Pay("b");
+  PayWith("b", first_, Fenced(/*is_final=*/false));
+  EXPECT_TRUE(attempt(1).inquire_at);
+  EXPECT_EQ(HearOf(first_, Fenced(/*is_final=*/false)).kind, Finding::Kind::kKnown);
+  EXPECT_EQ(HearOf(first_, Nothing()).kind, Finding::Kind::kKnown);
+  EXPECT_TRUE(attempt(1).inquire_at);
+  EXPECT_EQ(HearOf(first_, Fenced()).kind, Finding::Kind::kNews);
+  EXPECT_FALSE(attempt(1).inquire_at);
+}
+
+TEST_F(CollectTest, WhatDoesNotMatchMovesNothing) {
+  Collect();
+  Pay("a");
+  std::vector<GatewayAnswer> words(3, Captured());
+  words[0].amount.minor_units = 999;
+  words[1].amount.currency_code = "USD";
+  words[2].captured = "tx-0";
+  const PaymentRows open = rows_;
+  for (const GatewayAnswer& word : words) {
+    const Finding finding = HearOf(first_, word);
+    EXPECT_EQ(finding.kind, Finding::Kind::kMismatch);
+    EXPECT_THAT(finding.alarm, Not(IsEmpty()));
+    EXPECT_EQ(rows_, open);
+    ExpectError(PayWith("a", first_, word), Kind::kUnknown, absl::StatusCode::kUnavailable, "GATEWAY_UNKNOWN");
+    EXPECT_EQ(rows_, open);
+  }
+  Resolve(true);
+  ResolveWith(first_, Fenced());
+  const PaymentRows ended = rows_;
+  for (const GatewayAnswer& word : words) {
+    EXPECT_EQ(HearOf(first_, word).kind, Finding::Kind::kMismatch);
+    EXPECT_EQ(rows_, ended);
+  }
+}
+
+TEST_F(CollectTest, StatesGoOnlyUpward) {
+  Collect();
+  Pay("a");
+  PayWith("a", first_, Captured());
+  const PaymentRows paid = rows_;
+  EXPECT_EQ(HearOf(first_, Declined()).kind, Finding::Kind::kMismatch);
+  EXPECT_EQ(HearOf(first_, Fenced()).kind, Finding::Kind::kMismatch);
+  EXPECT_EQ(HearOf(first_, Captured("tx-2")).kind, Finding::Kind::kMismatch);
+  EXPECT_EQ(HearOf(first_, Later()).kind, Finding::Kind::kKnown);
+  EXPECT_EQ(HearOf(first_, Nothing()).kind, Finding::Kind::kKnown);
+  EXPECT_EQ(rows_, paid);
+}
+
+TEST_F(CollectTest, AKeyOfNobodyIsNoSuchKey) {
+  EXPECT_EQ(HearOf(first_, Captured()).kind, Finding::Kind::kNoSuchKey);
+  Collect();
+  EXPECT_EQ(HearOf(first_, Captured()).kind, Finding::Kind::kNoSuchKey);
+  EXPECT_EQ(HearOf("charge-p1", Captured()).kind, Finding::Kind::kNoSuchKey) << "it is no charge";
+}
+
+TEST(PaymentIdOf, IsThatOfTheKey) {
+  EXPECT_EQ(PaymentIdOf(ChargeKey("p1")), "p1");
+  EXPECT_EQ(PaymentIdOf(AttemptKey("p1", 1)), "p1");
+  EXPECT_EQ(PaymentIdOf(AttemptKey("a-b-c", 20)), "a-b-c");
+  for (const char* key : {"", "pay-", "pay-1", "pay-x-p1", "pay--p1", "pay-01-p1", "pay- 1-p1", "refund-p1",
+                          "process-o1", "return-1-pay-1-p1"}) {
+    EXPECT_EQ(PaymentIdOf(key), "") << key;
+  }
+}
+
+class ChargeHeardTest : public testing::Test {
+ protected:
+  void Start(State state) {
+    rows_ = PaymentRows();
+    DecideCharge(rows_.payment, {"p1", "saga/charge", "m1", {1000, "KRW"}, 1}, {}, kNow);
+    rows_.payment->state = state;
+    if (state == State::kSuccess || state == State::kRefunded) rows_.payment->pg_transaction_id = "tx-1";
+    if (state == State::kFailed) rows_.payment->failed_reason = std::string(kPaymentTimeout);
+  }
+  Finding HearIt(const GatewayAnswer& word) { return Hear(rows_, "charge-p1", word, kNow); }
+
+  PaymentRows rows_;
+};
+
+TEST_F(ChargeHeardTest, AWebhookSettlesAChargeThatIsOpen) {
+  for (const State state : {State::kPending, State::kResolving}) {
+    Start(state);
+    EXPECT_EQ(HearIt(Captured()).kind, Finding::Kind::kNews);
+    EXPECT_EQ(rows_.payment->state, State::kSuccess);
+    EXPECT_THAT(rows_.returns, IsEmpty()) << "while it is open nothing is paid back";
+    Start(state);
+    EXPECT_EQ(HearIt(Declined()).kind, Finding::Kind::kNews);
+    EXPECT_EQ(rows_.payment->state, State::kFailed);
+    Start(state);
+    EXPECT_EQ(HearIt(Later()).kind, Finding::Kind::kKnown);
+    EXPECT_EQ(rows_.payment->state, state);
+  }
+}
+
+TEST_F(ChargeHeardTest, ACaptureAfterTheFenceIsPaidBackOnce) {
+  Start(State::kFailed);
+  rows_.payment->inquire_at = kNow;
+  EXPECT_TRUE(HearIt(Captured()).is_late);
+  EXPECT_EQ(rows_.payment->state, State::kFailed);
+  EXPECT_EQ(rows_.payment->pg_transaction_id, "");
+  EXPECT_FALSE(rows_.payment->inquire_at);
+  ASSERT_THAT(rows_.returns, SizeIs(1));
+  EXPECT_EQ(ReturnKey(rows_.returns[0]), "return-1-charge-p1");
+  EXPECT_EQ(HearIt(Captured()).kind, Finding::Kind::kKnown);
+}
+
+TEST_F(ChargeHeardTest, WhatDoesNotMatchMovesNothing) {
+  for (const State state : {State::kPending, State::kResolving, State::kSuccess, State::kFailed, State::kRefunded}) {
+    Start(state);
+    const PaymentRows before = rows_;
+    GatewayAnswer word = Captured("tx-9");
+    word.amount.minor_units = 1;
+    EXPECT_EQ(HearIt(word).kind, Finding::Kind::kMismatch);
+    EXPECT_EQ(rows_, before);
+  }
+}
+
+TEST_F(ChargeHeardTest, AFailedChargeIsAskedAboutUnlessItIsFinal) {
+  for (const bool is_final : {false, true}) {
+    Start(State::kPending);
+    EXPECT_EQ(HearIt(Fenced(is_final)).kind, Finding::Kind::kNews);
+    EXPECT_EQ(rows_.payment->inquire_at.has_value(), !is_final);
+  }
+}
+
+class ReturnTest : public testing::Test {
+ protected:
+  GatewayAnswer PaidBack() const {
+    GatewayAnswer word = Captured("tx-2");
+    word.captured = "tx-1";
+    return word;
+  }
+
+  Return due_ = {.key = "pay-1-p1",
+                 .payment_id = "p1",
+                 .captured = "tx-1",
+                 .amount = {1000, "KRW"},
+                 .create_time = kNow,
+                 .try_at = kNow};
+};
+
+TEST_F(ReturnTest, IsDoneOnceTheGatewayHasPaidBack) {
+  EXPECT_EQ(HearReturn(due_, Nothing(), kNow).kind, Finding::Kind::kKnown);
+  EXPECT_FALSE(due_.done);
+  EXPECT_EQ(HearReturn(due_, PaidBack(), kNow).kind, Finding::Kind::kNews);
+  EXPECT_TRUE(due_.done);
+  EXPECT_EQ(HearReturn(due_, PaidBack(), kNow).kind, Finding::Kind::kKnown);
+}
+
+TEST_F(ReturnTest, WhatSomeoneElsePaidBackIsDone) {
+  EXPECT_EQ(HearReturn(due_, Say(AnswerKind::kBackAlready, "ALREADY_REFUNDED"), kNow).kind, Finding::Kind::kNews);
+  EXPECT_TRUE(due_.done);
+}
+
+TEST_F(ReturnTest, ADeclineIsAskedForAgainUnderAnotherKey) {
+  const std::string key = ReturnKey(due_);
+  EXPECT_THAT(HearReturn(due_, Declined(), kNow).alarm, HasSubstr("CARD_DECLINED"));
+  EXPECT_FALSE(due_.done);
+  EXPECT_NE(ReturnKey(due_), key);
+  EXPECT_GT(due_.try_at, kNow);
+}
+
+TEST_F(ReturnTest, AnotherAmountOrCaptureIsNotBelieved) {
+  for (const bool other_amount : {true, false}) {
+    GatewayAnswer word = PaidBack();
+    if (other_amount) word.amount.minor_units = 1;
+    if (!other_amount) word.captured = "tx-9";
+    EXPECT_EQ(HearReturn(due_, word, kNow).kind, Finding::Kind::kMismatch);
+    EXPECT_FALSE(due_.done);
+  }
+}
+
+// A gateway that decides each key once, and answers, webhooks, new attempts and the decision in any order.
+class CollectWalk {
+ public:
+  explicit CollectWalk(unsigned seed) : random_(seed) {
+    DecideCollect(rows_, {"p1", "saga/collect", "m1", {1000, "KRW"}, kUntil}, kNow);
+  }
+
+  void Run() {
+    for (int i = 0; i < 60; ++i) {
+      Step();
+      Check();
+    }
+    // To the end: all that is asked is answered, then the wait is decided.
+    for (int i = 0; i < 200 && !decided_; ++i) {
+      Answer();
+      Decide();
+    }
+    EXPECT_TRUE(decided_);
+    HearAll();
+    Check();
+    std::size_t standing = 0;
+    for (const auto& [key, entry] : gateway_) {
+      if (entry.kind != AnswerKind::kMoved) continue;
+      const bool goes_back = std::any_of(rows_.returns.begin(), rows_.returns.end(),
+                                         [&key = key](const Return& due) { return due.key == key; });
+      if (!goes_back) ++standing;
+    }
+    EXPECT_EQ(standing, rows_.payment->state == State::kSuccess ? 1u : 0u);
+  }
+
+ private:
+  struct Asked {
+    std::string owner;  // empty: the resolve
+    Question question;
+  };
+
+  int Roll(int sides) { return static_cast<int>(random_() % static_cast<unsigned>(sides)); }
+
+  void Step() {
+    switch (Roll(8)) {
+      case 0:
+      case 1:
+        return Take(absl::StrCat("call-", Roll(5)), std::nullopt);
+      case 2:
+        return Decide();
+      case 3:
+        return HearAll();
+      default:
+        return Answer();
+    }
+  }
+
+  void Take(const std::string& owner, const std::optional<Heard>& heard) {
+    const Decision decision = DecidePay(rows_, {"p1", owner, "m1", 1}, heard, kNow);
+    if (decision.kind == Kind::kAskGateway) asked_.push_back({owner, *decision.question});
+  }
+
+  void Resolve(const std::optional<Heard>& heard) {
+    const Decision decision = DecideResolveCollect(rows_, true, heard, kNow);
+    if (decision.kind == Kind::kAskGateway) asked_.push_back({"", *decision.question});
+    decided_ = decided_ || decision.kind == Kind::kDone || decision.kind == Kind::kRefused;
+  }
+  void Decide() {
+    if (Roll(4) == 0 || deciding_) {
+      deciding_ = true;
+      Resolve(std::nullopt);
+    }
+  }
+
+  // The gateway meets one question, in any order, and its answer may be lost.
+  void Answer() {
+    if (asked_.empty()) return;
+    std::swap(asked_[static_cast<std::size_t>(Roll(static_cast<int>(asked_.size())))], asked_.back());
+    const Asked asked = asked_.back();
+    asked_.pop_back();
+    const auto [entry, is_new] = gateway_.try_emplace(asked.question.key);
+    if (is_new || (entry->second.kind == AnswerKind::kPending && asked.question.verb == Verb::kFence)) {
+      entry->second = asked.question.verb == Verb::kFence ? Fenced(Roll(2) == 0)
+                      : Roll(3) == 0                      ? Declined()
+                      : Roll(3) == 0                      ? Later()
+                                                          : Captured(absl::StrCat("tx-", asked.question.key));
+    }
+    const GatewayAnswer answer = Roll(3) == 0 ? Nothing() : entry->second;
+    const Heard heard = {asked.question.key, answer};
+    return asked.owner.empty() ? Resolve(heard) : Take(asked.owner, heard);
+  }
+
+  // Webhooks or inquiries. What was pending, or said not to be final, may capture first.
+  void HearAll() {
+    for (auto& [key, entry] : gateway_) {
+      const bool may_change =
+          entry.kind == AnswerKind::kPending || (entry.kind == AnswerKind::kFenced && !entry.is_final);
+      if (may_change && Roll(2) == 0) entry = Captured(absl::StrCat("tx-", key));
+      EXPECT_NE(Hear(rows_, key, entry, kNow).kind, Finding::Kind::kMismatch) << key;
+    }
+  }
+
+  void Check() {
+    int open = 0, captured = 0;
+    for (const Attempt& attempt : rows_.attempts) {
+      open += attempt.state == AttemptState::kOpen ? 1 : 0;
+      captured += attempt.state == AttemptState::kCaptured ? 1 : 0;
+    }
+    ASSERT_LE(open, 1);
+    ASSERT_LE(captured, 1);
+    ASSERT_EQ(captured == 1, rows_.payment->state == State::kSuccess);
+    ASSERT_TRUE(open == 0 || rows_.payment->state != State::kFailed);
+  }
+
+  std::mt19937 random_;
+  PaymentRows rows_;
+  std::vector<Asked> asked_;
+  std::map<std::string, GatewayAnswer> gateway_;  // what became of each key
+  bool deciding_ = false, decided_ = false;
+};
+
+TEST(CollectWalkTest, InEveryOrderTwoCapturesNeverStand) {
+  for (unsigned seed = 1; seed <= 3000 && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    CollectWalk(seed).Run();
+  }
+}
+
+}  // namespace
+}  // namespace unwind::payment
