@@ -92,6 +92,19 @@ class Headers(Case):
         self.assertEqual(metadata["idempotency-key"], '"k-1"')
         self.assertEqual(metadata.keys() & trace.keys(), set())
 
+    def test_a_webhook_is_passed_on_to_the_byte_with_its_signature(self):
+        for body in (b'{ "eventId" : "evt-1",\n\t"unknown": 1 }\r\n', b"\x00\xff no json", b""):
+            with self.subTest(body):
+                gateway.echo.calls.clear()
+                headers = {"pg-signature": "t=1,v1=00", "content-type": "application/json"}
+                answer = gateway.rest("POST", "/webhook/payment", body, headers)
+                self.assertEqual(answer.status, 200, answer.text)
+                [(method, metadata)] = gateway.echo.calls
+                self.assertEqual(method, "/shop.payment.v1.PaymentWebhookService/Receive")
+                self.assertEqual(metadata["pg-signature"], "t=1,v1=00")
+                sent = front.Protos().message("google.api.HttpBody").FromString(gateway.echo.requests[-1])
+                self.assertEqual((sent.content_type, sent.data), ("application/json", body))
+
     def test_nobody_outside_sets_a_timeout(self):
         gateway.echo.pause_s = 0.2
         self.addCleanup(setattr, gateway.echo, "pause_s", 0.0)

@@ -24,6 +24,7 @@ class Echo(grpc.GenericRpcHandler):
         """`credentials`: of a TLS server; none: in plaintext. `address`: of one that was stopped, to take its place."""
         self.peers = []  # who called, as TLS has proved it, of each in `calls`
         self.calls = []  # method and metadata of each, health checks apart
+        self.requests = []  # the bytes of each of these
         self.pause_s = 0.0
         self.reply = b""
         self.code = None  # of grpc.StatusCode, to refuse every call
@@ -40,9 +41,10 @@ class Echo(grpc.GenericRpcHandler):
     def service(self, handler_call_details):
         method = handler_call_details.method
 
-        def answer(_, context):
+        def answer(request, context):
             if method == HEALTH:
                 return SERVING
+            self.requests.append(request)
             self.calls.append((method, dict(context.invocation_metadata())))
             self.peers.append(context.auth_context())
             threading.Event().wait(self.pause_s)

@@ -113,6 +113,12 @@ class Tokens(Case):
                 self.assertNotIn("/shop.order.v1.OrderService/GetOrder", [method for method, _ in secure.calls()])
                 secure.forget()
 
+    def test_a_webhook_needs_none_and_says_nobody(self):
+        headers = {"pg-signature": "t=1,v1=00", "x-member-id": "mina"}
+        for token in (None, secure.signer.token("mina"), "bad"):
+            answer = secure.buy(token, path="/webhook/payment", method="POST", body="{}", **headers)
+            self.assertNotIn("x-member-id", self.passed(answer))
+
     def test_every_other_route_needs_one(self):
         for method, path in (("POST", "/api/v1/orders"), ("GET", "/api/v1/orders"), ("GET", "/api/v1/payments/p"),
                              ("POST", "/api/v1/orders/o:cancel"), ("GET", "/nothing")):

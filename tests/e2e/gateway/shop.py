@@ -78,6 +78,9 @@ class Protos:
             self.pool.Add(file)
         self.factory = message_factory.MessageFactory(self.pool)
 
+    def message(self, name):
+        return self.factory.GetPrototype(self.pool.FindMessageTypeByName(name))
+
     def method(self, path):
         service, _, name = path.strip("/").rpartition("/")
         return self.pool.FindServiceByName(service).methods_by_name[name]
