@@ -3,10 +3,14 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <random>
+#include <regex>
+#include <sstream>
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "tests/e2e/changed_definitions.h"
 #include "tests/e2e/shop_test.h"
 #include "tests/support/poll.h"
@@ -28,10 +32,25 @@ std::uint32_t Seed() {
   return fixed != nullptr ? static_cast<std::uint32_t>(std::strtoul(fixed, nullptr, 10)) : std::random_device{}();
 }
 
-// The sagas of the shop where place-order is of version 2. A step of another name has other keys, so that an instance
-// that drove one version by the other's plan would charge twice or never confirm.
+// The version of place-order that `node` serves.
+int VersionOf(Node node) {
+  static const int shipped = [] {
+    std::ostringstream text;
+    text << std::ifstream("orchestrator/sagas/place_order.yaml").rdbuf();
+    const std::string yaml = text.str();
+    std::smatch match;
+    EXPECT_TRUE(std::regex_search(yaml, match, std::regex("\nversion: ([0-9]+)\n")));
+    return std::stoi(match[1]);
+  }();
+  return node == kNew ? shipped + 1 : shipped;
+}
+
+std::string VersionLine(Node node) { return absl::StrCat("version: ", VersionOf(node), "\n"); }
+
+// The sagas of the shop where place-order is of the next version. A step of another name has other keys, so that an
+// instance that drove one version by the other's plan would charge twice or never confirm.
 std::string NewDefinitions() {
-  return ChangedDefinitions({{"version: 1\n", "version: 2\n"},
+  return ChangedDefinitions({{VersionLine(kOld), VersionLine(kNew)},
                              {"name: charge\n", "name: take_payment\n"},
                              {"[charge]", "[take_payment]"},
                              {"charge.payment_id", "take_payment.payment_id"}});
@@ -151,14 +170,14 @@ class RollingUpgrade : public ShopTest {
 
   // Those of the version that `node` serves which it drives itself.
   static std::string Unfinished(Node node) {
-    return absl::StrCat("state NOT IN (3, 4) AND definition_version = ", node == kOld ? 1 : 2, " AND (owner = '",
+    return absl::StrCat("state NOT IN (3, 4) AND definition_version = ", VersionOf(node), " AND (owner = '",
                         NodeName(kNew), "') = ", node == kNew ? "true" : "false");
   }
 
-  // Those of `version` that the other version's instance ended.
-  int EndedByOther(int version) {
-    return Sagas(absl::StrCat("state IN (3, 4) AND definition_version = ", version, " AND (owner = '", NodeName(kNew),
-                              "') = ", version == 1 ? "true" : "false"));
+  // Those of the version that `node` serves which the other one ended.
+  int EndedByOther(Node node) {
+    return Sagas(absl::StrCat("state IN (3, 4) AND definition_version = ", VersionOf(node), " AND (owner = '",
+                              NodeName(kNew), "') = ", node == kOld ? "true" : "false"));
   }
 
   inline static std::string definitions_;
@@ -190,8 +209,8 @@ TEST_F(RollingUpgrade, EitherVersionsInstanceFinishesTheOthersSagas) {
   }
   ASSERT_NO_FATAL_FAILURE(FinishWithout(kNew, kOld, product, seed + 100));
   ASSERT_NO_FATAL_FAILURE(FinishWithout(kOld, kNew, product, seed + 200));
-  EXPECT_GT(EndedByOther(1), 0) << "no saga of version 1 was ended by the instance of version 2";
-  EXPECT_GT(EndedByOther(2), 0) << "no saga of version 2 was ended by the instance of version 1";
+  EXPECT_GT(EndedByOther(kOld), 0) << "no saga of the old version was ended by the new version's instance";
+  EXPECT_GT(EndedByOther(kNew), 0) << "no saga of the new version was ended by the old version's instance";
 
   // Either instance answers the same when it is asked again.
   for (const Ended& each : ended) {
