@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cstddef>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -11,7 +12,7 @@
 namespace unwind {
 namespace {
 
-constexpr int kRounds = 5;
+constexpr std::size_t kRounds = 5;
 constexpr std::array<absl::string_view, 3> kRatios = {"0", "0.1", "1"};
 
 Load Traced(absl::string_view ratio, const SpanCollector& collector) {
@@ -38,7 +39,7 @@ double Median(std::array<double, kRounds> values) {
 
 Figures PlayTracing(const BenchOptions& bench, const std::string& name) {
   std::array<std::array<double, kRounds>, kRatios.size()> micros;
-  for (int round = 0; round < kRounds; ++round) {
+  for (std::size_t round = 0; round < kRounds; ++round) {
     for (std::size_t i = 0; i < kRatios.size(); ++i) {
       SpanCollector collector;
       ASSIGN_OR_RETURN(const nlohmann::json row,
@@ -49,7 +50,8 @@ Figures PlayTracing(const BenchOptions& bench, const std::string& name) {
   nlohmann::json figures = {{"scenario", name}};
   for (std::size_t i = 0; i < kRatios.size(); ++i) {
     std::array<double, kRounds> over_untraced;
-    for (int round = 0; round < kRounds; ++round) over_untraced[round] = Ratio(micros[i][round], micros[0][round]);
+    for (std::size_t round = 0; round < kRounds; ++round)
+      over_untraced[round] = Ratio(micros[i][round], micros[0][round]);
     figures[std::string(kRatios[i])] = {{"cpu_micros_per_saga", Median(micros[i])},
                                         {"over_untraced", Median(over_untraced)}};
     PrintLine(absl::StrCat(name, " of ", kRatios[i]),
