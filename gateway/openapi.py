@@ -27,6 +27,7 @@ DOCUMENTS = (
             "shop.order.v1.CartService",
             "shop.order.v1.NotificationService",
             "shop.payment.v1.PaymentService",
+            "shop.payment.v1.PaymentWebhookService",
             "shop.stock.v1.StockService",
             "shop.wallet.v1.WalletService",
         ),
@@ -147,12 +148,16 @@ class Document:
             operation["parameters"] += [
                 self.parameter(field, "query") for field in method.input_type.fields if field.name not in in_path
             ]
+        elif method.input_type.full_name == RAW:
+            operation["requestBody"] = {"required": True, "content": json_of({"type": "object"})}
         else:
             operation["requestBody"] = {
                 "required": bool(self.required(method.input_type, in_path)),
                 "content": json_of(self.object(method.input_type, asked=True, without=in_path)),
             }
-        if "request_id" in method.input_type.fields_by_name:
+        if method.input_type.full_name == RAW:
+            operation["parameters"].append(SIGNATURE)
+        elif "request_id" in method.input_type.fields_by_name:
             operation["parameters"].append(KEY)
         elif service.full_name == "saga.v1.SagaService" and verb != "get":
             operation["parameters"].append(ASKED_FOR)
@@ -344,6 +349,14 @@ KEY = {
     "schema": {"type": "string", "pattern": f'^"?{IDENTIFIER}{{1,64}}"?$'},
 }
 # Of a method that a service carries out itself: there is no request_id, and the key is taken as it stands.
+RAW = "google.api.HttpBody"  # a body that is passed on as it stands
+SIGNATURE = {
+    "name": "Pg-Signature",
+    "in": "header",
+    "required": True,
+    "description": "Proves who sends the body: t=UNIX,v1=HEX.",
+    "schema": {"type": "string", "pattern": "^t=[0-9]{1,12},v1=[0-9a-f]{64}$"},
+}
 OWN_KEY = {
     "name": "Idempotency-Key",
     "in": "header",

@@ -76,6 +76,16 @@ TEST_F(AuditTest, EveryRuleFindsItsViolation) {
        " decline_reason, request, create_time_us) SELECT idempotency_key || '-again', 'again', 1, amount_minor, "
        "currency_code,"
        " '', '', '', 0 FROM ledger WHERE kind = 1 LIMIT 1"},
+      {"no order, reservation or payment is under way", &AuditBooks::payments,
+       "INSERT INTO returns (gateway_key, payment_id, captured_transaction_id, amount_minor, currency_code, tries, "
+       "done,"
+       " create_time_us, try_at_us) SELECT 'charge-' || payment_id, payment_id, 'late', 1, 'KRW', 1, 0, 0, 0"
+       " FROM payments LIMIT 1"},
+      {"at most one capture per order", &AuditBooks::ledger,
+       "INSERT INTO ledger (idempotency_key, transaction_id, kind, amount_minor, currency_code,"
+       " captured_transaction_id, decline_reason, request, create_time_us) SELECT 'pay-2-' || substr(idempotency_key, "
+       "8),"
+       " 'again', 1, amount_minor, currency_code, '', '', '', 0 FROM ledger WHERE kind = 1 LIMIT 1"},
       {"every cancelled order was paid back", &AuditBooks::ledger, "DELETE FROM ledger WHERE kind = 2"},
       {"payments agree with the gateway's ledger", &AuditBooks::payments,
        "UPDATE payments SET amount_minor = amount_minor + 1 WHERE state = 3"},

@@ -13,7 +13,15 @@ namespace {
 // of the services' own headers: orders 1 PENDING 2 PAID 3 FAILED 4 CANCELLING 5 CANCELLED; reservations 1 HELD 2
 // RELEASED 3 SOLD 4 RETURNED; payments 1 PENDING 2 RESOLVING 3 SUCCESS 4 FAILED 5 REFUNDED; ledger 1 CAPTURE 2 REFUND 3
 // DECLINE 4 FENCE; sagas 3 COMPLETED 4 ABORTED. The gateway's key of a charge is "charge-" and the payment's id, a
-// UUID, from byte 8 on.
+// UUID; that of an attempt "pay-", its number, "-" and the id. Of a capture `l` of the ledger:
+#define UNWIND_PAYMENT_OF_KEY                                                    \
+  "substr(l.idempotency_key, CASE WHEN l.idempotency_key LIKE 'pay-%' THEN 5 + " \
+  "instr(substr(l.idempotency_key, 5), '-') ELSE 8 END, 36)"
+#define UNWIND_CAME_LATE_AND_WENT_BACK                                          \
+  "EXISTS (SELECT 1 FROM payments.returns d JOIN ledger.ledger b ON b.kind = 2" \
+  " AND b.captured_transaction_id = d.captured_transaction_id"                  \
+  " WHERE d.captured_transaction_id = l.transaction_id)"
+
 constexpr BooksRule kRules[] = {
     {"every saga is over",
      R"(SELECT printf('saga %s (%s) is in state %d', id, definition, state) FROM sagas.saga WHERE state NOT IN (3, 4))"},
@@ -22,8 +30,10 @@ constexpr BooksRule kRules[] = {
         UNION ALL SELECT printf('reservation %s is still held', reservation_id) FROM stock.reservations WHERE state = 1
         UNION ALL SELECT printf('payment %s is in state %d', payment_id, state) FROM payments.payments WHERE state IN (1, 2)
         UNION ALL SELECT printf('refund %s is in state %d', refund_id, state) FROM payments.refunds WHERE state IN (1, 2)
+        UNION ALL SELECT printf('attempt %d of payment %s is open', number, payment_id) FROM payments.attempts WHERE state = 1
+        UNION ALL SELECT printf('late capture %s is not paid back', captured_transaction_id) FROM payments.returns WHERE done = 0
         UNION ALL SELECT printf('payment_svc has a pending call of saga %s', saga_id) FROM payments.saga_barrier
-                  WHERE outcome = 4)"},
+                  WHERE outcome IN (4, 5) AND step <> '')"},
     {"stock is conserved: total = available + reserved + sold, and reserved is 0 at rest",
      R"(SELECT printf('product %s: total %d, reserved %d, sold %d', product_id, total, reserved, sold) FROM stock.stocks
         WHERE total - reserved - sold < 0 OR reserved <> 0)"},
@@ -61,11 +71,11 @@ constexpr BooksRule kRules[] = {
         FROM ledger.ledger l
         LEFT JOIN payments.payments p ON p.pg_transaction_id = l.transaction_id
         LEFT JOIN orders.orders o ON o.payment_id = p.payment_id AND o.state IN (2, 5)
-        WHERE l.kind = 1 AND o.order_id IS NULL)"},
+        WHERE l.kind = 1 AND o.order_id IS NULL AND NOT )" UNWIND_CAME_LATE_AND_WENT_BACK},
     {"at most one capture per order",
      R"(SELECT printf('payment %s was captured %d times', payment_id, captures)
-        FROM (SELECT substr(idempotency_key, 8, 36) AS payment_id, COUNT(*) AS captures FROM ledger.ledger
-              WHERE kind = 1 GROUP BY 1)
+        FROM (SELECT )" UNWIND_PAYMENT_OF_KEY R"( AS payment_id, COUNT(*) AS captures FROM ledger.ledger l
+              WHERE kind = 1 AND NOT )" UNWIND_CAME_LATE_AND_WENT_BACK R"( GROUP BY 1)
         WHERE captures > 1)"},
     {"every cancelled order was paid back, once and whole",
      R"(SELECT printf('order %s of %d: %d paid back', o.order_id, o.total_minor, COALESCE(SUM(r.amount_minor), 0))
@@ -84,7 +94,8 @@ constexpr BooksRule kRules[] = {
         WHERE p.state = 5 AND (r.seq IS NULL OR r.amount_minor <> p.amount_minor)
         UNION ALL
         SELECT printf('payment %s is FAILED, but the ledger has a capture', p.payment_id) FROM payments.payments p
-        JOIN ledger.ledger c ON c.kind = 1 AND substr(c.idempotency_key, 8, 36) = p.payment_id WHERE p.state = 4)"},
+        JOIN ledger.ledger l ON l.kind = 1 AND )" UNWIND_PAYMENT_OF_KEY R"( = p.payment_id
+        WHERE p.state = 4 AND NOT )" UNWIND_CAME_LATE_AND_WENT_BACK},
     {"one order per request: each is a place-order saga's own, paid exactly if the saga completed",
      R"(SELECT printf('order %s belongs to no saga', order_id) FROM orders.orders
         WHERE order_id NOT IN (SELECT id FROM sagas.saga WHERE definition = 'place-order')

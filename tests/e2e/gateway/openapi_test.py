@@ -114,6 +114,12 @@ class Documents(unittest.TestCase):
             ("/api/v1/wallets/mina/entries", "/api/v1/wallets/{memberId}/entries"),
         ):
             self.answers_as_told(document, path, template)
+        pay, by_card = "/api/v1/payments/{paymentId}:pay", {"memberId": "mina", "method": "PAYMENT_METHOD_CARD"}
+        self.answers_as_told(document, "/api/v1/payments/none:pay", pay, "POST", by_card)
+        self.answers_as_told(
+            document, "/api/v1/payments/none:pay", pay, "POST", by_card, {"Idempotency-Key": "doc-7"}
+        )
+        self.answers_as_told(document, "/webhook/payment", "/webhook/payment", "POST", {})
         sagas = self.document("gateway_admin")
         for path, template in (
             ("/api/v1/sagas", "/api/v1/sagas"),
