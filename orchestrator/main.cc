@@ -31,6 +31,7 @@
 #include "orchestrator/host/check.h"
 #include "orchestrator/host/definition_files.h"
 #include "orchestrator/host/definition_learner.h"
+#include "orchestrator/host/follower_table.h"
 #include "orchestrator/host/instance_name.h"
 #include "orchestrator/host/lease_renewal.h"
 #include "orchestrator/host/maintenance.h"
@@ -75,11 +76,15 @@ absl::StatusOr<std::unique_ptr<SociSagaStore>> OpenStore(const Options& options)
 // The services of the definitions.
 ServedNames NamesOf(const Definitions& definitions, const DescriptorSets& descriptors) {
   std::set<std::string> services;
-  for (const auto& definition : definitions) services.insert(definition->serves().service()->full_name());
+  for (const auto& definition : definitions) {
+    if (definition->serves() != nullptr) services.insert(definition->serves()->service()->full_name());
+  }
   ServedNames names;
   names.services.assign(services.begin(), services.end());
   // What is served comes first: another set may have other types of the same names.
-  for (const auto& definition : definitions) names.pools.push_back(definition->serves().file()->pool());
+  for (const auto& definition : definitions) {
+    if (definition->serves() != nullptr) names.pools.push_back(definition->serves()->file()->pool());
+  }
   for (const auto& set : descriptors.all()) names.pools.push_back(&set->pool());
   return names;
 }
@@ -170,6 +175,7 @@ absl::Status Run(const Options& options) {
 
   ASSIGN_OR_RETURN(const std::unique_ptr<SociSagaStore> store, OpenStore(options));
   RETURN_IF_ERROR(StoreDefinitions(*store, definitions));
+  RETURN_IF_ERROR(UpdateFollowers(*store, definitions));
   DefinitionLearner learner(*store, catalog, routes);
   learner.Learn();
 

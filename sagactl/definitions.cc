@@ -4,6 +4,7 @@
 
 #include "CLI/CLI.hpp"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "common/base/status_macros.h"
 #include "google/protobuf/util/json_util.h"
@@ -23,6 +24,15 @@ std::int64_t Sum(const saga::v1::Definition& definition) {
   return sum;
 }
 
+// The method that starts its sagas, or whose end does.
+std::string StarterOf(const saga::v1::Definition& definition) {
+  if (!definition.has_follows()) return definition.method();
+  const saga::v1::Follows& follows = definition.follows();
+  if (follows.on() == saga::v1::Saga::STATE_RUNNING) return "none: on: never";
+  return absl::StrCat("follows ", absl::StrJoin(follows.definitions(), ", "), " ", Word(follows.on()),
+                      follows.reasons().empty() ? "" : ": ", absl::StrJoin(follows.reasons(), ", "));
+}
+
 absl::Status Definitions(Session& session) {
   ASSIGN_OR_RETURN(const saga::v1::ListDefinitionsResponse all,
                    Call(session, &Stub::ListDefinitions, saga::v1::ListDefinitionsRequest()));
@@ -30,7 +40,7 @@ absl::Status Definitions(Session& session) {
   for (const saga::v1::Definition& each : all.definitions()) {
     if (session.json) PrintJson(session, each);
     table.Add({Version(each.name(), each.version()), each.served() && !each.has_pause() ? "yes" : "no",
-               absl::StrCat(Sum(each)), each.method(), each.undriven_reason(),
+               absl::StrCat(Sum(each)), StarterOf(each), each.undriven_reason(),
                each.has_pause() ? Words(each.pause(), session.zone) : ""});
   }
   if (!session.json) table.Print(session.out, session.line_max);

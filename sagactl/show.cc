@@ -35,6 +35,11 @@ void PrintHead(Session& session, const saga::v1::Saga& saga) {
   line("state", absl::StrCat(Standing(saga), saga.cancel_requested() ? ", cancel requested" : ""));
   line("version", absl::StrCat(saga.version()));
   line("owner", saga.owner());
+  if (!saga.parent_id().empty()) line("parent", saga.parent_id());
+  for (const saga::v1::ChildSaga& child : saga.children()) {
+    line("child", absl::StrCat(child.saga_id(), " (", child.definition(), " ", child.definition_version(), ", ",
+                               Word(child.state()), ")"));
+  }
   line("created", Timed(saga.create_time(), session));
   line("updated", Timed(saga.update_time(), session));
   if (saga.has_deadline()) line("deadline", ToMillisecond(TimeOf(saga.deadline()), session.zone));

@@ -32,8 +32,10 @@ absl::Status ListDefinitions(SagaStore& store, const DefinitionCatalog& catalog,
     shown.set_version(id.version);
     shown.set_undriven_reason(catalog.WhyNotDriven(id.name, id.version));
     const std::shared_ptr<const Definition> definition = catalog.Find(id.name, id.version);
-    if (definition != nullptr) {
-      const google::protobuf::MethodDescriptor& method = definition->serves();
+    if (definition != nullptr && definition->follows() != nullptr) {
+      *shown.mutable_follows() = ToProto(*definition->follows());
+    } else if (definition != nullptr) {
+      const google::protobuf::MethodDescriptor& method = *definition->serves();
       shown.set_method(absl::StrCat(method.service()->full_name(), "/", method.name()));
     }
     const auto pause = std::find_if(pauses.begin(), pauses.end(), [&shown = shown](const DefinitionPause& each) {

@@ -41,6 +41,9 @@ struct Describe {
   saga::v1::HistoryEntry& entry;
 
   void operator()(const Started&) const {}
+  void operator()(const Born& born) const {
+    if (HasFailed(born.why_parked)) *entry.mutable_failure() = ToProto(born.why_parked);
+  }
   void operator()(const Ticked&) const {}
   void operator()(const TakenOver&) const {}
   void operator()(const Replied& reply) const {
@@ -109,7 +112,25 @@ saga::v1::Saga ToProto(const Saga& saga, const Plan* plan) {
   *proto.mutable_create_time() = ToProto(saga.create_time);
   *proto.mutable_update_time() = ToProto(saga.update_time);
   proto.set_owner(saga.owner);
+  proto.set_parent_id(saga.parent);
   proto.set_direction(saga.backward ? saga::v1::Saga::DIRECTION_BACKWARD : saga::v1::Saga::DIRECTION_FORWARD);
+  return proto;
+}
+
+saga::v1::ChildSaga ToProto(const Child& child) {
+  saga::v1::ChildSaga proto;
+  proto.set_saga_id(child.id);
+  proto.set_definition(child.definition.name);
+  proto.set_definition_version(child.definition.version);
+  proto.set_state(ToProto(child.state));
+  return proto;
+}
+
+saga::v1::Follows ToProto(const Follows& follows) {
+  saga::v1::Follows proto;
+  proto.mutable_definitions()->Add(follows.parents.begin(), follows.parents.end());
+  proto.set_on(ToProto(follows.on));
+  proto.mutable_reasons()->Add(follows.reasons.begin(), follows.reasons.end());
   return proto;
 }
 

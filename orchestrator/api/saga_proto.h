@@ -6,6 +6,7 @@
 #include "google/protobuf/timestamp.pb.h"
 #include "orchestrator/core/plan.h"
 #include "orchestrator/core/saga.h"
+#include "orchestrator/definition/definition.h"
 #include "orchestrator/engine/saga_store.h"
 #include "saga/v1/saga_service.pb.h"
 
@@ -15,6 +16,8 @@ namespace unwind {
 saga::v1::Saga ToProto(const Saga& saga, const Plan* plan);
 saga::v1::HistoryEntry ToProto(const HistoryEvent& entry, const Plan* plan);
 
+saga::v1::ChildSaga ToProto(const Child& child);
+saga::v1::Follows ToProto(const Follows& follows);
 saga::v1::Pause ToProto(const DefinitionPause& pause);
 
 // In microseconds, within what a Timestamp may hold: 0001-01-01 to 9999-12-31.

@@ -315,6 +315,10 @@ absl::Status SagaService::Get(const saga::v1::GetSagaRequest& request, saga::v1:
                                           : ById(request.saga_id()));
   }
   response = Show(*saga);
+  if (!IsTerminal(saga->state)) return absl::OkStatus();
+  const absl::StatusOr<std::vector<Child>> children = store_.Children(saga->id);
+  if (!children.ok()) return ToCaller(children.status(), ById(saga->id));
+  for (const Child& child : *children) *response.add_children() = ToProto(child);
   return absl::OkStatus();
 }
 

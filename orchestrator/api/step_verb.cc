@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/error.h"
 #include "google/protobuf/any.pb.h"
@@ -27,12 +26,6 @@ absl::StatusOr<std::string> FromJson(const std::string& json, google::protobuf::
   return MakeBadRequest(
       kSagaDomain, {{"reply_json", absl::StrCat("is not the JSON of a ", message.GetDescriptor()->full_name(), ": ",
                                                 read.message().ToString())}});
-}
-
-const google::protobuf::Descriptor* ResponseType(const Definition& definition, int step) {
-  // "/package.Service/Method" to "package.Service.Method"
-  const std::string name = absl::StrReplaceAll(definition.methods(step).action.substr(1), {{"/", "."}});
-  return definition.serves().file()->pool()->FindMethodByName(name)->output_type();
 }
 
 absl::Status CheckSeenIsKnown(const Seen& seen) {
@@ -107,7 +100,7 @@ absl::StatusOr<std::string> ReadKnownReply(const Definition& definition, const S
     return BadReply("must be unset: it is the step's compensation that is repeated, and its reply is not kept");
   }
   if (request.has_reply() && has_json) return BadReply("must be unset where reply_json is given");
-  const google::protobuf::Descriptor* const type = ResponseType(definition, step);
+  const google::protobuf::Descriptor* const type = definition.reply(step);
   google::protobuf::DynamicMessageFactory factory;
   const std::unique_ptr<google::protobuf::Message> message(factory.GetPrototype(type)->New());
   if (has_json) return FromJson(request.reply_json(), *message);

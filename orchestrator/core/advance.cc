@@ -19,6 +19,7 @@ struct Draft {
   const Moment& moment;
   Saga saga;
   std::vector<Send> sends;
+  bool may_start = true;  // its steps; false: it waits to be started
 
   const StepPlan& plan_of(std::size_t i) const { return plan.steps[i]; }
   Step& step(std::size_t i) { return saga.steps[i]; }
@@ -279,9 +280,11 @@ void NotOk(Draft& draft, std::size_t i, const Replied& reply) {
 // ---- the events
 
 void Apply(Draft& draft, const Started&) {
-  draft.saga.create_time = draft.moment.now;
+  if (draft.saga.version == 0) draft.saga.create_time = draft.moment.now;
   draft.saga.deadline = draft.moment.now + draft.plan.deadline;
 }
+
+void Apply(Draft&, const Born&) {}  // see BornAs
 
 void Apply(Draft& draft, const Replied& reply) {
   if (reply.step < 0 || static_cast<std::size_t>(reply.step) >= draft.saga.steps.size()) return;
@@ -426,7 +429,11 @@ SagaState StateOf(const Saga& saga) {
 void Settle(Draft& draft) {
   HeedCancelAndDeadline(draft);
   EndWaits(draft);
-  draft.saga.backward ? StartReadyCompensations(draft) : StartReadySteps(draft);
+  if (draft.saga.backward) {
+    StartReadyCompensations(draft);
+  } else if (draft.may_start) {
+    StartReadySteps(draft);
+  }
   draft.saga.state = StateOf(draft.saga);
   // What was resent and then abandoned, as by a deadline found passed at a takeover, is not sent at all.
   const std::vector<Send> outstanding = Outstanding(draft.saga);
@@ -440,8 +447,13 @@ void Settle(Draft& draft) {
 Decision Advance(const Plan& plan, const Saga& saga, const Event& event, const Moment& moment) {
   const auto stale = [&saga] { return Decision{.stale = true, .next = saga, .sends = {}}; };
   if (IsTerminal(saga.state)) return stale();
-  if ((saga.version == 0) != std::holds_alternative<Started>(event)) return stale();
-  Draft draft{.plan = plan, .moment = moment, .saga = saga, .sends = {}};
+  if (const auto* const born = std::get_if<Born>(&event)) {
+    return saga.version == 0 ? Decision{.stale = false, .next = BornAs(saga, *born, moment.now), .sends = {}} : stale();
+  }
+  const bool starts = std::holds_alternative<Started>(event);
+  const bool unstarted = IsUnstarted(saga);
+  if (starts != (saga.version == 0) && !(starts && unstarted)) return stale();
+  Draft draft{.plan = plan, .moment = moment, .saga = saga, .sends = {}, .may_start = starts || !unstarted};
   std::visit([&draft](const auto& what) { Apply(draft, what); }, event);
   Settle(draft);
   if (draft.saga == saga) return stale();

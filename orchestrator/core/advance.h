@@ -1,5 +1,6 @@
-// The saga's rules (S1-S15 of docs/ARCHITECTURE.md) as one pure, total function. No I/O, no clock, no randomness: time
-// and jitter are values, so the function that runs in production is the one that tests search exhaustively.
+// The saga's rules (S1-S15 and S17 of docs/ARCHITECTURE.md) as one pure, total function. No I/O, no clock, no
+// randomness: time and jitter are values, so the function that runs in production is the one that tests search
+// exhaustively.
 #ifndef UNWIND_ORCHESTRATOR_CORE_ADVANCE_H_
 #define UNWIND_ORCHESTRATOR_CORE_ADVANCE_H_
 
@@ -23,8 +24,14 @@ struct Moment {
 };
 
 // What happened. Past tense: an event cannot be refused, only found stale.
-struct Started {
+struct Started {  // also of a saga that was born: its turn has come (S17)
   bool operator==(const Started&) const = default;
+};
+struct Born {  // by the end of its parent (S17): its steps wait until it is started
+  int parked_step = 0;
+  Failure why_parked;  // what it needs of its parent cannot be read, so that it waits for a person; none: no reason
+
+  bool operator==(const Born&) const = default;
 };
 struct Replied {
   int step = 0;
@@ -62,7 +69,7 @@ struct Operated {  // an operator's verb on a step that takes it (TakesVerb)
 
   bool operator==(const Operated&) const = default;
 };
-using Event = std::variant<Started, Replied, Ticked, CancelRequested, TakenOver, Operated>;
+using Event = std::variant<Started, Replied, Ticked, CancelRequested, TakenOver, Operated, Born>;
 
 // The only effect there is: a call to be sent once the row is committed. Timers and answers follow from the row itself
 // (NextRunAt, IsTerminal).
@@ -83,6 +90,10 @@ struct Decision {
 // Decides what the saga becomes and what must be sent. Total: every saga and event has an answer. A terminal saga
 // is absorbing. REQUIRES: saga.steps.size() == plan.steps.size().
 Decision Advance(const Plan& plan, const Saga& saga, const Event& event, const Moment& moment);
+
+// What Advance makes of Born, which needs no plan: who ends the parent may not know the follower's. REQUIRES:
+// saga.version == 0, and its steps are as in the plan.
+Saga BornAs(Saga saga, const Born& born, absl::Time now);
 
 // Everything the saga has out and unanswered: what a new owner must do again. After a decision it equals the old one,
 // less what was answered or abandoned, plus the decision's sends.

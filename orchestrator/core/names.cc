@@ -83,6 +83,7 @@ const char* NameOf(StepState state) {
 const char* NameOf(const Event& event) {
   struct Name {
     const char* operator()(const Started&) const { return "started"; }
+    const char* operator()(const Born&) const { return "born"; }
     const char* operator()(const Replied&) const { return "replied"; }
     const char* operator()(const Ticked&) const { return "ticked"; }
     const char* operator()(const CancelRequested&) const { return "cancel_requested"; }

@@ -16,7 +16,7 @@ const char* NameOf(SagaState state);  // running, compensating, completed, abort
 // pending, skipped, in_flight, succeeded, refused, compensating, compensated, waiting
 const char* NameOf(StepState state);
 const char* NameOf(
-    const Event& event);  // started, replied, ticked, cancel_requested, taken_over, retried, skipped, resolved
+    const Event& event);  // started, replied, ticked, cancel_requested, taken_over, retried, skipped, resolved, born
 
 }  // namespace unwind
 

@@ -1,10 +1,18 @@
 #include "orchestrator/core/reading.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "orchestrator/core/outcome.h"
 
 namespace unwind {
+
+// Of any other saga that runs at least one step has begun.
+bool IsUnstarted(const Saga& saga) {
+  return saga.version > 0 && saga.state == SagaState::kRunning && !saga.steps.empty() &&
+         std::all_of(saga.steps.begin(), saga.steps.end(),
+                     [](const Step& step) { return step.state == StepState::kPending; });
+}
 
 bool Done(const Step& step) { return step.state == StepState::kSucceeded || step.state == StepState::kSkipped; }
 

@@ -13,6 +13,9 @@ namespace unwind {
 
 // REQUIRES of all of these: saga.steps.size() == plan.steps.size(), and i is below that.
 
+// It was born and not started yet (S17): no event but Started, or a cancel, moves it.
+bool IsUnstarted(const Saga& saga);
+
 // It succeeded or was skipped: what depends on it may start.
 bool Done(const Step& step);
 

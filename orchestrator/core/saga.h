@@ -71,7 +71,8 @@ struct Saga {
   std::string input_hash;  // of the accepted request
   std::string input;       // bytes of the accepted request
   TraceContext trace;
-  std::string owner;  // instance id; written by the store
+  std::string parent;  // the saga whose end gave birth to it (S17); empty: none
+  std::string owner;   // instance id; written by the store
   absl::Time create_time;
   absl::Time update_time;
   absl::Time deadline = absl::InfiniteFuture();

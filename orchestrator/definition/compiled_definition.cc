@@ -29,7 +29,12 @@ class CompiledDefinition final : public Definition {
   explicit CompiledDefinition(DefinitionParts parts) : parts_(std::move(parts)) {}
 
   const Plan& plan() const override { return parts_.plan; }
-  const google::protobuf::MethodDescriptor& serves() const override { return *parts_.serves; }
+  const google::protobuf::MethodDescriptor* serves() const override { return parts_.serves; }
+  const Follows* follows() const override { return parts_.follows.has_value() ? &*parts_.follows : nullptr; }
+  const google::protobuf::Descriptor* reply(int step) const override {
+    const Message* const prototype = At(step).reply;
+    return prototype == nullptr ? nullptr : prototype->GetDescriptor();
+  }
   const StepMethods& methods(int step) const override { return At(step).methods; }
   bool key_required() const override { return parts_.key_required; }
 
@@ -38,7 +43,8 @@ class CompiledDefinition final : public Definition {
   }
 
   std::unique_ptr<Message> NewInput() const override {
-    return std::unique_ptr<Message>(parts_.types->Prototype(*parts_.serves->input_type())->New());
+    const auto& type = parts_.follows.has_value() ? *parts_.follows->type : *parts_.serves->input_type();
+    return std::unique_ptr<Message>(parts_.types->Prototype(type)->New());
   }
 
   std::string Key(const Message& input) const override {
@@ -69,7 +75,7 @@ class CompiledDefinition final : public Definition {
 
   absl::StatusOr<std::string> Response(const Saga& saga) const override {
     if (saga.state == SagaState::kAborted) return Error(saga);
-    return parts_.response->Build(saga);
+    return parts_.response == nullptr ? std::string() : parts_.response->Build(saga);
   }
 
   absl::Status Error(const Saga& saga) const override {

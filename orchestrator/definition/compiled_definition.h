@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct DefinitionParts {
   std::shared_ptr<MessageTypes> types;  // first, so that it goes last: everything below points into it
   Plan plan;
   const google::protobuf::MethodDescriptor* serves = nullptr;
+  std::optional<Follows> follows;
   FieldPath key;  // of the request; empty: none
   bool key_required = true;
   std::vector<CompiledStep> steps;

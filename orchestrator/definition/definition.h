@@ -16,6 +16,7 @@
 #include "common/base/findings.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+#include "orchestrator/core/follower.h"
 #include "orchestrator/core/outcome.h"
 #include "orchestrator/core/plan.h"
 #include "orchestrator/core/saga.h"
@@ -36,17 +37,34 @@ struct StepMethods {
   }
 };
 
+// Whose end starts a saga (S17), instead of a call.
+struct Follows {
+  std::vector<std::string> parents;                    // definitions
+  SagaState on = SagaState::kCompleted;                // how they end; kRunning: it is not started any more
+  std::vector<std::string> reasons;                    // of one that was aborted; none: any
+  const google::protobuf::Descriptor* type = nullptr;  // of its input: what it reads of its parent
+  std::string place;                                   // "file:line" of the key
+};
+
 // Immutable after loading, thread-safe, shared.
 class Definition {
  public:
   virtual ~Definition() = default;
 
   virtual const Plan& plan() const = 0;
-  virtual const google::protobuf::MethodDescriptor& serves() const = 0;
+  // One of these is null.
+  virtual const google::protobuf::MethodDescriptor* serves() const = 0;
+  virtual const Follows* follows() const { return nullptr; }
   virtual const StepMethods& methods(int step) const = 0;
   virtual bool key_required() const = 0;
   // The request's field that `key:` names, such as "request_id"; empty: none.
   virtual std::string key_field() const { return ""; }
+
+  // The type of the answer of a step's action; null: not known.
+  virtual const google::protobuf::Descriptor* reply(int step) const {
+    static_cast<void>(step);
+    return nullptr;
+  }
 
   // A new, empty request of the served method. Lives as long as the definition.
   virtual std::unique_ptr<google::protobuf::Message> NewInput() const = 0;
@@ -70,6 +88,7 @@ class Definition {
   virtual bool ReplyParses(int step, Phase phase, const std::string& bytes) const = 0;
 
   // The served method's answer: of a COMPLETED saga its response, of an ABORTED one the error by the `errors:` table.
+  // Empty of one that follows.
   virtual absl::StatusOr<std::string> Response(const Saga& saga) const = 0;
   virtual absl::Status Error(const Saga& saga) const = 0;
 
@@ -85,10 +104,14 @@ class Definition {
 inline constexpr std::size_t kDefinitionBytesMax = 1 << 20;  // of a file
 
 // Parses and checks one definition file. On error: INVALID_ARGUMENT, message = every error and warning (the first 100
-// of each), one a line, each "file:line: what is wrong; what to do". `descriptors` is kept alive by the result.
-absl::StatusOr<std::shared_ptr<const Definition>> LoadDefinition(const std::string& file, absl::string_view yaml,
-                                                                 std::shared_ptr<const DescriptorSource> descriptors,
-                                                                 Origin origin = Origin::kFile);
+// of each), one a line, each "file:line: what is wrong; what to do". `descriptors` is kept alive by the result. The
+// definitions that a file follows must be among `parents`; a stored one brings with it what it needs of them.
+absl::StatusOr<std::shared_ptr<const Definition>> LoadDefinition(
+    const std::string& file, absl::string_view yaml, std::shared_ptr<const DescriptorSource> descriptors,
+    Origin origin = Origin::kFile, const std::vector<std::shared_ptr<const Definition>>& parents = {});
+
+// The definitions that the file follows, by its text alone.
+std::vector<std::string> ParentsNamedIn(absl::string_view yaml);
 
 // What a definition of the catalog is good for here: to drive its sagas, or, where a service of it has no route, only
 // to read what is stored of them.
@@ -106,6 +129,9 @@ class DefinitionCatalog {
 
   // Every name and version that can be driven.
   std::vector<std::pair<std::string, int>> Versions() const;
+
+  // Those of them that follow others.
+  std::vector<DefinitionVersion> Followers() const;
 
   // Null if unknown; it is missed then, unless it was given up.
   std::shared_ptr<const Definition> Find(absl::string_view name, int version) const;
@@ -128,7 +154,8 @@ class DefinitionCatalog {
   // What was missed since the last call, to be learnt and added.
   std::set<std::pair<std::string, int>> TakeMissed();
 
-  // Marks the definition as one that is served; INVALID_ARGUMENT if another one serves the same method already.
+  // Marks the definition as one that is served, if it serves a method; INVALID_ARGUMENT if another one serves the same
+  // already.
   absl::Status Serve(std::shared_ptr<const Definition> definition);
 
   // The definition serving "/package.Service/Method"; null if none.

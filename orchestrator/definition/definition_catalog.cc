@@ -36,6 +36,16 @@ std::vector<std::pair<std::string, int>> DefinitionCatalog::Versions() const {
   return versions;
 }
 
+std::vector<DefinitionVersion> DefinitionCatalog::Followers() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<DefinitionVersion> followers;
+  for (const auto& [version, known] : all_) {
+    const bool follows = known.use == Use::kDrive && known.definition->follows() != nullptr;
+    if (follows) followers.push_back({version.first, version.second});
+  }
+  return followers;
+}
+
 std::shared_ptr<const Definition> DefinitionCatalog::Find(absl::string_view name, int version) const {
   const std::lock_guard lock(mutex_);
   const std::pair<std::string, int> wanted(name, version);
@@ -87,7 +97,8 @@ std::set<std::pair<std::string, int>> DefinitionCatalog::TakeMissed() {
 
 absl::Status DefinitionCatalog::Serve(std::shared_ptr<const Definition> definition) {
   const std::lock_guard lock(mutex_);
-  const std::string path = GrpcPath(definition->serves());
+  if (definition->serves() == nullptr) return absl::OkStatus();
+  const std::string path = GrpcPath(*definition->serves());
   const auto [it, added] = served_.try_emplace(path, definition);
   if (added || it->second->hash() == definition->hash()) return absl::OkStatus();
   const Plan& other = it->second->plan();

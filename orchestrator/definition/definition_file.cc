@@ -45,6 +45,7 @@ class Reader {
   std::vector<FieldText> ReadFields(const YAML::Node& node, int line, const std::string& what, int depth);
   ValueText ReadValueText(const YAML::Node& node, const Text& field, const std::string& mapping, int depth);
   StepText ReadStep(const YAML::Node& node, int line);
+  void ReadOn(DefinitionFile& file, const YAML::Node& node, int line);
   void ReadRetry(StepText& step, const YAML::Node& node, int line);
   void ReadPending(StepText& step, const YAML::Node& node, int line);
 
@@ -204,6 +205,22 @@ void Reader::ReadPending(StepText& step, const YAML::Node& node, int line) {
            {"for", Into(step.wait_for, "'for'")}});
 }
 
+// A word, or { aborted: [REASON, ...] }.
+void Reader::ReadOn(DefinitionFile& file, const YAML::Node& node, int line) {
+  if (!node.IsMap()) {
+    file.on = ReadText(node, line, "'on'");
+    return;
+  }
+  constexpr char kAborted[] = "aborted";
+  ReadMap(node, line, "on", {{kAborted, [&](const YAML::Node& value, int at) {
+                                file.on = {kAborted, at, false};
+                                file.reasons = ReadTexts(value, at, "'aborted'");
+                                if (value.IsSequence() && file.reasons.empty()) {
+                                  findings_.Add(at, "'aborted' names no reason", "write 'on: aborted' for all of them");
+                                }
+                              }}});
+}
+
 StepText Reader::ReadStep(const YAML::Node& node, int line) {
   StepText step;
   step.line = LineOf(node, line);
@@ -238,6 +255,12 @@ DefinitionFile Reader::ReadFile(const YAML::Node& root) {
           {{"saga", Into(file.saga, "'saga'")},
            {"version", Into(file.version, "'version'")},
            {"serves", Into(file.serves, "'serves'")},
+           {"follows",
+            [&](const YAML::Node& value, int line) {
+              file.follows_line = line;
+              file.follows = ReadTexts(value, line, "'follows'");
+            }},
+           {"on", [&](const YAML::Node& value, int line) { ReadOn(file, value, line); }},
            {"key", Into(file.key, "'key'")},
            {"key_required", Into(file.key_required, "'key_required'")},
            {"deadline", Into(file.deadline, "'deadline'")},
@@ -268,7 +291,11 @@ DefinitionFile Reader::ReadFile(const YAML::Node& root) {
   if (!root.IsMap()) return file;
   Require(root, 1, "saga", "a definition", "saga: place-order");
   Require(root, 1, "version", "a definition", "version: 1");
-  Require(root, 1, "serves", "a definition", "serves: shop.checkout.v1.CheckoutService/PlaceOrder");
+  if (file.is_follower()) {
+    Require(root, 1, "on", "a definition that follows another", "on: completed");
+  } else {
+    Require(root, 1, "serves", "a definition", "serves: shop.checkout.v1.CheckoutService/PlaceOrder");
+  }
   Require(root, 1, "steps", "a definition", "steps:");
   return file;
 }

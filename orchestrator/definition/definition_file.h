@@ -76,6 +76,10 @@ struct DefinitionFile {
   Text saga;
   Text version;
   Text serves;
+  int follows_line = 0;       // 0: not given
+  std::vector<Text> follows;  // definitions
+  Text on;                    // how they end
+  std::vector<Text> reasons;  // of `on: { aborted: [...] }`
   Text key;
   Text key_required;
   Text deadline;
@@ -85,6 +89,8 @@ struct DefinitionFile {
   std::vector<StepText> steps;
   MappingText response;
   std::vector<std::pair<Text, Text>> errors;
+
+  bool is_follower() const { return follows_line != 0; }
 };
 
 // Reads YAML. Syntax, unknown and repeated keys, missing ones and values of the wrong shape are findings.

@@ -44,8 +44,8 @@ std::string NamesOf(const std::vector<Set>& sets) {
 // One definition's way to its types.
 class Resolver {
  public:
-  Resolver(std::string file, absl::string_view yaml)
-      : file_(std::move(file)), yaml_(yaml), findings_(file_, Origin::kFile) {
+  Resolver(std::string file, absl::string_view yaml, const std::vector<std::shared_ptr<const Definition>>& parents)
+      : file_(std::move(file)), yaml_(yaml), parents_(parents), findings_(file_, Origin::kFile) {
     Findings reported_when_loaded(file_, Origin::kFile);
     if (CheckText(yaml_, reported_when_loaded)) text_ = ReadDefinitionFile(yaml_, reported_when_loaded);
     services_ = ServicesOf(text_);
@@ -62,11 +62,15 @@ class Resolver {
     }
     if (whole.empty() && HoldsAll(built_in, services_)) whole.push_back(built_in);
     if (whole.size() > 1) return LoadAlike(whole);
-    if (whole.size() == 1) return LoadDefinition(file_, yaml_, whole.front());
+    if (whole.size() == 1) return LoadIn(whole.front());
     return LoadJoined(given, built_in);
   }
 
  private:
+  absl::StatusOr<std::shared_ptr<const Definition>> LoadIn(const Set& set) const {
+    return LoadDefinition(file_, yaml_, set, Origin::kFile, parents_);
+  }
+
   // Those of `sets` that the definition names.
   absl::StatusOr<std::vector<Set>> Named(const std::vector<Set>& sets) {
     std::vector<Set> named;
@@ -91,7 +95,7 @@ class Resolver {
     absl::StatusOr<std::shared_ptr<const Definition>> first = absl::InternalError("");
     Set found;
     for (const Set& set : sets) {
-      absl::StatusOr<std::shared_ptr<const Definition>> loaded = LoadDefinition(file_, yaml_, set);
+      absl::StatusOr<std::shared_ptr<const Definition>> loaded = LoadIn(set);
       if (found == nullptr) first = loaded;
       if (!loaded.ok()) continue;
       if (found == nullptr) {
@@ -124,7 +128,7 @@ class Resolver {
     }
     // A service that no set holds is reported with its line when the definition is loaded.
     const auto joined = DescriptorSource::Join(file_, files);
-    if (joined.ok()) return LoadDefinition(file_, yaml_, *joined);
+    if (joined.ok()) return LoadIn(*joined);
     findings_.Add(text_.serves.line,
                   absl::StrCat("what it calls is in the descriptor sets ", NamesOf(used),
                                ", which do not fit together: ", joined.status().message()),
@@ -134,6 +138,7 @@ class Resolver {
 
   const std::string file_;
   const absl::string_view yaml_;
+  const std::vector<std::shared_ptr<const Definition>>& parents_;
   Findings findings_;
   DefinitionFile text_;
   std::set<std::string> services_;
@@ -141,9 +146,10 @@ class Resolver {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const Definition>> DescriptorSets::Load(const std::string& file,
-                                                                       absl::string_view yaml) const {
-  return Resolver(file, yaml).Load(given_, built_in_);
+absl::StatusOr<std::shared_ptr<const Definition>> DescriptorSets::Load(
+    const std::string& file, absl::string_view yaml,
+    const std::vector<std::shared_ptr<const Definition>>& parents) const {
+  return Resolver(file, yaml, parents).Load(given_, built_in_);
 }
 
 std::vector<Set> DescriptorSets::all() const {

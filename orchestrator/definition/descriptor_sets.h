@@ -24,8 +24,11 @@ class DescriptorSets {
 
   // LoadDefinition in the one set that holds all the services that the definition names; if there is none, in the sets
   // that hold some, joined. With `descriptors: [FILE, ...]` a definition says which sets those are.
-  // INVALID_ARGUMENT also if it means different things in two sets, or if the sets cannot be joined.
-  absl::StatusOr<std::shared_ptr<const Definition>> Load(const std::string& file, absl::string_view yaml) const;
+  // INVALID_ARGUMENT also if it means different things in two sets, or if the sets cannot be joined. `parents`: as of
+  // LoadDefinition.
+  absl::StatusOr<std::shared_ptr<const Definition>> Load(
+      const std::string& file, absl::string_view yaml,
+      const std::vector<std::shared_ptr<const Definition>>& parents = {}) const;
 
   // All of them, the built-in one last.
   std::vector<Set> all() const;

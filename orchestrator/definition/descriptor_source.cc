@@ -122,7 +122,7 @@ absl::StatusOr<std::shared_ptr<const DescriptorSource>> DescriptorSource::Build(
 }
 
 absl::StatusOr<std::shared_ptr<const DescriptorSource>> DescriptorSource::Join(
-    const std::string& name, const std::vector<const FileDescriptor*>& files) {
+    const std::string& name, const std::vector<const FileDescriptor*>& files, const FileDescriptorProto* own) {
   std::map<std::string, const FileDescriptor*> taken;
   std::set<const FileDescriptor*> visited;
   for (const FileDescriptor* file : files) RETURN_IF_ERROR(Take(*file, taken, visited));
@@ -133,6 +133,7 @@ absl::StatusOr<std::shared_ptr<const DescriptorSource>> DescriptorSource::Join(
     file->CopyJsonNameTo(&proto);
     file->CopySourceCodeInfoTo(&proto);
   }
+  if (own != nullptr) *set.add_file() = *own;
   return Build(name, set.SerializeAsString());
 }
 

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/descriptor.pb.h"
 
 namespace unwind {
 
@@ -21,11 +22,12 @@ class DescriptorSource {
   static absl::StatusOr<std::shared_ptr<const DescriptorSource>> Build(const std::string& name,
                                                                        absl::string_view bytes);
 
-  // One of all `files`, which may be of several pools, and of what they import; `name` is what it is for. Of a file
-  // that is there in two editions the one that declares all that the other does is taken. INVALID_ARGUMENT names a file
-  // if neither edition does.
+  // One of all `files`, which may be of several pools, and of what they import, and of `own`, which may import from
+  // them all; `name` is what it is for. Of a file that is there in two editions the one that declares all that the
+  // other does is taken. INVALID_ARGUMENT names a file if neither edition does.
   static absl::StatusOr<std::shared_ptr<const DescriptorSource>> Join(
-      const std::string& name, const std::vector<const google::protobuf::FileDescriptor*>& files);
+      const std::string& name, const std::vector<const google::protobuf::FileDescriptor*>& files,
+      const google::protobuf::FileDescriptorProto* own = nullptr);
 
   const std::string& name() const { return name_; }
   const google::protobuf::DescriptorPool& pool() const { return pool_; }

@@ -11,6 +11,7 @@
 #include "common/base/sha256.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "orchestrator/definition/definition_file.h"
+#include "orchestrator/definition/parent_type.h"
 #include "orchestrator/definition/paths.h"
 #include "orchestrator/definition/quoted.h"
 #include "orchestrator/definition/type_facts.h"
@@ -38,6 +39,7 @@ class Canon {
  public:
   explicit Canon(const YAML::Node& file) {
     for (const YAML::Node& step : file["steps"]) scope_.steps.push_back({step["name"].Scalar(), nullptr});
+    if (file["follows"].IsDefined()) scope_.root = kParentRoot;
   }
 
   std::string Of(const YAML::Node& node, bool is_mapped = false) const {
@@ -69,21 +71,34 @@ class Canon {
   Scope scope_;  // the steps' names
 };
 
+// The names, numbers and types, and nothing that a new version of the parent may change without harm, such as limits.
+void AddTypes(const google::protobuf::Descriptor& parent, std::string& text) {
+  for (int i = 0; i < parent.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor& field = *parent.field(i);
+    absl::StrAppend(&text, "\nparent ", field.full_name(), " = ", field.number(), " ", TypeName(field));
+  }
+  for (int i = 0; i < parent.nested_type_count(); ++i) AddTypes(*parent.nested_type(i), text);
+}
+
 }  // namespace
 
-std::string MinimalDescriptorSet(const std::vector<const google::protobuf::MethodDescriptor*>& methods) {
+std::string MinimalDescriptorSet(const std::vector<const google::protobuf::MethodDescriptor*>& methods,
+                                 const google::protobuf::Descriptor* parent) {
   google::protobuf::FileDescriptorSet set;
   std::set<std::string> added;
+  if (parent != nullptr) AddFile(*parent->file(), added, set);
   // A method's messages are in its own file or in one it imports.
   for (const auto* method : methods) AddFile(*method->file(), added, set);
   return set.SerializeAsString();
 }
 
-std::string Fingerprint(absl::string_view yaml, const std::vector<const google::protobuf::MethodDescriptor*>& methods) {
+std::string Fingerprint(absl::string_view yaml, const std::vector<const google::protobuf::MethodDescriptor*>& methods,
+                        const google::protobuf::Descriptor* parent) {
   YAML::Node file = YAML::Load(std::string(yaml));
   file.remove(kDescriptorsKey);  // where the types were found says nothing about them
   std::string text = Canon(file).Of(file);
   for (const std::string& fact : FactsOfMethods(methods)) absl::StrAppend(&text, "\n", fact);
+  if (parent != nullptr) AddTypes(*parent, text);
   return HexSha256(text);
 }
 

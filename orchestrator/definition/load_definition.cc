@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <set>
@@ -13,8 +14,10 @@
 #include "orchestrator/definition/definition_file.h"
 #include "orchestrator/definition/definition_text.h"
 #include "orchestrator/definition/fingerprint.h"
+#include "orchestrator/definition/follows_reader.h"
 #include "orchestrator/definition/mapping_compiler.h"
 #include "orchestrator/definition/methods.h"
+#include "orchestrator/definition/parent_type.h"
 #include "orchestrator/definition/paths.h"
 #include "orchestrator/definition/step_order.h"
 #include "orchestrator/definition/step_reader.h"
@@ -27,6 +30,8 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::MethodDescriptor;
 
+using Definitions = std::vector<std::shared_ptr<const Definition>>;
+
 constexpr std::size_t kStepsMax = 64;
 constexpr std::size_t kSagaNameBytesMax = 64;
 constexpr int kVersionMax = 1000000;
@@ -36,9 +41,8 @@ constexpr int kRefusalsMax = 1000;
 class Loader {
  public:
   Loader(const std::string& file, absl::string_view yaml, std::shared_ptr<const DescriptorSource> descriptors,
-         Origin origin)
-      : origin_(origin), findings_(file, origin), types_(std::make_shared<MessageTypes>(std::move(descriptors))) {
-    parts_.types = types_;
+         Origin origin, const Definitions& candidates)
+      : origin_(origin), candidates_(candidates), findings_(file, origin), descriptors_(std::move(descriptors)) {
     parts_.yaml = std::string(yaml);
   }
 
@@ -50,7 +54,10 @@ class Loader {
                     absl::StrCat("at most ", kStepsMax, " are allowed: let one call do what several do"));
       return findings_.ToStatus();
     }
+    ReadParents();
+    types_ = parts_.types = std::make_shared<MessageTypes>(descriptors_);
     ReadHead();
+    if (file_.is_follower()) parts_.follows = ReadFollows(file_, ParentType(), origin_, findings_);
     ReadKey();
     ReadErrors();
     ReadSteps();
@@ -62,6 +69,43 @@ class Loader {
   }
 
  private:
+  // Before the types: what is read of a parent is one of them.
+  void ReadParents() {
+    if (!file_.is_follower() || origin_ == Origin::kStored) return;
+    parents_ = FindParents(file_, candidates_, findings_);
+    const auto with_parents = WithParentType(file_, parents_, *descriptors_, findings_);
+    if (with_parents.ok()) {
+      descriptors_ = *with_parents;
+    } else {
+      findings_.Add(
+          file_.follows_line,
+          absl::StrCat("its types and those that it reads do not fit together: ", with_parents.status().message()),
+          "load one descriptor set that has them all");
+    }
+    knows_parents_ = !findings_.has_errors();
+  }
+
+  const Descriptor* ParentType() const {
+    const bool is_known = origin_ == Origin::kStored || knows_parents_;
+    return file_.is_follower() && is_known ? FindParentType(types_->pool()) : nullptr;
+  }
+
+  // What stands in any place of the file.
+  Scope MakeScope(std::string place, std::string advice) const {
+    Scope scope{
+        .place = std::move(place), .advice = std::move(advice), .input = input(), .steps = {}, .reach = {}, .when = {}};
+    if (!file_.is_follower()) return scope;
+    scope.root = kParentRoot;
+    for (const auto& parent : parents_) {
+      const Plan& plan = parent->plan();
+      for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+        const bool may_be_unset = file_.on.value == "aborted" || (file_.on.value == "completed" && plan.steps[i].when);
+        if (may_be_unset) scope.may_be_unset.insert(plan.steps[i].name);
+      }
+    }
+    return scope;
+  }
+
   void ReadHead() {
     Plan& plan = parts_.plan;
     plan.name = file_.saga.value;
@@ -89,7 +133,7 @@ class Loader {
     if (!key.given() || parts_.serves == nullptr) return;
     FieldPath fields;
     if (absl::StartsWith(key.value, "input.")) {
-      const Scope scope{.place = "'key'", .advice = "", .input = input(), .steps = {}, .reach = {}, .when = {}};
+      const Scope scope = MakeScope("'key'", "");
       const auto path = ResolvePath(key, scope, findings_);
       if (!path.has_value()) return;
       fields = std::get<StoredPath>(*path).fields;
@@ -131,6 +175,10 @@ class Loader {
       }
       steps_.push_back(ReadStep(text, types_->pool(), parts_.plan.age_max, findings_));
       kinds.push_back(steps_.back().plan.kind);
+      if (file_.is_follower() && text.name.value == kParentRoot) {
+        findings_.Add(text.name.line, absl::StrCat("a step cannot be called '", kParentRoot, "' here"),
+                      "paths begin with that word; choose another name");
+      }
       RefuseCallsOfItself(text, steps_.back());
     }
     order_ = CheckStepOrder(file_.steps, kinds, findings_);
@@ -183,13 +231,11 @@ class Loader {
 
   // What a path may read when step `i` is called. An order that is not sound forbids nothing more: that is reported.
   Scope ScopeOf(std::size_t i, const std::string& place) const {
-    Scope scope{.place = absl::StrCat(place, " of step '", file_.steps[i].name.value, "'"),
-                .advice = absl::StrCat("read the input or a step that '", file_.steps[i].name.value, "' comes after"),
-                .input = input(),
-                .steps = {},
-                .reach = {},
-                .when = file_.steps[i].when.value,
-                .own = static_cast<int>(i)};
+    Scope scope = MakeScope(absl::StrCat(place, " of step '", file_.steps[i].name.value, "'"),
+                            absl::StrCat("read the ", file_.is_follower() ? kParentRoot : "input", " or a step that '",
+                                         file_.steps[i].name.value, "' comes after"));
+    scope.when = file_.steps[i].when.value;
+    scope.own = static_cast<int>(i);
     for (std::size_t j = 0; j < steps_.size(); ++j) {
       scope.steps.push_back(NamedReply(j));
       // A step under the same 'when' has run if this one runs.
@@ -212,7 +258,10 @@ class Loader {
   const Descriptor* ReplyOf(std::size_t step) const {
     return steps_[step].action == nullptr ? nullptr : steps_[step].action->output_type();
   }
-  const Descriptor* input() const { return parts_.serves == nullptr ? nullptr : parts_.serves->input_type(); }
+  const Descriptor* input() const {
+    if (file_.is_follower()) return ParentType();
+    return parts_.serves == nullptr ? nullptr : parts_.serves->input_type();
+  }
 
   // `key` is where the file has `text`. A request that was forgotten would be sent empty, and undo nothing.
   std::shared_ptr<const Mapping> CompileRequest(const char* key, const MappingText& text, std::size_t i,
@@ -293,14 +342,14 @@ class Loader {
   }
 
   void CompileResponse() {
-    if (parts_.serves == nullptr) return;
+    if (parts_.serves == nullptr || file_.is_follower()) return;
     const Descriptor& type = *parts_.serves->output_type();
     if (!file_.response.given() && type.field_count() > 0) {
       findings_.Add(file_.serves.line, absl::StrCat("nothing says what ", type.full_name(), " is made of"),
                     "give a 'response'");
       return;
     }
-    Scope scope{.place = "the response", .advice = "", .input = input(), .steps = {}, .reach = {}, .when = {}};
+    Scope scope = MakeScope("the response", "");
     for (std::size_t i = 0; i < steps_.size(); ++i) {
       scope.steps.push_back(NamedReply(i));
       scope.reach.push_back(ReachOfEnded(i));
@@ -310,7 +359,8 @@ class Loader {
   }
 
   std::shared_ptr<const Definition> Finish() {
-    std::vector<const MethodDescriptor*> methods = {parts_.serves};
+    std::vector<const MethodDescriptor*> methods;
+    if (parts_.serves != nullptr) methods.push_back(parts_.serves);
     for (ReadStepResult& step : steps_) {
       for (const MethodDescriptor* method : {step.action, step.compensation, step.resolve}) {
         if (method != nullptr) methods.push_back(method);
@@ -318,13 +368,17 @@ class Loader {
       parts_.plan.steps.push_back(std::move(step.plan));
     }
     parts_.warnings = findings_.warnings();
-    parts_.descriptors = MinimalDescriptorSet(methods);
-    parts_.hash = Fingerprint(parts_.yaml, methods);
+    parts_.descriptors = MinimalDescriptorSet(methods, ParentType());
+    parts_.hash = Fingerprint(parts_.yaml, methods, ParentType());
     return MakeDefinition(std::move(parts_));
   }
 
   const Origin origin_;
+  const Definitions& candidates_;  // that it may follow
   Findings findings_;
+  std::shared_ptr<const DescriptorSource> descriptors_;
+  Definitions parents_;         // of a file
+  bool knows_parents_ = false;  // all of them, and what is read of them
   std::shared_ptr<MessageTypes> types_;
   DefinitionFile file_;
   std::vector<ReadStepResult> steps_;  // as in file_
@@ -336,8 +390,16 @@ class Loader {
 
 absl::StatusOr<std::shared_ptr<const Definition>> LoadDefinition(const std::string& file, absl::string_view yaml,
                                                                  std::shared_ptr<const DescriptorSource> descriptors,
-                                                                 Origin origin) {
-  return Loader(file, yaml, std::move(descriptors), origin).Load();
+                                                                 Origin origin, const Definitions& parents) {
+  return Loader(file, yaml, std::move(descriptors), origin, parents).Load();
+}
+
+std::vector<std::string> ParentsNamedIn(absl::string_view yaml) {
+  Findings reported_when_loaded("", Origin::kFile);
+  std::vector<std::string> names;
+  if (!CheckText(yaml, reported_when_loaded)) return names;
+  for (const Text& name : ReadDefinitionFile(yaml, reported_when_loaded).follows) names.push_back(name.value);
+  return names;
 }
 
 }  // namespace unwind

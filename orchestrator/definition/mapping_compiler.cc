@@ -14,6 +14,7 @@
 #include "absl/strings/strip.h"
 #include "common/rpc/validate.h"
 #include "orchestrator/definition/literal.h"
+#include "orchestrator/definition/parent_type.h"
 #include "orchestrator/definition/rule_fit.h"
 
 namespace unwind {
@@ -285,7 +286,7 @@ class Compiler {
 
   void CompileStored(const Text& text, const StoredPath& path, Target& to, Assignment& assignment) {
     const bool is_input = path.step == kInputRoot;
-    const Reach reach = is_input ? Reach::kThere : scope_.reach[static_cast<std::size_t>(path.step)];
+    const Reach reach = is_input ? ReachOfInput(path.fields) : scope_.reach[static_cast<std::size_t>(path.step)];
     if (reach == Reach::kOwnReply) reads_own_reply_ = true;
     const bool is_when = !scope_.when.empty() && text.value == scope_.when;
     if (path.pending && !to.is_first_of) {
@@ -310,10 +311,23 @@ class Compiler {
     const bool is_there = reach != Reach::kMaySkip && !path.pending;
     if (is_there) to.may_all_be_skipped = false;
     // Nobody holds a reply to rules, so what a step that ran has answered counts as set.
-    const bool is_set = is_input ? IsAlwaysSet(path.fields) : is_there;
+    const bool is_set = is_input ? IsAlwaysSetInInput(path.fields) : is_there;
     if (is_set || is_when) to.is_always_set = true;
     if (is_input && is_request_ && !path.fields.empty()) WarnOfExcess(text, *path.fields.back(), to.field);
     assignment.sources.push_back(StoredField{RootIndex(path.step, path.pending, root), path.fields});
+  }
+
+  // What a follower reads of its parent's steps is there as if they were steps of its own.
+  Reach ReachOfInput(const FieldPath& path) const {
+    const bool may_be_unset = !path.empty() && scope_.may_be_unset.contains(path.front()->name());
+    return may_be_unset ? Reach::kMaySkip : Reach::kThere;
+  }
+
+  bool IsAlwaysSetInInput(const FieldPath& path) const {
+    if (scope_.root != kParentRoot) return IsAlwaysSet(path);
+    if (path.empty() || scope_.may_be_unset.contains(path.front()->name())) return false;
+    if (path.front()->name() == "failure") return path.back()->name() == "reason";
+    return path.front()->name() != "input" || IsAlwaysSet({path.begin() + 1, path.end()});
   }
 
   void WarnOfExcess(const Text& text, const FieldDescriptor& source, const FieldDescriptor& target) {

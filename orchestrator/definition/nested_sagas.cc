@@ -11,7 +11,9 @@ namespace unwind {
 
 absl::Status CheckNoneIsNested(const std::vector<std::shared_ptr<const Definition>>& definitions) {
   std::map<std::string, std::string> served;  // the saga by the path
-  for (const auto& definition : definitions) served.emplace(GrpcPath(definition->serves()), definition->plan().name);
+  for (const auto& definition : definitions) {
+    if (definition->serves() != nullptr) served.emplace(GrpcPath(*definition->serves()), definition->plan().name);
+  }
   std::vector<std::string> errors;
   for (const auto& definition : definitions) {
     const std::vector<StepPlan>& steps = definition->plan().steps;

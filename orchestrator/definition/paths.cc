@@ -125,7 +125,7 @@ std::optional<bool> IsOfPending(const Text& text, const Segments& segments, int 
 }  // namespace
 
 std::vector<std::string> RootNames(const Scope& scope) {
-  std::vector<std::string> names = {"input", "saga"};
+  std::vector<std::string> names = {scope.root, "saga"};
   for (const StepReply& step : scope.steps) names.push_back(step.name);
   return names;
 }
@@ -142,11 +142,13 @@ std::optional<ResolvedPath> ResolvePath(const Text& text, const Scope& scope, Fi
   if (segments[0] == "saga") return ResolveSaga(text, segments, scope, findings);
   StoredPath path;
   const Descriptor* type = scope.input;
-  if (segments[0] != "input") {
+  if (segments[0] != scope.root) {
     path.step = IndexOf(segments[0], scope);
     if (path.step == kInputRoot) {
-      findings.Add(text.line, absl::StrCat("'", text.value, "' begins with neither input nor saga nor a step's name"),
-                   findings.Suggest(segments[0], RootNames(scope), "write input.<field> or <step>.<field>"));
+      findings.Add(text.line,
+                   absl::StrCat("'", text.value, "' begins with neither ", scope.root, " nor saga nor a step's name"),
+                   findings.Suggest(segments[0], RootNames(scope),
+                                    absl::StrCat("write ", scope.root, ".<field> or <step>.<field>")));
       return std::nullopt;
     }
     const auto step = static_cast<std::size_t>(path.step);

@@ -1,8 +1,10 @@
-// The paths of a definition file: input.x.y, saga.id, <step>.x.y. What each may be used for depends on where it stands.
+// The paths of a definition file: input.x.y, saga.id, <step>.x.y; of one that follows another parent.x.y, not input.
+// What each may be used for depends on where it stands.
 #ifndef UNWIND_ORCHESTRATOR_DEFINITION_PATHS_H_
 #define UNWIND_ORCHESTRATOR_DEFINITION_PATHS_H_
 
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -36,11 +38,13 @@ struct Scope {
   std::string advice;                                   // what to do about a reply that is not there yet
   const google::protobuf::Descriptor* input = nullptr;  // null: not known, which is reported elsewhere
   std::vector<StepReply> steps;
-  std::vector<Reach> reach;     // by step
-  bool failure_known = false;   // saga.failure.* may be read
-  std::string when;             // the path that is set whenever this place is reached; empty: none
-  int own = kInputRoot;         // the step whose call it is; none: of no call
-  int pending_of = kInputRoot;  // the step whose first pending answer may be read, as STEP.pending; none: no step's
+  std::vector<Reach> reach;                 // by step
+  bool failure_known = false;               // saga.failure.* may be read
+  std::string when;                         // the path that is set whenever this place is reached; empty: none
+  int own = kInputRoot;                     // the step whose call it is; none: of no call
+  int pending_of = kInputRoot;              // the step whose first pending answer may be read, as STEP.pending
+  std::string root = "input";               // the word for `input`
+  std::set<std::string> may_be_unset = {};  // fields of `input` that not every saga has
 };
 
 // input.x, or x.y of step number `step`. With no fields it is the whole message.
@@ -51,7 +55,7 @@ struct StoredPath {
 };
 using ResolvedPath = std::variant<StoredPath, SagaField, WaitUntil>;
 
-// Whether a right-hand side is a path: it is not quoted and begins with `input`, `saga` or a step's name. Everything
+// Whether a right-hand side is a path: it is not quoted and begins with the root, `saga` or a step's name. Everything
 // else is a literal. So a literal that looks like a path must be quoted, and a path never needs to be.
 bool IsPath(const Text& text, const Scope& scope);
 

@@ -24,6 +24,11 @@ void Admission::Places::Leave(const std::string& definition) {
   --taken_;
 }
 
+std::size_t Admission::Places::taken(const std::string& definition) const {
+  const auto of_it = by_name_.find(definition);
+  return of_it == by_name_.end() ? 0 : of_it->second;
+}
+
 Admission::Admission(std::size_t in_flight_max, std::size_t stuck_max, double share_max)
     : in_flight_(in_flight_max, share_max), stuck_places_(stuck_max, share_max) {}
 
@@ -45,6 +50,11 @@ void Admission::Leave(const std::string& definition) {
 std::size_t Admission::in_flight() const {
   std::lock_guard lock(mutex_);
   return in_flight_.taken();
+}
+
+std::size_t Admission::in_flight(const std::string& definition) const {
+  std::lock_guard lock(mutex_);
+  return in_flight_.taken(definition);
 }
 
 bool Admission::TryEnterStuck(const std::string& definition) {

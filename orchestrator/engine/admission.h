@@ -23,6 +23,7 @@ class Admission {
   void Leave(const std::string& definition);
 
   std::size_t in_flight() const;
+  std::size_t in_flight(const std::string& definition) const;
 
   // The same of a stuck saga that is not to be in flight; false: there are very many, and it is.
   bool TryEnterStuck(const std::string& definition);
@@ -40,6 +41,7 @@ class Admission {
     void Enter(const std::string& definition);
     void Leave(const std::string& definition);
     std::size_t taken() const { return taken_; }
+    std::size_t taken(const std::string& definition) const;
 
    private:
     const std::size_t max_;

@@ -110,6 +110,31 @@ absl::StatusOr<int> Driver::Claim(int limit) {
   return count;
 }
 
+absl::StatusOr<Driver::Follow> Driver::StartFollowers() {
+  Follow follow;
+  if (context_->followers_posted > 0)
+    return follow;  // no shard comes to them: the store is away, or all else goes first
+  for (const DefinitionVersion& definition : context_->catalog.Followers()) {
+    if (!context_->pauses.Check(definition.name).ok()) continue;
+    const std::size_t busy = context_->admission.in_flight(definition.name);
+    if (busy >= context_->options.followers_max) continue;
+    const std::size_t room = context_->options.followers_max - busy;
+    // What stands still is found again each time.
+    const std::size_t aside = context_->quarantine.heads().size() + context_->unreadable.count();
+    ASSIGN_OR_RETURN(SagaPage page, context_->store.LoadDue(context_->lease, definition, context_->clock.Now(),
+                                                            static_cast<int>(room + aside)));
+    context_->unreadable.Report(page.unreadable);
+    follow.sagas += static_cast<int>(page.sagas.size());
+    follow.may_be_more |= page.rows() >= room + aside;
+    for (Saga& saga : page.sagas) {
+      ++context_->followers_posted;
+      Shard& shard = ShardOf(saga.id);
+      shard.mailbox().Post(RecoverMail{.saga = std::move(saga), .asks = {}, .starts = true});
+    }
+  }
+  return follow;
+}
+
 void Driver::OnDefinitionsLearnt() { context_->owns_unknown = true; }
 
 void Driver::Start() {

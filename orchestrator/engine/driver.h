@@ -33,6 +33,7 @@ struct DriverOptions {
   std::size_t in_flight_max = 20000;  // accepted and unfinished sagas; more are refused
   double definition_share_max = 0.8;  // of in_flight_max, for one definition where several are served
   std::size_t stuck_max = 100000;     // stuck sagas, which take no room; more count as in flight
+  std::size_t followers_max = 100;    // sagas of one follower (S17) that are started and unfinished; more wait
   std::size_t waiters_max = 20000;    // callers that wait for an answer; more are refused
   // Bytes of the sagas in memory; beyond it those that rest are loaded again when something happens to them.
   std::size_t saga_memory_max = 256 << 20;
@@ -108,6 +109,15 @@ class Driver {
   // thread at a time, besides the others.
   absl::Status Recover();
   absl::StatusOr<int> Claim(int limit);
+
+  // Starts sagas that another saga's end gave birth to (S17) and that are this instance's: those that were born first,
+  // of each definition up to followers_max in flight, of one that is paused none. How many were found, and whether
+  // there may be more to start at once; UNAVAILABLE: call it again. For one thread.
+  struct Follow {
+    int sagas = 0;
+    bool may_be_more = false;
+  };
+  absl::StatusOr<Follow> StartFollowers();
 
   // The catalog knows more definitions than before: the next Claim recovers the sagas of them that this instance owns.
   void OnDefinitionsLearnt();

@@ -27,7 +27,8 @@ struct LiveSaga {
   bool counted = false;  // as in flight
   bool stuck = false;    // likewise
   bool has_stuck_place = false;
-  bool awaits = false;  // a call; of one that is shed
+  bool awaits = false;   // a call; of one that is shed
+  bool was_due = false;  // the stored row has a due_at, which the next write ends
 };
 
 // Has at most one timer entry for each saga and one deadline entry for each time at which a waiter of it is answered.

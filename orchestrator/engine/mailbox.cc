@@ -46,7 +46,7 @@ const Waiter* WaiterOf(const Mail& mail) {
 
 std::deque<Mail>& Mailbox::QueueOf(const Mail& mail) {
   if (std::holds_alternative<EventMail>(mail)) return events_;
-  if (std::holds_alternative<RecoverMail>(mail)) return recovered_;
+  if (const auto* const recover = std::get_if<RecoverMail>(&mail)) return recover->starts ? followers_ : recovered_;
   const bool is_operators = std::holds_alternative<AskMail>(mail) || std::holds_alternative<FlushMail>(mail);
   return is_operators ? operators_ : callers_;
 }
@@ -108,12 +108,15 @@ std::deque<Mail> Mailbox::Drain() {
     mails.push_back(std::move(queue.front()));
     queue.pop_front();
   };
+  const std::size_t waiting_followers = followers_.size();
   while (size() > 0 && mails.size() < batch_max_ && bytes < bytes_max_) {
+    if (size() == followers_.size()) take(followers_);
     take(events_);
     take(events_);
     take(recovered_);
     take(operators_.empty() ? callers_ : operators_);
   }
+  if (followers_.size() == waiting_followers) take(followers_);
   if (recovered_.empty()) none_recovered_.notify_all();
   return mails;
 }

@@ -37,6 +37,7 @@ struct AskMail {  // by an operator, who is answered
 struct RecoverMail {
   Saga saga;                       // as it is stored, and this instance's own
   std::vector<AskMail> asks = {};  // for which it was taken from its owner; they are for this version
+  bool starts = false;             // it follows another saga (S17), and its turn has come
 };
 struct FlushMail {  // answered once all that was decided before it was posted is stored
   Waiter waiter;
@@ -66,15 +67,17 @@ class Mailbox {
   bool AwaitRecovered(absl::Duration most);
 
   // The mails of one turn, about batch_max of them or bytes_max bytes. Half of them are events of running sagas (S11),
-  // a quarter each recovered sagas and who is answered; where one queue has fewer, the others have more, and none
-  // starves.
+  // a quarter each recovered sagas and who is answered; where one queue has fewer, the others have more. Followers to
+  // be started have what all others leave, and one place at least. None starves.
   std::deque<Mail> Drain();
 
   // The callers and operators whose time is up.
   std::deque<Mail> TakeExpired(absl::Time now);
 
  private:
-  std::size_t size() const { return events_.size() + recovered_.size() + operators_.size() + callers_.size(); }
+  std::size_t size() const {
+    return events_.size() + recovered_.size() + operators_.size() + callers_.size() + followers_.size();
+  }
   std::deque<Mail>& QueueOf(const Mail& mail);
   void TakeExpired(std::deque<Mail>& queue, absl::Time now, std::deque<Mail>& expired);
 
@@ -87,6 +90,7 @@ class Mailbox {
   std::deque<Mail> recovered_;
   std::deque<Mail> operators_;
   std::deque<Mail> callers_;                    // the admission queue
+  std::deque<Mail> followers_;                  // to be started
   absl::Time expiry_ = absl::InfiniteFuture();  // nobody's time is up before
   bool woken_ = false;
   bool stopped_ = false;

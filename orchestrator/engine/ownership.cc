@@ -43,6 +43,11 @@ LiveSaga* Ownership::Insert(Saga saga) {
   return &live_.Insert(std::move(saga), std::move(definition));
 }
 
+bool Ownership::WaitsForItsTurn(const RecoverMail& mail) {
+  if (mail.starts) --context_.followers_posted;
+  return IsUnstarted(mail.saga) && !mail.starts && mail.asks.empty() && live_.Find(mail.saga.id) == nullptr;
+}
+
 LiveSaga* Ownership::Recover(Saga stored) {
   if (StandsStill(stored)) return nullptr;
   LiveSaga* live = live_.Find(stored.id);
@@ -60,7 +65,8 @@ LiveSaga* Ownership::Recover(Saga stored) {
     live->stale = live->owned_by_other = false;
   }
   live_.Count(*live, true);
-  context_.observer.OnRecovered(live->definition->plan(), live->saga);
+  live->was_due = IsUnstarted(live->saga);
+  if (!live->was_due) context_.observer.OnRecovered(live->definition->plan(), live->saga);
   return live;
 }
 

@@ -31,8 +31,13 @@ class Ownership {
   Ownership(DriverContext& context, LiveSagas& live, PendingCommit& pending)
       : context_(context), live_(live), pending_(pending) {}
 
-  // Brings a saga of this instance into memory as it is stored. Its copy, on which TakenOver must be decided; null if
-  // it is driven already, stands still, or its definition is unknown.
+  // Whether the mail's saga was born and is left as it is stored until its turn comes (S17), unless an operator asks
+  // something of it or its start is not stored yet.
+  bool WaitsForItsTurn(const RecoverMail& mail);
+
+  // Brings a saga of this instance into memory as it is stored. Its copy, on which TakenOver must be decided, or
+  // Started if it was born and not started yet; null if it is driven already, stands still, or its definition is
+  // unknown.
   LiveSaga* Recover(Saga stored);
 
   // The copy in memory is stale, and nothing is decided on it until its row was loaded.

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
+#include "orchestrator/engine/births.h"
 #include "orchestrator/engine/saga_bytes.h"
 
 namespace unwind {
@@ -102,6 +103,8 @@ void PendingCommit::Prepare() {
     writes_.push_back({.seen_version = pending.seen_version,
                        .saga = live.saga,
                        .next_run_at = NextRunAt(live.definition->plan(), live.saga),
+                       .due_at = DueAt(live.saga),
+                       .changes_due_at = live.was_due,
                        .events = pending.events});
   }
 }
@@ -158,6 +161,8 @@ absl::Status PendingCommit::CommitPart(const std::vector<SagaWrite>& part, std::
 
 Landed PendingCommit::Take(const std::string& saga_id, absl::StatusOr<WriteResult> result) {
   PendingWrite write = std::move(pending_.extract(saga_id).mapped());
+  LiveSaga& live = *live_.Find(saga_id);
+  live.was_due = DueAt(live.saga) != absl::InfiniteFuture();
   if (pending_.empty()) bytes_ = 0;
   return {saga_id, std::move(result), std::move(write)};
 }

@@ -27,8 +27,8 @@ std::size_t BytesOf(const Failure& failure) {
 std::size_t BytesOf(const Saga& saga) {
   std::size_t bytes = kBlockBytes + BytesOf(saga.failure);
   for (const std::string* const text :
-       {&saga.id, &saga.definition, &saga.key_scope, &saga.key, &saga.input_hash, &saga.input, &saga.owner,
-        &saga.trace.traceparent, &saga.trace.tracestate, &saga.trace.baggage}) {
+       {&saga.id, &saga.definition, &saga.key_scope, &saga.key, &saga.input_hash, &saga.input, &saga.parent,
+        &saga.owner, &saga.trace.traceparent, &saga.trace.tracestate, &saga.trace.baggage}) {
     bytes += BytesOf(*text);
   }
   bytes += saga.steps.capacity() * sizeof(Step);

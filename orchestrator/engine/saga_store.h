@@ -3,11 +3,11 @@
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_SAGA_STORE_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_SAGA_STORE_H_
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "orchestrator/core/advance.h"
+#include "orchestrator/core/follower.h"
 #include "orchestrator/core/saga.h"
 
 namespace unwind {
@@ -43,6 +44,10 @@ struct SagaWrite {
   std::int64_t seen_version = 0;  // 0: insert; else the stored version this was decided from
   Saga saga;
   absl::Time next_run_at = absl::InfiniteFuture();
+  // When its row must be looked at, if nobody drives it: it is not recovered by LoadOwned but found by LoadDue.
+  // Infinite: it is driven. REQUIRES, of an update that changes what is stored of this: changes_due_at.
+  absl::Time due_at = absl::InfiniteFuture();
+  bool changes_due_at = false;
   std::vector<HistoryEvent> events;  // seq seen_version + 1 .. saga.version
 };
 
@@ -103,11 +108,13 @@ struct SagaHead {
   bool operator==(const SagaHead&) const = default;
 };
 
-struct DefinitionVersion {
-  std::string name;
-  int version = 0;
+// What a saga's end gave birth to.
+struct Child {
+  std::string id;
+  DefinitionVersion definition;
+  SagaState state = SagaState::kRunning;
 
-  auto operator<=>(const DefinitionVersion&) const = default;
+  bool operator==(const Child&) const = default;
 };
 
 // How many unfinished sagas of one version of a definition are in one state.
@@ -147,8 +154,9 @@ class SagaStore {
   virtual ~SagaStore() = default;
 
   // All or nothing for the transaction, one result per write: a write that is not kStored changes nothing, the others
-  // stand. ABORTED: `lease` is no longer its instance's (nothing was written). UNAVAILABLE: it may have been stored;
-  // load to see.
+  // stand. A write that ends its saga brings what follows it (BirthsOf of Followers, in births.h), also
+  // if it inserts it; a child that is there already stays as it is. Without the end nothing is born. ABORTED: `lease`
+  // is no longer its instance's (nothing was written). UNAVAILABLE: it may have been stored; load to see.
   virtual absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) = 0;
 
   // NOT_FOUND if there is none; DATA_LOSS if it cannot be read.
@@ -185,9 +193,17 @@ class SagaStore {
   // Extends it. ABORTED if the epoch is no longer the stored one.
   virtual absl::Status Renew(const Lease& lease, absl::Duration length) = 0;
 
-  // The unfinished sagas that `lease.instance` owns, ids above `after_id`, ascending: what a start has to recover
-  // again. At most `limit` of them or kPageBytesMax bytes; no row only if there is none.
+  // The unfinished sagas that `lease.instance` owns and that are not left to LoadDue, ids above `after_id`, ascending:
+  // what a start has to recover again. At most `limit` of them or kPageBytesMax bytes; no row only if there is none.
   virtual absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) = 0;
+
+  // The unfinished sagas of `definition` that `lease.instance` owns and whose due_at has come: those that are due
+  // first, in that order; at most `limit`.
+  virtual absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
+                                           int limit) = 0;
+  // How many of these `instance` owns of each definition, whenever they are due; only counts above 0.
+  virtual absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountDue(
+      absl::string_view instance) = 0;
 
   // Ends it, so that others may claim its sagas at once. OK also if it is over.
   virtual absl::Status Release(const Lease& lease) = 0;
@@ -210,6 +226,8 @@ class SagaStore {
   virtual absl::Status PutDefinition(const StoredDefinition& definition) = 0;
   // NOT_FOUND if it is not stored.
   virtual absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) = 0;
+  // All that are stored, ascending.
+  virtual absl::StatusOr<std::vector<DefinitionVersion>> StoredDefinitions() = 0;
   // Those of unfinished sagas of all owners, ascending. They need not be stored.
   virtual absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() = 0;
   // The unfinished sagas that `instance` owns, of all if it is empty, by definition and state, ascending; only counts
@@ -217,9 +235,17 @@ class SagaStore {
   virtual absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) = 0;
   // The same of those whose owner is another than `instance` and has a lease that is over.
   virtual absl::StatusOr<std::vector<UnfinishedCount>> CountOrphaned(absl::string_view instance) = 0;
-  // Removes the stored definitions that have no saga and were last put longer than `unused_for` ago, by
+  // Removes the stored definitions that have no saga, follow none and were last put longer than `unused_for` ago, by
   // the database's clock; which. Who may start sagas of a definition must put it more often than that.
   virtual absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) = 0;
+
+  // Who follows whom, by parent and definition.
+  virtual absl::StatusOr<FollowerSet> Followers() = 0;
+  // Puts `followers` in the place of all, and makes the generation one higher. ABORTED if that is not
+  // `seen_generation`. Once it has returned no saga ends without them.
+  virtual absl::Status PutFollowers(std::int64_t seen_generation, const std::vector<Follower>& followers) = 0;
+  // What the end of a saga gave birth to, by definition.
+  virtual absl::StatusOr<std::vector<Child>> Children(absl::string_view parent_id) = 0;
 
   // Notes a pause. One that is noted already keeps its time, with the new actor and reason. It stops nobody: who starts
   // sagas looks at Pauses. NOT_FOUND if no version of the definition is stored.

@@ -87,8 +87,6 @@ bool Shard::Turn() {
   return true;
 }
 
-bool Shard::IsFull() const { return pending_.bytes() >= context_.options.turn_bytes_max; }
-
 // Those of the last turn first; and none beside rows that are still to be loaded, whose mails wait in memory.
 bool Shard::HandleMails() {
   if (ownership_.wants_rows()) return false;
@@ -160,12 +158,13 @@ void Shard::Handle(AskMail mail) {
 }
 
 void Shard::Handle(RecoverMail mail) {
+  if (ownership_.WaitsForItsTurn(mail)) return;
   LiveSaga* const live = ownership_.Recover(std::move(mail.saga));
   if (live == nullptr) {  // it is driven already
     for (AskMail& ask : mail.asks) mailbox_.Post(std::move(ask));
     return;
   }
-  Decide(*live, TakenOver{});
+  Decide(*live, live->was_due && mail.asks.empty() ? Event(Started{}) : Event(TakenOver{}));
   for (AskMail& ask : mail.asks) Put(*live, std::move(ask));
   Settle(*live);
 }
@@ -232,6 +231,7 @@ void Shard::Act(Landed landed) {
   }
   for (const HistoryEvent& event : done.events) {
     CRASH_POINT("orchestrator.after_commit", CallOf(*live.definition, event.event));
+    if (done.seen_version > 0 && std::holds_alternative<Started>(event.event)) context_.observer.OnStarted(live.saga);
   }
   // A send that a later event of the same turn has already abandoned is not sent at all.
   const std::vector<Send> outstanding = Outstanding(live.saga);

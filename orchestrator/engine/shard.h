@@ -48,7 +48,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void Handle(RecoverMail mail);
   void Handle(LoadedSagas::Refilled refilled);
   bool HandleMails();
-  bool IsFull() const;
+  bool IsFull() const { return pending_.bytes() >= context_.options.turn_bytes_max; }
   void TickWhatIsDue();
   void Put(LiveSaga& live, AskMail ask);
   void Settle(LiveSaga& live);

@@ -16,21 +16,20 @@ absl::Status CheckDefinitions(const std::vector<std::string>& paths, const Descr
   std::vector<std::string> errors;
   std::vector<std::shared_ptr<const Definition>> good;
   DefinitionCatalog catalog;
-  for (const std::string& file : files) {
-    const auto loaded = LoadDefinitionFiles({file}, sets);
-    const absl::Status status = loaded.ok() ? ServeDefinitions(*loaded, catalog) : loaded.status();
+  const auto loaded = LoadEachFile(files, sets);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    const std::string& file = files[i];
+    const absl::Status status = loaded[i].ok() ? ServeDefinitions({*loaded[i]}, catalog) : loaded[i].status();
     if (!status.ok()) {
       // What is wrong within a file names it; what is wrong between files does not.
-      errors.push_back(loaded.ok() ? absl::StrCat(file, ": ", status.message()) : std::string(status.message()));
+      errors.push_back(loaded[i].ok() ? absl::StrCat(file, ": ", status.message()) : std::string(status.message()));
       continue;
     }
-    for (const auto& definition : *loaded) {
-      const Plan& plan = definition->plan();
-      for (const std::string& warning : definition->warnings()) out << warning << '\n';
-      out << file << ": ok, saga " << plan.name << " version " << plan.version << ", " << plan.steps.size()
-          << " steps\n";
-      good.push_back(definition);
-    }
+    const Definition& definition = **loaded[i];
+    for (const std::string& warning : definition.warnings()) out << warning << '\n';
+    out << file << ": ok, saga " << definition.plan().name << " version " << definition.plan().version << ", "
+        << definition.plan().steps.size() << " steps\n";
+    good.push_back(*loaded[i]);
   }
   if (const absl::Status nested = CheckNoneIsNested(good); !nested.ok()) errors.emplace_back(nested.message());
   return errors.empty() ? absl::OkStatus() : absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -48,9 +49,16 @@ absl::StatusOr<std::shared_ptr<const DescriptorSource>> LoadSet(const std::strin
   return DescriptorSource::Build(file, bytes);
 }
 
-absl::StatusOr<std::shared_ptr<const Definition>> LoadFile(const std::string& file, const DescriptorSets& sets) {
-  ASSIGN_OR_RETURN(const std::string yaml, ReadFile(file, kDefinitionBytesMax));
-  return sets.Load(file, yaml);
+// A file whose definition is still to be loaded.
+struct Unloaded {
+  std::size_t index = 0;
+  std::string file;
+  std::string yaml;
+  std::vector<std::string> parents;
+};
+
+bool IsAmong(const std::vector<std::shared_ptr<const Definition>>& loaded, const std::string& name) {
+  return std::any_of(loaded.begin(), loaded.end(), [&](const auto& each) { return each->plan().name == name; });
 }
 
 // ALREADY_EXISTS: it is stored under another hash. An older program may have computed that of the same meaning, which
@@ -112,12 +120,44 @@ absl::StatusOr<std::vector<std::string>> ListDefinitionFiles(const std::vector<s
   return files;
 }
 
+// In rounds: each loads what follows only what the rounds before have loaded; the last one all that is left, with what
+// is wrong with it.
+std::vector<absl::StatusOr<std::shared_ptr<const Definition>>> LoadEachFile(const std::vector<std::string>& files,
+                                                                            const DescriptorSets& sets) {
+  std::vector<absl::StatusOr<std::shared_ptr<const Definition>>> all(files.size());
+  std::vector<Unloaded> left;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    absl::StatusOr<std::string> yaml = ReadFile(files[i], kDefinitionBytesMax);
+    if (!yaml.ok()) {
+      all[i] = yaml.status();
+      continue;
+    }
+    std::vector<std::string> parents = ParentsNamedIn(*yaml);
+    left.push_back({i, files[i], *std::move(yaml), std::move(parents)});
+  }
+  std::vector<std::shared_ptr<const Definition>> loaded;
+  for (bool is_last = false; !left.empty();) {
+    const std::vector<std::shared_ptr<const Definition>> before = loaded;
+    const auto waits = [&](const Unloaded& each) {
+      return !is_last && !std::all_of(each.parents.begin(), each.parents.end(),
+                                      [&](const std::string& parent) { return IsAmong(before, parent); });
+    };
+    const auto first_waiting = std::stable_partition(left.begin(), left.end(), std::not_fn(waits));
+    for (auto each = left.begin(); each != first_waiting; ++each) {
+      all[each->index] = sets.Load(each->file, each->yaml, before);
+      if (all[each->index].ok()) loaded.push_back(*all[each->index]);
+    }
+    is_last = first_waiting == left.begin();
+    left.erase(left.begin(), first_waiting);
+  }
+  return all;
+}
+
 absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadDefinitionFiles(
     const std::vector<std::string>& files, const DescriptorSets& sets) {
   std::vector<std::shared_ptr<const Definition>> definitions;
   std::vector<std::string> errors;
-  for (const std::string& file : files) {
-    absl::StatusOr<std::shared_ptr<const Definition>> definition = LoadFile(file, sets);
+  for (absl::StatusOr<std::shared_ptr<const Definition>>& definition : LoadEachFile(files, sets)) {
     if (definition.ok()) {
       definitions.push_back(*std::move(definition));
     } else {

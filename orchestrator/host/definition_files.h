@@ -24,6 +24,11 @@ absl::StatusOr<DescriptorSets> LoadDescriptors(const std::vector<std::string>& g
 // The files of `paths`, where a folder stands for its *.yaml files in the order of their names.
 absl::StatusOr<std::vector<std::string>> ListDefinitionFiles(const std::vector<std::string>& paths);
 
+// Each definition of `files`, in their order; what one follows must be among them, and is loaded before it.
+// INVALID_ARGUMENT lists every error of the file, one a line.
+std::vector<absl::StatusOr<std::shared_ptr<const Definition>>> LoadEachFile(const std::vector<std::string>& files,
+                                                                            const DescriptorSets& sets);
+
 // Every definition of `files`. INVALID_ARGUMENT lists every error of every file, one a line.
 absl::StatusOr<std::vector<std::shared_ptr<const Definition>>> LoadDefinitionFiles(
     const std::vector<std::string>& files, const DescriptorSets& sets);
@@ -35,7 +40,8 @@ absl::Status StoreDefinitions(SagaStore& store, const std::vector<std::shared_pt
 // A definition as it was stored, in the descriptors it was stored with.
 absl::StatusOr<std::shared_ptr<const Definition>> LoadStoredDefinition(const StoredDefinition& stored);
 
-// Adds `definitions` to `catalog` and serves them. INVALID_ARGUMENT lists those that cannot stand beside each other.
+// Adds `definitions` to `catalog` and serves those that serve a method. INVALID_ARGUMENT lists those that cannot stand
+// beside each other.
 absl::Status ServeDefinitions(const std::vector<std::shared_ptr<const Definition>>& definitions,
                               DefinitionCatalog& catalog);
 

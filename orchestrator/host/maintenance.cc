@@ -21,6 +21,11 @@ constexpr int kPurgeBatch = 500;
 constexpr absl::Duration kClaimPause = absl::Seconds(1);
 constexpr absl::Duration kClaimBatchPause = absl::Milliseconds(50);
 constexpr int kClaimBatch = 256;
+// How long a saga whose birth nobody was told of may wait, if there is room for it; and while more wait than were
+// found.
+constexpr absl::Duration kFollowPause = absl::Milliseconds(200);
+constexpr absl::Duration kFollowBatchPause = absl::Milliseconds(20);
+constexpr absl::Duration kFollowPauseOnError = absl::Seconds(1);
 // How long the sagas of a definition that no living instance knows may wait besides, on average.
 constexpr absl::Duration kLearnPause = absl::Seconds(5);
 
@@ -37,12 +42,14 @@ Maintenance::Maintenance(SagaStore& store, Driver& driver, DefinitionLearner& le
       retention_(retention),
       random_(std::random_device{}()),
       claiming_(kClaimPause, [this] { return ClaimLapsed(); }),
+      starting_(kFollowPause, [this] { return StartFollowers(); }),
       learning_(kLearnPause, [this] { return Learn(); }),
       purging_(kFirstPurge, [this] { return Purge(); }) {}
 
 void Maintenance::Stop() {
   purging_.Stop();
   learning_.Stop();
+  starting_.Stop();
   claiming_.Stop();
 }
 
@@ -53,6 +60,15 @@ absl::Duration Maintenance::ClaimLapsed() {
   if (claimed.ok() && *claimed > 0) Log(Severity::kInfo, "took over sagas", {{"sagas", absl::StrCat(*claimed)}});
   if (claimed.ok() && *claimed == kClaimBatch) return kClaimBatchPause;
   return kClaimPause * std::uniform_real_distribution<double>(0.5, 1.5)(random_);
+}
+
+absl::Duration Maintenance::StartFollowers() {
+  const auto started = driver_.StartFollowers();
+  if (!started.ok()) {
+    Log(Severity::kWarning, "sagas that follow others were not started", {{"error", started.status().message()}});
+    return kFollowPauseOnError;
+  }
+  return started->may_be_more ? kFollowBatchPause : kFollowPause;
 }
 
 absl::Duration Maintenance::Learn() {

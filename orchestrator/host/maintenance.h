@@ -1,6 +1,6 @@
 // What an instance does besides driving its sagas and keeping its lease: it takes over the sagas of instances whose
-// lease is over, learns the definitions of these, and purges sagas that finished long ago and definitions that none
-// uses.
+// lease is over, starts what the end of others gave birth to, learns the definitions of these, and purges sagas that
+// finished long ago and definitions that none uses.
 #ifndef UNWIND_ORCHESTRATOR_HOST_MAINTENANCE_H_
 #define UNWIND_ORCHESTRATOR_HOST_MAINTENANCE_H_
 
@@ -31,6 +31,7 @@ class Maintenance {
  private:
   // Each returns the pause until it runs again.
   absl::Duration ClaimLapsed();
+  absl::Duration StartFollowers();
   absl::Duration Learn();
   absl::Duration Purge();
   void PurgeDefinitions();
@@ -41,8 +42,8 @@ class Maintenance {
   const std::vector<std::shared_ptr<const Definition>> served_;
   const Lease lease_;
   const absl::Duration retention_;
-  std::mt19937 random_;                   // of the claiming thread
-  Repeat claiming_, learning_, purging_;  // last: they use all the rest
+  std::mt19937 random_;                              // of the claiming thread
+  Repeat claiming_, starting_, learning_, purging_;  // last: they use all the rest
 };
 
 }  // namespace unwind

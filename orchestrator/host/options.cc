@@ -77,6 +77,10 @@ RANGED_FLAG(int, queue_memory_max_mib, 64, 1, 1 << 20,
             "Memory of the requests that wait for their turn, in MiB; as much of the replies that do, and as much of "
             "the calls that wait for a participant. Beyond it callers are refused with RESOURCE_EXHAUSTED, and replies "
             "and calls come again later.");
+RANGED_FLAG(
+    int, followers_max, 100, 1, 1000000,
+    "Unfinished sagas of one definition that follows others (`follows`), as far as their turn has come; more wait "
+    "for theirs. A parked or stuck one does not count.");
 RANGED_FLAG(int, waiters_max, 20000, 1, 1000000,
             "Callers that wait for an answer; more are refused with RESOURCE_EXHAUSTED.");
 RANGED_FLAG(int, watchers_max, 200, 0, 100000,
@@ -129,6 +133,7 @@ absl::StatusOr<Options> OptionsFromFlags() {
                     .in_flight_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_in_flight_max)),
                     .definition_share_max = absl::GetFlag(FLAGS_definition_share_max),
                     .stuck_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_stuck_max)),
+                    .followers_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_followers_max)),
                     .waiters_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_waiters_max)),
                     .saga_memory_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_saga_memory_max_mib)) << 20,
                     .queue_memory_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_queue_memory_max_mib)) << 20};

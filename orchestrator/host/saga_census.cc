@@ -27,9 +27,10 @@ prometheus::MetricFamily ByVersion(const char* name, const char* help,
 absl::Status SagaCensus::Take(SagaStore& store, const std::string& instance) {
   ASSIGN_OR_RETURN(const std::vector<UnfinishedCount> counts, store.CountUnfinished(instance));
   ASSIGN_OR_RETURN(const std::vector<UnfinishedCount> orphaned, store.CountOrphaned(instance));
+  ASSIGN_OR_RETURN(const auto due, store.CountDue(instance));
   std::lock_guard lock(mutex_);
   for (auto& [key, count] : counts_) count = {};
-  for (auto* const each : {&undriven_, &orphaned_}) {
+  for (auto* const each : {&undriven_, &orphaned_, &waiting_}) {
     for (auto& [definition, sagas] : *each) sagas = 0;
   }
   for (const auto& definition : catalog_.served()) Declare(definition->plan().name);
@@ -41,6 +42,8 @@ absl::Status SagaCensus::Take(SagaStore& store, const std::string& instance) {
     if (!catalog_.WhyNotDriven(name, version).empty()) undriven_[each.definition] += each.sagas;
   }
   for (const UnfinishedCount& each : orphaned) orphaned_[each.definition] += each.sagas;
+  for (const DefinitionVersion& follower : catalog_.Followers()) waiting_[follower];
+  for (const auto& [definition, sagas] : due) waiting_[definition] = sagas;
   return absl::OkStatus();
 }
 
@@ -116,7 +119,10 @@ std::vector<prometheus::MetricFamily> SagaCensus::Collect() const {
                 undriven_),
       ByVersion("saga_orphaned",
                 "Unfinished sagas of other instances whose lease is over, and that nobody has taken over yet.",
-                orphaned_)};
+                orphaned_),
+      ByVersion("saga_followers_waiting",
+                "Sagas of this instance that another saga's end has started and whose turn has not come yet.",
+                waiting_)};
 }
 
 }  // namespace unwind

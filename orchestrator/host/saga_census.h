@@ -26,9 +26,9 @@ inline constexpr absl::Duration kCensusPause = absl::Seconds(5);
 // Between two warnings of the same.
 inline constexpr absl::Duration kUndrivenWarningPause = absl::Minutes(10);
 
-// Exports saga_live and saga_oldest_age_seconds, both by definition and state, and saga_undriven and saga_orphaned by
-// definition and version, as of the last Take. Of a definition that is served, or that was counted once, the first two
-// are there, with 0. Thread-safe.
+// Exports saga_live and saga_oldest_age_seconds, both by definition and state, and saga_undriven, saga_orphaned and
+// saga_followers_waiting by definition and version, as of the last Take. Of a definition that is served, or that was
+// counted once, the first two are there, with 0. Thread-safe.
 class SagaCensus final : public prometheus::Collectable {
  public:
   // Both must outlive it.
@@ -65,6 +65,7 @@ class SagaCensus final : public prometheus::Collectable {
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, SagaState>, Count> counts_;
   std::map<DefinitionVersion, std::int64_t> undriven_, orphaned_;
+  std::map<DefinitionVersion, std::int64_t> waiting_;  // followers, for their turn
 };
 
 }  // namespace unwind

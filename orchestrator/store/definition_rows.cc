@@ -24,6 +24,10 @@ constexpr char kOne[] = "WHERE name = :name AND version = :version";
 constexpr char kSelectInUse[] =
     "SELECT DISTINCT definition, definition_version FROM saga WHERE owner > '' AND state IN (1, 2, 5)";
 
+// The end of any parent may start a saga of a follower.
+constexpr char kFollowsNone[] =
+    " AND NOT EXISTS (SELECT 1 FROM follower AS f WHERE f.name = definition.name AND f.version = definition.version)";
+
 constexpr absl::Duration kUnusedMax = absl::Hours(24 * 365 * 100);
 
 // Whether it was put longer ago than :unused_for.
@@ -89,17 +93,22 @@ std::vector<DefinitionVersion> DefinitionsOfUnfinished(soci::session& sql) {
   return used;
 }
 
+std::vector<DefinitionVersion> StoredDefinitionRows(soci::session& sql) {
+  return SelectVersions(sql, "SELECT name, version FROM definition ORDER BY name, version");
+}
+
 std::vector<DefinitionVersion> UnusedDefinitions(soci::session& sql, absl::Duration unused_for) {
   const std::string query =
       absl::StrCat("SELECT name, version FROM definition WHERE ", IsOld(DialectOf(sql)),
                    " AND NOT EXISTS (SELECT 1 FROM saga WHERE saga.definition = definition.name AND"
-                   " saga.definition_version = definition.version) ORDER BY name, version");
+                   " saga.definition_version = definition.version)",
+                   kFollowsNone, " ORDER BY name, version");
   const long long nanos = NanosOf(unused_for);
   return SelectVersions(sql, query, nanos);
 }
 
 void RemoveDefinitions(soci::session& sql, absl::Duration unused_for, std::vector<DefinitionVersion>& unused) {
-  const std::string query = absl::StrCat("DELETE FROM definition ", kOne, " AND ", IsOld(DialectOf(sql)));
+  const std::string query = absl::StrCat("DELETE FROM definition ", kOne, " AND ", IsOld(DialectOf(sql)), kFollowsNone);
   const long long nanos = NanosOf(unused_for);
   std::vector<DefinitionVersion> removed;
   for (DefinitionVersion& each : unused) {

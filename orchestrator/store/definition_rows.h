@@ -17,6 +17,7 @@ namespace unwind {
 absl::Status PutDefinitionRow(soci::session& sql, const StoredDefinition& definition);
 absl::StatusOr<StoredDefinition> LoadDefinitionRow(soci::session& sql, absl::string_view name, int version);
 std::vector<DefinitionVersion> DefinitionsOfUnfinished(soci::session& sql);
+std::vector<DefinitionVersion> StoredDefinitionRows(soci::session& sql);  // StoredDefinitions
 
 // The two halves of PurgeDefinitions: the first reads all sagas of a definition, which no writer should wait for. Who
 // may start a saga between the two has put the definition, which the second sees.

@@ -179,7 +179,7 @@ class Unreadable {
 // One that cannot be read keeps its place: its JSON is no message, so it stays unreadable, and names itself.
 SagaRow Rewritten(const JsonSaga& row, const absl::StatusOr<Saga>& saga) {
   if (saga.ok()) {
-    SagaRow rewritten = EncodeWrite({}, {.seen_version = 0, .saga = *saga, .events = {}}).saga;
+    SagaRow rewritten = EncodeWrite({}, {.seen_version = 0, .saga = *saga, .events = {}}, {}).saga;
     rewritten.owner = saga->owner;
     rewritten.next_run_at = row.next_run_at;
     return rewritten;
@@ -190,6 +190,7 @@ SagaRow Rewritten(const JsonSaga& row, const absl::StatusOr<Saga>& saga) {
           .definition = row.definition,
           .key_scope = "",
           .key = row.key,
+          .parent = "",
           .owner = row.owner,
           .definition_version = row.definition_version,
           .state = row.state,

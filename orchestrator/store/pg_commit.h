@@ -2,6 +2,8 @@
 #ifndef UNWIND_ORCHESTRATOR_STORE_PG_COMMIT_H_
 #define UNWIND_ORCHESTRATOR_STORE_PG_COMMIT_H_
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,9 +14,11 @@
 
 namespace unwind {
 
-// As SagaStore::Commit.
-absl::StatusOr<std::vector<WriteResult>> CommitOnPostgres(Connection& connection, const Lease& lease,
-                                                          const std::vector<WriteRows>& writes);
+// As SagaStore::Commit; `writes` were encoded with the followers of generation `followers`. Nothing, and nothing is
+// stored, if that is no longer the stored one.
+absl::StatusOr<std::optional<std::vector<WriteResult>>> CommitOnPostgres(Connection& connection, const Lease& lease,
+                                                                         const std::vector<WriteRows>& writes,
+                                                                         std::int64_t followers);
 
 // As SagaStore::Purge.
 absl::StatusOr<int> PurgeOnPostgres(Connection& connection, const Lease& lease, long long before, int limit);

@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "common/base/status_macros.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/engine/births.h"
 #include "saga/stored/v1/rows.pb.h"
 
 namespace unwind {
@@ -19,7 +20,6 @@ namespace {
 
 namespace stored = saga::stored::v1;
 
-constexpr long long kNever = std::numeric_limits<long long>::max();
 constexpr long long kEver = std::numeric_limits<long long>::min();
 
 absl::Time TimeOf(long long stored) {
@@ -143,6 +143,11 @@ struct WriteEvent {
   stored::Detail& to;
 
   void operator()(const Started&) const { to.mutable_started(); }
+  void operator()(const Born& event) const {
+    stored::Born& born = *to.mutable_born();
+    born.set_parked_step(event.parked_step);
+    if (!(event.why_parked == Failure())) Write(event.why_parked, *born.mutable_why_parked());
+  }
   void operator()(const Ticked&) const { to.mutable_ticked(); }
   void operator()(const TakenOver&) const { to.mutable_taken_over(); }
   void operator()(const Replied& event) const {
@@ -228,6 +233,8 @@ absl::StatusOr<Event> EventOf(const Saga& saga, const stored::Detail& from) {
       return TakenOver{};
     case stored::Detail::kOperated:
       return OperatedOf(saga, from.operated());
+    case stored::Detail::kBorn:
+      return Born{.parked_step = from.born().parked_step(), .why_parked = FailureOf(from.born().why_parked())};
     case stored::Detail::EVENT_NOT_SET:
       break;
   }
@@ -249,6 +256,7 @@ absl::Status Read(const SagaRow& row, Saga& saga) {
   saga.input_hash = accepted.input_hash();
   saga.input = accepted.input();
   saga.trace = {accepted.traceparent(), accepted.tracestate(), accepted.baggage()};
+  saga.parent = row.parent;
   saga.owner = row.owner;
   saga.create_time = TimeOf(row.create_time);
   saga.update_time = TimeOf(row.update_time);
@@ -320,6 +328,7 @@ SagaRow EncodeSaga(const SagaWrite& write, const std::string& owner) {
           .definition = saga.definition,
           .key_scope = saga.key_scope,
           .key = saga.key,
+          .parent = saga.parent,
           .owner = owner,
           .definition_version = saga.definition_version,
           .state = static_cast<long long>(saga.state),
@@ -327,6 +336,7 @@ SagaRow EncodeSaga(const SagaWrite& write, const std::string& owner) {
           .next_run_at = EncodeTime(write.next_run_at),
           .create_time = EncodeTime(saga.create_time),
           .update_time = EncodeTime(saga.update_time),
+          .due_at = EncodeTime(write.due_at),
           .accepted = write.seen_version == 0 ? EncodeAccepted(saga) : "",
           .progress = EncodeProgress(saga)};
 }
@@ -351,10 +361,15 @@ EventRow EncodeEvent(const Saga& saga, const HistoryEvent& event) {
           .detail = detail.SerializeAsString()};
 }
 
-WriteRows EncodeWrite(const Lease& lease, const SagaWrite& write) {
-  WriteRows rows{.saga = EncodeSaga(write, lease.instance), .seen = write.seen_version, .events = {}};
+WriteRows EncodeWrite(const Lease& lease, const SagaWrite& write, const FollowerSet& followers) {
+  WriteRows rows{.saga = EncodeSaga(write, lease.instance),
+                 .seen = write.seen_version,
+                 .changes_due_at = write.changes_due_at,
+                 .events = {},
+                 .births = {}};
   rows.events.reserve(write.events.size());
   for (const HistoryEvent& event : write.events) rows.events.push_back(EncodeEvent(write.saga, event));
+  for (const SagaWrite& birth : BirthsOf(followers, write)) rows.births.push_back(EncodeWrite(lease, birth, {}));
   return rows;
 }
 

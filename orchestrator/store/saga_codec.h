@@ -7,6 +7,7 @@
 #ifndef UNWIND_ORCHESTRATOR_STORE_SAGA_CODEC_H_
 #define UNWIND_ORCHESTRATOR_STORE_SAGA_CODEC_H_
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,9 @@ namespace unwind {
 
 // A row of table saga, in the types SQL exchanges.
 struct SagaRow {
-  std::string id, definition, key_scope, key, owner;
+  std::string id, definition, key_scope, key, parent, owner;  // parent: empty for NULL
   long long definition_version = 0, state = 0, version = 0, next_run_at = 0, create_time = 0, update_time = 0;
+  long long due_at = 0;            // never, which is NULL, if it is not given; written only
   std::string accepted, progress;  // serialized
 };
 
@@ -34,15 +36,20 @@ struct EventRow {
 struct WriteRows {
   SagaRow saga;
   long long seen = 0;  // SagaWrite::seen_version
+  bool changes_due_at = false;
   std::vector<EventRow> events;
+  std::vector<WriteRows> births;  // stored if this is
 };
+
+inline constexpr long long kNever = std::numeric_limits<long long>::max();  // infinitely late
 
 long long EncodeTime(absl::Time time);
 
 // A reply that is also the step's in `saga` is left to that.
 EventRow EncodeEvent(const Saga& saga, const HistoryEvent& event);
-// Owned by the instance of `lease`. Without `accepted` if it is an update, which leaves that as it is.
-WriteRows EncodeWrite(const Lease& lease, const SagaWrite& write);
+// Owned by the instance of `lease`, with what `followers` make of its end. Without `accepted` if it is an update, which
+// leaves that as it is.
+WriteRows EncodeWrite(const Lease& lease, const SagaWrite& write, const FollowerSet& followers);
 
 // DATA_LOSS, naming the saga, if the row is not one that Encode made.
 absl::StatusOr<Saga> DecodeSaga(const SagaRow& row);

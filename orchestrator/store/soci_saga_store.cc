@@ -11,10 +11,8 @@
 #include "common/db/open.h"
 #include "common/db/row_list.h"
 #include "orchestrator/store/claim.h"
-#include "orchestrator/store/definition_rows.h"
 #include "orchestrator/store/instance_rows.h"
 #include "orchestrator/store/json_rows.h"
-#include "orchestrator/store/pause_rows.h"
 #include "orchestrator/store/pg_commit.h"
 #include "orchestrator/store/saga_rows.h"
 #include "orchestrator/store/sqlite_commit.h"
@@ -31,6 +29,8 @@ using soci::use;
 constexpr long long kMessages = 2;  // the number of migrations/*/0002_messages.sql
 
 constexpr long long kPageBytes = kPageBytesMax;
+
+constexpr int kFollowersTries = 8;  // of a commit whose followers are not the stored ones any more
 
 // Connections that read.
 constexpr int kLookUps = 1;
@@ -49,7 +49,8 @@ constexpr char kNewer[] =
 constexpr char kByKey[] =
     "WHERE definition = :definition AND key = :key AND key_scope IN (:key_scope, '') ORDER BY key_scope DESC LIMIT 1";
 // The words of the index saga_unfinished.
-constexpr char kUnfinished[] = "WHERE owner = :owner AND id > :after AND state IN (1, 2, 5) ORDER BY id LIMIT :limit";
+constexpr char kUnfinished[] =
+    "WHERE owner = :owner AND id > :after AND state IN (1, 2, 5) AND due_at IS NULL ORDER BY id LIMIT :limit";
 
 // Lists. Each way to choose is one index's, so that a page is read from its front.
 constexpr char kOfDefinition[] = "definition = :definition AND ";
@@ -152,13 +153,22 @@ absl::StatusOr<std::unique_ptr<SociSagaStore>> SociSagaStore::Open(const std::st
 
 absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& lease,
                                                                const std::vector<SagaWrite>& writes) {
-  std::vector<WriteRows> rows;
-  rows.reserve(writes.size());
-  for (const SagaWrite& write : writes) rows.push_back(EncodeWrite(lease, write));
-  return writers_.With([&](Connection& writer) {
-    return dialect_ == Dialect::kPostgres ? CommitOnPostgres(writer, lease, rows)
-                                          : CommitOnSqlite(writer, lease, writes, rows);
-  });
+  std::shared_ptr<const FollowerSet> set = KnownFollowers();
+  for (int tries = 0; tries < kFollowersTries; ++tries) {
+    if (set == nullptr) {
+      ASSIGN_OR_RETURN(set, ReadFollowers());
+    }
+    std::vector<WriteRows> rows;
+    rows.reserve(writes.size());
+    for (const SagaWrite& write : writes) rows.push_back(EncodeWrite(lease, write, *set));
+    ASSIGN_OR_RETURN(std::optional<std::vector<WriteResult>> results, writers_.With([&](Connection& writer) {
+      return dialect_ == Dialect::kPostgres ? CommitOnPostgres(writer, lease, rows, set->generation)
+                                            : CommitOnSqlite(writer, lease, writes, rows, set->generation);
+    }));
+    if (results.has_value()) return *std::move(results);
+    set = nullptr;
+  }
+  return absl::UnavailableError("who follows whom has changed again and again");
 }
 
 absl::StatusOr<Saga> SociSagaStore::Load(absl::string_view saga_id) {
@@ -314,79 +324,6 @@ absl::StatusOr<int> SociSagaStore::Purge(const Lease& lease, absl::Time before, 
     return dialect_ == Dialect::kPostgres ? PurgeOnPostgres(writer, lease, older_than, most)
                                           : PurgeOnSqlite(writer, lease, older_than, most);
   });
-}
-
-absl::Status SociSagaStore::PutDefinition(const StoredDefinition& definition) {
-  return Write([&](soci::session& sql) { return PutDefinitionRow(sql, definition); });
-}
-
-absl::StatusOr<StoredDefinition> SociSagaStore::LoadDefinition(absl::string_view name, int version) {
-  absl::StatusOr<StoredDefinition> one;
-  RETURN_IF_ERROR(
-      Read(lists_, [&](soci::session& sql) { return (one = LoadDefinitionRow(sql, name, version)).status(); }));
-  return one;
-}
-
-absl::StatusOr<std::vector<DefinitionVersion>> SociSagaStore::DefinitionsInUse() {
-  std::vector<DefinitionVersion> used;
-  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
-    used = DefinitionsOfUnfinished(sql);
-    return absl::OkStatus();
-  }));
-  return used;
-}
-
-absl::StatusOr<std::vector<UnfinishedCount>> SociSagaStore::CountUnfinished(absl::string_view instance) {
-  std::vector<UnfinishedCount> counts;
-  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
-    counts = UnfinishedCounts(sql, std::string(instance));
-    return absl::OkStatus();
-  }));
-  return counts;
-}
-
-absl::StatusOr<std::vector<UnfinishedCount>> SociSagaStore::CountOrphaned(absl::string_view instance) {
-  std::vector<UnfinishedCount> counts;
-  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
-    counts = OrphanedCounts(sql, std::string(instance));
-    return absl::OkStatus();
-  }));
-  return counts;
-}
-
-absl::StatusOr<std::vector<DefinitionVersion>> SociSagaStore::PurgeDefinitions(absl::Duration unused_for) {
-  std::vector<DefinitionVersion> unused;
-  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
-    unused = UnusedDefinitions(sql, unused_for);
-    return absl::OkStatus();
-  }));
-  if (unused.empty()) return unused;
-  RETURN_IF_ERROR(Write([&](soci::session& sql) {
-    RemoveDefinitions(sql, unused_for, unused);
-    return absl::OkStatus();
-  }));
-  return unused;
-}
-
-absl::StatusOr<DefinitionPause> SociSagaStore::PutPause(const std::string& definition, const std::string& actor,
-                                                        const std::string& reason) {
-  absl::StatusOr<DefinitionPause> put;
-  RETURN_IF_ERROR(
-      Write([&](soci::session& sql) { return (put = PutPauseRow(sql, definition, actor, reason)).status(); }));
-  return put;
-}
-
-absl::Status SociSagaStore::RemovePause(const std::string& definition) {
-  return Write([&](soci::session& sql) { return RemovePauseRow(sql, definition); });
-}
-
-absl::StatusOr<std::vector<DefinitionPause>> SociSagaStore::Pauses() {
-  std::vector<DefinitionPause> pauses;
-  RETURN_IF_ERROR(Read(look_ups_, [&](soci::session& sql) {
-    pauses = PauseRows(sql);
-    return absl::OkStatus();
-  }));
-  return pauses;
 }
 
 absl::Status SociSagaStore::Write(absl::FunctionRef<absl::Status(soci::session&)> body) {

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -46,6 +48,9 @@ class SociSagaStore final : public SagaStore {
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
   absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
+  absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
+                                   int limit) override;
+  absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountDue(absl::string_view instance) override;
   absl::Status Release(const Lease& lease) override;
   absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                  int limit) override;
@@ -53,10 +58,14 @@ class SociSagaStore final : public SagaStore {
   absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override;
   absl::Status PutDefinition(const StoredDefinition& definition) override;
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override;
+  absl::StatusOr<std::vector<DefinitionVersion>> StoredDefinitions() override;
   absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override;
   absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override;
   absl::StatusOr<std::vector<UnfinishedCount>> CountOrphaned(absl::string_view instance) override;
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override;
+  absl::StatusOr<FollowerSet> Followers() override;
+  absl::Status PutFollowers(std::int64_t seen_generation, const std::vector<Follower>& followers) override;
+  absl::StatusOr<std::vector<Child>> Children(absl::string_view parent_id) override;
   absl::StatusOr<DefinitionPause> PutPause(const std::string& definition, const std::string& actor,
                                            const std::string& reason) override;
   absl::Status RemovePause(const std::string& definition) override;
@@ -69,6 +78,10 @@ class SociSagaStore final : public SagaStore {
   static absl::Status Read(ConnectionPool& readers, absl::FunctionRef<absl::Status(soci::session&)> body);
   absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body);
 
+  // Those of the last read; null: none yet. A commit finds out if others have come.
+  std::shared_ptr<const FollowerSet> KnownFollowers();
+  absl::StatusOr<std::shared_ptr<const FollowerSet>> ReadFollowers();
+
   const Dialect dialect_;
   // The pool of the lease's own connection.
   ConnectionPool& leases() { return dialect_ == Dialect::kPostgres ? leases_ : writers_; }
@@ -77,6 +90,8 @@ class SociSagaStore final : public SagaStore {
   ConnectionPool leases_;    // empty on SQLite, where a second writer would wait for the file's lock
   ConnectionPool look_ups_;  // by id or key, for the engine
   ConnectionPool lists_;     // what may read many rows
+  std::mutex mutex_;
+  std::shared_ptr<const FollowerSet> followers_;  // guarded by mutex_
 };
 
 }  // namespace unwind

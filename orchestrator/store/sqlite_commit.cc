@@ -1,5 +1,6 @@
 #include "orchestrator/store/sqlite_commit.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +8,7 @@
 #include "common/base/status_macros.h"
 #include "common/db/statement.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/store/follower_rows.h"
 #include "orchestrator/store/instance_rows.h"
 #include "soci/soci.h"
 
@@ -31,8 +33,19 @@ constexpr char kInsertSaga[] =
 constexpr char kUpdateSaga[] = PROGRESS ", state = :state WHERE" FENCE;
 // Most transitions leave the state as it is. An UPDATE that named it would write every index that has it all the same.
 constexpr char kUpdateSagaInState[] = PROGRESS " WHERE state = :state AND" FENCE;
+// So it is with the time when the row is due, which only few transitions change.
+constexpr char kUpdateSagaAndDue[] =
+    PROGRESS ", state = :state, due_at = NULLIF(:due_at, 9223372036854775807) WHERE" FENCE;
 #undef PROGRESS
 #undef FENCE
+
+constexpr char kInsertChild[] =
+    "INSERT INTO saga (id, definition, definition_version, key_scope, key, state, version, owner, next_run_at,"
+    " create_time, update_time, accepted, progress, parent, due_at)"
+    " VALUES (:id, :definition, :definition_version, :key_scope, :key, :state, :version, :owner, :next_run_at,"
+    " :create_time, :update_time, CAST(:accepted AS BLOB), CAST(:progress AS BLOB), :parent,"
+    " NULLIF(:due_at, 9223372036854775807))"
+    " ON CONFLICT DO NOTHING";
 
 constexpr char kInsertEvent[] =
     "INSERT INTO saga_event (saga_id, seq, what, at, state, detail)"
@@ -75,17 +88,41 @@ class SqliteCommit {
       // Without a scope the unique key says it.
       if (!saga_.key_scope.empty() && IsKeyTaken()) return WriteResult::kKeyExists;
       if (insert_saga_.CountChanges() == 0) return IsKeyTaken() ? WriteResult::kKeyExists : WriteResult::kConflict;
-    } else if (update_saga_in_state_.CountChanges() == 0 && update_saga_.CountChanges() == 0) {
+    } else if (!Update(rows.changes_due_at)) {
       return WriteResult::kConflict;
     }
-    for (const EventRow& event : rows.events) {
-      event_ = event;
-      insert_event_.CountChanges();
-    }
+    StoreEvents(rows);
+    for (const WriteRows& birth : rows.births) Bear(birth);
     return WriteResult::kStored;
   }
 
  private:
+  bool Update(bool changes_due_at) {
+    if (!changes_due_at) return update_saga_in_state_.CountChanges() > 0 || update_saga_.CountChanges() > 0;
+    return Statement(sql_, kUpdateSagaAndDue, use(saga_.version), use(saga_.next_run_at), use(saga_.update_time),
+                     use(saga_.progress), use(saga_.state), use(saga_.due_at), use(saga_.id), use(seen_),
+                     use(saga_.owner))
+               .CountChanges() > 0;
+  }
+
+  void StoreEvents(const WriteRows& rows) {
+    for (const EventRow& event : rows.events) {
+      event_ = event;
+      insert_event_.CountChanges();
+    }
+  }
+
+  // One that is there already stays as it is.
+  void Bear(const WriteRows& birth) {
+    const SagaRow& s = birth.saga;
+    const long long born =
+        Statement(sql_, kInsertChild, use(s.id), use(s.definition), use(s.definition_version), use(s.key_scope),
+                  use(s.key), use(s.state), use(s.version), use(s.owner), use(s.next_run_at), use(s.create_time),
+                  use(s.update_time), use(s.accepted), use(s.progress), use(s.parent), use(s.due_at))
+            .CountChanges();
+    if (born > 0) StoreEvents(birth);
+  }
+
   // By another saga, in the scope of this one or in that of callers who are not told apart.
   bool IsKeyTaken() {
     long long count = 0;
@@ -108,13 +145,19 @@ std::string CallOf(const Event& event) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<WriteResult>> CommitOnSqlite(Connection& connection, const Lease& lease,
-                                                        const std::vector<SagaWrite>& writes,
-                                                        const std::vector<WriteRows>& rows) {
+absl::StatusOr<std::optional<std::vector<WriteResult>>> CommitOnSqlite(Connection& connection, const Lease& lease,
+                                                                       const std::vector<SagaWrite>& writes,
+                                                                       const std::vector<WriteRows>& rows,
+                                                                       std::int64_t followers) {
   std::vector<WriteResult> results;
   results.reserve(rows.size());
+  const bool ends =
+      std::any_of(writes.begin(), writes.end(), [](const SagaWrite& write) { return IsTerminal(write.saga.state); });
+  bool outdated = false;
   const auto store = [&](soci::session& sql) -> absl::Status {
     RETURN_IF_ERROR(HoldLease(sql, lease));
+    outdated = ends && FollowerGeneration(sql) != followers;
+    if (outdated) return absl::OkStatus();
     SqliteCommit commit(sql);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       results.push_back(commit.Store(rows[i]));
@@ -123,6 +166,7 @@ absl::StatusOr<std::vector<WriteResult>> CommitOnSqlite(Connection& connection, 
     return absl::OkStatus();
   };
   RETURN_IF_ERROR(connection.Write(store));
+  if (outdated) return std::nullopt;
   return results;
 }
 

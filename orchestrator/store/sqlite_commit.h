@@ -2,6 +2,8 @@
 #ifndef UNWIND_ORCHESTRATOR_STORE_SQLITE_COMMIT_H_
 #define UNWIND_ORCHESTRATOR_STORE_SQLITE_COMMIT_H_
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -12,10 +14,12 @@
 
 namespace unwind {
 
-// As SagaStore::Commit; `rows` are `writes`, encoded.
-absl::StatusOr<std::vector<WriteResult>> CommitOnSqlite(Connection& connection, const Lease& lease,
-                                                        const std::vector<SagaWrite>& writes,
-                                                        const std::vector<WriteRows>& rows);
+// As SagaStore::Commit; `rows` are `writes`, encoded with the followers of generation `followers`. Nothing, and nothing
+// is stored, if that is no longer the stored one and a saga ends.
+absl::StatusOr<std::optional<std::vector<WriteResult>>> CommitOnSqlite(Connection& connection, const Lease& lease,
+                                                                       const std::vector<SagaWrite>& writes,
+                                                                       const std::vector<WriteRows>& rows,
+                                                                       std::int64_t followers);
 
 // As SagaStore::Purge.
 absl::StatusOr<int> PurgeOnSqlite(Connection& connection, const Lease& lease, long long before, int limit);

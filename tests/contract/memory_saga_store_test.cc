@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "tests/contract/saga_store_contract.h"
+#include "tests/contract/saga_store_followers_contract.h"
 
 namespace unwind {
 namespace {
@@ -17,6 +18,8 @@ class MemoryHome final : public StoreHome {
 };
 
 INSTANTIATE_TEST_SUITE_P(Memory, SagaStoreContract,
+                         testing::Values(MakeStoreHome([] { return std::make_unique<MemoryHome>(); })));
+INSTANTIATE_TEST_SUITE_P(Memory, SagaStoreFollowers,
                          testing::Values(MakeStoreHome([] { return std::make_unique<MemoryHome>(); })));
 
 }  // namespace

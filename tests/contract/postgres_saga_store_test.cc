@@ -10,6 +10,7 @@
 #include "soci/soci.h"
 #include "tests/contract/first_release.h"
 #include "tests/contract/saga_store_contract.h"
+#include "tests/contract/saga_store_followers_contract.h"
 #include "tests/support/poll.h"
 #include "tests/support/postgres.h"
 
@@ -32,6 +33,8 @@ class PostgresHome final : public StoreHome {
 };
 
 INSTANTIATE_TEST_SUITE_P(Postgres, SagaStoreContract,
+                         testing::Values(MakeStoreHome([] { return std::make_unique<PostgresHome>(); })));
+INSTANTIATE_TEST_SUITE_P(Postgres, SagaStoreFollowers,
                          testing::Values(MakeStoreHome([] { return std::make_unique<PostgresHome>(); })));
 
 // What the failure tests keep of their sagas: what the store said, or did not say.

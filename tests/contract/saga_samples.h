@@ -76,6 +76,13 @@ inline SagaWrite UpdateOf(const Saga& saga, SagaState state) {
   return write;
 }
 
+// A saga is brought here from where it was left to LoadDue.
+inline SagaWrite WakeOf(const Saga& saga) {
+  SagaWrite write = UpdateOf(saga, SagaState::kRunning);
+  write.changes_due_at = true;
+  return write;
+}
+
 inline SagaWrite FinishOf(const Saga& saga) { return UpdateOf(saga, SagaState::kCompleted); }
 
 // ---- random
@@ -232,7 +239,9 @@ class SagaDice {
   }
 
   unwind::Event Event() {
-    switch (Roll(0, 5)) {
+    switch (Roll(0, 6)) {
+      case 6:
+        return Born{.parked_step = Small(), .why_parked = Failure()};
       case 0:
         return Started{};
       case 1:

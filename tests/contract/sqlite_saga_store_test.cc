@@ -12,6 +12,7 @@
 #include "soci/soci.h"
 #include "tests/contract/first_release.h"
 #include "tests/contract/saga_store_contract.h"
+#include "tests/contract/saga_store_followers_contract.h"
 
 namespace unwind {
 namespace {
@@ -61,6 +62,8 @@ class SqliteHome final : public StoreHome {
 };
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, SagaStoreContract,
+                         testing::Values(MakeStoreHome([] { return std::make_unique<SqliteHome>(); })));
+INSTANTIATE_TEST_SUITE_P(Sqlite, SagaStoreFollowers,
                          testing::Values(MakeStoreHome([] { return std::make_unique<SqliteHome>(); })));
 
 class SqliteSagaStore : public testing::Test {
@@ -289,7 +292,7 @@ TEST_F(SqliteSagaStore, ANewerDatabaseIsRefused) {
   const absl::Status status = SociSagaStore::Open(file_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(),
-            "the database's schema \"orchestrator\" is at version 999, but this program knows only 4; start "
+            "the database's schema \"orchestrator\" is at version 999, but this program knows only 5; start "
             "the newer program that made it");
 }
 

@@ -74,10 +74,15 @@ void Fill(Message& message, Draws& draws, int depth) {
   }
 }
 
+const google::protobuf::DescriptorPool* PoolOf(const Definition& definition) {
+  if (definition.serves() != nullptr) return definition.serves()->file()->pool();
+  return definition.follows()->type->file()->pool();
+}
+
 class Walker {
  public:
   Walker(const Definition& definition, Draws& draws)
-      : definition_(definition), draws_(draws), factory_(definition.serves().file()->pool()) {
+      : definition_(definition), draws_(draws), factory_(PoolOf(definition)) {
     factory_.SetDelegateToGeneratedFactory(false);
   }
 
@@ -159,12 +164,12 @@ class Walker {
     }
     const absl::StatusOr<std::string> response = definition_.Response(saga);
     if (!response.ok()) return absl::StrCat("there is no response: ", response.status().ToString());
-    return Parses(*definition_.serves().output_type(), *response) ? "" : "the response is not one";
+    if (definition_.serves() == nullptr) return response->empty() ? "" : "a follower answers";
+    return Parses(*definition_.serves()->output_type(), *response) ? "" : "the response is not one";
   }
 
   const MethodDescriptor* MethodOf(const std::string& path) const {
-    return definition_.serves().file()->pool()->FindMethodByName(
-        absl::StrReplaceAll(absl::StripPrefix(path, "/"), {{"/", "."}}));
+    return PoolOf(definition_)->FindMethodByName(absl::StrReplaceAll(absl::StripPrefix(path, "/"), {{"/", "."}}));
   }
 
   bool Parses(const Descriptor& type, const std::string& bytes) {

@@ -275,6 +275,12 @@ void Store::EndPauses() {
   ++pauses_ended_;
 }
 
+absl::StatusOr<SagaPage> Store::LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
+                                        int limit) {
+  if (LoadFails()) return Silent();
+  return inner_.LoadDue(lease, definition, now, limit);
+}
+
 absl::StatusOr<SagaPage> Store::LoadOwned(const Lease& lease, absl::string_view after, int limit) {
   if (LoadFails()) return Silent();
   return inner_.LoadOwned(lease, after, limit);

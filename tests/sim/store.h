@@ -85,6 +85,12 @@ class Store final : public SagaStore {
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
   absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after, int limit) override;
+  absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
+                                   int limit) override;
+  absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountDue(
+      absl::string_view instance) override {
+    return inner_.CountDue(instance);
+  }
   absl::Status Release(const Lease& lease) override { return inner_.Release(lease); }
   absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                  int limit) override;
@@ -95,6 +101,14 @@ class Store final : public SagaStore {
   absl::Status PutDefinition(const StoredDefinition& definition) override { return inner_.PutDefinition(definition); }
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override {
     return inner_.LoadDefinition(name, version);
+  }
+  absl::StatusOr<std::vector<DefinitionVersion>> StoredDefinitions() override { return inner_.StoredDefinitions(); }
+  absl::StatusOr<FollowerSet> Followers() override { return inner_.Followers(); }
+  absl::Status PutFollowers(std::int64_t seen_generation, const std::vector<Follower>& followers) override {
+    return inner_.PutFollowers(seen_generation, followers);
+  }
+  absl::StatusOr<std::vector<Child>> Children(absl::string_view parent_id) override {
+    return inner_.Children(parent_id);
   }
   absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override { return inner_.DefinitionsInUse(); }
   absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override {

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <set>
+#include <tuple>
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "orchestrator/engine/births.h"
 #include "orchestrator/engine/saga_bytes.h"
 
 namespace unwind {
@@ -32,7 +34,7 @@ WriteResult MemorySagaStore::Insert(const Lease& lease, const SagaWrite& write) 
   if (FindKey(saga.definition, saga.key_scope, saga.key) != nullptr) return WriteResult::kKeyExists;
   ids_[Key(saga.definition, saga.key_scope, saga.key)] = saga.id;
   Row& row = sagas_[saga.id];
-  row = {.saga = saga, .history = write.events};
+  row = {.saga = saga, .history = write.events, .due_at = write.due_at};
   row.saga.owner = lease.instance;
   return WriteResult::kStored;
 }
@@ -51,6 +53,7 @@ WriteResult MemorySagaStore::Store(const Lease& lease, const SagaWrite& write) {
   row.saga.update_time = write.saga.update_time;
   row.saga.failure = write.saga.failure;
   row.saga.steps = write.saga.steps;
+  if (write.changes_due_at) row.due_at = write.due_at;
   row.history.insert(row.history.end(), write.events.begin(), write.events.end());
   return WriteResult::kStored;
 }
@@ -61,8 +64,42 @@ absl::StatusOr<std::vector<WriteResult>> MemorySagaStore::Commit(const Lease& le
   RETURN_IF_ERROR(CheckLease(lease));
   std::vector<WriteResult> results;
   results.reserve(writes.size());
-  for (const SagaWrite& write : writes) results.push_back(Store(lease, write));
+  for (const SagaWrite& write : writes) {
+    results.push_back(Store(lease, write));
+    if (results.back() != WriteResult::kStored) continue;
+    for (const SagaWrite& birth : BirthsOf(followers_, write)) Insert(lease, birth);
+  }
   return results;
+}
+
+absl::StatusOr<FollowerSet> MemorySagaStore::Followers() {
+  std::lock_guard lock(mutex_);
+  return followers_;
+}
+
+absl::Status MemorySagaStore::PutFollowers(std::int64_t seen_generation, const std::vector<Follower>& followers) {
+  std::lock_guard lock(mutex_);
+  if (seen_generation != followers_.generation) return absl::AbortedError("others have changed who follows whom");
+  followers_ = {.generation = seen_generation + 1, .followers = followers};
+  const auto is_before = [](const Follower& a, const Follower& b) {
+    return std::tie(a.parent, a.definition) < std::tie(b.parent, b.definition);
+  };
+  std::sort(followers_.followers.begin(), followers_.followers.end(), is_before);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<Child>> MemorySagaStore::Children(absl::string_view parent_id) {
+  std::lock_guard lock(mutex_);
+  std::vector<Child> children;
+  for (const auto& [id, row] : sagas_) {
+    const Saga& saga = row.saga;
+    if (parent_id.empty() || saga.parent != parent_id) continue;
+    children.push_back({id, {saga.definition, saga.definition_version}, saga.state});
+  }
+  std::sort(children.begin(), children.end(), [](const Child& a, const Child& b) {
+    return std::tie(a.definition.name, a.id) < std::tie(b.definition.name, b.id);
+  });
+  return children;
 }
 
 absl::StatusOr<Saga> MemorySagaStore::Load(absl::string_view saga_id) {
@@ -235,11 +272,44 @@ absl::StatusOr<SagaPage> MemorySagaStore::LoadOwned(const Lease& lease, absl::st
   for (auto row = sagas_.upper_bound(after_id); row != sagas_.end() && page.rows() < Limit(limit); ++row) {
     const Saga& saga = row->second.saga;
     if (saga.owner != lease.instance || IsTerminal(saga.state)) continue;
+    if (row->second.due_at != absl::InfiniteFuture()) continue;
     Append(page, saga);
     bytes += BytesOf(saga);
     if (bytes >= page_bytes_max_) break;
   }
   return page;
+}
+
+absl::StatusOr<SagaPage> MemorySagaStore::LoadDue(const Lease& lease, const DefinitionVersion& definition,
+                                                  absl::Time now, int limit) {
+  std::lock_guard lock(mutex_);
+  std::set<std::pair<absl::Time, std::string>> due;
+  for (const auto& [id, row] : sagas_) {
+    const Saga& saga = row.saga;
+    const bool is_of_it = definition == DefinitionVersion{saga.definition, saga.definition_version};
+    const bool is_due = row.due_at != absl::InfiniteFuture() && row.due_at <= now;
+    if (is_of_it && is_due && saga.owner == lease.instance && !IsTerminal(saga.state)) {
+      due.insert({row.due_at, id});
+    }
+  }
+  std::set<std::string> first;
+  for (const auto& [at, id] : due) {
+    if (first.size() < Limit(limit)) first.insert(id);
+  }
+  SagaPage page;
+  for (const std::string& id : first) Append(page, sagas_.find(id)->second.saga);
+  return page;
+}
+
+absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> MemorySagaStore::CountDue(
+    absl::string_view instance) {
+  std::lock_guard lock(mutex_);
+  std::map<DefinitionVersion, std::int64_t> counts;
+  for (const auto& [id, row] : sagas_) {
+    if (row.due_at == absl::InfiniteFuture() || IsTerminal(row.saga.state) || row.saga.owner != instance) continue;
+    ++counts[{row.saga.definition, row.saga.definition_version}];
+  }
+  return std::vector<std::pair<DefinitionVersion, std::int64_t>>(counts.begin(), counts.end());
 }
 
 absl::StatusOr<int> MemorySagaStore::Purge(const Lease& lease, absl::Time before, int limit) {
@@ -276,6 +346,13 @@ absl::StatusOr<StoredDefinition> MemorySagaStore::LoadDefinition(absl::string_vi
   const auto found = definitions_.find({std::string(name), version});
   if (found != definitions_.end()) return found->second.stored;
   return absl::NotFoundError(absl::StrCat("version ", version, " of definition ", name, " is not stored"));
+}
+
+absl::StatusOr<std::vector<DefinitionVersion>> MemorySagaStore::StoredDefinitions() {
+  std::lock_guard lock(mutex_);
+  std::vector<DefinitionVersion> stored;
+  for (const auto& [id, definition] : definitions_) stored.push_back(id);
+  return stored;
 }
 
 absl::StatusOr<std::vector<DefinitionVersion>> MemorySagaStore::DefinitionsInUse() {
@@ -317,6 +394,7 @@ absl::StatusOr<std::vector<DefinitionVersion>> MemorySagaStore::PurgeDefinitions
   std::lock_guard lock(mutex_);
   std::set<DefinitionVersion> used;
   for (const auto& [id, row] : sagas_) used.insert({row.saga.definition, row.saga.definition_version});
+  for (const Follower& follower : followers_.followers) used.insert(follower.definition);
   const absl::Time before = clock_->Now() - unused_for;
   std::vector<DefinitionVersion> purged;
   for (auto each = definitions_.begin(); each != definitions_.end();) {

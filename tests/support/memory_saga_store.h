@@ -44,6 +44,9 @@ class MemorySagaStore final : public SagaStore {
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
   absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
+  absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
+                                   int limit) override;
+  absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountDue(absl::string_view instance) override;
   absl::Status Release(const Lease& lease) override;
   absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                  int limit) override;
@@ -51,10 +54,14 @@ class MemorySagaStore final : public SagaStore {
   absl::StatusOr<int> Purge(const Lease& lease, absl::Time before, int limit) override;
   absl::Status PutDefinition(const StoredDefinition& definition) override;
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override;
+  absl::StatusOr<std::vector<DefinitionVersion>> StoredDefinitions() override;
   absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override;
   absl::StatusOr<std::vector<UnfinishedCount>> CountUnfinished(absl::string_view instance) override;
   absl::StatusOr<std::vector<UnfinishedCount>> CountOrphaned(absl::string_view instance) override;
   absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) override;
+  absl::StatusOr<FollowerSet> Followers() override;
+  absl::Status PutFollowers(std::int64_t seen_generation, const std::vector<Follower>& followers) override;
+  absl::StatusOr<std::vector<Child>> Children(absl::string_view parent_id) override;
   absl::StatusOr<DefinitionPause> PutPause(const std::string& definition, const std::string& actor,
                                            const std::string& reason) override;
   absl::Status RemovePause(const std::string& definition) override;
@@ -64,6 +71,7 @@ class MemorySagaStore final : public SagaStore {
   struct Row {
     Saga saga;
     std::vector<HistoryEvent> history;
+    absl::Time due_at;
   };
   struct Instance {
     std::int64_t epoch = 0;
@@ -91,6 +99,7 @@ class MemorySagaStore final : public SagaStore {
   std::map<std::string, Instance> instances_;
   std::map<DefinitionVersion, Definition> definitions_;
   std::map<std::string, DefinitionPause> pauses_;  // by definition
+  FollowerSet followers_;
 };
 
 }  // namespace unwind

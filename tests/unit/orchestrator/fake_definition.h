@@ -26,9 +26,14 @@ class FakeDefinition : public Definition {
   }
 
   const Plan& plan() const override { return plan_; }
-  const google::protobuf::MethodDescriptor& serves() const override {
-    return *google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(
+  const google::protobuf::MethodDescriptor* serves() const override {
+    return google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(
         "shop.checkout.v1.CheckoutService.PlaceOrder");
+  }
+  const google::protobuf::Descriptor* reply(int) const override {
+    return google::protobuf::DescriptorPool::generated_pool()
+        ->FindMethodByName("shop.order.v1.OrderService.CreateOrder")
+        ->output_type();
   }
   const StepMethods& methods(int) const override { return methods_; }
   bool key_required() const override { return key_required_; }

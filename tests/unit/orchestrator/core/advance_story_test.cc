@@ -311,6 +311,46 @@ TEST(AdvanceStory, APivotWhoseConnectionEndedIsSentOnceMoreAndThenResolved) {
   EXPECT_THAT(tale.Cut(1, kAction, 2), ElementsAre(Send{1, kResolve, 1}));
 }
 
+// ---- follow-ups (S17)
+
+TEST(AdvanceStory, ABornSagaWaitsUntilItIsStarted) {
+  Tale tale(Sequence());
+  EXPECT_THAT(tale.Happens(Born{}), IsEmpty());
+  EXPECT_TRUE(IsUnstarted(tale.saga()));
+  EXPECT_EQ(tale.saga().state, SagaState::kRunning);
+  EXPECT_EQ(tale.next_run(), absl::InfiniteFuture());
+  const absl::Time born = tale.now();
+  EXPECT_THAT(tale.Waits(absl::Hours(1)), IsEmpty()) << "its deadline does not run yet";
+  EXPECT_TRUE(tale.stale());
+  EXPECT_THAT(tale.Happens(TakenOver{}), IsEmpty()) << "nor does a new owner start it";
+  EXPECT_TRUE(tale.stale());
+  EXPECT_THAT(tale.Happens(Born{}), IsEmpty());
+  EXPECT_TRUE(tale.stale());
+  EXPECT_THAT(tale.Starts(), ElementsAre(Send{0, kAction, 1}));
+  EXPECT_FALSE(IsUnstarted(tale.saga()));
+  EXPECT_EQ(tale.saga().create_time, born);
+  EXPECT_GT(tale.saga().deadline, tale.now());
+  EXPECT_THAT(tale.Starts(), IsEmpty());
+  EXPECT_TRUE(tale.stale());
+}
+
+TEST(AdvanceStory, ABornSagaThatIsCancelledHasDoneNothing) {
+  Tale tale(Sequence());
+  tale.Happens(Born{});
+  EXPECT_THAT(tale.Happens(CancelRequested{"kim", "no"}), IsEmpty());
+  EXPECT_EQ(tale.saga().state, SagaState::kAborted);
+  EXPECT_EQ(tale.saga().failure.reason, "SAGA_CANCELLED");
+}
+
+TEST(AdvanceStory, ASagaThatIsBornParkedWaitsForAPersonAndThenEnds) {
+  Tale tale(Sequence());
+  tale.Happens(Born{.parked_step = 0, .why_parked = {.reason = "PARENT_NOT_READ"}});
+  EXPECT_EQ(tale.saga().state, SagaState::kParked);
+  EXPECT_FALSE(IsUnstarted(tale.saga()));
+  EXPECT_THAT(tale.Happens(Operated{Verb::kSkip, 0, "", "kim", "done by hand"}), IsEmpty());
+  EXPECT_EQ(tale.saga().state, SagaState::kAborted);
+}
+
 TEST(AdvanceStory, APivotThatWasTakenOverIsResolvedWhenItsConnectionEnds) {
   Tale tale(PivotInTheMiddle(true));
   tale.Starts();

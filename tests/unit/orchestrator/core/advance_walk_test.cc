@@ -101,8 +101,11 @@ Replied Reply(const Send& send, Outcome outcome, bool effect_free, const char* r
 }
 
 std::vector<Event> LiveEvents(const Plan& plan, const Saga& saga) {
-  if (saga.version == 0) return {Started{}};
+  if (saga.version == 0) {
+    return {Started{}, Born{}, Born{.parked_step = 0, .why_parked = {.reason = "PARENT_NOT_READ"}}};
+  }
   std::vector<Event> events = {Ticked{}, CancelRequested{}, TakenOver{}};
+  if (IsUnstarted(saga)) events.push_back(Started{});
   for (const Send& send : Outstanding(saga)) {
     events.push_back(Reply(send, Outcome::kOk, false, ""));
     events.push_back(Reply(send, Outcome::kUnknown, false, "UNAVAILABLE"));
@@ -127,7 +130,8 @@ std::vector<Event> LiveEvents(const Plan& plan, const Saga& saga) {
 // Events that must change nothing in this row.
 std::vector<Event> StaleEvents(const Plan& plan, const Saga& saga) {
   std::vector<Event> events;
-  if (saga.version > 0) events.push_back(Started{});
+  if (saga.version > 0) events.push_back(Born{});
+  if (saga.version > 0 && !IsUnstarted(saga)) events.push_back(Started{});
   for (int i = -1; i <= static_cast<int>(saga.steps.size()); ++i) {
     const bool inside = i >= 0 && i < static_cast<int>(saga.steps.size());
     const Step step = inside ? saga.steps[static_cast<std::size_t>(i)] : Step();
@@ -191,7 +195,8 @@ std::string BrokenByRow(const Plan& plan, const Saga& saga) {
   if (saga.state == SagaState::kCompleted && (!all_done || saga.backward)) return "COMPLETED with a step not done";
   if (saga.state == SagaState::kAborted && (!all_undone || !saga.backward)) return "ABORTED with a step not undone";
   if (saga.state == SagaState::kAborted && saga.failure.reason.empty()) return "ABORTED without a reason";
-  if (!IsTerminal(saga.state) && saga.version > 0 && !anything_to_wait_for) return "stuck";
+  const bool waits_for_its_turn = IsUnstarted(saga);
+  if (!IsTerminal(saga.state) && saga.version > 0 && !anything_to_wait_for && !waits_for_its_turn) return "stuck";
   if (IsTerminal(saga.state) && anything_to_wait_for) return "terminal, yet waiting";
   return "";
 }

@@ -93,7 +93,7 @@ std::string MoneyOf(const absl::StatusOr<std::shared_ptr<const Definition>>& loa
   EXPECT_EQ(loaded.status(), absl::OkStatus());
   if (!loaded.ok()) return "";
   std::vector<std::string> fields;
-  const auto* money = (*loaded)->serves().file()->pool()->FindMessageTypeByName("shop.type.v1.Money");
+  const auto* money = (*loaded)->serves()->file()->pool()->FindMessageTypeByName("shop.type.v1.Money");
   for (int i = 0; i < money->field_count(); ++i) fields.push_back(money->field(i)->name());
   return absl::StrJoin(fields, " ");
 }
@@ -147,7 +147,7 @@ TEST(DescriptorSets, SetsInWhichTheDefinitionIsTheSameAreNoQuestion) {
   const auto two = SetOfFiles("two.protoset", {Money({"units"}).Message("Unused", {}), Front(), Bank()});
   const auto loaded = DescriptorSets({one, two}, Shop()).Load("buy.yaml", kYaml);
   ASSERT_EQ(loaded.status(), absl::OkStatus());
-  EXPECT_EQ((*loaded)->serves().file()->pool(), &one->pool()) << "the first";
+  EXPECT_EQ((*loaded)->serves()->file()->pool(), &one->pool()) << "the first";
 }
 
 TEST(DescriptorSets, SetsInWhichItIsNotTheSameAreNamedAndTheDefinitionChooses) {
@@ -172,7 +172,7 @@ TEST(DescriptorSets, AnEditionInWhichTheDefinitionDoesNotLoadIsNotTaken) {
   const auto newer = SetOfFiles("newer.protoset", {Money({"units"}), Front(), Bank()});
   const auto loaded = DescriptorSets({older, newer}, Shop()).Load("buy.yaml", kYaml);
   ASSERT_EQ(loaded.status(), absl::OkStatus());
-  EXPECT_EQ((*loaded)->serves().file()->pool(), &newer->pool());
+  EXPECT_EQ((*loaded)->serves()->file()->pool(), &newer->pool());
 }
 
 TEST(DescriptorSets, WhatNoSetHoldsIsNamedWithItsLine) {

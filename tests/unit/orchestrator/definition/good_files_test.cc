@@ -43,7 +43,7 @@ TEST(PlaceOrder, HasThePlanOfItsFile) {
 TEST(PlaceOrder, NamesItsMethods) {
   const auto definition = LoadShop("place_order.yaml");
   ASSERT_NE(definition, nullptr);
-  EXPECT_EQ(definition->serves().full_name(), "shop.checkout.v1.CheckoutService.PlaceOrder");
+  EXPECT_EQ(definition->serves()->full_name(), "shop.checkout.v1.CheckoutService.PlaceOrder");
   EXPECT_EQ(definition->methods(1).path(Phase::kAction), "/shop.stock.v1.StockService/Reserve");
   EXPECT_EQ(definition->methods(1).path(Phase::kCompensation), "/shop.stock.v1.StockService/Release");
   EXPECT_EQ(definition->methods(1).path(Phase::kResolve), "");

@@ -1,6 +1,7 @@
 // The mailbox alone: who comes first, who is refused, who is taken out.
 #include "orchestrator/engine/mailbox.h"
 
+#include <algorithm>
 #include <deque>
 #include <string>
 #include <thread>
@@ -71,6 +72,26 @@ TEST(MailboxTest, NoQueueStarvesAnother) {
   }
   EXPECT_THAT(IdsOf(mailbox.Drain()),
               UnorderedElementsAre("event", "event", "event", "event", "recovered", "recovered", "caller", "caller"));
+}
+
+RecoverMail FollowerToStart(const std::string& id) {
+  RecoverMail mail = Recovered(id);
+  mail.starts = true;
+  return mail;
+}
+
+// Interleaving 15: 900 of them are born in the middle of a sale.
+TEST(MailboxTest, FollowersHaveWhatAllOthersLeaveAndOnePlaceAtLeast) {
+  Mailbox mailbox(8, kBytesMax);
+  for (int i = 0; i < 900; ++i) mailbox.Post(FollowerToStart("follower"));
+  for (int i = 0; i < 10; ++i) mailbox.Post(Caller("caller"));
+  EXPECT_FALSE(mailbox.has_recovered()) << "nobody waits until these are driven";
+  const std::vector<std::string> first = IdsOf(mailbox.Drain());
+  EXPECT_EQ(std::count(first.begin(), first.end(), "caller"), 8);
+  EXPECT_EQ(std::count(first.begin(), first.end(), "follower"), 1);
+  const std::vector<std::string> second = IdsOf(mailbox.Drain());
+  EXPECT_EQ(std::count(second.begin(), second.end(), "caller"), 2);
+  EXPECT_EQ(std::count(second.begin(), second.end(), "follower"), 6);
 }
 
 TEST(MailboxTest, WhatOneQueueDoesNotUseIsTheOthers) {

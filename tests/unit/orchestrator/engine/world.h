@@ -39,10 +39,13 @@ class PlainDefinition final : public Definition {
   }
 
   const Plan& plan() const override { return plan_; }
-  const google::protobuf::MethodDescriptor& serves() const override {
-    return *google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(
+  const google::protobuf::MethodDescriptor* serves() const override {
+    if (follows_.has_value()) return nullptr;
+    return google::protobuf::DescriptorPool::generated_pool()->FindMethodByName(
         "shop.checkout.v1.CheckoutService.PlaceOrder");
   }
+  const Follows* follows() const override { return follows_.has_value() ? &*follows_ : nullptr; }
+  void set_follows(Follows follows) { follows_ = std::move(follows); }
   const StepMethods& methods(int step) const override { return methods_[static_cast<std::size_t>(step)]; }
   bool key_required() const override { return true; }
   std::unique_ptr<google::protobuf::Message> NewInput() const override {
@@ -63,6 +66,7 @@ class PlainDefinition final : public Definition {
  private:
   const Plan plan_;
   const std::optional<Phase> unbuildable_;
+  std::optional<Follows> follows_;
   std::vector<StepMethods> methods_;
   const std::string nothing_;
 };
@@ -110,13 +114,17 @@ class FaultyStore final : public SagaStore {
   int calls() const { return calls_; }
   // Pages of own sagas that were read.
   int pages() const { return pages_; }
-  // Looks for what is newer.
+  // Looks for what is newer, and for what is due.
   int looks() const { return looks_; }
+  int due_looks() const { return due_looks_; }
   // What happens while such a call lasts.
   void SetDelay(std::function<void()> delay) { delay_ = std::move(delay); }
 
   // What happens once, before the pauses that were read are answered.
   void SetAfterPauses(std::function<void()> then) { after_pauses_ = std::move(then); }
+
+  // What happens once, before followers are put.
+  void SetBeforePutFollowers(std::function<void()> then) { before_put_followers_ = std::move(then); }
 
   void SetPageBytesMax(std::size_t bytes) { store_.set_page_bytes_max(bytes); }
 
@@ -215,6 +223,18 @@ class FaultyStore final : public SagaStore {
     if (page.ok()) Damage(*page);
     return page;
   }
+  absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
+                                   int limit) override {
+    ++due_looks_;
+    if (away_) return Away();
+    absl::StatusOr<SagaPage> page = store_.LoadDue(lease, definition, now, limit);
+    if (page.ok()) Damage(*page);
+    return page;
+  }
+  absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountDue(
+      absl::string_view instance) override {
+    return store_.CountDue(instance);
+  }
   absl::Status Release(const Lease& lease) override { return store_.Release(lease); }
   absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                  int limit) override {
@@ -234,6 +254,15 @@ class FaultyStore final : public SagaStore {
   absl::StatusOr<StoredDefinition> LoadDefinition(absl::string_view name, int version) override {
     if (!definitions_fail_.ok()) return definitions_fail_;
     return store_.LoadDefinition(name, version);
+  }
+  absl::StatusOr<std::vector<DefinitionVersion>> StoredDefinitions() override { return store_.StoredDefinitions(); }
+  absl::StatusOr<FollowerSet> Followers() override { return away_ ? Away() : store_.Followers(); }
+  absl::Status PutFollowers(std::int64_t seen_generation, const std::vector<Follower>& followers) override {
+    if (before_put_followers_) std::exchange(before_put_followers_, nullptr)();
+    return store_.PutFollowers(seen_generation, followers);
+  }
+  absl::StatusOr<std::vector<Child>> Children(absl::string_view parent_id) override {
+    return store_.Children(parent_id);
   }
   absl::StatusOr<std::vector<DefinitionVersion>> DefinitionsInUse() override {
     if (scans_fail_) return Away();
@@ -282,8 +311,8 @@ class FaultyStore final : public SagaStore {
   static absl::Status Away() { return absl::UnavailableError("the store is away"); }
 
   MemorySagaStore store_;
-  std::atomic<int> calls_ = 0, pages_ = 0, looks_ = 0;
-  std::function<void()> delay_, after_pauses_;
+  std::atomic<int> calls_ = 0, pages_ = 0, looks_ = 0, due_looks_ = 0;
+  std::function<void()> delay_, after_pauses_, before_put_followers_;
   absl::Status definitions_fail_;
   std::atomic<bool> away_ = false, broken_ = false, claims_are_silent_ = false, scans_fail_ = false;
   std::atomic<bool> commits_wait_ = false, commit_waits_ = false;

@@ -147,7 +147,7 @@ TEST_F(DefinitionFilesTest, AStoredDefinitionComesBackInItsOwnDescriptors) {
   const auto loaded = LoadStoredDefinition(*stored);
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ((*loaded)->hash(), definition->hash());
-  EXPECT_NE((*loaded)->serves().file()->pool(), definition->serves().file()->pool());
+  EXPECT_NE((*loaded)->serves()->file()->pool(), definition->serves()->file()->pool());
 }
 
 TEST_F(DefinitionFilesTest, TwoSagasCannotServeOneMethod) {

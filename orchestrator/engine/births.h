@@ -1,0 +1,22 @@
+// What the end of a saga gives birth to (S17), as rows. Pure: the stores call it within the write that ends the saga.
+#ifndef UNWIND_ORCHESTRATOR_ENGINE_BIRTHS_H_
+#define UNWIND_ORCHESTRATOR_ENGINE_BIRTHS_H_
+
+#include <vector>
+
+#include "absl/time/time.h"
+#include "orchestrator/core/follower.h"
+#include "orchestrator/engine/saga_store.h"
+
+namespace unwind {
+
+// The inserts that belong to `end`, in the order of the set; none if its saga has not ended. The same write has the
+// same births, ids included.
+std::vector<SagaWrite> BirthsOf(const FollowerSet& set, const SagaWrite& end);
+
+// SagaWrite::due_at of a saga as it becomes: one that is born and not started is looked at at once.
+absl::Time DueAt(const Saga& saga);
+
+}  // namespace unwind
+
+#endif  // UNWIND_ORCHESTRATOR_ENGINE_BIRTHS_H_
