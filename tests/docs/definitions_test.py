@@ -43,12 +43,14 @@ def setUpModule():
         )  # fmt: skip
 
 
-def check(text):
-    """Exit status and words of `orchestrator check`."""
-    (folder / "x.yaml").write_text(text)
+def check(text, others=()):
+    """Exit status and words of `orchestrator check` of a definition, beside those that it may follow."""
+    names = [f"x{i or ''}.yaml" for i in range(1 + len(others))]
+    for name, content in zip(names, [text, *others]):
+        (folder / name).write_text(content)
     sets = ",".join(f"{folder}/{package.partition('.')[0]}.protoset" for package in PROTOS)
     done = subprocess.run(
-        [document.BIN / "orchestrator", "check", f"--descriptors={sets}", "x.yaml"],
+        [document.BIN / "orchestrator", "check", f"--descriptors={sets}", *names],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -84,12 +86,13 @@ class Examples(unittest.TestCase):
     def test_each_definition_of_a_document_loads(self):
         found = 0
         for path in [document.PROJECT / "README.md", *sorted((document.PROJECT / "docs").glob("**/*.md"))]:
-            for block in document.blocks_of(path.relative_to(document.PROJECT)):
-                if block.language != "yaml" or not block.text.startswith("saga:"):
-                    continue
+            blocks = document.blocks_of(path.relative_to(document.PROJECT))
+            definitions = [b for b in blocks if b.language == "yaml" and b.text.startswith("saga:")]
+            called = [b.text for b in definitions if "\nfollows:" not in b.text]
+            for block in definitions:
                 found += 1
                 with self.subTest(f"{path.name}:{block.line}"):
-                    status, said = check(block.text)
+                    status, said = check(block.text, [] if block.text in called else called)
                     self.assertEqual(status, 0, said)
                     self.assertNotIn("warning", said)
         self.assertGreaterEqual(found, 3)
