@@ -2,7 +2,7 @@
 // rows are sentences about what violates it. States, accounts and causes by their numbers, as in coupon.h, wallet.h and
 // order.h: coupons 1 AVAILABLE 2 HELD 3 USED; redemptions 1 HELD 2 RELEASED 3 USED 4 RETURNED; holds 1 HELD 2 RELEASED
 // 3 SETTLED 4 RETURNED; earnings 1 EARNED 2 TAKEN_BACK 3 OPEN; accounts 1 BALANCE 2 POINTS 3 BALANCE_HELD 4
-// POINTS_HELD, 5 to 7 the house's, 7 that of points; causes 1 CHARGE, 2 to 5 of holds, 6 to 8 of earnings; orders 2
+// POINTS_HELD, 5 to 7 the shop's, 7 that of points; causes 1 CHARGE, 2 to 5 of holds, 6 to 8 of earnings; orders 2
 // PAID 3 FAILED 5 CANCELLED; payments 3 SUCCESS.
 #ifndef UNWIND_TESTS_SUPPORT_WARE_RULES_H_
 #define UNWIND_TESTS_SUPPORT_WARE_RULES_H_
