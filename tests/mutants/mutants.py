@@ -210,6 +210,7 @@ def main():
     parser = argparse.ArgumentParser(prog="./run mutants", description="Requires that a test kills every mutant of "
                                      "tests/mutants/mutants.txt, or those that are named.")
     parser.add_argument("--list", action="store_true", help="only print the mutants' names and what they break")
+    parser.add_argument("--fit", action="store_true", help="only look whether the text of each stands in its file once")
     parser.add_argument("names", nargs="*", metavar="NAME")
     args = parser.parse_args()
     every = read_table()
@@ -223,11 +224,16 @@ def main():
             print(f"{mutant.name:34} {mutant.breaks}")
         return
 
+    results = {mutant.name: ("broken", f"its text does not stand exactly once in {mutant.file}") for mutant in mutants
+               if not (ROOT / mutant.file).is_file() or mutant.mutate((ROOT / mutant.file).read_text()) is None}
+    if args.fit:
+        for name, (_, why) in results.items():
+            print(f"mutants: {name} is broken: {why}", file=sys.stderr)
+        sys.exit(bool(results))
+
     began = time.monotonic()
     LOGS.mkdir(parents=True, exist_ok=True)
     (LOGS / "unmutated.log").unlink(missing_ok=True)
-    results = {mutant.name: ("broken", f"its text does not stand exactly once in {mutant.file}") for mutant in mutants
-               if not (ROOT / mutant.file).is_file() or mutant.mutate((ROOT / mutant.file).read_text()) is None}
     whole = [mutant for mutant in mutants if mutant.name not in results]
     trees = [Tree(number) for number in range(1, max(1, min(JOBS, len(whole))) + 1)]
     results |= try_all(trees, whole, prepare(trees, whole))
