@@ -60,6 +60,19 @@ class PostgresSagaStore : public testing::Test {
 
 // The one statement of a turn cannot be torn: whatever kills its session, every saga is where one of its writes left
 // it, its history has each of them once, and a write that the store called stored is there.
+// Interleaving 12: an instance that does not know the follower ends the parent.
+TEST_F(PostgresSagaStore, FollowersThatAnotherInstanceBroughtCountAtOnce) {
+  const Saga parent = SampleParent("p1");
+  ASSERT_EQ(store_->Commit(lease_, {InsertOf(parent)})->front(), WriteResult::kStored);
+  const auto other = SociSagaStore::Open(database_).value();
+  ASSERT_EQ(other->PutFollowers(0, {SampleFollower()}), absl::OkStatus());
+  ASSERT_EQ(store_->Commit(lease_, {FinishOf(parent)})->front(), WriteResult::kStored);
+  const std::vector<Child> children = other->Children("p1").value();
+  ASSERT_EQ(children.size(), 1u);
+  EXPECT_EQ(children[0].definition, (DefinitionVersion{"after-order", 3}));
+  EXPECT_EQ(other->Load(children[0].id)->owner, "orchestrator-1");
+}
+
 TEST_F(PostgresSagaStore, SessionsThatAreKilledInMidTurnLoseAndDoubleNothing) {
   constexpr int kSagas = 40;
   constexpr int kRounds = 60;

@@ -97,6 +97,19 @@ class SqliteSagaStore : public testing::Test {
   Lease lease_;
 };
 
+// Interleaving 12: an instance that does not know the follower ends the parent.
+TEST_F(SqliteSagaStore, FollowersThatAnotherInstanceBroughtCountAtOnce) {
+  const Saga parent = SampleParent("p1");
+  ASSERT_EQ(store_->Commit(lease_, {InsertOf(parent)})->front(), WriteResult::kStored);
+  const auto other = SociSagaStore::Open(file_).value();
+  ASSERT_EQ(other->PutFollowers(0, {SampleFollower()}), absl::OkStatus());
+  ASSERT_EQ(store_->Commit(lease_, {FinishOf(parent)})->front(), WriteResult::kStored);
+  const std::vector<Child> children = other->Children("p1").value();
+  ASSERT_EQ(children.size(), 1u);
+  EXPECT_EQ(children[0].definition, (DefinitionVersion{"after-order", 3}));
+  EXPECT_EQ(other->Load(children[0].id)->owner, "orchestrator-1");
+}
+
 TEST_F(SqliteSagaStore, WhatHappenedAndWhenIsReadableInSql) {
   const SagaWrite write = InsertOf(SampleSaga("s1"));
   ASSERT_TRUE(store_->Commit(lease_, {write, UpdateOf(write.saga, SagaState::kParked)}).ok());
