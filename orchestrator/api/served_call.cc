@@ -139,6 +139,7 @@ absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progr
   if (!progress.status.ok()) return progress.status;
   const Saga& saga = progress.saga;
   const std::shared_ptr<const Definition> definition = catalog.Of(saga);
+  if (definition != nullptr && IsAnsweredEarly(definition->plan(), saga)) return definition->EarlyResponse(saga);
   const bool is_decided = definition != nullptr && IsDecided(definition->plan(), saga);
   if (!IsTerminal(saga.state) && !is_decided) {
     return StillRunning(saga, progress.undriven, PauseUntilMoved(saga, definition.get(), now));

@@ -1,4 +1,4 @@
-// The saga's rules (S1-S15 and S17 of docs/ARCHITECTURE.md) as one pure, total function. No I/O, no clock, no
+// The saga's rules (S1-S17 of docs/ARCHITECTURE.md, but S14) as one pure, total function. No I/O, no clock, no
 // randomness: time and jitter are values, so the function that runs in production is the one that tests search
 // exhaustively.
 #ifndef UNWIND_ORCHESTRATOR_CORE_ADVANCE_H_

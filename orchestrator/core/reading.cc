@@ -147,4 +147,11 @@ bool IsDecided(const Plan& plan, const Saga& saga) {
   return plan.answer_at_decided && saga.backward && !saga.failure.reason.empty();
 }
 
+bool IsAnsweredEarly(const Plan& plan, const Saga& saga) {
+  if (plan.answer_after < 0 || saga.backward || IsTerminal(saga.state)) return false;
+  return saga.steps.size() == plan.steps.size() && Done(saga.steps[static_cast<std::size_t>(plan.answer_after)]);
+}
+
+bool MayBeAnswered(const Plan& plan, const Saga& saga) { return IsDecided(plan, saga) || IsAnsweredEarly(plan, saga); }
+
 }  // namespace unwind

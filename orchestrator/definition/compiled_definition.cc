@@ -78,6 +78,11 @@ class CompiledDefinition final : public Definition {
     return parts_.response == nullptr ? std::string() : parts_.response->Build(saga);
   }
 
+  absl::StatusOr<std::string> EarlyResponse(const Saga& saga) const override {
+    CHECK(parts_.early_response != nullptr);  // the plan says whether there is one
+    return parts_.early_response->Build(saga);
+  }
+
   absl::Status Error(const Saga& saga) const override {
     const Failure& failure = saga.failure;
     const std::string reason = ToldReason(saga);

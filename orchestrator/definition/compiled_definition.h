@@ -34,7 +34,8 @@ struct DefinitionParts {
   bool key_required = true;
   std::vector<CompiledStep> steps;
   std::shared_ptr<const Mapping> response;
-  std::map<std::string, int> errors;  // google.rpc.Code by reason
+  std::shared_ptr<const Mapping> early_response;  // null: none
+  std::map<std::string, int> errors;              // google.rpc.Code by reason
   std::vector<std::string> warnings;
   std::string yaml;
   std::string descriptors;

@@ -92,6 +92,9 @@ class Definition {
   virtual absl::StatusOr<std::string> Response(const Saga& saga) const = 0;
   virtual absl::Status Error(const Saga& saga) const = 0;
 
+  // The answer for now of a saga for which IsAnsweredEarly holds (S16).
+  virtual absl::StatusOr<std::string> EarlyResponse(const Saga& saga) const { return Response(saga); }
+
   // What is likely not what was meant, each "file:line: warning: what it is; what to do".
   virtual std::vector<std::string> warnings() const { return {}; }
 

@@ -284,7 +284,11 @@ DefinitionFile Reader::ReadFile(const YAML::Node& root) {
             }},
            {"answer",
             [&](const YAML::Node& value, int line) {
-              ReadMap(value, line, "answer", {{"at", Into(file.answer_at, "'at'")}});
+              file.answer_line = line;
+              ReadMap(value, line, "answer",
+                      {{"at", Into(file.answer_at, "'at'")},
+                       {"after", Into(file.answer_after, "'after' of answer")},
+                       {"response", Into(file.early_response, "the early response")}});
             }},
            {"response", Into(file.response, "response")},
            {"errors", Into(file.errors, "errors")}});

@@ -84,7 +84,10 @@ struct DefinitionFile {
   Text key_required;
   Text deadline;
   Text refusals_max;
+  int answer_line = 0;  // 0: not given
   Text answer_at;
+  Text answer_after;
+  MappingText early_response;
   std::vector<Text> descriptors;  // file names of the sets to look in; empty: all
   std::vector<StepText> steps;
   MappingText response;

@@ -53,7 +53,7 @@ std::vector<std::string> ReadReasons(const DefinitionFile& file, Findings& findi
 void RefuseWhatIsForCallers(const DefinitionFile& file, Findings& findings) {
   for (const auto& [line, key] : {std::pair(file.serves.line, "serves"), std::pair(file.key.line, "key"),
                                   std::pair(file.key_required.line, "key_required"),
-                                  std::pair(file.answer_at.line, "answer"), std::pair(file.response.line, "response"),
+                                  std::pair(file.answer_line, "answer"), std::pair(file.response.line, "response"),
                                   std::pair(file.errors.empty() ? 0 : file.errors[0].first.line, "errors")}) {
     if (line == 0) continue;
     findings.Add(line, absl::StrCat("'", key, "' stands in a definition with 'follows', which nobody calls"),

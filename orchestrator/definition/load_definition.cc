@@ -64,6 +64,7 @@ class Loader {
     for (std::size_t i = 0; i < steps_.size(); ++i) CompileStep(i);
     CheckWaits();
     CompileResponse();
+    CompileEarlyResponse();
     RETURN_IF_ERROR(findings_.ToStatus());
     return Finish();
   }
@@ -356,6 +357,42 @@ class Loader {
     }
     const int line = file_.response.given() ? file_.response.line : file_.serves.line;
     parts_.response = CompileMapping(file_.response, line, false, type, scope, *types_, findings_).mapping;
+  }
+
+  // What is known once the step that it comes after has succeeded: its reply, and those of the steps that it waits for.
+  void CompileEarlyResponse() {
+    const Text& after = file_.answer_after;
+    if (!after.given()) {
+      if (file_.early_response.given()) {
+        findings_.Add(file_.early_response.line, "the early response comes after no step", "name it by 'after'");
+      }
+      return;
+    }
+    const auto step = std::find_if(file_.steps.begin(), file_.steps.end(),
+                                   [&](const StepText& each) { return each.name.value == after.value; });
+    if (step == file_.steps.end()) {
+      findings_.Add(after.line, absl::StrCat("there is no step '", after.value, "' to answer after"),
+                    "name one of the steps");
+      return;
+    }
+    const auto i = static_cast<std::size_t>(step - file_.steps.begin());
+    parts_.plan.answer_after = static_cast<int>(i);
+    if (parts_.serves == nullptr || file_.is_follower()) return;
+    const Descriptor& type = *parts_.serves->output_type();
+    if (!file_.early_response.given() && type.field_count() > 0) {
+      findings_.Add(after.line, absl::StrCat("nothing says what the early ", type.full_name(), " is made of"),
+                    "give the answer a 'response', with a field that says that it is not the last word");
+      return;
+    }
+    Scope scope = ScopeOf(i, "the early response");
+    scope.place = "the early response";
+    scope.advice = absl::StrCat("read the input, '", after.value, "' or a step it comes after");
+    scope.when.clear();
+    for (std::size_t j = 0; j < steps_.size(); ++j) {
+      if (j == i || scope.reach[j] != Reach::kNotYet) scope.reach[j] = ReachOfEnded(j);
+    }
+    const int line = file_.early_response.given() ? file_.early_response.line : after.line;
+    parts_.early_response = CompileMapping(file_.early_response, line, false, type, scope, *types_, findings_).mapping;
   }
 
   std::shared_ptr<const Definition> Finish() {

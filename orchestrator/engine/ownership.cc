@@ -16,9 +16,9 @@ constexpr absl::Duration kWatchPauseMin = absl::Milliseconds(50);  // doubles wi
 constexpr absl::Duration kWatchPauseMax = absl::Seconds(1);
 constexpr std::size_t kWaitersPerSagaMax = 1000;
 
-bool IsDecided(const DefinitionCatalog& catalog, const Saga& saga) {
+bool MayBeAnswered(const DefinitionCatalog& catalog, const Saga& saga) {
   const std::shared_ptr<const Definition> definition = catalog.Of(saga);
-  return definition != nullptr && IsDecided(definition->plan(), saga);
+  return definition != nullptr && MayBeAnswered(definition->plan(), saga);
 }
 
 }  // namespace
@@ -87,7 +87,7 @@ void Ownership::Attach(AttachMail mail) {
   if (wants_row) return wanted_[mail.saga_id].waiters.push_back(std::move(mail.waiter));
   if (mail.waiter.accepted) mail.waiter.accepted(mail.saga_id);
   const bool is_stored = !live->stale && !pending_.Has(mail.saga_id);
-  if (is_stored && IsDecided(live->definition->plan(), live->saga)) {
+  if (is_stored && MayBeAnswered(live->definition->plan(), live->saga)) {
     return answered({.status = absl::OkStatus(), .saga = live->saga});
   }
   live_.AddWaiter(*live, std::move(mail.waiter));
@@ -169,10 +169,10 @@ bool Ownership::Refill(LiveSaga& live, Wanted& wanted, absl::StatusOr<Saga>& sto
     return false;
   }
   live_.Fill(live, *std::move(stored));
-  const bool is_decided = IsDecided(live.definition->plan(), live.saga);
+  const bool is_answered = MayBeAnswered(live.definition->plan(), live.saga);
   for (Waiter& waiter : wanted.waiters) {
     if (waiter.accepted) waiter.accepted(live.saga.id);
-    if (is_decided) {
+    if (is_answered) {
       waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
     } else {
       live_.AddWaiter(live, std::move(waiter));
@@ -187,7 +187,7 @@ std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wan
   AnswerAsks(wanted, stored, recover);
   const bool stands_still = stored.ok() && StandsStill(*stored);
   const bool is_running = stored.ok() && !stands_still && !IsTerminal(stored->state);
-  const bool is_decided = is_running && IsDecided(context_.catalog, *stored);
+  const bool is_answered = is_running && MayBeAnswered(context_.catalog, *stored);
   const bool is_own = stored.ok() && stored->owner == context_.lease.instance;
   const Progress told = {.status = stands_still ? Quarantined(saga_id) : LoadFailure(stored.status(), saga_id),
                          .saga = stored.ok() ? *stored : Saga(),
@@ -198,14 +198,14 @@ std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wan
     }
   }
   LiveSaga* live = live_.Find(saga_id);
-  if (live == nullptr && is_running && !is_decided && !wanted.waiters.empty()) {
+  if (live == nullptr && is_running && !is_answered && !wanted.waiters.empty()) {
     live = Insert(*stored);
     if (live != nullptr) live->stale = true;
   }
   for (Waiter& waiter : wanted.waiters) {
-    live == nullptr || is_decided ? waiter.answered(told) : live_.AddWaiter(*live, std::move(waiter));
+    live == nullptr || is_answered ? waiter.answered(told) : live_.AddWaiter(*live, std::move(waiter));
   }
-  if (live != nullptr && live->stale && is_decided) {
+  if (live != nullptr && live->stale && is_answered) {
     for (const Waiter& waiter : live_.TakeWaiters(*live)) waiter.answered(told);
   }
   // Also one that was taken just now, for asks that then came too late.

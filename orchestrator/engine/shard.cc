@@ -245,7 +245,7 @@ void Shard::Act(Landed landed) {
     context_.observer.OnFinished(live.saga);
     live_.Count(live, false);  // there is room for another before anybody is told
   }
-  if (is_over || IsDecided(live.definition->plan(), live.saga)) {
+  if (is_over || MayBeAnswered(live.definition->plan(), live.saga)) {
     for (const Waiter& waiter : live_.TakeWaiters(live))
       waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
   }

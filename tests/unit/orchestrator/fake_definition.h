@@ -51,6 +51,7 @@ class FakeDefinition : public Definition {
     response.set_order_id(saga.id);
     return response.SerializeAsString();
   }
+  absl::StatusOr<std::string> EarlyResponse(const Saga&) const override { return std::string("for now"); }
   absl::Status Error(const Saga& saga) const override {
     return MakeError(absl::StatusCode::kAborted, "no stock", {saga.failure.reason, "stock.shop.unwind", {}});
   }

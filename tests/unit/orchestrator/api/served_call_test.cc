@@ -225,6 +225,24 @@ TEST_F(AnswerTest, ASagaThatGoesBackSaysWhyAndEndsTheCallOnlyWhereTheDefinitionS
   EXPECT_EQ(GetErrorInfo(decided).reason, "STOCK_NOT_ENOUGH");
 }
 
+TEST_F(AnswerTest, ASagaIsAnsweredForNowOnlyWhileItGoesForward) {
+  Progress progress = In(SagaState::kRunning);
+  auto early = std::make_shared<FakeDefinition>();
+  early->plan_.answer_after = 0;
+  early->plan_.version = progress.saga.definition_version = 4;
+  ASSERT_TRUE(catalog_.Add(early).ok());
+  progress.saga.steps.resize(1);
+  progress.saga.steps[0].state = StepState::kInFlight;
+  EXPECT_EQ(GetErrorInfo(Answer(catalog_, progress, kNow).status()).reason, "SAGA_RUNNING");
+  progress.saga.steps[0].state = StepState::kSucceeded;
+  EXPECT_EQ(Answer(catalog_, progress, kNow).value(), "for now");
+  progress.saga.backward = true;
+  progress.saga.state = SagaState::kCompensating;
+  const absl::Status back = Answer(catalog_, progress, kNow).status();
+  EXPECT_EQ(GetErrorInfo(back).reason, "SAGA_RUNNING");
+  EXPECT_EQ(GetErrorInfo(back).metadata["saga_reason"], "STOCK_NOT_ENOUGH");
+}
+
 // Its response would be read from steps that the row has not.
 TEST_F(AnswerTest, ASagaThatHasNotTheStepsOfItsDefinitionIsNotAnswered) {
   for (const std::size_t steps : {0U, 2U}) {

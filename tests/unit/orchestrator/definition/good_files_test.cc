@@ -1,7 +1,9 @@
 // The shop's own definitions: what is loaded from them.
 #include <gmock/gmock.h>
 
+#include "absl/strings/str_replace.h"
 #include "google/rpc/code.pb.h"
+#include "orchestrator/core/reading.h"
 #include "shop/checkout/v1/checkout_service.pb.h"
 #include "tests/unit/orchestrator/definition/definition_files.h"
 
@@ -129,6 +131,61 @@ response: {}
   EXPECT_FALSE(with("")->plan().answer_at_decided);
   EXPECT_FALSE(with("answer: { at: done }")->plan().answer_at_decided);
   EXPECT_TRUE(with("answer: { at: decided }")->plan().answer_at_decided);
+}
+
+constexpr char kEarly[] = R"(saga: t
+version: 1
+serves: lab.v1.Lab/Run
+steps:
+  - { name: copy, action: lab.v1.Parts/Copy, request: { text: input.coupon }, compensation: none }
+  - { name: make, action: lab.v1.Parts/Make, request: { id: saga.id }, compensation: none, when: input.coupon }
+  - { name: ship, kind: pivot, action: lab.v1.Parts/Ship, request: { id: saga.id }, resolve: lab.v1.Parts/AskShip }
+  - { name: tell, kind: retriable, action: lab.v1.Parts/Copy, request: { text: ship.parcel_id } }
+answer: ANSWER
+response: { id: ship.parcel_id }
+)";
+
+std::string Early(const std::string& answer) { return absl::StrReplaceAll(kEarly, {{"ANSWER", answer}}); }
+
+TEST(EarlyAnswer, IsBuiltOfWhatIsKnownByThen) {
+  const auto definition =
+      LoadText(Early("{ after: ship, at: decided, response: { id: saga.id, all: { text: ship.parcel_id } } }"));
+  EXPECT_EQ(definition->plan().answer_after, 2);
+  EXPECT_TRUE(definition->plan().answer_at_decided);
+  Saga saga = NewSaga(*definition);
+  saga.version = 5;
+  EXPECT_FALSE(IsAnsweredEarly(definition->plan(), saga));
+  Texts texts;
+  saga.steps[2].state = StepState::kSucceeded;
+  saga.steps[2].reply = texts.Bytes("lab.v1.ShipResponse", "parcel_id: 'p'");
+  EXPECT_TRUE(IsAnsweredEarly(definition->plan(), saga));
+  EXPECT_EQ(texts.Text("lab.v1.RunResponse", definition->EarlyResponse(saga).value()),
+            "id: \"0190-saga\" all { text: \"p\" }");
+  Saga back = saga, over = saga, head = saga;
+  back.backward = true;
+  over.state = SagaState::kCompleted;
+  head.steps.clear();
+  for (const Saga& each : {back, over, head}) EXPECT_FALSE(IsAnsweredEarly(definition->plan(), each));
+  EXPECT_EQ(LoadText(Early("{ at: done }"))->plan().answer_after, -1);
+}
+
+TEST(EarlyAnswer, WhatIsWrongWithItIsSaid) {
+  const auto said = [](const std::string& answer) {
+    const auto loaded = LoadDefinition("t.yaml", Early(answer), AllDescriptors());
+    return loaded.ok() ? "" : std::string(loaded.status().message());
+  };
+  EXPECT_THAT(said("{ after: shp, response: { id: saga.id } }"),
+              testing::HasSubstr("t.yaml:9: there is no step 'shp' to answer after; name one of the steps"));
+  EXPECT_THAT(said("{ after: ship }"), testing::HasSubstr("nothing says what the early lab.v1.RunResponse is made of"));
+  EXPECT_THAT(said("{ response: { id: saga.id } }"), testing::HasSubstr("the early response comes after no step"));
+  EXPECT_THAT(
+      said("{ after: copy, response: { id: ship.parcel_id } }"),
+      testing::HasSubstr("the early response reads 'ship.parcel_id', but step 'ship' may not have run by then"));
+  EXPECT_THAT(said("{ after: ship, response: { id: make.part_id } }"),
+              testing::HasSubstr("but the step may be skipped"));
+  EXPECT_THAT(said("{ after: make, response: { id: make.part_id } }"),
+              testing::HasSubstr("but the step may be skipped"));
+  EXPECT_THAT(said("{ after: ship, response: { id: { first_of: [make.part_id, saga.id] } } }"), "");
 }
 
 }  // namespace

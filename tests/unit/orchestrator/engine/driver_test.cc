@@ -1330,6 +1330,56 @@ TEST_F(DriverTest, WhereTheDefinitionSaysSoAFailureIsToldBeforeAllIsUndone) {
   }
 }
 
+// S16: the first caller and one who repeats the call are answered while the saga goes on, and at last by its end.
+TEST_F(DriverTest, WhereTheDefinitionSaysSoAStepsSuccessAnswersForNow) {
+  Plan plan = PivotInTheMiddle(true);
+  plan.answer_after = 1;
+  Know(std::move(plan));
+  std::atomic<bool> ends = false;
+  Life life(
+      *this,
+      [&](const Call& call) -> std::optional<CallResult> {
+        return call.method != "/test/r.action" || ends ? std::optional(OkResult()) : UnavailableResult();
+      },
+      clock_);
+  for (const char* call : {"first", "again"}) {
+    SCOPED_TRACE(call);
+    Answers answers;
+    Accept(life.driver, "k", answers);
+    const Saga told = answers.Await(1)[0].saga;
+    EXPECT_EQ(told.state, SagaState::kRunning);
+    EXPECT_EQ(told.steps[1].state, StepState::kSucceeded);
+  }
+  ends = true;
+  EXPECT_TRUE(
+      Eventually(absl::Minutes(1), [&] { return store_.LoadByKey("shape", "", "k")->state == SagaState::kCompleted; }));
+  Answers last;
+  Accept(life.driver, "k", last);
+  EXPECT_EQ(last.Await(1)[0].saga.state, SagaState::kCompleted);
+}
+
+// Interleaving 10: nobody is told to pay for what goes back.
+TEST_F(DriverTest, ASagaThatGoesBackIsNotAnsweredForNow) {
+  Plan plan = Sequence();
+  plan.answer_after = 0;
+  Know(std::move(plan));
+  Life life(
+      *this,
+      [](const Call& call) -> std::optional<CallResult> {
+        if (call.method == "/test/a.compensation") return std::nullopt;
+        return call.method == "/test/b.action" ? RefusedResult() : OkResult();
+      },
+      clock_);
+  Answers first;
+  Accept(life.driver, "k", first);
+  EXPECT_FALSE(first.Await(1)[0].saga.backward);
+  ASSERT_TRUE(Eventually(absl::Minutes(1), [&] { return store_.LoadByKey("shape", "", "k")->backward; }));
+  Answers again;
+  Accept(life.driver, "k", again, "h", clock_.Now() + absl::Milliseconds(500));
+  EXPECT_TRUE(again.Await(1)[0].saga.backward);
+  EXPECT_EQ(again.Await(1)[0].saga.failure.reason, "NO");
+}
+
 TEST_F(DriverTest, AThousandSagasOnFourShardsAllEnd) {
   Plan plan = DiamondBeforePivot();
   plan.refusals_max = 100;  // so that none parks
