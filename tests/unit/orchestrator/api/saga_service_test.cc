@@ -814,6 +814,50 @@ TEST_F(SagaServiceTest, AKnownReplyMayBeGivenAsJson) {
                   "s-1", Event(Operated{Verb::kResolve, 0, reply.SerializeAsString(), "kim", "called the shop"}))));
 }
 
+TEST_F(SagaServiceTest, ASagaShowsItsParentAndItsChildren) {
+  Follower follower;
+  follower.parent = {"place-order", 3};
+  follower.definition = {"after-sold-out", 2};
+  follower.on = SagaState::kAborted;
+  follower.steps = 1;
+  ASSERT_TRUE(store_.PutFollowers(0, {follower}).ok());
+  Store(Aborted("s-1"));
+  saga::v1::Saga parent, child;
+  ASSERT_TRUE(Get("s-1", &parent).ok());
+  EXPECT_EQ(parent.parent_id(), "");
+  ASSERT_EQ(parent.children_size(), 1);
+  EXPECT_EQ(parent.children(0).definition(), "after-sold-out");
+  EXPECT_EQ(parent.children(0).definition_version(), 2);
+  EXPECT_EQ(parent.children(0).state(), saga::v1::Saga::STATE_RUNNING);
+  ASSERT_TRUE(Get(parent.children(0).saga_id(), &child).ok());
+  EXPECT_EQ(child.parent_id(), "s-1");
+  EXPECT_EQ(child.children_size(), 0);
+}
+
+TEST_F(SagaServiceTest, ADefinitionSaysWhomItFollows) {
+  struct Following final : FakeDefinition {
+    const google::protobuf::MethodDescriptor* serves() const override { return nullptr; }
+    const Follows* follows() const override { return &follows_; }
+    Follows follows_;
+  };
+  auto following = std::make_shared<Following>();
+  following->plan_.name = "after-sold-out";
+  following->follows_.parents = {"place-order", "checkout"};
+  following->follows_.on = SagaState::kAborted;
+  following->follows_.reasons = {"STOCK_NOT_ENOUGH"};
+  ASSERT_TRUE(catalog_.Add(following).ok());
+  ASSERT_TRUE(catalog_.Serve(following).ok());
+  saga::v1::ListDefinitionsResponse response;
+  ASSERT_TRUE(Call(&saga::v1::SagaService::Stub::ListDefinitions, saga::v1::ListDefinitionsRequest(), &response).ok());
+  const saga::v1::Definition& shown = response.definitions(0);
+  ASSERT_EQ(shown.name(), "after-sold-out");
+  EXPECT_FALSE(shown.served());
+  EXPECT_EQ(shown.method(), "");
+  EXPECT_EQ(shown.follows().definitions_size(), 2);
+  EXPECT_EQ(shown.follows().on(), saga::v1::Saga::STATE_ABORTED);
+  EXPECT_EQ(shown.follows().reasons(0), "STOCK_NOT_ENOUGH");
+}
+
 TEST_F(SagaServiceTest, DefinitionsAreListedWithTheirUnfinishedSagas) {
   auto read_only = std::make_shared<FakeDefinition>();
   read_only->plan_.version = 2;
