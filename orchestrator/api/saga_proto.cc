@@ -150,4 +150,8 @@ saga::v1::HistoryEntry ToProto(const HistoryEvent& entry, const Plan* plan) {
   return proto;
 }
 
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
 }  // namespace unwind

@@ -22,6 +22,7 @@ saga::v1::Pause ToProto(const DefinitionPause& pause);
 
 // In microseconds, within what a Timestamp may hold: 0001-01-01 to 9999-12-31.
 google::protobuf::Timestamp ToProto(absl::Time time);
+absl::Time TimeOf(const google::protobuf::Timestamp& time);
 
 }  // namespace unwind
 

@@ -58,10 +58,6 @@ absl::StatusOr<std::string> ReadActor(const grpc::CallbackServerContext& context
   return known;
 }
 
-absl::Time TimeOf(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
-
 // None: all.
 absl::StatusOr<std::optional<SagaState>> ReadState(saga::v1::Saga::State state) {
   if (!saga::v1::Saga::State_IsValid(state)) {

@@ -119,4 +119,24 @@ std::string ShortName(const EnumValueDescriptor& value) {
   return std::string(absl::StripPrefix(value.name(), PrefixOf(*value.type())));
 }
 
+bool LooksLikePath(absl::string_view text) {
+  bool dot = false;
+  for (const char c : text) {
+    if (c == '.')
+      dot = true;
+    else if (!absl::ascii_isalnum(Byte(c)) && c != '_')
+      return false;
+  }
+  return dot && absl::ascii_isalpha(Byte(text.front()));
+}
+
+absl::string_view WithoutBraces(absl::string_view text) {
+  const std::size_t open = text.find('{');
+  const std::size_t close = open == text.npos ? text.npos : text.find('}', open);
+  if (close != text.npos) text = text.substr(open, close - open);
+  while (absl::ConsumePrefix(&text, "{") || absl::ConsumePrefix(&text, "$") || absl::ConsumePrefix(&text, " ")) {
+  }
+  return absl::StripTrailingAsciiWhitespace(text);
+}
+
 }  // namespace unwind

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 
@@ -21,6 +22,12 @@ std::string WhyInexact(const google::protobuf::FieldDescriptor& field, const std
 
 // The name that a literal of this enum may use instead of `value`; equal to it if the enum has no prefix.
 std::string ShortName(const google::protobuf::EnumValueDescriptor& value);
+
+// "a.b": a plain literal of this look is far more likely a mistyped path than a text. REQUIRES: not empty.
+bool LooksLikePath(absl::string_view text);
+
+// What stands between the first braces, as in "${input.a}" or "{{ input.a }}", or else the whole text, without a $.
+absl::string_view WithoutBraces(absl::string_view text);
 
 }  // namespace unwind
 

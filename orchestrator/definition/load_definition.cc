@@ -13,6 +13,7 @@
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/definition/definition_file.h"
 #include "orchestrator/definition/definition_text.h"
+#include "orchestrator/definition/error_table.h"
 #include "orchestrator/definition/fingerprint.h"
 #include "orchestrator/definition/follows_reader.h"
 #include "orchestrator/definition/mapping_compiler.h"
@@ -22,6 +23,7 @@
 #include "orchestrator/definition/step_order.h"
 #include "orchestrator/definition/step_reader.h"
 #include "orchestrator/definition/values.h"
+#include "orchestrator/definition/wait_check.h"
 
 namespace unwind {
 namespace {
@@ -59,10 +61,10 @@ class Loader {
     ReadHead();
     if (file_.is_follower()) parts_.follows = ReadFollows(file_, ParentType(), origin_, findings_);
     ReadKey();
-    ReadErrors();
+    parts_.errors = ReadErrors(file_.errors, findings_);
     ReadSteps();
     for (std::size_t i = 0; i < steps_.size(); ++i) CompileStep(i);
-    CheckWaits();
+    CheckWaits(file_.steps, steps_, parts_.plan, findings_);
     CompileResponse();
     CompileEarlyResponse();
     RETURN_IF_ERROR(findings_.ToStatus());
@@ -147,25 +149,6 @@ class Loader {
     parts_.key = std::move(fields);
   }
 
-  void ReadErrors() {
-    for (const auto& [reason, code_name] : file_.errors) {
-      if (!IsReason(reason.value)) {
-        findings_.Add(reason.line, absl::StrCat("'", reason.value, "' is not a reason"),
-                      "write it as services do in ErrorInfo: upper case, digits and _, at most 63 characters");
-      }
-      std::optional<int> code = ReadErrorCode(code_name, findings_);
-      if (code.has_value() && BidsRepeat(static_cast<absl::StatusCode>(*code))) {
-        findings_.Refuse(code_name.line,
-                         absl::StrCat(code_name.value,
-                                      " tells the caller to repeat the call, and an aborted saga would"
-                                      " give the same answer for ever"),
-                         "use ABORTED: the caller may try again under another key");
-        code = static_cast<int>(absl::StatusCode::kAborted);  // of a stored definition
-      }
-      if (code.has_value()) parts_.errors[reason.value] = *code;
-    }
-  }
-
   void ReadSteps() {
     std::set<std::string> names;
     std::vector<StepKind> kinds;
@@ -183,41 +166,6 @@ class Loader {
       RefuseCallsOfItself(text, steps_.back());
     }
     order_ = CheckStepOrder(file_.steps, kinds, findings_);
-  }
-
-  // What no step by itself shows (S15).
-  void CheckWaits() {
-    const Plan& plan = parts_.plan;
-    absl::Duration undoable, pivots;
-    int line = 0;
-    for (std::size_t i = 0; i < steps_.size(); ++i) {
-      const StepText& text = file_.steps[i];
-      const StepPlan& step = steps_[i].plan;
-      if (!step.pending.has_value()) continue;
-      if (step.compensation_reads_own_reply) {
-        findings_.Add(text.compensation_request.line,
-                      absl::StrCat("the compensation of step '", text.name.value,
-                                   "' reads the step's own reply, which nobody knows while it waits"),
-                      "read the input or a step that it comes after");
-      }
-      const bool is_counted = step.kind != StepKind::kRetriable && text.wait_for.given();
-      if (!is_counted || step.pending->wait > plan.age_max) continue;
-      if (step.kind == StepKind::kCompensatable && step.pending->wait > plan.deadline) {
-        findings_.Add(
-            text.wait_for.line,
-            absl::StrCat("'for' of step '", text.name.value, "' is ", absl::FormatDuration(step.pending->wait),
-                         ", longer than the saga's 'deadline', which is ", absl::FormatDuration(plan.deadline)),
-            "past the deadline the saga goes back: make it the longer one");
-      }
-      (step.kind == StepKind::kPivot ? pivots : undoable) += step.pending->wait;
-      line = text.wait_for.line;
-    }
-    // A deadline ends what comes before the pivot; without one the waits follow each other.
-    const absl::Duration before = plan.deadline == absl::InfiniteDuration() ? undoable : plan.deadline;
-    if (line == 0 || before + pivots < plan.age_max) return;
-    findings_.Add(line, absl::StrCat("the saga may wait for ", absl::FormatDuration(before + pivots), " in all"),
-                  absl::StrCat("it must be less than ", absl::FormatDuration(plan.age_max),
-                               ": nothing is sent for an older saga"));
   }
 
   void RefuseCallsOfItself(const StepText& text, const ReadStepResult& step) {

@@ -30,29 +30,6 @@ constexpr std::size_t kSagaIdBytes = 36;  // a UUID
 constexpr std::size_t kKeyBytesMax = 64;
 constexpr char kTimestamp[] = "google.protobuf.Timestamp";
 
-// "a.b": a plain literal of this look is far more likely a mistyped path than a text.
-bool LooksLikePath(absl::string_view text) {
-  bool dot = false;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '.')
-      dot = true;
-    else if (!absl::ascii_isalnum(byte) && c != '_')
-      return false;
-  }
-  return dot && absl::ascii_isalpha(static_cast<unsigned char>(text.front()));
-}
-
-// What stands between the first braces, as in "${input.a}" or "{{ input.a }}", or else the whole text, without a $.
-absl::string_view WithoutBraces(absl::string_view text) {
-  const std::size_t open = text.find('{');
-  const std::size_t close = open == text.npos ? text.npos : text.find('}', open);
-  if (close != text.npos) text = text.substr(open, close - open);
-  while (absl::ConsumePrefix(&text, "{") || absl::ConsumePrefix(&text, "$") || absl::ConsumePrefix(&text, " ")) {
-  }
-  return absl::StripTrailingAsciiWhitespace(text);
-}
-
 class Compiler {
  public:
   Compiler(bool is_request, const Scope& scope, MessageTypes& types, Findings& findings)
