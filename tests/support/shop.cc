@@ -17,6 +17,12 @@ void SetDeadline(grpc::ClientContext& context, absl::Duration deadline) {
   context.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
 }
 
+// Of a process that was killed and is there again the channel may still pause before it connects.
+void PrepareRead(grpc::ClientContext& context) {
+  SetDeadline(context, kReadDeadline);
+  context.set_wait_for_ready(true);
+}
+
 bool Terminal(const saga::v1::Saga& saga) {
   return saga.state() == saga::v1::Saga::STATE_COMPLETED || saga.state() == saga::v1::Saga::STATE_ABORTED;
 }
@@ -155,7 +161,7 @@ absl::Status Shop::Restock(const std::string& product, std::int64_t quantity, st
   request.mutable_price()->set_currency_code("KRW");
   shop::stock::v1::RestockResponse response;
   grpc::ClientContext context;
-  SetDeadline(context, kReadDeadline);
+  PrepareRead(context);
   context.AddMetadata("idempotency-key", NewKey());
   return FromGrpc(
       shop::stock::v1::StockService::NewStub(cluster_.Channel(Node::kStock))->Restock(&context, request, &response));
@@ -166,7 +172,7 @@ absl::Status Shop::SetScenario(const pg::v1::Scenario& scenario) {
   *request.mutable_scenario() = scenario;
   pg::v1::SetScenarioResponse response;
   grpc::ClientContext context;
-  SetDeadline(context, kReadDeadline);
+  PrepareRead(context);
   return FromGrpc(
       pg::v1::MockControl::NewStub(cluster_.Channel(Node::kGateway))->SetScenario(&context, request, &response));
 }
@@ -176,7 +182,7 @@ absl::StatusOr<shop::stock::v1::Product> Shop::Product(const std::string& produc
   request.set_product_id(product_id);
   shop::stock::v1::Product response;
   grpc::ClientContext context;
-  SetDeadline(context, kReadDeadline);
+  PrepareRead(context);
   RETURN_IF_ERROR(FromGrpc(shop::stock::v1::StockService::NewStub(cluster_.Channel(Node::kStock))
                                ->GetProduct(&context, request, &response)));
   return response;
@@ -187,7 +193,7 @@ absl::StatusOr<shop::order::v1::Order> Shop::GetOrder(const std::string& order_i
   request.set_order_id(order_id);
   shop::order::v1::Order response;
   grpc::ClientContext context;
-  SetDeadline(context, kReadDeadline);
+  PrepareRead(context);
   RETURN_IF_ERROR(FromGrpc(
       shop::order::v1::OrderService::NewStub(cluster_.Channel(Node::kOrder))->GetOrder(&context, request, &response)));
   return response;
@@ -198,7 +204,7 @@ absl::StatusOr<saga::v1::Saga> Shop::Saga(const std::string& saga_id) {
   request.set_saga_id(saga_id);
   saga::v1::Saga response;
   grpc::ClientContext context;
-  SetDeadline(context, kReadDeadline);
+  PrepareRead(context);
   RETURN_IF_ERROR(
       FromGrpc(saga::v1::SagaService::NewStub(cluster_.AdminChannel(door_))->GetSaga(&context, request, &response)));
   return response;
@@ -210,7 +216,7 @@ absl::StatusOr<saga::v1::Saga> Shop::SagaOfKey(const std::string& definition, co
   request.set_page_size(500);
   saga::v1::ListSagasResponse response;
   grpc::ClientContext context;
-  SetDeadline(context, kReadDeadline);
+  PrepareRead(context);
   RETURN_IF_ERROR(
       FromGrpc(saga::v1::SagaService::NewStub(cluster_.AdminChannel(door_))->ListSagas(&context, request, &response)));
   for (const saga::v1::Saga& saga : response.sagas()) {
@@ -227,7 +233,7 @@ absl::StatusOr<std::vector<saga::v1::HistoryEntry>> Shop::History(const std::str
   do {
     saga::v1::GetHistoryResponse response;
     grpc::ClientContext context;
-    SetDeadline(context, kReadDeadline);
+    PrepareRead(context);
     RETURN_IF_ERROR(FromGrpc(stub->GetHistory(&context, request, &response)));
     entries.insert(entries.end(), response.entries().begin(), response.entries().end());
     request.set_page_token(response.next_page_token());
@@ -243,7 +249,7 @@ absl::StatusOr<std::vector<pg::v1::Transaction>> Shop::Ledger() {
   do {
     pg::v1::ListTransactionsResponse response;
     grpc::ClientContext context;
-    SetDeadline(context, kReadDeadline);
+    PrepareRead(context);
     RETURN_IF_ERROR(FromGrpc(stub->ListTransactions(&context, request, &response)));
     ledger.insert(ledger.end(), response.transactions().begin(), response.transactions().end());
     request.set_page_token(response.next_page_token());
@@ -285,7 +291,7 @@ absl::StatusOr<int> Shop::Unfinished() {
     request.set_page_size(500);
     saga::v1::ListSagasResponse response;
     grpc::ClientContext context;
-    SetDeadline(context, kReadDeadline);
+    PrepareRead(context);
     RETURN_IF_ERROR(FromGrpc(stub->ListSagas(&context, request, &response)));
     unfinished += response.sagas_size();
   }
