@@ -1,6 +1,7 @@
 """The table of codes in docs/DEFINITIONS.md, "How answers are read": a participant answers each, and the saga's history
 says what the orchestrator made of it. And the defaults of the tables there."""
 
+import collections
 import concurrent.futures
 import json
 import pathlib
@@ -191,14 +192,14 @@ class Defaults(unittest.TestCase):
     def test_those_of_numbers_and_durations_are_the_plan_s(self):
         plan = (document.PROJECT / "orchestrator/core/plan.h").read_text()
         units = {"Milliseconds": "ms", "Seconds": "s", "Minutes": "m"}
-        defaults = {}
+        defaults = collections.defaultdict(list)  # of `retry` and of `pending`
         for cells in rows_under("The file", "A step"):
-            names = re.findall(r"^`(\w+)`", cells[0]) + re.findall(r"^`(attempts|backoff|cap)`", cells[1])
+            names = re.findall(r"^`(\w+)`", cells[0]) + re.findall(r"^`(attempts|backoff|poll|cap)`", cells[1])
             if names:
-                defaults[names[-1]] = cells[2]
-        for name in ("refusals_max", "attempts", "backoff", "cap", "timeout"):
-            value = re.search(rf"\b{name} = (?:absl::(\w+)\()?(\d+)\)?;", plan)
-            self.assertEqual(defaults[name], value[2] + units.get(value[1], ""), name)
+                defaults[names[-1]].append(cells[2])
+        for name in ("refusals_max", "attempts", "backoff", "poll", "cap", "timeout"):
+            values = re.findall(rf"\b{name} = (?:absl::(\w+)\()?(\d+)\)?;", plan)
+            self.assertEqual(defaults[name], [number + units.get(unit, "") for unit, number in values], name)
 
 
 if __name__ == "__main__":
