@@ -59,7 +59,7 @@ struct Plan {
   int version = 1;
   absl::Duration deadline = absl::InfiniteDuration();  // until the pivot is sent
   bool answer_at_decided = false;  // a saga that goes back answers its callers once its failure is committed
-  int answer_after = -1;           // step whose success answers the callers for now (S16); negative: none
+  int answer_after = -1;           // step whose success or wait answers the callers for now (S16); negative: none
   int refusals_max = 5;            // of a compensation or retriable step before it parks (S7)
   int stuck_unknowns = 20;         // unknown answers after which a step is stuck (reading.h)
   absl::Duration stuck_after = absl::Minutes(10);  // since the phase's first send: so is one repeated that long

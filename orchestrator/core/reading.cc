@@ -149,7 +149,9 @@ bool IsDecided(const Plan& plan, const Saga& saga) {
 
 bool IsAnsweredEarly(const Plan& plan, const Saga& saga) {
   if (plan.answer_after < 0 || saga.backward || IsTerminal(saga.state)) return false;
-  return saga.steps.size() == plan.steps.size() && Done(saga.steps[static_cast<std::size_t>(plan.answer_after)]);
+  if (saga.steps.size() != plan.steps.size()) return false;
+  const Step& step = saga.steps[static_cast<std::size_t>(plan.answer_after)];
+  return Done(step) || step.state == StepState::kWaiting;
 }
 
 bool MayBeAnswered(const Plan& plan, const Saga& saga) { return IsDecided(plan, saga) || IsAnsweredEarly(plan, saga); }

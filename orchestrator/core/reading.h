@@ -70,8 +70,8 @@ std::string ToldReason(const Saga& saga);
 // The saga goes back for a reason that is known, and its definition lets its callers be told so before all is undone.
 bool IsDecided(const Plan& plan, const Saga& saga);
 
-// The saga goes forward, and the step whose success answers its callers for now is done (S16). Of a saga that memory
-// has only the head of it is not known, and false.
+// The saga goes forward, and the step whose success or first pending answer answers its callers for now is done or
+// waits (S16). Of a saga that memory has only the head of it is not known, and false.
 bool IsAnsweredEarly(const Plan& plan, const Saga& saga);
 
 // Its callers are answered though it has not ended: by one of these two.

@@ -307,7 +307,8 @@ class Loader {
     parts_.response = CompileMapping(file_.response, line, false, type, scope, *types_, findings_).mapping;
   }
 
-  // What is known once the step that it comes after has succeeded: its reply, and those of the steps that it waits for.
+  // What is known once the step that it comes after has succeeded: its reply, and those of the steps that it waits for;
+  // or, of a step that may wait, its first pending answer.
   void CompileEarlyResponse() {
     const Text& after = file_.answer_after;
     if (!after.given()) {
@@ -338,6 +339,10 @@ class Loader {
     scope.when.clear();
     for (std::size_t j = 0; j < steps_.size(); ++j) {
       if (j == i || scope.reach[j] != Reach::kNotYet) scope.reach[j] = ReachOfEnded(j);
+    }
+    if (step->pending_line != 0) {
+      scope.pending_of = static_cast<int>(i);
+      scope.reach[i] = Reach::kMaySkip;
     }
     const int line = file_.early_response.given() ? file_.early_response.line : after.line;
     parts_.early_response = CompileMapping(file_.early_response, line, false, type, scope, *types_, findings_).mapping;

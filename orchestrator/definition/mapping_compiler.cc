@@ -221,13 +221,15 @@ class Compiler {
         to.field.message_type()->full_name() != kTimestamp) {
       return ReportMismatch(text, kTimestamp, to.field);
     }
-    if (may_skip && !to.is_first_of) return ReportMaySkip(text);
+    if (may_skip && !to.is_first_of) return ReportMaySkip(text, wait.step);
     assignment.sources.push_back(wait);
   }
 
-  void ReportMaySkip(const Text& text) {
+  void ReportMaySkip(const Text& text, int step) {
+    const bool may_wait = step != kInputRoot && step == scope_.pending_of;
     findings_.Add(text.line,
-                  absl::StrCat(scope_.place, " reads '", text.value, "', but the step may be skipped: it has a 'when'"),
+                  absl::StrCat(scope_.place, " reads '", text.value, "', but the step may ",
+                               may_wait ? "be waiting still" : "be skipped: it has a 'when'"),
                   absl::StrCat("write first_of: [", text.value, "], with alternatives if there are any"));
   }
 
@@ -275,7 +277,7 @@ class Compiler {
     }
     if (reach == Reach::kMaySkip && !path.pending && !to.is_first_of && !is_when) {
       to.is_always_set = true;  // one finding is enough
-      return ReportMaySkip(text);
+      return ReportMaySkip(text, path.step);
     }
     const Descriptor& root = is_input ? *scope_.input : *scope_.steps[static_cast<std::size_t>(path.step)].type;
     if (path.fields.empty()) {

@@ -1,7 +1,9 @@
 // Steps that may wait: what a definition says of them, and what may be read of them.
 #include <gmock/gmock.h>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/findings.h"
+#include "orchestrator/core/reading.h"
 #include "orchestrator/definition/mapping_compiler.h"
 #include "orchestrator/definition/message_types.h"
 #include "tests/unit/orchestrator/definition/definition_files.h"
@@ -65,6 +67,38 @@ TEST(Pending, TheEndOfAWaitIsATimestamp) {
       << "a step that was not sent waits for nothing";
   EXPECT_EQ(texts.Text("lab.v1.RunResponse", *definition->Response(saga)),
             "all { until { seconds: 1700000000 nanos: 123456789 } }");
+}
+
+std::string ShippingAnsweredBy(const std::string& response) {
+  return absl::StrCat(kShipping, "answer: { after: ship, response: { id: ", response, " } }\n");
+}
+
+// Interleaving 10: nothing was due, so that it succeeded at once and there is no pending answer.
+TEST(Pending, TheFirstPendingAnswerAnswersForNowAndSoDoesASuccess) {
+  const auto definition = LoadText(ShippingAnsweredBy("{ first_of: [ship.parcel_id, ship.pending.parcel_id] }"));
+  ASSERT_NE(definition, nullptr);
+  Texts texts;
+  Saga saga = NewSaga(*definition);
+  saga.steps[1].state = StepState::kInFlight;
+  EXPECT_FALSE(IsAnsweredEarly(definition->plan(), saga));
+  Saga paid = saga;
+  saga.steps[1].state = StepState::kWaiting;
+  saga.steps[1].pending_reply = texts.Bytes("lab.v1.ShipResponse", "parcel_id: 'pay here'");
+  EXPECT_TRUE(IsAnsweredEarly(definition->plan(), saga));
+  EXPECT_EQ(texts.Text("lab.v1.RunResponse", *definition->EarlyResponse(saga)), "id: \"pay here\"");
+  paid.steps[1].state = StepState::kSucceeded;
+  paid.steps[1].reply = texts.Bytes("lab.v1.ShipResponse", "parcel_id: 'done'");
+  EXPECT_TRUE(IsAnsweredEarly(definition->plan(), paid));
+  EXPECT_EQ(texts.Text("lab.v1.RunResponse", *definition->EarlyResponse(paid)), "id: \"done\"");
+  saga.backward = true;
+  EXPECT_FALSE(IsAnsweredEarly(definition->plan(), saga));
+}
+
+TEST(Pending, AnAnswerForNowReadsNoReplyThatMayNotBeThere) {
+  const auto loaded = LoadDefinition("t.yaml", ShippingAnsweredBy("ship.parcel_id"), AllDescriptors());
+  EXPECT_THAT(loaded.status().message(),
+              testing::HasSubstr("the early response reads 'ship.parcel_id', but the step may be waiting still; write "
+                                 "first_of: [ship.parcel_id]"));
 }
 
 // What an early answer may read of the step that it is given after.

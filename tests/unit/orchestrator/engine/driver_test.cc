@@ -632,6 +632,32 @@ TEST_F(DriverTest, AStepThatWaitsIsAskedAgainUntilItIsFinished) {
   EXPECT_EQ(progress.saga.steps[1].phase, Phase::kAction);
 }
 
+// S16: he is told where to pay, as often as he asks, and in the end that he has paid.
+TEST_F(DriverTest, TheFirstPendingAnswerAnswersForNow) {
+  Plan plan = WaitingFor(absl::Hours(1));
+  plan.answer_after = 1;
+  Know(std::move(plan));
+  std::atomic<bool> paid = false;
+  const auto behave = [&paid](const Call& call) {
+    CallResult result = OkResult();
+    result.pending = call.step == "pivot" && !paid;
+    return result;
+  };
+  Life life(*this, behave, clock_);
+  for (const char* call : {"first", "again"}) {
+    SCOPED_TRACE(call);
+    Answers answers;
+    Accept(life.driver, "k", answers);
+    const Saga told = answers.Await(1)[0].saga;
+    EXPECT_EQ(told.state, SagaState::kRunning);
+    EXPECT_EQ(told.steps[1].state, StepState::kWaiting);
+    EXPECT_EQ(told.steps[1].pending_reply, "reply");
+  }
+  paid = true;
+  EXPECT_TRUE(
+      Eventually(absl::Minutes(1), [&] { return store_.LoadByKey("shape", "", "k")->state == SagaState::kCompleted; }));
+}
+
 TEST_F(DriverTest, AWaitWhoseTimeIsUpIsDecidedByTheParticipant) {
   Know(WaitingFor(absl::Milliseconds(20)));
   const auto behave = [](const Call& call) {
