@@ -64,7 +64,7 @@ void WebhookSender::Send(const Entry& end, const Webhook& webhook, std::function
     sending->event_id = absl::StrCat("evt-", end.transaction_id);
     sending->body = EventOf(end);
     sending->forged = webhook.forged;
-    if (copy == 0) sending->tried = std::move(tried);
+    sending->tried = std::exchange(tried, nullptr);  // of the first copy
     TryIn(webhook.delay, std::move(sending));
   }
 }
