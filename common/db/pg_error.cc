@@ -61,6 +61,14 @@ std::string FirstLine(absl::string_view message) {
   return std::string(severity == absl::string_view::npos ? message : message.substr(severity + 3));
 }
 
+// Of what libpq says of each address that a host stands for, in the order in which it tried them, the last line: it
+// goes on to the next one only where nobody listens.
+std::string LastAttempt(absl::string_view message) {
+  const std::size_t last = message.rfind("connection to server at ");
+  if (last != absl::string_view::npos) message.remove_prefix(last);
+  return std::string(absl::StripAsciiWhitespace(message.substr(0, message.find('\n'))));
+}
+
 // Why a connection could not be made.
 struct Diagnosis {
   bool connected = false;  // this time it worked
@@ -117,7 +125,7 @@ Diagnosis Diagnose(const Dsn& dsn) {
       return severity == std::string::npos ? full : full.substr(severity);
     }());
   } else {
-    diagnosis.message = std::string(absl::StripAsciiWhitespace(end.substr(0, end.find('\n'))));
+    diagnosis.message = LastAttempt(end);
   }
   return diagnosis;
 }

@@ -75,6 +75,11 @@ TEST_F(PgTls, EachFaultIsOneSentenceWithTheSettingsToCheck) {
     return absl::StrReplaceAll(Database(), {{what, dir_.File(file)}});
   };
   EXPECT_THAT(ErrorOf(with(ca_, "foreign_ca")), AllOf(HasSubstr("certificate verify failed"), HasSubstr(tls)));
+  EXPECT_THAT(
+      ErrorOf(absl::StrReplaceAll(with(ca_, "foreign_ca"),
+                                  {{"host=localhost", "host=localhost,localhost hostaddr=127.0.0.2,127.0.0.1"}})),
+      HasSubstr("certificate verify failed"))
+      << "of two addresses nobody listens at the first";
   EXPECT_THAT(ErrorOf(with(ca_, "none")), AllOf(HasSubstr("root certificate file"), HasSubstr(tls)));
   EXPECT_THAT(ErrorOf(with(cert_, "none")), AllOf(HasSubstr("check user="), HasSubstr(" or sslcert=")));
   EXPECT_THAT(ErrorOf(with(key_, "none")), AllOf(HasSubstr("private key file"), HasSubstr(tls)));
