@@ -8,7 +8,15 @@
 namespace unwind {
 namespace {
 
-class PythonParticipant : public TripTest {};
+class PythonParticipant : public TripTest {
+ protected:
+  // Not through a saga.
+  grpc::Status Apply(const std::string& country, const std::map<std::string, std::string>& metadata) {
+    nlohmann::json visa;
+    return Call(NewChannel(address_), "trip.v1.VisaService", "ApplyForVisa",
+                {{"applicationId", "a"}, {"country", country}}, &visa, metadata);
+  }
+};
 
 TEST_F(PythonParticipant, ItsSagaSucceeds) {
   nlohmann::json trip;
@@ -81,6 +89,63 @@ TEST_F(PythonParticipant, AFirstStepThatIsRefusedLeavesNothing) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION) << status.error_message();
   EXPECT_EQ(Reason(status), "NO_ROOM");
   EXPECT_TRUE(RoomOf("sky").is_null());
+}
+
+TEST_F(PythonParticipant, APivotThatIsNotFinishedIsAskedAgain) {
+  nlohmann::json visa;
+  const nlohmann::json request = {{"requestId", "visa-1"}, {"country", "korea"}};
+  const grpc::Status status = GetVisa(request, &visa);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(visa["number"], "VISA-1");
+  EXPECT_EQ(visa["asked"], 3);
+  Shop shop(*cluster_);
+  const auto saga = shop.SagaOfKey("get-visa", "visa-1");
+  ASSERT_TRUE(saga.ok()) << saga.status();
+  EXPECT_EQ(saga->state(), saga::v1::Saga::STATE_COMPLETED);
+  EXPECT_EQ(saga->steps(0).state(), saga::v1::Step::STATE_SUCCEEDED);
+  EXPECT_GE(saga->steps(0).attempt(), 3);
+
+  nlohmann::json again;
+  ASSERT_TRUE(GetVisa(request, &again).ok());
+  EXPECT_EQ(again, visa);
+}
+
+TEST_F(PythonParticipant, APivotWhoseTimeIsUpIsSettled) {
+  nlohmann::json visa;
+  std::future<grpc::Status> answered = std::async(std::launch::async, [&] {
+    return GetVisa({{"requestId", "visa-2"}, {"country", "sealand"}}, &visa);
+  });
+  Shop shop(*cluster_);
+  const auto waits = [&] {
+    const auto saga = shop.SagaOfKey("get-visa", "visa-2");
+    return saga.ok() && saga->steps(0).state() == saga::v1::Step::STATE_WAITING;
+  };
+  EXPECT_TRUE(Eventually(kPatience, waits));
+
+  const grpc::Status status = answered.get();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION) << status.error_message();
+  EXPECT_EQ(Reason(status), "NOT_DECIDED_IN_TIME");
+  const auto saga = shop.SagaOfKey("get-visa", "visa-2");
+  ASSERT_TRUE(saga.ok()) << saga.status();
+  EXPECT_EQ(saga->state(), saga::v1::Saga::STATE_ABORTED);
+
+  const std::map<std::string, std::string> late_copy = {
+      {"saga-id", saga->saga_id()},
+      {"saga-step", "apply"},
+      {"saga-phase", "action"},
+      {"saga-accepts", "pending"},
+      {"idempotency-key", absl::StrCat(saga->saga_id(), "/apply/action")}};
+  EXPECT_EQ(Reason(Apply("sealand", late_copy)), "FENCED");
+}
+
+TEST_F(PythonParticipant, NotFinishedIsAnErrorToWhoDoesNotAcceptIt) {
+  std::map<std::string, std::string> call = {
+      {"saga-id", "s"}, {"saga-step", "apply"}, {"saga-phase", "action"}, {"idempotency-key", "s/apply/action"}};
+  const grpc::Status refused = Apply("sealand", call);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Reason(refused), "PENDING");
+  call["saga-accepts"] = "pending";
+  EXPECT_TRUE(Apply("sealand", call).ok());
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -42,8 +43,10 @@ class TripTest : public testing::Test {
     ASSERT_NO_FATAL_FAILURE(StartPython());
     ClusterOptions options;
     options.bin_dir = UNWIND_BIN_DIR;
-    options.definitions = absl::StrCat("orchestrator/sagas,", kTripFolder, "/book_trip.yaml");
-    options.participants = absl::StrCat("trip.v1.RoomService=", address_, ",trip.v1.CarService=", address_);
+    options.definitions =
+        absl::StrCat("orchestrator/sagas,", kTripFolder, "/book_trip.yaml,", kTripFolder, "/get_visa.yaml");
+    options.participants = absl::StrCat("trip.v1.RoomService=", address_, ",trip.v1.CarService=", address_,
+                                        ",trip.v1.VisaService=", address_);
     options.extra_flags[Node::kOrchestrator] = {absl::StrCat("--descriptors=", Set())};
     auto cluster = Cluster::Start(options);
     ASSERT_TRUE(cluster.ok()) << cluster.status();
@@ -87,13 +90,15 @@ class TripTest : public testing::Test {
 
   // Calls a method with JSON in and out, knowing its types from the descriptor set alone.
   grpc::Status Call(const std::shared_ptr<grpc::Channel>& channel, const std::string& service,
-                    const std::string& method, const nlohmann::json& json, nlohmann::json* reply) {
+                    const std::string& method, const nlohmann::json& json, nlohmann::json* reply,
+                    const std::map<std::string, std::string>& metadata = {}) {
     const auto* descriptor = pool_->FindServiceByName(service)->FindMethodByName(method);
     google::protobuf::DynamicMessageFactory factory(pool_);
     const std::unique_ptr<google::protobuf::Message> request(factory.GetPrototype(descriptor->input_type())->New());
     const std::unique_ptr<google::protobuf::Message> response(factory.GetPrototype(descriptor->output_type())->New());
     EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(json.dump(), request.get()).ok());
     grpc::ClientContext context;
+    for (const auto& [name, value] : metadata) context.AddMetadata(name, value);
     context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
     std::string bytes;
     const grpc::Status status =
@@ -108,6 +113,10 @@ class TripTest : public testing::Test {
 
   grpc::Status BookTrip(const nlohmann::json& request, nlohmann::json* reply) {
     return Call(cluster_->Channel(Node::kOrchestrator), "trip.v1.TripService", "BookTrip", request, reply);
+  }
+
+  grpc::Status GetVisa(const nlohmann::json& request, nlohmann::json* visa) {
+    return Call(cluster_->Channel(Node::kOrchestrator), "trip.v1.TripService", "GetVisa", request, visa);
   }
 
   // The room that `guest` booked, as the Python service sees it.

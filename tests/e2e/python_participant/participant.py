@@ -1,7 +1,8 @@
-"""A saga participant in Python: rooms and cars, in memory, with nothing but grpcio and a descriptor set.
+"""A saga participant in Python: rooms, cars and visas, in memory, with nothing but grpcio and a descriptor set.
 
 It keeps the participant contract of docs/PARTICIPANTS.md: one effect per idempotency key, the same answer to a repeat,
-compensations of what never came accepted, and actions that come after their compensation FENCED.
+compensations of what never came accepted, actions that come after their compensation FENCED, and "not finished" only to
+who accepts it.
 """
 
 import argparse
@@ -18,6 +19,9 @@ OUT_OF_THE_WORLD = "atlantis"  # has no rooms
 NO_SUCH_CAR = "submarine"
 CLOSED_DESK = "jeju"  # its hotel refuses the first cancellations of each room
 REFUSED_CANCELLATIONS = 5
+SILENT_EMBASSY = "sealand"  # never decides by itself
+QUESTIONS_FOR_A_VISA = 3  # so often must any other embassy be asked
+STATUS_OF = {"FENCED": grpc.StatusCode.ABORTED, "PENDING": grpc.StatusCode.UNAVAILABLE}  # what says no "no" of the domain
 
 
 class Types:
@@ -44,9 +48,18 @@ class Types:
 class Refusal(Exception):
     """The domain says no: nothing was changed."""
 
-    def __init__(self, reason, text):
+    def __init__(self, reason, text, **metadata):
         super().__init__(text)
         self.reason = reason
+        self.metadata = metadata
+
+
+class Later(Exception):
+    """Accepted, not finished; `message` is what can be said already."""
+
+    def __init__(self, message):
+        super().__init__()
+        self.message = message
 
 
 class Agency:
@@ -58,6 +71,8 @@ class Agency:
         self._cars = {}  # by rental
         self._refused_cancellations = collections.Counter()  # by confirmation
         self._cities = {}  # by confirmation
+        self._questions = collections.Counter()  # by visa application
+        self._visas = 0
 
     def BookRoom(self, request):
         if request.city == OUT_OF_THE_WORLD:
@@ -92,6 +107,14 @@ class Agency:
         self._cars.pop(request.rental_id, None)
         return self._types.message("trip.v1.ReturnCarResponse")()
 
+    def ApplyForVisa(self, request):
+        self._questions[request.application_id] += 1
+        asked = self._questions[request.application_id]
+        if request.country == SILENT_EMBASSY or asked < QUESTIONS_FOR_A_VISA:
+            raise Later(self._types.message("trip.v1.Visa")(asked=asked))
+        self._visas += 1
+        return self._types.message("trip.v1.Visa")(number="VISA-%d" % self._visas, asked=asked)
+
 
 class Participant:
     """The contract around the business: a call is carried out once, its answer remembered."""
@@ -101,10 +124,11 @@ class Participant:
         self._agency = agency
         self._lock = threading.Lock()
         self._answers = {}  # (saga, step, phase) -> message or Refusal
-        self._fenced = set()  # (saga, step) whose compensation came first
+        self._waiting = {}  # (saga, step) -> Later, of an action that was accepted
+        self._fenced = set()  # (saga, step) whose compensation came first, or that was decided to be never
 
     def handler(self, method):
-        carry_out = getattr(self._agency, method.name)
+        carry_out = getattr(self._agency, method.name, None)  # the business knows no resolve
         request_class = self._types.message(method.input_type.full_name)
 
         def handle(request, context):
@@ -114,8 +138,13 @@ class Participant:
                     return carry_out(request)
             with self._lock:
                 answer = self._answer(metadata, carry_out, request)
+            if isinstance(answer, Later):
+                if metadata.get("saga-accepts") == "pending":
+                    context.set_trailing_metadata([("saga-outcome", "pending")])
+                    return answer.message
+                answer = Refusal("PENDING", "accepted, not finished: call again")
             if isinstance(answer, Refusal):
-                kept = metadata["saga-phase"] == "action" and answer.reason != "FENCED"
+                kept = metadata["saga-phase"] == "action" and answer.reason not in STATUS_OF
                 self._refuse(context, answer, metadata["idempotency-key"] if kept else None)
             return answer
 
@@ -128,6 +157,8 @@ class Participant:
     def _answer(self, metadata, carry_out, request):
         step = (metadata["saga-id"], metadata["saga-step"])
         phase = metadata["saga-phase"]
+        if phase == "resolve":
+            return self._settle(step, metadata.get("saga-decide") == "now")
         if step + (phase,) in self._answers:
             return self._answers[step + (phase,)]
         if phase == "action" and step in self._fenced:
@@ -139,6 +170,8 @@ class Participant:
         else:
             try:
                 answer = carry_out(request)
+            except Later as later:
+                return self._waiting.setdefault(step, later)
             except Refusal as refusal:
                 if phase == "compensation":  # not kept: asked again later it must be able to succeed
                     return refusal
@@ -146,13 +179,25 @@ class Participant:
         self._answers[step + (phase,)] = answer
         return answer
 
+    def _settle(self, step, decides):
+        """Whether the action happened; what has not, and need not be waited for, never will."""
+        answer = self._answers.get(step + ("action",))
+        if answer is not None and not isinstance(answer, Refusal):
+            return answer
+        if answer is None and step in self._waiting and step not in self._fenced and not decides:
+            return self._waiting[step]
+        self._fenced.add(step)
+        return Refusal("NEVER_HAPPENED", "it never will", cause="NOT_DECIDED_IN_TIME")
+
     def _response_of(self, method):
         return "trip.v1." + method + "Response"
 
     def _refuse(self, context, refusal, kept_key):
-        code = grpc.StatusCode.ABORTED if refusal.reason == "FENCED" else grpc.StatusCode.FAILED_PRECONDITION
+        code = STATUS_OF.get(refusal.reason, grpc.StatusCode.FAILED_PRECONDITION)
         status = self._types.message("google.rpc.Status")(code=code.value[0], message=str(refusal))
-        info = self._types.message("google.rpc.ErrorInfo")(reason=refusal.reason, domain=DOMAIN)
+        info = self._types.message("google.rpc.ErrorInfo")(
+            reason=refusal.reason, domain=DOMAIN, metadata=refusal.metadata
+        )
         detail = status.details.add()
         detail.type_url = "type.googleapis.com/google.rpc.ErrorInfo"
         detail.value = info.SerializeToString()
@@ -172,7 +217,7 @@ def main():
     types = Types(flags.protoset)
     participant = Participant(types, Agency(types))
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=8))
-    for name in ("trip.v1.RoomService", "trip.v1.CarService"):
+    for name in ("trip.v1.RoomService", "trip.v1.CarService", "trip.v1.VisaService"):
         methods = {method.name: participant.handler(method) for method in types.service(name).methods}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
     port = server.add_insecure_port("127.0.0.1:0")
