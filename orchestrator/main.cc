@@ -99,6 +99,13 @@ Collectables Gauges(const Driver& driver, const LeaseRenewal& renewal, const Lea
               "saga_stuck",
               "Sagas with a step whose call has failed for long and is still repeated; parked ones are in saga_live.",
               [&driver] { return driver.stuck(); }),
+          std::make_shared<GaugeBySaga>("saga_waiting",
+                                        "Sagas with a step that was answered \"not finished\" and is asked again.",
+                                        [&driver] { return driver.waiting(); }),
+          std::make_shared<GaugeBySaga>(
+              "saga_oldest_wait_seconds",
+              "Time since the first call of the oldest wait that only its answer ends; 0: there is none.",
+              [&driver] { return driver.oldest_wait_seconds(); }),
           std::make_shared<GaugeBySaga>("saga_quarantined",
                                         "Sagas that stand still because the store refuses what was decided for them.",
                                         [&driver] { return driver.quarantined(); }),

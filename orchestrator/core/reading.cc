@@ -131,6 +131,17 @@ bool HasStuckStep(const Plan& plan, const Saga& saga) {
   return false;
 }
 
+std::optional<absl::Time> WaitsSince(const Plan& plan, const Saga& saga) {
+  std::optional<absl::Time> since;
+  for (std::size_t i = 0; i < saga.steps.size(); ++i) {
+    const Step& step = saga.steps[i];
+    if (step.state != StepState::kWaiting || step.parked) continue;
+    const absl::Time endless = WaitMayEnd(plan, saga, i) ? absl::InfiniteFuture() : step.first_send_time;
+    since = std::min(since.value_or(absl::InfiniteFuture()), endless);
+  }
+  return since;
+}
+
 bool CountsAgainstAdmission(const Plan& plan, const Saga& saga) {
   for (std::size_t i = 0; i < saga.steps.size(); ++i) {
     const Step& step = saga.steps[i];

@@ -3,6 +3,7 @@
 #define UNWIND_ORCHESTRATOR_CORE_READING_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
@@ -58,6 +59,10 @@ bool IsStuck(const Plan& plan, const Saga& saga, std::size_t i, absl::Time now);
 
 // A step of the saga was stuck at its last transition.
 bool HasStuckStep(const Plan& plan, const Saga& saga);
+
+// A step of the saga waits (S13): since when the oldest such wait goes on that only its answer ends, and no wait_until
+// and no cancel; infinite: all of them end so. None: no step waits.
+std::optional<absl::Time> WaitsSince(const Plan& plan, const Saga& saga);
 
 // The saga takes room from new ones: a step of it is out, or will be sent again, and is neither parked nor was stuck at
 // the saga's last transition.

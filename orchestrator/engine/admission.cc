@@ -78,4 +78,28 @@ std::map<std::string, std::size_t> Admission::stuck() const {
   return stuck_;
 }
 
+void Admission::CountWaiting(const std::string& definition, std::optional<absl::Time> was,
+                             std::optional<absl::Time> now) {
+  std::lock_guard lock(mutex_);
+  std::multiset<absl::Time>& waits = waits_[definition];
+  if (was.has_value()) waits.erase(waits.find(*was));
+  if (now.has_value()) waits.insert(*now);
+}
+
+std::map<std::string, std::size_t> Admission::waiting() const {
+  std::lock_guard lock(mutex_);
+  std::map<std::string, std::size_t> waiting;
+  for (const auto& [definition, waits] : waits_) waiting[definition] = waits.size();
+  return waiting;
+}
+
+std::map<std::string, absl::Time> Admission::oldest_waits() const {
+  std::lock_guard lock(mutex_);
+  std::map<std::string, absl::Time> oldest;
+  for (const auto& [definition, waits] : waits_) {
+    oldest[definition] = waits.empty() ? absl::InfiniteFuture() : *waits.begin();
+  }
+  return oldest;
+}
+
 }  // namespace unwind

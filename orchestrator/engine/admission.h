@@ -1,11 +1,15 @@
-// How many sagas are in flight or stuck, and whether there is room for one more.
+// How many sagas are in flight, stuck or waiting, and whether there is room for one more.
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_ADMISSION_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_ADMISSION_H_
 
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
+
+#include "absl/time/time.h"
 
 namespace unwind {
 
@@ -33,6 +37,11 @@ class Admission {
   void CountStuck(const std::string& definition, bool stuck);
   std::map<std::string, std::size_t> stuck() const;  // by definition
 
+  // A saga waited as WaitsSince said it (`was`), and now as it says it.
+  void CountWaiting(const std::string& definition, std::optional<absl::Time> was, std::optional<absl::Time> now);
+  std::map<std::string, std::size_t> waiting() const;      // by definition
+  std::map<std::string, absl::Time> oldest_waits() const;  // likewise; infinite: there is none without an end
+
  private:
   class Places {
    public:
@@ -53,7 +62,8 @@ class Admission {
   mutable std::mutex mutex_;
   Places in_flight_;  // guarded by mutex_, as all below
   Places stuck_places_;
-  std::map<std::string, std::size_t> stuck_;  // by definition
+  std::map<std::string, std::size_t> stuck_;                // by definition
+  std::map<std::string, std::multiset<absl::Time>> waits_;  // likewise, one for each saga
 };
 
 }  // namespace unwind

@@ -232,6 +232,17 @@ std::map<std::string, std::size_t> Driver::WithThoseServed(std::map<std::string,
 
 std::map<std::string, std::size_t> Driver::stuck() const { return WithThoseServed(context_->admission.stuck()); }
 
+std::map<std::string, std::size_t> Driver::waiting() const { return WithThoseServed(context_->admission.waiting()); }
+
+std::map<std::string, std::size_t> Driver::oldest_wait_seconds() const {
+  std::map<std::string, std::size_t> seconds;
+  const absl::Time now = context_->clock.Now();
+  for (const auto& [definition, since] : context_->admission.oldest_waits()) {
+    seconds[definition] = static_cast<std::size_t>(std::max<std::int64_t>(0, absl::ToInt64Seconds(now - since)));
+  }
+  return WithThoseServed(std::move(seconds));
+}
+
 std::map<std::string, std::size_t> Driver::quarantined() const {
   return WithThoseServed(context_->quarantine.counts());
 }

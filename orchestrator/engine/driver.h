@@ -159,6 +159,11 @@ class Driver {
   // repeated (IsStuck).
   std::map<std::string, std::size_t> stuck() const;
 
+  // The same: sagas with a step that waits (S13); and for how many seconds the oldest wait goes on that only its answer
+  // ends, 0 if there is none.
+  std::map<std::string, std::size_t> waiting() const;
+  std::map<std::string, std::size_t> oldest_wait_seconds() const;
+
   // Sagas that stand still since the store refuses what was decided for them, by definition, those that are served also
   // with 0; and rows that cannot be read.
   std::map<std::string, std::size_t> quarantined() const;

@@ -96,6 +96,12 @@ void LiveSagas::CountStuck(LiveSaga& live, bool stuck) {
   admission_.CountStuck(live.saga.definition, stuck);
 }
 
+void LiveSagas::CountWaiting(LiveSaga& live, std::optional<absl::Time> waits) {
+  if (live.waits == waits) return;
+  admission_.CountWaiting(live.saga.definition, live.waits, waits);
+  live.waits = waits;
+}
+
 void LiveSagas::WantStuckPlace(LiveSaga& live, bool wants) {
   if (live.has_stuck_place == wants) return;
   if (!wants) admission_.LeaveStuck(live.saga.definition);
@@ -105,6 +111,7 @@ void LiveSagas::WantStuckPlace(LiveSaga& live, bool wants) {
 void LiveSagas::Uncount(LiveSaga& live) {
   Count(live, false);
   CountStuck(live, false);
+  CountWaiting(live, std::nullopt);
   WantStuckPlace(live, false);
 }
 
@@ -119,6 +126,7 @@ void LiveSagas::Schedule(LiveSaga& live) {
   const bool counts = CountsAgainstAdmission(live.definition->plan(), live.saga);
   const bool stuck = HasStuckStep(live.definition->plan(), live.saga);
   CountStuck(live, stuck);
+  CountWaiting(live, WaitsSince(live.definition->plan(), live.saga));
   WantStuckPlace(live, stuck && !counts);
   Count(live, counts || (stuck && !live.has_stuck_place));
   SetTimer(live, NextRunAt(live.definition->plan(), live.saga));

@@ -3,6 +3,7 @@
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_LIVE_SAGAS_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_LIVE_SAGAS_H_
 
+#include <optional>
 #include <set>
 #include <unordered_map>
 
@@ -27,8 +28,9 @@ struct LiveSaga {
   bool counted = false;  // as in flight
   bool stuck = false;    // likewise
   bool has_stuck_place = false;
-  bool awaits = false;   // a call; of one that is shed
-  bool was_due = false;  // the stored row has a due_at, which the next write ends
+  std::optional<absl::Time> waits;  // as it is counted; WaitsSince
+  bool awaits = false;              // a call; of one that is shed
+  bool was_due = false;             // the stored row has a due_at, which the next write ends
 };
 
 // Has at most one timer entry for each saga and one deadline entry for each time at which a waiter of it is answered.
@@ -45,7 +47,7 @@ class LiveSagas {
   std::vector<Waiter> TakeWaiters(LiveSaga& live);
   void AddWaiter(LiveSaga& live, Waiter waiter);
   void Count(LiveSaga& live, bool counts);
-  // It is driven here no more: neither in flight nor stuck.
+  // It is driven here no more: neither in flight nor stuck nor waiting.
   void Uncount(LiveSaga& live);
 
   // Takes the size of a saga's payload anew; drops it if all payloads together are over their budget: whether it was.
@@ -58,7 +60,8 @@ class LiveSagas {
   // Sets the one timer of a saga; infinite: none.
   void SetTimer(LiveSaga& live, absl::Time at);
   // Sets it to when its row is due, and counts it: as in flight unless it only waits, for an operator or a
-  // participant's repair, which takes no room from new sagas (S7) unless very many do, and as stuck if a step of it is.
+  // participant's repair, which takes no room from new sagas (S7) unless very many do, and as stuck or waiting if a
+  // step of it is.
   void Schedule(LiveSaga& live);
   // Whether nothing is outstanding, due or waited for: it need not be in memory.
   static bool IsIdle(const LiveSaga& live);
@@ -75,6 +78,7 @@ class LiveSagas {
 
  private:
   void CountStuck(LiveSaga& live, bool stuck);
+  void CountWaiting(LiveSaga& live, std::optional<absl::Time> waits);
   void WantStuckPlace(LiveSaga& live, bool wants);
 
   Admission& admission_;

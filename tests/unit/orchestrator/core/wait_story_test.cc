@@ -1,5 +1,6 @@
 // Steps that answer "later" (S13) and how their waiting ends (S15).
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -328,6 +329,33 @@ TEST(WaitStory, WhatWaitsIsNotStuckAndIsNotSentAgainByANewOwnerBeforeItsTime) {
   EXPECT_TRUE(tale.stale());
   tale.Waits(absl::Seconds(30));
   EXPECT_THAT(tale.Happens(TakenOver{}), ElementsAre(Send{1, kAction, 3}));
+}
+
+// Told are all that wait, and since when those do that have no end of their own.
+TEST(WaitStory, AWaitIsSeenAndSinceWhenItHasNoEnd) {
+  const auto since = [](const Tale& tale) { return WaitsSince(tale.plan(), tale.saga()); };
+  Tale pivot = AtThePivot();
+  EXPECT_EQ(since(pivot), std::nullopt);
+  pivot.Pending(1, kAction);
+  EXPECT_EQ(since(pivot), absl::InfiniteFuture()) << "its time ends it";
+  pivot.Waits(absl::Minutes(15));
+  EXPECT_EQ(since(pivot), std::nullopt) << "it is being resolved";
+  const absl::Time decided = pivot.now();
+  pivot.Pending(1, kResolve, 1);
+  pivot.Waits(absl::Seconds(30));
+  EXPECT_EQ(since(pivot), decided);
+
+  Tale retriable(WaitingRetriable());
+  retriable.Starts();
+  retriable.Ok(0, kAction);
+  retriable.Ok(1, kAction);
+  const absl::Time sent = retriable.now();
+  for (int attempt = 1; !retriable.step(2).parked; ++attempt) {
+    retriable.Pending(2, kAction, attempt);
+    EXPECT_EQ(since(retriable), sent);
+    retriable.Waits(absl::Hours(24));
+  }
+  EXPECT_EQ(since(retriable), std::nullopt) << "it waits for a person";
 }
 
 // Nothing is due at once (such as a coupon that pays for all).

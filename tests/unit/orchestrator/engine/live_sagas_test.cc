@@ -144,6 +144,37 @@ TEST_F(LiveSagasTest, StuckSagasAreCountedByDefinitionWhileTheyAreDrivenHere) {
   EXPECT_EQ(counted(), 0u);
 }
 
+TEST_F(LiveSagasTest, WaitingSagasAreCountedByDefinitionWhileTheyAreDrivenHere) {
+  // Going back, so that nothing but its answer ends the wait.
+  const auto waiting = [&](const std::string& id, absl::Time since) -> LiveSaga& {
+    LiveSaga& live = Insert(id);
+    live.saga.definition = "place-order";
+    Step& step = live.saga.steps[0];
+    step.state = StepState::kWaiting;
+    step.phase = Phase::kCompensation;
+    step.first_send_time = since;
+    step.wake_at = kNow;
+    live.saga.backward = true;
+    live_.Schedule(live);
+    return live;
+  };
+  const auto counted = [&] { return admission_.waiting().at("place-order"); };
+  const auto oldest = [&] { return admission_.oldest_waits().at("place-order"); };
+  LiveSaga &a = waiting("a", kNow - absl::Hours(2)), &b = waiting("b", kNow - absl::Hours(3)), &c = waiting("c", kNow);
+  live_.Schedule(a);
+  EXPECT_EQ(counted(), 3u);
+  EXPECT_EQ(oldest(), kNow - absl::Hours(3));
+  b.saga.steps[0].state = StepState::kCompensated;
+  live_.Schedule(b);
+  EXPECT_EQ(counted(), 2u);
+  EXPECT_EQ(oldest(), kNow - absl::Hours(2));
+  live_.Uncount(a);  // another instance drives it
+  EXPECT_EQ(oldest(), kNow);
+  for (LiveSaga* const live : {&a, &b, &c}) live_.Remove(*live);
+  EXPECT_EQ(counted(), 0u);
+  EXPECT_EQ(oldest(), absl::InfiniteFuture());
+}
+
 TEST_F(LiveSagasTest, TakenWaitersHaveNoDeadline) {
   LiveSaga& live = Insert("a");
   live_.AddWaiter(live, Until(kNow));
