@@ -85,6 +85,8 @@ Replied ReadReply(const Definition& definition, const Send& send, CallResult res
   } else {
     replied.failure = std::move(result.failure);
   }
+  // The pause that it names is one between polls.
+  if (result.pending && replied.outcome != Outcome::kPending) replied.retry_after = absl::ZeroDuration();
   return replied;
 }
 

@@ -37,17 +37,47 @@ int Orders() {
   return orders;
 }
 
-// The bytes of a message of two short strings, its fields 1 and 2; and back.
-std::string Encode(const std::string& first, const std::string& second) {
-  return absl::StrCat("\x0a", std::string(1, static_cast<char>(first.size())), first, "\x12",
-                      std::string(1, static_cast<char>(second.size())), second);
+// The bytes of a message of short strings, its fields 1, 2 and so on; and back, of two.
+std::string Encode(const std::vector<std::string>& fields) {
+  std::string bytes;
+  char tag = '\x0a';
+  for (const std::string& field : fields) {
+    bytes.append({tag, static_cast<char>(field.size())});
+    bytes += field;
+    tag = static_cast<char>(tag + 8);
+  }
+  return bytes;
 }
 std::pair<std::string, std::string> Decode(const std::string& bytes) {
   const auto first = static_cast<std::size_t>(bytes.at(1));
   return {bytes.substr(2, first), bytes.substr(4 + first)};
 }
 
-class BadParticipant : public testing::TestWithParam<BadAnswer> {
+// An answer that says it is not finished, and what the saga ends with.
+struct PendingAnswer {
+  std::string name;
+  bool is_asked_for = false;
+  h2::Fields trailers;  // beside saga-outcome
+  std::string reason;
+  bool has_message = true;
+};
+
+void PrintTo(const PendingAnswer& answer, std::ostream* out) { *out << answer.name; }
+
+const PendingAnswer kPendingAnswers[] = {
+    {"NotAskedFor", false, {}, "PENDING_NOT_ASKED"},
+    {"NotAskedForAndInDays", false, {{"saga-retry-after", "500000000"}}, "PENDING_NOT_ASKED"},
+    {"NotAskedForOfAnotherCall", false, {{"saga-outcome-key", "x"}}, "PENDING_OF_ANOTHER_CALL"},
+    {"NotAskedForWithoutMessage", false, {}, "ANSWER_WITHOUT_MESSAGE", false},
+    {"OfAnotherCall", true, {{"saga-outcome-key", "x"}}, "PENDING_OF_ANOTHER_CALL"},
+    {"WithoutMessage", true, {}, "ANSWER_WITHOUT_MESSAGE", false},
+    {"AgainAfterNoNumber", true, {{"saga-retry-after", "soon"}}, "STEP_NOT_FINISHED"},
+    {"AgainBefore", true, {{"saga-retry-after", "-9223372036854775808"}}, "STEP_NOT_FINISHED"},
+    {"AgainInDays", true, {{"saga-retry-after", "500000000"}}, "STEP_NOT_FINISHED"},
+    {"AgainNever", true, {{"saga-retry-after", "99999999999999999999"}}, "STEP_NOT_FINISHED"},
+};
+
+class BadParticipantTest : public testing::Test {
  protected:
   struct Run {
     std::optional<grpc::ClientContext> context;
@@ -104,11 +134,11 @@ class BadParticipant : public testing::TestWithParam<BadAnswer> {
     return acts;
   }
 
-  static std::shared_ptr<Run> Begin(const std::string& id, const std::string& mode) {
+  static std::shared_ptr<Run> Begin(const std::string& id, const std::string& mode, const std::string& hold = "fine") {
     auto run = std::make_shared<Run>();
     run->context.emplace();
     run->context->set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
-    run->request = ToBuffer(Encode(id, mode));
+    run->request = ToBuffer(Encode({id, mode, hold}));
     grpc::GenericStub stub(*channel_);
     stub.UnaryCall(&*run->context, "/lab.v1.LabSaga/Run", grpc::StubOptions(), &run->request, &run->response,
                    [run](const grpc::Status& status) {
@@ -132,6 +162,8 @@ class BadParticipant : public testing::TestWithParam<BadAnswer> {
   inline static std::function<std::vector<RawPeer::Act>(std::uint32_t)> bad_;
   inline static std::map<std::string, int> undone_;  // compensations seen, by order
 };
+
+class BadParticipant : public BadParticipantTest, public testing::WithParamInterface<BadAnswer> {};
 
 TEST_P(BadParticipant, HurtsNobodyElse) {
   const BadAnswer& answer = GetParam();
@@ -168,6 +200,32 @@ TEST_P(BadParticipant, HurtsNobodyElse) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Each, BadParticipant, testing::ValuesIn(BadAnswers()),
+                         [](const auto& test) { return test.param.name; });
+
+class BadWait : public BadParticipantTest, public testing::WithParamInterface<PendingAnswer> {};
+
+// Neither read as done nor waited for longer than the step's definition lets it.
+TEST_P(BadWait, MovesNothing) {
+  const PendingAnswer& answer = GetParam();
+  {
+    std::lock_guard lock(mutex_);
+    bad_ = [&answer](std::uint32_t stream) {
+      h2::Fields trailers = answer.trailers;
+      trailers.emplace_back("saga-outcome", "pending");
+      if (answer.has_message) return AnswerOk(stream, h2::Message(""), trailers);
+      trailers.emplace_back("grpc-status", "0");
+      return AnswerWith(stream, trailers);
+    };
+  }
+  const std::string id = absl::StrCat("wait-", answer.name);
+  const auto run = Begin(id, answer.is_asked_for ? "fine" : "bad", answer.is_asked_for ? "bad" : "fine");
+  const grpc::Status status = run->ended.get_future().get();
+  EXPECT_FALSE(status.ok());
+  EXPECT_EQ(GetErrorInfo(FromGrpc(status)).reason, answer.reason) << status.error_message();
+  EXPECT_GE(Undone(id), answer.is_asked_for ? 2 : 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, BadWait, testing::ValuesIn(kPendingAnswers),
                          [](const auto& test) { return test.param.name; });
 
 }  // namespace

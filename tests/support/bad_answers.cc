@@ -132,8 +132,9 @@ std::vector<BadAnswer> OfTheConnection() {
 
 }  // namespace
 
-std::vector<Act> AnswerOk(std::uint32_t stream, const std::string& message) {
-  return {Send(h2::Begin(stream)), SendData(message), Send(Trailers(stream, {{"grpc-status", "0"}}))};
+std::vector<Act> AnswerOk(std::uint32_t stream, const std::string& message, h2::Fields trailers) {
+  trailers.insert(trailers.begin(), {"grpc-status", "0"});
+  return {Send(h2::Begin(stream)), SendData(message), Send(Trailers(stream, trailers))};
 }
 
 std::vector<Act> AnswerWith(std::uint32_t stream, const h2::Fields& trailers) {

@@ -26,8 +26,8 @@ struct BadAnswer {
 
 inline void PrintTo(const BadAnswer& answer, std::ostream* out) { *out << answer.name; }
 
-// An answer of `message`, a whole message with its prefix.
-std::vector<RawPeer::Act> AnswerOk(std::uint32_t stream, const std::string& message);
+// An answer of `message`, a whole message with its prefix, and `trailers` beside the status.
+std::vector<RawPeer::Act> AnswerOk(std::uint32_t stream, const std::string& message, h2::Fields trailers = {});
 // An answer without a message.
 std::vector<RawPeer::Act> AnswerWith(std::uint32_t stream, const h2::Fields& trailers);
 

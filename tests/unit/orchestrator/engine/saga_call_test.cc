@@ -100,6 +100,7 @@ CallResult NotFinished(const std::string& reply) {
   CallResult result;
   result.reply = reply;
   result.pending = true;
+  result.retry_after = absl::Hours(1);
   return result;
 }
 
@@ -109,7 +110,9 @@ TEST_F(SagaCallTest, WhatIsNotFinishedIsPendingOfAStepThatMayWaitOfEveryPhase) {
     const Replied reply = Read(phase, NotFinished("pay here"));
     EXPECT_EQ(reply.outcome, Outcome::kPending);
     EXPECT_EQ(reply.reply, "pay here");
+    EXPECT_EQ(reply.retry_after, absl::Hours(1));
     EXPECT_EQ(Read(phase, NotFinished("not a reply")).outcome, Outcome::kUnknown);
+    EXPECT_EQ(Read(phase, NotFinished("not a reply")).retry_after, absl::ZeroDuration());
   }
 }
 
@@ -119,6 +122,7 @@ TEST_F(SagaCallTest, WhatIsNotFinishedIsUnknownWhereNobodyAskedForThat) {
     EXPECT_EQ(reply.outcome, Outcome::kUnknown);
     EXPECT_EQ(reply.reply, "");
     EXPECT_EQ(reply.failure.reason, kReasonPendingNotAsked);
+    EXPECT_EQ(reply.retry_after, absl::ZeroDuration()) << "it is no poll that comes next";
   }
 }
 
