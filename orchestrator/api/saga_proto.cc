@@ -46,6 +46,7 @@ struct Describe {
   }
   void operator()(const Ticked&) const {}
   void operator()(const TakenOver&) const {}
+  void operator()(const Nudged& nudged) const { entry.set_step(nudged.step); }
   void operator()(const Replied& reply) const {
     entry.set_step(StepName(plan, reply.step));
     entry.set_phase(ToProto(reply.phase));

@@ -33,8 +33,10 @@ void Wait(Draft& draft, std::size_t i, const PendingPolicy& pending, const Repli
   step.unknowns = 0;
   ++step.pendings;
   if (step.phase != Phase::kCompensation && step.pending_reply.empty()) step.pending_reply = reply.reply;
+  const bool nudged = step.nudged;
   Rest(step);
   step.wake_at = draft.moment.now + PollPause(draft, i, pending, reply.retry_after);
+  if (nudged) Hasten(draft, i);
 }
 
 // A compensatable action that may or may not have happened, with no further send that could tell. Settle compensates
@@ -163,6 +165,19 @@ void Apply(Draft& draft, const Replied& reply) {
 void Apply(Draft& draft, const Ticked&) {
   for (std::size_t i = 0; i < draft.saga.steps.size(); ++i) {
     if (draft.step(i).wake_at <= draft.moment.now) SendUnlessTooOld(draft, i, draft.step(i).phase);
+  }
+}
+
+// What was sent before it may have been answered before it, too, so that it is remembered. What is sent after it says
+// the same and more. A saga that is too old is not asked about, and parks no sooner.
+void Apply(Draft& draft, const Nudged& nudged) {
+  const std::size_t i = StepNamed(draft.plan, nudged.step);
+  if (i == draft.saga.steps.size() || !TakesNudge(draft.plan, draft.saga, i)) return;
+  if (draft.step(i).awaiting) {
+    draft.step(i).nudged = true;
+  } else if (draft.step(i).state == StepState::kWaiting && !IsTooOld(draft.plan, draft.saga, draft.moment.now)) {
+    Hasten(draft, i);
+    if (draft.step(i).wake_at <= draft.moment.now) SendNow(draft, i, draft.step(i).phase);
   }
 }
 

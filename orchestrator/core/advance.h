@@ -69,7 +69,12 @@ struct Operated {  // an operator's verb on a step that takes it (TakesVerb)
 
   bool operator==(const Operated&) const = default;
 };
-using Event = std::variant<Started, Replied, Ticked, CancelRequested, TakenOver, Operated, Born>;
+struct Nudged {      // a participant says that a step which waits may be finished (S14)
+  std::string step;  // its name
+
+  bool operator==(const Nudged&) const = default;
+};
+using Event = std::variant<Started, Replied, Ticked, CancelRequested, TakenOver, Operated, Born, Nudged>;
 
 // The only effect there is: a call to be sent once the row is committed. Timers and answers follow from the row itself
 // (NextRunAt, IsTerminal).

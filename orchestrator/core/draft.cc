@@ -63,6 +63,7 @@ void StopWaiting(Step& step) {
 
 void Rest(Step& step) {
   step.awaiting = false;
+  step.nudged = false;
   step.parked = false;
   step.wake_at = absl::InfiniteFuture();
 }
@@ -125,6 +126,17 @@ absl::Duration PollPause(const Draft& draft, std::size_t i, const PendingPolicy&
   }
   const absl::Duration ceiling = Doubled(pending.poll, draft.saga.steps[i].pendings - 1, pending.cap);
   return absl::Trunc(ceiling / 2 * (1 + draft.moment.jitter), absl::Microseconds(1));
+}
+
+// Nudges cost a participant no more than one call in this time, and the store no more than two commits in it.
+constexpr absl::Duration kNudgePause = absl::Seconds(1);
+
+void Hasten(Draft& draft, std::size_t i) {
+  Step& step = draft.step(i);
+  const absl::Time at = std::max(draft.moment.now, step.nudge_time + kNudgePause);
+  if (at >= step.wake_at) return;
+  step.wake_at = at;
+  step.nudge_time = at;
 }
 
 void SendLater(Draft& draft, std::size_t i, const Replied& reply) {

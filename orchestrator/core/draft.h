@@ -46,6 +46,9 @@ void RefusedAgain(Draft& draft, std::size_t i, const Replied& reply);
 // How long a step waits before the next poll. `asked`: by its participant; zero: it said nothing.
 absl::Duration PollPause(const Draft& draft, std::size_t i, const PendingPolicy& pending, absl::Duration asked);
 
+// Of a step that waits, and is not out: it is asked about now, or as soon after the last time as nudges may (S14).
+void Hasten(Draft& draft, std::size_t i);
+
 // The first cause counts, and not what parked a step before and was mended.
 void GoBack(Draft& draft, const Failure& why);
 

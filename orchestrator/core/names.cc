@@ -88,6 +88,7 @@ const char* NameOf(const Event& event) {
     const char* operator()(const Ticked&) const { return "ticked"; }
     const char* operator()(const CancelRequested&) const { return "cancel_requested"; }
     const char* operator()(const TakenOver&) const { return "taken_over"; }
+    const char* operator()(const Nudged&) const { return "nudged"; }
     const char* operator()(const Operated& operated) const {
       switch (operated.verb) {
         case Verb::kRetry:

@@ -118,6 +118,16 @@ bool TakesVerb(const Plan& plan, const Saga& saga, std::size_t i) {
   return step.parked || step.state == StepState::kWaiting || Repeats(plan, saga, i);
 }
 
+bool TakesNudge(const Plan& plan, const Saga& saga, std::size_t i) {
+  return plan.steps[i].pending.has_value() && Open(saga.steps[i]) && !saga.steps[i].parked;
+}
+
+std::size_t StepNamed(const Plan& plan, const std::string& name) {
+  std::size_t i = 0;
+  while (i < plan.steps.size() && plan.steps[i].name != name) ++i;
+  return i;
+}
+
 bool IsStuck(const Plan& plan, const Saga& saga, std::size_t i, absl::Time now) {
   const Step& step = saga.steps[i];
   const bool long_enough = step.unknowns >= plan.stuck_unknowns || now - step.first_send_time >= plan.stuck_after;

@@ -53,6 +53,12 @@ bool IsTooOld(const Plan& plan, const Saga& saga, absl::Time now);
 // the end, and is out or waits to be sent again. A retry needs besides that the saga is not too old.
 bool TakesVerb(const Plan& plan, const Saga& saga, std::size_t i);
 
+// A nudge is for the step (S14): it may wait, and was sent and is not done. What it changes is Advance's to say.
+bool TakesNudge(const Plan& plan, const Saga& saga, std::size_t i);
+
+// The index of the step with this name, or steps.size().
+std::size_t StepNamed(const Plan& plan, const std::string& name);
+
 // The step has been repeated for so long (plan.stuck_unknowns, plan.stuck_after) that only a person or its
 // participant's repair will end it. It is still repeated. A parked step is not stuck, nor is a waiting one.
 bool IsStuck(const Plan& plan, const Saga& saga, std::size_t i, absl::Time now);

@@ -54,6 +54,8 @@ struct Step {
   int pendings = 0;                                     // answers of the current phase that it is not finished
   absl::Time wait_until = absl::InfiniteFuture();  // what the action waits for at most (S15); infinite: no such limit
   bool decides = false;                            // a pivot whose wait is over: its resolve must settle it
+  bool nudged = false;  // since its last send, which is out: a pending answer may have crossed the nudge (S14)
+  absl::Time nudge_time = absl::InfinitePast();  // of the last send that a nudge hastened; infinite past: none
   std::string pending_reply;  // bytes of the first answer of the action or the resolve that it is not finished
   std::string reply;          // bytes of the OK answer of the action or the resolve; written once
   Failure last_failure;  // why the last answered call was not OK, or what parked it; none: no reason, once one was OK

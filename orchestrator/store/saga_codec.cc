@@ -83,6 +83,8 @@ void Write(const Step& step, stored::Step& to) {
   to.set_pendings(step.pendings);
   if (step.wait_until != absl::InfiniteFuture()) to.set_wait_until(EncodeTime(step.wait_until));
   to.set_decides(step.decides);
+  to.set_nudged(step.nudged);
+  if (step.nudge_time != absl::InfinitePast()) to.set_nudge_time(EncodeTime(step.nudge_time));
 }
 
 absl::Status Read(const stored::Step& from, Step& step) {
@@ -104,6 +106,8 @@ absl::Status Read(const stored::Step& from, Step& step) {
   step.pendings = from.pendings();
   step.wait_until = TimeOf(from.has_wait_until() ? from.wait_until() : kNever);
   step.decides = from.decides();
+  step.nudged = from.nudged();
+  step.nudge_time = TimeOf(from.has_nudge_time() ? from.nudge_time() : kEver);
   return absl::OkStatus();
 }
 
@@ -150,6 +154,7 @@ struct WriteEvent {
   }
   void operator()(const Ticked&) const { to.mutable_ticked(); }
   void operator()(const TakenOver&) const { to.mutable_taken_over(); }
+  void operator()(const Nudged& event) const { to.mutable_nudged()->set_step(event.step); }
   void operator()(const Replied& event) const {
     stored::Replied& replied = *to.mutable_replied();
     replied.set_step(event.step);
@@ -233,6 +238,8 @@ absl::StatusOr<Event> EventOf(const Saga& saga, const stored::Detail& from) {
       return TakenOver{};
     case stored::Detail::kOperated:
       return OperatedOf(saga, from.operated());
+    case stored::Detail::kNudged:
+      return Nudged{from.nudged().step()};
     case stored::Detail::kBorn:
       return Born{.parked_step = from.born().parked_step(), .why_parked = FailureOf(from.born().why_parked())};
     case stored::Detail::EVENT_NOT_SET:

@@ -205,6 +205,8 @@ class SagaDice {
     step.pendings = Small();
     step.wait_until = Time();
     step.decides = Coin();
+    step.nudged = Coin();
+    step.nudge_time = Time();
     return step;
   }
 
@@ -239,7 +241,9 @@ class SagaDice {
   }
 
   unwind::Event Event() {
-    switch (Roll(0, 6)) {
+    switch (Roll(0, 7)) {
+      case 7:
+        return Nudged{.step = Text()};
       case 6:
         return Born{.parked_step = Small(), .why_parked = Failure()};
       case 0:

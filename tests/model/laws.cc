@@ -77,6 +77,7 @@ class Laws {
     Add("taken over", TakenOver{});
     for (std::size_t i = 0; i < model_.size(); ++i) {
       AddVerbs(i);
+      Add(absl::StrCat("nudged ", NameOfStep(i)), Nudged{NameOfStep(i)}, !TakesNudge(model_.plan, saga_, i));
       AddReplies(i);
     }
   }
@@ -137,6 +138,7 @@ class Laws {
     if (const char* const broken = BrokenDirection(trial, decision.next); broken != nullptr) return broken;
     if (const char* const broken = BrokenAnswer(trial, decision.next); broken != nullptr) return broken;
     if (const char* const broken = BrokenSends(trial, decision); broken != nullptr) return broken;
+    if (const char* const broken = BrokenNudge(trial, decision); broken != nullptr) return broken;
     for (std::size_t i = 0; i < model_.size(); ++i) {
       if (const char* const broken = BrokenStep(saga_.steps[i], decision.next.steps[i], trial); broken != nullptr) {
         return broken;
@@ -208,6 +210,26 @@ class Laws {
       if (!fresh && std::holds_alternative<TakenOver>(trial.event)) return "a new owner did not send again";
     }
     return nullptr;
+  }
+
+  // It asks again what was asked, and sooner. Else all is as without it.
+  const char* BrokenNudge(const Trial& trial, const Decision& decision) const {
+    const auto* nudged = std::get_if<Nudged>(&trial.event);
+    if (nudged == nullptr) return nullptr;
+    Saga without = idle_.next;
+    without.version = decision.next.version;
+    without.update_time = decision.next.update_time;
+    const std::size_t i = StepNamed(model_.plan, nudged->step);
+    const Step& before = saga_.steps[i];
+    const Step& after = decision.next.steps[i];
+    const bool is_sent = after.awaiting && !before.awaiting && !without.steps[i].awaiting;
+    if (after.state != without.steps[i].state || after.phase != without.steps[i].phase) return "a nudge decided";
+    if (is_sent && before.state != StepState::kWaiting) return "a nudge sent what does not wait";
+    if (after.unknowns != without.steps[i].unknowns || after.pendings != without.steps[i].pendings) {
+      return "a nudge spent an attempt";
+    }
+    without.steps[i] = after;
+    return without == decision.next ? nullptr : "a nudge moved what it is not for";
   }
 
   const char* BrokenStep(const Step& before, const Step& after, const Trial& trial) const {

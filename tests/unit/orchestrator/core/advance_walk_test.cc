@@ -63,6 +63,7 @@ void Canonicalise(Saga& saga, int& late) {
     step.pending_reply.clear();
     step.pendings = 0;
     step.decides &= busy;
+    step.nudge_time = absl::InfinitePast();
     const bool may_end = busy && !saga.backward && step.wait_until != absl::InfiniteFuture();
     const bool is_over = may_end && step.wait_until <= MomentOf(late);
     step.wait_until = is_over ? kEarly : may_end && late < kLast ? kOver : absl::InfiniteFuture();
@@ -78,7 +79,8 @@ std::string KeyOf(const Saga& saga, int late) {
     key += static_cast<char>(step.awaiting + 2 * step.parked + 4 * (step.wake_at != absl::InfiniteFuture()) +
                              8 * step.reply.empty() + 16 * step.refusals + 64 * step.unknowns);
     key += static_cast<char>(step.attempt());
-    key += static_cast<char>(step.decides + 2 * (step.wait_until == kEarly) + 4 * (step.wait_until == kOver));
+    key += static_cast<char>(step.decides + 2 * (step.wait_until == kEarly) + 4 * (step.wait_until == kOver) +
+                             8 * step.nudged);
   }
   return key;
 }
@@ -119,7 +121,9 @@ std::vector<Event> LiveEvents(const Plan& plan, const Saga& saga) {
     events.push_back(Reply(send, Outcome::kRefused, false, kReasonKeyReused));
   }
   for (int i = 0; i < static_cast<int>(saga.steps.size()); ++i) {
-    if (!TakesVerb(plan, saga, static_cast<std::size_t>(i))) continue;
+    const auto index = static_cast<std::size_t>(i);
+    if (TakesNudge(plan, saga, index)) events.push_back(Nudged{plan.steps[index].name});
+    if (!TakesVerb(plan, saga, index)) continue;
     for (const Verb verb : {Verb::kRetry, Verb::kSkip, Verb::kResolve}) {
       events.push_back(Operated{.verb = verb, .step = i, .reply = "told", .actor = {}, .reason = {}});
     }
@@ -132,6 +136,10 @@ std::vector<Event> StaleEvents(const Plan& plan, const Saga& saga) {
   std::vector<Event> events;
   if (saga.version > 0) events.push_back(Born{});
   if (saga.version > 0 && !IsUnstarted(saga)) events.push_back(Started{});
+  events.push_back(Nudged{"nobody"});
+  for (std::size_t i = 0; i < saga.steps.size(); ++i) {
+    if (!TakesNudge(plan, saga, i)) events.push_back(Nudged{plan.steps[i].name});
+  }
   for (int i = -1; i <= static_cast<int>(saga.steps.size()); ++i) {
     const bool inside = i >= 0 && i < static_cast<int>(saga.steps.size());
     const Step step = inside ? saga.steps[static_cast<std::size_t>(i)] : Step();

@@ -86,6 +86,89 @@ TEST(WaitStory, APivotThatWaitsIsNotResolvedForAQuestionThatIsLost) {
   EXPECT_THAT(tale.Ok(1, kAction, 12), ElementsAre(Send{2, kAction, 1}));
 }
 
+TEST(WaitStory, ANudgeAsksAtOnce) {
+  Tale tale = Waiting();
+  EXPECT_THAT(tale.Happens(Nudged{"pivot"}), ElementsAre(Send{1, kAction, 2}));
+  EXPECT_EQ(tale.step(1).state, StepState::kWaiting);
+  EXPECT_THAT(tale.Ok(1, kAction, 2, "paid"), ElementsAre(Send{2, kAction, 1}));
+  EXPECT_THAT(tale.Happens(Nudged{"pivot"}), IsEmpty());
+  EXPECT_TRUE(tale.stale()) << "it has what it waited for";
+}
+
+// A question is answered, then the webhook comes, then its nudge; the answer arrives last.
+TEST(WaitStory, ANudgeThatAPendingAnswerCrossesIsNotLost) {
+  for (const bool is_first : {false, true}) {
+    Tale tale = is_first ? AtThePivot() : Waiting();
+    if (!is_first) tale.Waits(absl::Seconds(30));
+    const int attempt = is_first ? 1 : 2;
+    EXPECT_THAT(tale.Happens(Nudged{"pivot"}), IsEmpty()) << "it is out";
+    EXPECT_FALSE(tale.stale());
+    tale.Pending(1, kAction, attempt, "pay here", absl::Minutes(10));
+    EXPECT_EQ(tale.next_run(), tale.now());
+    EXPECT_THAT(tale.Waits(absl::ZeroDuration()), ElementsAre(Send{1, kAction, attempt + 1}));
+    tale.Pending(1, kAction, attempt + 1);
+    EXPECT_GT(tale.next_run(), tale.now() + absl::Seconds(1)) << "one send, not two";
+  }
+}
+
+TEST(WaitStory, ANewOwnersOwnSendIsTheOneThatANudgeAskedFor) {
+  Tale tale = AtThePivot();
+  tale.Happens(Nudged{"pivot"});
+  EXPECT_THAT(tale.Happens(TakenOver{}), ElementsAre(Send{1, kAction, 2}));
+  tale.Pending(1, kAction, 2);
+  EXPECT_GT(tale.next_run(), tale.now() + absl::Seconds(1));
+}
+
+TEST(WaitStory, NudgesSendOnceASecondAndAFloodOfThemChangesNothing) {
+  Tale tale = Waiting();
+  int sent = 0;
+  int changed = 0;
+  const absl::Time begin = tale.now();
+  for (int n = 0; n < 1000; ++n) {
+    std::vector<Send> sends = tale.Happens(Nudged{"pivot"});
+    changed += tale.stale() ? 0 : 1;
+    if (tale.next_run() <= tale.now()) sends = tale.Waits(absl::ZeroDuration());
+    if (!sends.empty()) {
+      ++sent;
+      tale.Pending(1, kAction, sends.front().attempt);
+    }
+    tale.Sleeps(absl::Milliseconds(10));
+  }
+  EXPECT_EQ(tale.now() - begin, absl::Seconds(10));
+  EXPECT_EQ(sent, 10);
+  EXPECT_LE(changed, 2 * sent) << "each is a commit";
+}
+
+TEST(WaitStory, OnlyWhatMayWaitAndIsOpenTakesANudge) {
+  Tale sure(PivotInTheMiddle(true));
+  sure.Starts();
+  sure.Happens(Nudged{"a"});
+  EXPECT_TRUE(sure.stale()) << "it does not wait";
+  Tale tale = Waiting();
+  for (const char* const step : {"a", "r", "", "nobody"}) {
+    tale.Happens(Nudged{step});
+    EXPECT_TRUE(tale.stale()) << step;
+  }
+}
+
+// Its participant was away: the pause protects it, and a client that sends nudges spends no attempt.
+TEST(WaitStory, ANudgeHastensNoRepeatOfWhatHasNotSaidThatItWaits) {
+  Tale tale(WaitingSteps());
+  tale.Starts();
+  tale.Unknown(0, kAction);
+  tale.Happens(Nudged{"a"});
+  EXPECT_TRUE(tale.stale());
+}
+
+TEST(WaitStory, ACompensationTakesANudge) {
+  Tale tale(WaitingSteps());
+  tale.Starts();
+  tale.Ok(0, kAction);
+  EXPECT_THAT(tale.Refused(1, kAction, 1, true), ElementsAre(Send{0, kCompensation, 1}));
+  tale.Pending(0, kCompensation);
+  EXPECT_THAT(tale.Happens(Nudged{"a"}), ElementsAre(Send{0, kCompensation, 2}));
+}
+
 // What is lost is asked about sooner than what is not finished.
 TEST(WaitStory, ALostQuestionIsRepeatedByTheStepsBackoff) {
   Tale tale = Waiting();
