@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kRecoveryPage = 500;
 constexpr absl::Duration kAskWaitMax = absl::Seconds(10);
+constexpr absl::Duration kNudgeWaitMax = absl::Seconds(5);
 constexpr absl::Duration kRecoverWaitMax = absl::Seconds(10);
 constexpr std::size_t kRequestBytes = 512;  // of a request that waits, besides what its caller chose
 constexpr std::size_t kLookMax = 16;        // rows that could not be read, at one look: each may be large
@@ -214,6 +215,15 @@ void Driver::Ask(const std::string& saga_id, Event event, std::int64_t seen_vers
   if (!waiter.has_value()) return;
   ShardOf(saga_id).mailbox().Post(AskMail{
       .saga_id = saga_id, .event = std::move(event), .seen_version = seen_version, .waiter = *std::move(waiter)});
+}
+
+void Driver::Nudge(const std::string& saga_id, std::string step, std::function<void(absl::Status)> answered) {
+  std::optional<Waiter> waiter =
+      context_->waiters.Add(context_->clock.Now() + kNudgeWaitMax, nullptr,
+                            [answered = std::move(answered)](const Progress& progress) { answered(progress.status); });
+  if (!waiter.has_value()) return;
+  ShardOf(saga_id).mailbox().Post(
+      AskMail{.saga_id = saga_id, .event = Nudged{std::move(step)}, .waiter = *std::move(waiter)});
 }
 
 void Driver::AnswerWaiting() {

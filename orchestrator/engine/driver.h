@@ -148,6 +148,13 @@ class Driver {
   // OVERLOADED.
   void Ask(const std::string& saga_id, Event event, std::int64_t seen_version, std::function<void(Progress)> answered);
 
+  // Says of a step that waits that it may be finished (S14): it is asked about at once, or once more after the answer
+  // that is out, at most once a second. Never takes the saga from another instance. NOT_FOUND SAGA_NOT_FOUND,
+  // STEP_NOT_FOUND; FAILED_PRECONDITION SAGA_FINISHED, STEP_NOT_WAITING, DEFINITION_UNUSABLE; UNAVAILABLE
+  // SAGA_ELSEWHERE, SAGA_NOT_HELD, STORE_UNAVAILABLE; RESOURCE_EXHAUSTED OVERLOADED; INTERNAL SAGA_QUARANTINED. Within
+  // 5 s.
+  void Nudge(const std::string& saga_id, std::string step, std::function<void(absl::Status)> answered);
+
   // Tells every caller that still waits how its saga stands, as at its own deadline, and every later one; to be called
   // shortly before nobody can be answered any more. Returns once all are told. With Start only.
   void AnswerWaiting();

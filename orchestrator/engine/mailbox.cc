@@ -36,6 +36,8 @@ Saga TakeRow(AcceptMail& mail, const std::string& owner) {
   return saga;
 }
 
+bool IsNudge(const AskMail& ask) { return std::holds_alternative<Nudged>(ask.event); }
+
 const Waiter* WaiterOf(const Mail& mail) {
   if (const auto* const accept = std::get_if<AcceptMail>(&mail)) return &accept->waiter;
   if (const auto* const attach = std::get_if<AttachMail>(&mail)) return &attach->waiter;
@@ -47,7 +49,8 @@ const Waiter* WaiterOf(const Mail& mail) {
 std::deque<Mail>& Mailbox::QueueOf(const Mail& mail) {
   if (std::holds_alternative<EventMail>(mail)) return events_;
   if (const auto* const recover = std::get_if<RecoverMail>(&mail)) return recover->starts ? followers_ : recovered_;
-  const bool is_operators = std::holds_alternative<AskMail>(mail) || std::holds_alternative<FlushMail>(mail);
+  const auto* const ask = std::get_if<AskMail>(&mail);
+  const bool is_operators = ask == nullptr ? std::holds_alternative<FlushMail>(mail) : !IsNudge(*ask);
   return is_operators ? operators_ : callers_;
 }
 

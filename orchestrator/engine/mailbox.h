@@ -28,7 +28,7 @@ struct EventMail {
   Event event;
   MemoryHold memory = {};  // of a reply
 };
-struct AskMail {  // by an operator, who is answered
+struct AskMail {  // by an operator, or a participant's nudge; who is answered
   std::string saga_id;
   Event event;
   std::int64_t seen_version = 0;  // not 0: only if this is still the saga's version
@@ -98,6 +98,9 @@ class Mailbox {
 
 // Takes the row that the accepted saga begins with out of `mail`, whose definition stays.
 Saga TakeRow(AcceptMail& mail, const std::string& owner);
+
+// It takes no saga from its owner, and has no place before the callers.
+bool IsNudge(const AskMail& ask);
 
 // The caller that a mail would answer; null: it is a saga's own.
 const Waiter* WaiterOf(const Mail& mail);

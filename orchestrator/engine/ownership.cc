@@ -222,9 +222,32 @@ std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wan
   return std::nullopt;
 }
 
+// OK: the saga is this instance's own and moves, and its step takes the nudge.
+absl::Status Ownership::WhyNotNudged(const absl::StatusOr<Saga>& stored, const AskMail& nudge) {
+  if (!stored.ok()) return LoadFailure(stored.status(), nudge.saga_id);
+  const std::shared_ptr<const Definition> definition = context_.catalog.ToDrive(*stored);
+  const bool is_over = IsTerminal(stored->state);
+  if (!is_over && stored->owner != context_.lease.instance) return DrivenElsewhere(*stored);
+  if (!is_over && definition == nullptr) return NotDriven(context_.catalog, *stored);
+  if (StandsStill(*stored)) return Quarantined(nudge.saga_id);
+  return AskRefusal(definition == nullptr ? Plan() : definition->plan(), *stored, nudge.event);
+}
+
+// All but those that are put to the saga.
+void Ownership::AnswerNudges(std::vector<AskMail>& asks, const absl::StatusOr<Saga>& stored) {
+  std::erase_if(asks, [&](AskMail& ask) {
+    if (!IsNudge(ask)) return false;
+    absl::Status refusal = WhyNotNudged(stored, ask);
+    if (refusal.ok()) return false;
+    ask.waiter.answered({.status = std::move(refusal), .saga = {}});
+    return true;
+  });
+}
+
 // Takes an unfinished saga for the asks that are for its version, which then are `recover`'s; answers all others. It
 // may move while it is taken.
 void Ownership::AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, RecoverMail& recover) {
+  AnswerNudges(wanted.asks, stored);
   if (wanted.asks.empty()) return;
   const auto is_for_it = [&stored](const AskMail& ask) {
     return ask.seen_version == 0 || ask.seen_version == stored->version;

@@ -50,7 +50,7 @@ class Ownership {
   void Await(EventMail mail) { wanted_[mail.saga_id].events.push_back(std::move(mail)); }
 
   // Puts an operator's request to a saga that is shed or not driven here: a row of another instance is made this one's
-  // own first, and its previous owner sees a conflict at its next write.
+  // own first, and its previous owner sees a conflict at its next write. A nudge is put to this instance's own alone.
   void Ask(AskMail mail) { wanted_[mail.saga_id].asks.push_back(std::move(mail)); }
 
   // Another saga has the key of this one, which was not stored: its callers are told of the other.
@@ -79,6 +79,8 @@ class Ownership {
   LiveSaga* Insert(Saga saga);
   bool StandsStill(const Saga& stored) { return context_.quarantine.Holds(stored, context_.lease.instance); }
   absl::StatusOr<Saga> Take(const Saga& stored);
+  absl::Status WhyNotNudged(const absl::StatusOr<Saga>& stored, const AskMail& nudge);
+  void AnswerNudges(std::vector<AskMail>& asks, const absl::StatusOr<Saga>& stored);
   void AnswerAsks(Wanted& wanted, absl::StatusOr<Saga>& stored, RecoverMail& recover);
   bool Refill(LiveSaga& live, Wanted& wanted, absl::StatusOr<Saga>& stored);
   std::optional<RecoverMail> Use(const std::string& saga_id, Wanted wanted, absl::StatusOr<Saga> stored,

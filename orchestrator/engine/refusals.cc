@@ -4,6 +4,7 @@
 #include "common/rpc/error.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/core/outcome.h"
+#include "orchestrator/core/reading.h"
 
 namespace unwind {
 namespace {
@@ -80,6 +81,40 @@ absl::Status NotDriven(const DefinitionCatalog& catalog, const Saga& saga) {
   return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable, what,
                                   {.reason = "SAGA_NOT_HELD", .domain = kSagaDomain, .metadata = about}),
                         absl::Seconds(1));
+}
+
+absl::Status AskRefusal(const Plan& plan, const Saga& saga, const Event& event) {
+  const auto* const nudged = std::get_if<Nudged>(&event);
+  if (nudged == nullptr) return absl::OkStatus();
+  const std::string& step = nudged->step;
+  const std::map<std::string, std::string> about = {{"saga_id", saga.id}, {"step", step}};
+  if (IsTerminal(saga.state)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, absl::StrCat("saga ", saga.id, " has ended"),
+                     {.reason = "SAGA_FINISHED", .domain = kSagaDomain, .metadata = about});
+  }
+  const std::size_t i = StepNamed(plan, step);
+  if (i == plan.steps.size()) {
+    return MakeError(
+        absl::StatusCode::kNotFound,
+        absl::StrCat("step: ", plan.name, " has no step ", step, "; its calls say which it is in saga-step"),
+        {.reason = "STEP_NOT_FOUND", .domain = kSagaDomain, .metadata = about});
+  }
+  if (TakesNudge(plan, saga, i)) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      absl::StrCat("step ", step, " does not wait for an answer of its participant; there is nothing to ask"),
+      {.reason = "STEP_NOT_WAITING", .domain = kSagaDomain, .metadata = about});
+}
+
+absl::Status DrivenElsewhere(const Saga& saga) {
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kUnavailable,
+                absl::StrCat("saga ", saga.id, " is driven by instance ", saga.owner,
+                             ": nudge that one, or leave it, since the step is asked again in any case"),
+                {.reason = "SAGA_ELSEWHERE",
+                 .domain = kSagaDomain,
+                 .metadata = {{"saga_id", saga.id}, {"owner", saga.owner}}}),
+      absl::Seconds(1));
 }
 
 absl::Status Quarantined(const std::string& saga_id) {

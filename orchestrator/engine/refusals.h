@@ -37,6 +37,13 @@ absl::Status StoreSilent();
 // with the reason and what to do.
 absl::Status NotDriven(const DefinitionCatalog& catalog, const Saga& saga);
 
+// Of a nudge (S14) that changes nothing since its step takes none: FAILED_PRECONDITION SAGA_FINISHED or
+// STEP_NOT_WAITING, NOT_FOUND STEP_NOT_FOUND. OK of every other event.
+absl::Status AskRefusal(const Plan& plan, const Saga& saga, const Event& event);
+
+// UNAVAILABLE SAGA_ELSEWHERE, of a nudge: another instance drives the saga, and it is not taken for that.
+absl::Status DrivenElsewhere(const Saga& saga);
+
 // INTERNAL SAGA_QUARANTINED: the store refuses what was decided for the saga.
 absl::Status Quarantined(const std::string& saga_id);
 

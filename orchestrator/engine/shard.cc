@@ -176,10 +176,10 @@ void Shard::Handle(LoadedSagas::Refilled refilled) {
   if (LiveSaga* const live = live_.Find(refilled.saga_id)) Settle(*live);
 }
 
-// Decides on an operator's request, which is answered once that is stored.
+// Decides on a request, which is answered once that is stored.
 void Shard::Put(LiveSaga& live, AskMail ask) {
   if (!Decide(live, ask.event) && !pending_.Has(live.saga.id)) {
-    return ask.waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
+    return ask.waiter.answered({AskRefusal(live.definition->plan(), live.saga, ask.event), live.saga});
   }
   pending_.Of(live).asks.push_back(std::move(ask));
 }
