@@ -25,6 +25,7 @@
 #include "common/rpc/credentials.h"
 #include "common/rpc/memory_sum.h"
 #include "common/rpc/server.h"
+#include "orchestrator/api/nudge_service.h"
 #include "orchestrator/api/saga_service.h"
 #include "orchestrator/api/served_methods.h"
 #include "orchestrator/engine/driver.h"
@@ -122,8 +123,10 @@ Collectables Gauges(const Driver& driver, const LeaseRenewal& renewal, const Lea
                                       [epoch = lease.epoch] { return static_cast<double>(epoch); })};
 }
 
-ServerSetup ServerFor(const ServedNames& names, SagaService& service, ServedMethods& methods, Collectables metrics) {
+ServerSetup ServerFor(const ServedNames& names, SagaService& service, NudgeService& nudges, ServedMethods& methods,
+                      Collectables metrics) {
   ServerSetup setup;
+  setup.services = {{saga::participant::v1::NudgeService::service_full_name(), &nudges}};
   setup.admin_services = {{saga::v1::SagaService::service_full_name(), &service}};
   setup.generic = &methods;
   setup.generic_services = names.services;
@@ -176,9 +179,10 @@ absl::Status Run(const Options& options) {
   // Before the store is opened: with a port that is taken or a policy that is wrong nothing is stored, and the instance
   // that runs under this name goes on.
   const ServedNames names = NamesOf(definitions, descriptors);
-  ServedNames with_admin = names;
-  with_admin.services.emplace_back(saga::v1::SagaService::service_full_name());
-  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Listen(with_admin, options.admin_listen));
+  ServedNames with_own = names;
+  with_own.services.emplace_back(saga::v1::SagaService::service_full_name());
+  with_own.services.emplace_back(saga::participant::v1::NudgeService::service_full_name());
+  ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Listen(with_own, options.admin_listen));
 
   ASSIGN_OR_RETURN(const std::unique_ptr<SociSagaStore> store, OpenStore(options));
   RETURN_IF_ERROR(StoreDefinitions(*store, definitions));
@@ -205,13 +209,14 @@ absl::Status Run(const Options& options) {
   service_options.watches.watchers_max = options.watchers_max;
   SagaService service(*store, std::bind_front(&Driver::Ask, &driver), std::bind_front(&Driver::HoldPauses, &driver),
                       catalog, clock, service_options);
+  NudgeService nudges(std::bind_front(&Driver::Nudge, &driver));
   const auto census = std::make_shared<SagaCensus>(clock, catalog);
   Collectables gauges = Gauges(driver, renewal, lease, options.lease);
   gauges.push_back(census);
   absl::Status status = driver.ReadPauses();
   driver.Start();
   const Repeat pausing(kPausesPause, [&driver] { return ReadPausesAgain(driver); });
-  if (status.ok()) status = server->Serve(ServerFor(names, service, methods, std::move(gauges)));
+  if (status.ok()) status = server->Serve(ServerFor(names, service, nudges, methods, std::move(gauges)));
   if (status.ok()) status = driver.Recover();
   if (status.ok()) {
     Log(Severity::kInfo, "ready",

@@ -53,7 +53,7 @@ const MethodDescriptor* FindUnaryMethod(const google::protobuf::DescriptorPool& 
 
 bool IsOfThisProgram(const MethodDescriptor& method) {
   const std::string& package = method.file()->package();
-  return package == "saga.v1" || absl::StartsWith(package, "grpc.health.") ||
+  return package == "saga.v1" || package == "saga.participant.v1" || absl::StartsWith(package, "grpc.health.") ||
          absl::StartsWith(package, "grpc.reflection.");
 }
 

@@ -55,7 +55,7 @@ const std::vector<Layer>& Layers() {
       {"orchestrator/api/.*",
        {"orchestrator/core/", "orchestrator/definition/", "orchestrator/engine/", "orchestrator/api/", "common/base/",
         "common/metrics/", "common/observe/", "common/rpc/", "absl/", "google/", "grpc/", "grpcpp/", "prometheus/",
-        "saga/v1/"},
+        "saga/participant/v1/", "saga/v1/"},
        false,
        "api includes the engine's ports and gRPC, no database and no other room"},
       {"orchestrator/host/.*",
