@@ -74,9 +74,10 @@ class Cluster:
             assert folder.is_dir(), f"nobody makes the secret {name}"
         elif kind == "configMap":
             folder = self.folder / "configMap" / name
-            folder.mkdir(parents=True, exist_ok=True)
-            for file, text in self.data_of(name).items():
-                (folder / file).write_text(text)
+            if not folder.is_dir():  # programs that run already read it
+                folder.mkdir(parents=True)
+                for file, text in self.data_of(name).items():
+                    (folder / file).write_text(text)
         else:
             folder = self.folder / "volume" / pod / (name or kind)
             folder.mkdir(parents=True, exist_ok=True)
