@@ -21,7 +21,7 @@ Ledger LoadLedger(soci::session& session, const std::vector<std::string>& keys,
 // Appends `entries` in their order. False: another process has used one of their keys meanwhile; roll back.
 bool AppendEntries(soci::session& session, const std::vector<Entry>& entries);
 
-// Writes what intents ended as, also over the fence of its key. The keys of which that became the entry: a fence stays
+// Writes how intents ended, also over a fence of the same key. Returns the keys whose entry was written: a fence stays
 // where nothing was captured.
 std::set<std::string> PutEnds(soci::session& session, const std::vector<Entry>& entries);
 

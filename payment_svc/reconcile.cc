@@ -14,7 +14,7 @@ std::string Show(const TheirCapture& capture) {
   return absl::StrCat("capture ", capture.transaction, " of ", Show(capture.amount), " under key ", capture.key);
 }
 
-// What is wrong with a capture of which our row says `own`; empty: nothing.
+// How a capture in the gateway's ledger differs from our row `own` of it; empty: it does not.
 std::string DifferenceOf(const TheirCapture& capture, bool is_back, const OwnKey& own) {
   const auto say = [&](absl::string_view what) {
     return absl::StrCat(Show(capture), ": payment ", own.payment_id, " ", what);

@@ -35,7 +35,7 @@ grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, const abs
   return reactor;
 }
 
-// What the code alone does not say, and of which call: a trailer may be another attempt's.
+// Adds the outcome that the status code does not tell, and the key of its call: a trailer may be another attempt's.
 void AddOutcome(grpc::CallbackServerContext& context, const char* outcome) {
   context.AddTrailingMetadata("saga-outcome", outcome);
   const auto key = context.client_metadata().find("idempotency-key");

@@ -16,7 +16,7 @@ namespace {
 
 namespace v1 = ::shop::stock::v1;
 
-// The methods of stock_svc, none of which is ever finished.
+// Serves the methods of stock_svc and answers each of them as pending, for ever.
 class EndlessDomain final : public StepDomain {
  public:
   explicit EndlessDomain(const Clock& clock) : methods_(stock::NewStockDomain(clock)->methods()) {}

@@ -384,7 +384,7 @@ TEST_F(WalletServiceTest, ATakeBackAfterItsCompensationIsFenced) {
   ExpectPurse(5000, 800, 0, 0);
 }
 
-// 100 points, of which 60 are spent before the cancel.
+// The member earns 100 points and spends 60 of them before the order is cancelled.
 TEST_F(WalletServiceTest, PointsThatAreSpentAreKeptFromWhatGoesBack) {
   Fill(500, 0);
   ASSERT_TRUE(Hold(HoldOf("o1", "m1", 0, 25, 10000)).status.ok());
