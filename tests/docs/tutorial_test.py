@@ -18,7 +18,7 @@ CONTRACT = document.Block(
     "sh",
     """
 contract() { /usr/bin/python3 -B tests/docs/contract.py 127.0.0.1:7001 $W/party.protoset $W/party.db $W/answers; }
-contract && kill -9 $PARTICIPANT && { participant & PARTICIPANT=$!; } && contract
+contract && kill -9 $PARTICIPANT && { wait $PARTICIPANT; participant & PARTICIPANT=$!; } && contract
 """,
     ("", ""),
     0,
