@@ -138,6 +138,12 @@ Model WaitingSteps() {
   return model;
 }
 
+Model Born(Model model) {
+  model.name += ", born by another saga's end";
+  model.born = true;
+  return model;
+}
+
 Model ShopOrder(bool quiet) {
   Model model = MakeModel(
       quiet ? "order, reserve, charge, (confirm, confirm), no lies" : "order, reserve, charge, (confirm, confirm)",
@@ -177,6 +183,8 @@ std::vector<Configuration> SmallConfigurations() {
   parking.emplace_back("parked");
   std::vector<std::string> forgotten = parking;
   forgotten.insert(forgotten.end(), {"forgotten", "undone by hand"});
+  std::vector<std::string> born = parking;
+  born.emplace_back("born and found");
   std::vector<std::string> own = all;
   own.emplace_back("parked");
   return {{Sequence(), 25'000, pivot},
@@ -196,6 +204,8 @@ std::vector<Configuration> SmallConfigurations() {
           {Pausing(), 85'000, all},
           {WaitingPivot(), 380'000, waiting},
           {WaitingSteps(), 115'000, {"completed", "aborted", "fenced", "compensated", "taken over", "pending"}},
+          {Born(Sequence()), 60'000, born},
+          {Born(Retriable()), 190'000, {"completed", "taken over", "parked", "born and found"}},
           {Retriable(), 20'000, {"completed", "taken over"}}};
 }
 
@@ -220,6 +230,7 @@ std::vector<SeededBug> SeededBugs() {
       {With(WaitingSteps(), Bug::kPendingNotFenced, "a pending action that is compensated is executed afterwards"), 5},
       {With(WaitingSteps(), Bug::kPendingTombstoned, "a compensation that is not finished is forgotten"), 6},
       {With(WaitingPivot(), Bug::kPendingIsOk, "a payment that is not finished is taken as paid"), 6},
+      {With(Born(Sequence()), Bug::kBirthForgotten, "nobody looks for what was born"), 1},
       {With(Sequence(), Bug::kSkippedUnread, "a step is skipped that may have happened"), 7}};
 }
 

@@ -56,7 +56,7 @@ class Laws {
       // What the passing of time or a cancel written by another instance does to the row, whatever the event.
       idle_ = Advance(model_.plan, saga_, Replied{.step = -1, .reply = {}, .failure = {}, .elapsed = {}}, moment_);
       if (age < model_.plan.deadline) settled_ = idle_.stale;
-      if (!Advance(model_.plan, saga_, Started{}, moment_).stale) return "a saga started twice";
+      if (!IsUnstarted(saga_) && !Advance(model_.plan, saga_, Started{}, moment_).stale) return "a saga started twice";
       if (const char* const broken = BrokenTimer(); broken != nullptr) return absl::StrCat(broken, ": a tick");
       for (const Trial& trial : trials_) {
         const char* const broken = Broken(trial);
@@ -187,6 +187,7 @@ class Laws {
 
   const char* BrokenSends(const Trial& trial, const Decision& decision) const {
     const std::vector<Send> before = Outstanding(saga_), after = Outstanding(decision.next);
+    if (IsUnstarted(saga_) && !decision.sends.empty()) return "what was born was sent for before its start";
     for (const Send& send : decision.sends) {
       const auto i = static_cast<std::size_t>(send.step);
       const StepPlan& plan = model_.plan.steps[i];

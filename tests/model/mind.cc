@@ -1,6 +1,7 @@
 #include "tests/model/mind.h"
 
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
@@ -26,7 +27,10 @@ class Mind {
   void Expand() {
     if (me_.mode == Mode::kDown) return Live(What::kRestart, Mode::kIdle);
     Live(What::kCrash, Mode::kDown, /*trouble=*/true);
-    if (me_.mode == Mode::kIdle) return Claim();
+    if (me_.mode == Mode::kIdle) {
+      if (IsUnstarted(Unpack(world_.row, model_.size(), model_.input))) FindBorn();
+      return Claim();
+    }
     if (me_.mode == Mode::kTakingOver) return Decide(TakenOver{}, "takes the saga over");
     if (me_.mode == Mode::kStale) {
       Live(What::kFindStale, world_.owner == who_ ? Mode::kTakingOver : Mode::kIdle);
@@ -63,15 +67,23 @@ class Mind {
   void Claim() {
     World next = world_;
     next.owner = static_cast<std::uint8_t>(who_);
-    next.orchestrators[Who()].mode = Mode::kTakingOver;
+    const bool is_unstarted = IsUnstarted(Unpack(world_.row, model_.size(), model_.input));
+    next.orchestrators[Who()].mode = is_unstarted ? Mode::kIdle : Mode::kTakingOver;
     MakeOtherStale(next);
     const Mode owners = world_.orchestrators[world_.owner].mode;
     const bool needed = owners == Mode::kDown || owners == Mode::kIdle;
     take_(next, {.what = What::kClaim, .orchestrator = who_, .event = {}, .trouble = !needed}, nullptr);
   }
 
+  // What was born is left to the look for it, whoever owns it.
+  void FindBorn() {
+    if (model_.bug == Bug::kBirthForgotten || world_.owner != who_) return;
+    Live(What::kFindBorn, Mode::kHolds);
+  }
+
   void Hold() {
     const Saga saga = Unpack(Copy(), model_.size(), model_.input);
+    if (IsUnstarted(saga)) Decide(Started{}, "starts the saga");
     const bool forgets = model_.bug == Bug::kTimerForgotten;
     if (!forgets && NextRunAt(model_.plan, saga) <= Now(model_, world_)) Decide(Ticked{}, "finds a timer due");
     if (model_.cancel && !saga.cancel_requested) Decide(CancelRequested{}, "is asked to cancel");
@@ -223,6 +235,14 @@ Decision Start(const Model& model) {
   saga.input = model.input;
   saga.steps.resize(model.size());
   return Advance(model.plan, saga, Started{}, {.now = Now(model, World()), .jitter = 0});
+}
+
+Saga Birth(const Model& model, bool is_built) {
+  Saga saga;
+  saga.steps.resize(model.size());
+  Born born;
+  if (!is_built) born.why_parked.reason = "PARENT_NOT_READ";
+  return BornAs(std::move(saga), born, Now(model, World()));
 }
 
 void ExpandOrchestrator(const Model& model, const World& world, int who, Take take) {

@@ -12,6 +12,9 @@ namespace unwind::model {
 // The saga as it is accepted.
 Decision Start(const Model& model);
 
+// The saga as another's end gives birth to it. `is_built`: else it is parked at its first step.
+Saga Birth(const Model& model, bool is_built);
+
 void ExpandOrchestrator(const Model& model, const World& world, int who, Take take);
 
 }  // namespace unwind::model

@@ -27,6 +27,7 @@ enum class Bug : std::uint8_t {
   kPendingNotFenced,       // a compensation leaves the row of a pending action as it is
   kPendingTombstoned,      // or makes it a tombstone at once
   kPendingIsOk,            // "accepted, not finished" is read as done
+  kBirthForgotten,         // nobody looks for what was born and not started
   kSkippedUnread,          // a person skips what is asked about again and again, without a look at the service's books
 };
 
@@ -42,6 +43,7 @@ struct Model {
   bool pauses = false;                // a compensatable step's service answers in a second transaction
   bool cancel = true;                 // at any moment, by the owner and by another instance
   bool deadline = true;               // may pass at any moment
+  bool born = false;                  // the saga was born by another's end, and waits for its start
   bool forgets = false;               // and later the saga may become too old: rows are purged in any order
   Bug bug = Bug::kNone;
 

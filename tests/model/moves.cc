@@ -141,7 +141,17 @@ World Canonical(const Model& model, World world) {
 
 bool IsOver(const World& world) { return IsTerminal(static_cast<SagaState>(world.row.state)); }
 
+// Owned by the first, which drives it no more than any other that is its own and not started.
+void BeginBorn(const Model& model, Take take) {
+  for (const bool is_built : {true, false}) {
+    World world;
+    world.row = Pack(Birth(model, is_built));
+    take(world, {.what = What::kBorn, .event = is_built ? "" : ", which cannot be built and is parked"}, nullptr);
+  }
+}
+
 void Begin(const Model& model, Take take) {
+  if (model.born) return BeginBorn(model, take);
   World world;
   const Decision decision = Start(model);
   world.row = Pack(decision.next);

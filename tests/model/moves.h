@@ -14,6 +14,8 @@ namespace unwind::model {
 
 enum class What : std::uint8_t {
   kStarted,          // orchestrator
+  kBorn,             // nobody: another saga's end is stored, and this one with it
+  kFindBorn,         // orchestrator: loads what is its own and not started
   kCrash,            // orchestrator
   kRestart,          // orchestrator
   kClaim,            // orchestrator: the lease of the owner lapsed, or its own row after a restart

@@ -108,6 +108,7 @@ class Searcher {
     if (move.what == What::kExecute && move.said == kSaidForgotten) ++found_.seen["forgotten"];
     if (move.what == What::kUndoByHand) ++found_.seen["undone by hand"];
     if (move.what == What::kClaim) ++found_.seen["taken over"];
+    if (move.what == What::kFindBorn) ++found_.seen["born and found"];
   }
 
   // The way from the beginning to `id`, its moves found again by going it once more.

@@ -41,6 +41,10 @@ std::string Tell(const Model& model, const Move& move) {
   switch (move.what) {
     case What::kStarted:
       return absl::StrCat("orchestrator 1 ", move.event);
+    case What::kBorn:
+      return absl::StrCat("another saga's end gives birth to this one", move.event);
+    case What::kFindBorn:
+      return absl::StrCat(who, " finds that the saga is to be started");
     case What::kCrash:
       return absl::StrCat(who, " is killed");
     case What::kRestart:

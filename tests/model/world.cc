@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "orchestrator/core/reading.h"
+
 namespace unwind::model {
 namespace {
 
@@ -72,6 +74,7 @@ Saga Unpack(const PackedSaga& packed, std::size_t steps, const std::string& inpu
   saga.backward = packed.backward != 0;
   if (packed.failed != 0) saga.failure.reason = "FAILED";
   for (std::size_t i = 0; i < steps; ++i) saga.steps.push_back(Unpack(packed.steps[i]));
+  if (IsUnstarted(saga)) saga.deadline = absl::InfiniteFuture();
   return saga;
 }
 

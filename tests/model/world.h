@@ -80,8 +80,11 @@ struct Orchestrator {
   bool operator==(const Orchestrator&) const = default;
 };
 
-// How old the saga is. Past the last its services purge their rows, and it sends nothing more. kPastWait: past the end
-// of every wait, if there is one.
+// How much time has passed since the saga began; each value is later than the one before it:
+// - kInTime: its deadline has not passed;
+// - kPastDeadline: its deadline has passed, and the time for which a step may wait has not;
+// - kPastWait: that time has passed too; only of a plan with such a step;
+// - kTooOld: it sends no calls any more, and its services may purge their rows.
 inline constexpr std::uint8_t kInTime = 0, kPastDeadline = 1, kPastWait = 2, kTooOld = 3;
 inline const absl::Time kWaitUntil = absl::UnixEpoch() + absl::Seconds(150);
 
