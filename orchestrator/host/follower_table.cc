@@ -39,11 +39,13 @@ class Table {
 
   // Ascending, by parent and follower.
   absl::StatusOr<std::vector<Follower>> Make(const FollowerSet& before) {
+    for (const Follower& row : before.followers) before_[{row.parent, row.definition}] = row;
     RETURN_IF_ERROR(FindFollowers(before));
     RETURN_IF_ERROR(FindParents());
     for (const auto& [name, definition] : followers_) {
       for (const std::string& parent : definition->follows()->parents) Follow(*definition, parent);
     }
+    for (const DefinitionVersion& follower : left_alone_) LeaveAlone(follower);
     CheckCircles();
     if (const absl::Status nested = CheckNoneIsNested(Related()); !nested.ok()) errors_.emplace_back(nested.message());
     if (!errors_.empty()) return absl::InvalidArgumentError(absl::StrJoin(errors_, "\n"));
@@ -54,7 +56,8 @@ class Table {
   }
 
  private:
-  // Of each name the highest version.
+  // Of each name the highest version. One that cannot be used here, such as a newer program's, is left to those that
+  // can.
   absl::Status FindFollowers(const FollowerSet& before) {
     std::map<std::string, int> newest;
     for (const Follower& row : before.followers) {
@@ -72,7 +75,11 @@ class Table {
     }
     for (const auto& [name, version] : newest) {
       ASSIGN_OR_RETURN(const std::shared_ptr<const Definition> definition, Load({name, version}));
-      if (definition != nullptr && definition->follows() != nullptr) followers_[name] = definition;
+      if (definition != nullptr && definition->follows() != nullptr) {
+        followers_[name] = definition;
+      } else {
+        left_alone_.insert({name, version});
+      }
     }
     return absl::OkStatus();
   }
@@ -92,10 +99,9 @@ class Table {
     for (const DefinitionVersion& id : mine_) {
       if (followed.count(id.name) > 0) parents_[id] = known_[id];
     }
-    // Among very many sagas it may take too long; then what is stored may be in use.
-    const absl::StatusOr<std::vector<DefinitionVersion>> in_use = store_.DefinitionsInUse();
-    if (in_use.ok()) in_use_.insert(in_use->begin(), in_use->end());
-    return in_use.status();
+    ASSIGN_OR_RETURN(const std::vector<DefinitionVersion> in_use, store_.DefinitionsInUse());
+    in_use_.insert(in_use.begin(), in_use.end());
+    return absl::OkStatus();
   }
 
   // Null: it cannot be used here, which is not this instance's fault.
@@ -116,7 +122,7 @@ class Table {
   void Follow(const Definition& definition, const std::string& parent) {
     for (const auto& [id, of] : parents_) {
       if (id.name != parent) continue;
-      Follower row = of == nullptr ? Unreadable(definition, id) : FollowerOf(definition, *of);
+      Follower row = of == nullptr ? AsItWas(definition, id) : FollowerOf(definition, *of);
       const bool concerns_us = mine_.count(id) > 0 || mine_.count(row.definition) > 0;
       const bool may_end = mine_.count(id) > 0 || in_use_.count(id) > 0;
       if (!row.why_not_built.empty() && concerns_us && may_end) {
@@ -129,9 +135,29 @@ class Table {
     }
   }
 
-  static Follower Unreadable(const Definition& definition, const DefinitionVersion& parent) {
+  // Its rows stay as they are. A version of ours that has none would end without it.
+  void LeaveAlone(const DefinitionVersion& follower) {
+    std::set<std::string> parents;
+    for (const auto& [key, row] : before_) {
+      if (key.second != follower) continue;
+      parents.insert(row.parent.name);
+      rows_.push_back(row);
+    }
+    for (const DefinitionVersion& id : mine_) {
+      if (parents.count(id.name) == 0 || before_.count({id, follower}) > 0) continue;
+      errors_.push_back(absl::StrCat(NameOf(follower), " follows ", id.name,
+                                     ", but does not load here, so that nobody knows whether it can follow ",
+                                     NameOf(id), "; serve that first by a program that loads both"));
+    }
+  }
+
+  // A parent that cannot be used here; if another instance could, what it found.
+  Follower AsItWas(const Definition& definition, const DefinitionVersion& parent) const {
+    const DefinitionVersion follower{definition.plan().name, definition.plan().version};
+    const auto row = before_.find({parent, follower});
+    if (row != before_.end()) return row->second;
     return {.parent = parent,
-            .definition = {definition.plan().name, definition.plan().version},
+            .definition = follower,
             .on = definition.follows()->on,
             .reasons = definition.follows()->reasons,
             .steps = static_cast<int>(definition.plan().steps.size()),
@@ -168,9 +194,11 @@ class Table {
   }
 
   SagaStore& store_;
+  std::map<std::pair<DefinitionVersion, DefinitionVersion>, Follower> before_;  // by parent and follower
   std::set<DefinitionVersion> mine_;
   std::map<DefinitionVersion, std::shared_ptr<const Definition>> known_;
   std::map<std::string, std::shared_ptr<const Definition>> followers_;      // by name
+  std::set<DefinitionVersion> left_alone_;                                  // followers that cannot be used here
   std::map<DefinitionVersion, std::shared_ptr<const Definition>> parents_;  // null: does not load
   std::set<DefinitionVersion> in_use_;
   std::vector<Follower> rows_;

@@ -76,6 +76,15 @@ class FollowerTableTest : public testing::Test {
     ASSERT_EQ(store_.Commit(lease, {InsertOf(saga)})->front(), WriteResult::kStored);
   }
 
+  // Stored by one whose definitions say what this one does not know.
+  void OfANewerProgram(const std::string& name, int version) {
+    StoredDefinition stored = store_.LoadDefinition(name, 1).value();
+    stored.version = version;
+    stored.hash = "newer";
+    absl::StrAppend(&stored.yaml, "unheard_of: true\n");
+    ASSERT_EQ(store_.PutDefinition(stored), absl::OkStatus());
+  }
+
   TempDir dir_;
   FaultyStore store_;
 };
@@ -107,6 +116,51 @@ TEST_F(FollowerTableTest, ANewVersionOfAParentIsFollowedThoughItsInstanceDoesNot
   ASSERT_EQ(Start({Parent("place-order", 1), Follower("after-order", 1, "place-order")}), absl::OkStatus());
   ASSERT_EQ(Start({Parent("place-order", 2)}), absl::OkStatus());
   EXPECT_THAT(Table(), ElementsAre("place-order 1 -> after-order 1", "place-order 2 -> after-order 1"));
+}
+
+// Interleaving 12, in a rolling upgrade: an instance of the release before starts again.
+TEST_F(FollowerTableTest, AnInstanceThatCannotLoadTheFollowerLeavesItsRowsAsTheyAre) {
+  const std::string parent = Parent("place-order", 1);
+  ASSERT_EQ(Start({parent, Follower("after-order", 1, "place-order")}), absl::OkStatus());
+  OfANewerProgram("after-order", 2);
+  FollowerSet newer = *store_.Followers();
+  newer.followers[0].definition.version = 2;
+  ASSERT_EQ(store_.PutFollowers(newer.generation, newer.followers), absl::OkStatus());
+  ASSERT_EQ(Start({parent}), absl::OkStatus());
+  EXPECT_EQ(store_.Followers()->followers, newer.followers);
+  ASSERT_EQ(Start({parent, Follower("after-order", 1, "place-order")}), absl::OkStatus());
+  EXPECT_EQ(store_.Followers()->followers, newer.followers);
+  ASSERT_EQ(Start({parent, Follower("other", 1, "place-order")}), absl::OkStatus());
+  EXPECT_THAT(Table(), ElementsAre("place-order 1 -> after-order 2", "place-order 1 -> other 1"));
+}
+
+TEST_F(FollowerTableTest, AVersionOfAParentThatAFollowerUnknownHereMayNotFitIsRefused) {
+  ASSERT_EQ(Start({Parent("place-order", 1), Follower("after-order", 1, "place-order")}), absl::OkStatus());
+  OfANewerProgram("after-order", 2);
+  FollowerSet newer = *store_.Followers();
+  newer.followers[0].definition.version = 2;
+  ASSERT_EQ(store_.PutFollowers(newer.generation, newer.followers), absl::OkStatus());
+  EXPECT_THAT(
+      std::string(Start({Parent("place-order", 2)}).message()),
+      HasSubstr("saga 'after-order' version 2 follows place-order, but does not load here, so that nobody knows "
+                "whether it can follow saga 'place-order' version 2"));
+  EXPECT_EQ(store_.Followers()->followers, newer.followers);
+}
+
+TEST_F(FollowerTableTest, AnInstanceThatCannotLoadAParentLeavesItsRowsAsTheyAre) {
+  const std::string follower = Follower("after-order", 1, "place-order");
+  ASSERT_EQ(Start({Parent("place-order", 1), follower}), absl::OkStatus());
+  OfANewerProgram("place-order", 2);
+  FollowerSet newer = *store_.Followers();
+  newer.followers.push_back(newer.followers[0]);
+  newer.followers[1].parent.version = 2;
+  ASSERT_EQ(store_.PutFollowers(newer.generation, newer.followers), absl::OkStatus());
+  Unfinished("place-order", 2);
+  ASSERT_EQ(Start({Parent("place-order", 1), follower}), absl::OkStatus());
+  EXPECT_EQ(store_.Followers()->followers, newer.followers);
+  ASSERT_EQ(Start({Parent("place-order", 1), Follower("other", 1, "place-order")}).code(),
+            absl::StatusCode::kInvalidArgument)
+      << "nobody has found whether it can follow version 2";
 }
 
 // Interleaving 13.
