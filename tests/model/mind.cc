@@ -75,7 +75,7 @@ class Mind {
     take_(next, {.what = What::kClaim, .orchestrator = who_, .event = {}, .trouble = !needed}, nullptr);
   }
 
-  // What was born is left to the look for it, whoever owns it.
+  // The look for what was born starts the sagas that this orchestrator owns, also those that it claimed.
   void FindBorn() {
     if (model_.bug == Bug::kBirthForgotten || world_.owner != who_) return;
     Live(What::kFindBorn, Mode::kHolds);

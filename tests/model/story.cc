@@ -44,7 +44,7 @@ std::string Tell(const Model& model, const Move& move) {
     case What::kBorn:
       return absl::StrCat("another saga's end gives birth to this one", move.event);
     case What::kFindBorn:
-      return absl::StrCat(who, " finds that the saga is to be started");
+      return absl::StrCat(who, " finds that the saga must be started");
     case What::kCrash:
       return absl::StrCat(who, " is killed");
     case What::kRestart:
