@@ -51,11 +51,14 @@ constexpr BooksRule kRules[] = {
                       COALESCE(h.held, 0), COALESCE(h.sold, 0))
         FROM stock.stocks s LEFT JOIN held h USING (product_id)
         WHERE s.reserved <> COALESCE(h.held, 0) OR s.sold <> COALESCE(h.sold, 0))"},
-    {"money is conserved: captures - refunds = the totals of paid orders",
+    {"money is conserved: captures - refunds = the totals of paid orders + what was charged to wallets",
      R"(WITH ledger AS (SELECT COALESCE(SUM(CASE kind WHEN 1 THEN amount_minor WHEN 2 THEN -amount_minor END), 0) AS kept
                         FROM ledger.ledger WHERE kind IN (1, 2)),
-             paid AS (SELECT COALESCE(SUM(total_minor), 0) AS total FROM orders.orders WHERE state = 2)
-        SELECT printf('the gateway kept %d, paid orders are worth %d', kept, total) FROM ledger, paid WHERE kept <> total)"},
+             paid AS (SELECT COALESCE(SUM(total_minor), 0) AS total FROM orders.orders WHERE state = 2),
+             charged AS (SELECT COALESCE(SUM(amount_minor), 0) AS total FROM wallets.charges)
+        SELECT printf('the gateway kept %d, paid orders are worth %d, and %d was charged to wallets', kept, paid.total,
+                      charged.total)
+        FROM ledger, paid, charged WHERE kept <> paid.total + charged.total)"},
     {"every paid order has one capture of its total, not paid back",
      R"(WITH kept AS (SELECT p.payment_id, COUNT(*) AS captures, SUM(l.amount_minor) AS amount
                       FROM payments.payments p JOIN ledger.ledger l ON l.transaction_id = p.pg_transaction_id AND l.kind = 1
@@ -66,12 +69,13 @@ constexpr BooksRule kRules[] = {
         FROM orders.orders o LEFT JOIN kept k ON k.payment_id = o.payment_id
         WHERE o.state = 2 AND (k.captures IS NOT 1 OR k.amount <> o.total_minor))"},
     {"no charge without an order",
-     R"(SELECT printf('capture %s of %d (key %s) belongs to no paid or cancelled order', l.transaction_id, l.amount_minor,
+     R"(SELECT printf('capture %s of %d (key %s) belongs to no paid or cancelled order and no charged wallet', l.transaction_id, l.amount_minor,
                       l.idempotency_key)
         FROM ledger.ledger l
         LEFT JOIN payments.payments p ON p.pg_transaction_id = l.transaction_id
         LEFT JOIN orders.orders o ON o.payment_id = p.payment_id AND o.state IN (2, 5)
-        WHERE l.kind = 1 AND o.order_id IS NULL AND NOT )" UNWIND_CAME_LATE_AND_WENT_BACK},
+        LEFT JOIN wallets.charges w ON w.charge_id = p.payment_id
+        WHERE l.kind = 1 AND o.order_id IS NULL AND w.charge_id IS NULL AND NOT )" UNWIND_CAME_LATE_AND_WENT_BACK},
     {"at most one capture per order",
      R"(SELECT printf('payment %s was captured %d times', payment_id, captures)
         FROM (SELECT )" UNWIND_PAYMENT_OF_KEY R"( AS payment_id, COUNT(*) AS captures FROM ledger.ledger l
@@ -96,16 +100,17 @@ constexpr BooksRule kRules[] = {
         SELECT printf('payment %s is FAILED, but the ledger has a capture', p.payment_id) FROM payments.payments p
         JOIN ledger.ledger l ON l.kind = 1 AND )" UNWIND_PAYMENT_OF_KEY R"( = p.payment_id
         WHERE p.state = 4 AND NOT )" UNWIND_CAME_LATE_AND_WENT_BACK},
-    {"one order per request: each is a place-order saga's own, paid exactly if the saga completed",
+    {"one order per request: each is the own one of a saga that places it, paid exactly if the saga completed",
      R"(SELECT printf('order %s belongs to no saga', order_id) FROM orders.orders
-        WHERE order_id NOT IN (SELECT id FROM sagas.saga WHERE definition = 'place-order')
+        WHERE order_id NOT IN (SELECT id FROM sagas.saga WHERE definition IN ('place-order', 'checkout'))
         UNION ALL
         SELECT printf('saga %s completed, its order is in state %s', s.id, COALESCE(o.state, 'none')) FROM sagas.saga s
         LEFT JOIN orders.orders o ON o.order_id = s.id
-        WHERE s.definition = 'place-order' AND s.state = 3 AND (o.state IS NULL OR o.state NOT IN (2, 5))
+        WHERE s.definition IN ('place-order', 'checkout') AND s.state = 3 AND (o.state IS NULL OR o.state NOT IN (2, 5))
         UNION ALL
         SELECT printf('saga %s was undone, its order is in state %d', s.id, o.state) FROM sagas.saga s
-        JOIN orders.orders o ON o.order_id = s.id WHERE s.definition = 'place-order' AND s.state = 4 AND o.state <> 3
+        JOIN orders.orders o ON o.order_id = s.id
+        WHERE s.definition IN ('place-order', 'checkout') AND s.state = 4 AND o.state <> 3
         UNION ALL
         SELECT printf('request %s made %d sagas', key, COUNT(*)) FROM sagas.saga GROUP BY definition, key_scope, key
         HAVING COUNT(*) > 1)"},
