@@ -101,10 +101,10 @@ constexpr int kDiffers = 2;
 absl::StatusOr<int> RunReconcile(const OpenDatabases& open, const Clock& clock) {
   ASSIGN_OR_RETURN(const std::string pg_address, PgAddress());
   const auto gateway = ::pg::v1::PaymentGateway::NewStub(NewChannel(pg_address));
+constexpr absl::Duration kPageTimeout = absl::Seconds(30);  // of the gateway's ledger: nobody waits for it
   ASSIGN_OR_RETURN(const Databases databases, open());
-  ASSIGN_OR_RETURN(const int differences,
-                   Reconcile(*databases.write, *gateway, clock, absl::GetFlag(FLAGS_reconcile_grace),
-                             absl::GetFlag(FLAGS_pg_timeout), stdout));
+  ASSIGN_OR_RETURN(const int differences, Reconcile(*databases.write, *gateway, clock,
+                                                    absl::GetFlag(FLAGS_reconcile_grace), kPageTimeout, stdout));
   return differences == 0 ? 0 : kDiffers;
 }
 

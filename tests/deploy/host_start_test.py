@@ -3,6 +3,7 @@
 import collections
 import configparser
 import json
+import pathlib
 import re
 import shlex
 import unittest
@@ -20,8 +21,8 @@ BUYERS, OPERATORS, STATS, STOCK = 8080, 8081, 9901, 7002
 
 DOORS = (("", BUYERS), ("admin_", OPERATORS), ("stats_", STATS))
 
-# As a unit or a service of compose has it; `memory` in bytes.
-Started = collections.namedtuple("Started", "name argv env memory")
+# As a unit or a service of compose has it; `memory` in bytes. `ends`: by itself, once it has done its task.
+Started = collections.namedtuple("Started", "name argv env memory ends")
 
 
 def settings(text):
@@ -44,15 +45,21 @@ def of_the_units(root):
         # A variable in braces is one word, without them it is as many as it has.
         line = re.sub(r"\$\{(\w+)\}", lambda m: shlex.quote(env[m[1]]), service["ExecStart"])
         line = re.sub(r"\$(\w+)", lambda m: env[m[1]], line)
-        yield Started(file.stem.removeprefix("unwind-"), shlex.split(line), env, bytes_of(service["MemoryMax"]))
+        name, ends = file.stem.removeprefix("unwind-"), service["Type"] == "oneshot"
+        yield Started(name, shlex.split(line), env, bytes_of(service["MemoryMax"]), ends)
 
 
 def of_compose(_):
-    for name, service in yaml.safe_load((PROJECT / "compose.yaml").read_text())["services"].items():
+    compose = yaml.safe_load((PROJECT / "compose.yaml").read_text())
+    for name, service in compose["services"].items():
         env = {}
         for file in service.get("env_file", ()):
             env |= settings((PROJECT / file).read_text())
-        yield Started(name, service["command"], env, bytes_of(service["mem_limit"]))
+        for variable, value in service.get("environment", {}).items():
+            env[variable] = value
+            for secret in service.get("secrets", ()):
+                env[variable] = env[variable].replace(f"/run/secrets/{secret}", str(PROJECT / compose["secrets"][secret]["file"]))
+        yield Started(name, service["command"], env, bytes_of(service["mem_limit"]), "profiles" in service)
 
 
 def case(source):
@@ -62,15 +69,18 @@ def case(source):
             cls.host = loopback.Host()
             cls.addClassCleanup(cls.host.stop)
             cls.address = next(cls.host.addresses)
-            cls.all = list(source(cls.host.root))
+            everything = list(source(cls.host.root))
+            cls.all = [each for each in everything if not each.ends]
+            [cls.reconcile] = [each for each in everything if each.ends]
             cls.programs = {each.name: cls.start(each) for each in cls.all}
 
         @classmethod
         def start(cls, each):
             folders = cls.host.image()
+            program = pathlib.Path(each.argv[0]).name
             for inside in ("/var/lib/unwind", "/run/unwind-gateway", "/run/unwind"):
-                folders[inside] = str(cls.host.folder / "state" / each.name)
-            (cls.host.folder / "state" / each.name / each.name.replace("-", "_")).mkdir(parents=True)
+                folders[inside] = str(cls.host.folder / "state" / program)
+            (cls.host.folder / "state" / program / program).mkdir(parents=True, exist_ok=True)
             here = lambda text: loopback.under(text.replace("127.0.0.1:", cls.address + ":"), folders)
             argv = [here(word) for word in each.argv]
             if each.name == GATEWAY:
@@ -114,6 +124,19 @@ def case(source):
             except OSError:
                 return front.Answer(0, {}, "")
 
+        def test_payments_are_compared_and_the_result_is_told(self):
+            payments = next(each for each in self.all if each.name == "payment-svc")
+            metrics = payments.env["UNWIND_METRICS_LISTEN"].replace("127.0.0.1", self.address)
+            self.programs["payment-svc"].passes(lambda: loopback.answers(f"{metrics}/metrics"))
+            self.assertEqual(self.reconcile.argv, [*payments.argv, "reconcile"])
+            gateway = f"{self.address}:7004"
+            self.programs["mock-pg"].passes(lambda: loopback.is_serving(gateway, "readiness"))
+            done = self.start(self.reconcile)
+            self.assertEqual(done.process.wait(loopback.PATIENCE_S), 0, done.log.read_text())
+            self.assertRegex(done.log.read_text(), r"\b0 differences\n")
+            told = lambda: loopback.metric(metrics, "payment_reconcile_timestamp_seconds") > 0
+            self.programs["payment-svc"].passes(told)
+
         def test_memory_limits_cover_what_the_flags_allow(self):
             for each in self.all:
                 if each.name in (GATEWAY, "mock-pg"):
@@ -130,7 +153,11 @@ class Units(case(of_the_units)):
 
 
 class Compose(case(of_compose)):
-    pass
+    def test_the_mock_and_the_service_have_one_secret_of_webhooks(self):
+        envs = {each.name: each.env for each in self.all}
+        secret = envs["mock-pg"]["UNWIND_WEBHOOK_SECRET_FILE"]
+        self.assertEqual(secret, envs["payment-svc"]["UNWIND_WEBHOOK_SECRET_FILES"])
+        self.assertEqual(envs["mock-pg"]["UNWIND_WEBHOOK_ADDRESS"], envs["payment-svc"]["UNWIND_LISTEN"])
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import poll  # noqa: E402
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("UNWIND_BIN_DIR", PROJECT / "build/dev/bin"))
 CHECK_S = 5
+PATIENCE_S = 120
 SERVING = b"\x08\x01"
 OF_THE_IMAGE = ("/usr/libexec/unwind", "/usr/share/unwind", "/etc/unwind")
 ENVOY = "/usr/local/bin/envoy"

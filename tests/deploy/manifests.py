@@ -11,6 +11,7 @@ import yaml
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 OVERLAYS = ("dev", "prod")
 WORKLOADS = ("Deployment", "StatefulSet")
+PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 UNITS = {"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
 
 # One container of one copy of a pod. `files`: where each mounted path comes from, as (kind, name, subPath).
@@ -46,12 +47,16 @@ class Overlay:
             for copy in range(workload["spec"].get("replicas", 1)):
                 yield f"{workload['metadata']['name']}-{copy}", workload["spec"]["template"]
 
+    def pods_of_jobs(self):
+        """(name, template) of the pod of every job, which ends by itself."""
+        for job in self.of("CronJob"):
+            yield job["metadata"]["name"], job["spec"]["jobTemplate"]["spec"]["template"]
+
     def containers(self):
-        return [
-            container_of(pod, template, each)
-            for pod, template in self.pods()
-            for each in template["spec"]["containers"]
-        ]
+        return containers_of(self.pods())
+
+    def jobs(self):
+        return containers_of(self.pods_of_jobs())
 
     def selected(self, selector):
         """The containers of the pods that a selector of labels fits."""
@@ -79,6 +84,10 @@ def fits(selector, labels):
     return True
 
 
+def containers_of(pods):
+    return [container_of(pod, template, each) for pod, template in pods for each in template["spec"]["containers"]]
+
+
 def container_of(pod, template, container):
     spec = template["spec"]
     env = {each["name"]: value_of(pod, each) for each in container.get("env", ())}
@@ -95,7 +104,7 @@ def container_of(pod, template, container):
         env=env,
         files=files,
         ports={each["name"]: each["containerPort"] for each in container.get("ports", ())},
-        probes={each: container[each] for each in ("startupProbe", "livenessProbe", "readinessProbe")},
+        probes={each: container[each] for each in PROBES if template["spec"].get("restartPolicy") != "Never"},
         memory=bytes_of(container["resources"]["limits"]["memory"]),
     )
 

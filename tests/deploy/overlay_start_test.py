@@ -5,8 +5,13 @@ What stands for a cluster: a loopback address for each pod, which stands for 0.0
 PostgreSQL; certificates by openssl after the Certificates of the overlay; a mock_pg where the payment gateway is yours.
 """
 
+import base64
+import hashlib
+import hmac
+import json
 import re
 import ssl
+import time
 import unittest
 
 import grpc
@@ -25,6 +30,7 @@ STAND_IN = "payment-gateway"
 GRPC, BUYERS, OPERATORS, STATS = 7000, 8080, 8081, 9901
 OPERATOR = {"uris": ["spiffe://shop.example/ns/prod/sa/operator"], "usages": ["client auth"]}
 PROVIDER = authority.Signer("of-members")
+WEBHOOK_SECRET, NEXT_SECRET = b"of the payment gateway", b"of the payment gateway from now on"
 STOCK = {"product_id": "lamp", "quantity": 3, "price": {"minor_units": 1000, "currency_code": "KRW"}}
 ORDER = {
     "member_id": "mina",
@@ -38,9 +44,12 @@ class Cluster:
         self.overlay = overlay
         self.host = host
         self.folder = self.host.folder
-        self.address = {container.pod: next(self.host.addresses) for container in overlay.containers()}
+        pods = [each.pod for each in overlay.containers() + overlay.jobs()]
+        self.address = {pod: next(self.host.addresses) for pod in pods}
         self.services = {each["metadata"]["name"] for each in overlay.of("Service")} | {STAND_IN}
         self.programs = {}
+        for each in overlay.of("Secret"):
+            self.write_secret(each["metadata"]["name"], {key: base64.b64decode(text) for key, text in each["data"].items()})
         if overlay.of("Certificate"):
             self.make_secrets()
 
@@ -55,9 +64,23 @@ class Cluster:
             services = [name for name in spec.get("dnsNames", ()) if name in self.services]
             self.issuer.issue(spec, [each for name in services for each in self.addresses_of(name)], self.folder / "secret" / spec["secretName"])
         self.issuer.issue(OPERATOR, [], self.folder / "secret/operator-tls")
+        self.write_secret("payment-webhook", dict.fromkeys(("current", "next"), WEBHOOK_SECRET))
         used = {source for each in self.overlay.containers() for source in each.files.values()}
         for name in sorted(name for kind, name, _ in used if kind == "secret" and name.endswith("-db")):
             self.postgres.secret(name.removesuffix("-db").replace("-", "_"), self.folder / "secret" / name)
+
+    def write_secret(self, name, files):
+        folder = self.folder / "secret" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+
+    def secret_of_webhooks(self):
+        """The name of the secret that payment_svc has of the payment gateway."""
+        for container in self.overlay.containers():
+            if container.labels["app.kubernetes.io/name"] == "payment_svc":
+                return container.files["/run/unwind/webhook"][1]
+        raise AssertionError("there is no payment_svc")
 
     def addresses_of(self, service):
         """Of the copies behind a Service; of the stand-in where that is yours."""
@@ -78,6 +101,9 @@ class Cluster:
                 folder.mkdir(parents=True)
                 for file, text in self.data_of(name).items():
                     (folder / file).write_text(text)
+        elif kind == "persistentVolumeClaim":
+            folder = self.folder / "claim" / name
+            folder.mkdir(parents=True, exist_ok=True)
         else:
             folder = self.folder / "volume" / pod / (name or kind)
             folder.mkdir(parents=True, exist_ok=True)
@@ -194,17 +220,60 @@ def case(name):
 
         def rest(self, pod, door, what):
             """The status of a list, asked for as who comes by that door."""
-            tls, headers = None, {"Host": "localhost"}
+            address, tls = self.door(pod, door)
+            headers = {"Host": "localhost"}
+            if tls is not None:
+                headers["Authorization"] = f"Bearer {PROVIDER.token()}"
+            try:
+                return front.call(address, "GET", f"/api/v1/{what}", headers=headers, tls=tls).status
+            except OSError:
+                return 0
+
+        def door(self, pod, door):
+            """Its address, and how who comes by it speaks TLS; None: not at all."""
+            tls = None
             if self.cluster.overlay.of("Certificate"):
                 tls = ssl.create_default_context(cafile=self.cluster.issuer.crt)
-                headers["Authorization"] = f"Bearer {PROVIDER.token()}"
                 if door == OPERATORS:
                     folder = self.cluster.folder / "secret/operator-tls"
                     tls.load_cert_chain(folder / "tls.crt", folder / "tls.key")
-            try:
-                return front.call(f"{self.cluster.address[pod]}:{door}", "GET", f"/api/v1/{what}", headers=headers, tls=tls).status
-            except OSError:
-                return 0
+            return f"{self.cluster.address[pod]}:{door}", tls
+
+        def test_webhooks_are_taken_under_either_secret(self):
+            self.assertEqual(self.sent(WEBHOOK_SECRET + b"?"), 401)
+            folder = self.cluster.folder / "secret" / self.cluster.secret_of_webhooks()
+            self.assertEqual(self.sent((folder / "current").read_bytes()), 200)
+            (folder / "next").write_bytes(NEXT_SECRET)
+            self.gateway().passes(lambda: self.sent(NEXT_SECRET) == 200)
+            self.assertEqual(self.sent((folder / "current").read_bytes()), 200)
+
+        def gateway(self):
+            return next(program for pod, program in self.cluster.programs.items() if pod.startswith("gateway"))
+
+        def sent(self, secret):
+            """The status of a webhook of the payment gateway's, which is signed under `secret`."""
+            self.gateway().passes(lambda: self.rest("gateway-0", BUYERS, "products") == 200)
+            transaction = {"idempotency_key": "charge-of-nobody", "transaction_id": "of-nobody", "kind": "KIND_CAPTURE"}
+            body = json.dumps({"event_id": f"of-{time.time_ns()}", "transaction": transaction})
+            moment = str(int(time.time()))
+            proof = hmac.new(secret.strip(), f"{moment}.{body}".encode(), hashlib.sha256).hexdigest()
+            headers = {"pg-signature": f"t={moment},v1={proof}", "content-type": "application/json"}
+            address, tls = self.door("gateway-0", BUYERS)
+            return front.call(address, "POST", "/webhook/payment", body, headers, tls=tls).status
+
+        def test_payments_are_compared_and_the_result_is_told(self):
+            for service in (each for each in self.containers if each.pod.startswith("payment-svc")):
+                address = self.cluster.address[service.pod]
+                self.cluster.programs[service.pod].passes(lambda: loopback.holds(service.probes["readinessProbe"], address))
+            [job] = self.cluster.overlay.jobs()
+            self.cluster.start(job)
+            done = self.cluster.programs[job.pod]
+            self.assertEqual(done.process.wait(loopback.PATIENCE_S), 0, done.log.read_text())
+            self.assertRegex(done.log.read_text(), r"\b0 differences\n")
+            for service in (each for each in self.containers if each.pod.startswith("payment-svc")):
+                metrics = f"{self.cluster.address[service.pod]}:{service.ports['metrics']}"
+                told = lambda: loopback.metric(metrics, "payment_reconcile_timestamp_seconds") > 0
+                self.cluster.programs[service.pod].passes(told)
 
         def test_memory_limits_cover_what_the_flags_allow(self):
             checked = 0

@@ -17,7 +17,7 @@ FLAG = re.compile(r"^    --(\w+) \(", re.M)
 DEFAULT = r"--%s \(.*?default:\s+(.*?);"
 HOST_PORT = re.compile(r"(?:^|=|,)([a-z-]+):(\d+)")
 PROGRAMS = ("orchestrator", "order_svc", "stock_svc", "payment_svc", "coupon_svc", "wallet_svc")
-OPERATORS = {"and", "or", "unless", "bool", "group_left", "group_right"}
+OPERATORS = {"and", "or", "unless", "bool", "group_left", "group_right", "offset"}
 
 
 def help_of(container):
@@ -34,8 +34,8 @@ def called(overlay):
     gateway = (manifests.PROJECT / "gateway/envoy.yaml").read_text()
     for host, port in re.findall(r"address: ([a-z-]+), port_value: (\d+)", gateway):
         yield "gateway", host, int(port)
-    for container in overlay.containers():
-        for name in ("UNWIND_PARTICIPANTS", "UNWIND_PG_ADDRESS"):
+    for container in overlay.containers() + overlay.jobs():
+        for name in ("UNWIND_PARTICIPANTS", "UNWIND_PG_ADDRESS", "UNWIND_WEBHOOK_ADDRESS"):
             for host, port in HOST_PORT.findall(container.env.get(name, "")):
                 yield container.labels["app.kubernetes.io/name"], host, int(port)
 
@@ -61,7 +61,8 @@ def case(name):
         def setUpClass(cls):
             cls.overlay = manifests.Overlay(name)
             cls.containers = cls.overlay.containers()
-            cls.labels = {each.labels["app.kubernetes.io/name"]: each.labels for each in cls.containers}
+            cls.jobs = cls.overlay.jobs()
+            cls.labels = {each.labels["app.kubernetes.io/name"]: each.labels for each in cls.containers + cls.jobs}
 
         def test_kubernetes_takes_it(self):
             with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +75,7 @@ def case(name):
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
         def test_every_variable_is_a_flag_of_its_program(self):
-            for container in filter(is_ours, self.containers):
+            for container in filter(is_ours, self.containers + self.jobs):
                 flags = {f"UNWIND_{flag.upper()}" for flag in FLAG.findall(help_of(container))}
                 self.assertIn("UNWIND_LISTEN", flags)
                 self.assertLessEqual(set(container.env), flags, container.pod)
@@ -108,7 +109,7 @@ def case(name):
                     self.assertFalse(lets(self.overlay, "Ingress", callee, labels, 7002))
 
         def test_every_pod_is_confined_and_bounded(self):
-            for pod, template in self.overlay.pods():
+            for pod, template in [*self.overlay.pods(), *self.overlay.pods_of_jobs()]:
                 spec = template["spec"]
                 context = spec["securityContext"]
                 self.assertTrue(context["runAsNonRoot"], pod)
@@ -128,6 +129,15 @@ def case(name):
                     self.assertNotEqual(secured, container.env.get("UNWIND_INSECURE") == "true", container.pod)
                 elif any("listen=" in each for each in container.argv):
                     self.assertIn("--secrets=/run/secrets/unwind", container.argv)
+
+        def test_a_job_has_the_database_and_the_peers_of_its_program(self):
+            self.assertEqual([each.argv[1:] for each in self.jobs], [["reconcile"]])
+            for job in self.jobs:
+                for served in (each for each in self.containers if each.argv[0] == job.argv[0]):
+                    self.assertLessEqual(job.env.items(), served.env.items())
+                    self.assertLessEqual(job.files.items(), served.files.items())
+                secured = {"UNWIND_TLS_CERT", "UNWIND_TLS_KEY", "UNWIND_TLS_CA"} <= set(job.env)
+                self.assertNotEqual(secured, job.env.get("UNWIND_INSECURE") == "true")
 
         def test_a_stop_has_its_time(self):
             for pod, template in self.overlay.pods():

@@ -69,7 +69,7 @@ class Package(unittest.TestCase):
 
     def test_systemd_takes_its_units_and_finds_them_confined(self):
         units = sorted((self.root / "usr/lib/systemd/system").glob("*.service"))
-        self.assertEqual(len(units), len(PROGRAMS) + 1)
+        self.assertEqual(len(units), len(PROGRAMS) + len(("the REST gateway", "reconcile")))
         for unit in units:
             # As if its program were installed here.
             text = re.sub(r"^ExecStart=/", f"ExecStart={self.root}/", unit.read_text(), flags=re.M)
@@ -78,6 +78,14 @@ class Package(unittest.TestCase):
                 done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
                 self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
                 output("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_MAX}", "--no-pager", unit)
+
+    def test_systemd_takes_its_timers_and_each_starts_a_unit_that_nothing_else_starts(self):
+        timers = sorted((self.root / "usr/lib/systemd/system").glob("*.timer"))
+        self.assertEqual([each.stem for each in timers], ["unwind-payment-svc-reconcile"])
+        for timer in timers:
+            self.assertNotIn("[Install]", timer.with_suffix(".service").read_text())
+            output("systemd-analyze", "calendar", re.search(r"^OnCalendar=(.*)$", timer.read_text(), re.M)[1])
+            output("systemd-analyze", "verify", "--man=no", timer)
 
 
 if __name__ == "__main__":
