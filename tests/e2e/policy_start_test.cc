@@ -19,6 +19,12 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
+// Nothing is at these addresses: no start of these tests comes so far.
+constexpr char kParticipants[] =
+    "--participants=shop.order.v1.OrderService=127.0.0.1:1,shop.stock.v1.StockService=127.0.0.1:1,"
+    "shop.payment.v1.PaymentService=127.0.0.1:1,shop.coupon.v1.CouponService=127.0.0.1:1,"
+    "shop.wallet.v1.WalletService=127.0.0.1:1";
+
 class PolicyStart : public testing::Test {
  protected:
   void SetUp() override {
@@ -69,9 +75,7 @@ TEST_F(PolicyStart, WhatOtherMachinesReachNeedsOne) {
 TEST_F(PolicyStart, NothingIsStoredByAStartThatIsRefused) {
   std::vector<std::string> flags = Tls();
   flags.push_back("--definitions=orchestrator/sagas");
-  flags.push_back(
-      "--participants=shop.order.v1.OrderService=h:1,shop.stock.v1.StockService=h:1,"
-      "shop.payment.v1.PaymentService=h:1");
+  flags.push_back(kParticipants);
   EXPECT_THAT(Fails("orchestrator", flags, {absl::StrCat("--policy=", File("none.yaml"))}),
               HasSubstr("none.yaml cannot be read"));
   EXPECT_FALSE(std::filesystem::exists(File("a.db")));
@@ -94,9 +98,7 @@ TEST_F(PolicyStart, OfTheOrchestratorItCoversBothPortsAndIsReadFirst) {
   WriteFile(File("bad.yaml"), "rules:\n  - {callers: [a], methods: [shop.checkout.v1.CheckoutService/PlaceOrder]}\n");
   const std::string said =
       Fails("orchestrator", Tls(),
-            {absl::StrCat("--policy=", File("bad.yaml")), "--definitions=orchestrator/sagas",
-             "--participants=shop.order.v1.OrderService=127.0.0.1:1,shop.stock.v1.StockService=127.0.0.1:1,"
-             "shop.payment.v1.PaymentService=127.0.0.1:1"});
+            {absl::StrCat("--policy=", File("bad.yaml")), "--definitions=orchestrator/sagas", kParticipants});
   EXPECT_THAT(said, AllOf(HasSubstr("no rule is about shop.checkout.v1.CheckoutService/CancelOrder"),
                           HasSubstr("no rule is about saga.v1.SagaService/CancelSaga"),
                           HasSubstr("no rule is about grpc.health.v1.Health/Check"), Not(HasSubstr("lease"))));
