@@ -1,5 +1,6 @@
 #include "orchestrator/store/follower_rows.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -51,6 +52,16 @@ std::string Encode(const Follower& follower) {
   return content.SerializeAsString();
 }
 
+// What BirthsOf relies on; a damaged row may be a message all the same.
+bool IsSound(const Follower& follower) {
+  const bool is_end =
+      follower.on == SagaState::kRunning || IsTerminal(follower.on);  // running: follows no end any more
+  const bool has_steps = follower.first_step >= 0 && follower.first_step < follower.steps;
+  return is_end && has_steps &&
+         std::all_of(follower.copies.begin(), follower.copies.end(),
+                     [](const FollowerCopy& copy) { return copy.root >= kParentFacts && !copy.target.empty(); });
+}
+
 // Nothing if `content` is not one that Encode made, or a newer version's.
 std::optional<Follower> Decode(const DefinitionVersion& parent, const DefinitionVersion& definition,
                                const std::string& content) {
@@ -69,7 +80,7 @@ std::optional<Follower> Decode(const DefinitionVersion& parent, const Definition
                                .target = {copy.target().begin(), copy.target().end()}});
   }
   follower.why_not_built = from.why_not_built();
-  return follower;
+  return IsSound(follower) ? std::optional(std::move(follower)) : std::nullopt;
 }
 
 std::string InsertIn(Dialect dialect) {
@@ -87,9 +98,9 @@ std::int64_t FollowerGeneration(soci::session& sql) {
   return generation;
 }
 
-absl::StatusOr<FollowerSet> FollowersOf(soci::session& sql) {
-  FollowerSet set;
-  set.generation = FollowerGeneration(sql);
+StoredFollowers FollowersOf(soci::session& sql) {
+  StoredFollowers stored;
+  stored.set.generation = FollowerGeneration(sql);
   DefinitionVersion parent, definition;
   std::string content;
   Statement select(sql, kSelect, into(parent.name), into(parent.version), into(definition.name),
@@ -97,13 +108,13 @@ absl::StatusOr<FollowerSet> FollowersOf(soci::session& sql) {
   select.Execute();
   while (select.Fetch()) {
     std::optional<Follower> follower = Decode(parent, definition, BytesOf(sql, content));
-    if (!follower.has_value()) {
-      return absl::UnavailableError(absl::StrCat("the stored follower ", definition.name, " of ", parent.name,
-                                                 " cannot be read: it is damaged, or a newer version wrote it"));
+    if (follower.has_value()) {
+      stored.set.followers.push_back(*std::move(follower));
+    } else {
+      stored.unreadable.push_back(parent);
     }
-    set.followers.push_back(*std::move(follower));
   }
-  return set;
+  return stored;
 }
 
 absl::Status PutFollowerRows(soci::session& sql, std::int64_t seen_generation, const std::vector<Follower>& followers) {

@@ -8,17 +8,22 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "orchestrator/engine/saga_store.h"
 #include "soci/session.h"
 
 namespace unwind {
 
+// Who follows whom, as far as it can be read.
+struct StoredFollowers {
+  FollowerSet set;
+  std::vector<DefinitionVersion> unreadable;  // parents of which not all that follows them is in `set`
+};
+
 std::int64_t FollowerGeneration(soci::session& sql);
 
 // As the calls of SagaStore that they are named after, within the transaction at hand, which must be one snapshot.
-absl::StatusOr<FollowerSet> FollowersOf(soci::session& sql);
+StoredFollowers FollowersOf(soci::session& sql);
 absl::Status PutFollowerRows(soci::session& sql, std::int64_t seen_generation, const std::vector<Follower>& followers);
 SagaPage DuePage(soci::session& sql, const std::string& owner, const DefinitionVersion& definition, long long until,
                  int limit);

@@ -1,6 +1,9 @@
 // What the store knows of definitions: those that are stored, paused, in use, and who follows whom.
+#include <algorithm>
+#include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "orchestrator/store/definition_rows.h"
 #include "orchestrator/store/follower_rows.h"
@@ -10,6 +13,14 @@
 #include "orchestrator/store/soci_saga_store.h"
 
 namespace unwind {
+namespace {
+
+std::string CannotBeRead(const DefinitionVersion& parent) {
+  return absl::StrCat("what is stored of the followers of saga ", parent.name, " version ", parent.version,
+                      " cannot be read: it is damaged, or a newer version wrote it");
+}
+
+}  // namespace
 
 absl::Status SociSagaStore::PutDefinition(const StoredDefinition& definition) {
   return Write([&](soci::session& sql) { return PutDefinitionRow(sql, definition); });
@@ -93,24 +104,39 @@ absl::StatusOr<std::vector<DefinitionPause>> SociSagaStore::Pauses() {
   return pauses;
 }
 
-std::shared_ptr<const FollowerSet> SociSagaStore::KnownFollowers() {
+std::shared_ptr<const StoredFollowers> SociSagaStore::KnownFollowers() {
   std::lock_guard lock(mutex_);
   return followers_;
 }
 
-absl::StatusOr<std::shared_ptr<const FollowerSet>> SociSagaStore::ReadFollowers() {
-  ASSIGN_OR_RETURN(FollowerSet set, Followers());
+absl::StatusOr<std::shared_ptr<const StoredFollowers>> SociSagaStore::ReadFollowers() {
+  const auto stored = std::make_shared<StoredFollowers>();
+  RETURN_IF_ERROR(look_ups_.With([&](Connection& reader) {
+    return reader.Read([&](soci::session& sql) {
+      *stored = FollowersOf(sql);
+      return absl::OkStatus();
+    });
+  }));
   std::lock_guard lock(mutex_);
-  followers_ = std::make_shared<const FollowerSet>(std::move(set));
-  return followers_;
+  followers_ = stored->unreadable.empty() ? stored : nullptr;
+  return stored;
+}
+
+absl::Status SociSagaStore::CheckCanEnd(const StoredFollowers& followers, const std::vector<SagaWrite>& writes) {
+  const std::vector<DefinitionVersion>& unreadable = followers.unreadable;
+  if (unreadable.empty()) return absl::OkStatus();
+  for (const SagaWrite& write : writes) {
+    const DefinitionVersion parent{write.saga.definition, write.saga.definition_version};
+    const bool is_readable = std::find(unreadable.begin(), unreadable.end(), parent) == unreadable.end();
+    if (!is_readable && IsTerminal(write.saga.state)) return absl::DataLossError(CannotBeRead(parent));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<FollowerSet> SociSagaStore::Followers() {
-  absl::StatusOr<FollowerSet> set;
-  RETURN_IF_ERROR(look_ups_.With([&](Connection& reader) {
-    return reader.Read([&](soci::session& sql) { return (set = FollowersOf(sql)).status(); });
-  }));
-  return set;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const StoredFollowers> stored, ReadFollowers());
+  if (!stored->unreadable.empty()) return absl::UnavailableError(CannotBeRead(stored->unreadable.front()));
+  return stored->set;
 }
 
 absl::Status SociSagaStore::PutFollowers(std::int64_t seen_generation, const std::vector<Follower>& followers) {

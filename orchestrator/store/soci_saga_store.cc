@@ -153,20 +153,21 @@ absl::StatusOr<std::unique_ptr<SociSagaStore>> SociSagaStore::Open(const std::st
 
 absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& lease,
                                                                const std::vector<SagaWrite>& writes) {
-  std::shared_ptr<const FollowerSet> set = KnownFollowers();
+  std::shared_ptr<const StoredFollowers> followers = KnownFollowers();
   for (int tries = 0; tries < kFollowersTries; ++tries) {
-    if (set == nullptr) {
-      ASSIGN_OR_RETURN(set, ReadFollowers());
+    if (followers == nullptr) {
+      ASSIGN_OR_RETURN(followers, ReadFollowers());
     }
+    RETURN_IF_ERROR(CheckCanEnd(*followers, writes));
     std::vector<WriteRows> rows;
     rows.reserve(writes.size());
-    for (const SagaWrite& write : writes) rows.push_back(EncodeWrite(lease, write, *set));
+    for (const SagaWrite& write : writes) rows.push_back(EncodeWrite(lease, write, followers->set));
     ASSIGN_OR_RETURN(std::optional<std::vector<WriteResult>> results, writers_.With([&](Connection& writer) {
-      return dialect_ == Dialect::kPostgres ? CommitOnPostgres(writer, lease, rows, set->generation)
-                                            : CommitOnSqlite(writer, lease, writes, rows, set->generation);
+      return dialect_ == Dialect::kPostgres ? CommitOnPostgres(writer, lease, rows, followers->set.generation)
+                                            : CommitOnSqlite(writer, lease, writes, rows, followers->set.generation);
     }));
     if (results.has_value()) return *std::move(results);
-    set = nullptr;
+    followers = nullptr;
   }
   return absl::UnavailableError("who follows whom has changed again and again");
 }

@@ -15,6 +15,7 @@
 #include "common/db/statement.h"
 #include "orchestrator/engine/saga_store.h"
 #include "orchestrator/store/connection_pool.h"
+#include "orchestrator/store/follower_rows.h"
 #include "orchestrator/store/instance_rows.h"
 #include "soci/session.h"
 
@@ -78,9 +79,11 @@ class SociSagaStore final : public SagaStore {
   static absl::Status Read(ConnectionPool& readers, absl::FunctionRef<absl::Status(soci::session&)> body);
   absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body);
 
-  // Those of the last read; null: none yet. A commit finds out if others have come.
-  std::shared_ptr<const FollowerSet> KnownFollowers();
-  absl::StatusOr<std::shared_ptr<const FollowerSet>> ReadFollowers();
+  // Those of the last read; null: none yet, or not all could be read. A commit finds out if others have come.
+  std::shared_ptr<const StoredFollowers> KnownFollowers();
+  absl::StatusOr<std::shared_ptr<const StoredFollowers>> ReadFollowers();
+  // DATA_LOSS if one of `writes` ends a saga and nobody knows what follows it. It is refused alone, as a bad row is.
+  static absl::Status CheckCanEnd(const StoredFollowers& followers, const std::vector<SagaWrite>& writes);
 
   const Dialect dialect_;
   // The pool of the lease's own connection.
@@ -91,7 +94,7 @@ class SociSagaStore final : public SagaStore {
   ConnectionPool look_ups_;  // by id or key, for the engine
   ConnectionPool lists_;     // what may read many rows
   std::mutex mutex_;
-  std::shared_ptr<const FollowerSet> followers_;  // guarded by mutex_
+  std::shared_ptr<const StoredFollowers> followers_;  // guarded by mutex_
 };
 
 }  // namespace unwind

@@ -58,8 +58,6 @@ class PostgresSagaStore : public testing::Test {
   Lease lease_;
 };
 
-// The one statement of a turn cannot be torn: whatever kills its session, every saga is where one of its writes left
-// it, its history has each of them once, and a write that the store called stored is there.
 // Interleaving 12: an instance that does not know the follower ends the parent.
 TEST_F(PostgresSagaStore, FollowersThatAnotherInstanceBroughtCountAtOnce) {
   const Saga parent = SampleParent("p1");
@@ -73,6 +71,12 @@ TEST_F(PostgresSagaStore, FollowersThatAnotherInstanceBroughtCountAtOnce) {
   EXPECT_EQ(other->Load(children[0].id)->owner, "orchestrator-1");
 }
 
+TEST_F(PostgresSagaStore, AFollowerThatCannotBeReadStopsOnlyWhatItFollows) {
+  PlayAFollowerThatCannotBeRead(*store_, lease_, [this](const std::string& sql) { Ask(sql); });
+}
+
+// The one statement of a turn cannot be torn: whatever kills its session, every saga is where one of its writes left
+// it, its history has each of them once, and a write that the store called stored is there.
 TEST_F(PostgresSagaStore, SessionsThatAreKilledInMidTurnLoseAndDoubleNothing) {
   constexpr int kSagas = 40;
   constexpr int kRounds = 60;

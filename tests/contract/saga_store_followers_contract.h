@@ -2,9 +2,11 @@
 #ifndef UNWIND_TESTS_CONTRACT_SAGA_STORE_FOLLOWERS_CONTRACT_H_
 #define UNWIND_TESTS_CONTRACT_SAGA_STORE_FOLLOWERS_CONTRACT_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "orchestrator/engine/births.h"
 #include "tests/contract/saga_store_contract.h"
 
@@ -33,6 +35,30 @@ inline SagaWrite AbortOf(const Saga& saga, const std::string& reason) {
   write.saga.backward = true;
   write.saga.failure.reason = reason;
   return write;
+}
+
+// Of a store in SQL: `execute` runs a statement at its database.
+inline void PlayAFollowerThatCannotBeRead(SagaStore& store, const Lease& lease,
+                                          const std::function<void(const std::string&)>& execute) {
+  ASSERT_EQ(store.PutFollowers(0, {SampleFollower(), SampleFollower("after-order", "checkout")}), absl::OkStatus());
+  const Saga order = SampleParent("p1"), checkout = SampleParent("p2", "checkout");
+  ASSERT_TRUE(store.Commit(lease, {InsertOf(order), InsertOf(checkout)}).ok());
+  for (const char* content : {"\\xff", ""}) {
+    execute(absl::StrCat("UPDATE follower SET content = '", content, "' WHERE parent = 'place-order'"));
+    execute("UPDATE follower_set SET generation = generation + 1");
+    const absl::Status refused = store.Commit(lease, {FinishOf(order), InsertOf(SampleParent("p4"))}).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss) << "such as the engine halves until the write stands alone";
+    EXPECT_THAT(std::string(refused.message()), testing::HasSubstr("the followers of saga place-order version 1"));
+  }
+  EXPECT_EQ(store.Commit(lease, {InsertOf(SampleParent("p3"))}).value(), std::vector<WriteResult>{kStored});
+  EXPECT_FALSE(store.Load("p4").ok());
+  EXPECT_EQ(store.Load("p1")->state, SagaState::kRunning);
+  EXPECT_EQ(store.Commit(lease, {FinishOf(checkout)}).value(), std::vector<WriteResult>{kStored});
+  EXPECT_EQ(store.Children("p2")->size(), 1u);
+  EXPECT_EQ(store.Followers().status().code(), absl::StatusCode::kUnavailable) << "no instance writes over it";
+  execute("DELETE FROM follower WHERE parent = 'place-order'");
+  execute("UPDATE follower_set SET generation = generation + 1");
+  EXPECT_EQ(store.Commit(lease, {FinishOf(order)}).value(), std::vector<WriteResult>{kStored});
 }
 
 class SagaStoreFollowers : public SagaStoreContract {

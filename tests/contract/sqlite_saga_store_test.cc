@@ -110,6 +110,10 @@ TEST_F(SqliteSagaStore, FollowersThatAnotherInstanceBroughtCountAtOnce) {
   EXPECT_EQ(other->Load(children[0].id)->owner, "orchestrator-1");
 }
 
+TEST_F(SqliteSagaStore, AFollowerThatCannotBeReadStopsOnlyWhatItFollows) {
+  PlayAFollowerThatCannotBeRead(*store_, lease_, [this](const std::string& sql) { Execute(sql); });
+}
+
 TEST_F(SqliteSagaStore, WhatHappenedAndWhenIsReadableInSql) {
   const SagaWrite write = InsertOf(SampleSaga("s1"));
   ASSERT_TRUE(store_->Commit(lease_, {write, UpdateOf(write.saga, SagaState::kParked)}).ok());
