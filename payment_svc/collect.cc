@@ -16,12 +16,18 @@ using Kind = GatewayAnswer::Kind;
 constexpr absl::string_view kChargePrefix = "charge-";
 constexpr std::int64_t kYear10000 = 253'402'300'800;
 constexpr absl::string_view kAttemptPrefix = "pay-";
-constexpr absl::Duration kReturnPause = absl::Seconds(2);  // before another key is tried
+constexpr absl::Duration kReturnPauseMin = absl::Seconds(2);
+constexpr absl::Duration kReturnPauseMax = absl::Minutes(10);
 
 Finding Known(std::string alarm = "") { return {Finding::Kind::kKnown, std::move(alarm)}; }
 Finding News(std::string alarm = "") { return {Finding::Kind::kNews, std::move(alarm)}; }
 Finding Mismatch(absl::string_view key, absl::string_view what) {
   return {Finding::Kind::kMismatch, absl::StrCat("of key ", key, " the gateway says ", what)};
+}
+
+// Before another key is tried. A gateway that declines one may decline all, and keeps an entry of each.
+absl::Duration ReturnPause(const Return& due, absl::Time now) {
+  return std::clamp((now - due.create_time) / 4, kReturnPauseMin, kReturnPauseMax);
 }
 
 bool IsNo(const GatewayAnswer& word) { return word.kind == Kind::kDeclined || word.kind == Kind::kFenced; }
@@ -261,7 +267,7 @@ Finding HearReturn(Return& due, const GatewayAnswer& word, absl::Time now) {
     case Kind::kDeclined:
     case Kind::kFenced:  // of a key it is for ever
       ++due.tries;
-      due.try_at = now + kReturnPause;
+      due.try_at = now + ReturnPause(due, now);
       return News(absl::StrCat("the gateway does not pay back transaction ", due.captured, " (", word.reason,
                                "), which it took after it had declined or fenced its key; it is asked again"));
     case Kind::kPending:

@@ -509,7 +509,14 @@ TEST_F(ReturnTest, ADeclineIsAskedForAgainUnderAnotherKey) {
   EXPECT_THAT(HearReturn(due_, Declined(), kNow).alarm, HasSubstr("CARD_DECLINED"));
   EXPECT_FALSE(due_.done);
   EXPECT_NE(ReturnKey(due_), key);
-  EXPECT_GT(due_.try_at, kNow);
+  EXPECT_EQ(due_.try_at, kNow + absl::Seconds(2));
+}
+
+TEST_F(ReturnTest, AGatewayThatAlwaysDeclinesIsAskedEverMoreSeldom) {
+  absl::Time now = kNow;
+  for (; now < kNow + absl::Hours(24); now = due_.try_at) HearReturn(due_, Declined(), now);
+  EXPECT_LT(due_.tries, 200);
+  EXPECT_LE(due_.try_at - kNow, absl::Hours(24) + absl::Minutes(10));
 }
 
 TEST_F(ReturnTest, AnotherAmountOrCaptureIsNotBelieved) {
