@@ -185,6 +185,7 @@ absl::Status Run(const Options& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Server> server, Server::Listen(with_own, options.admin_listen));
 
   ASSIGN_OR_RETURN(const std::unique_ptr<SociSagaStore> store, OpenStore(options));
+  RETURN_IF_ERROR(CheckFollowers(*store, definitions));
   RETURN_IF_ERROR(StoreDefinitions(*store, definitions));
   RETURN_IF_ERROR(UpdateFollowers(*store, definitions));
   DefinitionLearner learner(*store, catalog, routes);

@@ -207,6 +207,11 @@ class Table {
 
 }  // namespace
 
+absl::Status CheckFollowers(SagaStore& store, const Definitions& definitions) {
+  ASSIGN_OR_RETURN(const FollowerSet before, store.Followers());
+  return Table(store, definitions).Make(before).status();
+}
+
 absl::Status UpdateFollowers(SagaStore& store, const Definitions& definitions) {
   for (int tries = 0; tries < kTries; ++tries) {
     ASSIGN_OR_RETURN(const FollowerSet before, store.Followers());

@@ -54,6 +54,7 @@ class FollowerTableTest : public testing::Test {
     if (!loaded.ok()) return loaded.status();
     DefinitionCatalog catalog;
     if (absl::Status served = ServeDefinitions(*loaded, catalog); !served.ok()) return served;
+    if (absl::Status checked = CheckFollowers(store_, *loaded); !checked.ok()) return checked;
     if (absl::Status stored = StoreDefinitions(store_, *loaded); !stored.ok()) return stored;
     return UpdateFollowers(store_, *loaded);
   }
@@ -175,6 +176,17 @@ TEST_F(FollowerTableTest, AFollowerThatAnUnfinishedVersionCannotServeIsRefused) 
                               "unfinished sagas: version 1 of saga 'place-order' has no step 'hold'"),
                     HasSubstr("wait until those sagas have ended")));
   EXPECT_THAT(Table(), IsEmpty());
+}
+
+TEST_F(FollowerTableTest, WhatIsRefusedIsNotStoredAndCanBeCorrected) {
+  ASSERT_EQ(Start({Parent("place-order", 1, "reserve")}), absl::OkStatus());
+  Unfinished("place-order", 1);
+  const std::string parent = Parent("place-order", 2, "hold");
+  ASSERT_EQ(
+      Start({parent, Follower("after-order", 1, "place-order", "completed", "parent.hold.reservation_id")}).code(),
+      absl::StatusCode::kInvalidArgument);
+  ASSERT_EQ(Start({parent, Follower("after-order", 1, "place-order")}), absl::OkStatus());
+  EXPECT_THAT(Table(), ElementsAre("place-order 1 -> after-order 1", "place-order 2 -> after-order 1"));
 }
 
 TEST_F(FollowerTableTest, AVersionThatIsNotInUseIsNotedAsOneThatCannotBeRead) {
