@@ -145,6 +145,12 @@ absl::Duration ReadPausesAgain(Driver& driver) {
   return kPausesPause;
 }
 
+void CountResting(Driver& driver) {
+  if (const absl::Status counted = driver.CountResting(); !counted.ok()) {
+    Log(Severity::kWarning, "sagas at rest were not counted", {{"error", counted.message()}});
+  }
+}
+
 // Fenced: no pending caller can be answered correctly, so exit without draining.
 [[noreturn]] void LeaveAtOnce(const std::string& instance) {
   Log(Severity::kError,
@@ -228,6 +234,7 @@ absl::Status Run(const Options& options) {
     Maintenance maintenance(*store, driver, learner, definitions, lease, options.retention);
     const Repeat counting(absl::ZeroDuration(), [&] {
       driver.LookAgain();
+      CountResting(driver);
       return census->TakeAgain(*store, options.instance);
     });
     const auto is_lost = [&] { return renewal.lost() || driver.lease_lost(); };

@@ -324,6 +324,7 @@ Decision Advance(const Plan& plan, const Saga& saga, const Event& event, const M
   if (draft.saga == saga) return stale();
   ++draft.saga.version;
   draft.saga.update_time = moment.now;
+  draft.saga.due_at = IsUnstarted(draft.saga) ? draft.saga.create_time : RestsUntil(plan, draft.saga);
   return {.stale = false, .next = std::move(draft.saga), .sends = std::move(draft.sends)};
 }
 
@@ -337,15 +338,29 @@ std::vector<Send> Outstanding(const Saga& saga) {
 }
 
 absl::Time NextRunAt(const Plan& plan, const Saga& saga) {
-  if (IsTerminal(saga.state)) return absl::InfiniteFuture();
-  absl::Time next = absl::InfiniteFuture();
+  absl::Time next = EndsAt(plan, saga);
   for (const Step& step : saga.steps) next = std::min(next, step.wake_at);
-  if (saga.backward) return next;
+  return next;
+}
+
+absl::Time EndsAt(const Plan& plan, const Saga& saga) {
+  absl::Time end = absl::InfiniteFuture();
+  if (IsTerminal(saga.state) || saga.backward) return end;
   for (std::size_t i = 0; i < saga.steps.size(); ++i) {
-    if (WaitMayEnd(plan, saga, i)) next = std::min(next, saga.steps[i].wait_until);
+    if (WaitMayEnd(plan, saga, i)) end = std::min(end, saga.steps[i].wait_until);
   }
   const bool heeds_deadline = !PastPivot(plan, saga) || ResolvablePivot(plan, saga) < saga.steps.size();
-  return heeds_deadline ? std::min(next, saga.deadline) : next;
+  return heeds_deadline ? std::min(end, saga.deadline) : end;
+}
+
+absl::Time RestsUntil(const Plan& plan, const Saga& saga) {
+  if (!WaitsSince(plan, saga).has_value()) return absl::InfiniteFuture();
+  const auto rests = [](const Step& step) {
+    return !step.awaiting && (step.state == StepState::kWaiting || step.wake_at == absl::InfiniteFuture());
+  };
+  if (!std::all_of(saga.steps.begin(), saga.steps.end(), rests)) return absl::InfiniteFuture();
+  const absl::Time next = NextRunAt(plan, saga);
+  return next - saga.update_time >= plan.rest_min ? next : absl::InfiniteFuture();
 }
 
 }  // namespace unwind

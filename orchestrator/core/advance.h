@@ -104,9 +104,15 @@ Saga BornAs(Saga saga, const Born& born, absl::Time now);
 // less what was answered or abandoned, plus the decision's sends.
 std::vector<Send> Outstanding(const Saga& saga);
 
-// When a Ticked is due: the earliest wake_at, or the deadline or a wait's end while they still have power. Infinite:
-// never.
+// When a Ticked is due: the earliest wake_at, or EndsAt. Infinite: never.
 absl::Time NextRunAt(const Plan& plan, const Saga& saga);
+
+// When the deadline or the end of a wait is due, as far as they still have power. Infinite: never.
+absl::Time EndsAt(const Plan& plan, const Saga& saga);
+
+// When a Ticked is due of a saga that rests until then: each of its open steps waits (S13) or is parked, no call is
+// out, and that time is at least plan.rest_min after its last transition. Infinite: it does not rest.
+absl::Time RestsUntil(const Plan& plan, const Saga& saga);
 
 }  // namespace unwind
 

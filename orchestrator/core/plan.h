@@ -63,6 +63,7 @@ struct Plan {
   int refusals_max = 5;            // of a compensation or retriable step before it parks (S7)
   int stuck_unknowns = 20;         // unknown answers after which a step is stuck (reading.h)
   absl::Duration stuck_after = absl::Minutes(10);  // since the phase's first send: so is one repeated that long
+  absl::Duration rest_min = absl::Seconds(5);      // of a wait that is not driven meanwhile (RestsUntil)
   absl::Duration age_max = absl::Hours(24 * 25);   // past it nothing is sent: the step parks (design section 6)
   std::vector<StepPlan> steps;
 };

@@ -7,6 +7,11 @@
 
 namespace unwind {
 
+bool MayWait(const Plan& plan) {
+  return std::any_of(plan.steps.begin(), plan.steps.end(),
+                     [](const StepPlan& step) { return step.pending.has_value(); });
+}
+
 // Of any other saga that runs at least one step has begun.
 bool IsUnstarted(const Saga& saga) {
   return saga.version > 0 && saga.state == SagaState::kRunning && !saga.steps.empty() &&

@@ -14,6 +14,9 @@ namespace unwind {
 
 // REQUIRES of all of these: saga.steps.size() == plan.steps.size(), and i is below that.
 
+// A saga of it may wait (S13).
+bool MayWait(const Plan& plan);
+
 // It was born and not started yet (S17): no event but Started, or a cancel, moves it.
 bool IsUnstarted(const Saga& saga);
 

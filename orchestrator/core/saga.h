@@ -78,6 +78,9 @@ struct Saga {
   absl::Time create_time;
   absl::Time update_time;
   absl::Time deadline = absl::InfiniteFuture();
+  // When its row must be looked at, since it is driven by nobody until then: it waits for its turn (S17), or rests.
+  // Infinite: it is driven.
+  absl::Time due_at = absl::InfiniteFuture();
 
   SagaState state = SagaState::kRunning;
   std::int64_t version = 0;  // counts transitions; equals the last seq of its history

@@ -133,8 +133,9 @@ class DefinitionCatalog {
   // Every name and version that can be driven.
   std::vector<std::pair<std::string, int>> Versions() const;
 
-  // Those of them that follow others.
+  // Those of them that follow others, and those with a step that may wait (S13).
   std::vector<DefinitionVersion> Followers() const;
+  std::vector<DefinitionVersion> Waiting() const;
 
   // Null if unknown; it is missed then, unless it was given up.
   std::shared_ptr<const Definition> Find(absl::string_view name, int version) const;
@@ -171,6 +172,8 @@ class DefinitionCatalog {
     Use use = Use::kDrive;
     std::string why_read_only;
   };
+
+  std::vector<DefinitionVersion> DrivenOf(bool (*is_of_them)(const Definition&)) const;
 
   mutable std::mutex mutex_;  // guards all below
   mutable std::set<std::pair<std::string, int>> missed_;

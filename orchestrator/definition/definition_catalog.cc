@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "orchestrator/core/reading.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/definition/methods.h"
 
@@ -36,14 +37,21 @@ std::vector<std::pair<std::string, int>> DefinitionCatalog::Versions() const {
   return versions;
 }
 
-std::vector<DefinitionVersion> DefinitionCatalog::Followers() const {
+std::vector<DefinitionVersion> DefinitionCatalog::DrivenOf(bool (*is_of_them)(const Definition&)) const {
   const std::lock_guard lock(mutex_);
-  std::vector<DefinitionVersion> followers;
+  std::vector<DefinitionVersion> versions;
   for (const auto& [version, known] : all_) {
-    const bool follows = known.use == Use::kDrive && known.definition->follows() != nullptr;
-    if (follows) followers.push_back({version.first, version.second});
+    if (known.use == Use::kDrive && is_of_them(*known.definition)) versions.push_back({version.first, version.second});
   }
-  return followers;
+  return versions;
+}
+
+std::vector<DefinitionVersion> DefinitionCatalog::Followers() const {
+  return DrivenOf([](const Definition& definition) { return definition.follows() != nullptr; });
+}
+
+std::vector<DefinitionVersion> DefinitionCatalog::Waiting() const {
+  return DrivenOf([](const Definition& definition) { return MayWait(definition.plan()); });
 }
 
 std::shared_ptr<const Definition> DefinitionCatalog::Find(absl::string_view name, int version) const {

@@ -86,10 +86,26 @@ void Admission::CountWaiting(const std::string& definition, std::optional<absl::
   if (now.has_value()) waits.insert(*now);
 }
 
+void Admission::SetResting(const std::vector<RestingCount>& counts) {
+  std::lock_guard lock(mutex_);
+  for (auto& [definition, resting] : resting_) resting = {};
+  for (const RestingCount& each : counts) {
+    Resting& resting = resting_[each.definition.name];
+    resting = {resting.sagas + static_cast<std::size_t>(each.sagas), std::min(resting.oldest, each.oldest)};
+  }
+}
+
+std::size_t Admission::all_waiting() const {
+  std::size_t all = 0;
+  for (const auto& [definition, sagas] : waiting()) all += sagas;
+  return all;
+}
+
 std::map<std::string, std::size_t> Admission::waiting() const {
   std::lock_guard lock(mutex_);
   std::map<std::string, std::size_t> waiting;
   for (const auto& [definition, waits] : waits_) waiting[definition] = waits.size();
+  for (const auto& [definition, resting] : resting_) waiting[definition] += resting.sagas;
   return waiting;
 }
 
@@ -98,6 +114,10 @@ std::map<std::string, absl::Time> Admission::oldest_waits() const {
   std::map<std::string, absl::Time> oldest;
   for (const auto& [definition, waits] : waits_) {
     oldest[definition] = waits.empty() ? absl::InfiniteFuture() : *waits.begin();
+  }
+  for (const auto& [definition, resting] : resting_) {
+    absl::Time& of_it = oldest.try_emplace(definition, absl::InfiniteFuture()).first->second;
+    of_it = std::min(of_it, resting.oldest);
   }
   return oldest;
 }

@@ -8,8 +8,10 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "orchestrator/engine/saga_store.h"
 
 namespace unwind {
 
@@ -39,6 +41,10 @@ class Admission {
 
   // A saga waited as WaitsSince said it (`was`), and now as it says it.
   void CountWaiting(const std::string& definition, std::optional<absl::Time> was, std::optional<absl::Time> now);
+  // The waiting sagas that rest and are not in memory, as they were counted last, in the place of the last count.
+  void SetResting(const std::vector<RestingCount>& counts);
+  // Of both.
+  std::size_t all_waiting() const;
   std::map<std::string, std::size_t> waiting() const;      // by definition
   std::map<std::string, absl::Time> oldest_waits() const;  // likewise; infinite: there is none without an end
 
@@ -63,7 +69,12 @@ class Admission {
   Places in_flight_;  // guarded by mutex_, as all below
   Places stuck_places_;
   std::map<std::string, std::size_t> stuck_;                // by definition
-  std::map<std::string, std::multiset<absl::Time>> waits_;  // likewise, one for each saga
+  std::map<std::string, std::multiset<absl::Time>> waits_;  // likewise, one for each saga in memory
+  struct Resting {
+    std::size_t sagas = 0;
+    absl::Time oldest = absl::InfiniteFuture();
+  };
+  std::map<std::string, Resting> resting_;  // likewise
 };
 
 }  // namespace unwind

@@ -106,7 +106,6 @@ SagaWrite BirthOf(const Follower& follower, const Saga& parent) {
                        .metadata = {}};
   }
   SagaWrite birth{.seen_version = 0, .saga = BornAs(std::move(child), born, parent.update_time), .events = {}};
-  birth.due_at = DueAt(birth.saga);
   birth.events.push_back({.seq = birth.saga.version,
                           .moment = {.now = parent.update_time, .jitter = 0},
                           .event = std::move(born),
@@ -116,8 +115,6 @@ SagaWrite BirthOf(const Follower& follower, const Saga& parent) {
 }
 
 }  // namespace
-
-absl::Time DueAt(const Saga& saga) { return IsUnstarted(saga) ? saga.create_time : absl::InfiniteFuture(); }
 
 std::vector<SagaWrite> BirthsOf(const FollowerSet& set, const SagaWrite& end) {
   std::vector<SagaWrite> births;

@@ -4,7 +4,6 @@
 
 #include <vector>
 
-#include "absl/time/time.h"
 #include "orchestrator/core/follower.h"
 #include "orchestrator/engine/saga_store.h"
 
@@ -13,9 +12,6 @@ namespace unwind {
 // The inserts that belong to `end`, in the order of the set; none if its saga has not ended. The same write has the
 // same births, ids included.
 std::vector<SagaWrite> BirthsOf(const FollowerSet& set, const SagaWrite& end);
-
-// SagaWrite::due_at of a saga as it becomes: one that is born and not started is looked at at once.
-absl::Time DueAt(const Saga& saga);
 
 }  // namespace unwind
 

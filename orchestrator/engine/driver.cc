@@ -7,9 +7,11 @@
 #include "common/base/status_macros.h"
 #include "common/base/system_random.h"
 #include "common/base/uuid.h"
+#include "orchestrator/core/reading.h"
 #include "orchestrator/engine/key_lookup.h"
 #include "orchestrator/engine/refusals.h"
 #include "orchestrator/engine/shard.h"
+#include "orchestrator/engine/wake_sweep.h"
 
 namespace unwind {
 namespace {
@@ -45,7 +47,8 @@ Driver::Driver(SagaStore& store, Participants& participants, const DefinitionCat
                                  .options = options,
                                  .shard_of = [this](const std::string& id) -> Shard& { return ShardOf(id); }}),
       random_(SeedOrRandom(options.seed)),
-      key_lookup_(std::make_unique<KeyLookup>(*context_)) {
+      key_lookup_(std::make_unique<KeyLookup>(*context_)),
+      wake_sweep_(std::make_unique<WakeSweep>(*context_)) {
   context_->key_lookup = key_lookup_.get();
   for (std::size_t i = 0; i < std::max<std::size_t>(1, options.shards); ++i) {
     shards_.push_back(std::make_shared<Shard>(context_, random_()));
@@ -111,8 +114,8 @@ absl::StatusOr<int> Driver::Claim(int limit) {
   return count;
 }
 
-absl::StatusOr<Driver::Follow> Driver::StartFollowers() {
-  Follow follow;
+absl::StatusOr<Driver::Swept> Driver::StartFollowers() {
+  Swept follow;
   if (context_->followers_posted > 0)
     return follow;  // no shard comes to them: the store is away, or all else goes first
   for (const DefinitionVersion& definition : context_->catalog.Followers()) {
@@ -122,18 +125,26 @@ absl::StatusOr<Driver::Follow> Driver::StartFollowers() {
     const std::size_t room = context_->options.followers_max - busy;
     // What stands still is found again each time.
     const std::size_t aside = context_->quarantine.heads().size() + context_->unreadable.count();
-    ASSIGN_OR_RETURN(SagaPage page, context_->store.LoadDue(context_->lease, definition, context_->clock.Now(),
-                                                            static_cast<int>(room + aside)));
+    ASSIGN_OR_RETURN(SagaPage page, context_->store.LoadDue(context_->lease, definition, DueFor::kStart,
+                                                            context_->clock.Now(), static_cast<int>(room + aside)));
     context_->unreadable.Report(page.unreadable);
     follow.sagas += static_cast<int>(page.sagas.size());
     follow.may_be_more |= page.rows() >= room + aside;
     for (Saga& saga : page.sagas) {
       ++context_->followers_posted;
       Shard& shard = ShardOf(saga.id);
-      shard.mailbox().Post(RecoverMail{.saga = std::move(saga), .asks = {}, .starts = true});
+      shard.mailbox().Post(RecoverMail{.saga = std::move(saga), .asks = {}, .due = DueFor::kStart});
     }
   }
   return follow;
+}
+
+absl::StatusOr<Driver::Swept> Driver::WakeResting() { return wake_sweep_->Sweep(); }
+
+absl::Status Driver::CountResting() {
+  ASSIGN_OR_RETURN(const std::vector<RestingCount> counts, context_->store.CountResting(context_->lease.instance));
+  context_->admission.SetResting(counts);
+  return absl::OkStatus();
 }
 
 void Driver::OnDefinitionsLearnt() { context_->owns_unknown = true; }
@@ -173,7 +184,9 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
   std::optional<Waiter> waiter = context_->waiters.Add(answer_by, std::move(accepted), std::move(answered));
   if (!waiter.has_value()) return;
   std::optional<MemoryHold> memory = MemoryHold::Try(context_->accept_memory, BytesOf(saga));
-  const bool admitted = memory.has_value() && context_->admission.TryEnter(saga.definition->plan().name);
+  const Plan& plan = saga.definition->plan();
+  const bool may_wait = !MayWait(plan) || context_->admission.all_waiting() < context_->options.waiting_max;
+  const bool admitted = memory.has_value() && may_wait && context_->admission.TryEnter(plan.name);
   const auto new_id = [this] {
     if (const SystemRandom random; context_->options.seed == 0) return MakeUuidV7(context_->clock.Now(), random);
     std::lock_guard lock(mutex_);
@@ -182,8 +195,9 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
   std::string id = new_id();
   if (saga.key.empty()) saga.key = new_id();
   if (!admitted) {
-    const absl::Status paused = context_->pauses.Check(saga.definition->plan().name);
-    return key_lookup_->Find(std::move(saga), *std::move(waiter), paused.ok() ? Overloaded() : paused);
+    absl::Status why = context_->pauses.Check(plan.name);
+    if (why.ok()) why = may_wait ? Overloaded() : TooManyRest();
+    return key_lookup_->Find(std::move(saga), *std::move(waiter), std::move(why));
   }
   Shard& shard = ShardOf(id);
   shard.mailbox().Post(AcceptMail{

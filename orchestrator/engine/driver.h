@@ -26,6 +26,7 @@ namespace unwind {
 
 class KeyLookup;
 class Shard;
+class WakeSweep;
 
 struct DriverOptions {
   std::size_t shards = 1;             // threads that decide and commit, by saga id
@@ -34,6 +35,8 @@ struct DriverOptions {
   double definition_share_max = 0.8;  // of in_flight_max, for one definition where several are served
   std::size_t stuck_max = 100000;     // stuck sagas, which take no room; more count as in flight
   std::size_t followers_max = 100;    // sagas of one follower (S17) that are started and unfinished; more wait
+  std::size_t waiting_max = 1000000;  // sagas with a step that waits (S13); more that may wait are refused
+  std::size_t poll_rate_max = 100;    // of those that rest so many are asked again in a second
   std::size_t waiters_max = 20000;    // callers that wait for an answer; more are refused
   // Bytes of the sagas in memory; beyond it those that rest are loaded again when something happens to them.
   std::size_t saga_memory_max = 256 << 20;
@@ -113,11 +116,18 @@ class Driver {
   // Starts sagas that another saga's end gave birth to (S17) and that are this instance's: those that were born first,
   // of each definition up to followers_max in flight, of one that is paused none. How many were found, and whether
   // there may be more to start at once; UNAVAILABLE: call it again. For one thread.
-  struct Follow {
+  struct Swept {
     int sagas = 0;
     bool may_be_more = false;
   };
-  absl::StatusOr<Follow> StartFollowers();
+  absl::StatusOr<Swept> StartFollowers();
+
+  // Brings the sagas of this instance back into memory that rested and are due: those whose wait is over, and of the
+  // others at most poll_rate_max a second. As StartFollowers, and for the same thread.
+  absl::StatusOr<Swept> WakeResting();
+
+  // Counts the sagas that rest, for waiting(), oldest_wait_seconds() and waiting_max. An error leaves the last count.
+  absl::Status CountResting();
 
   // The catalog knows more definitions than before: the next Claim recovers the sagas of them that this instance owns.
   void OnDefinitionsLearnt();
@@ -166,8 +176,8 @@ class Driver {
   // repeated (IsStuck).
   std::map<std::string, std::size_t> stuck() const;
 
-  // The same: sagas with a step that waits (S13); and for how many seconds the oldest wait goes on that only its answer
-  // ends, 0 if there is none.
+  // The same: sagas with a step that waits (S13), in memory or at rest; and for how many seconds the oldest wait goes
+  // on that only its answer ends, 0 if there is none.
   std::map<std::string, std::size_t> waiting() const;
   std::map<std::string, std::size_t> oldest_wait_seconds() const;
 
@@ -201,6 +211,7 @@ class Driver {
   std::vector<std::shared_ptr<Shard>> shards_;
   std::vector<std::thread> threads_;
   const std::unique_ptr<KeyLookup> key_lookup_;
+  const std::unique_ptr<WakeSweep> wake_sweep_;
 };
 
 }  // namespace unwind

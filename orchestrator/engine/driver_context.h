@@ -32,6 +32,7 @@ struct DriverContext {
   std::atomic<int> shards_failing{0};     // whose last commit failed for the store's sake
   std::atomic<bool> owns_unknown{false};  // sagas may have become this instance's without its learning which
   std::atomic<int> followers_posted{0};   // for their start, and not handled by a shard yet
+  std::atomic<int> wakes_posted{0};       // likewise, of sagas that rested
   Admission admission{options.in_flight_max, options.stuck_max,
                       catalog.served().size() > 1 ? options.definition_share_max : 1};
   Pauses pauses{store};

@@ -19,6 +19,7 @@ Saga HeadOf(const Saga& saga) {
   head.state = saga.state;
   head.version = saga.version;
   head.backward = saga.backward;
+  head.due_at = saga.due_at;
   head.failure.reason = saga.failure.reason;
   return head;
 }
@@ -52,8 +53,9 @@ std::vector<Waiter> LiveSagas::TakeWaiters(LiveSaga& live) {
   return std::exchange(live.waiters, {});
 }
 
-bool LiveSagas::IsIdle(const LiveSaga& live) {
-  return live.waiters.empty() && !live.stale && live.timer_at == absl::InfiniteFuture() &&
+bool LiveSagas::IsIdle(const LiveSaga& live, absl::Time now) {
+  const bool rests = live.saga.due_at != absl::InfiniteFuture() && live.saga.due_at > now;
+  return live.waiters.empty() && !live.stale && (rests || live.timer_at == absl::InfiniteFuture()) &&
          !(live.shed ? live.awaits : !Outstanding(live.saga).empty());
 }
 
@@ -123,7 +125,8 @@ void LiveSagas::SetTimer(LiveSaga& live, absl::Time at) {
 }
 
 void LiveSagas::Schedule(LiveSaga& live) {
-  const bool counts = CountsAgainstAdmission(live.definition->plan(), live.saga);
+  const bool rests = live.saga.due_at != absl::InfiniteFuture() && live.waiters.empty();
+  const bool counts = !rests && CountsAgainstAdmission(live.definition->plan(), live.saga);
   const bool stuck = HasStuckStep(live.definition->plan(), live.saga);
   CountStuck(live, stuck);
   CountWaiting(live, WaitsSince(live.definition->plan(), live.saga));

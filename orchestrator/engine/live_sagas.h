@@ -30,7 +30,6 @@ struct LiveSaga {
   bool has_stuck_place = false;
   std::optional<absl::Time> waits;  // as it is counted; WaitsSince
   bool awaits = false;              // a call; of one that is shed
-  bool was_due = false;             // the stored row has a due_at, which the next write ends
 };
 
 // Has at most one timer entry for each saga and one deadline entry for each time at which a waiter of it is answered.
@@ -60,11 +59,12 @@ class LiveSagas {
   // Sets the one timer of a saga; infinite: none.
   void SetTimer(LiveSaga& live, absl::Time at);
   // Sets it to when its row is due, and counts it: as in flight unless it only waits, for an operator or a
-  // participant's repair, which takes no room from new sagas (S7) unless very many do, and as stuck or waiting if a
-  // step of it is.
+  // participant's repair, which takes no room from new sagas (S7) unless very many do, or rests and has no waiters; and
+  // as stuck or waiting if a step of it is.
   void Schedule(LiveSaga& live);
-  // Whether nothing is outstanding, due or waited for: it need not be in memory.
-  static bool IsIdle(const LiveSaga& live);
+  // Whether nothing is outstanding, due or waited for, but by its row (Saga::due_at): it need not be in memory.
+  // REQUIRES: `saga` is what is stored, or stale.
+  static bool IsIdle(const LiveSaga& live, absl::Time now);
 
   // Takes the timer of one saga that is due; null: none is.
   LiveSaga* TakeDue(absl::Time now);

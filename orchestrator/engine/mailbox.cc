@@ -48,7 +48,9 @@ const Waiter* WaiterOf(const Mail& mail) {
 
 std::deque<Mail>& Mailbox::QueueOf(const Mail& mail) {
   if (std::holds_alternative<EventMail>(mail)) return events_;
-  if (const auto* const recover = std::get_if<RecoverMail>(&mail)) return recover->starts ? followers_ : recovered_;
+  if (const auto* const recover = std::get_if<RecoverMail>(&mail)) {
+    return recover->due == DueFor::kStart ? followers_ : recovered_;
+  }
   const auto* const ask = std::get_if<AskMail>(&mail);
   const bool is_operators = ask == nullptr ? std::holds_alternative<FlushMail>(mail) : !IsNudge(*ask);
   return is_operators ? operators_ : callers_;

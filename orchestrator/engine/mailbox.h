@@ -37,7 +37,7 @@ struct AskMail {  // by an operator, or a participant's nudge; who is answered
 struct RecoverMail {
   Saga saga;                       // as it is stored, and this instance's own
   std::vector<AskMail> asks = {};  // for which it was taken from its owner; they are for this version
-  bool starts = false;             // it follows another saga (S17), and its turn has come
+  std::optional<DueFor> due = {};  // what has come of a row that nobody drove; nothing: it was driven before
 };
 struct FlushMail {  // answered once all that was decided before it was posted is stored
   Waiter waiter;

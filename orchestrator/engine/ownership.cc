@@ -44,8 +44,9 @@ LiveSaga* Ownership::Insert(Saga saga) {
 }
 
 bool Ownership::WaitsForItsTurn(const RecoverMail& mail) {
-  if (mail.starts) --context_.followers_posted;
-  return IsUnstarted(mail.saga) && !mail.starts && mail.asks.empty() && live_.Find(mail.saga.id) == nullptr;
+  if (mail.due.has_value()) --(mail.due == DueFor::kStart ? context_.followers_posted : context_.wakes_posted);
+  const bool has_come = mail.due.has_value() || mail.saga.due_at == absl::InfiniteFuture();
+  return !has_come && mail.asks.empty() && live_.Find(mail.saga.id) == nullptr;
 }
 
 LiveSaga* Ownership::Recover(Saga stored) {
@@ -65,8 +66,8 @@ LiveSaga* Ownership::Recover(Saga stored) {
     live->stale = live->owned_by_other = false;
   }
   live_.Count(*live, true);
-  live->was_due = IsUnstarted(live->saga);
-  if (!live->was_due) context_.observer.OnRecovered(live->definition->plan(), live->saga);
+  const bool was_driven = live->saga.due_at == absl::InfiniteFuture();
+  if (was_driven) context_.observer.OnRecovered(live->definition->plan(), live->saga);
   return live;
 }
 

@@ -31,8 +31,8 @@ class Ownership {
   Ownership(DriverContext& context, LiveSagas& live, PendingCommit& pending)
       : context_(context), live_(live), pending_(pending) {}
 
-  // Whether the mail's saga was born and is left as it is stored until its turn comes (S17), unless an operator asks
-  // something of it or its start is not stored yet.
+  // Whether the mail's saga is left as it is stored until its row is due, unless somebody asks something of it or it is
+  // in memory.
   bool WaitsForItsTurn(const RecoverMail& mail);
 
   // Brings a saga of this instance into memory as it is stored. Its copy, on which TakenOver must be decided, or

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/log.h"
-#include "orchestrator/engine/births.h"
+#include "orchestrator/core/reading.h"
 #include "orchestrator/engine/saga_bytes.h"
 
 namespace unwind {
@@ -34,6 +34,7 @@ PendingWrite& PendingCommit::Of(const LiveSaga& live) {
   const auto [it, fresh] = pending_.try_emplace(live.saga.id);
   if (fresh) {
     it->second.seen_version = live.saga.version;
+    it->second.was_due = live.saga.due_at != absl::InfiniteFuture();
     bytes_ += kRowBytes + live.payload.bytes();
   }
   return it->second;
@@ -100,12 +101,18 @@ void PendingCommit::CommitFailed(const absl::Status& status) {
 void PendingCommit::Prepare() {
   for (const auto& [saga_id, pending] : pending_) {
     const LiveSaga& live = *live_.Find(saga_id);
-    writes_.push_back({.seen_version = pending.seen_version,
-                       .saga = live.saga,
-                       .next_run_at = NextRunAt(live.definition->plan(), live.saga),
-                       .due_at = DueAt(live.saga),
-                       .changes_due_at = live.was_due,
-                       .events = pending.events});
+    const Plan& plan = live.definition->plan();
+    SagaWrite& write = writes_.emplace_back();
+    write.seen_version = pending.seen_version;
+    write.saga = live.saga;
+    write.next_run_at = NextRunAt(plan, live.saga);
+    write.events = pending.events;
+    const bool is_due = live.saga.due_at != absl::InfiniteFuture();
+    write.changes_due_at = is_due || pending.was_due;
+    if (const auto waits_since = WaitsSince(plan, live.saga); is_due && waits_since.has_value()) {
+      write.waits_since = *waits_since;
+      write.wait_ends_at = EndsAt(plan, live.saga);
+    }
   }
 }
 
@@ -161,8 +168,6 @@ absl::Status PendingCommit::CommitPart(const std::vector<SagaWrite>& part, std::
 
 Landed PendingCommit::Take(const std::string& saga_id, absl::StatusOr<WriteResult> result) {
   PendingWrite write = std::move(pending_.extract(saga_id).mapped());
-  LiveSaga& live = *live_.Find(saga_id);
-  live.was_due = DueAt(live.saga) != absl::InfiniteFuture();
   if (pending_.empty()) bytes_ = 0;
   return {saga_id, std::move(result), std::move(write)};
 }

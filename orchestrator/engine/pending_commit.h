@@ -13,6 +13,7 @@ namespace unwind {
 // What was decided for one saga since it was last stored.
 struct PendingWrite {
   std::int64_t seen_version = 0;
+  bool was_due = false;  // the stored row has a due_at
   std::vector<HistoryEvent> events;
   std::vector<Send> sends;
   std::vector<AskMail> asks;  // answered once it is stored

@@ -9,7 +9,7 @@
 namespace unwind {
 namespace {
 
-constexpr absl::Duration kPausedRetry = absl::Seconds(30);  // a person must help, who is slow
+constexpr absl::Duration kSlowRetry = absl::Seconds(30);  // people must act, who are slow
 
 absl::Status StoreFailed(const char* what, const std::string& saga_id) {
   ErrorInfo info = {.reason = "STORE_FAILED", .domain = kSagaDomain, .metadata = {}};
@@ -31,6 +31,14 @@ absl::Status Overloaded() {
                         absl::Seconds(1));
 }
 
+absl::Status TooManyRest() {
+  return WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted,
+                                  "too many sagas wait for what their participants have not finished (--waiting_max); "
+                                  "nothing was started, try again later",
+                                  {.reason = "OVERLOADED", .domain = kSagaDomain, .metadata = {}}),
+                        kSlowRetry);
+}
+
 absl::Status TooManyWait() {
   return WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted,
                                   "too many callers wait; this call did nothing, but one before it with the same key "
@@ -45,7 +53,7 @@ absl::Status Paused(const DefinitionPause& pause) {
                                   {.reason = "DEFINITION_PAUSED",
                                    .domain = kSagaDomain,
                                    .metadata = {{"definition", pause.definition}, {"pause_reason", pause.reason}}}),
-                        kPausedRetry);
+                        kSlowRetry);
 }
 
 absl::Status KeyReused() {

@@ -15,6 +15,9 @@ namespace unwind {
 // RESOURCE_EXHAUSTED OVERLOADED: no saga has the caller's key, and none was started.
 absl::Status Overloaded();
 
+// RESOURCE_EXHAUSTED OVERLOADED: the same, since too many sagas wait for their participants.
+absl::Status TooManyRest();
+
 // RESOURCE_EXHAUSTED OVERLOADED: the call did nothing. Whether an earlier one with its key started a saga was not
 // looked up, or one did.
 absl::Status TooManyWait();

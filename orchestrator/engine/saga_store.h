@@ -44,9 +44,11 @@ struct SagaWrite {
   std::int64_t seen_version = 0;  // 0: insert; else the stored version this was decided from
   Saga saga;
   absl::Time next_run_at = absl::InfiniteFuture();
-  // When its row must be looked at, if nobody drives it: it is not recovered by LoadOwned but found by LoadDue.
-  // Infinite: it is driven. REQUIRES, of an update that changes what is stored of this: changes_due_at.
-  absl::Time due_at = absl::InfiniteFuture();
+  // Of one that rests, beside saga.due_at: when its wait ends, whatever its participants say, and since when its oldest
+  // wait goes on that only an answer ends. Infinite: never, there is none.
+  absl::Time wait_ends_at = absl::InfiniteFuture();
+  absl::Time waits_since = absl::InfiniteFuture();
+  // REQUIRES: true of an update that changes what is stored of these two or of saga.due_at. No insert has these two.
   bool changes_due_at = false;
   std::vector<HistoryEvent> events;  // seq seen_version + 1 .. saga.version
 };
@@ -127,6 +129,23 @@ struct UnfinishedCount {
   bool operator==(const UnfinishedCount&) const = default;
 };
 
+// How many sagas of one version of a definition rest, and since when the oldest wait of them goes on that only an
+// answer ends; infinite: there is none.
+struct RestingCount {
+  DefinitionVersion definition;
+  std::int64_t sagas = 0;
+  absl::Time oldest;
+
+  bool operator==(const RestingCount&) const = default;
+};
+
+// What has come of a row that nobody drives.
+enum class DueFor : std::uint8_t {
+  kStart,    // the turn of a saga that was born (S17)
+  kPoll,     // of one that rests, the time to ask again or for more
+  kWaitEnd,  // of one that rests, the end of its wait
+};
+
 // A definition as it was accepted, with the descriptors it needs.
 struct StoredDefinition {
   std::string name;
@@ -197,13 +216,14 @@ class SagaStore {
   // what a start has to recover again. At most `limit` of them or kPageBytesMax bytes; no row only if there is none.
   virtual absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) = 0;
 
-  // The unfinished sagas of `definition` that `lease.instance` owns and whose due_at has come: those that are due
-  // first, in that order; at most `limit`.
-  virtual absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
-                                           int limit) = 0;
-  // How many of these `instance` owns of each definition, whenever they are due; only counts above 0.
-  virtual absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountDue(
+  // The unfinished sagas of `definition` that `lease.instance` owns and that are due for `what`: those that are due
+  // first, in that order; at most `limit` of them or kPageBytesMax bytes.
+  virtual absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what,
+                                           absl::Time now, int limit) = 0;
+  // How many `instance` owns of each definition that wait for their turn, and that rest; only counts above 0.
+  virtual absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountUnstarted(
       absl::string_view instance) = 0;
+  virtual absl::StatusOr<std::vector<RestingCount>> CountResting(absl::string_view instance) = 0;
 
   // Ends it, so that others may claim its sagas at once. OK also if it is over.
   virtual absl::Status Release(const Lease& lease) = 0;

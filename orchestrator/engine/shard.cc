@@ -54,7 +54,7 @@ void Shard::AnswerExpired() {
   std::vector<Waiter> expired;
   while (LiveSaga* const live = live_.TakeExpired(until, expired)) {
     for (const Waiter& waiter : expired) waiter.answered(ProgressOf(*live));
-    if (!pending_.Has(live->saga.id) && LiveSagas::IsIdle(*live)) live_.Remove(*live);
+    if (!pending_.Has(live->saga.id) && LiveSagas::IsIdle(*live, now_)) live_.Remove(*live);
   }
   const bool is_away = !pending_.empty() || pending_.StoreIsDown(now_);
   for (const Mail& mail : mailbox_.TakeExpired(now_)) {
@@ -164,7 +164,7 @@ void Shard::Handle(RecoverMail mail) {
     for (AskMail& ask : mail.asks) mailbox_.Post(std::move(ask));
     return;
   }
-  Decide(*live, live->was_due && mail.asks.empty() ? Event(Started{}) : Event(TakenOver{}));
+  Decide(*live, IsUnstarted(live->saga) && mail.asks.empty() ? Event(Started{}) : Event(TakenOver{}));
   for (AskMail& ask : mail.asks) Put(*live, std::move(ask));
   Settle(*live);
 }
@@ -184,12 +184,12 @@ void Shard::Put(LiveSaga& live, AskMail ask) {
   pending_.Of(live).asks.push_back(std::move(ask));
 }
 
-// Unless a write of it is pending: sets the saga's timer, evicts it if it only waits for an operator, and drops its
-// payload if all payloads are too many.
+// Unless a write of it is pending: sets the saga's timer, evicts it if it only waits, and drops its payload if all
+// payloads are too many.
 void Shard::Settle(LiveSaga& live) {
   if (pending_.Has(live.saga.id)) return;
   live_.Schedule(live);
-  if (LiveSagas::IsIdle(live)) {
+  if (LiveSagas::IsIdle(live, now_)) {
     live_.Remove(live);
   } else if (live_.Weigh(live)) {
     context_.observer.OnShed(live.saga.id);

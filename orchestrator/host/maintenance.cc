@@ -21,11 +21,10 @@ constexpr int kPurgeBatch = 500;
 constexpr absl::Duration kClaimPause = absl::Seconds(1);
 constexpr absl::Duration kClaimBatchPause = absl::Milliseconds(50);
 constexpr int kClaimBatch = 256;
-// How long a saga whose birth nobody was told of may wait, if there is room for it; and while more wait than were
-// found.
-constexpr absl::Duration kFollowPause = absl::Milliseconds(200);
-constexpr absl::Duration kFollowBatchPause = absl::Milliseconds(20);
-constexpr absl::Duration kFollowPauseOnError = absl::Seconds(1);
+// How long a saga whose row is due may wait, if there is room for it; and while more wait than were found.
+constexpr absl::Duration kSweepPause = absl::Milliseconds(200);
+constexpr absl::Duration kSweepBatchPause = absl::Milliseconds(20);
+constexpr absl::Duration kSweepPauseOnError = absl::Seconds(1);
 // How long the sagas of a definition that no living instance knows may wait besides, on average.
 constexpr absl::Duration kLearnPause = absl::Seconds(5);
 
@@ -42,14 +41,14 @@ Maintenance::Maintenance(SagaStore& store, Driver& driver, DefinitionLearner& le
       retention_(retention),
       random_(std::random_device{}()),
       claiming_(kClaimPause, [this] { return ClaimLapsed(); }),
-      starting_(kFollowPause, [this] { return StartFollowers(); }),
+      sweeping_(kSweepPause, [this] { return TakeUpDue(); }),
       learning_(kLearnPause, [this] { return Learn(); }),
       purging_(kFirstPurge, [this] { return Purge(); }) {}
 
 void Maintenance::Stop() {
   purging_.Stop();
   learning_.Stop();
-  starting_.Stop();
+  sweeping_.Stop();
   claiming_.Stop();
 }
 
@@ -62,13 +61,14 @@ absl::Duration Maintenance::ClaimLapsed() {
   return kClaimPause * std::uniform_real_distribution<double>(0.5, 1.5)(random_);
 }
 
-absl::Duration Maintenance::StartFollowers() {
-  const auto started = driver_.StartFollowers();
-  if (!started.ok()) {
-    Log(Severity::kWarning, "sagas that follow others were not started", {{"error", started.status().message()}});
-    return kFollowPauseOnError;
+absl::Duration Maintenance::TakeUpDue() {
+  const auto started = driver_.StartFollowers(), woken = driver_.WakeResting();
+  for (const absl::Status& status : {started.status(), woken.status()}) {
+    if (status.ok()) continue;
+    Log(Severity::kWarning, "sagas that are due were not taken up", {{"error", status.message()}});
+    return kSweepPauseOnError;
   }
-  return started->may_be_more ? kFollowBatchPause : kFollowPause;
+  return started->may_be_more || woken->may_be_more ? kSweepBatchPause : kSweepPause;
 }
 
 absl::Duration Maintenance::Learn() {

@@ -1,6 +1,6 @@
 // What an instance does besides driving its sagas and keeping its lease: it takes over the sagas of instances whose
-// lease is over, starts what the end of others gave birth to, learns the definitions of these, and purges sagas that
-// finished long ago and definitions that none uses.
+// lease is over, takes up those whose rows are due (what the end of others gave birth to, and what rested), learns the
+// definitions of these, and purges sagas that finished long ago and definitions that none uses.
 #ifndef UNWIND_ORCHESTRATOR_HOST_MAINTENANCE_H_
 #define UNWIND_ORCHESTRATOR_HOST_MAINTENANCE_H_
 
@@ -31,7 +31,7 @@ class Maintenance {
  private:
   // Each returns the pause until it runs again.
   absl::Duration ClaimLapsed();
-  absl::Duration StartFollowers();
+  absl::Duration TakeUpDue();
   absl::Duration Learn();
   absl::Duration Purge();
   void PurgeDefinitions();
@@ -43,7 +43,7 @@ class Maintenance {
   const Lease lease_;
   const absl::Duration retention_;
   std::mt19937 random_;                              // of the claiming thread
-  Repeat claiming_, starting_, learning_, purging_;  // last: they use all the rest
+  Repeat claiming_, sweeping_, learning_, purging_;  // last: they use all the rest
 };
 
 }  // namespace unwind

@@ -81,6 +81,12 @@ RANGED_FLAG(
     int, followers_max, 100, 1, 1000000,
     "Unfinished sagas of one definition that follows others (`follows`), as far as their turn has come; more wait "
     "for theirs. A parked or stuck one does not count.");
+RANGED_FLAG(int, waiting_max, 1000000, 1, 100000000,
+            "Sagas that wait for what a participant has not finished (`pending`); beyond it new ones that may come to "
+            "wait are refused with RESOURCE_EXHAUSTED.");
+RANGED_FLAG(int, poll_rate_max, 100, 1, 100000,
+            "Sagas at rest that are asked about again in a second; more wait longer. Nudges and ends of waits are not "
+            "held back.");
 RANGED_FLAG(int, waiters_max, 20000, 1, 1000000,
             "Callers that wait for an answer; more are refused with RESOURCE_EXHAUSTED.");
 RANGED_FLAG(int, watchers_max, 200, 0, 100000,
@@ -134,6 +140,8 @@ absl::StatusOr<Options> OptionsFromFlags() {
                     .definition_share_max = absl::GetFlag(FLAGS_definition_share_max),
                     .stuck_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_stuck_max)),
                     .followers_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_followers_max)),
+                    .waiting_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_waiting_max)),
+                    .poll_rate_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_poll_rate_max)),
                     .waiters_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_waiters_max)),
                     .saga_memory_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_saga_memory_max_mib)) << 20,
                     .queue_memory_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_queue_memory_max_mib)) << 20};

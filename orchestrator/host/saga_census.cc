@@ -27,7 +27,7 @@ prometheus::MetricFamily ByVersion(const char* name, const char* help,
 absl::Status SagaCensus::Take(SagaStore& store, const std::string& instance) {
   ASSIGN_OR_RETURN(const std::vector<UnfinishedCount> counts, store.CountUnfinished(instance));
   ASSIGN_OR_RETURN(const std::vector<UnfinishedCount> orphaned, store.CountOrphaned(instance));
-  ASSIGN_OR_RETURN(const auto due, store.CountDue(instance));
+  ASSIGN_OR_RETURN(const auto due, store.CountUnstarted(instance));
   std::lock_guard lock(mutex_);
   for (auto& [key, count] : counts_) count = {};
   for (auto* const each : {&undriven_, &orphaned_, &waiting_}) {

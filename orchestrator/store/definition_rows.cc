@@ -20,9 +20,13 @@ using soci::into;
 using soci::use;
 
 constexpr char kOne[] = "WHERE name = :name AND version = :version";
-// By the index saga_unfinished: in the order of the result it would read all sagas.
+// By the indexes saga_driven, saga_unstarted and saga_resting: in the order of the result it would read all sagas, and
+// of those that rest no row.
 constexpr char kSelectInUse[] =
-    "SELECT DISTINCT definition, definition_version FROM saga WHERE owner > '' AND state IN (1, 2, 5)";
+    "SELECT DISTINCT definition, definition_version FROM saga WHERE owner > '' AND state IN (1, 2, 5) AND due_at IS "
+    "NULL"
+    " UNION SELECT DISTINCT definition, definition_version FROM saga WHERE owner > '' AND due_at = create_time"
+    " UNION SELECT DISTINCT definition, definition_version FROM saga WHERE owner > '' AND due_at > create_time";
 
 // The end of any parent may start a saga of a follower.
 constexpr char kFollowsNone[] =

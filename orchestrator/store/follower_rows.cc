@@ -27,14 +27,6 @@ constexpr char kAdvance[] = "UPDATE follower_set SET generation = generation + 1
 constexpr char kDeleteAll[] = "DELETE FROM follower";
 constexpr char kChildren[] =
     "SELECT id, definition, definition_version, state FROM saga WHERE parent = :parent ORDER BY definition, id";
-// By the index saga_due.
-constexpr char kDueRows[] =
-    "WHERE owner = :owner AND definition = :definition AND definition_version = :version AND due_at <= :until"
-    " AND state IN (1, 2, 5) ORDER BY due_at, id LIMIT :limit";
-constexpr char kDue[] =
-    "SELECT definition, definition_version, COUNT(*) FROM saga WHERE owner = :owner AND due_at IS NOT NULL AND state "
-    "IN (1, 2, 5)"
-    " GROUP BY definition, definition_version ORDER BY definition, definition_version";
 
 std::string Encode(const Follower& follower) {
   stored::Follower content;
@@ -135,11 +127,6 @@ absl::Status PutFollowerRows(soci::session& sql, std::int64_t seen_generation, c
   return absl::OkStatus();
 }
 
-SagaPage DuePage(soci::session& sql, const std::string& owner, const DefinitionVersion& definition, long long until,
-                 int limit) {
-  return PageOf(SelectSagas(sql, kDueRows, owner, definition.name, definition.version, until, limit));
-}
-
 std::vector<Child> ChildRows(soci::session& sql, const std::string& parent_id) {
   Child row;
   int state = 0;
@@ -152,16 +139,6 @@ std::vector<Child> ChildRows(soci::session& sql, const std::string& parent_id) {
     children.push_back(row);
   }
   return children;
-}
-
-std::vector<std::pair<DefinitionVersion, std::int64_t>> DueCounts(soci::session& sql, const std::string& owner) {
-  DefinitionVersion definition;
-  long long sagas = 0;
-  Statement select(sql, kDue, into(definition.name), into(definition.version), into(sagas), use(owner));
-  std::vector<std::pair<DefinitionVersion, std::int64_t>> counts;
-  select.Execute();
-  while (select.Fetch()) counts.emplace_back(definition, sagas);
-  return counts;
 }
 
 }  // namespace unwind

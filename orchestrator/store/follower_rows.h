@@ -4,11 +4,9 @@
 
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "orchestrator/engine/saga_store.h"
 #include "soci/session.h"
 
@@ -25,10 +23,7 @@ std::int64_t FollowerGeneration(soci::session& sql);
 // As the calls of SagaStore that they are named after, within the transaction at hand, which must be one snapshot.
 StoredFollowers FollowersOf(soci::session& sql);
 absl::Status PutFollowerRows(soci::session& sql, std::int64_t seen_generation, const std::vector<Follower>& followers);
-SagaPage DuePage(soci::session& sql, const std::string& owner, const DefinitionVersion& definition, long long until,
-                 int limit);
 std::vector<Child> ChildRows(soci::session& sql, const std::string& parent_id);
-std::vector<std::pair<DefinitionVersion, std::int64_t>> DueCounts(soci::session& sql, const std::string& owner);
 
 }  // namespace unwind
 

@@ -31,11 +31,15 @@ using soci::use;
 // comes back says that the lease is held, each further one is the id of what was stored.
 constexpr char kCommit[] = HELD_IF(" AND (SELECT generation FROM follower_set) = CAST(:followers AS bigint)")
     ", updated AS (UPDATE saga AS s SET state = u.state, version = u.version, next_run_at = u.next_run_at,"
-    " update_time = u.update_time, progress = u.progress, due_at = NULLIF(u.due_at, 9223372036854775807)"
+    " update_time = u.update_time, progress = u.progress, due_at = NULLIF(u.due_at, 9223372036854775807),"
+    " wait_ends_at = NULLIF(u.wait_ends_at, 9223372036854775807),"
+    " waits_since = NULLIF(u.waits_since, 9223372036854775807)"
     " FROM unnest(CAST(:u0 AS text[]), CAST(:u1 AS bigint[]), CAST(:u2 AS bigint[]), CAST(:u3 AS bigint[]),"
     " CAST(:u4 AS bigint[]), CAST(:u5 AS bigint[]), CAST(:u6 AS bytea[]), CAST(:u7 AS text[]), CAST(:u8 AS bigint[]),"
-    " CAST(:u9 AS bigint[]), CAST(:u10 AS bigint[]), CAST(:u11 AS bytea[]), CAST(:u12 AS bigint[]))"
-    " AS u(id, seen, version, state, next_run_at, update_time, progress, what, seq, at, state_then, detail, due_at)"
+    " CAST(:u9 AS bigint[]), CAST(:u10 AS bigint[]), CAST(:u11 AS bytea[]), CAST(:u12 AS bigint[]),"
+    " CAST(:u13 AS bigint[]), CAST(:u14 AS bigint[]))"
+    " AS u(id, seen, version, state, next_run_at, update_time, progress, what, seq, at, state_then, detail, due_at,"
+    " wait_ends_at, waits_since)"
     " WHERE s.id = u.id AND s.version = u.seen AND s.owner = CAST(:owner AS text) AND EXISTS (SELECT 1 FROM held)"
     " RETURNING s.id, u.seq, u.what, u.at, u.state_then, u.detail)"
     ", inserted AS (INSERT INTO saga (id, definition, definition_version, key_scope, key, state, version, owner,"
@@ -123,7 +127,7 @@ struct CommitRows {
         CHECK(!write->events.empty());
         const EventRow& last = write->events.back();
         updates.Add(s.id, write->seen, s.version, s.state, s.next_run_at, s.update_time, PgBytes{s.progress}, last.what,
-                    last.seq, last.at, last.state, PgBytes{last.detail}, s.due_at);
+                    last.seq, last.at, last.state, PgBytes{last.detail}, s.due_at, s.wait_ends_at, s.waits_since);
         --others;
       }
       for (std::size_t i = 0; i < others; ++i) {
@@ -149,7 +153,7 @@ struct CommitRows {
     }
   }
 
-  PgColumns<13> updates;
+  PgColumns<15> updates;
   PgColumns<12> inserts;
   PgColumns<6> events;
   bool has_births = false;
@@ -182,9 +186,9 @@ bool StoreRound(soci::session& sql, const std::string& instance, long long epoch
   const auto run = [&](const std::string& query, const auto&... births) {
     Statement commit(sql, query, use(instance), use(epoch), use(followers), use(u[0]), use(u[1]), use(u[2]), use(u[3]),
                      use(u[4]), use(u[5]), use(u[6]), use(u[7]), use(u[8]), use(u[9]), use(u[10]), use(u[11]),
-                     use(u[12]), use(instance), use(instance), use(n[0]), use(n[1]), use(n[2]), use(n[3]), use(n[4]),
-                     use(n[5]), use(n[6]), use(n[7]), use(n[8]), use(n[9]), use(n[10]), use(n[11]), use(e[0]),
-                     use(e[1]), use(e[2]), use(e[3]), use(e[4]), use(e[5]), births..., into(id));
+                     use(u[12]), use(u[13]), use(u[14]), use(instance), use(instance), use(n[0]), use(n[1]), use(n[2]),
+                     use(n[3]), use(n[4]), use(n[5]), use(n[6]), use(n[7]), use(n[8]), use(n[9]), use(n[10]),
+                     use(n[11]), use(e[0]), use(e[1]), use(e[2]), use(e[3]), use(e[4]), use(e[5]), births..., into(id));
     return Collect(commit, id, stored);
   };
   if (!rows.has_births) return run(*kPlain);

@@ -22,14 +22,8 @@ namespace stored = saga::stored::v1;
 
 constexpr long long kEver = std::numeric_limits<long long>::min();
 
-absl::Time TimeOf(long long stored) {
-  if (stored == kNever) return absl::InfiniteFuture();
-  if (stored == kEver) return absl::InfinitePast();
-  return absl::FromUnixNanos(stored);
-}
-
 long long EncodeDuration(absl::Duration duration) { return EncodeTime(absl::UnixEpoch() + duration); }
-absl::Duration DurationOf(long long stored) { return TimeOf(stored) - absl::UnixEpoch(); }
+absl::Duration DurationOf(long long stored) { return DecodeTime(stored) - absl::UnixEpoch(); }
 
 // Takes the number of an enum whose highest is `last`; all of ours begin with 1. Others are a newer version's.
 template <class Enum>
@@ -98,16 +92,16 @@ absl::Status Read(const stored::Step& from, Step& step) {
   step.unknowns = from.unknowns();
   step.awaiting = from.awaiting();
   step.parked = from.parked();
-  step.wake_at = TimeOf(from.has_wake_at() ? from.wake_at() : kNever);
-  step.first_send_time = TimeOf(from.has_first_send_time() ? from.first_send_time() : kNever);
+  step.wake_at = DecodeTime(from.has_wake_at() ? from.wake_at() : kNever);
+  step.first_send_time = DecodeTime(from.has_first_send_time() ? from.first_send_time() : kNever);
   step.reply = from.reply();
   step.last_failure = FailureOf(from.last_failure());
   step.pending_reply = from.pending_reply();
   step.pendings = from.pendings();
-  step.wait_until = TimeOf(from.has_wait_until() ? from.wait_until() : kNever);
+  step.wait_until = DecodeTime(from.has_wait_until() ? from.wait_until() : kNever);
   step.decides = from.decides();
   step.nudged = from.nudged();
-  step.nudge_time = TimeOf(from.has_nudge_time() ? from.nudge_time() : kEver);
+  step.nudge_time = DecodeTime(from.has_nudge_time() ? from.nudge_time() : kEver);
   return absl::OkStatus();
 }
 
@@ -265,9 +259,10 @@ absl::Status Read(const SagaRow& row, Saga& saga) {
   saga.trace = {accepted.traceparent(), accepted.tracestate(), accepted.baggage()};
   saga.parent = row.parent;
   saga.owner = row.owner;
-  saga.create_time = TimeOf(row.create_time);
-  saga.update_time = TimeOf(row.update_time);
-  saga.deadline = TimeOf(progress.has_deadline() ? progress.deadline() : kNever);
+  saga.create_time = DecodeTime(row.create_time);
+  saga.update_time = DecodeTime(row.update_time);
+  saga.due_at = DecodeTime(row.due_at);
+  saga.deadline = DecodeTime(progress.has_deadline() ? progress.deadline() : kNever);
   RETURN_IF_ERROR(Read(row.state, SagaState::kParked, saga.state));
   saga.version = row.version;
   saga.cancel_requested = progress.cancel_requested();
@@ -284,7 +279,7 @@ absl::Status Read(const Saga& saga, const EventRow& row, HistoryEvent& event) {
   stored::Detail detail;
   if (!detail.ParseFromString(row.detail)) return absl::DataLossError("`detail` is not a message");
   event.seq = row.seq;
-  event.moment = {.now = TimeOf(row.at), .jitter = detail.jitter()};
+  event.moment = {.now = DecodeTime(row.at), .jitter = detail.jitter()};
   ASSIGN_OR_RETURN(event.event, EventOf(saga, detail));
   RETURN_IF_ERROR(Read(row.state, SagaState::kParked, event.state));
   for (const stored::Send& from : detail.sends()) {
@@ -300,6 +295,12 @@ absl::Status Unreadable(absl::string_view what, const absl::Status& why) {
 }
 
 }  // namespace
+
+absl::Time DecodeTime(long long stored) {
+  if (stored == kNever) return absl::InfiniteFuture();
+  if (stored == kEver) return absl::InfinitePast();
+  return absl::FromUnixNanos(stored);
+}
 
 long long EncodeTime(absl::Time time) {
   if (time == absl::InfiniteFuture()) return kNever;
@@ -343,7 +344,9 @@ SagaRow EncodeSaga(const SagaWrite& write, const std::string& owner) {
           .next_run_at = EncodeTime(write.next_run_at),
           .create_time = EncodeTime(saga.create_time),
           .update_time = EncodeTime(saga.update_time),
-          .due_at = EncodeTime(write.due_at),
+          .due_at = EncodeTime(saga.due_at),
+          .wait_ends_at = EncodeTime(write.wait_ends_at),
+          .waits_since = EncodeTime(write.waits_since),
           .accepted = write.seen_version == 0 ? EncodeAccepted(saga) : "",
           .progress = EncodeProgress(saga)};
 }

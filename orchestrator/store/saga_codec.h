@@ -17,11 +17,14 @@
 
 namespace unwind {
 
+inline constexpr long long kNever = std::numeric_limits<long long>::max();  // infinitely late
+
 // A row of table saga, in the types SQL exchanges.
 struct SagaRow {
   std::string id, definition, key_scope, key, parent, owner;  // parent: empty for NULL
   long long definition_version = 0, state = 0, version = 0, next_run_at = 0, create_time = 0, update_time = 0;
-  long long due_at = 0;            // never, which is NULL, if it is not given; written only
+  long long due_at = kNever, wait_ends_at = kNever,
+            waits_since = kNever;  // kNever for NULL; the last two: written only
   std::string accepted, progress;  // serialized
 };
 
@@ -41,9 +44,8 @@ struct WriteRows {
   std::vector<WriteRows> births;  // stored if this is
 };
 
-inline constexpr long long kNever = std::numeric_limits<long long>::max();  // infinitely late
-
 long long EncodeTime(absl::Time time);
+absl::Time DecodeTime(long long stored);
 
 // A reply that is also the step's in `saga` is left to that.
 EventRow EncodeEvent(const Saga& saga, const HistoryEvent& event);

@@ -16,7 +16,7 @@ namespace unwind {
 
 inline constexpr char kSagaColumns[] =
     "id, definition, definition_version, key_scope, key, state, version, owner, next_run_at, create_time, update_time,"
-    " COALESCE(parent, ''), accepted, progress";
+    " COALESCE(parent, ''), COALESCE(due_at, 9223372036854775807), accepted, progress";
 
 // The bytes of a BYTEA or BLOB column, of what SOCI read of it.
 std::string BytesOf(soci::session& sql, const std::string& column);
@@ -28,8 +28,8 @@ std::vector<SagaRow> SagasOf(soci::session& sql, absl::string_view query, const 
   Statement select(sql, query, soci::into(row.id), soci::into(row.definition), soci::into(row.definition_version),
                    soci::into(row.key_scope), soci::into(row.key), soci::into(row.state), soci::into(row.version),
                    soci::into(row.owner), soci::into(row.next_run_at), soci::into(row.create_time),
-                   soci::into(row.update_time), soci::into(row.parent), soci::into(row.accepted),
-                   soci::into(row.progress), soci::use(uses)...);
+                   soci::into(row.update_time), soci::into(row.parent), soci::into(row.due_at),
+                   soci::into(row.accepted), soci::into(row.progress), soci::use(uses)...);
   std::vector<SagaRow> rows;
   select.Execute();
   while (select.Fetch()) {

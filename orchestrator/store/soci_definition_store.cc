@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "orchestrator/store/definition_rows.h"
+#include "orchestrator/store/due_rows.h"
 #include "orchestrator/store/follower_rows.h"
 #include "orchestrator/store/pause_rows.h"
 #include "orchestrator/store/saga_codec.h"
@@ -153,24 +154,34 @@ absl::StatusOr<std::vector<Child>> SociSagaStore::Children(absl::string_view par
   return children;
 }
 
-absl::StatusOr<SagaPage> SociSagaStore::LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
-                                                int limit) {
+absl::StatusOr<SagaPage> SociSagaStore::LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what,
+                                                absl::Time now, int limit) {
   const long long until = EncodeTime(now);
   const int most = Limit(limit);
   SagaPage page;
   RETURN_IF_ERROR(Read(look_ups_, [&](soci::session& sql) {
-    page = DuePage(sql, lease.instance, definition, until, most);
+    page = DuePage(sql, lease.instance, definition, what, until, most);
     return absl::OkStatus();
   }));
   return page;
 }
 
-absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> SociSagaStore::CountDue(
+absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> SociSagaStore::CountUnstarted(
     absl::string_view instance) {
   const std::string owner(instance);
   std::vector<std::pair<DefinitionVersion, std::int64_t>> counts;
   RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
-    counts = DueCounts(sql, owner);
+    counts = UnstartedCounts(sql, owner);
+    return absl::OkStatus();
+  }));
+  return counts;
+}
+
+absl::StatusOr<std::vector<RestingCount>> SociSagaStore::CountResting(absl::string_view instance) {
+  const std::string owner(instance);
+  std::vector<RestingCount> counts;
+  RETURN_IF_ERROR(Read(lists_, [&](soci::session& sql) {
+    counts = RestingCounts(sql, owner);
     return absl::OkStatus();
   }));
   return counts;

@@ -48,7 +48,7 @@ constexpr char kNewer[] =
     " WHERE n.version > CAST(r.value ->> 1 AS BIGINT))";
 constexpr char kByKey[] =
     "WHERE definition = :definition AND key = :key AND key_scope IN (:key_scope, '') ORDER BY key_scope DESC LIMIT 1";
-// The words of the index saga_unfinished.
+// The words of the index saga_driven.
 constexpr char kUnfinished[] =
     "WHERE owner = :owner AND id > :after AND state IN (1, 2, 5) AND due_at IS NULL ORDER BY id LIMIT :limit";
 

@@ -4,6 +4,7 @@
 
 #include "tests/contract/saga_store_contract.h"
 #include "tests/contract/saga_store_followers_contract.h"
+#include "tests/contract/saga_store_resting_contract.h"
 
 namespace unwind {
 namespace {
@@ -20,6 +21,8 @@ class MemoryHome final : public StoreHome {
 INSTANTIATE_TEST_SUITE_P(Memory, SagaStoreContract,
                          testing::Values(MakeStoreHome([] { return std::make_unique<MemoryHome>(); })));
 INSTANTIATE_TEST_SUITE_P(Memory, SagaStoreFollowers,
+                         testing::Values(MakeStoreHome([] { return std::make_unique<MemoryHome>(); })));
+INSTANTIATE_TEST_SUITE_P(Memory, SagaStoreResting,
                          testing::Values(MakeStoreHome([] { return std::make_unique<MemoryHome>(); })));
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "tests/contract/first_release.h"
 #include "tests/contract/saga_store_contract.h"
 #include "tests/contract/saga_store_followers_contract.h"
+#include "tests/contract/saga_store_resting_contract.h"
 #include "tests/support/poll.h"
 #include "tests/support/postgres.h"
 
@@ -35,6 +36,8 @@ class PostgresHome final : public StoreHome {
 INSTANTIATE_TEST_SUITE_P(Postgres, SagaStoreContract,
                          testing::Values(MakeStoreHome([] { return std::make_unique<PostgresHome>(); })));
 INSTANTIATE_TEST_SUITE_P(Postgres, SagaStoreFollowers,
+                         testing::Values(MakeStoreHome([] { return std::make_unique<PostgresHome>(); })));
+INSTANTIATE_TEST_SUITE_P(Postgres, SagaStoreResting,
                          testing::Values(MakeStoreHome([] { return std::make_unique<PostgresHome>(); })));
 
 // What the failure tests keep of their sagas: what the store said, or did not say.

@@ -79,6 +79,7 @@ inline SagaWrite UpdateOf(const Saga& saga, SagaState state) {
 // A saga is brought here from where it was left to LoadDue.
 inline SagaWrite WakeOf(const Saga& saga) {
   SagaWrite write = UpdateOf(saga, SagaState::kRunning);
+  write.saga.due_at = absl::InfiniteFuture();
   write.changes_due_at = true;
   return write;
 }

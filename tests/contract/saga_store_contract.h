@@ -860,6 +860,8 @@ TEST_P(SagaStoreContract, RandomRowsAndEventsComeBackExactly) {
     inserts.push_back(write);
     write.seen_version = 2;
     dice.Change(write.saga);
+    write.saga.due_at = dice.Time();
+    write.changes_due_at = true;
     write.saga.version = 3;
     write.events = {dice.History(3)};
     updates.push_back(write);

@@ -80,7 +80,7 @@ class SagaStoreFollowers : public SagaStoreContract {
     return names;
   }
   std::vector<std::string> Due(absl::Time now, int limit = 50) {
-    return Ids(store().LoadDue(lease_, {"after-order", 3}, now, limit));
+    return Ids(store().LoadDue(lease_, {"after-order", 3}, DueFor::kStart, now, limit));
   }
   std::string OnlyChild(const std::string& id) {
     const std::vector<Child> children = ChildrenOf(id);
@@ -251,7 +251,7 @@ TEST_P(SagaStoreFollowers, WhatCannotBeBuiltIsBornParked) {
     EXPECT_EQ(std::get<Born>(HistoryOf(child.id)[0].event).why_parked, saga.failure);
   }
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "", 50)), SizeIs(2)) << "they wait for a person, not for their turn";
-  EXPECT_THAT(*store().CountDue(lease_.instance), IsEmpty());
+  EXPECT_THAT(*store().CountUnstarted(lease_.instance), IsEmpty());
 }
 
 // Interleaving 16: no mail brings it to its shard.
@@ -268,10 +268,12 @@ TEST_P(SagaStoreFollowers, AChildIsFoundByWhenItIsDueUntilItIsStarted) {
   EXPECT_THAT(Due(born), ElementsAre(first));
   EXPECT_THAT(Due(born + absl::Hours(1)), testing::UnorderedElementsAre(first, second));
   EXPECT_THAT(Due(born + absl::Hours(1), 1), ElementsAre(first));
-  EXPECT_THAT(Ids(store().LoadDue(lease_, {"after-order", 2}, absl::InfiniteFuture(), 50)), IsEmpty());
-  EXPECT_THAT(Ids(store().LoadDue(Acquired("orchestrator-2"), {"after-order", 3}, absl::InfiniteFuture(), 50)),
-              IsEmpty());
-  EXPECT_THAT(*store().CountDue(lease_.instance), ElementsAre(testing::Pair(DefinitionVersion{"after-order", 3}, 2)));
+  EXPECT_THAT(Ids(store().LoadDue(lease_, {"after-order", 2}, DueFor::kStart, absl::InfiniteFuture(), 50)), IsEmpty());
+  EXPECT_THAT(
+      Ids(store().LoadDue(Acquired("orchestrator-2"), {"after-order", 3}, DueFor::kStart, absl::InfiniteFuture(), 50)),
+      IsEmpty());
+  EXPECT_THAT(*store().CountUnstarted(lease_.instance),
+              ElementsAre(testing::Pair(DefinitionVersion{"after-order", 3}, 2)));
 
   Stored(WakeOf(Loaded(first)));
   EXPECT_THAT(Due(absl::InfiniteFuture()), ElementsAre(second));
@@ -279,10 +281,11 @@ TEST_P(SagaStoreFollowers, AChildIsFoundByWhenItIsDueUntilItIsStarted) {
   Stored(UpdateOf(Loaded(first), SagaState::kRunning));
   EXPECT_THAT(Due(absl::InfiniteFuture()), ElementsAre(second));
   SagaWrite cancelled = AbortOf(Loaded(second), "SAGA_CANCELLED");
+  cancelled.saga.due_at = absl::InfiniteFuture();
   cancelled.changes_due_at = true;
   Stored(cancelled);
   EXPECT_THAT(Due(absl::InfiniteFuture()), IsEmpty());
-  EXPECT_THAT(*store().CountDue(lease_.instance), IsEmpty());
+  EXPECT_THAT(*store().CountUnstarted(lease_.instance), IsEmpty());
 }
 
 TEST_P(SagaStoreFollowers, ChildrenAreClaimedWithTheRestAndStillWaitForTheirTurn) {

@@ -13,6 +13,7 @@
 #include "tests/contract/first_release.h"
 #include "tests/contract/saga_store_contract.h"
 #include "tests/contract/saga_store_followers_contract.h"
+#include "tests/contract/saga_store_resting_contract.h"
 
 namespace unwind {
 namespace {
@@ -64,6 +65,8 @@ class SqliteHome final : public StoreHome {
 INSTANTIATE_TEST_SUITE_P(Sqlite, SagaStoreContract,
                          testing::Values(MakeStoreHome([] { return std::make_unique<SqliteHome>(); })));
 INSTANTIATE_TEST_SUITE_P(Sqlite, SagaStoreFollowers,
+                         testing::Values(MakeStoreHome([] { return std::make_unique<SqliteHome>(); })));
+INSTANTIATE_TEST_SUITE_P(Sqlite, SagaStoreResting,
                          testing::Values(MakeStoreHome([] { return std::make_unique<SqliteHome>(); })));
 
 class SqliteSagaStore : public testing::Test {
@@ -309,7 +312,7 @@ TEST_F(SqliteSagaStore, ANewerDatabaseIsRefused) {
   const absl::Status status = SociSagaStore::Open(file_).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(status.message(),
-            "the database's schema \"orchestrator\" is at version 999, but this program knows only 5; start "
+            "the database's schema \"orchestrator\" is at version 999, but this program knows only 6; start "
             "the newer program that made it");
 }
 

@@ -357,6 +357,7 @@ void Orchestrator::ClaimLater(const std::shared_ptr<Process>& process) {
     if (!process->paused) {
       process->driver().ReadPauses().IgnoreError();
       process->driver().Claim(kClaimBatch).IgnoreError();
+      process->driver().WakeResting().IgnoreError();
       Poke(process);
     }
     ClaimLater(process);

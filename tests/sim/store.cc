@@ -275,10 +275,10 @@ void Store::EndPauses() {
   ++pauses_ended_;
 }
 
-absl::StatusOr<SagaPage> Store::LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
-                                        int limit) {
+absl::StatusOr<SagaPage> Store::LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what,
+                                        absl::Time now, int limit) {
   if (LoadFails()) return Silent();
-  return inner_.LoadDue(lease, definition, now, limit);
+  return inner_.LoadDue(lease, definition, what, now, limit);
 }
 
 absl::StatusOr<SagaPage> Store::LoadOwned(const Lease& lease, absl::string_view after, int limit) {

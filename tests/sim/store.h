@@ -85,11 +85,14 @@ class Store final : public SagaStore {
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
   absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after, int limit) override;
-  absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
+  absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what, absl::Time now,
                                    int limit) override;
-  absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountDue(
+  absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountUnstarted(
       absl::string_view instance) override {
-    return inner_.CountDue(instance);
+    return inner_.CountUnstarted(instance);
+  }
+  absl::StatusOr<std::vector<RestingCount>> CountResting(absl::string_view instance) override {
+    return inner_.CountResting(instance);
   }
   absl::Status Release(const Lease& lease) override { return inner_.Release(lease); }
   absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,

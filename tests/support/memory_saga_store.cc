@@ -22,6 +22,13 @@ void Append(SagaPage& page, const Saga& saga) {
 
 }  // namespace
 
+// When the row is due for `what`; infinite: never.
+absl::Time MemorySagaStore::Row::DueAt(DueFor what) const {
+  if (what == DueFor::kWaitEnd) return wait_ends_at;
+  const bool is_unstarted = saga.due_at == saga.create_time;
+  return is_unstarted == (what == DueFor::kStart) ? saga.due_at : absl::InfiniteFuture();
+}
+
 absl::Status MemorySagaStore::CheckLease(const Lease& lease) const {
   const auto instance = instances_.find(lease.instance);
   if (instance != instances_.end() && instance->second.epoch == lease.epoch) return absl::OkStatus();
@@ -34,7 +41,7 @@ WriteResult MemorySagaStore::Insert(const Lease& lease, const SagaWrite& write) 
   if (FindKey(saga.definition, saga.key_scope, saga.key) != nullptr) return WriteResult::kKeyExists;
   ids_[Key(saga.definition, saga.key_scope, saga.key)] = saga.id;
   Row& row = sagas_[saga.id];
-  row = {.saga = saga, .history = write.events, .due_at = write.due_at};
+  row = {.saga = saga, .history = write.events};
   row.saga.owner = lease.instance;
   return WriteResult::kStored;
 }
@@ -53,7 +60,11 @@ WriteResult MemorySagaStore::Store(const Lease& lease, const SagaWrite& write) {
   row.saga.update_time = write.saga.update_time;
   row.saga.failure = write.saga.failure;
   row.saga.steps = write.saga.steps;
-  if (write.changes_due_at) row.due_at = write.due_at;
+  if (write.changes_due_at) {
+    row.saga.due_at = write.saga.due_at;
+    row.wait_ends_at = write.wait_ends_at;
+    row.waits_since = write.waits_since;
+  }
   row.history.insert(row.history.end(), write.events.begin(), write.events.end());
   return WriteResult::kStored;
 }
@@ -272,7 +283,7 @@ absl::StatusOr<SagaPage> MemorySagaStore::LoadOwned(const Lease& lease, absl::st
   for (auto row = sagas_.upper_bound(after_id); row != sagas_.end() && page.rows() < Limit(limit); ++row) {
     const Saga& saga = row->second.saga;
     if (saga.owner != lease.instance || IsTerminal(saga.state)) continue;
-    if (row->second.due_at != absl::InfiniteFuture()) continue;
+    if (saga.due_at != absl::InfiniteFuture()) continue;
     Append(page, saga);
     bytes += BytesOf(saga);
     if (bytes >= page_bytes_max_) break;
@@ -280,36 +291,51 @@ absl::StatusOr<SagaPage> MemorySagaStore::LoadOwned(const Lease& lease, absl::st
   return page;
 }
 
-absl::StatusOr<SagaPage> MemorySagaStore::LoadDue(const Lease& lease, const DefinitionVersion& definition,
+absl::StatusOr<SagaPage> MemorySagaStore::LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what,
                                                   absl::Time now, int limit) {
   std::lock_guard lock(mutex_);
   std::set<std::pair<absl::Time, std::string>> due;
   for (const auto& [id, row] : sagas_) {
     const Saga& saga = row.saga;
     const bool is_of_it = definition == DefinitionVersion{saga.definition, saga.definition_version};
-    const bool is_due = row.due_at != absl::InfiniteFuture() && row.due_at <= now;
-    if (is_of_it && is_due && saga.owner == lease.instance && !IsTerminal(saga.state)) {
-      due.insert({row.due_at, id});
-    }
-  }
-  std::set<std::string> first;
-  for (const auto& [at, id] : due) {
-    if (first.size() < Limit(limit)) first.insert(id);
+    const absl::Time due_at = row.DueAt(what);
+    const bool is_due = due_at != absl::InfiniteFuture() && due_at <= now;
+    if (is_of_it && is_due && saga.owner == lease.instance && !IsTerminal(saga.state)) due.insert({due_at, id});
   }
   SagaPage page;
-  for (const std::string& id : first) Append(page, sagas_.find(id)->second.saga);
+  std::size_t bytes = 0;
+  for (const auto& [at, id] : due) {
+    if (page.rows() >= Limit(limit) || bytes >= page_bytes_max_) break;
+    Append(page, sagas_.find(id)->second.saga);
+    bytes += BytesOf(page.sagas.back());
+  }
   return page;
 }
 
-absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> MemorySagaStore::CountDue(
+absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> MemorySagaStore::CountUnstarted(
     absl::string_view instance) {
   std::lock_guard lock(mutex_);
   std::map<DefinitionVersion, std::int64_t> counts;
   for (const auto& [id, row] : sagas_) {
-    if (row.due_at == absl::InfiniteFuture() || IsTerminal(row.saga.state) || row.saga.owner != instance) continue;
+    if (row.saga.owner != instance || row.DueAt(DueFor::kStart) == absl::InfiniteFuture()) continue;
     ++counts[{row.saga.definition, row.saga.definition_version}];
   }
   return std::vector<std::pair<DefinitionVersion, std::int64_t>>(counts.begin(), counts.end());
+}
+
+absl::StatusOr<std::vector<RestingCount>> MemorySagaStore::CountResting(absl::string_view instance) {
+  std::lock_guard lock(mutex_);
+  std::map<DefinitionVersion, RestingCount> counts;
+  for (const auto& [id, row] : sagas_) {
+    if (row.saga.owner != instance || row.DueAt(DueFor::kPoll) == absl::InfiniteFuture()) continue;
+    const DefinitionVersion definition = {row.saga.definition, row.saga.definition_version};
+    RestingCount& count = counts.try_emplace(definition, RestingCount{definition, 0, row.waits_since}).first->second;
+    ++count.sagas;
+    count.oldest = std::min(count.oldest, row.waits_since);
+  }
+  std::vector<RestingCount> all;
+  for (const auto& [definition, count] : counts) all.push_back(count);
+  return all;
 }
 
 absl::StatusOr<int> MemorySagaStore::Purge(const Lease& lease, absl::Time before, int limit) {

@@ -44,9 +44,11 @@ class MemorySagaStore final : public SagaStore {
   absl::StatusOr<Lease> Acquire(absl::string_view instance, absl::string_view address, absl::Duration length) override;
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
   absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
-  absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
+  absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what, absl::Time now,
                                    int limit) override;
-  absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountDue(absl::string_view instance) override;
+  absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountUnstarted(
+      absl::string_view instance) override;
+  absl::StatusOr<std::vector<RestingCount>> CountResting(absl::string_view instance) override;
   absl::Status Release(const Lease& lease) override;
   absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                  int limit) override;
@@ -71,7 +73,9 @@ class MemorySagaStore final : public SagaStore {
   struct Row {
     Saga saga;
     std::vector<HistoryEvent> history;
-    absl::Time due_at;
+    absl::Time wait_ends_at = absl::InfiniteFuture(), waits_since = absl::InfiniteFuture();
+
+    absl::Time DueAt(DueFor what) const;
   };
   struct Instance {
     std::int64_t epoch = 0;

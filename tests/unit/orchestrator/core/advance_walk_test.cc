@@ -176,6 +176,17 @@ bool IsUndone(const Step& step) {
          step.state == StepState::kCompensated;
 }
 
+// Of a saga that nobody drives until it is due.
+std::string BrokenByRest(const Plan& plan, const Saga& saga) {
+  if (saga.due_at == absl::InfiniteFuture()) return "";
+  if (!Outstanding(saga).empty()) return "it rests, and a call is out";
+  if (!WaitsSince(plan, saga).has_value()) return "it rests, and no step waits";
+  for (const Step& step : saga.steps) {
+    if (step.wake_at < saga.due_at) return "it rests, and a step must be sent";
+  }
+  return saga.due_at > EndsAt(plan, saga) ? "it rests past the end of its wait" : "";
+}
+
 // "" or the rule that the row breaks.
 std::string BrokenByRow(const Plan& plan, const Saga& saga) {
   bool anything_to_wait_for = false;
@@ -206,7 +217,7 @@ std::string BrokenByRow(const Plan& plan, const Saga& saga) {
   const bool waits_for_its_turn = IsUnstarted(saga);
   if (!IsTerminal(saga.state) && saga.version > 0 && !anything_to_wait_for && !waits_for_its_turn) return "stuck";
   if (IsTerminal(saga.state) && anything_to_wait_for) return "terminal, yet waiting";
-  return "";
+  return waits_for_its_turn ? "" : BrokenByRest(plan, saga);
 }
 
 std::string BrokenBySend(const Plan& plan, const Saga& before, const Saga& after, const Send& send) {

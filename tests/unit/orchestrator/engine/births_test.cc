@@ -192,7 +192,7 @@ TEST(Births, AreTheRowThatAdvanceMakes) {
     const Decision decision = Advance(plan, before, birth.events[0].event, birth.events[0].moment);
     EXPECT_FALSE(decision.stale);
     EXPECT_EQ(decision.next, birth.saga);
-    EXPECT_EQ(birth.due_at, follower.why_not_built.empty() ? Parent().update_time : absl::InfiniteFuture());
+    EXPECT_EQ(birth.saga.due_at, follower.why_not_built.empty() ? Parent().update_time : absl::InfiniteFuture());
   }
 }
 

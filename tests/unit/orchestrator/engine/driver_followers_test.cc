@@ -75,11 +75,11 @@ class DriverFollowersTest : public testing::Test {
     for (int i = 0; i < parents; ++i) Accept(absl::StrCat("k", ++keys_));
     Turns();
   }
-  Driver::Follow Start() {
+  Driver::Swept Start() {
     const auto started = driver_->StartFollowers();
     EXPECT_TRUE(started.ok()) << started.status();
     Turns();
-    return started.value_or(Driver::Follow());
+    return started.value_or(Driver::Swept());
   }
   std::vector<Saga> Children() { return store_.List({.definition = kFollower, .limit = 1000})->sagas; }
   std::int64_t Unstarted() {

@@ -97,9 +97,9 @@ TEST_F(LiveSagasTest, WhatOnlyWaitsForAnOperatorHasNoTimerAndIsNotInFlight) {
   live_.Schedule(live);
   EXPECT_EQ(live_.NextTimer(), absl::InfiniteFuture());
   EXPECT_EQ(admission_.in_flight(), 0u);
-  EXPECT_TRUE(LiveSagas::IsIdle(live));
+  EXPECT_TRUE(LiveSagas::IsIdle(live, kNow));
   live_.AddWaiter(live, Until(kNow));
-  EXPECT_FALSE(LiveSagas::IsIdle(live));
+  EXPECT_FALSE(LiveSagas::IsIdle(live, kNow));
 }
 
 TEST_F(LiveSagasTest, WhatIsStuckIsNotInFlightAndGoesOnBeingRepeated) {
@@ -114,7 +114,7 @@ TEST_F(LiveSagasTest, WhatIsStuckIsNotInFlightAndGoesOnBeingRepeated) {
   live_.Schedule(live);
   EXPECT_EQ(admission_.in_flight(), 0u);
   EXPECT_EQ(live_.NextTimer(), kNow);
-  EXPECT_FALSE(LiveSagas::IsIdle(live));
+  EXPECT_FALSE(LiveSagas::IsIdle(live, kNow));
 }
 
 TEST_F(LiveSagasTest, StuckSagasAreCountedByDefinitionWhileTheyAreDrivenHere) {
@@ -215,8 +215,8 @@ TEST_F(LiveSagasTest, PayloadsAreCountedTogetherAndDroppedAboveTheirBudget) {
   live_.Shed(large);
   EXPECT_LT(large.saga.input.capacity(), 100u);
   EXPECT_EQ(memory_.bytes(), 0u);
-  EXPECT_TRUE(LiveSagas::IsIdle(small));
-  EXPECT_FALSE(LiveSagas::IsIdle(large));  // it awaits a call
+  EXPECT_TRUE(LiveSagas::IsIdle(small, kNow));
+  EXPECT_FALSE(LiveSagas::IsIdle(large, kNow));  // it awaits a call
 }
 
 TEST_F(LiveSagasTest, ARemovedSagaGivesItsMemoryBack) {

@@ -76,7 +76,7 @@ TEST(MailboxTest, NoQueueStarvesAnother) {
 
 RecoverMail FollowerToStart(const std::string& id) {
   RecoverMail mail = Recovered(id);
-  mail.starts = true;
+  mail.due = DueFor::kStart;
   return mail;
 }
 

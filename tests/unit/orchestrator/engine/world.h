@@ -223,17 +223,20 @@ class FaultyStore final : public SagaStore {
     if (page.ok()) Damage(*page);
     return page;
   }
-  absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, absl::Time now,
+  absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what, absl::Time now,
                                    int limit) override {
     ++due_looks_;
     if (away_) return Away();
-    absl::StatusOr<SagaPage> page = store_.LoadDue(lease, definition, now, limit);
+    absl::StatusOr<SagaPage> page = store_.LoadDue(lease, definition, what, now, limit);
     if (page.ok()) Damage(*page);
     return page;
   }
-  absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountDue(
+  absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountUnstarted(
       absl::string_view instance) override {
-    return store_.CountDue(instance);
+    return store_.CountUnstarted(instance);
+  }
+  absl::StatusOr<std::vector<RestingCount>> CountResting(absl::string_view instance) override {
+    return away_ ? Away() : store_.CountResting(instance);
   }
   absl::Status Release(const Lease& lease) override { return store_.Release(lease); }
   absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
