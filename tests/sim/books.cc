@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "payment_svc/collect.h"
 #include "soci/soci.h"
 
 namespace unwind::sim {
@@ -55,6 +56,21 @@ void ReadPayments(soci::session& session, Books& books) {
   while (select.fetch()) books.refunds[id] = {static_cast<payment::State>(state), payment, transaction};
 }
 
+void ReadDepot(soci::session& session, Books& books) {
+  std::string id, about, text;
+  long long state = 0;
+  {
+    soci::statement select =
+        (session.prepare << "SELECT parcel_id, state FROM parcels", soci::into(id), soci::into(state));
+    select.execute();
+    while (select.fetch()) books.parcels[id] = static_cast<ParcelState>(state);
+  }
+  soci::statement select = (session.prepare << "SELECT note_id, about, text FROM notes", soci::into(id),
+                            soci::into(about), soci::into(text));
+  select.execute();
+  while (select.fetch()) books.notes[id] = {about, text};
+}
+
 using Findings = std::vector<std::pair<std::string, std::string>>;
 
 void CheckStock(const Books& books, int scarce, Findings& findings) {
@@ -81,7 +97,12 @@ void CheckStock(const Books& books, int scarce, Findings& findings) {
 
 // Nothing is sold, paid or confirmed that the gateway did not take money for; nothing is given back that it did.
 void CheckMoney(const Books& books, Findings& findings) {
-  const auto captured = [&](const std::string& id) { return books.captures.count(payment::ChargeKey(id)) > 0; };
+  std::map<std::string, int> captures;  // by payment
+  for (const auto& [key, entry] : books.captures) {
+    const std::string id = payment::PaymentIdOf(key);
+    if (++captures[id] > 1) findings.emplace_back("I29", absl::StrCat("payment ", id, " is taken twice"));
+  }
+  const auto captured = [&](const std::string& id) { return captures.count(id) > 0; };
   for (const auto& [id, row] : books.reservations) {
     const bool sold = row.state == stock::State::kSold || row.state == stock::State::kReturned;
     if (sold && !captured(id)) findings.emplace_back("I8", absl::StrCat("reservation ", id, " is sold and not paid"));
@@ -120,11 +141,20 @@ Books ReadBooks(Shop& shop, const std::vector<pg::Entry>& ledger) {
   ReadOrders(shop.orders().session(), books);
   ReadStock(shop.stock().session(), books);
   ReadPayments(shop.payments().session(), books);
+  ReadDepot(shop.depot().session(), books);
   for (const pg::Entry& entry : ledger) {
     if (entry.kind == pg::Kind::kCapture) books.captures.emplace(entry.idempotency_key, entry);
     if (entry.kind == pg::Kind::kRefund) books.repaid.emplace(entry.idempotency_key, entry);
   }
   return books;
+}
+
+std::vector<pg::Entry> Books::CapturesOf(const std::string& payment_id) const {
+  std::vector<pg::Entry> taken;
+  for (const auto& [key, entry] : captures) {
+    if (payment::PaymentIdOf(key) == payment_id) taken.push_back(entry);
+  }
+  return taken;
 }
 
 std::vector<std::pair<std::string, std::string>> Contradictions(const Books& books, int scarce) {

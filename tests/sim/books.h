@@ -11,6 +11,7 @@
 #include "order_svc/order.h"
 #include "payment_svc/payment.h"
 #include "stock_svc/stock.h"
+#include "tests/sim/parcel.h"
 #include "tests/sim/shop.h"
 
 namespace unwind::sim {
@@ -40,14 +41,24 @@ struct Books {
     std::string transaction;
   };
 
+  struct NoteRow {
+    std::string about;
+    std::string text;
+  };
+
   std::map<std::string, OrderRow> orders;
   std::map<std::string, ReservationRow> reservations;
   std::map<std::string, StockRow> stocks;
   std::map<std::string, PaymentRow> payments;
   std::map<std::string, RefundRow> refunds;
+  std::map<std::string, ParcelState> parcels;
+  std::map<std::string, NoteRow> notes;
   // Of the gateway, by its idempotency key.
   std::map<std::string, pg::Entry> captures;
   std::map<std::string, pg::Entry> repaid;
+
+  // What the gateway took for a payment, under its own key or that of an attempt.
+  std::vector<pg::Entry> CapturesOf(const std::string& payment_id) const;
 };
 
 Books ReadBooks(Shop& shop, const std::vector<pg::Entry>& ledger);

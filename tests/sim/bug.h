@@ -19,10 +19,13 @@ enum class Bug : std::uint8_t {
   kCutRefused,      // a call whose connection ended is taken as refused for good
   kShedMailLost,    // an answer to a saga that was dropped from memory is lost
   kPauseNotHeld,    // an orchestrator says that a pause holds before what it decided is stored
+  kPendingIsOk,     // what is not finished is taken as done
+  kSettlingLost,    // the services forget that the compensation of what is not finished has begun
 };
 inline constexpr std::array kBugs = {Bug::kNoBarrier,      Bug::kNoTombstones,   Bug::kCommitIgnored,
                                      Bug::kNoVersionCheck, Bug::kResolveIgnored, Bug::kStepNotUndone,
-                                     Bug::kCutRefused,     Bug::kShedMailLost,   Bug::kPauseNotHeld};
+                                     Bug::kCutRefused,     Bug::kShedMailLost,   Bug::kPauseNotHeld,
+                                     Bug::kPendingIsOk,    Bug::kSettlingLost};
 const char* NameOf(Bug bug);
 
 }  // namespace unwind::sim

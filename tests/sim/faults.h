@@ -15,6 +15,7 @@ enum class Fault : std::uint8_t {
   // messages
   kLoss,
   kDuplicate,
+  kComesAgain,  // long after
   kLongDelay,
   kReorder,
   kPartition,
@@ -26,6 +27,7 @@ enum class Fault : std::uint8_t {
   kOrderCrash,
   kStockCrash,
   kPaymentCrash,
+  kDepotCrash,
   kGatewayCrash,
   kCrashBeforeCommit,
   kCrashAfterCommit,
@@ -54,11 +56,21 @@ enum class Fault : std::uint8_t {
   // the gateway
   kCardDeclined,
   kGatewaySilent,
+  kFinishedLater,  // a capture that is accepted first
+  // what waits
+  kNeverFinished,  // a parcel that is never packed
+  kNudgeLost,
+  kNudgeTwice,
+  kNudgeEarly,  // before the pending answer is heard
+  kNudgeStray,  // of no saga, or of a step that does not wait
   // people
   kBuyerRetries,
   kBuyerLeaves,  // without a final answer, for good
   kOtherBody,
   kBuyerCancels,
+  kCustomerAway,       // never pays
+  kCustomerLate,       // pays when the wait for him ends, or has ended
+  kCustomerPaysTwice,  // at the same time, by two methods
   kSagaCancelled,
   kStepRetried,  // of a saga that nobody has to help
   kPoison,
@@ -103,8 +115,23 @@ enum class Outcome : std::uint8_t {
   kFoundFromBefore,  // a member's saga of the time when nobody was told apart
   kPauseHeld,        // an orchestrator said that no saga of a definition starts there any more
   kToldOfPause,
+  kPending,  // an answer that the call is not finished
+  kDecided,  // a resolve that ends a wait
+  kNotFinishedInTime,
+  kPaymentExpired,
+  kToldForNow,  // a caller, while his saga goes on
+  kNudged,
+  kNudgedElsewhere,  // the saga is another instance's
+  kPaidAlready,      // who pays again is told so
+  kPaidTooLate,
+  kAttemptDeclined,  // or given up for another
+  kPaymentOpen,      // told to who pays
+  kBorn,
+  kBornParked,
+  kBornOfUnaware,  // by an instance that does not know the follower
+  kLearnt,         // a definition, by an instance that met it
 };
-constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kToldOfPause) + 1;
+constexpr std::size_t kOutcomes = static_cast<std::size_t>(Outcome::kLearnt) + 1;
 const char* NameOf(Outcome outcome);
 
 struct Tally {

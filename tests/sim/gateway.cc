@@ -16,6 +16,7 @@ constexpr char kFence[] = "/pg.v1.PaymentGateway/Fence";
 constexpr absl::Duration kTimeout = absl::Seconds(1);  // payment_svc's --pg_timeout
 constexpr int kDeclinePercent = 40;                    // at full intensity
 constexpr int kSilentPercent = 30;
+constexpr int kFinishedLaterPercent = 80;
 
 pg::Operation ReadOperation(const Request& request) {
   pg::Operation operation;
@@ -54,6 +55,8 @@ Reply Answer(const pg::Verdict& verdict) {
 
 GatewayServer::GatewayServer(World& world, Faults& faults) : world_(world), faults_(faults), clock_(world) {
   scenario_.fail_percent = static_cast<int>(faults.intensity(Fault::kCardDeclined) * kDeclinePercent);
+  scenario_.async_percent = static_cast<int>(faults.intensity(Fault::kFinishedLater) * kFinishedLaterPercent);
+  scenario_.async_delay = world.dice().Spread(absl::Milliseconds(100), absl::Seconds(40));
   scenario_.hang_percent = static_cast<int>(faults.intensity(Fault::kGatewaySilent) * kSilentPercent);
   scenario_.seed = static_cast<std::int64_t>(world.dice().Next() >> 1);
 }
@@ -74,16 +77,10 @@ void GatewayServer::Decide(pg::Operation operation, const Respond& respond) {
   operation.now = clock_.Now();
   operation.transaction_id = MakeUuidV7(operation.now, world_.dice().engine());
   const pg::Verdict verdict = pg::Decide(ledger_, scenario_, operation);
+  if (verdict.drop) ledger_.Drop(operation.key);
+  if (verdict.accept.has_value()) Accept(*verdict.accept);
   if (verdict.write.has_value()) {
-    ledger_.Add(*verdict.write);
-    entries_.push_back(*verdict.write);
-    world_.Tell(NameOf(Node::kGateway), "writes ",
-                verdict.write->kind == pg::Kind::kCapture   ? "a capture"
-                : verdict.write->kind == pg::Kind::kRefund  ? "a refund"
-                : verdict.write->kind == pg::Kind::kDecline ? "a decline"
-                                                            : "a fence",
-                " under ", operation.key);
-    if (verdict.write->kind == pg::Kind::kDecline) faults_.Count(Fault::kCardDeclined);
+    Write(*verdict.write);
     if (faults_.Strikes(Fault::kCrashAfterCommit, 0.02)) return Crash();
   }
   if (verdict.hang) {
@@ -91,6 +88,33 @@ void GatewayServer::Decide(pg::Operation operation, const Respond& respond) {
     return world_.Tell(NameOf(Node::kGateway), "never answers that");
   }
   respond(Answer(verdict));
+}
+
+void GatewayServer::Write(const pg::Entry& entry) {
+  ledger_.Add(entry);
+  entries_.push_back(entry);
+  world_.Tell(NameOf(Node::kGateway), "writes ",
+              entry.kind == pg::Kind::kCapture   ? "a capture"
+              : entry.kind == pg::Kind::kRefund  ? "a refund"
+              : entry.kind == pg::Kind::kDecline ? "a decline"
+                                                 : "a fence",
+              " under ", entry.idempotency_key);
+  if (entry.kind == pg::Kind::kDecline) faults_.Count(Fault::kCardDeclined);
+}
+
+// What is fenced meanwhile comes to nothing.
+void GatewayServer::Accept(const pg::Intent& intent) {
+  ledger_.Accept(intent);
+  faults_.Count(Fault::kFinishedLater);
+  const std::string key = intent.pending.idempotency_key;
+  world_.Tell(NameOf(Node::kGateway), "accepts a capture under ", key);
+  world_.In(intent.due - clock_.Now(), [this, key] {
+    const pg::Intent* const accepted = ledger_.IntentOf(key);
+    if (accepted == nullptr) return;
+    const pg::Entry end = pg::Finish(*accepted, clock_.Now());
+    ledger_.Drop(key);
+    Write(end);
+  });
 }
 
 void GatewayServer::Crash() {

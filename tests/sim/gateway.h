@@ -34,6 +34,8 @@ class GatewayServer final : public Server {
 
  private:
   void Decide(pg::Operation operation, const Respond& respond);
+  void Write(const pg::Entry& entry);
+  void Accept(const pg::Intent& intent);
 
   World& world_;
   Faults& faults_;

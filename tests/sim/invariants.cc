@@ -9,8 +9,13 @@
 #include "common/rpc/error.h"
 #include "orchestrator/api/served_call.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/core/reading.h"
+#include "payment_svc/collect.h"
+#include "saga/participant/v1/nudge_service.pb.h"
 #include "tests/sim/load.h"
+#include "tests/sim/nudges.h"
 #include "tests/sim/orchestrator.h"
+#include "tests/sim/sale_laws.h"
 
 namespace unwind::sim {
 namespace {
@@ -33,12 +38,7 @@ std::string Short(const std::string& digest) { return digest.substr(0, digest.fi
 }  // namespace
 
 Invariants::Invariants(World& world, Faults& faults, Store& store, const DefinitionCatalog& catalog)
-    : world_(world), faults_(faults), store_(store), catalog_(catalog) {
-  for (const auto& definition : catalog.served()) {
-    const Plan& plan = definition->plan();
-    for (std::size_t i = 0; i < plan.steps.size(); ++i) steps_[plan.steps[i].name] = static_cast<int>(i);
-  }
-}
+    : world_(world), faults_(faults), store_(store), catalog_(catalog) {}
 
 std::shared_ptr<const Definition> Invariants::DefinitionOf(const Saga& saga) const {
   return catalog_.Find(saga.definition, saga.definition_version);
@@ -47,11 +47,36 @@ std::shared_ptr<const Definition> Invariants::DefinitionOf(const Saga& saga) con
 // I16: nothing is sent before the commit that says so.
 void Invariants::Sent(Node from, Node, const Request& request) {
   if (!IsOrchestrator(from)) return;
-  const std::string saga(request.Metadata("saga-id")), step(request.Metadata("saga-step"));
-  int attempt = 0;
+  const std::string id(request.Metadata("saga-id"));
+  const absl::StatusOr<Saga> saga = store_.rows().Load(id);
+  int attempt = 0, step = -1;
+  if (saga.ok()) {
+    step = static_cast<int>(StepNamed(DefinitionOf(*saga)->plan(), std::string(request.Metadata("saga-step"))));
+  }
   if (!absl::SimpleAtoi(request.Metadata("saga-attempt"), &attempt) ||
-      !store_.IsAuthorised(saga, steps_[step], PhaseOf(request), attempt)) {
-    world_.Violate("I16", absl::StrCat(request.Text(), " of saga ", saga, " was sent, and no stored decision says so"));
+      !store_.IsAuthorised(id, step, PhaseOf(request), attempt)) {
+    world_.Violate("I16", absl::StrCat(request.Text(), " of saga ", id, " was sent, and no stored decision says so"));
+  } else if (!request.Metadata("saga-decide").empty()) {
+    CheckDecides(*saga, step);
+  }
+}
+
+// I26.
+void Invariants::CheckDecides(const Saga& saga, int step) {
+  faults_.tally().Count(Outcome::kDecided);
+  if (saga.steps[static_cast<std::size_t>(step)].decides) return;
+  world_.Violate("I26", absl::StrCat("saga ", saga.id, " ends a wait, and its row does not say so"));
+}
+
+// I26: only who accepts it is told so, and what had an end has it for ever.
+void Invariants::CheckPending(const Request& request) {
+  faults_.tally().Count(Outcome::kPending);
+  if (request.Metadata("saga-accepts") != "pending") {
+    world_.Violate("I26",
+                   absl::StrCat(request.Text(), " is told that it is not finished, and does not know what that is"));
+  }
+  if (answers_.count(std::string(request.Metadata("idempotency-key"))) > 0) {
+    world_.Violate("I12", absl::StrCat(request.Text(), " was finished, and now is not"));
   }
 }
 
@@ -61,11 +86,13 @@ void Invariants::Answered(Node to, const Request& request, const Reply& reply) {
     world_.Violate("I24", absl::StrCat(request.Text(), " was told that its saga stands still, and the store takes it"));
   }
   if (!request.Metadata("saga-id").empty()) CheckStepAnswer(request, reply);
-  if (IsOrchestrator(to) && request.method != kCancelSaga) CheckServedAnswer(request, reply);
+  const bool is_served = IsOrchestrator(to) && request.method != kCancelSaga && request.method != kNudge;
+  if (is_served) CheckServedAnswer(request, reply);
 }
 
 // I12: a repeat is answered with the same bytes. A lasting answer is one that was stored.
 void Invariants::CheckStepAnswer(const Request& request, const Reply& reply) {
+  if (reply.pending) return CheckPending(request);
   if (!reply.status.ok() && !reply.effect_free) return;
   const std::string key(request.Metadata("idempotency-key"));
   const auto [answer, first] = answers_.emplace(key, Digest(reply));
@@ -79,7 +106,7 @@ void Invariants::CheckStepAnswer(const Request& request, const Reply& reply) {
 
 // I17: a final answer is never contradicted nor tells the caller to repeat the call, and one key is one saga.
 void Invariants::CheckServedAnswer(const Request& request, const Reply& reply) {
-  if (!IsFinal(reply)) return;
+  if (!IsFinal(request.method, reply)) return;
   if (absl::IsUnavailable(reply.status) || absl::IsResourceExhausted(reply.status)) {
     world_.Violate("I17", absl::StrCat(request.Text(), " was answered for ever: ", Digest(reply)));
   }
@@ -107,6 +134,12 @@ void Invariants::Accepted(const std::string& definition, const std::string& key,
 
 bool Invariants::IsSettled(const Request& request) const {
   const std::string saga_id(request.method == kCancelSaga ? request.bytes : request.Metadata("saga-id"));
+  if (request.method == kNudge) {
+    ::saga::participant::v1::NudgeRequest nudge;
+    nudge.ParseFromString(request.bytes);
+    const absl::StatusOr<Saga> saga = store_.rows().Load(nudge.saga_id());
+    return !saga.ok() || IsTerminal(saga->state);
+  }
   if (!saga_id.empty()) {
     const absl::StatusOr<Saga> saga = store_.rows().Load(saga_id);
     return saga.ok() && IsTerminal(saga->state);
@@ -126,12 +159,15 @@ void Invariants::CheckBooks(const Books& books, int scarce) {
   for (const auto& [name, what] : Contradictions(books, scarce)) world_.Violate(name, what);
 }
 
-void Invariants::CheckEnd(const Books& books, const std::set<std::string>& poisoned) {
+void Invariants::CheckEnd(const Books& books, const std::set<std::string>& poisoned,
+                          const std::set<std::string>& paid) {
   for (const Saga& saga : store_.All()) {
     CountOutcomes(saga);
     CheckHistory(saga);
+    if (!saga.parent.empty()) CheckFollower(world_, saga, store_.rows().Load(saga.parent), books);
     if (!IsTerminal(saga.state) && store_.IsRefused(saga.id)) continue;  // it stands as it is stored
     if (saga.state == SagaState::kParked) {
+      if (IsUnbuilt(saga)) continue;
       if (poisoned.count(saga.id) == 0 || saga.failure.reason.empty()) {
         world_.Violate("I22",
                        absl::StrCat("saga ", saga.id, " is parked for no reason of ours: ", saga.failure.reason));
@@ -146,10 +182,13 @@ void Invariants::CheckEnd(const Books& books, const std::set<std::string>& poiso
       world_.Violate("I22", absl::StrCat("saga ", saga.id, " was undone without a reason"));
     }
     CheckUndoOrder(saga, DefinitionOf(saga)->plan());
-    saga.definition == "place-order" ? CheckOrder(saga, books) : CheckCancel(saga, books);
+    if (saga.definition == "place-order") CheckOrder(saga, books);
+    if (saga.definition == "cancel-order") CheckCancel(saga, books);
+    if (saga.definition == "sale") CheckSale(world_, saga, books);
   }
   CheckOrphans(books);
   CheckTold();
+  CheckPaid(world_, paid, books);
 }
 
 // I14, I18: the history is whole, and folding it gives the row.
@@ -164,6 +203,7 @@ void Invariants::CheckHistory(const Saga& saga) {
   folded.input = saga.input;
   folded.input_hash = saga.input_hash;
   folded.trace = saga.trace;
+  folded.parent = saga.parent;
   folded.owner = saga.owner;
   folded.steps.resize(saga.steps.size());
   std::int64_t seq = 0;
@@ -173,6 +213,7 @@ void Invariants::CheckHistory(const Saga& saga) {
     if (decision.sends != event.sends || decision.next.state != event.state) {
       world_.Violate("I18", absl::StrCat("event ", seq, " of saga ", saga.id, " is another when it is decided again"));
     }
+    CheckWaits(world_, DefinitionOf(saga)->plan(), folded, event, decision.next);
     folded = std::move(decision.next);
   }
   if (folded != saga) world_.Violate("I18", absl::StrCat("the history of saga ", saga.id, " does not give its row"));
@@ -245,8 +286,10 @@ void Invariants::CheckOrphans(const Books& books) {
   for (const auto& [id, row] : books.reservations) belongs(id, "reservation");
   for (const auto& [id, row] : books.payments) belongs(id, "payment");
   for (const auto& [id, row] : books.refunds) belongs(id, "refund");
+  for (const auto& [id, state] : books.parcels) belongs(id, "parcel");
+  for (const auto& [id, row] : books.notes) belongs(id, "note");
   for (const auto& [key, entry] : books.captures) {
-    if (books.payments.count(key.substr(payment::ChargeKey("").size())) == 0) {
+    if (books.payments.count(payment::PaymentIdOf(key)) == 0) {
       world_.Violate("I5", absl::StrCat("capture ", key, " belongs to no payment"));
     }
   }
@@ -300,6 +343,8 @@ void Invariants::CountOutcomes(const Saga& saga) {
       {"PRODUCT_NOT_FOUND", Outcome::kProductNotFound},
       {"PAYMENT_FAILED", Outcome::kPaymentFailed},
       {"PAYMENT_TIMEOUT", Outcome::kPaymentTimeout},
+      {"PAYMENT_EXPIRED", Outcome::kPaymentExpired},
+      {"STEP_NOT_FINISHED", Outcome::kNotFinishedInTime},
       {"ORDER_ALREADY_EXISTS", Outcome::kOrderAlreadyExists},
   };
   for (const auto& [reason, outcome] : reasons) {

@@ -1,8 +1,11 @@
 // What must hold whatever happens: I1 to I22 of the project's list, as far as they can be asked of this world, and
-// three more: a caller is answered before its deadline (I23), only the saga whose row the store refuses stands still
-// for it (I24), and who has said that a definition is paused begins no saga of it (I25). Some are held to every message
-// and answer as it passes, some to the books at any instant, some to the end. Those of the orchestrators' rows (I14,
-// I15, I25) stand in store.cc, I23 and I24 in orchestrator.cc.
+// more: a caller is answered before its deadline (I23); only the saga whose row the store refuses stands still for it
+// (I24); who has said that a definition is paused begins no saga of it (I25); a wait ends by its answer, its time, a
+// cancel or a person, and nudges take no saga from its owner (I26); who is told for now that his saga goes on asked
+// before it turned back (I27); what follows a saga is there at the instant of its end, once, whoever wrote that, and
+// runs once (I28); of one payment one capture stands (I29). Some are held to every message and answer as it passes,
+// some to the books at any instant, some to the end. Those of the orchestrators' rows (I14, I15, I25, I28) stand in
+// store.cc, I23, I24 and I27 in orchestrator.cc, those of sales in sale_laws.cc.
 #ifndef UNWIND_TESTS_SIM_INVARIANTS_H_
 #define UNWIND_TESTS_SIM_INVARIANTS_H_
 
@@ -29,8 +32,8 @@ class Invariants final : public Witness {
   // At any instant.
   void CheckBooks(const Books& books, int scarce);
 
-  // At rest. `poisoned`: sagas that have a step that was refused for good.
-  void CheckEnd(const Books& books, const std::set<std::string>& poisoned);
+  // At rest. `poisoned`: sagas that have a step that was refused for good. `paid`: as for CheckPaid.
+  void CheckEnd(const Books& books, const std::set<std::string>& poisoned, const std::set<std::string>& paid);
 
   // Whether a late copy of this call must change nothing: the saga it belongs to or cancels is over, the one it starts
   // is there.
@@ -54,13 +57,14 @@ class Invariants final : public Witness {
   void CheckTold();
   void CheckUndoOrder(const Saga& saga, const Plan& plan);
   void CountOutcomes(const Saga& saga);
+  void CheckPending(const Request& request);
+  void CheckDecides(const Saga& saga, int step);
   std::shared_ptr<const Definition> DefinitionOf(const Saga& saga) const;
 
   World& world_;
   Faults& faults_;
   Store& store_;
   const DefinitionCatalog& catalog_;
-  std::map<std::string, int> steps_;            // a step's number, by its name
   std::map<std::string, std::string> answers_;  // the first lasting answer, by idempotency key
   std::map<std::string, std::int64_t> undone_;  // when a compensation was first answered OK, by saga and step
   std::int64_t undone_count_ = 0;

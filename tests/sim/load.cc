@@ -11,6 +11,7 @@
 #include "orchestrator/core/names.h"
 #include "shop/checkout/v1/checkout_service.pb.h"
 #include "tests/sim/orchestrator.h"
+#include "tests/sim/sale.pb.h"
 #include "tests/sim/shop.h"
 
 namespace unwind::sim {
@@ -20,13 +21,17 @@ namespace checkout = ::shop::checkout::v1;
 
 constexpr char kPlaceOrder[] = "/shop.checkout.v1.CheckoutService/PlaceOrder";
 constexpr char kCancelOrder[] = "/shop.checkout.v1.CheckoutService/CancelOrder";
+constexpr char kBuy[] = "/sim.v1.Sale/Buy";
+constexpr int kOrdersPerSale = 2;
+constexpr absl::Duration kPayWithin = absl::Minutes(1);
+constexpr double kLeavesForNow = 0.2;  // at each such answer of a world without faults: his saga may be parked
 constexpr int kMembers = 12;
 constexpr absl::Duration kCancelSagaTimeout = absl::Seconds(5);
 
 // Of an ErrorInfo: call again with the same key.
-constexpr std::array<const char*, 9> kCallAgain = {"",           "SAGA_RUNNING",      "STORE_UNAVAILABLE",
-                                                   "OVERLOADED", "DEFINITION_PAUSED", "STARTING",
-                                                   "SAGA_MOVED", "STORE_FAILED",      "SAGA_QUARANTINED"};
+constexpr std::array<const char*, 10> kCallAgain = {
+    "",         "SAGA_RUNNING", "STORE_UNAVAILABLE", "OVERLOADED",       "DEFINITION_PAUSED",
+    "STARTING", "SAGA_MOVED",   "STORE_FAILED",      "SAGA_QUARANTINED", "DEFINITION_MISSING"};
 
 checkout::PlaceOrderRequest DrawOrder(Dice& dice, const std::string& key, const std::string& member) {
   checkout::PlaceOrderRequest request;
@@ -64,10 +69,17 @@ checkout::PlaceOrderRequest DrawOrder(Dice& dice, const std::string& key, const 
   return request;
 }
 
+bool IsForNow(const std::string& method, const Reply& reply) {
+  if (method != kBuy || !reply.status.ok()) return false;
+  ::sim::v1::BuyResponse response;
+  response.ParseFromString(reply.bytes);
+  return response.state() == "PENDING";
+}
+
 }  // namespace
 
-bool IsFinal(const Reply& reply) {
-  if (reply.status.ok()) return true;
+bool IsFinal(const std::string& method, const Reply& reply) {
+  if (reply.status.ok()) return !IsForNow(method, reply);
   const ErrorInfo info = GetErrorInfo(reply.status);
   if (info.reason.empty()) return false;  // the network's, or the store's
   return info.domain != kSagaDomain || std::find(kCallAgain.begin(), kCallAgain.end(), info.reason) == kCallAgain.end();
@@ -78,8 +90,14 @@ std::string ScopeOf(const google::protobuf::Message& request) {
   return KeyScopeOf({.service = "gateway", .member = request.GetReflection()->GetString(request, member)});
 }
 
-Load::Load(World& world, Faults& faults, Network& network, int buyers, absl::Duration span, int orchestrators)
-    : world_(world), faults_(faults), network_(network), buyers_(buyers), orchestrators_(orchestrators) {
+Load::Load(World& world, Faults& faults, Network& network, Customers& customers, int buyers, absl::Duration span,
+           int orchestrators)
+    : world_(world),
+      faults_(faults),
+      network_(network),
+      customers_(customers),
+      buyers_(buyers),
+      orchestrators_(orchestrators) {
   Plan(span);
 }
 
@@ -103,7 +121,35 @@ void Load::Plan(absl::Duration span) {
     errand.timeout = dice.Chance(0.2) ? dice.Spread(absl::Milliseconds(500), absl::Seconds(1))
                                       : dice.Spread(absl::Seconds(1), absl::Seconds(60));
     Open(dice.Between(absl::ZeroDuration(), span), std::move(errand));
+    if (i % kOrdersPerSale == 0) PlanSale(dice.Between(absl::ZeroDuration(), span));
   }
+}
+
+void Load::PlanSale(absl::Duration after) {
+  Dice& dice = world_.dice();
+  ::sim::v1::BuyRequest request;
+  request.set_request_id(absl::StrCat("sale-", ++keys_));
+  request.set_member_id(absl::StrCat("member-", dice.Between(1, kMembers)));
+  auto* const item = request.add_items();
+  item->set_product_id(dice.Chance(0.3) ? kScarce.id : kPlenty.id);
+  item->set_quantity(dice.Between(1, 3));
+  Errand errand;
+  errand.method = kBuy;
+  errand.bytes = request.SerializeAsString();
+  item->set_quantity(item->quantity() + 4);
+  errand.other_bytes = request.SerializeAsString();
+  errand.member = request.member_id();
+  errand.timeout = dice.Spread(absl::Milliseconds(500), absl::Seconds(30));
+  Open(after, std::move(errand));
+}
+
+void Load::HearForNow(const Errand& errand, const Reply& reply) {
+  ::sim::v1::BuyResponse response;
+  response.ParseFromString(reply.bytes);
+  // An older instance does not say until when.
+  const absl::Time until =
+      response.has_pay_until() ? absl::FromUnixSeconds(response.pay_until().seconds()) : world_.now() + kPayWithin;
+  customers_.AskedToPay(response.order_id(), errand.member, until);
 }
 
 void Load::Open(absl::Duration after, Errand errand) {
@@ -139,7 +185,14 @@ void Load::Hear(std::size_t i, const Reply& reply) {
     --open_;  // a person must look at it, and who waits leaves
     return;
   }
-  const bool final = IsFinal(reply);
+  if (IsForNow(errand.method, reply)) {
+    HearForNow(errand, reply);
+    if (faults_.healed() && world_.dice().Chance(kLeavesForNow)) {
+      --open_;
+      return;
+    }
+  }
+  const bool final = IsFinal(errand.method, reply);
   if (!final || (reason == "KEY_REUSED" && errand.mixed)) {
     // One of two bodies under one key is the saga's; the other is refused, and the buyer asks with the first.
     if (faults_.on(Fault::kBuyerLeaves) && world_.dice().Chance(0.5)) {  // so that whole sagas have nobody who asks
@@ -157,7 +210,7 @@ void Load::Hear(std::size_t i, const Reply& reply) {
     return CancelOrder(request.order_id(), request.member_id(),
                        world_.dice().Spread(absl::Milliseconds(1), absl::Seconds(2)));
   }
-  if (reply.status.ok() && !errand.member.empty() && faults_.Strikes(Fault::kBuyerCancels, 0.6)) {
+  if (reply.status.ok() && errand.method == kPlaceOrder && faults_.Strikes(Fault::kBuyerCancels, 0.6)) {
     checkout::PlaceOrderResponse placed;
     placed.ParseFromString(reply.bytes);
     const std::string member = world_.dice().Chance(0.1) ? "member-other" : errand.member;
@@ -179,8 +232,8 @@ void Load::CancelOrder(const std::string& order_id, const std::string& member, a
 }
 
 void Load::Accepted(const std::string& key, const std::string& saga_id) {
-  if (faults_.Strikes(Fault::kSagaCancelled, 0.3)) {
-    world_.In(world_.dice().Spread(absl::Milliseconds(1), absl::Seconds(10)), [this, saga_id] {
+  if (faults_.Strikes(Fault::kSagaCancelled, 0.4)) {
+    world_.In(world_.dice().Spread(absl::Milliseconds(1), absl::Seconds(40)), [this, saga_id] {
       network_.Call(Node::kBuyers, AnyOrchestrator(), {kCancelSaga, saga_id, {}, kCancelSagaTimeout},
                     [](const Reply&) {});
     });

@@ -10,22 +10,24 @@
 
 #include "absl/time/time.h"
 #include "google/protobuf/message.h"
+#include "tests/sim/customers.h"
 #include "tests/sim/network.h"
 
 namespace unwind::sim {
 
 // Whether this answer of a served method ends the matter: no repeat of the call can get another one.
-bool IsFinal(const Reply& reply);
+bool IsFinal(const std::string& method, const Reply& reply);
 
 // Whose the key of a served method's request is, where callers are told apart: its member's.
 std::string ScopeOf(const google::protobuf::Message& request);
 
 class Load {
  public:
-  Load(World& world, Faults& faults, Network& network, int buyers, absl::Duration span, int orchestrators);
+  Load(World& world, Faults& faults, Network& network, Customers& customers, int buyers, absl::Duration span,
+       int orchestrators);
 
   // Every buyer has a final answer to everything asked.
-  bool done() const { return open_ == 0; }
+  bool done() const { return open_ == 0 && customers_.done(); }
 
   // A saga that a caller was told of: somebody may cancel it, or its order.
   void Accepted(const std::string& key, const std::string& saga_id);
@@ -44,6 +46,8 @@ class Load {
   };
 
   void Plan(absl::Duration span);
+  void PlanSale(absl::Duration after);
+  void HearForNow(const Errand& errand, const Reply& reply);
   void Ask(std::size_t i);
   void Hear(std::size_t i, const Reply& reply);
   void Open(absl::Duration after, Errand errand);
@@ -53,6 +57,7 @@ class Load {
   World& world_;
   Faults& faults_;
   Network& network_;
+  Customers& customers_;
   const int buyers_;
   const int orchestrators_;
   int open_ = 0;

@@ -11,13 +11,14 @@ namespace unwind::sim {
 namespace {
 
 constexpr int kCopiesReplayed = 2;
+constexpr absl::Duration kComesAgainMax = absl::Minutes(1);
 constexpr absl::Duration kRefusedAfter = absl::Milliseconds(1);  // there is no process at the address
 
 }  // namespace
 
 const char* NameOf(Node node) {
   constexpr std::array<const char*, kNodes> names = {"buyers",    "orchestrator-a", "orchestrator-b", "order_svc",
-                                                     "stock_svc", "payment_svc",    "mock_pg"};
+                                                     "stock_svc", "payment_svc",    "depot",          "mock_pg"};
   return names[static_cast<std::size_t>(node)];
 }
 
@@ -37,7 +38,7 @@ std::string Request::Text() const {
 }
 
 std::string Reply::Text() const {
-  if (status.ok()) return "OK";
+  if (status.ok()) return pending ? "PENDING" : "OK";
   const std::string reason = GetErrorInfo(status).reason;
   return absl::StrCat(absl::StatusCodeToString(status.code()), reason.empty() ? "" : " ", reason);
 }
@@ -70,6 +71,12 @@ void Network::Call(Node from, Node to, Request request, Respond done) {
   carried_[link].push_back(open);
   if (faults_.Strikes(Fault::kConnectionEnds, 0.1)) {
     world_.In(world_.dice().Between(absl::ZeroDuration(), 4 * latency_), [this, link] { EndConnection(link); });
+  }
+  if (faults_.Strikes(Fault::kComesAgain, 0.2)) {
+    world_.In(world_.dice().Spread(absl::Seconds(1), kComesAgainMax), [this, sent] {
+      world_.Tell("network", "delivers once more what ", NameOf(sent.from), " sent");
+      Carry(sent.from, sent.to, world_.tells() ? sent.request->Text() : "", [this, sent] { Deliver(sent, nullptr); });
+    });
   }
   const int copies = faults_.Strikes(Fault::kDuplicate, 0.5) ? 2 : 1;
   for (int i = 0; i < copies; ++i) {

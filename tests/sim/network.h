@@ -20,7 +20,7 @@
 
 namespace unwind::sim {
 
-enum class Node : std::uint8_t { kBuyers, kOrchestratorA, kOrchestratorB, kOrder, kStock, kPayment, kGateway };
+enum class Node : std::uint8_t { kBuyers, kOrchestratorA, kOrchestratorB, kOrder, kStock, kPayment, kDepot, kGateway };
 constexpr std::size_t kNodes = static_cast<std::size_t>(Node::kGateway) + 1;
 const char* NameOf(Node node);
 
@@ -38,9 +38,11 @@ struct Request {
 
 struct Reply {
   absl::Status status;
-  std::string bytes;         // if OK
-  bool effect_free = false;  // the trailer `saga-outcome: refused`
-  bool cut = false;          // the connection ended under the call: there was no answer
+  std::string bytes;                                  // if OK
+  bool effect_free = false;                           // the trailer `saga-outcome: refused`
+  bool cut = false;                                   // the connection ended under the call: there was no answer
+  bool pending = false;                               // of OK: the trailer `saga-outcome: pending`
+  absl::Duration retry_after = absl::ZeroDuration();  // of such a one: the trailer `saga-retry-after`; zero: none
 
   std::string Text() const;
 };

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/base/check.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/deterministic.h"
@@ -13,8 +14,11 @@
 #include "orchestrator/api/served_call.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/engine/driver.h"
+#include "orchestrator/host/definition_files.h"
 #include "orchestrator/participants/call_failure.h"
+#include "saga/participant/v1/nudge_service.pb.h"
 #include "tests/sim/load.h"
+#include "tests/sim/nudges.h"
 
 namespace unwind::sim {
 namespace {
@@ -24,11 +28,14 @@ constexpr absl::Duration kLease = absl::Seconds(15);
 constexpr absl::Duration kRenewEvery = absl::Seconds(5);
 constexpr absl::Duration kClaimEvery = absl::Seconds(1);
 constexpr int kClaimBatch = 20;
+constexpr absl::Duration kFollowersEvery = absl::Milliseconds(500);
+constexpr absl::Duration kLearnEvery = absl::Seconds(5);
 constexpr absl::Duration kIdleTurnEvery = absl::Seconds(1);  // as Shard::WaitAndTurn
 
 Node TargetOf(const std::string& method) {
   if (absl::StartsWith(method, "/shop.order.")) return Node::kOrder;
   if (absl::StartsWith(method, "/shop.stock.")) return Node::kStock;
+  if (absl::StartsWith(method, "/sim.")) return Node::kDepot;
   return Node::kPayment;
 }
 
@@ -46,6 +53,12 @@ absl::Status Recoded(const absl::Status& status) {
   return recoded;
 }
 
+std::unique_ptr<DefinitionCatalog> NewCatalog(const std::vector<std::shared_ptr<const Definition>>& served) {
+  auto catalog = std::make_unique<DefinitionCatalog>();
+  CHECK(ServeDefinitions(served, *catalog).ok());
+  return catalog;
+}
+
 absl::Status NeverHappened() {
   return MakeError(absl::StatusCode::kFailedPrecondition, "taken as never happened",
                    {"NEVER_HAPPENED", "sim", {{"cause", "PAYMENT_TIMEOUT"}}});
@@ -59,9 +72,30 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
       : tells_apart(home.tells_apart_),
         home_(home),
         lease_(lease),
-        driver_(home.store_, *this, home.catalog_, home.clock_, *this, lease, options) {}
+        catalog_(NewCatalog(home.shop_.definitions(home.edition_))),
+        driver_(home.store_, *this, *catalog_, home.clock_, *this, lease, options) {}
 
   Driver& driver() { return driver_; }
+  const DefinitionCatalog& catalog() const { return *catalog_; }
+
+  // As DefinitionLearner does: what unfinished sagas run on, and is not known here.
+  void Learn() {
+    const auto in_use = home_.store_.DefinitionsInUse();
+    if (!in_use.ok()) return;
+    bool has_learnt = false;
+    for (const auto& definition : home_.shop_.definitions()) {
+      const Plan& plan = definition->plan();
+      const auto known = catalog_->Versions();
+      const bool is_known = std::count(known.begin(), known.end(), std::pair(plan.name, plan.version)) > 0;
+      if (is_known || std::count(in_use->begin(), in_use->end(), DefinitionVersion{plan.name, plan.version}) == 0) {
+        continue;
+      }
+      CHECK(catalog_->Add(definition).ok());
+      home_.faults_.tally().Count(Outcome::kLearnt);
+      has_learnt = true;
+    }
+    if (has_learnt) driver_.OnDefinitionsLearnt();
+  }
   const Lease& lease() const { return lease_; }
 
   void Invoke(unwind::Call call, std::function<void(CallResult)> done) override {
@@ -140,6 +174,8 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
     result.failure = ReadFailure(ToGrpc(reply.status));
     result.effect_free = !reply.status.ok() && reply.effect_free;
     result.is_answered = !reply.cut;
+    result.pending = reply.pending && home_.bug_ != Bug::kPendingIsOk;
+    result.retry_after = reply.retry_after;
     result.by_transport = reply.cut && !alone;  // one that was alone is at fault itself
     if (reply.status.ok()) result.reply = std::move(reply.bytes);
     if (!reply.status.ok() && home_.faults_.Strikes(Fault::kAsksToWait, 0.3)) {
@@ -151,17 +187,19 @@ class Orchestrator::Process final : public Participants, public DriverObserver {
 
   Orchestrator& home_;
   const Lease lease_;
+  const std::unique_ptr<DefinitionCatalog> catalog_;
   std::set<std::string> shed_;  // for Bug::kShedMailLost
   Driver driver_;
 };
 
-Orchestrator::Orchestrator(World& world, Faults& faults, Network& network, Store& store,
-                           const DefinitionCatalog& catalog, Bug bug, Node node, AcceptedHook accepted)
+Orchestrator::Orchestrator(World& world, Faults& faults, Network& network, Store& store, const Shop& shop,
+                           Edition edition, Bug bug, Node node, AcceptedHook accepted)
     : world_(world),
       faults_(faults),
       network_(network),
       store_(store),
-      catalog_(catalog),
+      shop_(shop),
+      edition_(edition),
       bug_(bug),
       node_(node),
       accepted_(std::move(accepted)),
@@ -195,6 +233,8 @@ void Orchestrator::Start() {
   Poke(process);
   RenewLater(process);
   ClaimLater(process);
+  StartFollowersLater(process);
+  LearnLater(process);
 }
 
 void Orchestrator::StartLater() {
@@ -256,6 +296,7 @@ void Orchestrator::Jump(absl::Duration by) {
 
 void Orchestrator::Ask(const std::string& saga_id, const Event& event, std::int64_t seen_version) {
   if (current_ == nullptr) return;
+  store_.NoteAsked(saga_id);
   current_->driver().Ask(saga_id, event, seen_version, [](const Progress&) {});
   Poke(current_);
 }
@@ -364,6 +405,26 @@ void Orchestrator::ClaimLater(const std::shared_ptr<Process>& process) {
   });
 }
 
+// As Maintenance does.
+void Orchestrator::StartFollowersLater(const std::shared_ptr<Process>& process) {
+  world_.In(world_.dice().Between(kFollowersEvery / 2, kFollowersEvery * 3 / 2), [this, process] {
+    if (!process->alive) return;
+    if (!process->paused) {
+      const absl::StatusOr<Driver::Follow> follow = process->driver().StartFollowers();
+      if (follow.ok() && follow->sagas > 0) Poke(process);
+    }
+    StartFollowersLater(process);
+  });
+}
+
+void Orchestrator::LearnLater(const std::shared_ptr<Process>& process) {
+  world_.In(world_.dice().Between(kLearnEvery / 2, kLearnEvery * 3 / 2), [this, process] {
+    if (!process->alive) return;
+    if (!process->paused) process->Learn();
+    LearnLater(process);
+  });
+}
+
 // What a process says after its death is not heard.
 Respond Orchestrator::ByLiving(const std::shared_ptr<Process>& process, Respond respond) {
   return [weak = std::weak_ptr<Process>(process), respond = std::move(respond)](Reply reply) {
@@ -394,7 +455,10 @@ void Orchestrator::Serve(const Request& request, Respond respond) {
   if (!zombies_.empty() && world_.dice().Chance(0.3)) process = zombies_.back();
   if (process->paused) return world_.Tell(NameOf(node_), "does not read it");
   respond = ByLiving(process, std::move(respond));
-  if (request.method == kCancelSaga) {
+  if (request.method == kNudge) {
+    Nudge(process, request, respond);
+  } else if (request.method == kCancelSaga) {
+    store_.NoteAsked(request.bytes);
     process->driver().Ask(request.bytes, CancelRequested{"operator", "simulated"}, 0,
                           [respond](const Progress& progress) {
                             respond({progress.status, "", false});
@@ -405,11 +469,29 @@ void Orchestrator::Serve(const Request& request, Respond respond) {
   if (process->alive) Poke(process);
 }
 
+// As NudgeService does.
+void Orchestrator::Nudge(const std::shared_ptr<Process>& process, const Request& request, const Respond& respond) {
+  ::saga::participant::v1::NudgeRequest nudge;
+  nudge.ParseFromString(request.bytes);
+  process->driver().Nudge(nudge.saga_id(), nudge.step(), [respond](const absl::Status& status) {
+    respond({status, "", false});
+  });
+}
+
+// I27: who is told for now that his saga goes on asked before it turned back.
+void Orchestrator::CheckToldForNow(const Saga& saga, absl::Time asked) {
+  faults_.tally().Count(Outcome::kToldForNow);
+  if (store_.TurnedBack(saga.id) >= asked) return;
+  world_.Violate("I27",
+                 absl::StrCat(NameOf(node_), " says of saga ", saga.id, " that it goes on, to one who asked ",
+                              absl::FormatDuration(asked - store_.TurnedBack(saga.id)), " after it had turned back"));
+}
+
 // As ServedMethods does with a call over gRPC.
 void Orchestrator::Accept(const std::shared_ptr<Process>& process, const Request& request, Respond respond) {
   const auto read = [&]() -> absl::StatusOr<NewSaga> {
     NewSaga saga;
-    saga.definition = catalog_.ServedBy(request.method);
+    saga.definition = process->catalog().ServedBy(request.method);
     if (saga.definition == nullptr) return absl::UnimplementedError("no method");
     const std::unique_ptr<google::protobuf::Message> input = saga.definition->NewInput();
     if (!input->ParseFromString(request.bytes)) return absl::InvalidArgumentError("no such message");
@@ -437,8 +519,12 @@ void Orchestrator::Accept(const std::shared_ptr<Process>& process, const Request
         }
         accepted_(definition, key, saga_id);
       },
-      [this, respond = std::move(respond)](const Progress& progress) {
-        absl::StatusOr<std::string> answer = Answer(catalog_, progress, clock_.Now());
+      [this, weak = std::weak_ptr<Process>(process), asked = world_.now(),
+       respond = std::move(respond)](const Progress& progress) {
+        const auto mine = weak.lock();
+        if (mine == nullptr || !mine->alive) return;
+        absl::StatusOr<std::string> answer = Answer(mine->catalog(), progress, clock_.Now());
+        if (answer.ok() && !IsTerminal(progress.saga.state)) CheckToldForNow(progress.saga, asked);
         if (!answer.ok()) return respond({answer.status(), "", false});
         respond({absl::OkStatus(), *std::move(answer), false});
       });

@@ -14,6 +14,7 @@
 #include "orchestrator/definition/definition.h"
 #include "tests/sim/bug.h"
 #include "tests/sim/network.h"
+#include "tests/sim/shop.h"
 #include "tests/sim/store.h"
 
 namespace unwind::sim {
@@ -25,7 +26,7 @@ using AcceptedHook = std::function<void(const std::string&, const std::string&, 
 
 class Orchestrator final : public Server {
  public:
-  Orchestrator(World& world, Faults& faults, Network& network, Store& store, const DefinitionCatalog& catalog, Bug bug,
+  Orchestrator(World& world, Faults& faults, Network& network, Store& store, const Shop& shop, Edition edition, Bug bug,
                Node node, AcceptedHook accepted);
   ~Orchestrator() override;
 
@@ -63,8 +64,12 @@ class Orchestrator final : public Server {
   void Block(const std::shared_ptr<Process>& process, absl::Time until);
   void RenewLater(const std::shared_ptr<Process>& process);
   void ClaimLater(const std::shared_ptr<Process>& process);
+  void StartFollowersLater(const std::shared_ptr<Process>& process);
+  void LearnLater(const std::shared_ptr<Process>& process);
   void End(const std::shared_ptr<Process>& process);
   void Accept(const std::shared_ptr<Process>& process, const Request& request, Respond respond);
+  void Nudge(const std::shared_ptr<Process>& process, const Request& request, const Respond& respond);
+  void CheckToldForNow(const Saga& saga, absl::Time asked);
   Respond InTime(const std::shared_ptr<Process>& process, const Request& request, Respond respond);
   Respond ByLiving(const std::shared_ptr<Process>& process, Respond respond);
 
@@ -72,7 +77,8 @@ class Orchestrator final : public Server {
   Faults& faults_;
   Network& network_;
   Store& store_;
-  const DefinitionCatalog& catalog_;
+  const Shop& shop_;
+  const Edition edition_;
   const Bug bug_;
   const Node node_;
   const AcceptedHook accepted_;

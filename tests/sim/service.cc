@@ -28,6 +28,7 @@ Reply Refuse(absl::Status status) { return {std::move(status), "", false}; }
 
 void ForgetBarrier(Database& database) { database.Execute("DELETE FROM saga_barrier WHERE outcome <> 4"); }
 void ForgetTombstones(Database& database) { database.Execute("DELETE FROM saga_barrier WHERE outcome = 3"); }
+void ForgetSettling(Database& database) { database.Execute("UPDATE saga_barrier SET outcome = 4 WHERE outcome = 5"); }
 
 }  // namespace
 
@@ -53,6 +54,10 @@ const char* NameOf(Bug bug) {
       return "shed-mail-lost";
     case Bug::kPauseNotHeld:
       return "pause-not-held";
+    case Bug::kPendingIsOk:
+      return "pending-is-ok";
+    case Bug::kSettlingLost:
+      return "settling-lost";
   }
   return "?";
 }
@@ -97,6 +102,7 @@ void Service::Start() {
   std::function<void(Database&)> spoil;
   if (bug_ == Bug::kNoBarrier) spoil = ForgetBarrier;
   if (bug_ == Bug::kNoTombstones) spoil = ForgetTombstones;
+  if (bug_ == Bug::kSettlingLost) spoil = ForgetSettling;
   process->rounds = std::make_unique<Rounds>(
       std::make_unique<DatabaseConnection>(
           setup_.database, [this] { return DrawFate(); }, spoil),
@@ -139,8 +145,10 @@ void Service::Serve(const Request& request, Respond respond) {
                                     {"POISONED", setup_.table.error_domain, {}})));
   }
   Submit(process_, MakeSubmission(static_cast<int>(method - methods.begin()), *std::move(key), message,
-                                  [respond = std::move(respond)](Participant::Reply reply) {
-                                    respond({std::move(reply.status), std::move(reply.response), reply.effect_free});
+                                  [this, request, respond = std::move(respond)](Participant::Reply reply) {
+                                    if (reply.pending) setup_.on_pending(request);
+                                    respond({std::move(reply.status), std::move(reply.response), reply.effect_free,
+                                             /*cut=*/false, reply.pending, reply.retry_after});
                                   }));
 }
 

@@ -28,6 +28,8 @@ struct ServiceSetup {
   Fault crash;  // the kind of fault that kills it
   // The domain of a new process. `alive` says whether that process still runs.
   std::function<std::unique_ptr<StepDomain>(const Clock& clock, std::function<bool()> alive)> new_domain;
+  // It has answered a saga's call that it is not finished.
+  std::function<void(const Request& call)> on_pending;
 };
 
 class Service final : public Server {

@@ -17,11 +17,15 @@
 #include "stock_svc/stock_domain.h"
 #include "stock_svc/stock_service.h"
 #include "tests/sim/books.h"
+#include "tests/sim/customers.h"
+#include "tests/sim/depot.h"
 #include "tests/sim/gateway.h"
 #include "tests/sim/invariants.h"
 #include "tests/sim/load.h"
 #include "tests/sim/network.h"
+#include "tests/sim/nudges.h"
 #include "tests/sim/orchestrator.h"
+#include "tests/sim/sale_laws.h"
 #include "tests/sim/service.h"
 #include "tests/sim/store.h"
 
@@ -47,6 +51,10 @@ class Simulation {
         order_(world_, faults_, options.bug, OrderSetup()),
         stock_(world_, faults_, options.bug, StockSetup()),
         payment_(world_, faults_, options.bug, PaymentSetup()),
+        depot_(world_, faults_, options.bug, DepotSetup()),
+        instances_(world_.dice().Between(1, 2)),
+        nudges_(world_, faults_, network_, instances_),
+        customers_(world_, faults_, network_, nudges_),
         invariants_(world_, faults_, store_, shop.catalog()),
         scarce_(world_.dice().Between(0, options.sagas)),
         span_(world_.dice().Spread(absl::Seconds(1), absl::Seconds(90))) {
@@ -54,24 +62,27 @@ class Simulation {
       invariants_.Accepted(definition, key, saga_id);
       load_->Accepted(key, saga_id);
     };
-    for (const auto& definition : shop.catalog().served()) {
+    for (const auto& definition : shop.definitions()) {
       const Plan& plan = definition->plan();
       CHECK(store_.rows().PutDefinition({plan.name, plan.version, definition->hash(), "", ""}).ok());
     }
-    const int orchestrators = world_.dice().Between(1, 2);
-    for (int i = 0; i < orchestrators; ++i) {
+    PlanFollowers();
+    for (int i = 0; i < instances_; ++i) {
       const Node node = i == 0 ? Node::kOrchestratorA : Node::kOrchestratorB;
-      orchestrators_.push_back(std::make_unique<Orchestrator>(world_, faults_, network_, store_, shop.catalog(),
+      const Edition edition = i > 0 && world_.dice().Chance(0.5) ? Edition::kOlder : Edition::kNewer;
+      if (edition == Edition::kOlder) store_.NoteUnaware(NameOf(node));
+      orchestrators_.push_back(std::make_unique<Orchestrator>(world_, faults_, network_, store_, shop, edition,
                                                               options.bug, node, accepted));
       network_.Connect(node, *orchestrators_.back());
     }
     network_.Connect(Node::kOrder, order_);
     network_.Connect(Node::kStock, stock_);
     network_.Connect(Node::kPayment, payment_);
+    network_.Connect(Node::kDepot, depot_);
     network_.Connect(Node::kGateway, gateway_);
     network_.Watch(invariants_);
     shop.Stock(scarce_);
-    load_ = std::make_unique<Load>(world_, faults_, network_, options.sagas, span_, orchestrators);
+    load_ = std::make_unique<Load>(world_, faults_, network_, customers_, options.sagas, span_, instances_);
   }
 
   SimulationResult Run() {
@@ -105,7 +116,7 @@ class Simulation {
     if (RunToRest("the replay") && Everything() != before) {
       world_.Violate("I8", absl::StrCat("old messages changed something:", Difference(before, Everything())));
     }
-    invariants_.CheckEnd(ReadBooks(shop_, gateway_.entries()), Poisoned());
+    invariants_.CheckEnd(ReadBooks(shop_, gateway_.entries()), Poisoned(), customers_.paid());
   }
 
   // What parked steps and what made the store refuse rows is mended, and a person says so. False: nothing stood still.
@@ -123,29 +134,37 @@ class Simulation {
         if (!saga.steps[i].parked) continue;
         any = true;
         faults_.tally().Count(Outcome::kOperated);
+        const Verb verb = IsUnbuilt(saga) ? Verb::kSkip : Verb::kRetry;
         AnyOrchestrator().Ask(saga.id,
-                              Operated{Verb::kRetry, static_cast<int>(i), "", "operator", "what refused it is mended"});
+                              Operated{verb, static_cast<int>(i), "", "operator", "what refused it is mended"});
       }
     }
     store_.MendRows();
     return any;
   }
 
+  // Of the newer instances the first to start says who follows whom: at once, or while sagas run.
+  void PlanFollowers() {
+    const auto put = [this] { CHECK(store_.rows().PutFollowers(0, shop_.followers()).ok()); };
+    if (world_.dice().Chance(0.7)) return put();
+    world_.In(world_.dice().Between(absl::ZeroDuration(), span_), put);
+  }
+
   ServiceSetup OrderSetup() {
-    return {
-        .node = Node::kOrder,
-        .database = shop_.orders(),
-        .table = order::OrderTable(),
-        .crash = Fault::kOrderCrash,
-        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return order::NewOrderDomain(clock); }};
+    return {.node = Node::kOrder,
+            .database = shop_.orders(),
+            .table = order::OrderTable(),
+            .crash = Fault::kOrderCrash,
+            .new_domain = [](const Clock& clock, const std::function<bool()>&) { return order::NewOrderDomain(clock); },
+            .on_pending = {}};
   }
   ServiceSetup StockSetup() {
-    return {
-        .node = Node::kStock,
-        .database = shop_.stock(),
-        .table = stock::StockTable(),
-        .crash = Fault::kStockCrash,
-        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return stock::NewStockDomain(clock); }};
+    return {.node = Node::kStock,
+            .database = shop_.stock(),
+            .table = stock::StockTable(),
+            .crash = Fault::kStockCrash,
+            .new_domain = [](const Clock& clock, const std::function<bool()>&) { return stock::NewStockDomain(clock); },
+            .on_pending = {}};
   }
   ServiceSetup PaymentSetup() {
     // The gateways of dead processes stay: an answer may still be under way to them.
@@ -153,10 +172,28 @@ class Simulation {
             .database = shop_.payments(),
             .table = payment::PaymentTable(),
             .crash = Fault::kPaymentCrash,
-            .new_domain = [this](const Clock& clock, std::function<bool()> alive) {
-              ports_.push_back(std::make_unique<GatewayPort>(network_, std::move(alive)));
-              return payment::NewPaymentDomain(*ports_.back(), clock);
-            }};
+            .new_domain =
+                [this](const Clock& clock, std::function<bool()> alive) {
+                  ports_.push_back(std::make_unique<GatewayPort>(network_, std::move(alive)));
+                  return payment::NewPaymentDomain(*ports_.back(), clock);
+                },
+            .on_pending = TellLater(Node::kPayment)};
+  }
+  ServiceSetup DepotSetup() {
+    const std::uint64_t seed = world_.dice().Next();
+    return {.node = Node::kDepot,
+            .database = shop_.depot(),
+            .table = DepotTable(),
+            .crash = Fault::kDepotCrash,
+            .new_domain = [this, seed](
+                              const Clock& clock,
+                              const std::function<bool()>&) { return NewDepotDomain(world_, faults_, seed, clock); },
+            .on_pending = TellLater(Node::kDepot)};
+  }
+  std::function<void(const Request&)> TellLater(Node node) {
+    return [this, node](const Request& call) {
+      nudges_.Tell(node, std::string(call.Metadata("saga-id")), std::string(call.Metadata("saga-step")));
+    };
   }
 
   // What befalls whole processes and links: again and again, at a pace of its own.
@@ -172,7 +209,7 @@ class Simulation {
     }
     Repeat(Fault::kGatewayCrash, [this] { gateway_.Crash(); });
     Repeat(Fault::kSlowService, [this] {
-      Service* const service = Services()[static_cast<std::size_t>(world_.dice().Between(0, 2))];
+      Service* const service = Services()[static_cast<std::size_t>(world_.dice().Between(0, 3))];
       service->SlowDown(world_.now() + world_.dice().Spread(absl::Seconds(1), absl::Seconds(40)),
                         world_.dice().Spread(absl::Milliseconds(300), absl::Seconds(8)));
     });
@@ -189,7 +226,8 @@ class Simulation {
     Repeat(Fault::kClockBack, [this] { Jump(-1); });
     Repeat(Fault::kStepRetried, [this] { RetryAStep(); });
     Repeat(Fault::kDefinitionPaused, [this] {
-      AnyOrchestrator().PauseDefinition("place-order");
+      constexpr const char* kPaused[] = {"place-order", "sale", "after-sale"};
+      AnyOrchestrator().PauseDefinition(kPaused[world_.dice().Between(0, 2)]);
       world_.In(world_.dice().Spread(absl::Seconds(1), absl::Seconds(20)), [this] { store_.EndPauses(); });
     });
     Repeat(Fault::kPolicySwitchedOn, [this] {  // at all at once, as docs/SECURITY.md asks for
@@ -225,8 +263,8 @@ class Simulation {
   void Jump(int sign) {
     const absl::Duration by =
         sign * world_.dice().Spread(absl::Seconds(1), world_.dice().Chance(0.1) ? absl::Hours(1) : absl::Minutes(3));
-    const int who = world_.dice().Between(0, 4);
-    if (who == 4) return gateway_.clock().set_error(by);
+    const int who = world_.dice().Between(0, 5);
+    if (who == 5) return gateway_.clock().set_error(by);
     if (who == 0) return AnyOrchestrator().Jump(by);
     Service* const service = Services()[static_cast<std::size_t>(who - 1)];
     world_.Tell(NameOf(service->node()), "'s clock jumps to ", absl::FormatDuration(by));
@@ -248,7 +286,7 @@ class Simulation {
   }
 
   Orchestrator& AnyOrchestrator() { return *orchestrators_[world_.dice().Next() % orchestrators_.size()]; }
-  std::array<Service*, 3> Services() { return {&order_, &stock_, &payment_}; }
+  std::array<Service*, 4> Services() { return {&order_, &stock_, &payment_, &depot_}; }
 
   void Heal() {
     world_.Tell("world", "heals");
@@ -273,7 +311,10 @@ class Simulation {
       for (Service* const service : Services()) service->clock().set_error(absl::Minutes(20));
     }
     for (Service* const service : Services()) service->SlowDown(world_.now() + kReplayWithin, kReplayTurn);
-    network_.ReplayAll(kReplayWithin, [this](const Request& request) { return invariants_.IsSettled(request); });
+    network_.ReplayAll(kReplayWithin, [this](const Request& request) {
+      if (request.method == kPay) return customers_.IsAnswered(std::string(request.Metadata("idempotency-key")));
+      return invariants_.IsSettled(request);
+    });
   }
 
   template <class Done>
@@ -363,7 +404,8 @@ class Simulation {
 
   // Every row of every participant, and of the orchestrators.
   std::string Everything() {
-    std::string text = absl::StrCat(shop_.orders().Dump(), shop_.stock().Dump(), shop_.payments().Dump());
+    std::string text =
+        absl::StrCat(shop_.orders().Dump(), shop_.stock().Dump(), shop_.payments().Dump(), shop_.depot().Dump());
     for (const pg::Entry& entry : gateway_.entries()) absl::StrAppend(&text, entry.idempotency_key, "\n");
     for (const Saga& saga : store_.All()) absl::StrAppend(&text, saga.id, " ", saga.version, "\n");
     return text;
@@ -389,6 +431,10 @@ class Simulation {
   Service order_;
   Service stock_;
   Service payment_;
+  Service depot_;
+  const int instances_;  // of the orchestrator
+  Nudges nudges_;
+  Customers customers_;
   Invariants invariants_;
   std::vector<std::unique_ptr<Orchestrator>> orchestrators_;
   const int scarce_;

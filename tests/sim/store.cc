@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/core/reading.h"
 
 namespace unwind::sim {
 namespace {
@@ -120,6 +121,7 @@ absl::StatusOr<std::vector<WriteResult>> Store::Apply(const Lease& lease, const 
     switch ((*results)[i]) {
       case WriteResult::kStored:
         Observe(lease, writes[i]);
+        if (IsTerminal(writes[i].saga.state)) ObserveBirths(lease, writes[i].saga);
         break;
       case WriteResult::kConflict:
         faults_.tally().Count(Outcome::kRowMoved);
@@ -164,10 +166,7 @@ void Store::Observe(const Lease& lease, const SagaWrite& write) {
   if (lease.epoch != epochs_[lease.instance]) {
     world_.Violate("I15", absl::StrCat("epoch ", lease.epoch, " of ", lease.instance, " wrote saga ", saga.id));
   }
-  if (write.seen_version == 0 && held_.count({lease.instance, lease.epoch, saga.definition}) > 0) {
-    world_.Violate("I25", absl::StrCat("saga ", saga.id, " of ", saga.definition, " is begun by ", lease.instance,
-                                       ", which had said that none would"));
-  }
+  ObserveBegin(lease, write);
   if (version != write.seen_version) {
     world_.Violate("I15", absl::StrCat("saga ", saga.id, " is at version ", version, ", and was written from version ",
                                        write.seen_version));
@@ -190,6 +189,48 @@ void Store::Observe(const Lease& lease, const SagaWrite& write) {
   }
   version = saga.version;
   state = saga.state;
+}
+
+// I25, also of one that was born before and is started only now.
+void Store::ObserveBegin(const Lease& lease, const SagaWrite& write) {
+  const Saga& saga = write.saga;
+  const bool begins = std::any_of(write.events.begin(), write.events.end(), [](const HistoryEvent& event) {
+    return std::holds_alternative<Started>(event.event);
+  });
+  if (begins && held_.count({lease.instance, lease.epoch, saga.definition}) > 0) {
+    world_.Violate("I25", absl::StrCat("saga ", saga.id, " of ", saga.definition, " is begun by ", lease.instance,
+                                       ", which had said that none would"));
+  }
+  if (saga.backward) turned_back_.emplace(saga.id, world_.now());
+}
+
+// I28: what follows a saga is there at the instant at which its end is, once each, whoever has written the end.
+void Store::ObserveBirths(const Lease& lease, const Saga& parent) {
+  const FollowerSet set = inner_.Followers().value();
+  const std::vector<Child> children = inner_.Children(parent.id).value();
+  std::map<std::string, bool> expected;  // whether it is built
+  for (const Follower& row : set.followers) {
+    const bool is_reason =
+        row.reasons.empty() || std::count(row.reasons.begin(), row.reasons.end(), ToldReason(parent)) > 0;
+    const bool follows = row.parent == DefinitionVersion{parent.definition, parent.definition_version} &&
+                         row.on == parent.state && is_reason;
+    if (follows) expected[row.definition.name] = row.why_not_built.empty();
+  }
+  std::map<std::string, bool> born;
+  for (const Child& child : children) {
+    born[child.definition.name] = child.state == SagaState::kRunning;
+    if (!observed_.emplace(child.id, std::pair(1, child.state)).second) {
+      world_.Violate("I28", absl::StrCat("saga ", child.id, " was there before the end that gave birth to it"));
+    }
+    Tally& tally = faults_.tally();
+    tally.Count(child.state == SagaState::kRunning ? Outcome::kBorn : Outcome::kBornParked);
+    if (unaware_.count(lease.instance) > 0) tally.Count(Outcome::kBornOfUnaware);
+    world_.Tell(lease.instance, "gives birth to saga ", child.id, " of ", child.definition.name);
+  }
+  if (born != expected) {
+    world_.Violate("I28", absl::StrCat("saga ", parent.id, " ended ", NameOf(parent.state), ", and ", born.size(),
+                                       " sagas follow it where ", expected.size(), " do, or not as they should"));
+  }
 }
 
 bool Store::LoadFails() { return world_.now() < away_until_ || faults_.Strikes(Fault::kLoadFails, 0.3); }
@@ -242,6 +283,9 @@ absl::StatusOr<Saga> Store::Take(const Lease& lease, absl::string_view id) {
   absl::StatusOr<Saga> taken = inner_.Take(lease, id);
   if (!taken.ok()) return taken;
   faults_.tally().Count(Outcome::kTakenFromOwner);
+  if (asked_.count(std::string(id)) == 0) {
+    world_.Violate("I26", absl::StrCat("saga ", id, " is taken from its owner, and no person asked for it"));
+  }
   world_.Tell("store", "gives saga ", id, " to ", lease.instance);
   if (!faults_.Strikes(Fault::kTornDurable, 0.3)) return taken;
   world_.Tell("store", "does not say so");

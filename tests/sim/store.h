@@ -61,6 +61,15 @@ class Store final : public SagaStore {
   // The pauses of all definitions end, past every fault; how often they did.
   void EndPauses();
   int pauses_ended() const { return pauses_ended_; }
+  // This instance does not know what follows others.
+  void NoteUnaware(const std::string& instance) { unaware_.insert(instance); }
+  // A person asks something of the saga: whoever he asks may take it from its owner.
+  void NoteAsked(const std::string& saga_id) { asked_.insert(saga_id); }
+  // When it was first stored that the saga goes back; infinite: never.
+  absl::Time TurnedBack(const std::string& saga_id) const {
+    const auto turned = turned_back_.find(saga_id);
+    return turned == turned_back_.end() ? absl::InfiniteFuture() : turned->second;
+  }
   // As they are, past every fault.
   SagaStore& rows() { return inner_; }
   std::vector<Saga> All();
@@ -146,6 +155,8 @@ class Store final : public SagaStore {
   absl::StatusOr<std::vector<WriteResult>> Apply(const Lease& lease, const std::vector<SagaWrite>& writes);
   void Overwrite(Lease& lease, std::vector<SagaWrite>& writes);
   void Observe(const Lease& lease, const SagaWrite& write);
+  void ObserveBegin(const Lease& lease, const SagaWrite& write);
+  void ObserveBirths(const Lease& lease, const Saga& parent);
 
   World& world_;
   Faults& faults_;
@@ -161,6 +172,9 @@ class Store final : public SagaStore {
   std::set<std::tuple<std::string, int, int, int>> sends_;
   std::set<std::tuple<std::string, std::int64_t, std::string>> held_;  // instance, epoch and definition of held pauses
   int pauses_ended_ = 0;
+  std::set<std::string> unaware_;  // instances
+  std::set<std::string> asked_;    // sagas
+  std::map<std::string, absl::Time> turned_back_;
 };
 
 }  // namespace unwind::sim

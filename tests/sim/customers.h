@@ -1,0 +1,60 @@
+// Those who pay a sale themselves: in time, at the very end of it, too late, never, or twice at once.
+#ifndef UNWIND_TESTS_SIM_CUSTOMERS_H_
+#define UNWIND_TESTS_SIM_CUSTOMERS_H_
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+
+#include "absl/time/time.h"
+#include "tests/sim/network.h"
+#include "tests/sim/nudges.h"
+
+namespace unwind::sim {
+
+inline constexpr char kPay[] = "/shop.payment.v1.PaymentService/Pay";
+
+class Customers {
+ public:
+  Customers(World& world, Faults& faults, Network& network, Nudges& nudges)
+      : world_(world), faults_(faults), network_(network), nudges_(nudges) {}
+
+  // A customer reads where to pay, perhaps not for the first time.
+  void AskedToPay(const std::string& payment_id, const std::string& member, absl::Time until);
+
+  // Nobody waits for the answer to an attempt to pay.
+  bool done() const { return open_ == 0; }
+  // Whose last word is known: a late copy of the call must change nothing.
+  bool IsAnswered(const std::string& key) const { return answered_.count(key) > 0; }
+  // The payments of which a customer was told that they are made.
+  const std::set<std::string>& paid() const { return paid_; }
+
+ private:
+  struct Attempt {
+    std::string payment_id;
+    std::string key;
+    std::string bytes;
+    int calls = 0;
+  };
+
+  void Plan(const std::string& payment_id, const std::string& member, int method, absl::Duration after);
+  void Pay(std::size_t i);
+  void Hear(std::size_t i, const Reply& reply);
+
+  World& world_;
+  Faults& faults_;
+  Network& network_;
+  Nudges& nudges_;
+  int open_ = 0;
+  std::deque<Attempt> attempts_;
+  std::set<std::string> asked_;  // payments
+  std::map<std::string, int> not_found_;
+  std::set<std::string> answered_;  // keys
+  std::set<std::string> paid_;
+};
+
+}  // namespace unwind::sim
+
+#endif  // UNWIND_TESTS_SIM_CUSTOMERS_H_
