@@ -12,7 +12,7 @@ import sys
 PROJECT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("UNWIND_BIN_DIR", PROJECT / "build/dev/bin"))
 TOOLS = pathlib.Path(os.environ.get("UNWIND_TOOLS", PROJECT / "build/tools"))
-SCRIPT_PATIENCE_S = 120
+SCRIPT_PATIENCE_S = 300
 
 sys.path.insert(0, str(PROJECT / "tests/e2e/gateway"))
 from poll import eventually  # noqa: E402, F401

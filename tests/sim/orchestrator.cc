@@ -410,7 +410,7 @@ void Orchestrator::StartFollowersLater(const std::shared_ptr<Process>& process) 
   world_.In(world_.dice().Between(kFollowersEvery / 2, kFollowersEvery * 3 / 2), [this, process] {
     if (!process->alive) return;
     if (!process->paused) {
-      const absl::StatusOr<Driver::Follow> follow = process->driver().StartFollowers();
+      const absl::StatusOr<Driver::Swept> follow = process->driver().StartFollowers();
       if (follow.ok() && follow->sagas > 0) Poke(process);
     }
     StartFollowersLater(process);
