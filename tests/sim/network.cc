@@ -73,7 +73,9 @@ void Network::Call(Node from, Node to, Request request, Respond done) {
     world_.In(world_.dice().Between(absl::ZeroDuration(), 4 * latency_), [this, link] { EndConnection(link); });
   }
   if (faults_.Strikes(Fault::kComesAgain, 0.2)) {
+    ++under_way_;  // no world is at rest before: a buyer's who was never answered begins a saga
     world_.In(world_.dice().Spread(absl::Seconds(1), kComesAgainMax), [this, sent] {
+      --under_way_;
       world_.Tell("network", "delivers once more what ", NameOf(sent.from), " sent");
       Carry(sent.from, sent.to, world_.tells() ? sent.request->Text() : "", [this, sent] { Deliver(sent, nullptr); });
     });
