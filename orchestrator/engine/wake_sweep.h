@@ -28,7 +28,7 @@ class WakeSweep {
   DriverContext& context_;
   double polls_ = 0;  // that are allowed now
   absl::Time counted_at_ = absl::InfinitePast();
-  std::size_t first_ = 0;  // the definition whose turn it is to be asked first
+  std::size_t first_ = 0;  // the definition that is asked first in the next sweep
 };
 
 }  // namespace unwind

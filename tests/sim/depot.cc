@@ -67,7 +67,7 @@ class DepotBatch {
     const bool may_be = parcel.has_value() && parcel->state != ParcelState::kNotPacked &&
                         parcel->state != ParcelState::kShipping && parcel->state != ParcelState::kShipped;
     if (!may_be) {
-      world_.Violate("I26", absl::StrCat("parcel ", id, " is to be unpacked, and was never packed or is shipped"));
+      world_.Violate("I26", absl::StrCat("parcel ", id, " must be unpacked, and was never packed or is shipped"));
       return Ok{std::move(response)};
     }
     if (parcel->state == ParcelState::kPacking || parcel->state == ParcelState::kPacked) {
@@ -83,7 +83,7 @@ class DepotBatch {
       parcel = Parcel{ParcelState::kShipping, ReadyAt(id, "ship", kOtherWorkMax, /*may_never=*/false)};
     }
     if (!parcel.has_value() || parcel->state < ParcelState::kShipping) {
-      world_.Violate("I26", absl::StrCat("parcel ", id, " is to be shipped, and is not packed"));
+      world_.Violate("I26", absl::StrCat("parcel ", id, " must be shipped, and is not packed"));
       return Ok{std::move(response)};
     }
     return GoOn(id, *parcel, ParcelState::kShipped, std::move(response));

@@ -204,7 +204,7 @@ void Store::ObserveBegin(const Lease& lease, const SagaWrite& write) {
   if (saga.backward) turned_back_.emplace(saga.id, world_.now());
 }
 
-// I28: what follows a saga is there at the instant at which its end is, once each, whoever has written the end.
+// I28: what follows a saga is there at the instant at which its end is, once each, whichever instance has written the end.
 void Store::ObserveBirths(const Lease& lease, const Saga& parent) {
   const FollowerSet set = inner_.Followers().value();
   const std::vector<Child> children = inner_.Children(parent.id).value();

@@ -63,7 +63,7 @@ class Store final : public SagaStore {
   int pauses_ended() const { return pauses_ended_; }
   // This instance does not know what follows others.
   void NoteUnaware(const std::string& instance) { unaware_.insert(instance); }
-  // A person asks something of the saga: whoever he asks may take it from its owner.
+  // A person asks something of the saga: the instance that he asks may take it from its owner.
   void NoteAsked(const std::string& saga_id) { asked_.insert(saga_id); }
   // When it was first stored that the saga goes back; infinite: never.
   absl::Time TurnedBack(const std::string& saga_id) const {
