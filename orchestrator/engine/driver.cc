@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kRecoveryPage = 500;
 constexpr absl::Duration kAskWaitMax = absl::Seconds(10);
-constexpr absl::Duration kNudgeWaitMax = absl::Seconds(5);
+constexpr absl::Duration kNudgeWaitMax = absl::Seconds(10);  // ten thousand at once find their sagas at rest
 constexpr absl::Duration kRecoverWaitMax = absl::Seconds(10);
 constexpr std::size_t kRequestBytes = 512;  // of a request that waits, besides what its caller chose
 constexpr std::size_t kLookMax = 16;        // rows that could not be read, at one look: each may be large

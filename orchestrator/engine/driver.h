@@ -162,7 +162,7 @@ class Driver {
   // that is out, at most once a second. Never takes the saga from another instance. NOT_FOUND SAGA_NOT_FOUND,
   // STEP_NOT_FOUND; FAILED_PRECONDITION SAGA_FINISHED, STEP_NOT_WAITING, DEFINITION_UNUSABLE; UNAVAILABLE
   // SAGA_ELSEWHERE, SAGA_NOT_HELD, STORE_UNAVAILABLE; RESOURCE_EXHAUSTED OVERLOADED; INTERNAL SAGA_QUARANTINED. Within
-  // 5 s.
+  // 10 s.
   void Nudge(const std::string& saga_id, std::string step, std::function<void(absl::Status)> answered);
 
   // Tells every caller that still waits how its saga stands, as at its own deadline, and every later one; to be called

@@ -9,25 +9,21 @@
 namespace unwind {
 namespace {
 
-constexpr std::size_t kWakesMax = 256;  // of one definition for one reason in a sweep
+constexpr std::size_t kEndsMax = 256;  // of one definition in a sweep
+constexpr absl::Duration kPollPause = absl::Seconds(1);
 
 }  // namespace
 
-// As many as the rate gives since the last sweep, and at most those of a second at once. A clock that is set back gives
-// none.
+// Once a second, so that many share a turn.
 std::size_t WakeSweep::PollsAllowed() {
-  const auto rate = static_cast<double>(context_.options.poll_rate_max);
   const absl::Time now = context_.clock.Now();
-  const absl::Duration passed = std::clamp(now - counted_at_, absl::ZeroDuration(), absl::Seconds(1));
-  counted_at_ = now;
-  polls_ = std::min(rate, polls_ + rate * absl::ToDoubleSeconds(passed));
-  return static_cast<std::size_t>(polls_);
+  const bool is_too_soon = now >= polled_at_ && now < polled_at_ + kPollPause;
+  if (!is_too_soon) polled_at_ = now;
+  return is_too_soon ? 0 : context_.options.poll_rate_max;
 }
 
 // How many were woken; at most `most`.
-absl::StatusOr<std::size_t> WakeSweep::Wake(const DefinitionVersion& definition, DueFor what, std::size_t most,
-                                            Driver::Swept& swept) {
-  most = std::min(most, kWakesMax);
+absl::StatusOr<std::size_t> WakeSweep::Wake(const DefinitionVersion& definition, DueFor what, std::size_t most) {
   if (most == 0) return most;
   // What stands still is found again each time.
   const std::size_t limit = most + context_.quarantine.heads().size() + context_.unreadable.count();
@@ -42,8 +38,6 @@ absl::StatusOr<std::size_t> WakeSweep::Wake(const DefinitionVersion& definition,
     Shard& shard = context_.shard_of(saga.id);
     shard.mailbox().Post(RecoverMail{.saga = std::move(saga), .asks = {}, .due = what});
   }
-  swept.sagas += static_cast<int>(page.sagas.size());
-  swept.may_be_more |= page.sagas.size() == kWakesMax;
   return page.sagas.size();
 }
 
@@ -54,15 +48,17 @@ absl::StatusOr<Driver::Swept> WakeSweep::Sweep() {
   std::vector<DefinitionVersion> definitions = context_.catalog.Waiting();
   if (definitions.empty()) return swept;
   for (const DefinitionVersion& definition : definitions) {
-    RETURN_IF_ERROR(Wake(definition, DueFor::kWaitEnd, kWakesMax, swept).status());
+    ASSIGN_OR_RETURN(const std::size_t ended, Wake(definition, DueFor::kWaitEnd, kEndsMax));
+    swept.sagas += static_cast<int>(ended);
+    swept.may_be_more |= ended == kEndsMax;
   }
-  first_ = (first_ + 1) % definitions.size();
-  std::rotate(definitions.begin(), definitions.begin() + static_cast<std::ptrdiff_t>(first_), definitions.end());
   std::size_t polls = PollsAllowed();
+  if (polls > 0) first_ = (first_ + 1) % definitions.size();
+  std::rotate(definitions.begin(), definitions.begin() + static_cast<std::ptrdiff_t>(first_), definitions.end());
   for (const DefinitionVersion& definition : definitions) {
-    ASSIGN_OR_RETURN(const std::size_t woken, Wake(definition, DueFor::kPoll, polls, swept));
+    ASSIGN_OR_RETURN(const std::size_t woken, Wake(definition, DueFor::kPoll, polls));
+    swept.sagas += static_cast<int>(woken);
     polls -= woken;
-    polls_ -= static_cast<double>(woken);
   }
   return swept;
 }

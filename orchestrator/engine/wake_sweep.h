@@ -22,13 +22,11 @@ class WakeSweep {
 
  private:
   std::size_t PollsAllowed();
-  absl::StatusOr<std::size_t> Wake(const DefinitionVersion& definition, DueFor what, std::size_t most,
-                                   Driver::Swept& swept);
+  absl::StatusOr<std::size_t> Wake(const DefinitionVersion& definition, DueFor what, std::size_t most);
 
   DriverContext& context_;
-  double polls_ = 0;  // that are allowed now
-  absl::Time counted_at_ = absl::InfinitePast();
-  std::size_t first_ = 0;  // the definition that is asked first in the next sweep
+  absl::Time polled_at_ = absl::InfinitePast();
+  std::size_t first_ = 0;  // the definition whose turn it is to be asked first
 };
 
 }  // namespace unwind

@@ -159,7 +159,7 @@ TEST_F(DriverNudgeTest, WhileTheStoreIsAwayNothingIsPromised) {
   std::optional<absl::Status> answer;
   one.driver.Nudge("elsewhere", "pivot", [&answer](absl::Status status) { answer = std::move(status); });
   one.driver.Turn();
-  clock_.Advance(absl::Seconds(6));
+  clock_.Advance(absl::Seconds(11));
   one.driver.Turn();
   ASSERT_TRUE(answer.has_value());
   EXPECT_EQ(GetErrorInfo(*answer).reason, "STORE_UNAVAILABLE");
