@@ -54,11 +54,13 @@ void SagaCensus::Declare(const std::string& definition) {
 }
 
 absl::Duration SagaCensus::TakeAgain(SagaStore& store, const std::string& instance) {
+  const absl::Time start = SteadyNow();
   const absl::Status taken = Take(store, instance);
+  const absl::Duration pause = PauseAfter(SteadyNow() - start);
   if (!taken.ok()) Log(Severity::kWarning, "unfinished sagas were not counted", {{"error", taken.message()}});
   if (taken.ok() && !std::exchange(told_, true)) Tell();
   if (taken.ok()) WarnOfUndriven();
-  return kCensusPause;
+  return pause;
 }
 
 void SagaCensus::Tell() const {

@@ -4,6 +4,7 @@
 #ifndef UNWIND_ORCHESTRATOR_HOST_SAGA_CENSUS_H_
 #define UNWIND_ORCHESTRATOR_HOST_SAGA_CENSUS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -21,8 +22,9 @@
 
 namespace unwind {
 
-// Between two counts.
+// Between two counts; longer where a count of very many sagas takes long, so that counting takes a fiftieth of the time.
 inline constexpr absl::Duration kCensusPause = absl::Seconds(5);
+inline absl::Duration PauseAfter(absl::Duration count) { return std::max(kCensusPause, 50 * count); }
 // Between two warnings of the same.
 inline constexpr absl::Duration kUndrivenWarningPause = absl::Minutes(10);
 
@@ -39,7 +41,7 @@ class SagaCensus final : public prometheus::Collectable {
   absl::Status Take(SagaStore& store, const std::string& instance);
 
   // The same; an error is logged, and the first count, and again and again what is not driven and why. Returns
-  // kCensusPause. For one thread.
+  // the pause until the next. For one thread.
   absl::Duration TakeAgain(SagaStore& store, const std::string& instance);
 
   // Those of all definitions that are in `state`.

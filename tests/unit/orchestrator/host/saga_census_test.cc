@@ -134,6 +134,11 @@ std::string LogOf(SagaCensus& census, SagaStore& store) {
   return testing::internal::GetCapturedStderr();
 }
 
+TEST_F(SagaCensusTest, CountsMoreSeldomWhatTakesLong) {
+  EXPECT_EQ(PauseAfter(absl::Milliseconds(100)), absl::Seconds(5));
+  EXPECT_EQ(PauseAfter(absl::Seconds(2)), absl::Seconds(100));
+}
+
 TEST_F(SagaCensusTest, WarnsOfWhatIsNotDrivenAgainAndAgainAndWhy) {
   catalog_.GiveUp("place-order", 2, "no route for gift.v1.MailService");
   Store("a", SagaState::kRunning, absl::Seconds(3), 0, 2);
