@@ -65,7 +65,7 @@ absl::Duration Maintenance::TakeUpDue() {
   const auto started = driver_.StartFollowers(), woken = driver_.WakeResting();
   for (const absl::Status& status : {started.status(), woken.status()}) {
     if (status.ok()) continue;
-    Log(Severity::kWarning, "sagas that are due were neither started nor woken", {{"error", status.message()}});
+    Log(Severity::kWarning, "sagas that are due were not loaded", {{"error", status.message()}});
     return kSweepPauseOnError;
   }
   return started->may_be_more || woken->may_be_more ? kSweepBatchPause : kSweepPause;

@@ -1,6 +1,6 @@
 // What an instance does besides driving its sagas and keeping its lease: it takes over the sagas of instances whose
-// lease is over, starts and wakes those whose rows are due (what the end of others gave birth to, and what rested),
-// learns the definitions of these, and purges sagas that finished long ago and definitions that none uses.
+// lease is over, brings in those whose rows are due (what the end of others gave birth to, and what rested), learns the
+// definitions of these, and purges sagas that finished long ago and definitions that none uses.
 #ifndef UNWIND_ORCHESTRATOR_HOST_MAINTENANCE_H_
 #define UNWIND_ORCHESTRATOR_HOST_MAINTENANCE_H_
 

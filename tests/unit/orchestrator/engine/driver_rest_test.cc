@@ -385,7 +385,7 @@ TEST_F(DriverRestTest, ARestWhoseCommitIsNotKnownIsNotForgotten) {
   }
 }
 
-// What the store refuses to take over stands still, and takes nobody's poll.
+// What the store refuses stands still, and takes nobody's poll.
 TEST_F(DriverRestTest, WhatStandsStillTakesNoOthersPoll) {
   poll_rate_max_ = 1;
   Instance one(*this, "one");
