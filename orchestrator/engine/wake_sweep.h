@@ -26,7 +26,7 @@ class WakeSweep {
 
   DriverContext& context_;
   absl::Time polled_at_ = absl::InfinitePast();
-  std::size_t first_ = 0;  // the definition whose turn it is to be asked first
+  std::size_t first_ = 0;  // the definition whose sagas are asked about first
 };
 
 }  // namespace unwind
