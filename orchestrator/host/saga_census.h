@@ -22,7 +22,8 @@
 
 namespace unwind {
 
-// Between two counts; longer where a count of very many sagas takes long, so that counting takes a fiftieth of the time.
+// Between two counts; longer where a count of very many sagas takes long, so that counting takes a fiftieth of the
+// time.
 inline constexpr absl::Duration kCensusPause = absl::Seconds(5);
 inline absl::Duration PauseAfter(absl::Duration count) { return std::max(kCensusPause, 50 * count); }
 // Between two warnings of the same.
