@@ -25,9 +25,11 @@ ABSL_FLAG(bool, json, false, "Print everything once more as one JSON object, on 
 ABSL_FLAG(std::string, only, "",
           "Only the scenarios whose name contains this, and the headline if they are compared with it.");
 ABSL_FLAG(absl::Duration, length, absl::Seconds(10), "Of each load.");
-ABSL_FLAG(std::int64_t, finished, 1000000, "Finished sagas that are stored beforehand, in the scenarios of that name.");
+ABSL_FLAG(std::int64_t, finished, 1000000,
+          "Sagas that are stored beforehand, in the scenarios of those that are finished or at rest.");
 ABSL_FLAG(std::vector<std::string>, in_flight, std::vector<std::string>({"10000", "100000"}),
           "Sagas in flight when the orchestrator is killed, of each recovery, up to 900000.");
+ABSL_FLAG(int, waiting, 10000, "Sagas that wait for their customers, in the scenario of that name; 2000 to 900000.");
 ABSL_FLAG(std::uint64_t, seed, 1, "Of the moments at which PostgreSQL is killed.");
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
 ABSL_FLAG(std::string, echo, "", "Serve the raw echo, and write its port into this file. The bench starts itself so.");
@@ -36,6 +38,7 @@ namespace unwind {
 namespace {
 
 constexpr std::int64_t kFinishedMax = 10'000'000;
+constexpr int kWaitingMin = 2000;
 constexpr int kInFlightMax = 900'000;  // an orchestrator takes a million
 
 // A fifth of the load's length for each setting of a sweep, but long enough to be told from noise.
@@ -94,6 +97,10 @@ absl::StatusOr<BenchOptions> ReadOptions(const std::string& program) {
   if (options.length < absl::Seconds(1)) return absl::InvalidArgumentError("--length must be at least 1s");
   if (options.finished < 1 || options.finished > kFinishedMax) {
     return absl::InvalidArgumentError(absl::StrCat("--finished must be 1 to ", kFinishedMax));
+  }
+  options.waiting = absl::GetFlag(FLAGS_waiting);
+  if (options.waiting < kWaitingMin || options.waiting > kInFlightMax) {
+    return absl::InvalidArgumentError(absl::StrCat("--waiting must be ", kWaitingMin, " to ", kInFlightMax));
   }
   for (const std::string& text : absl::GetFlag(FLAGS_in_flight)) {
     int in_flight = 0;

@@ -58,6 +58,12 @@ Figures PlayTakeover(const BenchOptions& bench, const std::string& name);
 // memory_play.cc: what a saga in flight costs, without a caller and with one.
 Figures PlayMemory(const BenchOptions& bench, const std::string& name);
 
+// waiting_play.cc: `bench.waiting` sagas wait for their customers: what they cost, and how soon all end once all have
+// paid at the same moment.
+Figures PlayWaiting(const BenchOptions& bench, const std::string& name);
+// `bench.finished` rows of sagas that rest, and a restart of their orchestrator.
+Figures PlayAtRest(const BenchOptions& bench, const std::string& name);
+
 // slow_play.cc: orders that are never charged, beside others, while the gateway is fast and while it is slow.
 Figures PlaySlowParticipant(const BenchOptions& bench, const std::string& name);
 

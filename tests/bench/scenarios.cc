@@ -90,6 +90,8 @@ class Program {
     Add("tracing", PlayTracing, /*on_request=*/true);
     Add("the gateway is slow", PlaySlowParticipant);
     Add("memory in flight", PlayMemory);
+    Add(absl::StrCat(bench_.waiting, " waiting"), PlayWaiting);
+    Add(absl::StrCat(bench_.finished, " at rest"), PlayAtRest, /*on_request=*/true);
   }
 
   void AddOutages() {

@@ -19,7 +19,8 @@ struct BenchOptions {
   std::string only;            // the scenarios whose name contains it
   absl::Duration length;       // of each load
   double limit = 0;            // sagas a second, of the machine
-  std::int64_t finished = 0;   // sagas that are stored beforehand, where that is measured
+  std::int64_t finished = 0;   // sagas that are stored beforehand, finished or at rest, where that is measured
+  int waiting = 0;             // sagas that wait for their customers, in the scenario of that name
   std::vector<int> in_flight;  // sagas that are recovered, of each recovery
   std::uint64_t seed = 0;      // of the moments at which PostgreSQL is killed
 };
