@@ -123,13 +123,12 @@ absl::StatusOr<Driver::Swept> Driver::StartFollowers() {
     const std::size_t busy = context_->admission.in_flight(definition.name);
     if (busy >= context_->options.followers_max) continue;
     const std::size_t room = context_->options.followers_max - busy;
-    // What stands still is found again each time.
-    const std::size_t aside = context_->quarantine.heads().size() + context_->unreadable.count();
-    ASSIGN_OR_RETURN(SagaPage page, context_->store.LoadDue(context_->lease, definition, DueFor::kStart,
-                                                            context_->clock.Now(), static_cast<int>(room + aside)));
+    ASSIGN_OR_RETURN(SagaPage page,
+                     context_->store.LoadDue(context_->lease, definition, DueFor::kStart, context_->clock.Now(),
+                                             context_->SetAside(), static_cast<int>(room)));
     context_->unreadable.Report(page.unreadable);
     follow.sagas += static_cast<int>(page.sagas.size());
-    follow.may_be_more |= page.rows() >= room + aside;
+    follow.may_be_more |= page.rows() >= room;
     for (Saga& saga : page.sagas) {
       ++context_->followers_posted;
       Shard& shard = ShardOf(saga.id);

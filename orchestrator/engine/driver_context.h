@@ -3,6 +3,9 @@
 #define UNWIND_ORCHESTRATOR_ENGINE_DRIVER_CONTEXT_H_
 
 #include <atomic>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "orchestrator/engine/admission.h"
 #include "orchestrator/engine/memory_budget.h"
@@ -45,6 +48,13 @@ struct DriverContext {
   UnreadableRows unreadable{observer};
   UndrivableDefinitions undrivable{};
   KeyLookup* key_lookup = nullptr;
+
+  // The sagas whose rows are found due and may not be driven: what the store refuses, and what cannot be read.
+  std::vector<std::string> SetAside() const {
+    std::vector<std::string> ids = unreadable.ids();
+    for (SagaHead& head : quarantine.heads()) ids.push_back(std::move(head.id));
+    return ids;
+  }
 };
 
 }  // namespace unwind

@@ -217,9 +217,10 @@ class SagaStore {
   virtual absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) = 0;
 
   // The unfinished sagas of `definition` that `lease.instance` owns and that are due for `what`: those that are due
-  // first, in that order; at most `limit` of them or kPageBytesMax bytes.
+  // first, in that order; at most `limit` of them or kPageBytesMax bytes. Those whose ids are in `without` take no
+  // place.
   virtual absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what,
-                                           absl::Time now, int limit) = 0;
+                                           absl::Time now, const std::vector<std::string>& without, int limit) = 0;
   // How many `instance` owns of each definition that wait for their turn, and that rest; only counts above 0.
   virtual absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountUnstarted(
       absl::string_view instance) = 0;

@@ -22,6 +22,11 @@ std::size_t UnreadableRows::count() const {
   return reported_.size();
 }
 
+std::vector<std::string> UnreadableRows::ids() const {
+  const std::lock_guard lock(mutex_);
+  return {reported_.begin(), reported_.end()};
+}
+
 std::vector<std::string> UnreadableRows::Next(std::size_t limit) {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> ids;

@@ -21,8 +21,9 @@ class UnreadableRows {
 
   void Report(const std::vector<UnreadableSaga>& rows);
 
-  // Those that were reported and not forgotten: how many, and at most `limit` of their ids, of all in turn.
+  // Those that were reported and not forgotten: how many, their ids, and at most `limit` of these, of all in turn.
   std::size_t count() const;
+  std::vector<std::string> ids() const;
   std::vector<std::string> Next(std::size_t limit);
   // It can be read, or is gone.
   void Forget(const std::string& saga_id);

@@ -25,14 +25,9 @@ std::size_t WakeSweep::PollsAllowed() {
 // How many were woken; at most `most`.
 absl::StatusOr<std::size_t> WakeSweep::Wake(const DefinitionVersion& definition, DueFor what, std::size_t most) {
   if (most == 0) return most;
-  // What stands still is found again each time.
-  const std::size_t limit = most + context_.quarantine.heads().size() + context_.unreadable.count();
   ASSIGN_OR_RETURN(SagaPage page, context_.store.LoadDue(context_.lease, definition, what, context_.clock.Now(),
-                                                         static_cast<int>(limit)));
+                                                         context_.SetAside(), static_cast<int>(most)));
   context_.unreadable.Report(page.unreadable);
-  std::erase_if(page.sagas,
-                [this](const Saga& saga) { return context_.quarantine.Holds(saga, context_.lease.instance); });
-  if (page.sagas.size() > most) page.sagas.resize(most);
   for (Saga& saga : page.sagas) {
     ++context_.wakes_posted;
     Shard& shard = context_.shard_of(saga.id);

@@ -21,12 +21,13 @@ constexpr long long kPageBytes = kPageBytesMax;
 
 // Those that are due first, that fit into a page; the last may stand out. `column`: when they are.
 std::string DueRows(absl::string_view which, absl::string_view column) {
-  return absl::StrCat("WHERE id IN (SELECT s.id FROM (SELECT c.id, SUM(c.bytes) OVER (ORDER BY c.due, c.id) - c.bytes",
-                      " AS before FROM (SELECT id, ", column,
-                      " AS due, length(accepted) + length(progress) AS bytes FROM saga WHERE owner = :owner AND",
-                      " definition = :definition AND definition_version = :version AND ", column, " <= :until AND ",
-                      which, " AND state IN (1, 2, 5) ORDER BY ", column, ", id LIMIT :limit) AS c) AS s",
-                      " WHERE s.before < CAST(:bytes AS bigint)) ORDER BY ", column, ", id");
+  return absl::StrCat(
+      "WHERE id IN (SELECT s.id FROM (SELECT c.id, SUM(c.bytes) OVER (ORDER BY c.due, c.id) - c.bytes",
+      " AS before FROM (SELECT id, ", column,
+      " AS due, length(accepted) + length(progress) AS bytes FROM saga WHERE owner = :owner AND",
+      " definition = :definition AND definition_version = :version AND ", column, " <= :until AND ", which,
+      " AND id NOT IN (SELECT r.value ->> 0 FROM ROWS(:without) AS r) AND state IN (1, 2, 5) ORDER BY ", column,
+      ", id LIMIT :limit) AS c) AS s", " WHERE s.before < CAST(:bytes AS bigint)) ORDER BY ", column, ", id");
 }
 
 std::string DueRows(DueFor what) {
@@ -50,8 +51,9 @@ std::string Counts(absl::string_view values, absl::string_view which) {
 }  // namespace
 
 SagaPage DuePage(soci::session& sql, const std::string& owner, const DefinitionVersion& definition, DueFor what,
-                 long long until, int limit) {
-  return PageOf(SelectSagas(sql, DueRows(what), owner, definition.name, definition.version, until, limit, kPageBytes));
+                 long long until, const std::string& without, int limit) {
+  return PageOf(
+      SelectSagas(sql, DueRows(what), owner, definition.name, definition.version, until, without, limit, kPageBytes));
 }
 
 std::vector<std::pair<DefinitionVersion, std::int64_t>> UnstartedCounts(soci::session& sql, const std::string& owner) {

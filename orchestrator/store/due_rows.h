@@ -12,9 +12,9 @@
 
 namespace unwind {
 
-// As LoadDue, CountUnstarted and CountResting of SagaStore.
+// As LoadDue, CountUnstarted and CountResting of SagaStore. `without`: by IdRows.
 SagaPage DuePage(soci::session& sql, const std::string& owner, const DefinitionVersion& definition, DueFor what,
-                 long long until, int limit);
+                 long long until, const std::string& without, int limit);
 std::vector<std::pair<DefinitionVersion, std::int64_t>> UnstartedCounts(soci::session& sql, const std::string& owner);
 std::vector<RestingCount> RestingCounts(soci::session& sql, const std::string& owner);
 

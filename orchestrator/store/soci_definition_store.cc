@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
+#include "common/db/row_list.h"
 #include "orchestrator/store/definition_rows.h"
 #include "orchestrator/store/due_rows.h"
 #include "orchestrator/store/follower_rows.h"
@@ -155,12 +156,13 @@ absl::StatusOr<std::vector<Child>> SociSagaStore::Children(absl::string_view par
 }
 
 absl::StatusOr<SagaPage> SociSagaStore::LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what,
-                                                absl::Time now, int limit) {
+                                                absl::Time now, const std::vector<std::string>& without, int limit) {
   const long long until = EncodeTime(now);
+  const std::string but = IdRows(without);
   const int most = Limit(limit);
   SagaPage page;
   RETURN_IF_ERROR(Read(look_ups_, [&](soci::session& sql) {
-    page = DuePage(sql, lease.instance, definition, what, until, most);
+    page = DuePage(sql, lease.instance, definition, what, until, but, most);
     return absl::OkStatus();
   }));
   return page;

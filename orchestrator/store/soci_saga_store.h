@@ -50,7 +50,7 @@ class SociSagaStore final : public SagaStore {
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
   absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after_id, int limit) override;
   absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what, absl::Time now,
-                                   int limit) override;
+                                   const std::vector<std::string>& without, int limit) override;
   absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountUnstarted(
       absl::string_view instance) override;
   absl::StatusOr<std::vector<RestingCount>> CountResting(absl::string_view instance) override;

@@ -80,7 +80,7 @@ class SagaStoreFollowers : public SagaStoreContract {
     return names;
   }
   std::vector<std::string> Due(absl::Time now, int limit = 50) {
-    return Ids(store().LoadDue(lease_, {"after-order", 3}, DueFor::kStart, now, limit));
+    return Ids(store().LoadDue(lease_, {"after-order", 3}, DueFor::kStart, now, {}, limit));
   }
   std::string OnlyChild(const std::string& id) {
     const std::vector<Child> children = ChildrenOf(id);
@@ -268,10 +268,11 @@ TEST_P(SagaStoreFollowers, AChildIsFoundByWhenItIsDueUntilItIsStarted) {
   EXPECT_THAT(Due(born), ElementsAre(first));
   EXPECT_THAT(Due(born + absl::Hours(1)), testing::UnorderedElementsAre(first, second));
   EXPECT_THAT(Due(born + absl::Hours(1), 1), ElementsAre(first));
-  EXPECT_THAT(Ids(store().LoadDue(lease_, {"after-order", 2}, DueFor::kStart, absl::InfiniteFuture(), 50)), IsEmpty());
-  EXPECT_THAT(
-      Ids(store().LoadDue(Acquired("orchestrator-2"), {"after-order", 3}, DueFor::kStart, absl::InfiniteFuture(), 50)),
-      IsEmpty());
+  EXPECT_THAT(Ids(store().LoadDue(lease_, {"after-order", 2}, DueFor::kStart, absl::InfiniteFuture(), {}, 50)),
+              IsEmpty());
+  EXPECT_THAT(Ids(store().LoadDue(Acquired("orchestrator-2"), {"after-order", 3}, DueFor::kStart,
+                                  absl::InfiniteFuture(), {}, 50)),
+              IsEmpty());
   EXPECT_THAT(*store().CountUnstarted(lease_.instance),
               ElementsAre(testing::Pair(DefinitionVersion{"after-order", 3}, 2)));
 

@@ -28,7 +28,7 @@ class SagaStoreResting : public SagaStoreContract {
     return Stored(RestOf(Stored(InsertOf(SampleSaga(id, definition))), due, ends, since));
   }
   std::vector<std::string> Due(DueFor what, absl::Duration after, int limit = 50) {
-    return Ids(store().LoadDue(lease_, {"place-order", 1}, what, kNoon + after, limit));
+    return Ids(store().LoadDue(lease_, {"place-order", 1}, what, kNoon + after, {}, limit));
   }
   std::vector<std::string> Polls(absl::Duration after, int limit = 50) { return Due(DueFor::kPoll, after, limit); }
   std::vector<std::string> Ends(absl::Duration after) { return Due(DueFor::kWaitEnd, after); }
@@ -89,9 +89,19 @@ TEST_P(SagaStoreResting, OnlyItsOwnOfTheDefinitionThatWasAskedFor) {
   Resting("b", absl::Seconds(10), absl::Seconds(10), kEndless, "cancel-order");
   const absl::Time later = kNoon + absl::Hours(1);
   for (const DueFor what : {DueFor::kPoll, DueFor::kWaitEnd}) {
-    EXPECT_THAT(Ids(store().LoadDue(lease_, {"cancel-order", 1}, what, later, 50)), ElementsAre("b"));
-    EXPECT_THAT(Ids(store().LoadDue(lease_, {"cancel-order", 2}, what, later, 50)), IsEmpty());
-    EXPECT_THAT(Ids(store().LoadDue(Acquired("orchestrator-2"), {"place-order", 1}, what, later, 50)), IsEmpty());
+    EXPECT_THAT(Ids(store().LoadDue(lease_, {"cancel-order", 1}, what, later, {}, 50)), ElementsAre("b"));
+    EXPECT_THAT(Ids(store().LoadDue(lease_, {"cancel-order", 2}, what, later, {}, 50)), IsEmpty());
+    EXPECT_THAT(Ids(store().LoadDue(Acquired("orchestrator-2"), {"place-order", 1}, what, later, {}, 50)), IsEmpty());
+  }
+}
+
+TEST_P(SagaStoreResting, WhatIsLeftOutTakesNoPlace) {
+  Resting("a", absl::Seconds(10), absl::Seconds(10));
+  Resting("b", absl::Seconds(20), absl::Seconds(20));
+  const absl::Time later = kNoon + absl::Hours(1);
+  for (const DueFor what : {DueFor::kPoll, DueFor::kWaitEnd}) {
+    EXPECT_THAT(Ids(store().LoadDue(lease_, {"place-order", 1}, what, later, {"a", "c"}, 1)), ElementsAre("b"));
+    EXPECT_THAT(Ids(store().LoadDue(lease_, {"place-order", 1}, what, later, {"b", "a"}, 1)), IsEmpty());
   }
 }
 

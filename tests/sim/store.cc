@@ -204,7 +204,8 @@ void Store::ObserveBegin(const Lease& lease, const SagaWrite& write) {
   if (saga.backward) turned_back_.emplace(saga.id, world_.now());
 }
 
-// I28: what follows a saga is there at the instant at which its end is, once each, whichever instance has written the end.
+// I28: what follows a saga is there at the instant at which its end is, once each, whichever instance has written the
+// end.
 void Store::ObserveBirths(const Lease& lease, const Saga& parent) {
   const FollowerSet set = inner_.Followers().value();
   const std::vector<Child> children = inner_.Children(parent.id).value();
@@ -320,9 +321,9 @@ void Store::EndPauses() {
 }
 
 absl::StatusOr<SagaPage> Store::LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what,
-                                        absl::Time now, int limit) {
+                                        absl::Time now, const std::vector<std::string>& without, int limit) {
   if (LoadFails()) return Silent();
-  return inner_.LoadDue(lease, definition, what, now, limit);
+  return inner_.LoadDue(lease, definition, what, now, without, limit);
 }
 
 absl::StatusOr<SagaPage> Store::LoadOwned(const Lease& lease, absl::string_view after, int limit) {

@@ -95,7 +95,7 @@ class Store final : public SagaStore {
   absl::Status Renew(const Lease& lease, absl::Duration length) override;
   absl::StatusOr<SagaPage> LoadOwned(const Lease& lease, absl::string_view after, int limit) override;
   absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what, absl::Time now,
-                                   int limit) override;
+                                   const std::vector<std::string>& without, int limit) override;
   absl::StatusOr<std::vector<std::pair<DefinitionVersion, std::int64_t>>> CountUnstarted(
       absl::string_view instance) override {
     return inner_.CountUnstarted(instance);

@@ -292,7 +292,7 @@ absl::StatusOr<SagaPage> MemorySagaStore::LoadOwned(const Lease& lease, absl::st
 }
 
 absl::StatusOr<SagaPage> MemorySagaStore::LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what,
-                                                  absl::Time now, int limit) {
+                                                  absl::Time now, const std::vector<std::string>& without, int limit) {
   std::lock_guard lock(mutex_);
   std::set<std::pair<absl::Time, std::string>> due;
   for (const auto& [id, row] : sagas_) {
@@ -300,6 +300,7 @@ absl::StatusOr<SagaPage> MemorySagaStore::LoadDue(const Lease& lease, const Defi
     const bool is_of_it = definition == DefinitionVersion{saga.definition, saga.definition_version};
     const absl::Time due_at = row.DueAt(what);
     const bool is_due = due_at != absl::InfiniteFuture() && due_at <= now;
+    if (std::count(without.begin(), without.end(), id) > 0) continue;
     if (is_of_it && is_due && saga.owner == lease.instance && !IsTerminal(saga.state)) due.insert({due_at, id});
   }
   SagaPage page;

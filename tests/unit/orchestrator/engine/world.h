@@ -224,10 +224,10 @@ class FaultyStore final : public SagaStore {
     return page;
   }
   absl::StatusOr<SagaPage> LoadDue(const Lease& lease, const DefinitionVersion& definition, DueFor what, absl::Time now,
-                                   int limit) override {
+                                   const std::vector<std::string>& without, int limit) override {
     ++due_looks_;
     if (away_) return Away();
-    absl::StatusOr<SagaPage> page = store_.LoadDue(lease, definition, what, now, limit);
+    absl::StatusOr<SagaPage> page = store_.LoadDue(lease, definition, what, now, without, limit);
     if (page.ok()) Damage(*page);
     return page;
   }
