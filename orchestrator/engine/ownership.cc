@@ -44,7 +44,9 @@ LiveSaga* Ownership::Insert(Saga saga) {
 }
 
 bool Ownership::WaitsForItsTurn(const RecoverMail& mail) {
-  if (mail.due.has_value()) --(mail.due == DueFor::kStart ? context_.followers_posted : context_.wakes_posted);
+  const bool starts = mail.due == DueFor::kStart;
+  if (mail.due.has_value()) --(starts ? context_.followers_posted : context_.wakes_posted);
+  if (starts && !context_.pauses.Check(mail.saga.definition).ok()) return true;  // paused since it was found
   const bool has_come = mail.due.has_value() || mail.saga.due_at == absl::InfiniteFuture();
   return !has_come && mail.asks.empty() && live_.Find(mail.saga.id) == nullptr;
 }
