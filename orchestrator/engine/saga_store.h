@@ -173,9 +173,9 @@ class SagaStore {
   virtual ~SagaStore() = default;
 
   // All or nothing for the transaction, one result per write: a write that is not kStored changes nothing, the others
-  // stand. A write that ends its saga brings what follows it (BirthsOf of Followers, in births.h), also
-  // if it inserts it; a child that is there already stays as it is. Without the end nothing is born. ABORTED: `lease`
-  // is no longer its instance's (nothing was written). UNAVAILABLE: it may have been stored; load to see.
+  // stand. A write that ends its saga brings what follows it (BirthsOf of Followers, in births.h), also if it inserts
+  // it; a child that is there already stays as it is; without the end none is born. Nothing was written: ABORTED, the
+  // lease is over; DATA_LOSS, what follows a saga cannot be read. UNAVAILABLE: it may have been stored; load to see.
   virtual absl::StatusOr<std::vector<WriteResult>> Commit(const Lease& lease, const std::vector<SagaWrite>& writes) = 0;
 
   // NOT_FOUND if there is none; DATA_LOSS if it cannot be read.
@@ -263,7 +263,7 @@ class SagaStore {
   // Who follows whom, by parent and definition.
   virtual absl::StatusOr<FollowerSet> Followers() = 0;
   // Puts `followers` in the place of all, and makes the generation one higher. ABORTED if that is not
-  // `seen_generation`. Once it has returned no saga ends without them.
+  // `seen_generation`. No commit that begins after it has returned ends a saga without them.
   virtual absl::Status PutFollowers(std::int64_t seen_generation, const std::vector<Follower>& followers) = 0;
   // What the end of a saga gave birth to, by definition.
   virtual absl::StatusOr<std::vector<Child>> Children(absl::string_view parent_id) = 0;
