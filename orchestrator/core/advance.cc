@@ -1,6 +1,7 @@
 #include "orchestrator/core/advance.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <utility>
@@ -307,6 +308,20 @@ void Settle(Draft& draft) {
   });
 }
 
+// Nothing of it was ever sent, and a person is to say whether something is: so it is born if it cannot be built (S17).
+bool IsParkedUnsent(const Saga& saga) {
+  return saga.state == SagaState::kParked && std::all_of(saga.steps.begin(), saga.steps.end(), [](const Step& step) {
+           return step.state == StepState::kPending || (step.parked && step.sends == std::array<int, 4>{});
+         });
+}
+
+// Whether steps that are ready may begin by this event.
+bool MayStart(const Saga& saga, const Event& event) {
+  if (std::holds_alternative<Started>(event)) return true;
+  if (IsParkedUnsent(saga)) return std::holds_alternative<Operated>(event);
+  return !IsUnstarted(saga);
+}
+
 }  // namespace
 
 Decision Advance(const Plan& plan, const Saga& saga, const Event& event, const Moment& moment) {
@@ -316,9 +331,8 @@ Decision Advance(const Plan& plan, const Saga& saga, const Event& event, const M
     return saga.version == 0 ? Decision{.stale = false, .next = BornAs(saga, *born, moment.now), .sends = {}} : stale();
   }
   const bool starts = std::holds_alternative<Started>(event);
-  const bool unstarted = IsUnstarted(saga);
-  if (starts != (saga.version == 0) && !(starts && unstarted)) return stale();
-  Draft draft{.plan = plan, .moment = moment, .saga = saga, .sends = {}, .may_start = starts || !unstarted};
+  if (starts != (saga.version == 0) && !(starts && IsUnstarted(saga))) return stale();
+  Draft draft{.plan = plan, .moment = moment, .saga = saga, .sends = {}, .may_start = MayStart(saga, event)};
   std::visit([&draft](const auto& what) { Apply(draft, what); }, event);
   Settle(draft);
   if (draft.saga == saga) return stale();

@@ -15,6 +15,7 @@
 namespace unwind {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
@@ -349,6 +350,18 @@ TEST(AdvanceStory, ASagaThatIsBornParkedWaitsForAPersonAndThenEnds) {
   EXPECT_FALSE(IsUnstarted(tale.saga()));
   EXPECT_THAT(tale.Happens(Operated{Verb::kSkip, 0, "", "kim", "done by hand"}), IsEmpty());
   EXPECT_EQ(tale.saga().state, SagaState::kAborted);
+}
+
+// However often it is taken over.
+TEST(AdvanceStory, OfASagaThatIsBornParkedNothingIsSentBeforeAPersonMovesIt) {
+  Plan plan = AllRetriable();
+  plan.steps[1].after.clear();
+  Tale tale(plan);
+  tale.Happens(Born{.parked_step = 0, .why_parked = {.reason = "PARENT_NOT_READ"}});
+  EXPECT_THAT(tale.Happens(TakenOver{}), IsEmpty());
+  EXPECT_THAT(tale.Happens(CancelRequested{"kim", "no"}), IsEmpty());
+  EXPECT_EQ(tale.step(1).state, StepState::kPending);
+  EXPECT_THAT(tale.Happens(Operated{Verb::kSkip, 0, "", "kim", "done by hand"}), Contains(Send{1, kAction, 1}));
 }
 
 TEST(AdvanceStory, APivotThatWasTakenOverIsResolvedWhenItsConnectionEnds) {
