@@ -38,6 +38,7 @@
 #include "orchestrator/host/maintenance.h"
 #include "orchestrator/host/memory_of.h"
 #include "orchestrator/host/options.h"
+#include "orchestrator/host/overdue_sagas.h"
 #include "orchestrator/host/saga_census.h"
 #include "orchestrator/host/saga_metrics.h"
 #include "orchestrator/host/saga_spans.h"
@@ -220,6 +221,8 @@ absl::Status Run(const Options& options) {
   const auto census = std::make_shared<SagaCensus>(clock, catalog);
   Collectables gauges = Gauges(driver, renewal, lease, options.lease);
   gauges.push_back(census);
+  const auto overdue = std::make_shared<OverdueSagas>(clock, catalog);
+  gauges.push_back(overdue);
   absl::Status status = driver.ReadPauses();
   driver.Start();
   const Repeat pausing(kPausesPause, [&driver] { return ReadPausesAgain(driver); });
@@ -237,6 +240,7 @@ absl::Status Run(const Options& options) {
       CountResting(driver);
       return census->TakeAgain(*store, options.instance);
     });
+    const Repeat looking(absl::ZeroDuration(), [&] { return overdue->LookAgain(*store, options.instance); });
     const auto is_lost = [&] { return renewal.lost() || driver.lease_lost(); };
     server->WaitAndDrain(
         is_lost,

@@ -77,6 +77,7 @@ constexpr char kTakeReturns[] =
     " WHERE gateway_key IN (SELECT gateway_key FROM returns WHERE done = 0 AND try_at_us <= :now"
     " ORDER BY try_at_us LIMIT :limit) RETURNING " UNWIND_RETURN;
 
+constexpr char kCountOpen[] = "SELECT count(*) FROM payments WHERE state IN (1, 2)";  // as the index has it
 constexpr char kCountDue[] = "SELECT count(*) FROM returns WHERE done = 0";
 
 // The rows of a statement whose results are UNWIND_RETURN.
@@ -197,6 +198,12 @@ std::vector<std::string> TakeInquiries(soci::session& session, absl::Time now, i
 std::vector<Return> TakeReturns(soci::session& session, absl::Time now, int limit) {
   const long long now_us = absl::ToUnixMicros(now);
   return ReadReturns(session, kTakeReturns, soci::use(now_us, "now"), soci::use(limit, "limit"));
+}
+
+std::int64_t CountOpenPayments(soci::session& session) {
+  long long count = 0;
+  session << kCountOpen, soci::into(count);
+  return count;
 }
 
 std::int64_t CountReturnsDue(soci::session& session) {

@@ -35,6 +35,9 @@ std::vector<std::string> TakeInquiries(soci::session& session, absl::Time now, i
 // The same of returns.
 std::vector<Return> TakeReturns(soci::session& session, absl::Time now, int limit);
 
+// Payments that are neither made nor over.
+std::int64_t CountOpenPayments(soci::session& session);
+
 std::int64_t CountReturnsDue(soci::session& session);
 
 }  // namespace unwind::payment

@@ -42,7 +42,8 @@ PaymentSeries& PaymentSeries::Get() {
 }
 
 PaymentSeries::PaymentSeries()
-    : late_captures(prometheus::BuildCounter()
+    : pending(Gauge("payment_pending", "Payments that their customer or the gateway has not finished.")),
+      late_captures(prometheus::BuildCounter()
                         .Name("payment_late_captures_total")
                         .Help("Captures under keys that the gateway had declined or fenced.")
                         .Register(*ProcessRegistry())

@@ -26,6 +26,7 @@ class PaymentSeries {
   static PaymentSeries& Get();
 
   std::map<WebhookResult, prometheus::Counter*> webhooks;  // whole once constructed
+  prometheus::Gauge& pending;                              // payments that are neither made nor over
   prometheus::Counter& late_captures;
   prometheus::Gauge& returns_due;
   prometheus::Gauge& differences;  // that the last comparison with the gateway found

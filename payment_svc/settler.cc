@@ -193,7 +193,7 @@ void Settler::HandleSweep() {
   std::vector<std::string> keys;
   std::vector<Return> returns;
   std::vector<InboxEvent> kept;
-  std::int64_t returns_due = 0;
+  std::int64_t returns_due = 0, pending = 0;
   Reconciliation last;
   const absl::Status status = RetryOnConflict([&] {
     return connection_->Write([&](soci::session& session) {
@@ -203,11 +203,13 @@ void Settler::HandleSweep() {
       kept = KeptEventsKnown(session, kSweepMax);
       PurgeEvents(session, now - kEventAgeMax, kSweepMax);
       returns_due = CountReturnsDue(session);
+      pending = CountOpenPayments(session);
       last = LastReconciliation(session);
       return absl::OkStatus();
     });
   });
   if (!status.ok()) return Log(Severity::kWarning, "nothing was swept", {{"error", status.ToString()}});
+  PaymentSeries::Get().pending.Set(static_cast<double>(pending));
   PaymentSeries::Get().returns_due.Set(static_cast<double>(returns_due));
   PaymentSeries::Get().differences.Set(static_cast<double>(last.differences));
   PaymentSeries::Get().reconciled.Set(absl::ToDoubleSeconds(last.end - absl::UnixEpoch()));

@@ -33,7 +33,8 @@ std::vector<std::string> Names() {
     if (entry.path().extension() == ".json") names.push_back(entry.path().filename());
   }
   std::sort(names.begin(), names.end());
-  EXPECT_THAT(names, testing::ElementsAre("database.json", "overview.json", "participant.json", "saga.json"));
+  EXPECT_THAT(names,
+              testing::ElementsAre("database.json", "overview.json", "participant.json", "saga.json", "shop.json"));
   return names;
 }
 

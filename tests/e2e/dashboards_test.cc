@@ -95,7 +95,8 @@ class DashboardsTest : public testing::TestWithParam<std::string> {
       if (panel["type"] == "row") continue;
       for (const json& target : panel["targets"]) {
         const std::string query = Filled(target["expr"], variables);
-        EXPECT_TRUE(Eventually(kPatience, [&] { return shop_->Buy().ok() && GivesData(panel["type"], query); }))
+        EXPECT_TRUE(Eventually(
+            kPatience, [&] { return shop_->Buy().ok() && shop_->Look().ok() && GivesData(panel["type"], query); }))
             << panel["title"] << ": " << query;
       }
     }
@@ -124,7 +125,7 @@ TEST_P(DashboardsTest, EveryQueryReturnsData) {
   ExpectData(dashboard, all);
 }
 
-INSTANTIATE_TEST_SUITE_P(K8s, DashboardsTest, testing::Values("overview", "saga", "participant", "database"),
+INSTANTIATE_TEST_SUITE_P(K8s, DashboardsTest, testing::Values("overview", "saga", "shop", "participant", "database"),
                          [](const auto& test) { return test.param; });
 
 }  // namespace

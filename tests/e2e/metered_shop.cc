@@ -5,6 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "common/base/status_macros.h"
 #include "grpcpp/client_context.h"
+#include "shop/coupon/v1/coupon_service.grpc.pb.h"
+#include "shop/wallet/v1/wallet_service.grpc.pb.h"
+#include "tests/support/process.h"
 
 namespace unwind {
 namespace {
@@ -29,9 +32,9 @@ absl::StatusOr<std::unique_ptr<MeteredShop>> MeteredShop::Start(const std::strin
   for (const Node node : {Node::kOrchestrator, Node::kSecondOrchestrator}) {
     for (const std::string& flag : flags) options.extra_flags[node].push_back(flag);
   }
-  options.definitions = "orchestrator/sagas,tests/e2e/metrics/park.yaml";
+  options.definitions = "orchestrator/sagas,tests/e2e/metrics/park.yaml,tests/e2e/metrics/after_park.yaml";
   ASSIGN_OR_RETURN(std::unique_ptr<Cluster> cluster, Cluster::Start(options));
-  std::unique_ptr<MeteredShop> made(new MeteredShop(std::move(cluster)));
+  std::unique_ptr<MeteredShop> made(new MeteredShop(std::move(cluster), bin_dir));
   RETURN_IF_ERROR(made->shop_.Restock(kProduct, 1'000'000, 1000));
   return made;
 }
@@ -58,6 +61,38 @@ absl::Status MeteredShop::ExpectReason(const grpc::Status& status, const std::st
 absl::Status MeteredShop::Buy() {
   shop::checkout::v1::PlaceOrderResponse response;
   return Expect(shop_.Place(Shop::Order("mina", kProduct), &response));
+}
+
+absl::Status MeteredShop::Look() {
+  const auto prepare = [](grpc::ClientContext& context) {
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(5));
+  };
+  grpc::ClientContext of_coupons, of_wallet;
+  prepare(of_coupons);
+  prepare(of_wallet);
+  shop::coupon::v1::ListCouponsRequest coupons;
+  coupons.set_member_id("mina");
+  shop::coupon::v1::ListCouponsResponse listed;
+  RETURN_IF_ERROR(FromGrpc(shop::coupon::v1::CouponService::NewStub(cluster_->Channel(Node::kCoupon))
+                               ->ListCoupons(&of_coupons, coupons, &listed)));
+  shop::wallet::v1::GetWalletRequest wallet;
+  wallet.set_member_id("mina");
+  shop::wallet::v1::Wallet got;
+  return FromGrpc(
+      shop::wallet::v1::WalletService::NewStub(cluster_->Channel(Node::kWallet))->GetWallet(&of_wallet, wallet, &got));
+}
+
+absl::Status MeteredShop::Reconcile() {
+  const std::string log = cluster_->scratch() + "/reconcile.log";
+  std::vector<std::string> command = {bin_dir_ + "/payment_svc", "reconcile",
+                                      "--db=" + cluster_->Database(Node::kPayment),
+                                      "--pg_address=" + cluster_->Address(Node::kGateway)};
+  for (const char* file : {"cert", "key", "ca"}) {
+    command.push_back(absl::StrCat("--tls_", file, "=", cluster_->TlsFile(Node::kPayment, file)));
+  }
+  ASSIGN_OR_RETURN(const int status, RunToEnd(command, log, kPatience));
+  if (status == 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("reconcile ended with ", status, ": ", ContentsOf(log)));
 }
 
 absl::Status MeteredShop::BuyWhileStockDies() {
@@ -108,6 +143,8 @@ absl::Status MeteredShop::PlayAll() {
   RETURN_IF_ERROR(shop_.SetScenario({}));
 
   RETURN_IF_ERROR(BuyWhileStockDies());
+  RETURN_IF_ERROR(Look());
+  RETURN_IF_ERROR(Reconcile());
   return Park().status();
 }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,17 +16,21 @@ namespace unwind {
 
 class MeteredShop {
  public:
-  // With the project's definitions and tests/e2e/metrics/park.yaml, with TLS, and with spans that nobody takes. From
+  // With the project's definitions and tests/e2e/metrics, with TLS, and with spans that nobody takes. From
   // the project's root. `flags`: more of them, of the orchestrators.
   static absl::StatusOr<std::unique_ptr<MeteredShop>> Start(const std::string& bin_dir,
                                                             const std::vector<std::string>& flags = {});
 
   // Orders that are paid, cancelled, refused, sold out, declined and charged without an answer; one during which
-  // stock_svc is killed; and a saga that parks.
+  // stock_svc is killed; a saga that parks; a look at what a member has; and the payments compared with the gateway's.
   absl::Status PlayAll();
 
   // One that is paid.
   absl::Status Buy();
+  // At a member's coupons and wallet.
+  absl::Status Look();
+  // payment_svc reconcile, which must find nothing that differs.
+  absl::Status Reconcile();
   // A saga that is parked at its step `finish`: its id.
   absl::StatusOr<std::string> Park();
 
@@ -39,11 +44,13 @@ class MeteredShop {
   Shop& shop() { return shop_; }
 
  private:
-  explicit MeteredShop(std::unique_ptr<Cluster> cluster) : cluster_(std::move(cluster)), shop_(*cluster_) {}
+  MeteredShop(std::unique_ptr<Cluster> cluster, std::string bin_dir)
+      : cluster_(std::move(cluster)), bin_dir_(std::move(bin_dir)), shop_(*cluster_) {}
   absl::Status BuyWhileStockDies();
   absl::Status ExpectReason(const grpc::Status& status, const std::string& reason) const;
 
   const std::unique_ptr<Cluster> cluster_;
+  const std::string bin_dir_;
   bool has_second_ = false;
   Shop shop_;
 };

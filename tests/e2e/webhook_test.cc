@@ -120,6 +120,23 @@ class WebhookTest : public testing::Test {
   std::unique_ptr<Cluster> cluster_;
 };
 
+// A webhook that comes an hour later.
+TEST_F(WebhookTest, WhatIsNotFinishedIsCounted) {
+  pg::v1::Scenario scenario;
+  scenario.set_async_percent(100);
+  scenario.set_async_delay_ms(3'600'000);
+  Play(scenario);
+  const auto says = [this](const char* line) {
+    const auto page = HttpGet(cluster_->MetricsAddress(Node::kPayment), "/metrics");
+    EXPECT_TRUE(page.ok()) << page.status();
+    return page.ok() && absl::StrContains(*page, line);
+  };
+  EXPECT_TRUE(says("\npayment_pending 0\n"));
+  Begin("p1");
+  Begin("p2");
+  EXPECT_TRUE(Eventually(kPatience, [&] { return says("\npayment_pending 2\n"); }));
+}
+
 TEST_F(WebhookTest, TellsOfACapture) {
   pg::v1::Scenario scenario;
   scenario.set_async_percent(100);
