@@ -6,7 +6,7 @@ import { h, keep, renew } from './dom.js';
 import { sagaAddress } from './filters.js';
 import { Live } from './live.js';
 import { note } from './seen.js';
-import { listStuck, stuckWords } from './stuck.js';
+import { countWords, listBySteps } from './steps.js';
 import { time } from './times.js';
 import { badge, calledFor, failure, lookOfStep } from './words.js';
 
@@ -109,9 +109,9 @@ export function showAttention(main, _, { tell, say }) {
       waiting.sagas.length === 0
         ? 'No saga is parked.'
         : `${waiting.sagas.length} parked${waiting.nextPageToken ? ', and older ones' : ''}, newest first.`;
-    const found = await listStuck({}, signal);
+    const found = await listBySteps({ stuck: '1' }, signal);
     show(stuck, found.sagas, (step) => step.stuck);
-    stuckNote.textContent = stuckWords(found);
+    stuckNote.textContent = countWords(found, 'stuck');
     const shown = new Set([...waiting.sagas, ...found.sagas].map((saga) => saga.sagaId));
     for (const id of standing.keys()) if (!shown.has(id)) standing.delete(id);
     return false;

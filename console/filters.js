@@ -1,7 +1,7 @@
 // Which sagas a list shows. It stands in the part of the address after #, which no server and no log gets to see, and
 // so an address can be passed on as it is.
 
-export const FIELDS = ['definition', 'state', 'key', 'from', 'before', 'stuck', 'page'];
+export const FIELDS = ['definition', 'state', 'key', 'from', 'before', 'stuck', 'waiting', 'page'];
 
 export function filtersOf(query) {
   return Object.fromEntries(FIELDS.map((field) => [field, query.get(field) ?? '']));

@@ -58,6 +58,13 @@ function arrow(from, to, dashed) {
 // Cuts what would not fit; the whole name stands in the title.
 const fitting = (name) => (name.length > 18 ? `${name.slice(0, 17)}…` : name);
 
+// A step that waits may be asked for very often.
+function standing(word, attempt) {
+  if (!(attempt > 1)) return word;
+  const whole = `${word}, attempt ${attempt}`;
+  return whole.length > 20 ? `${word} ×${attempt}` : whole;
+}
+
 function node(step, place) {
   const look = step.state === undefined ? null : lookOfStep(step);
   return s(
@@ -67,12 +74,7 @@ function node(step, place) {
     s('rect', { width: NODE.width, height: NODE.height, rx: 6 }),
     look && s('g', { class: `shape ${look.tone}`, transform: 'translate(10 15)' }, shapeParts(look.shape)),
     s('text', { x: look ? 34 : 12, y: look ? 20 : 28, class: 'step-name' }, fitting(step.name)),
-    look &&
-      s(
-        'text',
-        { x: 34, y: 36, class: 'step-state' },
-        look.word + (step.attempt > 1 ? `, attempt ${step.attempt}` : ''),
-      ),
+    look && s('text', { x: 34, y: 36, class: 'step-state' }, standing(look.word, step.attempt)),
   );
 }
 

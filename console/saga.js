@@ -2,7 +2,7 @@
 import { getSaga, watchSaga } from './api.js';
 import { ask, verbButtons } from './act.js';
 import { h, keep, renew } from './dom.js';
-import { addressOf } from './filters.js';
+import { addressOf, sagaAddress } from './filters.js';
 import { graph } from './graph.js';
 import { History } from './history.js';
 import { Live } from './live.js';
@@ -10,11 +10,18 @@ import { learn, pairsOf } from './order.js';
 import { note } from './seen.js';
 import { fillCut, fillTimeline, timeline } from './timeline.js';
 import { millis, span, time } from './times.js';
-import { badge, calledFor, failure, isEnded, lookOfState, lookOfStep, takesVerb } from './words.js';
+import { badge, calledFor, failure, isEnded, isWaiting, lookOfState, lookOfStep, takesVerb } from './words.js';
 
 const EVERY_MS = 1000;
 
 const fact = (term, ...what) => h('div', {}, h('dt', {}, term), h('dd', {}, what));
+const wideFact = (term, ...what) => h('div', { class: 'wide' }, h('dt', {}, term), h('dd', {}, what));
+
+const linkTo = (id) => h('a', { href: sagaAddress(id), class: 'id' }, id);
+
+// What its end has started.
+const childOf = (child) =>
+  h('span', { class: 'child' }, linkTo(child.sagaId), ` ${child.definition} `, badge(lookOfState(child.state)));
 
 function facts(saga) {
   const took = millis(saga.updateTime) - millis(saga.createTime);
@@ -32,8 +39,11 @@ function facts(saga) {
     fact('Started', time(saga.createTime)),
     fact(isEnded(saga) ? 'Ended' : 'Last changed', time(saga.updateTime), isEnded(saga) && ` after ${span(took)}`),
     !isEnded(saga) && saga.deadline && fact('Deadline', time(saga.deadline)),
+    saga.answeredEarly && fact('Callers', 'are answered for now'),
     fact('Owner', saga.owner),
     fact('Version', saga.version),
+    saga.parentId && wideFact('Started by', linkTo(saga.parentId)),
+    saga.children?.length > 0 && wideFact('Has started', saga.children.map(childOf)),
   );
 }
 
@@ -42,6 +52,14 @@ function lineOf(step) {
   if (!step.phase || step.phase === 'PHASE_UNSPECIFIED') return 'not sent';
   return calledFor(step);
 }
+
+const waitOf = ({ pendingAnswers: answers, waitUntil }) =>
+  h(
+    'span',
+    { class: 'quiet' },
+    `, not finished at ${answers} ${answers === 1 ? 'answer' : 'answers'}`,
+    waitUntil && [', at most until ', time(waitUntil)],
+  );
 
 function fillStep(element, step) {
   const [head, why] = element.children;
@@ -53,6 +71,7 @@ function fillStep(element, step) {
     ' ',
     h('span', { class: 'quiet' }, lineOf(step)),
     step.nextAttemptTime ? h('span', { class: 'quiet' }, ', again at ', time(step.nextAttemptTime)) : '',
+    isWaiting(step) ? waitOf(step) : '',
   );
   why.replaceChildren(failure(step.lastFailure) ?? '');
 }
@@ -148,7 +167,7 @@ export function showSaga(main, id, { tell, say }) {
       (pair, i, all) => all.findIndex((other) => other.join('>') === pair.join('>')) === i,
     );
     show(saga);
-    return isEnded(saga);
+    return isEnded(saga) && (saga.children ?? []).every(isEnded);
   }
   const live = new Live({ look, changes: (signal) => watchSaga(id, signal), everyMs: EVERY_MS, tell });
   return live;

@@ -4,17 +4,25 @@ import { h, keep, renew } from './dom.js';
 import { FIELDS, addressOf, filtersOf, queryOf, sagaAddress } from './filters.js';
 import { Live } from './live.js';
 import { note, seenDefinitions } from './seen.js';
-import { listStuck, stuckWords } from './stuck.js';
+import { asksForSteps, countWords, listBySteps, stepsWord } from './steps.js';
 import { fromField, millis, span, time, toField } from './times.js';
-import { SAGA_STATES, badge, failure, isEnded, lookOfState, lookOfStep, shape } from './words.js';
+import { SAGA_STATES, badge, failure, isEnded, isWaiting, lookOfState, lookOfStep, shape } from './words.js';
 
 const PAGE = 50;
 const EVERY_MS = 2000;
-const EVERY_STUCK_MS = 5000;  // it may take many calls
+const EVERY_BY_STEPS_MS = 5000;  // it may take many calls
 
 function field(label, input) {
   return h('label', {}, h('span', {}, label), input);
 }
+
+const check = (name, words, filters) =>
+  h(
+    'label',
+    { class: 'check' },
+    h('input', { name, type: 'checkbox', value: '1', checked: filters[name] === '1' }),
+    h('span', {}, words),
+  );
 
 function filterForm(filters) {
   const options = ['', ...SAGA_STATES].map((state) =>
@@ -48,19 +56,14 @@ function filterForm(filters) {
       'Started before',
       h('input', { name: 'before', type: 'datetime-local', step: 1, value: toField(filters.before) }),
     ),
-    h(
-      'label',
-      { class: 'check' },
-      h('input', { name: 'stuck', type: 'checkbox', value: '1', checked: filters.stuck === '1' }),
-      h('span', {}, 'Stuck only'),
-    ),
+    h('div', { class: 'checks' }, check('stuck', 'Stuck only', filters), check('waiting', 'Waiting only', filters)),
     h('div', { class: 'buttons' }, h('button', { type: 'submit' }, 'Show'), h('a', { href: '#/sagas' }, 'All sagas')),
     known,
   );
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const given = Object.fromEntries(FIELDS.map((name) => [name, form.elements[name]?.value.trim() ?? '']));
-    given.stuck = form.elements.stuck.checked ? '1' : '';
+    for (const name of ['stuck', 'waiting']) given[name] = form.elements[name].checked ? '1' : '';
     given.from = fromField(given.from);
     given.before = fromField(given.before);
     location.hash = addressOf({ ...given, page: '' });
@@ -98,6 +101,9 @@ function row(saga) {
   );
 }
 
+const waitOf = (step) =>
+  h('p', {}, `${step.name} waits`, step.waitUntil && [', at most until ', time(step.waitUntil)]);
+
 function fill(element, saga) {
   const [state, , definition, steps, started, took, why] = element.children;
   state.replaceChildren(badge(lookOfState(saga.state)));
@@ -106,8 +112,9 @@ function fill(element, saga) {
   started.replaceChildren(time(saga.createTime));
   took.replaceChildren(isEnded(saga) ? span(millis(saga.updateTime) - millis(saga.createTime)) : 'not ended');
   // Of a saga that goes back and is parked, `failure` says why it goes back, the step why it waits.
-  const waiting = saga.steps.find((step) => step.parked || step.stuck);
-  why.replaceChildren(failure(waiting?.lastFailure ?? saga.failure) ?? '');
+  const halted = saga.steps.find((step) => step.parked || step.stuck);
+  const told = failure(halted?.lastFailure ?? saga.failure);
+  why.replaceChildren(...(told ? [told] : saga.steps.filter(isWaiting).map(waitOf)));
 }
 
 // A table of sagas that is filled by `fillSagas`.
@@ -143,7 +150,9 @@ const noneText = (filters) =>
 
 export function showSagas(main, query, { tell }) {
   const filters = filtersOf(query);
-  const table = sagaTable(filters.stuck ? 'Stuck sagas, oldest first' : 'Sagas, newest first');
+  const table = sagaTable(
+    asksForSteps(filters) ? `Sagas that are ${stepsWord(filters)}, oldest first` : 'Sagas, newest first',
+  );
   const summary = h('p', { class: 'quiet' });
   const unreadable = h('div');
   const foot = h('div');
@@ -151,10 +160,10 @@ export function showSagas(main, query, { tell }) {
   main.replaceChildren(h('h1', { tabindex: -1 }, 'Sagas'), filterForm(filters), summary, unreadable, table, foot);
 
   async function look(signal) {
-    if (filters.stuck) {
-      const found = await listStuck(filters, signal);
+    if (asksForSteps(filters)) {
+      const found = await listBySteps(filters, signal);
       fillSagas(table, found.sagas);
-      summary.textContent = stuckWords(found);
+      summary.textContent = countWords(found, stepsWord(filters));
       return false;
     }
     const answer = await listSagas({ ...queryOf(filters), pageSize: PAGE }, signal);
@@ -172,7 +181,7 @@ export function showSagas(main, query, { tell }) {
     renew(foot, answer.nextPageToken, () => pages(filters, answer.nextPageToken));
     return false;
   }
-  if (filters.stuck) return new Live({ look, everyMs: EVERY_STUCK_MS, tell });
+  if (asksForSteps(filters)) return new Live({ look, everyMs: EVERY_BY_STEPS_MS, tell });
   // Of every state, so that a saga that leaves the one that is asked for is seen to go.
   return new Live({ look, changes: (signal) => watchSagas(filters.definition, signal), everyMs: EVERY_MS, tell });
 }

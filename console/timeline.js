@@ -5,6 +5,8 @@ import { calledFor, failure, lookOfOutcome, lookOfState, shape } from './words.j
 
 const EVENTS = {
   started: { word: 'accepted', shape: 'ring', tone: 'go' },
+  born: { word: 'born of the end of another saga', shape: 'ring', tone: 'go' },
+  nudged: { word: 'told that it may be finished', shape: 'ring', tone: 'calm' },
   ticked: { word: 'a timer was due', shape: 'ring', tone: 'calm' },
   cancel_requested: { word: 'cancel was asked for', shape: 'back', tone: 'back' },
   taken_over: { word: 'recovered by an instance', shape: 'ring', tone: 'calm' },

@@ -70,6 +70,7 @@ export function lookOfStep(step) {
   if (step.stuck) return look('stuck', 'stuck', 'bad');
   return STEP[step.state] ?? unknown(step.state);
 }
+export const isWaiting = (step) => step.state === 'STATE_WAITING' && !step.parked;
 export const phaseWord = (phase) => PHASE[phase] ?? '';
 // "compensation, attempt 2", of a step or of a call of one.
 export const calledFor = (it) => phaseWord(it.phase) + (it.attempt > 1 ? `, attempt ${it.attempt}` : '');

@@ -21,7 +21,7 @@ namespace {
 
 struct Options {
   std::string definition, state, key, since, until;
-  bool stuck = false;
+  bool stuck = false, waiting = false;
   std::size_t limit = 50;
 };
 
@@ -36,15 +36,17 @@ absl::Status ReadInto(const char* option, const std::string& text, const Session
 }
 
 absl::StatusOr<saga::v1::ListSagasRequest> RequestOf(const Options& options, const Session& session) {
-  if (options.stuck && !options.state.empty() && !IsUnfinished(StateOf(options.state))) {
-    return CalledWrongly(absl::StrCat("--state=", options.state, " has no stuck sagas; with --stuck it must be one of ",
-                                      absl::StrJoin(UnfinishedStateNames(), ", ")));
+  const bool by_steps = options.stuck || options.waiting;
+  if (by_steps && !options.state.empty() && !IsUnfinished(StateOf(options.state))) {
+    return CalledWrongly(absl::StrCat("--state=", options.state, " has none that are stuck or wait; with --stuck and ",
+                                      "--waiting it must be one of ", absl::StrJoin(UnfinishedStateNames(), ", ")));
   }
   saga::v1::ListSagasRequest request;
   request.set_definition(options.definition);
   request.set_state(StateOf(options.state));
   request.set_key(options.key);
   request.set_stuck(options.stuck);
+  request.set_waiting(options.waiting);
   if (!options.since.empty()) {
     RETURN_IF_ERROR(ReadInto("--since", options.since, session, request.mutable_create_time_from()));
   }
@@ -94,7 +96,7 @@ absl::Status List(Session& session, const Options& options) {
 }  // namespace
 
 void AddList(CLI::App& app, Command& chosen) {
-  CLI::App& list = AddCommand(app, "list", "Lists sagas, newest first; stuck ones oldest first.",
+  CLI::App& list = AddCommand(app, "list", "Lists sagas, newest first; stuck and waiting ones oldest first.",
                               "sagactl list --definition place-order --state parked --since 2h");
   const auto options = std::make_shared<Options>();
   CLI::Option* const definition = list.add_option("--definition", options->definition, "only of this definition");
@@ -104,6 +106,8 @@ void AddList(CLI::App& app, Command& chosen) {
   list.add_option("--since", options->since, "only accepted at this time or later, or so long ago: 15m, 2h30m, 7d");
   list.add_option("--until", options->until, "only accepted before this time");
   list.add_flag("--stuck", options->stuck, "only those with a step that is stuck, oldest first");
+  list.add_flag("--waiting", options->waiting,
+                "only those with a step that was answered \"not finished\" and is asked again, oldest first");
   list.add_option("--limit", options->limit, "how many at most")
       ->check(CLI::Range(std::size_t{1}, std::size_t{100'000}))
       ->capture_default_str();

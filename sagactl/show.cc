@@ -32,7 +32,8 @@ void PrintHead(Session& session, const saga::v1::Saga& saga) {
   line("saga", saga.saga_id());
   line("definition", Version(saga.definition(), saga.definition_version()));
   line("key", saga.key());
-  line("state", absl::StrCat(Standing(saga), saga.cancel_requested() ? ", cancel requested" : ""));
+  line("state", absl::StrCat(Standing(saga), saga.cancel_requested() ? ", cancel requested" : "",
+                             saga.answered_early() ? ", callers are answered for now" : ""));
   line("version", absl::StrCat(saga.version()));
   line("owner", saga.owner());
   if (!saga.parent_id().empty()) line("parent", saga.parent_id());
@@ -49,19 +50,28 @@ void PrintHead(Session& session, const saga::v1::Saga& saga) {
   }
 }
 
+// A person, the time at which it is sent again, and how long it may wait.
+std::string WaitsFor(const saga::v1::Step& step, const Session& session) {
+  std::vector<std::string> waits;
+  if (step.parked()) waits.emplace_back("a person");
+  if (step.has_next_attempt_time()) waits.push_back(ToSecond(TimeOf(step.next_attempt_time()), session.zone));
+  if (step.state() == saga::v1::Step::STATE_WAITING && !step.parked()) {
+    if (step.has_wait_until()) {
+      waits.push_back(absl::StrCat("at most to ", ToSecond(TimeOf(step.wait_until()), session.zone)));
+    }
+    const int answers = step.pending_answers();
+    waits.push_back(absl::StrCat("not finished at ", answers, answers == 1 ? " answer" : " answers"));
+  }
+  if (step.stuck()) waits.emplace_back("stuck");
+  return absl::StrJoin(waits, ", ");
+}
+
 void PrintSteps(Session& session, const saga::v1::Saga& saga) {
   Table table({"STEP", "STATE", "LAST SENT", "WAITS FOR", "LAST FAILURE"});
   for (const saga::v1::Step& step : saga.steps()) {
     const bool was_sent = step.phase() != saga::v1::PHASE_UNSPECIFIED;
-    std::string waits = step.parked() ? "a person" : "";
-    if (step.has_next_attempt_time()) waits = ToSecond(TimeOf(step.next_attempt_time()), session.zone);
-    if (step.state() == saga::v1::Step::STATE_WAITING && step.has_wait_until()) {
-      absl::StrAppend(&waits, waits.empty() ? "" : ", ", "at most to ",
-                      ToSecond(TimeOf(step.wait_until()), session.zone));
-    }
-    if (step.stuck()) absl::StrAppend(&waits, waits.empty() ? "" : ", ", "stuck");
     table.Add({step.name(), Word(step.state()), was_sent ? absl::StrCat(Word(step.phase()), " ", step.attempt()) : "",
-               waits, step.has_last_failure() ? Words(step.last_failure()) : ""});
+               WaitsFor(step, session), step.has_last_failure() ? Words(step.last_failure()) : ""});
   }
   table.Print(session.out, session.line_max);
 }

@@ -63,8 +63,12 @@ std::string Why(const saga::v1::Saga& saga) {
     if (!step.parked() && !step.stuck()) continue;
     whys.push_back(absl::StrCat(step.name(), step.parked() ? "" : " (stuck)", ": ", step.last_failure().reason()));
   }
-  if (!whys.empty()) return absl::StrJoin(whys, ", ");
-  if (!saga.has_failure()) return "";
+  if (whys.empty() && !saga.has_failure()) {
+    for (const saga::v1::Step& step : saga.steps()) {
+      if (step.state() == saga::v1::Step::STATE_WAITING) whys.push_back(absl::StrCat(step.name(), " (waiting)"));
+    }
+  }
+  if (!whys.empty() || !saga.has_failure()) return absl::StrJoin(whys, ", ");
   return absl::StrCat(saga.failure().step(), saga.failure().step().empty() ? "" : ": ", saga.failure().reason());
 }
 

@@ -24,7 +24,8 @@ std::string Words(const saga::v1::Failure& failure);
 // "since 2026-11-27 10:00:00Z by kim: the price is wrong".
 std::string Words(const saga::v1::Pause& pause, absl::TimeZone zone);
 
-// What the saga waits for or why it failed, in a few words: of its parked and stuck steps, else of itself.
+// What the saga waits for or why it failed, in a few words: of its parked and stuck steps, else of itself, else of its
+// waiting steps.
 std::string Why(const saga::v1::Saga& saga);
 
 // "place-order 1".

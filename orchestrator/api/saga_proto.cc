@@ -104,6 +104,7 @@ saga::v1::Saga ToProto(const Saga& saga, const Plan* plan) {
     if (step.parked || step.sends != Step().sends) shown.set_phase(ToProto(step.phase));
     shown.set_attempt(step.attempt());
     shown.set_parked(step.parked);
+    shown.set_pending_answers(step.pendings);
     if (plan != nullptr && i < plan->steps.size()) shown.set_stuck(IsStuck(*plan, saga, i, saga.update_time));
     if (HasFailed(step.last_failure)) *shown.mutable_last_failure() = ToProto(step.last_failure);
     if (step.wake_at != absl::InfiniteFuture()) *shown.mutable_next_attempt_time() = ToProto(step.wake_at);
@@ -114,6 +115,7 @@ saga::v1::Saga ToProto(const Saga& saga, const Plan* plan) {
   *proto.mutable_update_time() = ToProto(saga.update_time);
   proto.set_owner(saga.owner);
   proto.set_parent_id(saga.parent);
+  proto.set_answered_early(plan != nullptr && IsAnsweredEarly(*plan, saga));
   proto.set_direction(saga.backward ? saga::v1::Saga::DIRECTION_BACKWARD : saga::v1::Saga::DIRECTION_FORWARD);
   return proto;
 }

@@ -19,7 +19,6 @@
 #include "orchestrator/api/saga_proto.h"
 #include "orchestrator/api/served_call.h"
 #include "orchestrator/api/store_errors.h"
-#include "orchestrator/api/stuck_list.h"
 #include "orchestrator/api/watch_stream.h"
 #include "orchestrator/core/names.h"
 #include "orchestrator/engine/refusals.h"
@@ -322,23 +321,23 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
   if (!request.key().empty() && request.definition().empty()) {
     return MakeBadRequest(kSagaDomain, {{"key", "needs a definition: name the one the saga was started with"}});
   }
+  const StepFilter steps = StepFilterOf(request);
   std::vector<std::string> filters = {"sagas",
                                       request.definition(),
                                       absl::StrCat(request.state()),
                                       request.key(),
                                       request.create_time_from().ShortDebugString(),
                                       request.create_time_before().ShortDebugString()};
-  if (request.stuck()) filters.emplace_back("stuck");
+  if (steps.any()) filters.push_back(NameOf(steps));
   SagaFilter filter;
   ASSIGN_OR_RETURN(filter.state, ReadState(request.state()));
   ASSIGN_OR_RETURN(filter.before_id, ReadPageToken(kSagaDomain, filters, request.page_token()));
-  const auto size = static_cast<int>(PageSize(request.page_size()));
   filter.definition = request.definition();
   filter.key = request.key();
   if (request.has_create_time_from()) filter.created_from = TimeOf(request.create_time_from());
   if (request.has_create_time_before()) filter.created_before = TimeOf(request.create_time_before());
-  filter.limit = size;
-  if (request.stuck()) return ListStuck(std::move(filter), filters, response);
+  filter.limit = static_cast<int>(PageSize(request.page_size()));
+  if (steps.any()) return ListBySteps(std::move(filter), steps, filters, response);
   const absl::StatusOr<SagaPage> page = store_.List(filter);
   if (!page.ok()) return ToCaller(page.status(), {});
   for (const Saga& saga : page->sagas) *response.add_sagas() = Show(saga);
@@ -347,7 +346,7 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
     unreadable.set_saga_id(each.id);
     unreadable.set_reason(each.why);
   }
-  if (page->rows() < static_cast<std::size_t>(size) && !page->is_cut) return absl::OkStatus();
+  if (page->rows() < static_cast<std::size_t>(filter.limit) && !page->is_cut) return absl::OkStatus();
   filter.before_id = page->last_id;
   filter.limit = 1;
   const absl::StatusOr<SagaPage> next = store_.List(filter);
@@ -357,13 +356,14 @@ absl::Status SagaService::List(const saga::v1::ListSagasRequest& request, saga::
 }
 
 // A page begins after the id that its token has.
-absl::Status SagaService::ListStuck(SagaFilter filter, const std::vector<std::string>& filters,
-                                    saga::v1::ListSagasResponse& response) {
+absl::Status SagaService::ListBySteps(SagaFilter filter, const StepFilter& steps,
+                                      const std::vector<std::string>& filters, saga::v1::ListSagasResponse& response) {
   if (filter.state.has_value() && IsTerminal(*filter.state)) {
-    return MakeBadRequest(kSagaDomain, {{"state", "must be that of a saga which has not ended, where stuck is set"}});
+    return MakeBadRequest(kSagaDomain,
+                          {{"state", "must be that of a saga which has not ended, where stuck or waiting is set"}});
   }
   const std::string after = std::exchange(filter.before_id, "");
-  const absl::StatusOr<StuckPage> page = FindStuck(store_, catalog_, filter, after);
+  const absl::StatusOr<StepListPage> page = FindBySteps(store_, catalog_, filter, steps, after);
   if (!page.ok()) return ToCaller(page.status(), {});
   for (const Saga& saga : page->sagas) *response.add_sagas() = Show(saga);
   if (!page->last_id.empty()) response.set_next_page_token(WritePageToken(filters, page->last_id));

@@ -15,6 +15,7 @@
 #include "common/base/batch_writer.h"
 #include "common/base/clock.h"
 #include "common/rpc/unary.h"
+#include "orchestrator/api/step_list.h"
 #include "orchestrator/api/step_verb.h"
 #include "orchestrator/api/watches.h"
 #include "orchestrator/definition/definition.h"
@@ -104,8 +105,8 @@ class SagaService final : public saga::v1::SagaService::CallbackService {
                                         absl::AnyInvocable<absl::Status(const std::string& actor) &&> write);
   absl::Status Get(const saga::v1::GetSagaRequest& request, saga::v1::Saga& response);
   absl::Status List(const saga::v1::ListSagasRequest& request, saga::v1::ListSagasResponse& response);
-  absl::Status ListStuck(SagaFilter filter, const std::vector<std::string>& filters,
-                         saga::v1::ListSagasResponse& response);
+  absl::Status ListBySteps(SagaFilter filter, const StepFilter& steps, const std::vector<std::string>& filters,
+                           saga::v1::ListSagasResponse& response);
   absl::Status History(const saga::v1::GetHistoryRequest& request, saga::v1::GetHistoryResponse& response);
   saga::v1::Saga Show(const Saga& saga) const;
 

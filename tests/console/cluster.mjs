@@ -109,7 +109,7 @@ export class Cluster {
     const routes = Object.entries(SERVICES).flatMap(([node, services]) =>
       services.map((service) => `${service}=${this.shop[node]}`),
     );
-    routes.push(`trip.v1.RoomService=${this.trips}`, `trip.v1.CarService=${this.trips}`);
+    routes.push(`trip.v1.RoomService=${this.trips}`, `trip.v1.CarService=${this.trips}`, `trip.v1.VisaService=${this.trips}`);
     const lines = await this.#start(
       'orchestrator',
       [

@@ -20,6 +20,8 @@ import { Cluster, until } from './cluster.mjs';
 const TRIP = 'trip.v1.TripService/BookTrip';
 const TOUR = 'tour.v1.TourService/BookTour';
 const LOSE = 'tour.v1.TourService/LoseRoom';
+const VISA = 'tour.v1.TourService/WaitForVisa';
+const SILENT_EMBASSY = 'sealand';  // never decides
 const isParked = (saga) => saga.state === 'STATE_PARKED';
 
 let cluster;
@@ -304,6 +306,45 @@ test('a stuck step is found', async () => {
   await page.getByRole('dialog').waitFor({ state: 'detached' });
   await card.waitFor({ state: 'detached' });
   await leave(page);
+});
+
+test('a saga that waits says for how long, and leads to what its end has started and back', async () => {
+  const faults = [];
+  cluster.book(VISA, { request_id: 'visa', country: SILENT_EMBASSY });
+  const saga = await cluster.saga('wait-for-visa', 'visa', (it) => it.steps[0].pendingAnswers > 1);
+  const page = await open('sagas?definition=wait-for-visa', { faults });
+  await row(page, 'visa').waitFor();
+  assert.match(await textOf(row(page, 'visa')), /apply waits, at most until /);
+  await page.getByLabel('Waiting only').check();
+  await page.getByLabel('Definition', { exact: true }).fill('');
+  await page.getByRole('button', { name: 'Show' }).click();
+  await page.getByText('1 waiting, oldest first.').waitFor();
+  assert.equal(new URL(page.url()).hash, '#/sagas?waiting=1');
+  assert.equal(await page.locator('tbody tr').count(), 1);
+  assert.deepEqual(await findings(page), []);
+  await row(page, 'visa').getByRole('link').click();
+
+  const step = page.locator('.step-list li').filter({ hasText: 'apply' });
+  await step.getByText(/not finished at [0-9]+ answers/).waitFor();
+  assert.match(await textOf(step), /waiting action, attempt [0-9]+, .*not finished at [0-9]+ answers, at most until /);
+  await page.getByText('are answered for now').waitFor();
+  const answers = async () => Number(/not finished at ([0-9]+)/.exec(await textOf(step))[1]);
+  const before = await answers();
+  await until('the page sees more answers', async () => (await answers()) > before);
+  await step.getByRole('button', { name: 'Resolve apply' }).click();
+  await decide(page, { reply: '{"number": "VISA-0"}' });
+  await page.getByText('Has started').waitFor();
+  assert.equal(await page.getByText('are answered for now').count(), 0);
+  const child = page.locator('.facts .child');
+  await until('what follows has ended', async () => (await textOf(child)).endsWith('after-visa completed'));
+  assert.deepEqual(await findings(page), []);
+  await child.getByRole('link').click();
+  await page.locator('.timeline').getByText('born of the end of another saga').waitFor();
+  await page.locator('.facts').getByRole('link', { name: saga.sagaId }).click();
+  await page.locator('.facts .child').waitFor();
+  await page.goto(`${cluster.console}/console/#/sagas?waiting=1`);
+  await page.getByText('No saga is waiting.').waitFor();
+  await leave(page, faults);
 });
 
 test('everything is reached by Tab and Enter', async () => {

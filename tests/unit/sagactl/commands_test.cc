@@ -48,6 +48,7 @@ class FakeOrchestrator final : public saga::v1::SagaService::Service {
     for (const Saga& each : sagas) {
       if (request->state() != Saga::STATE_UNSPECIFIED && each.state() != request->state()) continue;
       if (request->stuck() && !each.steps(0).stuck()) continue;
+      if (request->waiting() && each.steps(0).state() != saga::v1::Step::STATE_WAITING) continue;
       if (skipped > 0) {
         --skipped;
       } else if (response->sagas_size() == 2) {
@@ -257,6 +258,19 @@ class CommandsTest : public testing::Test {
     return saga;
   }
 
+  static Saga Waiting(const std::string& id) {
+    Saga saga = Running(id);
+    saga.set_answered_early(true);
+    saga::v1::Step& step = *saga.mutable_steps(0);
+    step.set_state(saga::v1::Step::STATE_WAITING);
+    step.set_phase(saga::v1::PHASE_ACTION);
+    step.set_attempt(4);
+    step.set_pending_answers(3);
+    step.mutable_next_attempt_time()->set_seconds(1'764'201'630);
+    step.mutable_wait_until()->set_seconds(1'764'202'500);
+    return saga;
+  }
+
   static Saga Stuck(const std::string& id) {
     Saga saga = Parked(id, "CONNECTION_ENDED");
     saga.set_state(Saga::STATE_COMPENSATING);
@@ -322,6 +336,19 @@ TEST_F(CommandsTest, ListOfStuckSagasIsTheOrchestrators) {
   EXPECT_EQ(orchestrator_.lists.at(0).state(), Saga::STATE_COMPENSATING);
 }
 
+TEST_F(CommandsTest, ListOfWaitingSagasIsTheOrchestrators) {
+  orchestrator_.sagas = {Stuck("s-1"), Waiting("s-2"), Running("s-3")};
+  const Ran ran = Run("list --waiting --state running");
+  EXPECT_EQ(ran.out,
+            "SAGA  DEFINITION   KEY      STATE    CREATED               WHY\n"
+            "s-2   book-trip 1  key-s-2  RUNNING  2025-11-27 00:00:00Z  book_room (waiting)\n");
+  EXPECT_TRUE(orchestrator_.lists.at(0).waiting());
+  EXPECT_FALSE(orchestrator_.lists.at(0).stuck());
+  const Ran wrong = Run("list --waiting --state completed");
+  EXPECT_EQ(wrong.exit, kUsage);
+  EXPECT_THAT(wrong.err, HasSubstr("--state=completed has none that are stuck or wait"));
+}
+
 TEST_F(CommandsTest, PauseAndResumeSayWhatHoldsAndWhoDecidedIt) {
   const Ran paused = Run("pause book-trip --reason the~\x1b[2Jdesk --actor kim");
   EXPECT_EQ(paused.exit, kDone) << paused.err;
@@ -349,6 +376,25 @@ TEST_F(CommandsTest, ListNamesWhatCannotBeRead) {
   EXPECT_EQ(ran.exit, kDone);
   EXPECT_EQ(ran.out, "");
   EXPECT_EQ(ran.err, "sagactl: saga s-9 cannot be read: a newer version wrote it\nno saga\n");
+}
+
+TEST_F(CommandsTest, GetSaysWhatASagaWaitsForAndWhatBelongsToIt) {
+  orchestrator_.history = {{}, {}};
+  Saga saga = Waiting("s-2");
+  saga.set_parent_id("s-1");
+  saga::v1::ChildSaga& child = *saga.add_children();
+  child.set_saga_id("s-3");
+  child.set_definition("after-trip");
+  child.set_definition_version(2);
+  child.set_state(Saga::STATE_COMPLETED);
+  orchestrator_.sagas = {saga};
+  const Ran ran = Run("get s-2");
+  EXPECT_EQ(ran.exit, kDone) << ran.err;
+  EXPECT_THAT(ran.out,
+              AllOf(HasSubstr("state      RUNNING, callers are answered for now\n"), HasSubstr("parent     s-1\n"),
+                    HasSubstr("child      s-3 (after-trip 2, COMPLETED)\n"),
+                    HasSubstr("book_room  WAITING  action 4   2025-11-27 00:00:30Z, at most to 2025-11-27 00:15:00Z, "
+                              "not finished at 3 answers\n")));
 }
 
 TEST_F(CommandsTest, GetIsTheTimeline) {

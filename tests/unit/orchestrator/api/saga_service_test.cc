@@ -343,6 +343,40 @@ TEST_F(SagaServiceTest, StuckSagasAreListedOldestFirstAndPageByPage) {
               testing::HasSubstr("state: must be that of a saga which has not ended"));
 }
 
+TEST_F(SagaServiceTest, WaitingSagasAreListedOldestFirst) {
+  const auto waiting = [this](const std::string& id) {
+    Saga saga = Repeated(id);
+    saga.steps[0].state = StepState::kWaiting;
+    saga.steps[0].pendings = 3;
+    return saga;
+  };
+  Store(waiting("s-3"));
+  Store(Repeated("s-2"));
+  Store(waiting("s-1"));
+  Saga parked = waiting("s-4");
+  parked.state = SagaState::kParked;
+  parked.steps[0].parked = true;
+  Store(parked);
+  Saga stuck = Repeated("s-5");
+  stuck.steps[0].unknowns = 20;
+  Store(stuck);
+  saga::v1::ListSagasRequest request;
+  request.set_waiting(true);
+  saga::v1::ListSagasResponse response;
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_THAT(Ids(response), testing::ElementsAre("s-1", "s-3"));
+  EXPECT_EQ(response.sagas(0).steps(0).pending_answers(), 3);
+  request.set_stuck(true);
+  ASSERT_TRUE(List(request, &response).ok());
+  EXPECT_EQ(response.sagas_size(), 0) << "none is both";
+  request.set_stuck(false);
+  request.set_page_size(1);
+  ASSERT_TRUE(List(request, &response).ok());
+  request.set_page_token(response.next_page_token());
+  request.set_stuck(true);  // a token is good only with its filters
+  EXPECT_EQ(GetErrorInfo(List(request, &response)).reason, "INVALID_PAGE_TOKEN");
+}
+
 TEST_F(SagaServiceTest, OneCallForStuckSagasLooksAtABoundedNumber) {
   std::vector<SagaWrite> writes;
   for (int i = 0; i < 2001; ++i) {
