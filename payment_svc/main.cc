@@ -22,6 +22,7 @@
 #include "payment_svc/payment_service.h"
 #include "payment_svc/reconcile_task.h"
 #include "payment_svc/settler.h"
+#include "payment_svc/webhook_event.h"
 #include "payment_svc/webhook_secrets.h"
 #include "payment_svc/webhook_service.h"
 
@@ -73,6 +74,9 @@ class ServingPayments final : public Serving {
   const std::unique_ptr<Serving> participant_;
 };
 
+// Of webhooks that wait for the settler: each as it came and as it was read.
+constexpr std::size_t kWebhooksBytesMax = 2 * Settler::kQueueMax * kEventBytesMax;
+
 absl::StatusOr<std::string> PgAddress() {
   std::string pg_address = absl::GetFlag(FLAGS_pg_address);
   if (pg_address.empty()) return absl::InvalidArgumentError("--pg_address is missing; give the gateway's host:port");
@@ -91,7 +95,7 @@ absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const 
   auto settler = std::make_unique<Settler>(std::move(databases.write), *gateway, *gateway, clock);
   ASSIGN_OR_RETURN(std::unique_ptr<Serving> participant,
                    ServeParticipant(NewPaymentDomain(*gateway, clock, std::bind_front(&Settler::Hear, settler.get())),
-                                    PaymentTable(), open, clock));
+                                    PaymentTable(), open, clock, kWebhooksBytesMax));
   return std::make_unique<ServingPayments>(std::move(gateway), std::move(secrets), std::move(settler),
                                            std::move(participant), clock);
 }

@@ -2,6 +2,7 @@
 #ifndef UNWIND_COMMON_PARTICIPANT_SERVICE_MAIN_H_
 #define UNWIND_COMMON_PARTICIPANT_SERVICE_MAIN_H_
 
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -70,12 +71,14 @@ class ServingParticipant final : public Serving {
   std::deque<TableService> services_;
 };
 
-// The same, with the limits and the --enable_reset of the command line, on what `open` opens. REQUIRES: there are
-// parts, of one error domain.
+// The same, with the limits and the --enable_reset of the command line, on what `open` opens. `own_bytes_max`: what the
+// program may take beside what every participant does, for memory_limits_bytes. REQUIRES: there are parts, of one error
+// domain.
 absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::vector<ServicePart> parts, const OpenDatabases& open,
-                                                          const Clock& clock);
+                                                          const Clock& clock, std::size_t own_bytes_max = 0);
 absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::unique_ptr<StepDomain> domain, const ServiceTable& table,
-                                                          const OpenDatabases& open, const Clock& clock);
+                                                          const OpenDatabases& open, const Clock& clock,
+                                                          std::size_t own_bytes_max = 0);
 
 // What a program does instead of serving, if its argument is `name`.
 struct Task {

@@ -62,18 +62,19 @@ void ServingParticipant::Stop() {
 }
 
 absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::vector<ServicePart> parts, const OpenDatabases& open,
-                                                          const Clock& clock) {
+                                                          const Clock& clock, std::size_t own_bytes_max) {
   ASSIGN_OR_RETURN(ParticipantOptions options, OptionsFromFlags(parts.front().table.error_domain));
   options.never_cause = parts.front().table.never_cause;
-  ExportMemorySum(MemorySum(MemoryOfCallsIn(1) + kOfMessage * options.queue_max * MessageBytesMax()));
+  ExportMemorySum(MemorySum(MemoryOfCallsIn(1) + kOfMessage * options.queue_max * MessageBytesMax() + own_bytes_max));
   ASSIGN_OR_RETURN(Databases databases, open());
   return std::make_unique<ServingParticipant>(std::move(parts), options, std::move(databases), clock,
                                               absl::GetFlag(FLAGS_enable_reset));
 }
 
 absl::StatusOr<std::unique_ptr<Serving>> ServeParticipant(std::unique_ptr<StepDomain> domain, const ServiceTable& table,
-                                                          const OpenDatabases& open, const Clock& clock) {
-  return ServeParticipant(OnePart(std::move(domain), table), open, clock);
+                                                          const OpenDatabases& open, const Clock& clock,
+                                                          std::size_t own_bytes_max) {
+  return ServeParticipant(OnePart(std::move(domain), table), open, clock, own_bytes_max);
 }
 
 }  // namespace unwind

@@ -10,6 +10,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -186,6 +187,20 @@ TEST_F(MetricsTest, EveryMetricThatARuleNamesIsExported) {
     }
   }
   EXPECT_GE(rules, 20);
+}
+
+// Both have the same flags; what waits for payment_svc's settler is its own.
+TEST_F(MetricsTest, TheSumOfTheLimitsHasTheWebhooksThatWait) {
+  const auto limits = [](Node node) {
+    static const std::regex line("memory_limits_bytes ([0-9.e+]+)");
+    std::smatch match;
+    const std::string page = Page(node);
+    double value = 0;
+    EXPECT_TRUE(std::regex_search(page, match, line) && absl::SimpleAtod(match[1].str(), &value)) << page;
+    return value;
+  };
+  constexpr double kWebhooks = 4096, kBytesOfOne = 4096;
+  EXPECT_EQ(limits(Node::kPayment) - limits(Node::kStock), 1.25 * 2 * kWebhooks * kBytesOfOne);
 }
 
 // Whatever a series is named by must be of few values.
