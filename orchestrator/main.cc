@@ -176,6 +176,7 @@ absl::Status Run(const Options& options) {
   ASSIGN_OR_RETURN(const Routes routes, ParseRoutes(options.participants));
   RETURN_IF_ERROR(CheckAllRoutes(definitions, routes));
   ASSIGN_OR_RETURN(const std::unique_ptr<Transport> transport, Transport::Start());
+  ASSIGN_OR_RETURN(const std::unique_ptr<TracingScope> tracing, TraceAsFlagsSay("orchestrator"));
   std::set<std::string> addresses;
   for (const auto& [service, address] : routes) {
     RETURN_IF_ERROR(Transport::CheckTargetOf("participants", address));
@@ -283,7 +284,6 @@ int main(int argc, char** argv) {
   unwind::HoldStopSignals();
   const std::vector<std::string> arguments = unwind::ParseFlags(argc, argv, unwind::kUsage);
   unwind::InitLog("orchestrator");
-  const std::unique_ptr<unwind::TracingScope> tracing = unwind::TraceAsFlagsSay("orchestrator");
   const absl::Status status = unwind::RunCommand(arguments);
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());

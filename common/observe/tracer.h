@@ -39,9 +39,10 @@ class TracingScope {
 };
 
 // As --otlp_endpoint says; null: it says nothing. `service` is the resource's service.name. In its last moments it
-// sends what waits, for at most kLastExportMax.
+// sends what waits, for at most kLastExportMax. The process's Transport must be there before it and outlive it.
+// INVALID_ARGUMENT: it names TLS, and the process has no certificate.
 inline constexpr absl::Duration kLastExportMax = absl::Seconds(2);
-std::unique_ptr<TracingScope> TraceAsFlagsSay(absl::string_view service);
+absl::StatusOr<std::unique_ptr<TracingScope>> TraceAsFlagsSay(absl::string_view service);
 
 // A span of something that goes on, from its construction to End, on the wall clock. Does nothing without a tracer or
 // ids. Thread-compatible.

@@ -53,6 +53,7 @@ absl::StatusOr<Databases> Open(const Program& program) {
 absl::Status Run(const Program& program) {
   const SystemClock clock;
   ASSIGN_OR_RETURN(const std::unique_ptr<Transport> transport, Transport::Start());
+  ASSIGN_OR_RETURN(const std::unique_ptr<TracingScope> tracing, TraceAsFlagsSay(program.name));
   ASSIGN_OR_RETURN(const std::unique_ptr<Serving> serving, program.start([&] { return Open(program); }, clock));
   ServerSetup setup;
   setup.services = serving->services();
@@ -93,7 +94,6 @@ int ServiceMain(int argc, char** argv, const Program& program) {
   for (const Task& task : program.tasks) subcommands.push_back({task.name, task.does});
   const std::string subcommand = ParseFlagsOrSubcommand(argc, argv, program.usage, subcommands);
   InitLog(program.name);
-  const std::unique_ptr<TracingScope> tracing = TraceAsFlagsSay(program.name);
   const absl::StatusOr<int> code = RunSubcommand(program, subcommand);
   if (code.ok()) return *code;
   std::fprintf(stderr, "%s: %s\n", program.name, std::string(code.status().message()).c_str());

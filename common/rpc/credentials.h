@@ -51,7 +51,7 @@ std::shared_ptr<grpc::ChannelCredentials> ChannelCredentials();
 // Whether they are TLS.
 bool SpeaksTls();
 
-// Of a channel that is plaintext whatever the flags say: to a collector of spans on the same host.
+// Of a channel that is plaintext whatever the flags say: to a collector of spans that --otlp_endpoint names by http.
 std::shared_ptr<grpc::ChannelCredentials> PlaintextChannelCredentials();
 
 // Of a port that is plaintext whatever the flags say: --health_listen.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/span.h"
+#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.grpc.pb.h"
 
@@ -26,7 +27,8 @@ struct CollectedSpan {
 // Thread-safe.
 class SpanCollector final : public opentelemetry::proto::collector::trace::v1::TraceService::Service {
  public:
-  SpanCollector();
+  explicit SpanCollector(
+      const std::shared_ptr<grpc::ServerCredentials>& credentials = grpc::InsecureServerCredentials());
   ~SpanCollector() override;
 
   std::string endpoint() const;  // what --otlp_endpoint takes
