@@ -48,7 +48,7 @@ MetricsServer::MetricsServer(std::unique_ptr<Listener> listener, absl::Duration 
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       collectables_{ProcessRegistry(), std::make_shared<ProcessCollector>()},
       thread_([this] { Run(); }) {
-  listener_->Start(kConnectionsMax, [this](int connection) {
+  listener_->Start(kConnectionsMax, kConnectionsMax, [this](int connection) {
     {
       std::lock_guard lock(mutex_);
       accepted_.emplace_back(connection);

@@ -11,8 +11,10 @@
 #include "common/base/log.h"
 #include "grpcpp/resource_quota.h"
 
-RANGED_FLAG(int, connections_max, 128, 1, 1000000,
-            "Connections that are open on one port; more are closed as soon as they come.");
+RANGED_FLAG(
+    int, connections_max, 128, 1, 1000000,
+    "Connections that are open on one port, half of them from one host where other machines reach the port; more are "
+    "closed as soon as they come.");
 RANGED_FLAG(int, streams_max, 256, 1, 100000, "Calls at a time on one connection; a client holds back the rest.");
 RANGED_FLAG(
     int, grpc_memory_max_mib, 256, 16, 1 << 20,

@@ -130,8 +130,9 @@ Listener::~Listener() { Stop(); }
 
 bool Listener::is_loopback() const { return std::all_of(sockets_.begin(), sockets_.end(), IsLoopback); }
 
-void Listener::Start(std::size_t connections_max, std::function<void(int)> take) {
+void Listener::Start(std::size_t connections_max, std::size_t of_one_host_max, std::function<void(int)> take) {
   connections_max_ = connections_max;
+  of_one_host_max_ = of_one_host_max;
   take_ = std::move(take);
   thread_ = std::thread([this] { Run(); });
 }
@@ -163,27 +164,57 @@ void Listener::AcceptSome(int socket) {
 
 // Whether there may be more.
 bool Listener::AcceptOne(int socket) {
-  FileDescriptor connection(accept4(socket, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  sockaddr_storage peer = {};
+  socklen_t size = sizeof(peer);
+  FileDescriptor connection(accept4(socket, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (!connection.ok()) {
     const int error = errno;
     return NoneIsFree(error) ? RefuseOne(socket) : error == EINTR || error == ECONNABORTED;
   }
-  if (!HasRoom()) {
-    Log(Severity::kWarning, "a connection was refused: as many as this port takes are open",
-        {{"port", absl::StrCat(port_)}, {"connections_max", absl::StrCat(connections_max_)}});
+  const Host host = HostOf(peer);
+  if (!HasRoom(host)) {
+    const bool is_full = connections_.size() >= connections_max_;
+    Log(Severity::kWarning,
+        is_full ? "a connection was refused: as many as this port takes are open"
+                : "a connection was refused: its host has as many as one may have",
+        {{"port", absl::StrCat(port_)},
+         {"connections_max", absl::StrCat(connections_max_)},
+         {"of_one_host_max", absl::StrCat(of_one_host_max_)}});
     return true;
   }
-  connections_.push_back({connection.get(), InodeOf(connection.get())});
+  connections_.push_back({connection.get(), InodeOf(connection.get()), host});
+  ++of_host_[host];
   take_(connection.Release());
   return true;
 }
 
-bool Listener::HasRoom() {
-  if (connections_.size() < connections_max_) return true;
+bool Listener::Fits(const Host& host) const {
+  const auto has = of_host_.find(host);
+  return connections_.size() < connections_max_ && (has == of_host_.end() || has->second < of_one_host_max_);
+}
+
+bool Listener::HasRoom(const Host& host) {
+  if (Fits(host)) return true;
   if (SteadyNow() - counted_ < kCountPause) return false;
   counted_ = SteadyNow();
   std::erase_if(connections_, [](const Connection& each) { return InodeOf(each.descriptor) != each.inode; });
-  return connections_.size() < connections_max_;
+  of_host_.clear();
+  for (const Connection& each : connections_) ++of_host_[each.host];
+  return Fits(host);
+}
+
+Listener::Host Listener::HostOf(const sockaddr_storage& peer) {
+  Host host = {};
+  if (peer.ss_family == AF_INET6) {
+    const in6_addr& address = reinterpret_cast<const sockaddr_in6*>(&peer)->sin6_addr;
+    const std::size_t bytes = IN6_IS_ADDR_V4MAPPED(&address) ? sizeof(address) : sizeof(address) / 2;
+    std::memcpy(host.data(), &address, bytes);
+    return host;
+  }
+  const in_addr& address = reinterpret_cast<const sockaddr_in*>(&peer)->sin_addr;
+  host[10] = host[11] = 0xff;
+  std::memcpy(host.data() + 12, &address, sizeof(address));
+  return host;
 }
 
 // The peer learns at once that it is refused, and the backlog does not fill up with peers that gave up waiting. Whether

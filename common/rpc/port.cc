@@ -83,7 +83,9 @@ absl::Status Port::Serve(const PortServices& services, std::size_t connections_m
     for (const auto& service : reflection_) builder.RegisterService(service.get());
   }
   SetLimits(builder);
-  return Start(builder, ServerCredentials(), connections_max, gate);
+  // So that one host, such as one on which a caller went wrong, does not keep all others out. Loopback is one host.
+  const std::size_t of_one_host_max = listener_->is_loopback() ? connections_max : (connections_max + 1) / 2;
+  return Start(builder, ServerCredentials(), connections_max, of_one_host_max, gate);
 }
 
 absl::Status Port::ServeHealth(std::vector<std::string> services) {
@@ -91,11 +93,11 @@ absl::Status Port::ServeHealth(std::vector<std::string> services) {
   grpc::ServerBuilder builder;
   builder.RegisterCallbackGenericService(&unimplemented_);
   SetLimits(builder, kProbeStreamsMax);
-  return Start(builder, PlaintextServerCredentials(), kProbeConnectionsMax, /*gate=*/nullptr);
+  return Start(builder, PlaintextServerCredentials(), kProbeConnectionsMax, kProbeConnectionsMax, /*gate=*/nullptr);
 }
 
 absl::Status Port::Start(grpc::ServerBuilder& builder, const std::shared_ptr<grpc::ServerCredentials>& credentials,
-                         std::size_t connections_max, Gate* gate) {
+                         std::size_t connections_max, std::size_t of_one_host_max, Gate* gate) {
   grpc::EnableDefaultHealthCheckService(true);
   std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
   if (gate != nullptr) interceptors.push_back(NewGateInterceptors(*gate));
@@ -106,7 +108,7 @@ absl::Status Port::Start(grpc::ServerBuilder& builder, const std::shared_ptr<grp
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) return absl::InternalError("gRPC did not start its server; its log says why");
   SetServing(false);
-  listener_->Start(connections_max, [this](int connection) {
+  listener_->Start(connections_max, of_one_host_max, [this](int connection) {
     grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
     parameters.fd = connection;
     acceptor_->HandleNewConnection(&parameters);

@@ -74,7 +74,7 @@ class Port {
  private:
   Port() = default;
   absl::Status Start(grpc::ServerBuilder& builder, const std::shared_ptr<grpc::ServerCredentials>& credentials,
-                     std::size_t connections_max, Gate* gate);
+                     std::size_t connections_max, std::size_t of_one_host_max, Gate* gate);
 
   std::unique_ptr<Listener> listener_;
   std::vector<std::string> served_;

@@ -26,16 +26,30 @@ constexpr absl::Duration kPatience = absl::Seconds(20);
 
 FileDescriptor NewSocket() { return FileDescriptor(socket(AF_INET, SOCK_STREAM, 0)); }
 
-bool Connect(const FileDescriptor& socket, int port) {
+sockaddr_in AddressOf(in_addr_t host, int port) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+  address.sin_addr.s_addr = htonl(host);
+  return address;
+}
+
+bool Connect(const FileDescriptor& socket, int port) {
+  const sockaddr_in address = AddressOf(INADDR_LOOPBACK, port);
+  return connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
 }
 
 FileDescriptor Connected(int port) {
   FileDescriptor socket = NewSocket();
+  EXPECT_TRUE(Connect(socket, port));
+  return socket;
+}
+
+// From another host, as the listener sees it.
+FileDescriptor ConnectedFrom(in_addr_t host, int port) {
+  FileDescriptor socket = NewSocket();
+  const sockaddr_in address = AddressOf(host, 0);
+  EXPECT_EQ(bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
   EXPECT_TRUE(Connect(socket, port));
   return socket;
 }
@@ -54,8 +68,9 @@ class ListenerTest : public testing::Test {
   ListenerTest() : listener_(*Listener::Bind("127.0.0.1:0")) {}
   ~ListenerTest() override { listener_->Stop(); }
 
-  void Start(std::size_t connections_max) {
-    listener_->Start(connections_max, [this](int connection) {
+  void Start(std::size_t connections_max) { Start(connections_max, connections_max); }
+  void Start(std::size_t connections_max, std::size_t of_one_host_max) {
+    listener_->Start(connections_max, of_one_host_max, [this](int connection) {
       std::lock_guard lock(mutex_);
       taken_.emplace_back(connection);
     });
@@ -101,6 +116,37 @@ TEST_F(ListenerTest, ClosesWhatIsOverItsNumberUntilOneIsGone) {
   }));
 }
 
+TEST_F(ListenerTest, OneHostLeavesTheOthersTheirPart) {
+  Start(4, 2);
+  constexpr in_addr_t kOther = INADDR_LOOPBACK + 1;
+  const FileDescriptor first = Connected(listener_->port()), second = Connected(listener_->port());
+  ASSERT_TRUE(TakesUpTo(2));
+  EXPECT_TRUE(IsClosed(Connected(listener_->port())));
+  const FileDescriptor third = ConnectedFrom(kOther, listener_->port());
+  ASSERT_TRUE(TakesUpTo(3));
+  CloseOne();  // the other's
+  std::vector<FileDescriptor> again;
+  EXPECT_TRUE(Eventually(kPatience, [&] {  // of those that it had only the open ones count
+    again.push_back(ConnectedFrom(kOther, listener_->port()));
+    std::lock_guard lock(mutex_);
+    return taken_.size() == 4;
+  }));
+  EXPECT_TRUE(IsClosed(ConnectedFrom(kOther + 1, listener_->port()))) << "the port is full";
+}
+
+TEST_F(ListenerTest, AHostThatLetsOneGoMayHaveAnother) {
+  Start(4, 2);
+  const FileDescriptor first = Connected(listener_->port()), second = Connected(listener_->port());
+  ASSERT_TRUE(TakesUpTo(2));
+  CloseOne();
+  FileDescriptor again;
+  EXPECT_TRUE(Eventually(kPatience, [&] {
+    again = Connected(listener_->port());
+    std::lock_guard lock(mutex_);
+    return taken_.size() == 2;
+  }));
+}
+
 // How many are open is counted once in a while, by a clock that must not be set back meanwhile.
 TEST_F(ListenerTest, CountsWhatIsOpenThoughTheClockIsSetBack) {
   Start(1);
@@ -125,7 +171,7 @@ TEST(Listener, AFloodDoesNotKeepItFromStopping) {
   std::atomic<int> accepted = 0;
   std::atomic<bool> floods = true;
   std::vector<FileDescriptor> flood;
-  listener.Start(1'000'000, [&](int connection) {
+  listener.Start(1'000'000, 1'000'000, [&](int connection) {
     const FileDescriptor closed(connection);
     ++accepted;
     if (!floods) return;
@@ -175,7 +221,7 @@ TEST_F(ListenerTest, FreesItsAddressWhenItStops) {
 TEST(Listener, TakesOnePortForAllAddressesOfAName) {
   const auto listener = Listener::Bind("localhost:0");
   ASSERT_TRUE(listener.ok()) << listener.status();
-  (*listener)->Start(1, [](int connection) { FileDescriptor closed(connection); });
+  (*listener)->Start(1, 1, [](int connection) { FileDescriptor closed(connection); });
   EXPECT_TRUE(IsClosed(Connected((*listener)->port())));
 }
 

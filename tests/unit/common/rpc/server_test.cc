@@ -37,6 +37,7 @@
 #include "tests/support/poll.h"
 #include "tests/unit/common/rpc/live_server.h"
 
+ABSL_DECLARE_FLAG(bool, insecure);
 ABSL_DECLARE_FLAG(int, connections_max);
 ABSL_DECLARE_FLAG(int, streams_max);
 ABSL_DECLARE_FLAG(absl::Duration, connection_idle_max);
@@ -634,6 +635,25 @@ TEST_F(LimitedServerTest, RefusesConnectionsOverTheirNumber) {
   EXPECT_EQ(other->Reserve(&second.context, GoodRequest(), &second.response).error_code(), StatusCode::UNAVAILABLE);
   service_.LetGo();
   EXPECT_TRUE(first.ended.get_future().get().ok());
+}
+
+// Loopback is one host, and has all.
+TEST_F(LimitedServerTest, OneHostHasHalfOfAPortThatOthersReach) {
+  const WithFlag connections(FLAGS_connections_max, 2);
+  const WithFlag insecure(FLAGS_insecure, true);
+  for (const std::string address : {"127.0.0.1:0", "0.0.0.0:0"}) {
+    const WithFlag listen(FLAGS_listen, address);
+    server_ = *Server::Start(Only(service_));
+    std::vector<StatusCode> codes;
+    std::vector<std::shared_ptr<grpc::Channel>> open;  // so that each is another connection
+    for (int i = 0; i < 2; ++i) {
+      open.push_back(NewChannel(absl::StrCat("127.0.0.1:", server_->port()), i));
+      codes.push_back(SendBytes(open.back(), "/no.Such/Thing", "", nullptr).error_code());
+    }
+    const bool is_shared = address == "0.0.0.0:0";
+    EXPECT_THAT(codes, testing::ElementsAre(StatusCode::UNIMPLEMENTED,
+                                            is_shared ? StatusCode::UNAVAILABLE : StatusCode::UNIMPLEMENTED));
+  }
 }
 
 TEST_F(LimitedServerTest, ClosesAnIdleConnection) {
