@@ -205,6 +205,13 @@ TEST_F(TracingTest, AfterACrashTheTraceGoesOnAndEveryAttemptIsThere) {
   const auto order = Shop(*cluster_).Begin(Shop::Order("mina", "lamp"));
   const std::string id = order->SagaId(kPatience);
   ASSERT_TRUE(Shop(*cluster_).AwaitStepSent(id, "charge", kPatience));
+  // A span that the collector has not taken yet is lost with the process.
+  ASSERT_TRUE(Eventually(kPatience, [&] {
+    const std::vector<CollectedSpan> spans = collector_.OfTrace(TraceOf(id));
+    return std::any_of(spans.begin(), spans.end(), [](const CollectedSpan& span) {
+      return span.service == "orchestrator" && span.name == "shop.stock.v1.StockService/Reserve";
+    });
+  }));
   cluster_->Kill(Node::kOrchestrator);
   cluster_->Signal(Node::kPayment, SIGCONT);
   ASSERT_TRUE(cluster_->Restart(Node::kOrchestrator).ok());
