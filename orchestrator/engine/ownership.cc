@@ -73,17 +73,21 @@ LiveSaga* Ownership::Recover(Saga stored) {
   return live;
 }
 
-void Ownership::Reload(LiveSaga& live) {
+void Ownership::MarkStale(LiveSaga& live) {
   live.stale = true;
   live_.Shed(live);
   live_.SetTimer(live, absl::InfiniteFuture());
+}
+
+void Ownership::Reload(LiveSaga& live) {
+  MarkStale(live);
   wanted_[live.saga.id];
 }
 
 void Ownership::Attach(AttachMail mail) {
   const std::function<void(Progress)>& answered = mail.waiter.answered;
   LiveSaga* const live = live_.Find(mail.saga_id);
-  const bool wants_row = live == nullptr || (live->shed && !live->stale);
+  const bool wants_row = live == nullptr || (live->shed && !live->stale) || IsToldForNow(*live);
   std::size_t waiting = live == nullptr ? 0 : live->waiters.size();
   if (wants_row) waiting += wanted_[mail.saga_id].waiters.size();
   if (waiting >= kWaitersPerSagaMax) return answered({.status = TooManyWait(), .saga = {}});
@@ -94,6 +98,12 @@ void Ownership::Attach(AttachMail mail) {
     return answered({.status = absl::OkStatus(), .saga = live->saga});
   }
   live_.AddWaiter(*live, std::move(mail.waiter));
+}
+
+// A saga that waits may have been another instance's for minutes, and gone back there, before its copy here meets a
+// conflict: so what its callers are told for now is what is stored.
+bool Ownership::IsToldForNow(const LiveSaga& live) const {
+  return !live.stale && !pending_.Has(live.saga.id) && IsAnsweredEarly(live.definition->plan(), live.saga);
 }
 
 void Ownership::KeyTaken(LiveSaga& live) {
@@ -201,6 +211,9 @@ std::optional<RecoverMail> Ownership::Use(const std::string& saga_id, Wanted wan
     }
   }
   LiveSaga* live = live_.Find(saga_id);
+  const bool has_moved =
+      stored.ok() && live != nullptr && !live->stale && !pending_.Has(saga_id) && stored->version > live->saga.version;
+  if (has_moved) MarkStale(*live);
   if (live == nullptr && is_running && !is_answered && !wanted.waiters.empty()) {
     live = Insert(*stored);
     if (live != nullptr) live->stale = true;

@@ -85,6 +85,8 @@ class Ownership {
   bool Refill(LiveSaga& live, Wanted& wanted, absl::StatusOr<Saga>& stored);
   std::optional<RecoverMail> Use(const std::string& saga_id, Wanted wanted, absl::StatusOr<Saga> stored,
                                  absl::Time now);
+  bool IsToldForNow(const LiveSaga& live) const;
+  void MarkStale(LiveSaga& live);
   void Watch(LiveSaga& live, Saga stored, absl::Time now);
 
   DriverContext& context_;

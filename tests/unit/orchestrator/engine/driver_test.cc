@@ -1406,6 +1406,28 @@ TEST_F(DriverTest, ASagaThatGoesBackIsNotAnsweredForNow) {
   EXPECT_EQ(again.Await(1)[0].saga.failure.reason, "NO");
 }
 
+// While the saga waits, the copy of who drove it meets no conflict. He tells what is stored all the same.
+TEST_F(DriverTest, WhatAnotherInstanceHasTurnedBackIsNotAnsweredForNow) {
+  Plan plan = Sequence();
+  plan.answer_after = 0;
+  Know(std::move(plan));
+  const auto answer = [](const Call& call) -> std::optional<CallResult> {
+    return call.method == "/test/a.action" ? std::optional(OkResult()) : std::nullopt;
+  };
+  Life one(*this, answer, clock_);
+  Answers first, asked, again;
+  Accept(one.driver, "k", first);
+  const std::string id = first.Await(1)[0].saga.id;
+  EXPECT_FALSE(first.Await(1)[0].saga.backward);
+
+  instance_ = "two";
+  Life two(*this, answer, clock_);
+  two.driver.Ask(id, CancelRequested{"ann", "changed her mind"}, 0, asked.Taker());
+  EXPECT_TRUE(asked.Await(1)[0].saga.backward) << asked.Await(1)[0].status;
+  Accept(one.driver, "k", again, "h", clock_.Now() + absl::Milliseconds(500));
+  EXPECT_TRUE(again.Await(1)[0].saga.backward) << again.Await(1)[0].status;
+}
+
 TEST_F(DriverTest, AThousandSagasOnFourShardsAllEnd) {
   Plan plan = DiamondBeforePivot();
   plan.refusals_max = 100;  // so that none parks
