@@ -1,5 +1,7 @@
 // The orchestrator dies again and again around the end of orders that another saga follows, and around that saga's own
-// start. Whatever instant it dies at, each paid order is followed exactly once. UNWIND_FOLLOW_KILLS: how often it dies.
+// start: alone, and as one of two, of which the one that ends the orders was started without the follower's definition.
+// Whatever instant it dies at, each paid order is followed exactly once. UNWIND_FOLLOW_KILLS: how often it dies, alone
+// as beside another.
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
@@ -57,21 +59,32 @@ int Kills() {
   return kills;
 }
 
-class FollowCrashTest : public testing::Test {
+// Who knows the follower: the one orchestrator that there is, or only the second, which takes no orders.
+enum class Knows { kTheOne, kTheSecond };
+
+class FollowCrashTest : public testing::TestWithParam<Knows> {
  protected:
   void SetUp() override {
+    const bool has_second = GetParam() == Knows::kTheSecond;
     std::filesystem::copy("orchestrator/sagas", folder_.File("sagas"));
-    std::ofstream(folder_.File("sagas/after_order.yaml")) << kFollower;
+    std::filesystem::copy("orchestrator/sagas", folder_.File("more"));
+    std::ofstream(folder_.File("more/after_order.yaml")) << kFollower;
     Arm("");
     setenv("UNWIND_CRASH_PLAN", plan_.c_str(), 1);
     setenv("UNWIND_CRASH_LOG", folder_.File("deaths").c_str(), 1);
     ClusterOptions options;
     options.bin_dir = UNWIND_BIN_DIR;
     options.postgres = TestsOnPostgres();
-    options.definitions = folder_.File("sagas");
+    options.definitions = folder_.File(has_second ? "sagas" : "more");
+    options.extra_flags = {{Node::kSecondOrchestrator, {absl::StrCat("--definitions=", folder_.File("more"))}}};
     auto started = Cluster::Start(std::move(options));
     ASSERT_TRUE(started.ok()) << started.status();
     cluster_ = *std::move(started);
+    orchestrators_ = {Node::kOrchestrator};
+    if (has_second) {
+      ASSERT_EQ(cluster_->Launch(Node::kSecondOrchestrator), absl::OkStatus());
+      orchestrators_.push_back(Node::kSecondOrchestrator);
+    }
     shop_ = std::make_unique<Shop>(*cluster_);
     ASSERT_EQ(shop_->Restock(kProduct, kPieces, 1000), absl::OkStatus());
   }
@@ -111,19 +124,27 @@ class FollowCrashTest : public testing::Test {
     return all;
   }
 
-  // Orders while the orchestrator dies at `place`, if they come by it. Whether it did.
+  // Starts again who has died. Whether somebody had.
+  bool Bury() {
+    bool died = false;
+    for (const Node node : orchestrators_) {
+      if (cluster_->Running(node)) continue;
+      EXPECT_EQ(cluster_->ExitStatus(node), kCrashExit);
+      died = true;
+      Arm("");
+      EXPECT_EQ(cluster_->Restart(node), absl::OkStatus());
+    }
+    return died;
+  }
+
+  // Orders while an orchestrator dies at `place`, if they come by it. Whether one did.
   bool Round(const std::string& place) {
     Arm(place);
     std::vector<Buyer> buyers(kBuyers);
     bool died = false;
     absl::Time told = absl::InfiniteFuture();
     EXPECT_TRUE(Eventually(kPatience, [&] {
-      if (!cluster_->Running(Node::kOrchestrator)) {
-        EXPECT_EQ(cluster_->ExitStatus(Node::kOrchestrator), kCrashExit);
-        died = true;
-        Arm("");
-        EXPECT_EQ(cluster_->Restart(Node::kOrchestrator), absl::OkStatus());
-      }
+      died = Bury() || died;
       if (AllHaveOrders(buyers)) told = std::min(told, absl::Now());
       return told != absl::InfiniteFuture() && (died || absl::Now() > told + absl::Seconds(2));
     })) << place;
@@ -152,11 +173,12 @@ class FollowCrashTest : public testing::Test {
   TempDir folder_;
   const std::string plan_ = folder_.File("plan");
   std::unique_ptr<Cluster> cluster_;
+  std::vector<Node> orchestrators_;
   std::unique_ptr<Shop> shop_;
   std::set<std::string> orders_;
 };
 
-TEST_F(FollowCrashTest, EveryPaidOrderIsFollowedOnce) {
+TEST_P(FollowCrashTest, EveryPaidOrderIsFollowedOnce) {
   std::vector<std::string> places = {"orchestrator.before_commit@confirm_order/action",
                                      "orchestrator.before_commit@confirm_stock/action",
                                      "orchestrator.after_commit@confirm_order/action",
@@ -195,7 +217,14 @@ TEST_F(FollowCrashTest, EveryPaidOrderIsFollowedOnce) {
   ASSERT_TRUE(left.ok()) << left.status();
   EXPECT_EQ(left->available(), kPieces - 2 * static_cast<std::int64_t>(orders_.size()));
   std::printf("%d deaths, %zu orders, each followed once\n", deaths, orders_.size());
+  RecordProperty("deaths", deaths);
+  RecordProperty("orders", static_cast<int>(orders_.size()));
 }
+
+INSTANTIATE_TEST_SUITE_P(Known, FollowCrashTest, testing::Values(Knows::kTheOne, Knows::kTheSecond),
+                         [](const auto& knows) {
+                           return knows.param == Knows::kTheOne ? "ToTheOneThatDies" : "ToTheOtherOnly";
+                         });
 
 }  // namespace
 }  // namespace unwind

@@ -1,4 +1,6 @@
-"""The long forms of the model, the simulation and the crash matrix, one after the other: `./run prove` explains it."""
+"""The long forms of the model, the simulation, the crash matrix and the deaths at the end of a saga that is followed, one
+after the other: `./run prove` explains it.
+"""
 
 import argparse
 import functools
@@ -74,6 +76,25 @@ def prove_crashes(args, store):
     return summary.get("crash", {}), ok
 
 
+def prove_followers(args, store):
+    """As the test is in `./run test`, but for the number of deaths."""
+    name, begun = f"follow_{store}", time.monotonic()
+    results = LOGS / f"{name}.json"
+    results.unlink(missing_ok=True)
+    environment = {**os.environ, "UNWIND_FOLLOW_KILLS": str(args.follow_kills), "UNWIND_TEST_STORE": store}
+    with open(LOGS / f"{name}.log", "w") as log:
+        code = subprocess.run([f"{args.bin_dir}/../tests/follow_crash_test", f"--gtest_output=json:{results}"], cwd=ROOT,
+                              env=environment, stdout=log, stderr=subprocess.STDOUT).returncode
+    total = {"deaths": 0, "orders": 0}
+    played = json.loads(results.read_text())["testsuites"] if results.exists() else []
+    for test in (test for suite in played for test in suite["testsuite"]):
+        add(total, {key: int(test.get(key, 0)) for key in total})
+    total["seconds"] = round(time.monotonic() - begun)
+    if code != 0:
+        print(f"prove: {name} failed with status {code}: build/prove/{name}.log", file=sys.stderr)
+    return total, code == 0 and total["deaths"] >= 2 * args.follow_kills
+
+
 def count(text):
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError("it must be a number, 1 or more")
@@ -81,20 +102,26 @@ def count(text):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="./run prove", description="The long forms of the model, the simulation and "
-                                     "the crash matrix. Exit 0: nothing was violated, and everything was reached.")
+    parser = argparse.ArgumentParser(prog="./run prove", description="The long forms of the model, the simulation, the "
+                                     "crash matrix and the deaths at the end of sagas that are followed. Exit 0: nothing "
+                                     "was violated, and everything was reached.")
     parser.add_argument("--bin_dir", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--jobs", type=count, default=os.cpu_count(), help=argparse.SUPPRESS)
     parser.add_argument("--seeds", type=count, default=100_000, metavar="N", help="simulated worlds (100000)")
     parser.add_argument("--crash_seeds", type=count, default=10, metavar="N", help="crowds at every crash point (10)")
-    parser.add_argument("--only", choices=["model", "simulation", "crash"], help="one of the three")
+    parser.add_argument("--follow_kills", type=count, default=1000, metavar="N",
+                        help="deaths at the end of sagas that are followed, alone and beside another orchestrator (1000)")
+    parser.add_argument("--only", choices=["model", "simulation", "crash", "follow"], help="one of the four")
     args = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
     began, proved, failed = time.monotonic(), {}, []
     parts = [("model", prove_model, "every world that two orchestrators and their participants can reach"),
              ("simulation", prove_simulation, f"{args.seeds} worlds of 50 orders, one a seed"),
              *((f"crash_{store}", functools.partial(prove_crashes, store=store),
-                f"every crash point in {args.crash_seeds} crowds, on {store}") for store in ("sqlite", "postgres"))]
+                f"every crash point in {args.crash_seeds} crowds, on {store}") for store in ("sqlite", "postgres")),
+             *((f"follow_{store}", functools.partial(prove_followers, store=store),
+                f"twice {args.follow_kills} deaths at the end of sagas that are followed, on {store}")
+               for store in ("sqlite", "postgres"))]
     for name, prove, what in parts:
         if args.only not in (None, name.partition("_")[0]):
             continue
