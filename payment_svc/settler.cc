@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/base/crash_point.h"
 #include "common/base/log.h"
 #include "common/rpc/error.h"
 #include "payment_svc/collect_store.h"
@@ -116,7 +117,14 @@ void Settler::Settle(absl::Span<Said> said) {
     Log(Severity::kError, "words of the payment gateway were not stored",
         {{"error", status.ToString()}, {"words", absl::StrCat(said.size())}});
   }
+  for (const Said& word : said) CRASH_POINT("settler.after_commit", SourceOf(word));
   for (Said& word : said) Tell(word, status);
+}
+
+// Where a word comes from, for crash points.
+const char* Settler::SourceOf(const Said& said) {
+  if (said.due) return "return";
+  return said.event.event_id.empty() ? "inquiry" : "webhook";
 }
 
 absl::Status Settler::Commit(absl::Span<Said> said) {
@@ -169,7 +177,10 @@ absl::Status Settler::Write(soci::session& session, absl::Span<Said> said) {
     taken.push_back({event_id, word.event.key, keeps ? word.event.body : ""});
   }
   LetGoEvents(session, let_go);
-  if (rows.Save() && InsertEvents(session, taken, now)) return absl::OkStatus();
+  if (rows.Save() && InsertEvents(session, taken, now)) {
+    for (const Said& word : said) CRASH_POINT("settler.in_commit", SourceOf(word));
+    return absl::OkStatus();
+  }
   return absl::AbortedError("another process has written the same rows");
 }
 
@@ -213,6 +224,8 @@ void Settler::HandleSweep() {
   PaymentSeries::Get().returns_due.Set(static_cast<double>(returns_due));
   PaymentSeries::Get().differences.Set(static_cast<double>(last.differences));
   PaymentSeries::Get().reconciled.Set(absl::ToDoubleSeconds(last.end - absl::UnixEpoch()));
+  if (!keys.empty()) CRASH_POINT("settler.after_sweep", "inquiry");
+  if (!returns.empty()) CRASH_POINT("settler.after_sweep", "return");
   for (const std::string& key : keys) {
     books_.Inquire({.key = key, .trace = {}}, [this, key](const GatewayAnswer& answer) { Hear(key, answer); });
   }

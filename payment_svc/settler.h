@@ -65,6 +65,7 @@ class Settler {
   absl::Status Commit(absl::Span<Said> said);
   absl::Status Write(soci::session& session, absl::Span<Said> said);
   void Tell(Said& said, const absl::Status& committed);
+  static const char* SourceOf(const Said& said);
   void HandleSweep();
 
   const std::unique_ptr<Connection> connection_;  // the writer's thread only

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/base/crash_point.h"
 #include "common/base/status_macros.h"
 #include "common/base/system_random.h"
 #include "common/base/uuid.h"
@@ -133,6 +134,7 @@ absl::StatusOr<Driver::Swept> Driver::StartFollowers() {
       ++context_->followers_posted;
       Shard& shard = ShardOf(saga.id);
       shard.mailbox().Post(RecoverMail{.saga = std::move(saga), .asks = {}, .due = DueFor::kStart});
+      CRASH_POINT("orchestrator.after_due", definition.name);
     }
   }
   return follow;
