@@ -37,6 +37,7 @@
 #include "orchestrator/host/lease_renewal.h"
 #include "orchestrator/host/maintenance.h"
 #include "orchestrator/host/memory_of.h"
+#include "orchestrator/host/nudge_forwarder.h"
 #include "orchestrator/host/options.h"
 #include "orchestrator/host/overdue_sagas.h"
 #include "orchestrator/host/saga_census.h"
@@ -208,8 +209,10 @@ absl::Status Run(const Options& options) {
 
   ASSIGN_OR_RETURN(const std::optional<LeaseHolder> holder, store->Holder(options.instance));
   RETURN_IF_ERROR(CheckHolder(holder, options.instance));
-  ASSIGN_OR_RETURN(const Lease lease,
-                   store->Acquire(options.instance, AddressOfThisProcess(server->port()), options.lease));
+  const std::string address = CallAddress(options.advertise, options.listen, server->port());
+  ASSIGN_OR_RETURN(const Lease lease, store->Acquire(options.instance, AddressOfThisProcess(address), options.lease));
+  NudgeForwarder forwarder(options.instance, std::bind_front(&SociSagaStore::Holder, store.get()),
+                           participant_metrics.calls());
   Driver driver(*store, traced, catalog, clock, metrics, lease, options.driver);
   LeaseRenewal renewal(*store, lease, options.lease, std::bind_front(&Driver::commits_fail, &driver),
                        std::bind_front(&Server::SetServing, server.get()));
@@ -218,7 +221,7 @@ absl::Status Run(const Options& options) {
   service_options.watches.watchers_max = options.watchers_max;
   SagaService service(*store, std::bind_front(&Driver::Ask, &driver), std::bind_front(&Driver::HoldPauses, &driver),
                       catalog, clock, service_options);
-  NudgeService nudges(std::bind_front(&Driver::Nudge, &driver));
+  NudgeService nudges(std::bind_front(&Driver::Nudge, &driver), std::bind_front(&NudgeForwarder::Forward, &forwarder));
   const auto census = std::make_shared<SagaCensus>(clock, catalog);
   Collectables gauges = Gauges(driver, renewal, lease, options.lease);
   gauges.push_back(census);
@@ -254,6 +257,7 @@ absl::Status Run(const Options& options) {
   service.EndWatches();
   server->Drain();
   driver.Stop();
+  forwarder.Stop();
   participants.Stop();
   renewal.Stop();
   // Only now, when nothing is driven any more.

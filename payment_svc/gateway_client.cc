@@ -124,7 +124,7 @@ struct GrpcGateway::Sent {
 template <class Request, class Response, class Start>
 void GrpcGateway::Send(const char* method, const GatewayCall& call, Transaction::Kind moves, Request request, Done done,
                        Start start) {
-  if (!Begin()) return done(Say(GatewayAnswer::Kind::kUnknown, "SHUTTING_DOWN"));
+  if (!calls_.Begin()) return done(Say(GatewayAnswer::Kind::kUnknown, "SHUTTING_DOWN"));
   auto sent = std::make_shared<Sent<Request, Response>>();
   sent->context->set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
   const std::string path = absl::StrCat("/pg.v1.PaymentGateway/", method);
@@ -147,7 +147,7 @@ void GrpcGateway::Send(const char* method, const GatewayCall& call, Transaction:
           // Before End, after which the gateway may go: the context holds the channel, and gRPC does not survive that
           // the last holder of a channel lets go on gRPC's own thread.
           sent->context.reset();
-          End();
+          calls_.End();
         });
 }
 
@@ -208,23 +208,6 @@ void GrpcGateway::Inquire(const GatewayCall& call, Done done) {
       });
 }
 
-void GrpcGateway::Stop() {
-  std::unique_lock lock(mutex_);
-  stopping_ = true;
-  idle_.wait(lock, [this] { return calls_ == 0; });
-}
-
-bool GrpcGateway::Begin() {
-  std::lock_guard lock(mutex_);
-  if (stopping_) return false;
-  ++calls_;
-  return true;
-}
-
-// Notifies under the lock: Stop may return, and this be destroyed, as soon as it is released.
-void GrpcGateway::End() {
-  std::lock_guard lock(mutex_);
-  if (--calls_ == 0) idle_.notify_all();
-}
+void GrpcGateway::Stop() { calls_.Stop(); }
 
 }  // namespace unwind::payment

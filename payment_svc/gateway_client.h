@@ -2,11 +2,10 @@
 #ifndef UNWIND_PAYMENT_SVC_GATEWAY_CLIENT_H_
 #define UNWIND_PAYMENT_SVC_GATEWAY_CLIENT_H_
 
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <mutex>
+#include <limits>
 #include <string>
 
 #include "absl/status/status.h"
@@ -14,6 +13,7 @@
 #include "common/base/seldom.h"
 #include "common/base/trace_context.h"
 #include "common/metrics/client_metrics.h"
+#include "common/rpc/calls_under_way.h"
 #include "common/rpc/renewed_channel.h"
 #include "payment_svc/payment.h"
 #include "pg/v1/payment_gateway.grpc.pb.h"
@@ -82,17 +82,13 @@ class GrpcGateway final : public Gateway, public GatewayBooks {
   void Send(const char* method, const GatewayCall& call, ::pg::v1::Transaction::Kind moves, Request request, Done done,
             Start start);
   void Warn(const char* method, const absl::Status& status, const GatewayAnswer& answer);
-  bool Begin();
-  void End();
 
   RenewedChannel channel_;
   const absl::Duration timeout_;
   ClientMetrics& metrics_;
   Seldom warnings_{absl::Seconds(10)};
-  std::mutex mutex_;
-  std::condition_variable idle_;
-  std::size_t calls_ = 0;
-  bool stopping_ = false;
+  // The participant's queue and the settler's sweeps bound them.
+  CallsUnderWay calls_{std::numeric_limits<std::size_t>::max()};
 };
 
 }  // namespace unwind::payment

@@ -10,6 +10,7 @@ namespace unwind {
 namespace {
 
 constexpr absl::Duration kSlowRetry = absl::Seconds(30);  // people must act, who are slow
+constexpr char kSagaElsewhere[] = "SAGA_ELSEWHERE";
 
 absl::Status StoreFailed(const char* what, const std::string& saga_id) {
   ErrorInfo info = {.reason = "STORE_FAILED", .domain = kSagaDomain, .metadata = {}};
@@ -116,12 +117,35 @@ absl::Status AskRefusal(const Plan& plan, const Saga& saga, const Event& event) 
 
 absl::Status DrivenElsewhere(const Saga& saga) {
   return WithRetryAfter(
-      MakeError(absl::StatusCode::kUnavailable,
-                absl::StrCat("saga ", saga.id, " is driven by instance ", saga.owner,
-                             ": nudge that one, or leave it, since the step is asked again in any case"),
-                {.reason = "SAGA_ELSEWHERE",
-                 .domain = kSagaDomain,
-                 .metadata = {{"saga_id", saga.id}, {"owner", saga.owner}}}),
+      MakeError(
+          absl::StatusCode::kUnavailable,
+          absl::StrCat("saga ", saga.id, " is driven by instance ", saga.owner,
+                       ": nudge that one, or leave it, since the step is asked again in any case"),
+          {.reason = kSagaElsewhere, .domain = kSagaDomain, .metadata = {{"saga_id", saga.id}, {"owner", saga.owner}}}),
+      absl::Seconds(1));
+}
+
+std::string OwnerElsewhere(const absl::Status& status) {
+  if (!absl::IsUnavailable(status)) return "";
+  const ErrorInfo info = GetErrorInfo(status);
+  const auto owner = info.metadata.find("owner");
+  return info.reason == kSagaElsewhere && owner != info.metadata.end() ? owner->second : "";
+}
+
+absl::Status OwnerUnreachable(const std::string& saga_id, const std::string& owner, absl::string_view why) {
+  return WithRetryAfter(
+      MakeError(
+          absl::StatusCode::kUnavailable,
+          absl::StrCat("saga ", saga_id, " is driven by instance ", owner, ", which could not be told (", why,
+                       "); the step is asked again at its next poll"),
+          {.reason = "OWNER_UNREACHABLE", .domain = kSagaDomain, .metadata = {{"saga_id", saga_id}, {"owner", owner}}}),
+      absl::Seconds(1));
+}
+
+absl::Status TooManyNudges() {
+  return WithRetryAfter(
+      MakeError(absl::StatusCode::kResourceExhausted, "too many nudges wait; the step is asked again at its next poll",
+                {.reason = "OVERLOADED", .domain = kSagaDomain, .metadata = {}}),
       absl::Seconds(1));
 }
 

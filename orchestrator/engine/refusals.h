@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "orchestrator/core/saga.h"
 #include "orchestrator/definition/definition.h"
 #include "orchestrator/engine/saga_store.h"
@@ -44,8 +45,16 @@ absl::Status NotDriven(const DefinitionCatalog& catalog, const Saga& saga);
 // STEP_NOT_WAITING, NOT_FOUND STEP_NOT_FOUND. OK of every other event.
 absl::Status AskRefusal(const Plan& plan, const Saga& saga, const Event& event);
 
-// UNAVAILABLE SAGA_ELSEWHERE, of a nudge: another instance drives the saga, and it is not taken for that.
+// UNAVAILABLE SAGA_ELSEWHERE, of a nudge: another instance drives the saga, and it is not taken for that. And who that
+// is; empty: `status` is another.
 absl::Status DrivenElsewhere(const Saga& saga);
+std::string OwnerElsewhere(const absl::Status& status);
+
+// UNAVAILABLE OWNER_UNREACHABLE, of a nudge that `owner` could not be given, for `why`.
+absl::Status OwnerUnreachable(const std::string& saga_id, const std::string& owner, absl::string_view why);
+
+// RESOURCE_EXHAUSTED OVERLOADED, of a nudge.
+absl::Status TooManyNudges();
 
 // INTERNAL SAGA_QUARANTINED: the store refuses what was decided for the saga.
 absl::Status Quarantined(const std::string& saga_id);

@@ -59,7 +59,18 @@ std::string IdentityOf(pid_t pid) {
   return absl::StrCat("pid=", pid, " start=", fields[19], " ", Machine());
 }
 
-std::string AddressOfThisProcess(int port) { return absl::StrCat(HostName(), ":", port, " ", IdentityOf(getpid())); }
+std::string CallAddress(const std::string& advertised, absl::string_view listen, int port) {
+  if (!advertised.empty()) return advertised;
+  const absl::string_view host = listen.substr(0, listen.rfind(':'));
+  const bool is_every_address = host == "0.0.0.0" || host == "[::]";
+  return absl::StrCat(is_every_address ? HostName() : std::string(host), ":", port);
+}
+
+std::string AddressOfThisProcess(const std::string& call_address) {
+  return absl::StrCat(call_address, " ", IdentityOf(getpid()));
+}
+
+std::string CallAddressIn(absl::string_view address) { return std::string(address.substr(0, address.find(' '))); }
 
 absl::Status CheckHolder(const std::optional<LeaseHolder>& holder, absl::string_view instance) {
   if (!holder.has_value() || !holder->is_current) return absl::OkStatus();

@@ -1,6 +1,7 @@
 #include "orchestrator/host/memory_of.h"
 
 #include "common/rpc/memory_sum.h"
+#include "orchestrator/host/nudge_forwarder.h"
 
 namespace unwind {
 namespace {
@@ -24,6 +25,7 @@ std::size_t MemoryOf(const Options& options, std::size_t participants) {
   bytes += driver.saga_memory_max;
   bytes += kQueues * driver.queue_memory_max;
   bytes += participants * options.calls.in_flight_max * (kCallOutBytes + options.calls.reply_bytes_max);
+  bytes += NudgeForwarder::kNudgesMax * kCallOutBytes;
   bytes += driver.shards * kOfTurn * driver.turn_bytes_max;
   bytes += kLists * kPageBytes;
   return MemorySum(bytes);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <filesystem>
 
+#include "absl/flags/declare.h"
 #include "absl/flags/flag.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -11,10 +12,13 @@
 #include "common/base/checked_flag.h"
 #include "common/base/host_port.h"
 #include "common/base/status_macros.h"
+#include "common/base/target.h"
 #include "common/db/dsn.h"
 #include "common/rpc/own_descriptors.h"
 #include "orchestrator/host/definition_files.h"
 #include "orchestrator/host/instance_name.h"
+
+ABSL_DECLARE_FLAG(std::string, listen);
 
 namespace {
 
@@ -55,6 +59,11 @@ CHECKED_FLAG(std::string, instance, "", CheckInstance,
              "This orchestrator's name, the same after every restart, on whatever host: under it it finds its sagas "
              "again; empty: "
              "the host's name. Each of several orchestrators on one database needs a name of its own.");
+CHECKED_FLAG(
+    std::string, advertise, "", unwind::CheckTargetOrNone,
+    "Address at which the other instances on the database reach this one's --listen, host:port, to pass on what "
+    "concerns its sagas; with TLS its certificate must be for that host. Empty: the host of --listen, or this "
+    "host's name where that is every address.");
 RANGED_FLAG(absl::Duration, lease, absl::Seconds(15), absl::Seconds(1), absl::Hours(1),
             "How long the instance's lease lasts; a third of it passes between renewals. When it is over, others on "
             "the same database take the instance's sagas.");
@@ -133,6 +142,8 @@ absl::StatusOr<Options> OptionsFromFlags() {
   options.participants = absl::GetFlag(FLAGS_participants);
   options.database = absl::GetFlag(FLAGS_db);
   ASSIGN_OR_RETURN(options.instance, InstanceName());
+  options.listen = absl::GetFlag(FLAGS_listen);
+  options.advertise = absl::GetFlag(FLAGS_advertise);
   options.admin_listen = absl::GetFlag(FLAGS_admin_listen);
   options.driver = {.shards = static_cast<std::size_t>(absl::GetFlag(FLAGS_shards)),
                     .batch_max = static_cast<std::size_t>(absl::GetFlag(FLAGS_batch_max)),

@@ -22,6 +22,8 @@ struct Options {
   std::string participants;
   std::string database;
   std::string instance;
+  std::string listen;
+  std::string advertise;     // empty: not said
   std::string admin_listen;  // empty: no admin port
   std::size_t watchers_max = 0;
   DriverOptions driver;

@@ -90,7 +90,9 @@ def containers_of(pods):
 
 def container_of(pod, template, container):
     spec = template["spec"]
-    env = {each["name"]: value_of(pod, each) for each in container.get("env", ())}
+    env = {}
+    for each in container.get("env", ()):
+        env[each["name"]] = value_of(pod, each, env)
     files = {}
     for mount in container.get("volumeMounts", ()):
         [volume] = [each for each in spec["volumes"] if each["name"] == mount["name"]]
@@ -109,10 +111,10 @@ def container_of(pod, template, container):
     )
 
 
-def value_of(pod, variable):
-    """Its text; or ("secret", name, key)."""
+def value_of(pod, variable, before):
+    """Its text, which may name variables `before` it; or ("secret", name, key)."""
     if "value" in variable:
-        return variable["value"]
+        return re.sub(r"\$\((\w+)\)", lambda m: before[m[1]], variable["value"])
     [(kind, source)] = variable["valueFrom"].items()
     if kind == "fieldRef":
         assert source["fieldPath"] == "metadata.name", source

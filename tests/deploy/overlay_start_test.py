@@ -26,6 +26,7 @@ import shop as front
 
 AT_REST = 50 << 20
 GATEWAYS_NAMES = re.compile(r"address: ([a-z-]+), port_value: (\d+)")
+OWN_NAME = re.compile(r"\b([a-z0-9-]+)\.([a-z-]+)\.[a-z-]+\.svc:(\d+)")  # of a pod of a StatefulSet
 STAND_IN = "payment-gateway"
 GRPC, BUYERS, OPERATORS, STATS = 7000, 8080, 8081, 9901
 OPERATOR = {"uris": ["spiffe://shop.example/ns/prod/sa/operator"], "usages": ["client auth"]}
@@ -125,6 +126,7 @@ class Cluster:
     def here(self, text, container, folders):
         """`text` of a container with this machine's addresses and files in place of the cluster's."""
         text = text.replace("0.0.0.0:", self.address[container.pod] + ":")
+        text = re.sub(OWN_NAME, lambda m: f"{self.address[m[1]]}:{m[3]}" if m[2] in self.services else m[0], text)
         for service in self.services:
             text = re.sub(rf"(?<![\w./-]){service}:(\d+)", lambda m: self.reached(service, int(m[1])), text)
         return loopback.under(text, folders)

@@ -177,6 +177,16 @@ class Prod(case("prod")):
             self.assertIn(host, certificates[f"{host}-tls"]["dnsNames"])
         self.assertTrue(policy["spiffe"].endswith(f"/ns/{self.overlay.named('Namespace', 'prod')['metadata']['name']}/sa/"))
 
+    def test_each_orchestrator_says_where_the_other_reaches_it(self):
+        port = self.overlay.named("Service", "orchestrator")["spec"]["ports"][0]["port"]
+        own = self.labels["orchestrator"]
+        self.assertTrue(lets(self.overlay, "Egress", own, own, port) and lets(self.overlay, "Ingress", own, own, port))
+        namespace = self.overlay.named("Namespace", "prod")["metadata"]["name"]
+        [names] = [each["spec"]["dnsNames"] for each in self.overlay.of("Certificate") if each["metadata"]["name"] == "orchestrator"]
+        for pod in (each for each in self.containers if each.pod.startswith("orchestrator")):
+            self.assertEqual(pod.env["UNWIND_ADVERTISE"], f"{pod.pod}.orchestrator.{namespace}.svc:{port}")
+            self.assertIn(f"*.orchestrator.{namespace}.svc", names)
+
     def test_the_policy_and_the_alerts_are_those_of_the_project(self):
         [policy] = [each for each in self.overlay.of("ConfigMap") if each["metadata"]["name"].startswith("unwind-policy")]
         self.assertEqual(policy["data"]["policy.yaml"], (manifests.PROJECT / "policy/shop.yaml").read_text())

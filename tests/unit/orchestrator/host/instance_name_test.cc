@@ -39,12 +39,22 @@ TEST(InstanceName, ThatNobodyHoldsIsFree) {
 }
 
 TEST(InstanceName, OfAProcessThatRunsHereIsRefused) {
-  EXPECT_THAT(AddressOfThisProcess(7000), testing::AllOf(testing::StartsWith(absl::StrCat(HostName(), ":7000 pid=")),
-                                                         testing::EndsWith(IdentityOf(getpid()))));
-  const absl::Status refused = CheckHolder(LeaseHolder{AddressOfThisProcess(7000), true}, "a");
+  EXPECT_THAT(AddressOfThisProcess("a:7000"),
+              testing::AllOf(testing::StartsWith("a:7000 pid="), testing::EndsWith(IdentityOf(getpid()))));
+  const absl::Status refused = CheckHolder(LeaseHolder{AddressOfThisProcess("a:7000"), true}, "a");
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(refused.message()),
               HasSubstr(absl::StrCat("--instance=a: process ", getpid(), " of this machine runs under this name")));
+}
+
+TEST(CallAddress, IsWhatOthersReachThisProcessBy) {
+  EXPECT_EQ(CallAddress("orchestrator-0.orchestrator:7000", "0.0.0.0:0", 7001), "orchestrator-0.orchestrator:7000");
+  EXPECT_EQ(CallAddress("", "127.0.0.1:0", 7001), "127.0.0.1:7001");
+  EXPECT_EQ(CallAddress("", "[::1]:0", 7001), "[::1]:7001");
+  EXPECT_EQ(CallAddress("", "0.0.0.0:7001", 7001), absl::StrCat(HostName(), ":7001"));
+  EXPECT_EQ(CallAddress("", "[::]:7001", 7001), absl::StrCat(HostName(), ":7001"));
+  EXPECT_EQ(CallAddressIn(AddressOfThisProcess("[::1]:7001")), "[::1]:7001");
+  EXPECT_EQ(CallAddressIn("orchestrator:7000"), "orchestrator:7000");
 }
 
 TEST(InstanceName, OfAProcessThatHasEndedHereIsFree) {
