@@ -129,7 +129,8 @@ ServerSetup ServerFor(const ServedNames& names, SagaService& service, NudgeServi
                       Collectables metrics) {
   ServerSetup setup;
   setup.services = {{saga::participant::v1::NudgeService::service_full_name(), &nudges}};
-  setup.admin_services = {{saga::v1::SagaService::service_full_name(), &service}};
+  // For operators too, who may not reach the first port.
+  setup.admin_services = {{saga::v1::SagaService::service_full_name(), &service}, setup.services.front()};
   setup.generic = &methods;
   setup.generic_services = names.services;
   setup.pools = names.pools;

@@ -92,6 +92,7 @@ CommandLine::CommandLine() : app_(kPurpose, "sagactl") {
   AddShow(app_, command);
   AddDefinitions(app_, command);
   AddVerbs(app_, command);
+  AddNudge(app_, command);
   AddPause(app_, command);
   AddBulk(app_, command);
   AddWatch(app_, command);

@@ -13,8 +13,9 @@ void AddList(CLI::App& app, Command& chosen);
 void AddShow(CLI::App& app, Command& chosen);         // get, find, history
 void AddDefinitions(CLI::App& app, Command& chosen);  // definitions, stats
 void AddVerbs(CLI::App& app, Command& chosen);        // cancel, retry, skip, resolve
-void AddPause(CLI::App& app, Command& chosen);        // pause, resume
-void AddBulk(CLI::App& app, Command& chosen);         // retry-all, skip-all
+void AddNudge(CLI::App& app, Command& chosen);
+void AddPause(CLI::App& app, Command& chosen);  // pause, resume
+void AddBulk(CLI::App& app, Command& chosen);   // retry-all, skip-all
 void AddWatch(CLI::App& app, Command& chosen);
 void AddToken(CLI::App& app, Command& chosen);
 void AddCompletion(CLI::App& app, Command& chosen);

@@ -37,6 +37,7 @@ int Main(int argc, const char* const* argv) {
   const absl::StatusOr<Connection> connection = Connect(line.server, line.tls);
   if (!connection.ok()) return End(connection.status(), line.server);
   Session session{.stub = saga::v1::SagaService::NewStub(connection->channel),
+                  .nudges = saga::participant::v1::NudgeService::NewStub(connection->channel),
                   .in = std::cin,
                   .out = std::cout,
                   .err = std::cerr,

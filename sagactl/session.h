@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "common/rpc/error.h"
 #include "grpcpp/client_context.h"
+#include "saga/participant/v1/nudge_service.grpc.pb.h"
 #include "saga/v1/saga_service.grpc.pb.h"
 
 namespace unwind::sagactl {
@@ -21,6 +22,7 @@ using Stub = saga::v1::SagaService::Stub;
 
 struct Session {
   std::unique_ptr<Stub> stub;
+  std::unique_ptr<saga::participant::v1::NudgeService::Stub> nudges;
   std::istream& in;
   std::ostream& out;
   std::ostream& err;         // what is no result: hints, questions, what could not be shown
@@ -38,16 +40,22 @@ using Command = std::function<absl::Status(Session&)>;
 inline constexpr absl::Duration kCallMax = absl::Seconds(30);  // the orchestrator answers within 10 s
 
 // One call of a unary method.
-template <class Request, class Response>
-absl::StatusOr<Response> Call(Session& session,
-                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+template <class AnyStub, class Request, class Response>
+absl::StatusOr<Response> Call(AnyStub& stub,
+                              grpc::Status (AnyStub::*method)(grpc::ClientContext*, const Request&, Response*),
                               const Request& request) {
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + kCallMax));
   Response response;
-  const grpc::Status status = (session.stub.get()->*method)(&context, request, &response);
+  const grpc::Status status = (stub.*method)(&context, request, &response);
   if (!status.ok()) return FromGrpc(status);
   return response;
+}
+template <class Request, class Response>
+absl::StatusOr<Response> Call(Session& session,
+                              grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                              const Request& request) {
+  return Call(*session.stub, method, request);
 }
 
 }  // namespace unwind::sagactl

@@ -52,7 +52,7 @@ const std::map<std::string, std::set<std::string>>& MayCall() {
       {"pg.v1.PaymentGateway/Get", kPayments},
       {"pg.v1.PaymentGateway/ListTransactions", kPayments},
       {"pg.v1.PaymentGateway/Process", kOperator},
-      {"saga.participant.v1.NudgeService/Nudge", {"payment_svc", "orchestrator"}},
+      {"saga.participant.v1.NudgeService/Nudge", {"payment_svc", "orchestrator", "operator"}},
       {"saga.v1.SagaService/CancelSaga", kOperators},
       {"saga.v1.SagaService/GetHistory", kOperators},
       {"saga.v1.SagaService/GetSaga", kOperators},

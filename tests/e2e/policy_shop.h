@@ -64,9 +64,11 @@ class PolicyTest : public testing::Test {
                                                        {"shop.payment.v1", Node::kPayment},
                                                        {"shop.coupon.v1", Node::kCoupon},
                                                        {"shop.wallet.v1", Node::kWallet},
-                                                       {"saga.participant.v1", Node::kOrchestrator},
                                                        {"shop.checkout.v1", Node::kOrchestrator}};
     if (absl::StartsWith(method, "saga.v1.SagaService/")) return {cluster_->AdminAddress(Node::kOrchestrator)};
+    if (absl::StartsWith(method, "saga.participant.v1.NudgeService/")) {
+      return {cluster_->Address(Node::kOrchestrator), cluster_->AdminAddress(Node::kOrchestrator)};
+    }
     for (const auto& [package, node] : kHomes) {
       if (absl::StartsWith(method, absl::StrCat(package, "."))) return {cluster_->Address(node)};
     }

@@ -82,6 +82,31 @@ TEST_F(Sagactl, ADefinitionIsPausedAndResumed) {
               HasSubstr("DEFINITION_NOT_FOUND: name: there is no definition book-trp"));
 }
 
+// Of an unknown and a finished saga, an unknown step and one that does not wait; and of one that does.
+TEST_F(Sagactl, ANudgeIsHeededOrSaysWhyNot) {
+  nlohmann::json visa;
+  std::future<grpc::Status> answered = std::async(std::launch::async, [&] {
+    return GetVisa({{"requestId", "visa-3"}, {"country", "sealand"}}, &visa);
+  });
+  Shop shop(*cluster_);
+  const auto waits = [&] {
+    const auto saga = shop.SagaOfKey("get-visa", "visa-3");
+    return saga.ok() && saga->steps(0).state() == saga::v1::Step::STATE_WAITING;
+  };
+  ASSERT_TRUE(Eventually(kPatience, waits));
+  const std::string waiting = shop.SagaOfKey("get-visa", "visa-3")->saga_id();
+  EXPECT_THAT(Ask({"nudge", waiting, "apply"}), HasSubstr("step apply of saga " + waiting + " is asked about"));
+  EXPECT_THAT(Ask({"nudge", waiting, "fly"}, 1), HasSubstr("STEP_NOT_FOUND: step: get-visa has no step fly"));
+  EXPECT_THAT(Ask({"nudge", "nobody", "apply"}, 1), HasSubstr("SAGA_NOT_FOUND: there is no saga nobody"));
+  EXPECT_THAT(Ask({"nudge", waiting, "a/b"}, 1), HasSubstr("INVALID_REQUEST: step"));
+  EXPECT_EQ(Reason(answered.get()), "NOT_DECIDED_IN_TIME");
+  EXPECT_THAT(Ask({"nudge", waiting, "apply"}, 1), HasSubstr("SAGA_FINISHED: saga " + waiting + " has ended"));
+  const auto parked = BookParked("trip-5");
+  const std::string trip = shop.SagaOfKey("book-trip", "trip-5")->saga_id();
+  EXPECT_THAT(Ask({"nudge", trip, "book_room"}, 1), HasSubstr("STEP_NOT_WAITING: step book_room does not wait"));
+  Ask({"retry", trip, "book_room", "--reason", "it is open"});
+}
+
 TEST_F(Sagactl, AWrongPortIsToldApartFromNobodyThere) {
   const std::string& main_port = cluster_->Address(Node::kOrchestrator);
   EXPECT_THAT(Run({Program(), "--server", main_port, "stats"}, 1), HasSubstr("name an orchestrator's --admin_listen"));

@@ -177,6 +177,18 @@ class FakeOrchestrator final : public saga::v1::SagaService::Service {
   }
 };
 
+class FakeNudges final : public saga::participant::v1::NudgeService::Service {
+ public:
+  grpc::Status Nudge(grpc::ServerContext*, const saga::participant::v1::NudgeRequest* request,
+                     saga::participant::v1::NudgeResponse*) override {
+    asked.push_back(absl::StrCat(request->saga_id(), " ", request->step()));
+    return ToGrpc(answer);
+  }
+
+  std::vector<std::string> asked;
+  absl::Status answer;
+};
+
 struct Ran {
   int exit = -1;
   std::string out, err;
@@ -193,6 +205,7 @@ class CommandsTest : public testing::Test {
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
     builder.RegisterService(&orchestrator_);
+    builder.RegisterService(&nudges_);
     server_ = builder.BuildAndStart();
     channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
   }
@@ -213,6 +226,7 @@ class CommandsTest : public testing::Test {
     ran.exit = line.Parse(static_cast<int>(argv.size()), argv.data(), out, err);
     if (ran.exit == kDone && line.command) {
       Session session{.stub = saga::v1::SagaService::NewStub(channel_),
+                      .nudges = saga::participant::v1::NudgeService::NewStub(channel_),
                       .in = in,
                       .out = out,
                       .err = err,
@@ -280,6 +294,7 @@ class CommandsTest : public testing::Test {
   }
 
   FakeOrchestrator orchestrator_;
+  FakeNudges nudges_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::string typed_;
@@ -501,6 +516,20 @@ TEST_F(CommandsTest, VerbsSayWhoAndWhy) {
                           "skip s-1 book_room", "resolve s-1 book_room ", "resolve s-1 book_room {\"a\":1}",
                           "resolve s-1 book_room {\"b\": 2}\n", "cancel s-1 "));
   EXPECT_EQ(nlohmann::json::parse(Run("cancel s-1 --json").out)["version"], "7");
+}
+
+TEST_F(CommandsTest, ANudgeSaysWhatBecomesOfIt) {
+  const Ran ran = Run("nudge s-1 collect");
+  EXPECT_EQ(ran.exit, kDone) << ran.err;
+  EXPECT_EQ(ran.out, "step collect of saga s-1 is asked about: now, or once more after the call that is out\n");
+  EXPECT_EQ(Run("nudge s-1 collect --json").out, "{}\n");
+  EXPECT_THAT(nudges_.asked, ElementsAre("s-1 collect", "s-1 collect"));
+  nudges_.answer = MakeError(absl::StatusCode::kFailedPrecondition, "saga s-1 has ended", {"SAGA_FINISHED", "d", {}});
+  const Ran refused = Run("nudge s-1 collect");
+  EXPECT_EQ(refused.exit, kRefused);
+  EXPECT_EQ(refused.out, "");
+  EXPECT_THAT(refused.err, HasSubstr("SAGA_FINISHED: saga s-1 has ended"));
+  EXPECT_EQ(Run("nudge s-1").exit, kUsage);
 }
 
 TEST_F(CommandsTest, ABulkIsADryRunUnlessToldOtherwise) {

@@ -39,7 +39,14 @@ Ran RunToken(const std::vector<std::string>& words) {
   Ran ran;
   ran.exit = line.Parse(static_cast<int>(argv.size()), argv.data(), out, err);
   if (ran.exit == kDone && line.command) {
-    Session session{.stub = nullptr, .in = in, .out = out, .err = err, .json = line.json, .actor = "", .zone = {}};
+    Session session{.stub = nullptr,
+                    .nudges = nullptr,
+                    .in = in,
+                    .out = out,
+                    .err = err,
+                    .json = line.json,
+                    .actor = "",
+                    .zone = {}};
     const absl::Status status = line.command(session);
     err << Complaint(status, "nobody");
     ran.exit = ExitOf(status);
