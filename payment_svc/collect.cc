@@ -240,6 +240,13 @@ std::string PaymentIdOf(absl::string_view key) {
   return AttemptKey(id, number) == absl::StrCat(kAttemptPrefix, key) ? id : "";
 }
 
+bool IsSettled(const PaymentRows& rows) {
+  if (!rows.payment || rows.payment->state == State::kPending) return false;
+  if (rows.payment->state != State::kResolving) return true;
+  const auto is_open = [](const Attempt& attempt) { return attempt.state == AttemptState::kOpen; };
+  return rows.payment->is_collect() && std::none_of(rows.attempts.begin(), rows.attempts.end(), is_open);
+}
+
 Finding Hear(PaymentRows& rows, absl::string_view key, const GatewayAnswer& word, absl::Time now) {
   if (rows.payment && !rows.payment->is_collect() && key == ChargeKey(rows.payment->payment_id)) {
     return HearCharge(rows, key, word, now);

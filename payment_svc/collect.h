@@ -70,6 +70,9 @@ std::string ReturnKey(const Return& due);
 // Whose a key of a Charge or an attempt is; empty: it is neither's.
 std::string PaymentIdOf(absl::string_view key);
 
+// Nothing more is waited for: who asks for the payment is told how it ended.
+bool IsSettled(const PaymentRows& rows);
+
 // What a word of the gateway changes.
 struct Finding {
   enum class Kind : std::uint8_t {

@@ -3,6 +3,7 @@
 #define UNWIND_PAYMENT_SVC_DECISION_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -78,6 +79,10 @@ struct Decision {
   std::string alarm;  // not empty: in what the gateway contradicts us, for a person
   std::optional<Question> question = std::nullopt;
 };
+
+// Told of a payment that is settled, once that is committed: the owner (OwnerOf) of the call that made it. Does not
+// block.
+using Settled = std::function<void(const std::string& owner)>;
 
 using Metadata = std::map<std::string, std::string>;
 absl::Status Error(absl::StatusCode code, absl::string_view message, absl::string_view reason, Metadata metadata);

@@ -18,6 +18,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/credentials.h"
 #include "payment_svc/gateway_client.h"
+#include "payment_svc/nudger.h"
 #include "payment_svc/payment_domain.h"
 #include "payment_svc/payment_service.h"
 #include "payment_svc/reconcile_task.h"
@@ -32,6 +33,10 @@ RANGED_FLAG(
     absl::Duration, pg_timeout, absl::Seconds(1), absl::Milliseconds(1), absl::Minutes(10),
     "How long one call to the gateway may take; must be below the timeout of the steps that charge and refund.");
 
+CHECKED_FLAG(
+    std::string, nudge, "", unwind::CheckTargetOrNone,
+    "Address of the orchestrator's --listen, host:port, or one that stands for all of them: told of each payment "
+    "that ends, so that a saga that waits for it goes on at once. Empty: the saga's next poll finds it.");
 CHECKED_FLAG(std::string, webhook_secret_files, "", unwind::payment::CheckSecretFiles,
              "File with the secret of the gateway's webhooks, of 16 bytes or more; during a rotation two files, with a "
              "comma between them. They are read again when they change. Empty: no webhooks are taken.");
@@ -46,9 +51,11 @@ namespace {
 // Stops asking the gateway first: the others wait for what it was asked.
 class ServingPayments final : public Serving {
  public:
-  ServingPayments(std::unique_ptr<GrpcGateway> gateway, std::unique_ptr<WebhookSecrets> secrets,
-                  std::unique_ptr<Settler> settler, std::unique_ptr<Serving> participant, const Clock& clock)
+  ServingPayments(std::unique_ptr<GrpcGateway> gateway, std::unique_ptr<Nudger> nudger,
+                  std::unique_ptr<WebhookSecrets> secrets, std::unique_ptr<Settler> settler,
+                  std::unique_ptr<Serving> participant, const Clock& clock)
       : gateway_(std::move(gateway)),
+        nudger_(std::move(nudger)),
         secrets_(std::move(secrets)),
         settler_(std::move(settler)),
         webhooks_(*secrets_, *settler_, clock),
@@ -64,10 +71,12 @@ class ServingPayments final : public Serving {
     gateway_->Stop();
     participant_->Stop();
     settler_->Stop();
+    nudger_->Stop();
   }
 
  private:
   const std::unique_ptr<GrpcGateway> gateway_;
+  const std::unique_ptr<Nudger> nudger_;
   const std::unique_ptr<WebhookSecrets> secrets_;
   const std::unique_ptr<Settler> settler_;
   WebhookService webhooks_;
@@ -90,14 +99,18 @@ absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const 
   ASSIGN_OR_RETURN(const std::string pg_address, PgAddress());
   ASSIGN_OR_RETURN(std::unique_ptr<WebhookSecrets> secrets,
                    WebhookSecrets::Open(absl::GetFlag(FLAGS_webhook_secret_files)));
+  const std::string orchestrators = absl::GetFlag(FLAGS_nudge);
+  if (!orchestrators.empty()) RETURN_IF_ERROR(Transport::CheckTargetOf("nudge", orchestrators));
   auto gateway = std::make_unique<GrpcGateway>(pg_address, absl::GetFlag(FLAGS_pg_timeout), *metrics);
+  auto nudger = std::make_unique<Nudger>(orchestrators, *metrics);
+  const Settled settled = std::bind_front(&Nudger::Nudge, nudger.get());
   ASSIGN_OR_RETURN(Databases databases, open());
-  auto settler = std::make_unique<Settler>(std::move(databases.write), *gateway, *gateway, clock);
+  auto settler = std::make_unique<Settler>(std::move(databases.write), *gateway, *gateway, clock, settled);
+  auto domain = NewPaymentDomain(*gateway, clock, std::bind_front(&Settler::Hear, settler.get()), settled);
   ASSIGN_OR_RETURN(std::unique_ptr<Serving> participant,
-                   ServeParticipant(NewPaymentDomain(*gateway, clock, std::bind_front(&Settler::Hear, settler.get())),
-                                    PaymentTable(), open, clock, kWebhooksBytesMax));
-  return std::make_unique<ServingPayments>(std::move(gateway), std::move(secrets), std::move(settler),
-                                           std::move(participant), clock);
+                   ServeParticipant(std::move(domain), PaymentTable(), open, clock, kWebhooksBytesMax));
+  return std::make_unique<ServingPayments>(std::move(gateway), std::move(nudger), std::move(secrets),
+                                           std::move(settler), std::move(participant), clock);
 }
 
 constexpr int kDiffers = 2;
@@ -105,7 +118,7 @@ constexpr int kDiffers = 2;
 absl::StatusOr<int> RunReconcile(const OpenDatabases& open, const Clock& clock) {
   ASSIGN_OR_RETURN(const std::string pg_address, PgAddress());
   const auto gateway = ::pg::v1::PaymentGateway::NewStub(NewChannel(pg_address));
-constexpr absl::Duration kPageTimeout = absl::Seconds(30);  // of the gateway's ledger: nobody waits for it
+  constexpr absl::Duration kPageTimeout = absl::Seconds(30);  // of the gateway's ledger: nobody waits for it
   ASSIGN_OR_RETURN(const Databases databases, open());
   ASSIGN_OR_RETURN(const int differences, Reconcile(*databases.write, *gateway, clock,
                                                     absl::GetFlag(FLAGS_reconcile_grace), kPageTimeout, stdout));

@@ -59,6 +59,21 @@ class GatewayNotes {
     return std::move(question.mapped());
   }
 
+  // From Apply to Committed: who waits for the payment that the call has settled; empty: it has settled none.
+  void SetSettled(const CallKey& call, const std::string& owner) {
+    std::lock_guard lock(mutex_);
+    if (owner.empty()) {
+      settled_.erase(IdOf(call));
+    } else {
+      settled_[IdOf(call)] = owner;
+    }
+  }
+  std::string TakeSettled(const CallKey& call) {
+    std::lock_guard lock(mutex_);
+    auto settled = settled_.extract(IdOf(call));
+    return settled.empty() ? "" : std::move(settled.mapped());
+  }
+
   // The gateway's keys that were lately resolved as never.
   void RememberNever(const std::string& key) {
     std::lock_guard lock(mutex_);
@@ -76,6 +91,7 @@ class GatewayNotes {
 
   mutable std::mutex mutex_;
   std::map<CallId, Question> questions_;
+  std::map<CallId, std::string> settled_;
   std::set<std::string> nevers_;
 };
 
@@ -137,7 +153,10 @@ class PaymentBatch {
                        .owner = OwnerOf(command.key),
                        .member_id = request.member_id(),
                        .method = request.method()};
-    Decision decision = DecidePay(rows_.Of(call.payment_id), call, HeardBy(command), now_);
+    PaymentRows& rows = rows_.Of(call.payment_id);
+    const bool was_settled = IsSettled(rows);
+    Decision decision = DecidePay(rows, call, HeardBy(command), now_);
+    notes_.SetSettled(command.key, !was_settled && IsSettled(rows) ? rows.payment->owner : "");
     return Take(command, request, std::move(decision), std::move(response));
   }
 
@@ -284,11 +303,12 @@ const std::vector<StepRow<PaymentBatch>>& Rows() {
 
 class PaymentDomain final : public TableDomain<PaymentBatch> {
  public:
-  PaymentDomain(Gateway& gateway, const Clock& clock, Late late)
+  PaymentDomain(Gateway& gateway, const Clock& clock, Late late, Settled settled)
       : TableDomain(clock, Rows(),
                     [this](soci::session& session, absl::Time now) { return PaymentBatch(session, now, notes_); }),
         gateway_(gateway),
-        late_(std::move(late)) {}
+        late_(std::move(late)),
+        settled_(std::move(settled)) {}
 
   void Continue(const Command& command, std::function<void(std::any)> done) override {
     const Question question = notes_.TakeQuestion(command.key);
@@ -302,6 +322,11 @@ class PaymentDomain final : public TableDomain<PaymentBatch> {
       case Question::Verb::kFence:
         return gateway_.Fence(call, question.captured, std::move(answered));
     }
+  }
+
+  void Committed(const Command& command) override {
+    const std::string owner = notes_.TakeSettled(command.key);
+    if (!owner.empty()) settled_(owner);
   }
 
  private:
@@ -323,13 +348,14 @@ class PaymentDomain final : public TableDomain<PaymentBatch> {
 
   Gateway& gateway_;
   const Late late_;
+  const Settled settled_;
   GatewayNotes notes_;
 };
 
 }  // namespace
 
-std::unique_ptr<StepDomain> NewPaymentDomain(Gateway& gateway, const Clock& clock, Late late) {
-  return std::make_unique<PaymentDomain>(gateway, clock, std::move(late));
+std::unique_ptr<StepDomain> NewPaymentDomain(Gateway& gateway, const Clock& clock, Late late, Settled settled) {
+  return std::make_unique<PaymentDomain>(gateway, clock, std::move(late), std::move(settled));
 }
 
 }  // namespace unwind::payment

@@ -19,7 +19,8 @@ using Late = std::function<void(const std::string& key, const GatewayAnswer& ans
 // The changing methods of shop.payment.v1.PaymentService. Both must outlive the domain; the gateway must have answered
 // every call when the domain is destroyed.
 std::unique_ptr<StepDomain> NewPaymentDomain(
-    Gateway& gateway, const Clock& clock, Late late = [](const std::string&, const GatewayAnswer&) {});
+    Gateway& gateway, const Clock& clock, Late late = [](const std::string&, const GatewayAnswer&) {},
+    Settled settled = [](const std::string&) {});
 
 }  // namespace unwind::payment
 

@@ -30,6 +30,23 @@ const char* NameOf(WebhookResult result) {
   std::abort();
 }
 
+constexpr NudgeResult kNudgeResults[] = {NudgeResult::kHeeded, NudgeResult::kRefused, NudgeResult::kLost,
+                                         NudgeResult::kDropped};
+
+const char* NameOf(NudgeResult result) {
+  switch (result) {
+    case NudgeResult::kHeeded:
+      return "heeded";
+    case NudgeResult::kRefused:
+      return "refused";
+    case NudgeResult::kLost:
+      return "lost";
+    case NudgeResult::kDropped:
+      return "dropped";
+  }
+  std::abort();
+}
+
 prometheus::Gauge& Gauge(const char* name, const char* help) {
   return prometheus::BuildGauge().Name(name).Help(help).Register(*ProcessRegistry()).Add({});
 }
@@ -57,6 +74,11 @@ PaymentSeries::PaymentSeries()
                      .Help("Webhooks of the payment gateway, by what became of them.")
                      .Register(*ProcessRegistry());
   for (const WebhookResult result : kResults) webhooks[result] = &family.Add({{"result", NameOf(result)}});
+  auto& nudged = prometheus::BuildCounter()
+                     .Name("payment_nudges_total")
+                     .Help("Times that the orchestrators were told of a payment that a saga waits for.")
+                     .Register(*ProcessRegistry());
+  for (const NudgeResult result : kNudgeResults) nudges[result] = &nudged.Add({{"result", NameOf(result)}});
 }
 
 }  // namespace unwind::payment

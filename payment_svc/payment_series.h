@@ -19,6 +19,13 @@ enum class WebhookResult : std::uint8_t {
   kInvalid,   // it is no event
 };
 
+enum class NudgeResult : std::uint8_t {
+  kHeeded,
+  kRefused,  // there is nothing to ask any more
+  kLost,     // no orchestrator has heeded it
+  kDropped,  // too many were under way
+};
+
 // Thread-safe. All its series are there from the start, with 0.
 class PaymentSeries {
  public:
@@ -27,6 +34,7 @@ class PaymentSeries {
 
   std::map<WebhookResult, prometheus::Counter*> webhooks;  // whole once constructed
   prometheus::Gauge& pending;                              // payments that are neither made nor over
+  std::map<NudgeResult, prometheus::Counter*> nudges;      // whole once constructed
   prometheus::Counter& late_captures;
   prometheus::Gauge& returns_due;
   prometheus::Gauge& differences;  // that the last comparison with the gateway found

@@ -62,11 +62,12 @@ Finding HearReturnOf(PaymentRows& rows, const Return& asked, const GatewayAnswer
 }  // namespace
 
 Settler::Settler(std::unique_ptr<Connection> connection, Gateway& gateway, GatewayBooks& books, const Clock& clock,
-                 absl::Duration sweep_pause)
+                 Settled settled, absl::Duration sweep_pause)
     : connection_(std::move(connection)),
       gateway_(gateway),
       books_(books),
       clock_(clock),
+      settled_(std::move(settled)),
       writer_(kBatchMax, kQueueMax, [this](std::vector<Job> jobs) { Handle(std::move(jobs)); }),
       sweeping_(sweep_pause, [this, sweep_pause] {
         writer_.Push(Sweep{});
@@ -148,7 +149,7 @@ absl::Status Settler::Write(soci::session& session, absl::Span<Said> said) {
   rows.Load();
   std::set<std::string> known = KnownEvents(session, event_ids);
   std::map<std::string, std::string> keys = KeysOf(session, transactions);
-  const auto hear = [&](const Said& word) -> Finding {
+  const auto hear = [&](Said& word) -> Finding {
     const std::string& key = word.event.key;
     const GatewayAnswer& answer = word.event.word;
     const std::string id = PaymentIdOf(key);
@@ -162,13 +163,18 @@ absl::Status Settler::Write(soci::session& session, absl::Span<Said> said) {
                                                        answer.transaction_id, ", which is that of ", taken_by)};
       }
     }
-    return payment::Hear(rows.Of(id), key, answer, now);
+    PaymentRows& heard = rows.Of(id);
+    const bool was_settled = IsSettled(heard);
+    Finding finding = payment::Hear(heard, key, answer, now);
+    if (!was_settled && IsSettled(heard)) word.settled = heard.payment->owner;
+    return finding;
   };
   std::vector<InboxEvent> taken;
   std::vector<std::string> let_go;
   for (Said& word : said) {
     const std::string& event_id = word.event.event_id;
     const bool is_repeat = !event_id.empty() && !word.is_kept && known.count(event_id) > 0;
+    word.settled.clear();
     word.finding = is_repeat ? Finding() : hear(word);
     if (word.is_kept) let_go.push_back(event_id);
     if (event_id.empty() || word.is_kept || is_repeat || word.finding.kind == Finding::Kind::kMismatch) continue;
@@ -193,6 +199,7 @@ void Settler::Tell(Said& said, const absl::Status& committed) {
           {{"finding", finding.alarm}});
     }
     if (!said.event.event_id.empty()) PaymentSeries::Get().webhooks.at(ResultOf(finding.kind))->Increment();
+    if (!said.settled.empty()) settled_(said.settled);
   }
   if (said.done == nullptr) return;
   if (!committed.ok()) return std::move(said.done)(NotStored());

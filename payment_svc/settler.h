@@ -36,7 +36,7 @@ class Settler {
 
   // The connection is to the payments' database. The gateway must have answered every call when this is destroyed.
   Settler(std::unique_ptr<Connection> connection, Gateway& gateway, GatewayBooks& books, const Clock& clock,
-          absl::Duration sweep_pause = kSweepPause);
+          Settled settled, absl::Duration sweep_pause = kSweepPause);
   ~Settler();
 
   // An event that is proved to be the gateway's. `done` gets OK once all that follows from it is committed.
@@ -56,6 +56,7 @@ class Settler {
     std::optional<Return> due = std::nullopt;  // the word answers this return's Cancel
     unwind::Done done = nullptr;               // may be empty
     Finding finding = {};                      // out
+    std::string settled = {};                  // out: who waits for the payment that is settled by it
   };
   struct Sweep {};
   using Job = std::variant<Said, Sweep>;
@@ -72,6 +73,7 @@ class Settler {
   Gateway& gateway_;
   GatewayBooks& books_;
   const Clock& clock_;
+  const Settled settled_;
   BatchWriter<Job> writer_;  // its thread runs on what is above
   Repeat sweeping_;          // last: its thread runs on all of it
 };

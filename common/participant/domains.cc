@@ -29,6 +29,8 @@ void Domains::Continue(const Command& command, std::function<void(std::any)> don
   DomainOf(command).Continue(command, std::move(done));
 }
 
+void Domains::Committed(const Command& command) { DomainOf(command).Committed(command); }
+
 StepDomain& Domains::DomainOf(const Command& command) const {
   auto domain = domains_.rbegin();
   while ((*domain)->first() > command.method) ++domain;

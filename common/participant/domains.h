@@ -21,6 +21,7 @@ class Domains final : public Domain {
 
   absl::Status Apply(soci::session& session, const std::vector<Command*>& commands) override;
   void Continue(const Command& command, std::function<void(std::any)> done) override;
+  void Committed(const Command& command) override;
 
  private:
   StepDomain& DomainOf(const Command& command) const;

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "common/base/batch_writer.h"
 #include "common/base/check.h"
 #include "common/db/migrate.h"
@@ -125,6 +126,19 @@ class Participant::Writer : public std::enable_shared_from_this<Writer> {
   bool stopped_ = false;    // guarded by mutex_
   BatchWriter<Job> queue_;  // last: its thread runs on what is above
 };
+
+std::optional<StepName> StepOf(absl::string_view owner) {
+  const std::size_t colon = owner.find(':');
+  std::size_t size = 0;
+  if (colon == absl::string_view::npos || !absl::SimpleAtoi(owner.substr(0, colon), &size)) return std::nullopt;
+  const absl::string_view rest = owner.substr(colon + 1);
+  if (rest.size() <= size || rest[size] != '/') return std::nullopt;
+  const absl::string_view step = rest.substr(size + 1);
+  if (step.empty() || step[0] == '@') return std::nullopt;
+  return StepName{std::string(rest.substr(0, size)), std::string(step)};
+}
+
+void Domain::Committed(const Command&) {}
 
 void Domain::Continue(const Command&, std::function<void(std::any)>) {
   CHECK(false && "a domain that answers Intent must say how to continue");

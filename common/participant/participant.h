@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/base/clock.h"
 #include "common/base/trace_context.h"
@@ -45,6 +47,13 @@ inline std::string OwnerOf(const CallKey& key) {
   const std::string owner = absl::StrCat(key.saga_id.size(), ":", key.saga_id, "/", key.step);
   return key.key_scope.empty() ? owner : absl::StrCat(owner, "@", key.key_scope);
 }
+
+// The step that OwnerOf wrote; nothing: no saga's step did it.
+struct StepName {
+  std::string saga_id;
+  std::string step;
+};
+std::optional<StepName> StepOf(absl::string_view owner);
 
 // What the domain says of one command.
 struct Ok {
@@ -92,6 +101,10 @@ class Domain {
   // thread, possibly before it returns, possibly after the Participant stopped or was destroyed (the call is then
   // UNAVAILABLE). `command` lives until then. A domain that never answers Intent need not have it.
   virtual void Continue(const Command& command, std::function<void(std::any)> done);
+
+  // After the commit of a command that Apply was asked about, on the writer's thread, before it is answered. Must not
+  // block.
+  virtual void Committed(const Command& command);
 };
 
 struct ParticipantOptions {

@@ -165,6 +165,9 @@ absl::Status Rounds::Run(const std::vector<SubmissionPtr>& calls, absl::Time now
 void Rounds::Deliver(const std::vector<SubmissionPtr>& calls, absl::Time now) {
   for (const SubmissionPtr& call : calls) CRASH_POINT("participant.after_commit", CallOf(call->command));
   for (const SubmissionPtr& call : calls) {
+    if (call->verdict == barrier::Verdict::kExecute) domain_.Committed(call->command);
+  }
+  for (const SubmissionPtr& call : calls) {
     if (call->continues) continue;
     if (call->verdict == barrier::Verdict::kTooOld) NoteTooOld(call->command.key, now);
     series_.Answered(call->command.key.phase, call->verdict);

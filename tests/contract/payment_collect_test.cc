@@ -1,5 +1,6 @@
 // Collect, Pay and ResolveCollect, and the gateway that finishes payments later and tells it well or badly.
 #include <cstdio>
+#include <mutex>
 #include <random>
 #include <set>
 #include <string>
@@ -61,6 +62,85 @@ TEST_F(PaymentCollectTest, IsPendingUntilItIsPaid) {
   EXPECT_EQ(payment.attempts(0).state(), Attempt::STATE_SUCCESS);
   EXPECT_EQ(pg_.Balance(), 1000);
   EXPECT_EQ(Differences(), 0u);
+}
+
+// Who is told of what ends, and whether it was committed by then.
+class PaymentSettledTest : public PaymentCollectTest {
+ protected:
+  PaymentSettledTest() {
+    payment_.Stop();
+    payment_.OnSettled([this](const std::string& owner) {
+      const Payment::State state = Get(owner == OwnerOf(StepOf("c1")) ? "c1" : "p1").state();
+      std::lock_guard lock(mutex_);
+      told_.push_back(absl::StrCat(owner, " ", Payment::State_Name(state)));
+    });
+    payment_.Start();
+  }
+  ~PaymentSettledTest() override { payment_.Stop(); }
+
+  static CallKey StepOf(const std::string& id) { return {.key_scope = "", .saga_id = id, .step = "collect"}; }
+  std::vector<std::string> told() {
+    std::lock_guard lock(mutex_);
+    return told_;
+  }
+  CallResult Charge() {
+    v1::ChargeRequest request;
+    request.set_payment_id("c1");
+    request.set_member_id("m1");
+    *request.mutable_amount() = CollectOf("c1").amount();
+    request.set_method(::shop::type::v1::PAYMENT_METHOD_CARD);
+    v1::ChargeResponse response;
+    return Invoke(payment_.stub(), &Stub::Charge, request, &response, Step("c1", "action"));
+  }
+
+  std::mutex mutex_;
+  std::vector<std::string> told_;
+};
+
+TEST_F(PaymentSettledTest, APayThatTakesTheMoneyIsToldOnceItIsCommitted) {
+  Collect("p1");
+  pg::Scenario scenario;
+  scenario.fail_first = 1;
+  Play(scenario);
+  Pay("p1", "try-1");
+  EXPECT_THAT(told(), testing::IsEmpty()) << "it waits for another card";
+  Pay("p1", "try-2");
+  EXPECT_THAT(told(), testing::ElementsAre("2:p1/collect STATE_SUCCESS"));
+  Pay("p1", "try-2");
+  Collect("p1");
+  EXPECT_EQ(told().size(), 1u) << "a repeat settles nothing";
+}
+
+TEST_F(PaymentSettledTest, AWebhookIsToldOnceItIsCommitted) {
+  pg::Scenario scenario = Async();
+  scenario.webhook_twice_percent = 100;
+  Play(scenario);
+  Collect("p1");
+  Pay("p1", "try-1");
+  ASSERT_TRUE(Eventually([&] { return !told().empty(); }));
+  EXPECT_TRUE(Charge().pending);
+  ASSERT_TRUE(Eventually([&] { return told().size() > 1; }));
+  EXPECT_THAT(told(), testing::ElementsAre("2:p1/collect STATE_SUCCESS", "2:c1/collect STATE_SUCCESS"));
+}
+
+TEST_F(PaymentSettledTest, ADeclinedChargeIsToldToo) {
+  pg::Scenario scenario = Async();
+  scenario.fail_first = 1;
+  Play(scenario);
+  EXPECT_TRUE(Charge().pending);
+  ASSERT_TRUE(Eventually([&] { return !told().empty(); }));
+  EXPECT_THAT(told(), testing::ElementsAre("2:c1/collect STATE_FAILED"));
+}
+
+TEST_F(PaymentSettledTest, WhatComesLateIsToldToNobody) {
+  pg::Scenario scenario = Async(absl::Milliseconds(300));
+  scenario.after_fence_percent = 100;
+  Play(scenario);
+  Collect("p1");
+  Pay("p1", "try-1");
+  ExpectNever(Decide("p1"), "PAYMENT_EXPIRED");
+  ASSERT_TRUE(MoneyIsBack());
+  EXPECT_THAT(told(), testing::IsEmpty());
 }
 
 // Of a caller that would read OK as paid.

@@ -78,8 +78,9 @@ class PaymentDomainTest : public testing::Test {
     options.domain = std::string(kErrorDomain);
     participant_ = std::make_unique<Participant>(std::move(connection), *domain_, clock_, options);
     read_connection_ = OpenTestDatabase(folder_.File("payment.db"));
-    settler_ = std::make_unique<Settler>(OpenTestDatabase(folder_.File("payment.db")), gateway_, gateway_, clock_,
-                                         absl::Milliseconds(20));
+    settler_ = std::make_unique<Settler>(
+        OpenTestDatabase(folder_.File("payment.db")), gateway_, gateway_, clock_, [](const std::string&) {},
+        absl::Milliseconds(20));
   }
   ~PaymentDomainTest() override { settler_->Stop(); }
 

@@ -280,6 +280,9 @@ class PaymentProcess {
 
   void WriteSecret(const std::string& secret) { std::ofstream(secret_file_) << secret; }
 
+  // What is told of payments that are settled, from the next start on.
+  void OnSettled(payment::Settled settled) { settled_ = std::move(settled); }
+
   // Between two sweeps, from the next start on.
   void SweepEvery(absl::Duration pause) { sweep_pause_ = pause; }
 
@@ -295,9 +298,13 @@ class PaymentProcess {
     ParticipantOptions options;
     options.domain = table.error_domain;
     options.never_cause = table.never_cause;
-    settler_ = std::make_unique<payment::Settler>(OpenTestDatabase(path_), *gateway_, *gateway_, clock_, sweep_pause_);
+    const payment::Settled settled = [this](const std::string& owner) {
+      if (settled_) settled_(owner);
+    };
+    settler_ = std::make_unique<payment::Settler>(OpenTestDatabase(path_), *gateway_, *gateway_, clock_, settled,
+                                                  sweep_pause_);
     auto domain =
-        payment::NewPaymentDomain(*gateway_, clock_, std::bind_front(&payment::Settler::Hear, settler_.get()));
+        payment::NewPaymentDomain(*gateway_, clock_, std::bind_front(&payment::Settler::Hear, settler_.get()), settled);
     serving_ = std::make_unique<ServingParticipant>(std::move(domain), table, options,
                                                     Databases{std::move(writer), OpenTestDatabase(path_)}, clock_,
                                                     enable_reset_);
@@ -339,6 +346,7 @@ class PaymentProcess {
   const std::string secret_file_;
   const std::string pg_address_;
   const bool enable_reset_;
+  payment::Settled settled_;
   absl::Duration sweep_pause_ = absl::Milliseconds(20);
   ShiftedClock clock_;
   prometheus::Registry registry_;

@@ -125,9 +125,14 @@ absl::StatusOr<std::unique_ptr<Cluster>> Cluster::Start(ClusterOptions options) 
   if (cluster->options_.prepare) RETURN_IF_ERROR(cluster->options_.prepare(*cluster));
   if (cluster->options_.webhooks) WriteSecret(cluster->WebhookSecretFile(), "a secret of the shop and the gateway");
   for (Node node : cluster->nodes()) RETURN_IF_ERROR(cluster->Launch(node));
-  if (cluster->options_.webhooks) {  // payment_svc needs the gateway's address, and the gateway payment_svc's
-    RETURN_IF_ERROR(cluster->Terminate(Node::kGateway).status());
-    RETURN_IF_ERROR(cluster->Restart(Node::kGateway));
+  // payment_svc needs the gateway's address, and the gateway payment_svc's; the same with the orchestrator.
+  if (cluster->options_.webhooks) {
+    std::vector<Node> again = cluster->CopiesOf(Node::kPayment);
+    again.push_back(Node::kGateway);
+    for (const Node node : again) {
+      RETURN_IF_ERROR(cluster->Terminate(node).status());
+      RETURN_IF_ERROR(cluster->Restart(node));
+    }
   }
   return cluster;
 }
@@ -247,6 +252,9 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
   if (FirstOf(node) == Node::kPayment) {
     arguments.push_back(absl::StrCat("--pg_address=", AddressForCallers(Node::kGateway)));
     if (options_.webhooks) arguments.push_back(absl::StrCat("--webhook_secret_files=", WebhookSecretFile()));
+    if (options_.webhooks && seats_.count(Node::kOrchestrator) > 0) {
+      arguments.push_back(absl::StrCat("--nudge=", AddressForCallers(Node::kOrchestrator)));
+    }
   }
   if (node == Node::kGateway && options_.webhooks && seats_.count(Node::kPayment) > 0) {
     arguments.push_back(absl::StrCat("--webhook_address=", Address(Node::kPayment)));

@@ -56,14 +56,14 @@ std::string NodeName(Node node);
 class Cluster;
 
 struct ClusterOptions {
-  std::string bin_dir;                                   // the folder of the programs
-  bool secure = false;                                   // mutual TLS, with certificates of an authority of its own
-  bool postgres = false;                                 // databases in a PostgreSQL of its own, not in files
-  bool two_of_each = false;                              // kSecondNodes too, each called by turns with its first
-  std::string scratch_root = "/tmp";                     // the scratch folder is made in here
-  bool keep_scratch = false;                             // else it is removed in the end
-  bool metrics = false;                                  // each process serves its metrics
-  bool webhooks = false;                                 // mock_pg tells payment_svc what it finishes later
+  std::string bin_dir;                // the folder of the programs
+  bool secure = false;                // mutual TLS, with certificates of an authority of its own
+  bool postgres = false;              // databases in a PostgreSQL of its own, not in files
+  bool two_of_each = false;           // kSecondNodes too, each called by turns with its first
+  std::string scratch_root = "/tmp";  // the scratch folder is made in here
+  bool keep_scratch = false;          // else it is removed in the end
+  bool metrics = false;               // each process serves its metrics
+  bool webhooks = false;              // mock_pg tells payment_svc what it finishes later, and that the orchestrators
   std::map<Node, std::vector<std::string>> extra_flags;  // after ours
   std::string definitions = "orchestrator/sagas";        // the default holds in the root of the project
   std::string participants;  // more "service=address" routes of the orchestrator, comma-separated
