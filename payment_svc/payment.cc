@@ -233,18 +233,20 @@ Decision DecideCharge(std::optional<Payment>& payment, const ChargeCall& call,
   return NotKnown("");
 }
 
-Decision DecideResolveCharge(std::optional<Payment>& payment, const std::optional<GatewayAnswer>& answer,
-                             absl::Time now) {
+Decision DecideResolveCharge(std::optional<Payment>& payment, Resolve resolve,
+                             const std::optional<GatewayAnswer>& answer, absl::Time now) {
   if (!payment) return NeverAsked(kCharge);
   switch (payment->state) {
     case State::kPending:
     case State::kResolving: {
+      const bool waits = resolve == Resolve::kMayWait && payment->state == State::kPending;
+      if (!answer && waits) return Ask(Confirm(*payment));
       if (!answer) {
         payment->state = State::kResolving;
         return Ask(Fence(*payment));
       }
       Decision decision = SettleCharge(*payment, *answer, now);
-      if (decision.kind == Decision::Kind::kWaits) return NotKnown("PENDING");
+      if (decision.kind == Decision::Kind::kWaits && !waits) return NotKnown("PENDING");
       return decision.kind == Decision::Kind::kRefused ? Never(decision.status) : decision;
     }
     case State::kSuccess:

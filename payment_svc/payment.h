@@ -74,9 +74,15 @@ struct ChargeCall {
 Decision DecideCharge(std::optional<Payment>& payment, const ChargeCall& call,
                       const std::optional<GatewayAnswer>& answer, absl::Time now);
 
-// `answer`: what the gateway said to this call's Fence.
-Decision DecideResolveCharge(std::optional<Payment>& payment, const std::optional<GatewayAnswer>& answer,
-                             absl::Time now);
+// Whether a resolve may leave open what is (S13), or ends it.
+enum class Resolve : std::uint8_t {
+  kMayWait,  // its caller accepts a pending answer and does not decide: the gateway is only asked again
+  kEnds,     // the key is fenced
+};
+
+// `answer`: what the gateway said to this call's Fence or, of one that may wait, its Confirm.
+Decision DecideResolveCharge(std::optional<Payment>& payment, Resolve resolve,
+                             const std::optional<GatewayAnswer>& answer, absl::Time now);
 
 struct RefundCall {
   std::string refund_id;

@@ -127,8 +127,10 @@ class PaymentBatch {
 
   Answer ResolveCharge(const Command& command, const v1::ChargeRequest& request,
                        std::unique_ptr<v1::ChargeResponse> response) {
-    return Take(command, request, DecideResolveCharge(PaymentOf(request), AnswerOf(command), now_),
-                std::move(response));
+    const bool may_wait = command.key.accepts_pending && !command.key.decides;
+    Decision decision =
+        DecideResolveCharge(PaymentOf(request), may_wait ? Resolve::kMayWait : Resolve::kEnds, AnswerOf(command), now_);
+    return Take(command, request, std::move(decision), std::move(response));
   }
 
   Answer Collect(const Command& command, const v1::CollectRequest& request,

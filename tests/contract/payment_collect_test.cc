@@ -412,10 +412,28 @@ TEST_F(PaymentCollectTest, ALateCaptureOfAChargeIsPaidBackToo) {
   EXPECT_TRUE(Invoke(payment_.stub(), &Stub::Charge, request, &response, Step("c1", "action")).pending);
   EXPECT_EQ(Invoke(payment_.stub(), &Stub::Charge, request, &response, Step("c1", "action", false)).reason(),
             "PENDING");
-  ExpectNever(Invoke(payment_.stub(), &Stub::ResolveCharge, request, &response, Step("c1", "resolve")),
-              "PAYMENT_TIMEOUT");
+  Metadata decide = Step("c1", "resolve");
+  decide["saga-decide"] = "now";
+  ExpectNever(Invoke(payment_.stub(), &Stub::ResolveCharge, request, &response, decide), "PAYMENT_TIMEOUT");
   EXPECT_TRUE(MoneyIsBack());
   EXPECT_EQ(Get("c1").state(), Payment::STATE_FAILED);
+}
+
+// A step that declares no `pending` has no time of its own: its resolve ends it, as it always did.
+TEST_F(PaymentCollectTest, OnlyAResolveWhoseCallerDoesNotWaitEndsACharge) {
+  Play(Async(absl::Hours(1)));
+  v1::ChargeRequest request;
+  request.set_payment_id("c1");
+  request.set_member_id("m1");
+  *request.mutable_amount() = CollectOf("c1").amount();
+  request.set_method(::shop::type::v1::PAYMENT_METHOD_CARD);
+  v1::ChargeResponse response;
+  EXPECT_EQ(Invoke(payment_.stub(), &Stub::Charge, request, &response, Step("c1", "action", false)).reason(),
+            "PENDING");
+  EXPECT_TRUE(Invoke(payment_.stub(), &Stub::ResolveCharge, request, &response, Step("c1", "resolve")).pending);
+  EXPECT_TRUE(Invoke(payment_.stub(), &Stub::Charge, request, &response, Step("c1", "action")).pending);
+  ExpectNever(Invoke(payment_.stub(), &Stub::ResolveCharge, request, &response, Step("c1", "resolve", false)),
+              "PAYMENT_TIMEOUT");
 }
 
 TEST_F(PaymentCollectTest, AChargeMayBeFinishedLater) {

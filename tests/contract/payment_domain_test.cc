@@ -87,7 +87,7 @@ class PaymentDomainTest : public testing::Test {
   std::future<Participant::Reply> Submit(const char* method, const char* step, barrier::Phase phase,
                                          std::shared_ptr<const google::protobuf::Message> request) {
     CallKey key;
-    key.accepts_pending = true;
+    key.accepts_pending = std::string(method) != "ResolveCharge";
     key.decides = std::string(method) == "ResolveCollect";
     key.saga_id = "saga";
     key.step = step;

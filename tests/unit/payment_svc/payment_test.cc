@@ -59,7 +59,7 @@ class ChargeTest : public testing::Test {
     return DecideCharge(payment_, Call(), answer, kNow);
   }
   Decision Resolve(std::optional<GatewayAnswer> answer = std::nullopt) {
-    return DecideResolveCharge(payment_, answer, kLater);
+    return DecideResolveCharge(payment_, Resolve::kEnds, answer, kLater);
   }
   void Start(State state) {
     Charge();
@@ -109,6 +109,39 @@ TEST_F(ChargeTest, StaysPendingWhenTheGatewaySaysNothing) {
   ExpectUnknown(Charge(Nothing()), "DEADLINE_EXCEEDED");
   EXPECT_EQ(payment_->state, State::kPending);
   EXPECT_EQ(Charge().kind, Kind::kAskGateway) << "a repeat asks again";
+}
+
+// Of a saga that waits: only its decision fences.
+TEST_F(ChargeTest, AResolveThatMayWaitAsksAgainAndFencesNothing) {
+  const auto look = [this](std::optional<GatewayAnswer> answer = std::nullopt) {
+    return DecideResolveCharge(payment_, Resolve::kMayWait, answer, kLater);
+  };
+  ExpectNever(look(), kPaymentTimeout);
+  Charge();
+  const Decision asked = look();
+  ASSERT_EQ(asked.kind, Kind::kAskGateway);
+  EXPECT_EQ(asked.question->verb, Question::Verb::kConfirm);
+  EXPECT_EQ(asked.question->key, ChargeKey("p1"));
+  EXPECT_EQ(asked.question->amount, (Money{1000, "KRW"}));
+  GatewayAnswer pending;
+  pending.kind = GatewayAnswer::Kind::kPending;
+  EXPECT_EQ(look(pending).kind, Kind::kWaits);
+  ExpectUnknown(look(Nothing()), "DEADLINE_EXCEEDED");
+  EXPECT_EQ(payment_->state, State::kPending);
+  EXPECT_EQ(Charge().kind, Kind::kAskGateway) << "it goes on";
+
+  const Decision decided = Resolve();
+  EXPECT_EQ(decided.question->verb, Question::Verb::kFence);
+  EXPECT_EQ(look().question->verb, Question::Verb::kFence) << "a copy from before, once it is decided";
+  ExpectUnknown(look(pending), "PENDING");
+  EXPECT_EQ(look(Captured()).kind, Kind::kDone);
+  EXPECT_EQ(payment_->state, State::kSuccess);
+}
+
+TEST_F(ChargeTest, AResolveThatMayWaitHearsADecline) {
+  Charge();
+  ExpectNever(DecideResolveCharge(payment_, Resolve::kMayWait, Declined(), kLater), "PAYMENT_FAILED");
+  EXPECT_EQ(payment_->state, State::kFailed);
 }
 
 TEST_F(ChargeTest, FailsAsATimeoutWhenItsKeyWasFenced) {
