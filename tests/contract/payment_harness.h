@@ -4,6 +4,7 @@
 #define UNWIND_TESTS_CONTRACT_PAYMENT_HARNESS_H_
 
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -250,14 +251,19 @@ class PgProcess {
   std::unique_ptr<::pg::v1::MockControl::Stub> control_stub_;
 };
 
-// The time, and what a test adds to it.
+// The time, and what a test adds to it; or a second that a test holds it at.
 class ShiftedClock final : public Clock {
  public:
-  absl::Time Now() const override { return absl::Now() + absl::Seconds(shift_s_.load()); }
+  absl::Time Now() const override {
+    const std::int64_t held = held_at_s_;
+    return held != 0 ? absl::FromUnixSeconds(held) : absl::Now() + absl::Seconds(shift_s_.load());
+  }
   void Advance(int seconds) { shift_s_ += seconds; }
+  void Hold() { held_at_s_ = absl::ToUnixSeconds(Now()); }
 
  private:
   std::atomic<int> shift_s_ = 0;
+  std::atomic<std::int64_t> held_at_s_ = 0;  // 0: it goes on
 };
 
 inline constexpr char kWebhookSecret[] = "a secret of the shop and the gateway";
