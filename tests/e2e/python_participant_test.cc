@@ -138,6 +138,16 @@ TEST_F(PythonParticipant, APivotWhoseTimeIsUpIsSettled) {
   EXPECT_EQ(Reason(Apply("sealand", late_copy)), "FENCED");
 }
 
+// Its poll comes after ten minutes.
+TEST_F(PythonParticipant, ANudgeEndsAWait) {
+  nlohmann::json permit;
+  const grpc::Status status = Call(cluster_->Channel(Node::kOrchestrator), "trip.v1.TripService", "GetPermit",
+                                   {{"requestId", "permit-1"}, {"country", "korea"}}, &permit);
+  ASSERT_TRUE(status.ok()) << status.error_message() << ContentsOf(absl::StrCat(scratch_, "/python.log"));
+  EXPECT_EQ(permit["number"], "PERMIT-1");
+  EXPECT_EQ(permit["asked"], 2);
+}
+
 TEST_F(PythonParticipant, NotFinishedIsAnErrorToWhoDoesNotAcceptIt) {
   std::map<std::string, std::string> call = {
       {"saga-id", "s"}, {"saga-step", "apply"}, {"saga-phase", "action"}, {"idempotency-key", "s/apply/action"}};

@@ -5,11 +5,13 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/rpc/channel.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.pb.h"
@@ -43,14 +45,18 @@ class TripTest : public testing::Test {
     ASSERT_NO_FATAL_FAILURE(StartPython());
     ClusterOptions options;
     options.bin_dir = UNWIND_BIN_DIR;
-    options.definitions =
-        absl::StrCat("orchestrator/sagas,", kTripFolder, "/book_trip.yaml,", kTripFolder, "/get_visa.yaml");
+    options.definitions = "orchestrator/sagas";
+    for (const char* const file : {"book_trip", "get_visa", "get_permit"}) {
+      absl::StrAppend(&options.definitions, ",", kTripFolder, "/", file, ".yaml");
+    }
     options.participants = absl::StrCat("trip.v1.RoomService=", address_, ",trip.v1.CarService=", address_,
                                         ",trip.v1.VisaService=", address_);
     options.extra_flags[Node::kOrchestrator] = {absl::StrCat("--descriptors=", Set())};
     auto cluster = Cluster::Start(options);
     ASSERT_TRUE(cluster.ok()) << cluster.status();
     cluster_ = cluster->release();
+    std::ofstream(absl::StrCat(scratch_, "/orchestrator.port"))
+        << std::string(absl::StripPrefix(cluster_->Address(Node::kOrchestrator), "127.0.0.1:")) << "\n";
   }
 
   static void TearDownTestSuite() {
@@ -63,10 +69,11 @@ class TripTest : public testing::Test {
 
   static void MakeDescriptorSet() {
     const std::string log = absl::StrCat(scratch_, "/protoc.log");
-    const auto made = RunToEnd({"/usr/bin/protoc", absl::StrCat("-I", kTripFolder), "-Iprotos/third_party",
-                                "--include_imports", absl::StrCat("--descriptor_set_out=", Set()), "trip.proto",
-                                "google/rpc/status.proto", "google/rpc/error_details.proto"},
-                               log, kPatience);
+    const auto made = RunToEnd(
+        {"/usr/bin/protoc", absl::StrCat("-I", kTripFolder), "-Iprotos", "-Iprotos/third_party", "--include_imports",
+         absl::StrCat("--descriptor_set_out=", Set()), "trip.proto", "google/rpc/status.proto",
+         "google/rpc/error_details.proto", "saga/participant/v1/nudge_service.proto"},
+        log, kPatience);
     ASSERT_TRUE(made.ok()) << made.status();
     ASSERT_EQ(*made, 0) << ContentsOf(log);
     google::protobuf::FileDescriptorSet files;
@@ -77,8 +84,10 @@ class TripTest : public testing::Test {
   static void StartPython() {
     const std::string port_file = absl::StrCat(scratch_, "/port");
     const std::string log = absl::StrCat(scratch_, "/python.log");
-    auto python = Process::Start(
-        {Python(), absl::StrCat(kTripFolder, "/participant.py"), "--protoset", Set(), "--port_file", port_file}, log);
+    auto python =
+        Process::Start({Python(), absl::StrCat(kTripFolder, "/participant.py"), "--protoset", Set(), "--port_file",
+                        port_file, "--orchestrator_port_file", absl::StrCat(scratch_, "/orchestrator.port")},
+                       log);
     ASSERT_TRUE(python.ok()) << python.status();
     python_ = python->release();
     ASSERT_TRUE(Eventually(kPatience, [&] { return !ContentsOf(port_file).empty() || !python_->Running(); }));

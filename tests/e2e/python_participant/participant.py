@@ -2,7 +2,7 @@
 
 It keeps the participant contract of docs/PARTICIPANTS.md: one effect per idempotency key, the same answer to a repeat,
 compensations of what never came accepted, actions that come after their compensation FENCED, and "not finished" only to
-who accepts it.
+who accepts it. What is finished by itself it tells the orchestrator of.
 """
 
 import argparse
@@ -21,6 +21,8 @@ CLOSED_DESK = "jeju"  # its hotel refuses the first cancellations of each room
 REFUSED_CANCELLATIONS = 5
 SILENT_EMBASSY = "sealand"  # never decides by itself
 QUESTIONS_FOR_A_VISA = 3  # so often must any other embassy be asked
+SECONDS_FOR_A_PERMIT = 0.3
+NUDGE = "/saga.participant.v1.NudgeService/Nudge"
 STATUS_OF = {"FENCED": grpc.StatusCode.ABORTED, "PENDING": grpc.StatusCode.UNAVAILABLE}  # what says no "no" of the domain
 
 
@@ -55,11 +57,12 @@ class Refusal(Exception):
 
 
 class Later(Exception):
-    """Accepted, not finished; `message` is what can be said already."""
+    """Accepted, not finished; `message` is what can be said already, and `work` what will be told of once it is."""
 
-    def __init__(self, message):
+    def __init__(self, message, work=None):
         super().__init__()
         self.message = message
+        self.work = work
 
 
 class Agency:
@@ -73,6 +76,8 @@ class Agency:
         self._cities = {}  # by confirmation
         self._questions = collections.Counter()  # by visa application
         self._visas = 0
+        self._permits = {}  # by application; empty: the office is at work
+        self.on_finished = lambda work: None
 
     def BookRoom(self, request):
         if request.city == OUT_OF_THE_WORLD:
@@ -115,13 +120,51 @@ class Agency:
         self._visas += 1
         return self._types.message("trip.v1.Visa")(number="VISA-%d" % self._visas, asked=asked)
 
+    def ApplyForPermit(self, request):
+        application = request.application_id
+        if application not in self._permits:
+            self._permits[application] = ""
+            threading.Timer(SECONDS_FOR_A_PERMIT, self._grant, [application]).start()
+        self._questions[application] += 1
+        permit = self._types.message("trip.v1.Visa")(
+            number=self._permits[application], asked=self._questions[application]
+        )
+        if not permit.number:
+            raise Later(permit, work=application)
+        return permit
+
+    def _grant(self, application):
+        self._permits[application] = "PERMIT-%d" % len(self._permits)
+        self.on_finished(application)
+
+
+class Orchestrator:
+    """Told of what is finished. It asks again in any case, so that nothing depends on its hearing it."""
+
+    def __init__(self, types, port_file):
+        self._types = types
+        self._port_file = port_file
+
+    def nudge(self, saga, step):
+        request = self._types.message("saga.participant.v1.NudgeRequest")(saga_id=saga, step=step)
+        with open(self._port_file, encoding="ascii") as file:
+            address = "127.0.0.1:" + file.readline().strip()
+        with grpc.insecure_channel(address) as channel:
+            try:
+                channel.unary_unary(NUDGE)(request.SerializeToString(), timeout=2)
+            except grpc.RpcError as error:
+                print("not heard:", error.code(), flush=True)
+
 
 class Participant:
     """The contract around the business: a call is carried out once, its answer remembered."""
 
-    def __init__(self, types, agency):
+    def __init__(self, types, agency, orchestrator):
         self._types = types
         self._agency = agency
+        self._orchestrator = orchestrator  # None: it only asks
+        self._works = {}  # what goes on -> (saga, step)
+        agency.on_finished = self._finished
         self._lock = threading.Lock()
         self._answers = {}  # (saga, step, phase) -> message or Refusal
         self._waiting = {}  # (saga, step) -> Later, of an action that was accepted
@@ -171,6 +214,7 @@ class Participant:
             try:
                 answer = carry_out(request)
             except Later as later:
+                self._works[later.work] = step
                 return self._waiting.setdefault(step, later)
             except Refusal as refusal:
                 if phase == "compensation":  # not kept: asked again later it must be able to succeed
@@ -178,6 +222,12 @@ class Participant:
                 answer = refusal
         self._answers[step + (phase,)] = answer
         return answer
+
+    def _finished(self, work):
+        with self._lock:  # the call that began it has said which step waits
+            saga, step = self._works[work]
+        if self._orchestrator:
+            self._orchestrator.nudge(saga, step)
 
     def _settle(self, step, decides):
         """Whether the action happened; what has not, and need not be waited for, never will."""
@@ -212,10 +262,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--protoset", required=True, help="descriptor set of trip.proto and google.rpc's errors")
     parser.add_argument("--port_file", required=True, help="where to write the port, once it serves")
+    parser.add_argument("--orchestrator_port_file", help="the orchestrator's --port_file, to nudge it")
     flags = parser.parse_args()
 
     types = Types(flags.protoset)
-    participant = Participant(types, Agency(types))
+    orchestrator = Orchestrator(types, flags.orchestrator_port_file) if flags.orchestrator_port_file else None
+    participant = Participant(types, Agency(types), orchestrator)
     server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=8))
     for name in ("trip.v1.RoomService", "trip.v1.CarService", "trip.v1.VisaService"):
         methods = {method.name: participant.handler(method) for method in types.service(name).methods}
