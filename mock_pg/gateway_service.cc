@@ -193,6 +193,7 @@ grpc::ServerUnaryReactor* GatewayService::Cancel(grpc::CallbackServerContext* co
                                                  ::pg::v1::CancelResponse* response) {
   Operation operation = Keyed(Verb::kCancel, request->idempotency_key());
   operation.captured = request->transaction_id();
+  operation.amount_minor = request->amount_minor();
   return Open(context, *request,
               [this, operation = std::move(operation), response](std::shared_ptr<Caller> caller) mutable {
                 Submit(std::move(caller), std::move(operation), AsTransaction(response));

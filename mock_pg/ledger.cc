@@ -27,7 +27,8 @@ std::string RequestOf(const Operation& operation) {
     case Verb::kConfirm:
       return absl::StrCat("confirm ", operation.amount_minor, " ", operation.currency_code);
     case Verb::kCancel:
-      return absl::StrCat("cancel ", operation.captured);
+      if (operation.amount_minor == 0) return absl::StrCat("cancel ", operation.captured);
+      return absl::StrCat("cancel ", operation.captured, " ", operation.amount_minor);
     case Verb::kFence:
       return "";
   }
@@ -149,8 +150,12 @@ Verdict Cancel(const Ledger& ledger, Scenario& scenario, const Operation& operat
   const Entry* capture = ledger.CaptureOf(operation.captured);
   if (capture == nullptr) return Say(TransactionNotFound(absl::StrCat("transaction \"", operation.captured, "\"")));
   if (ledger.IsRefunded(operation.captured)) return AlreadyRefunded(operation);
+  if (operation.amount_minor > capture->amount_minor) {
+    return Say(MakeBadRequest(kErrorDomain, {{"amount_minor", absl::StrCat("must be at most what was captured, ",
+                                                                           capture->amount_minor, " minor units")}}));
+  }
   Entry refund = NewEntry(operation, Kind::kRefund);
-  refund.amount_minor = capture->amount_minor;
+  refund.amount_minor = operation.amount_minor == 0 ? capture->amount_minor : operation.amount_minor;
   refund.currency_code = capture->currency_code;
   refund.captured_transaction_id = capture->transaction_id;
   return Move(scenario, operation, refund);

@@ -57,7 +57,7 @@ enum class Verb : std::uint8_t { kConfirm, kCancel, kFence };
 struct Operation {
   Verb verb = Verb::kFence;
   std::string key;
-  std::int64_t amount_minor = 0;  // Confirm
+  std::int64_t amount_minor = 0;  // Confirm; Cancel: what is paid back, 0 for all of it
   std::string currency_code;      // Confirm
   std::string captured;           // Cancel: the transaction to be paid back; Fence: that its key was to pay back
   std::string transaction_id;     // of the entry, if one is made

@@ -39,7 +39,7 @@ struct Question {
   enum class Verb : std::uint8_t { kConfirm, kCancel, kFence };
   Verb verb = Verb::kFence;
   std::string key;
-  Money amount;          // Confirm
+  Money amount;          // Confirm; Cancel: what is paid back, 0 for all of it
   std::string captured;  // Cancel: what is paid back; Fence: what its key was to pay back, or empty
 
   bool operator==(const Question&) const = default;

@@ -179,9 +179,11 @@ void GrpcGateway::Confirm(const GatewayCall& call, const Money& amount, Done don
       });
 }
 
-void GrpcGateway::Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) {
+void GrpcGateway::Cancel(const GatewayCall& call, const std::string& transaction_id, std::int64_t amount_minor,
+                         Done done) {
   ::pg::v1::CancelRequest request;
   request.set_transaction_id(transaction_id);
+  request.set_amount_minor(amount_minor);
   Send<::pg::v1::CancelRequest, ::pg::v1::CancelResponse>("Cancel", call, Transaction::KIND_REFUND, std::move(request),
                                                           std::move(done), [](auto& stub, auto& sent, auto finished) {
                                                             stub.Cancel(sent.context.get(), &sent.request,

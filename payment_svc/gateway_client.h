@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string>
@@ -32,7 +33,9 @@ class Gateway {
 
   virtual ~Gateway() = default;
   virtual void Confirm(const GatewayCall& call, const Money& amount, Done done) = 0;
-  virtual void Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) = 0;
+  // Pays back `amount_minor` of a capture; 0: all of it.
+  virtual void Cancel(const GatewayCall& call, const std::string& transaction_id, std::int64_t amount_minor,
+                      Done done) = 0;
   // Refuses the key for ever or says what it did. `captured`: of a refund, what it pays back, for if someone else did
   // that its key alone does not tell; of a charge, empty.
   virtual void Fence(const GatewayCall& call, const std::string& captured, Done done) = 0;
@@ -64,7 +67,8 @@ class GrpcGateway final : public Gateway, public GatewayBooks {
   ~GrpcGateway() override;  // as Stop
 
   void Confirm(const GatewayCall& call, const Money& amount, Done done) override;
-  void Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) override;
+  void Cancel(const GatewayCall& call, const std::string& transaction_id, std::int64_t amount_minor,
+              Done done) override;
   void Fence(const GatewayCall& call, const std::string& captured, Done done) override;
   void Inquire(const GatewayCall& call, Done done) override;
 

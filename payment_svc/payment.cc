@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/rpc/error.h"
 
 namespace unwind::payment {
 namespace {
@@ -63,7 +64,9 @@ Question Confirm(const Payment& payment) {
 }
 Question Fence(const Payment& payment) { return {Question::Verb::kFence, ChargeKey(payment.payment_id), {}, ""}; }
 Question Cancel(const Payment& payment, const Refund& refund) {
-  return {Question::Verb::kCancel, RefundKey(refund.refund_id), {}, payment.pg_transaction_id};
+  // A whole refund names no amount, as it never did: the gateway compares a repeat with what was asked first.
+  const Money amount = refund.kept == 0 ? Money() : PaidBack(payment, refund);
+  return {Question::Verb::kCancel, RefundKey(refund.refund_id), amount, payment.pg_transaction_id};
 }
 Question Fence(const Payment& payment, const Refund& refund) {
   return {Question::Verb::kFence, RefundKey(refund.refund_id), {}, payment.pg_transaction_id};
@@ -90,18 +93,19 @@ std::string FailedReason(const GatewayAnswer& answer) {
 Decision SettleRefund(Payment& payment, Refund& refund, const GatewayAnswer& answer) {
   switch (answer.kind) {
     case GatewayAnswer::Kind::kMoved:
-      if (answer.amount != payment.amount || answer.captured != payment.pg_transaction_id) {
+      if (answer.amount != PaidBack(payment, refund) || answer.captured != payment.pg_transaction_id) {
         return NotKnown("AMOUNT_MISMATCH",
                         absl::StrCat("the gateway paid back ", Show(answer.amount), " of transaction ", answer.captured,
-                                     " for refund ", refund.refund_id, ", which asks for ", Show(payment.amount),
-                                     " of ", payment.pg_transaction_id));
+                                     " for refund ", refund.refund_id, ", which asks for ",
+                                     Show(PaidBack(payment, refund)), " of ", payment.pg_transaction_id));
       }
       refund.state = State::kSuccess;
       refund.pg_transaction_id = answer.transaction_id;
       payment.state = State::kRefunded;
       return Done();
-    case GatewayAnswer::Kind::kBackAlready:  // refunds are whole, so the buyer has all of it
+    case GatewayAnswer::Kind::kBackAlready:  // whole, as far as is known: who did it kept nothing for us
       refund.state = State::kSuccess;
+      refund.kept = 0;
       refund.pg_transaction_id = payment.pg_transaction_id;
       payment.state = State::kRefunded;
       return {Decision::Kind::kDone, absl::OkStatus(),
@@ -120,6 +124,18 @@ Decision SettleRefund(Payment& payment, Refund& refund, const GatewayAnswer& ans
   return NotKnown("");
 }
 
+absl::Status CheckKeep(const Money& keep, const Payment& payment) {
+  if (keep.currency_code.empty()) return absl::OkStatus();
+  const Money& amount = payment.amount;
+  if (keep.currency_code != amount.currency_code) {
+    return MakeBadRequest(
+        kErrorDomain, {{"keep.currency_code", absl::StrCat("must be that of the payment, ", amount.currency_code)}});
+  }
+  if (keep.minor_units <= amount.minor_units) return absl::OkStatus();
+  return MakeBadRequest(kErrorDomain,
+                        {{"keep.minor_units", absl::StrCat("must be at most what was paid, ", amount.minor_units)}});
+}
+
 Decision StartRefund(std::optional<Payment>& payment, std::optional<Refund>& refund, const RefundCall& call,
                      absl::Time now) {
   if (!payment) return Refuse(PaymentNotFound(call.payment_id));
@@ -130,15 +146,17 @@ Decision StartRefund(std::optional<Payment>& payment, std::optional<Refund>& ref
                         "only a payment that succeeded is refunded, and only once", "PAYMENT_NOT_REFUNDABLE",
                         std::move(metadata)));
   }
+  if (absl::Status status = CheckKeep(call.keep, *payment); !status.ok()) return Refuse(std::move(status));
   refund = Refund{.refund_id = call.refund_id,
                   .owner = call.owner,
                   .payment_id = call.payment_id,
                   .state = State::kPending,
                   .pg_transaction_id = "",
                   .failed_reason = "",
+                  .kept = call.keep.minor_units,
                   .create_time = now};
   payment->refund_id = call.refund_id;
-  if (payment->amount.minor_units > 0) return Ask(Cancel(*payment, *refund));
+  if (PaidBack(*payment, *refund).minor_units > 0) return Ask(Cancel(*payment, *refund));
   refund->state = State::kSuccess;
   payment->state = State::kRefunded;
   return Done();
@@ -148,6 +166,10 @@ Decision StartRefund(std::optional<Payment>& payment, std::optional<Refund>& ref
 
 std::string ChargeKey(absl::string_view payment_id) { return absl::StrCat("charge-", payment_id); }
 std::string RefundKey(absl::string_view refund_id) { return absl::StrCat("refund-", refund_id); }
+
+Money PaidBack(const Payment& payment, const Refund& refund) {
+  return {payment.amount.minor_units - refund.kept, payment.amount.currency_code};
+}
 
 Decision SettleCharge(Payment& payment, const GatewayAnswer& answer, absl::Time now) {
   switch (answer.kind) {

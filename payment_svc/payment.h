@@ -49,6 +49,7 @@ struct Refund {
   State state = State::kPending;
   std::string pg_transaction_id;  // of a success: the refund's, or the capture's if someone else had paid it back
   std::string failed_reason;
+  std::int64_t kept = 0;  // of the payment's amount; the rest is paid back
   absl::Time create_time;
 
   bool operator==(const Refund&) const = default;
@@ -81,7 +82,11 @@ struct RefundCall {
   std::string refund_id;
   std::string owner;
   std::string payment_id;
+  Money keep = {};  // no currency: nothing
 };
+
+// What the refund pays back of its payment, or has.
+Money PaidBack(const Payment& payment, const Refund& refund);
 
 // `payment` is the row of call.payment_id. `answer`: what the gateway said to this call's Cancel.
 Decision DecideRefund(std::optional<Payment>& payment, std::optional<Refund>& refund, const RefundCall& call,

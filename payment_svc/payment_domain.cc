@@ -96,7 +96,7 @@ class PaymentBatch {
 
   void Load() {
     rows_.Load();
-    refunds_ = loaded_refunds_ = LoadRefunds(session_, refund_ids_);
+    refunds_ = loaded_refunds_ = LoadRefunds(session_, refund_ids_, Purpose::kWrite);
   }
 
   Answer Charge(const Command& command, const v1::ChargeRequest& request,
@@ -143,8 +143,10 @@ class PaymentBatch {
 
   Answer Refund(const Command& command, const v1::RefundRequest& request,
                 std::unique_ptr<v1::RefundResponse> response) {
-    const RefundCall call{
-        .refund_id = request.refund_id(), .owner = OwnerOf(command.key), .payment_id = request.payment_id()};
+    const RefundCall call{.refund_id = request.refund_id(),
+                          .owner = OwnerOf(command.key),
+                          .payment_id = request.payment_id(),
+                          .keep = request.has_keep() ? ReadMoney(request.keep()) : Money()};
     Decision decision = DecideRefund(PaymentOf(request), refunds_[call.refund_id], call, AnswerOf(command), now_);
     return Take(command, request, std::move(decision), std::move(response));
   }
@@ -232,8 +234,14 @@ class PaymentBatch {
                                                                 : v1::PaymentAttempt::STATE_PENDING);
     response.set_number(attempt.number);
   }
-  void Fill(const Command&, const v1::RefundRequest& request, v1::RefundResponse& response) const {
-    response.set_pg_transaction_id(refunds_.at(request.refund_id())->pg_transaction_id);
+  void Fill(const Command&, const v1::RefundRequest& request, v1::RefundResponse& response) {
+    const payment::Refund& refund = *refunds_.at(request.refund_id());
+    response.set_pg_transaction_id(refund.pg_transaction_id);
+    const std::optional<Payment>& payment = PaymentOf(request);
+    if (!payment) return;
+    const Money refunded = PaidBack(*payment, refund);
+    response.mutable_refunded()->set_minor_units(refunded.minor_units);
+    response.mutable_refunded()->set_currency_code(refunded.currency_code);
   }
 
   void WriteChanges() {
@@ -287,7 +295,7 @@ class PaymentDomain final : public TableDomain<PaymentBatch> {
       case Question::Verb::kConfirm:
         return gateway_.Confirm(call, question.amount, std::move(answered));
       case Question::Verb::kCancel:
-        return gateway_.Cancel(call, question.captured, std::move(answered));
+        return gateway_.Cancel(call, question.captured, question.amount.minor_units, std::move(answered));
       case Question::Verb::kFence:
         return gateway_.Fence(call, question.captured, std::move(answered));
     }

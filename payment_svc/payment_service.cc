@@ -20,6 +20,11 @@ void Write(absl::Time from, google::protobuf::Timestamp& to) {
   to.set_nanos(static_cast<std::int32_t>(micros % 1000000 * 1000));
 }
 
+void Write(const Money& from, ::shop::type::v1::Money& to) {
+  to.set_minor_units(from.minor_units);
+  to.set_currency_code(from.currency_code);
+}
+
 v1::Payment::State StateOf(State state) {
   switch (state) {
     case State::kPending:
@@ -60,8 +65,7 @@ void Write(const Attempt& from, v1::PaymentAttempt& to) {
 void Write(const Payment& from, v1::Payment& to) {
   to.set_payment_id(from.payment_id);
   to.set_member_id(from.member_id);
-  to.mutable_amount()->set_minor_units(from.amount.minor_units);
-  to.mutable_amount()->set_currency_code(from.amount.currency_code);
+  Write(from.amount, *to.mutable_amount());
   to.set_method(static_cast<::shop::type::v1::PaymentMethod>(from.method));
   to.set_state(StateOf(from.state));
   to.set_pg_transaction_id(from.pg_transaction_id);
@@ -77,6 +81,11 @@ absl::Status Get(soci::session& session, const Principal& principal, const v1::G
   const std::optional<Payment> payment = LoadPayments(session, {id}, Purpose::kRead)[id];
   if (!payment || !MayRead(principal, payment->member_id)) return PaymentNotFound(id);
   Write(*payment, response);
+  if (payment->state == State::kRefunded) {
+    const std::string& refund_id = payment->refund_id;
+    const std::optional<Refund> refund = LoadRefunds(session, {refund_id}, Purpose::kRead)[refund_id];
+    if (refund) Write(PaidBack(*payment, *refund), *response.mutable_refunded());
+  }
   if (!payment->is_collect()) return absl::OkStatus();
   for (const Attempt& attempt : LoadAttempts(session, {id}, Purpose::kRead)) Write(attempt, *response.add_attempts());
   return absl::OkStatus();

@@ -16,8 +16,8 @@ constexpr char kLoadPayments[] =
 constexpr char kForUpdate[] = " FOR UPDATE";
 
 constexpr char kLoadRefunds[] =
-    "SELECT refund_id, owner, payment_id, state, pg_transaction_id, failed_reason, create_time_us"
-    " FROM refunds WHERE refund_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) ORDER BY refund_id FOR UPDATE";
+    "SELECT refund_id, owner, payment_id, state, pg_transaction_id, failed_reason, kept_minor, create_time_us"
+    " FROM refunds WHERE refund_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) ORDER BY refund_id";
 
 constexpr char kInsertPayments[] =
     "INSERT INTO payments (payment_id, owner, member_id, amount_minor, currency_code, method, state, pg_transaction_id,"
@@ -34,14 +34,16 @@ constexpr char kUpdatePayments[] =
     " FROM ROWS(:rows) AS r WHERE payment_id = r.value ->> 0";
 
 constexpr char kInsertRefunds[] =
-    "INSERT INTO refunds (refund_id, owner, payment_id, state, pg_transaction_id, failed_reason, create_time_us)"
-    " SELECT r.value ->> 0, r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT), r.value ->> 4,"
-    " r.value ->> 5, CAST(r.value ->> 6 AS BIGINT) FROM ROWS(:rows) AS r WHERE TRUE"
+    "INSERT INTO refunds (refund_id, owner, payment_id, state, pg_transaction_id, failed_reason, kept_minor,"
+    " create_time_us) SELECT r.value ->> 0, r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT),"
+    " r.value ->> 4, r.value ->> 5, CAST(r.value ->> 6 AS BIGINT), CAST(r.value ->> 7 AS BIGINT)"
+    " FROM ROWS(:rows) AS r WHERE TRUE"
     " ON CONFLICT DO NOTHING RETURNING state";
 
 constexpr char kUpdateRefunds[] =
     "UPDATE refunds SET state = CAST(r.value ->> 1 AS BIGINT), pg_transaction_id = r.value ->> 2,"
-    " failed_reason = r.value ->> 3 FROM ROWS(:rows) AS r WHERE refund_id = r.value ->> 0";
+    " failed_reason = r.value ->> 3, kept_minor = CAST(r.value ->> 4 AS BIGINT)"
+    " FROM ROWS(:rows) AS r WHERE refund_id = r.value ->> 0";
 
 constexpr char kCountPending[] =
     "SELECT (SELECT count(*) FROM payments WHERE state IN (1, 2))"
@@ -88,18 +90,20 @@ Payments LoadPayments(soci::session& session, const std::vector<std::string>& pa
   return payments;
 }
 
-Refunds LoadRefunds(soci::session& session, const std::vector<std::string>& refund_ids) {
+Refunds LoadRefunds(soci::session& session, const std::vector<std::string>& refund_ids, Purpose purpose) {
   Refunds refunds = Asked<Refunds>(refund_ids);
   if (refunds.empty()) return refunds;
   const std::string ids = IdRows(refund_ids);
   Refund row;
-  long long state = 0, created = 0;
-  Statement select(session, kLoadRefunds, soci::use(ids), soci::into(row.refund_id), soci::into(row.owner),
-                   soci::into(row.payment_id), soci::into(state), soci::into(row.pg_transaction_id),
-                   soci::into(row.failed_reason), soci::into(created));
+  long long state = 0, kept = 0, created = 0;
+  Statement select(session, absl::StrCat(kLoadRefunds, purpose == Purpose::kWrite ? kForUpdate : ""), soci::use(ids),
+                   soci::into(row.refund_id), soci::into(row.owner), soci::into(row.payment_id), soci::into(state),
+                   soci::into(row.pg_transaction_id), soci::into(row.failed_reason), soci::into(kept),
+                   soci::into(created));
   select.Execute();
   while (select.Fetch()) {
     row.state = static_cast<State>(state);
+    row.kept = kept;
     row.create_time = absl::FromUnixMicros(created);
     refunds[row.refund_id] = row;
   }
@@ -130,7 +134,7 @@ bool InsertRefunds(soci::session& session, const std::vector<Refund>& refunds) {
   RowList rows;
   for (const Refund& refund : refunds) {
     rows.Add(refund.refund_id, refund.owner, refund.payment_id, static_cast<int>(refund.state),
-             refund.pg_transaction_id, refund.failed_reason, absl::ToUnixMicros(refund.create_time));
+             refund.pg_transaction_id, refund.failed_reason, refund.kept, absl::ToUnixMicros(refund.create_time));
   }
   return InsertRows(session, kInsertRefunds, rows);
 }
@@ -138,7 +142,8 @@ bool InsertRefunds(soci::session& session, const std::vector<Refund>& refunds) {
 void UpdateRefunds(soci::session& session, const std::vector<Refund>& refunds) {
   RowList rows;
   for (const Refund& refund : refunds) {
-    rows.Add(refund.refund_id, static_cast<int>(refund.state), refund.pg_transaction_id, refund.failed_reason);
+    rows.Add(refund.refund_id, static_cast<int>(refund.state), refund.pg_transaction_id, refund.failed_reason,
+             refund.kept);
   }
   PutRows(session, kUpdateRefunds, rows);
 }

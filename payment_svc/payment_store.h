@@ -24,8 +24,8 @@ using Payments = std::map<std::string, std::optional<Payment>>;
 using Refunds = std::map<std::string, std::optional<Refund>>;
 
 Payments LoadPayments(soci::session& session, const std::vector<std::string>& payment_ids, Purpose purpose);
-// To be written. After LoadPayments: the order in which rows are locked.
-Refunds LoadRefunds(soci::session& session, const std::vector<std::string>& refund_ids);
+// After LoadPayments: the order in which rows are locked.
+Refunds LoadRefunds(soci::session& session, const std::vector<std::string>& refund_ids, Purpose purpose);
 
 // False: another process has inserted one of them meanwhile; roll back.
 bool InsertPayments(soci::session& session, const std::vector<Payment>& payments);

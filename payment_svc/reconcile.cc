@@ -14,8 +14,9 @@ std::string Show(const TheirCapture& capture) {
   return absl::StrCat("capture ", capture.transaction, " of ", Show(capture.amount), " under key ", capture.key);
 }
 
-// How a capture in the gateway's ledger differs from our row `own` of it; empty: it does not.
-std::string DifferenceOf(const TheirCapture& capture, bool is_back, const OwnKey& own) {
+// How a capture in the gateway's ledger, of which `back` was paid back, differs from our row `own` of it; empty: it
+// does not.
+std::string DifferenceOf(const TheirCapture& capture, std::int64_t back, const OwnKey& own) {
   const auto say = [&](absl::string_view what) {
     return absl::StrCat(Show(capture), ": payment ", own.payment_id, " ", what);
   };
@@ -23,16 +24,18 @@ std::string DifferenceOf(const TheirCapture& capture, bool is_back, const OwnKey
     case Stands::kOpen:
       return "";
     case Stands::kNothing:
-      return is_back ? "" : say("says that nothing was taken");
+      return back == capture.amount.minor_units ? "" : say("says that nothing was taken");
     case Stands::kTaken:
     case Stands::kPaidBack:
       break;
   }
   if (own.transaction != capture.transaction) return say(absl::StrCat("has transaction ", own.transaction));
   if (own.amount != capture.amount) return say(absl::StrCat("says ", payment::Show(own.amount)));
-  if (own.stands == Stands::kTaken && is_back) return say("does not say that it was paid back");
-  if (own.stands == Stands::kPaidBack && !is_back) return say("says that it was paid back, and it was not");
-  return "";
+  if (own.stands == Stands::kTaken) return back == 0 ? "" : say("does not say that it was paid back");
+  const std::int64_t own_back = own.amount.minor_units - own.kept;
+  if (own_back == back) return "";
+  if (back == 0) return say("says that it was paid back, and it was not");
+  return say(absl::StrCat("says that ", own_back, " were paid back, and it was ", back));
 }
 
 }  // namespace
@@ -43,15 +46,16 @@ std::vector<std::string> Compare(const OwnBooks& own, const TheirBooks& theirs, 
   for (const TheirCapture& capture : theirs.captures) {
     captured.insert(capture.key);
     const auto refund = theirs.refunds.find(capture.transaction);
-    const bool is_back = refund != theirs.refunds.end();
-    if (capture.time >= before || (is_back && refund->second >= before)) continue;
+    const TheirRefund back = refund == theirs.refunds.end() ? TheirRefund() : refund->second;
+    if (capture.time >= before || (back.amount_minor > 0 && back.time >= before)) continue;
     const auto found = own.find(capture.key);
     if (found == own.end()) {
-      if (!is_back) differences.push_back(absl::StrCat(Show(capture), " belongs to no payment"));
+      if (back.amount_minor != capture.amount.minor_units)
+        differences.push_back(absl::StrCat(Show(capture), " belongs to no payment"));
       continue;
     }
     if (found->second.time >= before) continue;
-    if (std::string difference = DifferenceOf(capture, is_back, found->second); !difference.empty()) {
+    if (std::string difference = DifferenceOf(capture, back.amount_minor, found->second); !difference.empty()) {
       differences.push_back(std::move(difference));
     }
   }

@@ -24,7 +24,8 @@ struct OwnKey {
   Stands stands = Stands::kOpen;
   std::string transaction;  // of the capture
   Money amount;
-  absl::Time time;  // when it came to stand so, at the latest
+  std::int64_t kept = 0;  // of the amount, when it was paid back
+  absl::Time time;        // when it came to stand so, at the latest
 };
 using OwnBooks = std::map<std::string, OwnKey>;  // by key
 
@@ -35,9 +36,13 @@ struct TheirCapture {
   Money amount;
   absl::Time time;
 };
+struct TheirRefund {
+  std::int64_t amount_minor = 0;
+  absl::Time time;
+};
 struct TheirBooks {
   std::vector<TheirCapture> captures;
-  std::map<std::string, absl::Time> refunds;  // when a capture, by its transaction, was paid back
+  std::map<std::string, TheirRefund> refunds;  // of a capture, by its transaction
 };
 
 // A sentence for each difference. What is open, or happened at `before` or later, is not compared: it may be on its

@@ -17,20 +17,22 @@ constexpr char kPut[] =
 
 // Of a payment that is being paid back nothing is known to stand.
 constexpr char kCharges[] =
-    "SELECT 'charge-' || payment_id, payment_id, CASE WHEN state = 3 AND refund_id <> '' THEN 1 ELSE state END,"
-    " pg_transaction_id, amount_minor, currency_code, CASE WHEN paid_at_us > 0 THEN paid_at_us ELSE create_time_us END"
-    " FROM payments WHERE wait_until_us = 0 AND amount_minor > 0";
+    "SELECT 'charge-' || p.payment_id, p.payment_id, CASE WHEN p.state = 3 AND p.refund_id <> '' THEN 1 ELSE p.state"
+    " END, p.pg_transaction_id, p.amount_minor, p.currency_code, COALESCE(r.kept_minor, 0),"
+    " CASE WHEN p.paid_at_us > 0 THEN p.paid_at_us ELSE p.create_time_us END FROM payments p"
+    " LEFT JOIN refunds r ON r.refund_id = p.refund_id WHERE p.wait_until_us = 0 AND p.amount_minor > 0";
 
 // The states of their payment where they took the money.
 constexpr char kAttempts[] =
     "SELECT a.gateway_key, a.payment_id, CASE WHEN a.state = 1 THEN 1 WHEN a.state <> 2 THEN 4"
     " WHEN p.state = 3 AND p.refund_id <> '' THEN 1 ELSE p.state END, a.pg_transaction_id, p.amount_minor,"
-    " p.currency_code, CASE WHEN p.paid_at_us > 0 THEN p.paid_at_us ELSE a.create_time_us END"
-    " FROM attempts a JOIN payments p ON p.payment_id = a.payment_id";
+    " p.currency_code, COALESCE(r.kept_minor, 0),"
+    " CASE WHEN p.paid_at_us > 0 THEN p.paid_at_us ELSE a.create_time_us END FROM attempts a"
+    " JOIN payments p ON p.payment_id = a.payment_id LEFT JOIN refunds r ON r.refund_id = p.refund_id";
 
 constexpr char kReturns[] =
     "SELECT gateway_key, payment_id, CASE WHEN done = 1 THEN 5 ELSE 1 END, captured_transaction_id, amount_minor,"
-    " currency_code, create_time_us FROM returns";
+    " currency_code, 0, create_time_us FROM returns";
 
 Stands StandsOf(long long state) {
   switch (static_cast<State>(state)) {
@@ -50,14 +52,15 @@ Stands StandsOf(long long state) {
 void Load(soci::session& session, const char* sql, OwnBooks& books) {
   std::string key;
   OwnKey row;
-  long long state = 0, amount = 0, time = 0;
+  long long state = 0, amount = 0, kept = 0, time = 0;
   Statement select(session, sql, soci::into(key), soci::into(row.payment_id), soci::into(state),
                    soci::into(row.transaction), soci::into(amount), soci::into(row.amount.currency_code),
-                   soci::into(time));
+                   soci::into(kept), soci::into(time));
   select.Execute();
   while (select.Fetch()) {
     row.stands = StandsOf(state);
     row.amount.minor_units = amount;
+    row.kept = kept;
     row.time = absl::FromUnixMicros(time);
     books.insert_or_assign(key, row);
   }

@@ -20,7 +20,9 @@ constexpr int kPageSize = 1000;
 void Take(const Transaction& transaction, TheirBooks& books) {
   const absl::Time time =
       absl::FromUnixSeconds(transaction.create_time().seconds()) + absl::Nanoseconds(transaction.create_time().nanos());
-  if (transaction.kind() == Transaction::KIND_REFUND) books.refunds[transaction.captured_transaction_id()] = time;
+  if (transaction.kind() == Transaction::KIND_REFUND) {
+    books.refunds[transaction.captured_transaction_id()] = {transaction.amount_minor(), time};
+  }
   if (transaction.kind() != Transaction::KIND_CAPTURE) return;
   books.captures.push_back({transaction.idempotency_key(),
                             transaction.transaction_id(),

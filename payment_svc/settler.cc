@@ -215,7 +215,7 @@ void Settler::HandleSweep() {
     books_.Inquire({.key = key, .trace = {}}, [this, key](const GatewayAnswer& answer) { Hear(key, answer); });
   }
   for (const Return& due : returns) {
-    gateway_.Cancel({.key = ReturnKey(due), .trace = {}}, due.captured, [this, due](const GatewayAnswer& answer) {
+    gateway_.Cancel({.key = ReturnKey(due), .trace = {}}, due.captured, 0, [this, due](const GatewayAnswer& answer) {
       writer_.Push(Said{.event = {.event_id = "", .key = due.key, .word = answer, .body = ""}, .due = due});
     });
   }

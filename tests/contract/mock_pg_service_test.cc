@@ -150,6 +150,21 @@ TEST_F(MockPgTest, CancelPaysBackOnce) {
   EXPECT_EQ(pg_.Balance(), 0);
 }
 
+TEST_F(MockPgTest, CancelPaysBackAPart) {
+  ASSERT_TRUE(pg_.Confirm("c", 700).status.ok());
+  const std::string capture = pg_.Get("c")->transaction_id();
+  const CallResult more = pg_.Cancel("r", capture, 701);
+  EXPECT_EQ(more.status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(more.reason(), "INVALID_REQUEST");
+  EXPECT_EQ(pg_.Cancel("r", capture, -1).reason(), "INVALID_REQUEST");
+  const CallResult refund = pg_.Cancel("r", capture, 500);
+  ASSERT_TRUE(refund.status.ok()) << refund.status;
+  EXPECT_EQ(pg_.Cancel("r", capture, 500).response, refund.response);
+  EXPECT_EQ(pg_.Cancel("r", capture).reason(), "KEY_REUSED");
+  EXPECT_EQ(pg_.Cancel("r2", capture, 200).reason(), "ALREADY_REFUNDED");
+  EXPECT_EQ(pg_.Balance(), 200);
+}
+
 TEST_F(MockPgTest, ConcurrentRefundsOfOneCaptureMakeOne) {
   ASSERT_TRUE(pg_.Confirm("c", 700).status.ok());
   const std::string capture = pg_.Get("c")->transaction_id();

@@ -26,7 +26,7 @@ class PlayedGateway final : public Gateway, public GatewayBooks {
   void Confirm(const GatewayCall& call, const Money&, Done done) override {
     Add("confirm " + call.key, std::move(done));
   }
-  void Cancel(const GatewayCall& call, const std::string& transaction_id, Done done) override {
+  void Cancel(const GatewayCall& call, const std::string& transaction_id, std::int64_t, Done done) override {
     Add("cancel " + call.key + " " + transaction_id, std::move(done));
   }
   void Fence(const GatewayCall& call, const std::string& captured, Done done) override {

@@ -184,10 +184,11 @@ class PgProcess {
     if (result != nullptr) *result = ended;
     return response;
   }
-  CallResult Cancel(const std::string& key, const std::string& transaction_id) {
+  CallResult Cancel(const std::string& key, const std::string& transaction_id, std::int64_t amount = 0) {
     ::pg::v1::CancelRequest request;
     request.set_idempotency_key(key);
     request.set_transaction_id(transaction_id);
+    request.set_amount_minor(amount);
     ::pg::v1::CancelResponse response;
     return Invoke(*stub_, &Stub::Cancel, request, &response);
   }

@@ -43,19 +43,25 @@ class PaymentServiceTest : public testing::Test {
     return Invoke(payment_.stub(), &Stub::ResolveCharge, ChargeOf(id, amount), &response,
                   Step(id, "charge", "resolve"));
   }
-  static v1::RefundRequest RefundOf(const std::string& refund_id, const std::string& payment_id) {
+  static v1::RefundRequest RefundOf(const std::string& refund_id, const std::string& payment_id,
+                                    std::int64_t keep = 0) {
     v1::RefundRequest request;
+    if (keep > 0) {
+      request.mutable_keep()->set_minor_units(keep);
+      request.mutable_keep()->set_currency_code("KRW");
+    }
     request.set_refund_id(refund_id);
     request.set_payment_id(payment_id);
     return request;
   }
-  CallResult Refund(const std::string& id, const std::string& payment_id) {
+  CallResult Refund(const std::string& id, const std::string& payment_id, std::int64_t keep = 0) {
     v1::RefundResponse response;
-    return Invoke(payment_.stub(), &Stub::Refund, RefundOf(id, payment_id), &response, Step(id, "refund", "action"));
+    return Invoke(payment_.stub(), &Stub::Refund, RefundOf(id, payment_id, keep), &response,
+                  Step(id, "refund", "action"));
   }
-  CallResult ResolveRefund(const std::string& id, const std::string& payment_id) {
+  CallResult ResolveRefund(const std::string& id, const std::string& payment_id, std::int64_t keep = 0) {
     v1::RefundResponse response;
-    return Invoke(payment_.stub(), &Stub::ResolveRefund, RefundOf(id, payment_id), &response,
+    return Invoke(payment_.stub(), &Stub::ResolveRefund, RefundOf(id, payment_id, keep), &response,
                   Step(id, "refund", "resolve"));
   }
   absl::StatusOr<v1::Payment> Get(const std::string& id) {
@@ -387,6 +393,63 @@ TEST_F(PaymentServiceTest, RefundsWholeAndOnce) {
   EXPECT_EQ(pg_.Balance(), 0);
   EXPECT_EQ(pg_.Count(Transaction::KIND_REFUND), 1);
   EXPECT_EQ(pg_.Get("refund-r1")->amount_minor(), 700);
+}
+
+TEST_F(PaymentServiceTest, ARefundKeepsWhatItIsTold) {
+  ASSERT_TRUE(Charge("p1", 700).status.ok());
+  const CallResult refund = Refund("r1", "p1", 200);
+  ASSERT_TRUE(refund.status.ok()) << refund.status;
+  v1::RefundResponse response;
+  ASSERT_TRUE(response.ParseFromString(refund.response));
+  EXPECT_EQ(response.refunded().minor_units(), 500);
+  EXPECT_EQ(response.refunded().currency_code(), "KRW");
+  EXPECT_EQ(Refund("r1", "p1", 200).response, refund.response);
+  EXPECT_EQ(ResolveRefund("r1", "p1", 200).response, refund.response);
+  EXPECT_EQ(Refund("r1", "p1", 100).reason(), "KEY_REUSED");
+  EXPECT_EQ(pg_.Balance(), 200);
+  const auto payment = Get("p1");
+  ASSERT_TRUE(payment.ok()) << payment.status();
+  EXPECT_EQ(payment->state(), v1::Payment::STATE_REFUNDED);
+  EXPECT_EQ(payment->refunded().minor_units(), 500);
+}
+
+TEST_F(PaymentServiceTest, ARefundThatKeepsEverythingAsksNobody) {
+  ASSERT_TRUE(Charge("p1", 700).status.ok());
+  pg_.Stop();
+  const CallResult refund = Refund("r1", "p1", 700);
+  pg_.Start();
+  ASSERT_TRUE(refund.status.ok()) << refund.status;
+  v1::RefundResponse response;
+  ASSERT_TRUE(response.ParseFromString(refund.response));
+  EXPECT_EQ(response.refunded().minor_units(), 0);
+  EXPECT_EQ(response.pg_transaction_id(), "");
+  EXPECT_EQ(StateOf("p1"), v1::Payment::STATE_REFUNDED);
+  EXPECT_EQ(pg_.Balance(), 700);
+}
+
+TEST_F(PaymentServiceTest, ARefundKeepsNoMoreThanWasPaid) {
+  ASSERT_TRUE(Charge("p1", 700).status.ok());
+  const CallResult more = Refund("r1", "p1", 701);
+  EXPECT_EQ(more.status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(more.reason(), "INVALID_REQUEST");
+  EXPECT_TRUE(more.effect_free);
+  v1::RefundRequest dollars = RefundOf("r2", "p1", 1);
+  dollars.mutable_keep()->set_currency_code("USD");
+  v1::RefundResponse response;
+  EXPECT_EQ(Invoke(payment_.stub(), &Stub::Refund, dollars, &response, Step("r2", "refund", "action")).reason(),
+            "INVALID_REQUEST");
+  EXPECT_EQ(StateOf("p1"), v1::Payment::STATE_SUCCESS);
+  EXPECT_EQ(pg_.Balance(), 700);
+}
+
+TEST_F(PaymentServiceTest, APartThatWasPaidBackAndNeverAnsweredIsFoundOut) {
+  ASSERT_TRUE(Charge("p1", 700).status.ok());
+  HangNext(1);
+  ExpectUnknown(Refund("r1", "p1", 200));
+  const CallResult resolved = ResolveRefund("r1", "p1", 200);
+  ASSERT_TRUE(resolved.status.ok()) << resolved.status;
+  EXPECT_EQ(Refund("r1", "p1", 200).response, resolved.response);
+  EXPECT_EQ(pg_.Balance(), 200);
 }
 
 // As by support, at the gateway itself.

@@ -32,6 +32,7 @@ pg::Operation ReadOperation(const Request& request) {
     operation.verb = pg::Verb::kCancel;
     operation.key = cancel.idempotency_key();
     operation.captured = cancel.transaction_id();
+    operation.amount_minor = cancel.amount_minor();
   } else {
     ::pg::v1::FenceRequest fence;
     fence.ParseFromString(request.bytes);
@@ -112,10 +113,12 @@ void GatewayPort::Confirm(const payment::GatewayCall& call, const payment::Money
   Send(kConfirm, {call.key, ::pg::v1::Transaction::KIND_CAPTURE}, request, std::move(done));
 }
 
-void GatewayPort::Cancel(const payment::GatewayCall& call, const std::string& transaction_id, Done done) {
+void GatewayPort::Cancel(const payment::GatewayCall& call, const std::string& transaction_id, std::int64_t amount_minor,
+                         Done done) {
   ::pg::v1::CancelRequest request;
   request.set_idempotency_key(call.key);
   request.set_transaction_id(transaction_id);
+  request.set_amount_minor(amount_minor);
   Send(kCancel, {call.key, ::pg::v1::Transaction::KIND_REFUND}, request, std::move(done));
 }
 

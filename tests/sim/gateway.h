@@ -52,7 +52,8 @@ class GatewayPort final : public payment::Gateway {
   GatewayPort(Network& network, std::function<bool()> alive) : network_(network), alive_(std::move(alive)) {}
 
   void Confirm(const payment::GatewayCall& call, const payment::Money& amount, Done done) override;
-  void Cancel(const payment::GatewayCall& call, const std::string& transaction_id, Done done) override;
+  void Cancel(const payment::GatewayCall& call, const std::string& transaction_id, std::int64_t amount_minor,
+              Done done) override;
   void Fence(const payment::GatewayCall& call, const std::string& captured, Done done) override;
 
  private:

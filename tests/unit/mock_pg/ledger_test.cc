@@ -32,10 +32,10 @@ class LedgerTest : public testing::Test {
                 .transaction_id = "",
                 .now = {}});
   }
-  Verdict Cancel(const std::string& key, const std::string& captured) {
+  Verdict Cancel(const std::string& key, const std::string& captured, std::int64_t amount = 0) {
     return Run({.verb = Verb::kCancel,
                 .key = key,
-                .amount_minor = 0,
+                .amount_minor = amount,
                 .currency_code = "",
                 .captured = captured,
                 .transaction_id = "",
@@ -189,6 +189,18 @@ TEST_F(LedgerTest, CancelPaysBackWholeAndOnce) {
   EXPECT_EQ(Cancel("r", "tx-1").entry, refund.entry);
   ExpectError(Cancel("r2", "tx-1").status, absl::StatusCode::kFailedPrecondition, "ALREADY_REFUNDED");
   ExpectError(Cancel("r", "tx-2").status, absl::StatusCode::kInvalidArgument, "KEY_REUSED");
+  EXPECT_EQ(written_, 2);
+}
+
+TEST_F(LedgerTest, CancelPaysBackAPartOnce) {
+  Confirm("c", 700, "USD");
+  ExpectError(Cancel("r", "tx-1", 701).status, absl::StatusCode::kInvalidArgument, "INVALID_REQUEST");
+  const Verdict refund = Cancel("r", "tx-1", 500);
+  ASSERT_TRUE(refund.status.ok());
+  EXPECT_EQ(refund.entry.amount_minor, 500);
+  EXPECT_EQ(Cancel("r", "tx-1", 500).entry, refund.entry);
+  ExpectError(Cancel("r", "tx-1").status, absl::StatusCode::kInvalidArgument, "KEY_REUSED");
+  ExpectError(Cancel("r2", "tx-1", 200).status, absl::StatusCode::kFailedPrecondition, "ALREADY_REFUNDED");
   EXPECT_EQ(written_, 2);
 }
 

@@ -364,13 +364,41 @@ TEST_F(RefundTest, AsksUnderItsOwnKeyForTheCapture) {
   EXPECT_EQ(*Resolve().question, (Question{Question::Verb::kFence, "refund-r1", {}, "tx-1"}));
 }
 
+TEST_F(RefundTest, AsksForLessThanWasTakenWhereSomethingIsKept) {
+  RefundCall call = Call();
+  call.keep = {300, "KRW"};
+  const Decision decision = DecideRefund(payment_, refund_, call, std::nullopt, kNow);
+  EXPECT_EQ(*decision.question, (Question{Question::Verb::kCancel, "refund-r1", {700, "KRW"}, "tx-1"}));
+  GatewayAnswer whole = PaidBack();
+  EXPECT_THAT(DecideRefund(payment_, refund_, call, whole, kNow).alarm, HasSubstr("asks for 700 KRW"));
+  whole.amount.minor_units = 700;
+  EXPECT_EQ(DecideRefund(payment_, refund_, call, whole, kNow).kind, Kind::kDone);
+  EXPECT_EQ(refund_->kept, 300);
+}
+
+TEST_F(RefundTest, KeepsNoMoreThanWasPaid) {
+  RefundCall call = Call();
+  for (const Money& keep : {Money{1001, "KRW"}, Money{1, "USD"}}) {
+    call.keep = keep;
+    ExpectError(DecideRefund(payment_, refund_, call, std::nullopt, kNow), Kind::kRefused,
+                absl::StatusCode::kInvalidArgument, "INVALID_REQUEST");
+    EXPECT_FALSE(refund_);
+    EXPECT_EQ(payment_->refund_id, "");
+  }
+  call.keep = {1000, "KRW"};
+  EXPECT_EQ(DecideRefund(payment_, refund_, call, std::nullopt, kNow).kind, Kind::kDone);
+  EXPECT_EQ(payment_->state, State::kRefunded);
+}
+
 TEST_F(RefundTest, WhatSomeoneElsePaidBackIsDoneWithAnAlarm) {
   Refund();
+  refund_->kept = 300;
   const Decision decision = Refund(GatewayAnswer{AnswerKind::kBackAlready, "", {}, "", "ALREADY_REFUNDED"});
   EXPECT_EQ(decision.kind, Kind::kDone);
   EXPECT_NE(decision.alarm, "");
   EXPECT_EQ(refund_->state, State::kSuccess);
   EXPECT_EQ(refund_->pg_transaction_id, "tx-1");
+  EXPECT_EQ(refund_->kept, 0) << "all of it, as far as is known";
   EXPECT_EQ(payment_->state, State::kRefunded);
 }
 

@@ -24,7 +24,7 @@ class ReconcileTest : public testing::Test {
         .payment_id = "p1", .stands = stands, .transaction = "tx-1", .amount = {1000, "KRW"}, .time = time};
   }
   void Captured(absl::Time time = kOld) { theirs_.captures.push_back({"charge-p1", "tx-1", {1000, "KRW"}, time}); }
-  void PaidBack(absl::Time time = kOld) { theirs_.refunds["tx-1"] = time; }
+  void PaidBack(absl::Time time = kOld) { theirs_.refunds["tx-1"] = {1000, time}; }
   std::vector<std::string> Differences() const { return Compare(own_, theirs_, kBefore); }
 
   OwnBooks own_;
@@ -79,6 +79,27 @@ TEST_F(ReconcileTest, MoneyThatWentBackOnOneSideOnly) {
   Own(Stands::kTaken);
   PaidBack();
   EXPECT_THAT(Differences(), ElementsAre(HasSubstr("does not say that it was paid back")));
+}
+
+TEST_F(ReconcileTest, WhatIsKeptStaysAtTheGateway) {
+  Own(Stands::kPaidBack);
+  own_["charge-p1"].kept = 300;
+  Captured();
+  theirs_.refunds["tx-1"] = {700, kOld};
+  EXPECT_THAT(Differences(), IsEmpty());
+  PaidBack();
+  EXPECT_THAT(Differences(), ElementsAre(HasSubstr("says that 700 were paid back, and it was 1000")));
+  own_["charge-p1"].kept = 1000;
+  theirs_.refunds.clear();
+  EXPECT_THAT(Differences(), IsEmpty());
+}
+
+TEST_F(ReconcileTest, APartOfWhatBelongsToNobody) {
+  Captured();
+  theirs_.refunds["tx-1"] = {700, kOld};
+  EXPECT_THAT(Differences(), ElementsAre(HasSubstr("belongs to no payment")));
+  Own(Stands::kNothing);
+  EXPECT_THAT(Differences(), ElementsAre(HasSubstr("says that nothing was taken")));
 }
 
 TEST_F(ReconcileTest, WhatIsOpenOrYoungIsNotCompared) {
