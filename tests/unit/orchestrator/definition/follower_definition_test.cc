@@ -185,6 +185,52 @@ TEST(FollowerDefinition, FollowsSeveralAndReadsWhatAllHave) {
               HasSubstr("version 1 of saga 'place-order' has no step 'make'"));
 }
 
+// A step that is read only if it ran may also be missing.
+TEST(FollowerDefinition, AStepThatOnlySomeHaveIsAsOneThatHasNotRun) {
+  const auto one = Parent();
+  const auto two = Parent({{"make-all", "make-again"}, {"Lab/Run", "Lab/Rerun"}, {"name: copy", "name: copied"}});
+  const std::string both = "follows: [make-all, make-again]\non: completed";
+  const auto follower = GoodFollower(
+      FollowerYaml("{ text: { first_of: [parent.copy.text, parent.copied.text, parent.input.coupon] } }", both),
+      {one, two});
+  Texts texts;
+  for (const auto& parent : {one, two}) {
+    Saga ended = NewSaga(*parent);
+    ended.input = texts.Bytes("lab.v1.RunRequest", "coupon: 'c'");
+    Saga child = Child(*follower, *parent, ended);
+    EXPECT_EQ(texts.Text("lab.v1.Everything", follower->Request(child, 0, Phase::kAction).value()), "text: \"c\"");
+    ended.steps[0].reply = texts.Bytes("lab.v1.Everything", absl::StrCat("text: '", parent->plan().name, "'"));
+    child = Child(*follower, *parent, ended);
+    EXPECT_EQ(texts.Text("lab.v1.Everything", follower->Request(child, 0, Phase::kAction).value()),
+              absl::StrCat("text: \"", parent->plan().name, "\""));
+  }
+  EXPECT_THAT(Refused(FollowerYaml("{ text: { first_of: [parent.copyd.text] } }", both), {one, two}),
+              HasSubstr("version 1 of saga 'make-all' has no step 'copyd'; did you mean 'copy'?"))
+      << "none of them has it";
+  EXPECT_THAT(Refused(FollowerYaml("{ text: { first_of: [parent.copy.txt] } }", both), {one, two}),
+              HasSubstr("has no field 'txt'"));
+  EXPECT_THAT(
+      Refused(FollowerYaml("{ text: parent.copy.text, raw: { first_of: [parent.copy.raw] } }", both), {one, two}),
+      HasSubstr("version 1 of saga 'make-again' has no step 'copy'"))
+      << "it is read elsewhere as if it were always there";
+}
+
+TEST(FollowerDefinition, AStepThatAnOlderVersionLacksIsAsOneThatHasNotRun) {
+  const auto older = Parent({{"name: make", "name: build"}});
+  const auto newer = Parent({{"version: 1", "version: 2"}});
+  const std::string when = "{ text: parent.make.part_id }\n    when: parent.make.part_id";
+  for (const std::string& request : {std::string("{ text: { first_of: [parent.make.part_id] } }"), when}) {
+    const auto follower = GoodFollower(FollowerYaml(request), {newer});
+    EXPECT_EQ(FollowerOf(*follower, *older).why_not_built, "") << request;
+    EXPECT_THAT(FollowerOf(*follower, *older).copies, testing::IsEmpty());
+    EXPECT_EQ(FollowerOf(*follower, *newer).copies.size(), 1u);
+    const auto stored =
+        LoadDefinition("stored", follower->yaml(), SetOf("stored", follower->descriptors()), Origin::kStored);
+    ASSERT_EQ(stored.status(), absl::OkStatus());
+    EXPECT_EQ(FollowerOf(**stored, *older), FollowerOf(*follower, *older));
+  }
+}
+
 TEST(FollowerDefinition, FollowsAFollower) {
   const auto parent = Parent();
   const auto first = GoodFollower(FollowerYaml("{ text: parent.id }"), {parent});
