@@ -18,6 +18,8 @@ constexpr std::array<const char*, kFaults> kFaultNames = {
     "order_svc crash",
     "stock_svc crash",
     "payment_svc crash",
+    "coupon_svc crash",
+    "wallet_svc crash",
     "gateway crash",
     "crash before commit",
     "crash after commit",

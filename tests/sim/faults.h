@@ -26,6 +26,8 @@ enum class Fault : std::uint8_t {
   kOrderCrash,
   kStockCrash,
   kPaymentCrash,
+  kCouponCrash,
+  kWalletCrash,
   kGatewayCrash,
   kCrashBeforeCommit,
   kCrashAfterCommit,

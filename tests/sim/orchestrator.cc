@@ -29,6 +29,8 @@ constexpr absl::Duration kIdleTurnEvery = absl::Seconds(1);  // as Shard::WaitAn
 Node TargetOf(const std::string& method) {
   if (absl::StartsWith(method, "/shop.order.")) return Node::kOrder;
   if (absl::StartsWith(method, "/shop.stock.")) return Node::kStock;
+  if (absl::StartsWith(method, "/shop.coupon.")) return Node::kCoupon;
+  if (absl::StartsWith(method, "/shop.wallet.")) return Node::kWallet;
   return Node::kPayment;
 }
 

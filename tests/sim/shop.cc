@@ -12,6 +12,8 @@
 extern const unwind::Migrations kOrderMigrations;
 extern const unwind::Migrations kStockMigrations;
 extern const unwind::Migrations kPaymentMigrations;
+extern const unwind::Migrations kCouponMigrations;
+extern const unwind::Migrations kWalletMigrations;
 
 namespace unwind::sim {
 namespace {
@@ -35,7 +37,11 @@ void LoadInto(DefinitionCatalog& catalog) {
 }  // namespace
 
 Shop::Shop()
-    : orders_("order", kOrderMigrations), stock_("stock", kStockMigrations), payments_("payment", kPaymentMigrations) {
+    : orders_("order", kOrderMigrations),
+      stock_("stock", kStockMigrations),
+      payments_("payment", kPaymentMigrations),
+      coupons_("coupon", kCouponMigrations),
+      wallets_("wallet", kWalletMigrations) {
   LoadInto(catalog_);
 }
 

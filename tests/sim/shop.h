@@ -31,6 +31,8 @@ class Shop {
   Database& orders() { return orders_; }
   Database& stock() { return stock_; }
   Database& payments() { return payments_; }
+  Database& coupons() { return coupons_; }
+  Database& wallets() { return wallets_; }
 
   // Puts the products on the shelf: `scarce` pieces of the scarce one, enough of the others.
   void Stock(int scarce);
@@ -40,6 +42,8 @@ class Shop {
   Database orders_;
   Database stock_;
   Database payments_;
+  Database coupons_;
+  Database wallets_;
 };
 
 inline constexpr int kEnough = 10000;

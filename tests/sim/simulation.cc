@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
+#include "coupon_svc/coupon_domain.h"
+#include "coupon_svc/coupon_service.h"
 #include "order_svc/order_domain.h"
 #include "order_svc/order_service.h"
 #include "payment_svc/payment_domain.h"
@@ -24,6 +26,8 @@
 #include "tests/sim/orchestrator.h"
 #include "tests/sim/service.h"
 #include "tests/sim/store.h"
+#include "wallet_svc/wallet_domain.h"
+#include "wallet_svc/wallet_service.h"
 
 namespace unwind::sim {
 namespace {
@@ -47,6 +51,8 @@ class Simulation {
         order_(world_, faults_, options.bug, OrderSetup()),
         stock_(world_, faults_, options.bug, StockSetup()),
         payment_(world_, faults_, options.bug, PaymentSetup()),
+        coupon_(world_, faults_, options.bug, CouponSetup()),
+        wallet_(world_, faults_, options.bug, WalletSetup()),
         invariants_(world_, faults_, store_, shop.catalog()),
         scarce_(world_.dice().Between(0, options.sagas)),
         span_(world_.dice().Spread(absl::Seconds(1), absl::Seconds(90))) {
@@ -68,6 +74,8 @@ class Simulation {
     network_.Connect(Node::kOrder, order_);
     network_.Connect(Node::kStock, stock_);
     network_.Connect(Node::kPayment, payment_);
+    network_.Connect(Node::kCoupon, coupon_);
+    network_.Connect(Node::kWallet, wallet_);
     network_.Connect(Node::kGateway, gateway_);
     network_.Watch(invariants_);
     shop.Stock(scarce_);
@@ -159,6 +167,23 @@ class Simulation {
             }};
   }
 
+  ServiceSetup CouponSetup() {
+    return {
+        .node = Node::kCoupon,
+        .database = shop_.coupons(),
+        .table = coupon::CouponTable(),
+        .crash = Fault::kCouponCrash,
+        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return coupon::NewCouponDomain(clock); }};
+  }
+  ServiceSetup WalletSetup() {
+    return {
+        .node = Node::kWallet,
+        .database = shop_.wallets(),
+        .table = wallet::WalletTable(),
+        .crash = Fault::kWalletCrash,
+        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return wallet::NewWalletDomain(clock); }};
+  }
+
   // What befalls whole processes and links: again and again, at a pace of its own.
   void PlanTrouble() {
     Repeat(Fault::kOrchestratorCrash, [this] { AnyOrchestrator().Crash(); });
@@ -172,7 +197,7 @@ class Simulation {
     }
     Repeat(Fault::kGatewayCrash, [this] { gateway_.Crash(); });
     Repeat(Fault::kSlowService, [this] {
-      Service* const service = Services()[static_cast<std::size_t>(world_.dice().Between(0, 2))];
+      Service* const service = Services()[static_cast<std::size_t>(world_.dice().Between(0, kServices - 1))];
       service->SlowDown(world_.now() + world_.dice().Spread(absl::Seconds(1), absl::Seconds(40)),
                         world_.dice().Spread(absl::Milliseconds(300), absl::Seconds(8)));
     });
@@ -225,8 +250,8 @@ class Simulation {
   void Jump(int sign) {
     const absl::Duration by =
         sign * world_.dice().Spread(absl::Seconds(1), world_.dice().Chance(0.1) ? absl::Hours(1) : absl::Minutes(3));
-    const int who = world_.dice().Between(0, 4);
-    if (who == 4) return gateway_.clock().set_error(by);
+    const int who = world_.dice().Between(0, kServices + 1);
+    if (who > kServices) return gateway_.clock().set_error(by);
     if (who == 0) return AnyOrchestrator().Jump(by);
     Service* const service = Services()[static_cast<std::size_t>(who - 1)];
     world_.Tell(NameOf(service->node()), "'s clock jumps to ", absl::FormatDuration(by));
@@ -248,7 +273,8 @@ class Simulation {
   }
 
   Orchestrator& AnyOrchestrator() { return *orchestrators_[world_.dice().Next() % orchestrators_.size()]; }
-  std::array<Service*, 3> Services() { return {&order_, &stock_, &payment_}; }
+  static constexpr int kServices = 5;
+  std::array<Service*, kServices> Services() { return {&order_, &stock_, &payment_, &coupon_, &wallet_}; }
 
   void Heal() {
     world_.Tell("world", "heals");
@@ -363,7 +389,8 @@ class Simulation {
 
   // Every row of every participant, and of the orchestrators.
   std::string Everything() {
-    std::string text = absl::StrCat(shop_.orders().Dump(), shop_.stock().Dump(), shop_.payments().Dump());
+    std::string text = absl::StrCat(shop_.orders().Dump(), shop_.stock().Dump(), shop_.payments().Dump(),
+                                    shop_.coupons().Dump(), shop_.wallets().Dump());
     for (const pg::Entry& entry : gateway_.entries()) absl::StrAppend(&text, entry.idempotency_key, "\n");
     for (const Saga& saga : store_.All()) absl::StrAppend(&text, saga.id, " ", saga.version, "\n");
     return text;
@@ -389,6 +416,8 @@ class Simulation {
   Service order_;
   Service stock_;
   Service payment_;
+  Service coupon_;
+  Service wallet_;
   Invariants invariants_;
   std::vector<std::unique_ptr<Orchestrator>> orchestrators_;
   const int scarce_;
