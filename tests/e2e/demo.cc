@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "common/base/flags.h"
 #include "tests/e2e/scenes.h"
+#include "tests/e2e/tender_scenes.h"
 #include "tests/support/audit.h"
 
 ABSL_FLAG(bool, json, false, "Print everything once more as one JSON object, on the last line.");
@@ -74,6 +75,7 @@ absl::StatusOr<bool> Play(Cluster& cluster, nlohmann::json& json) {
     for (int i = 1; i <= sales && stage.ok(); ++i) stage.FlashSale(absl::StrCat(i, " of ", sales));
   } else {
     stage.PlayAll();
+    PlayTenders(stage, shop);
   }
   json["scenes"] = stage.json();
   const bool small = PrintMemory(cluster, json);

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "tests/e2e/scene_checks.h"
 #include "tests/support/poll.h"
 #include "tests/support/timeline.h"
 
@@ -19,29 +20,6 @@ constexpr std::int64_t kLampPrice = 39000;
 constexpr int kLamps = 20;
 constexpr absl::Duration kEndPatience = absl::Seconds(60);
 constexpr int kGatewayDelayMs = 500;  // long enough to kill a process in mid-saga, short of the timeout of a charge
-
-template <typename... Parts>
-absl::Status Not(const Parts&... parts) {
-  return absl::FailedPreconditionError(absl::StrCat(parts...));
-}
-
-absl::Status Expect(const grpc::Status& status, grpc::StatusCode code, absl::string_view reason) {
-  if (status.error_code() == code && Reason(status) == reason) return absl::OkStatus();
-  return Not("the answer was code ", status.error_code(), " ", Reason(status), " (", status.error_message(),
-             "), not code ", code, " ", reason);
-}
-
-// Sets the gateway's faults for a scope.
-class Fault {
- public:
-  Fault(Shop& shop, const pg::v1::Scenario& scenario) : shop_(shop), status_(shop.SetScenario(scenario)) {}
-  ~Fault() { shop_.SetScenario(pg::v1::Scenario()).IgnoreError(); }
-  const absl::Status& status() const { return status_; }
-
- private:
-  Shop& shop_;
-  absl::Status status_;
-};
 
 pg::v1::Scenario Delay(int millis) {
   pg::v1::Scenario scenario;
@@ -64,9 +42,13 @@ absl::Status AwaitRest(Shop& shop, absl::Duration patience) {
 }
 
 void Stage::Play(absl::string_view title, absl::string_view story, Scene scene) {
+  Play(title, story, [this, scene] { return (this->*scene)(); });
+}
+
+void Stage::Play(absl::string_view title, absl::string_view story, const std::function<absl::Status()>& scene) {
   std::printf("\n== %s ==\n%s\n", std::string(title).c_str(), std::string(story).c_str());
   json_.push_back({{"scene", std::string(title)}, {"sagas", nlohmann::json::array()}});
-  const absl::Status status = (this->*scene)();
+  const absl::Status status = scene();
   json_.back()["ok"] = status.ok();
   if (status.ok()) {
     std::printf("  As it must be.\n");

@@ -3,6 +3,7 @@
 #ifndef UNWIND_TESTS_E2E_SCENES_H_
 #define UNWIND_TESTS_E2E_SCENES_H_
 
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -27,6 +28,12 @@ class Stage {
   // `which` stands in the heading.
   void FlashSale(const std::string& which);
 
+  // One scene. It prints what `story` says of it, and is as it must be if `scene` is OK.
+  void Play(absl::string_view title, absl::string_view story, const std::function<absl::Status()>& scene);
+  // Prints the saga once it has ended.
+  absl::Status Show(const std::string& saga_id);
+  absl::Status ExpectOrder(const std::string& order_id, shop::order::v1::Order::State state);
+
   bool ok() const { return ok_; }
   // An array, one object a scene.
   const nlohmann::json& json() const { return json_; }
@@ -45,8 +52,6 @@ class Stage {
   absl::Status SellsOutThoughPaymentsFail();
 
   absl::Status SellsOut(const std::string& product, bool come_back);
-  absl::Status Show(const std::string& saga_id);
-  absl::Status ExpectOrder(const std::string& order_id, shop::order::v1::Order::State state);
   absl::Status ExpectStock(std::int64_t available, std::int64_t sold);
   absl::Status ExpectMoney(const std::string& order_id, std::size_t captures, std::size_t refunds);
 
