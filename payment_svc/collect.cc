@@ -131,7 +131,7 @@ Finding HearAttempt(PaymentRows& rows, Attempt& attempt, const GatewayAnswer& wo
 }
 
 absl::Status Expired(absl::StatusCode code, absl::string_view payment_id) {
-  return Error(code, "the payment was not made in time; you have not been charged", kPaymentExpired,
+  return Error(code, "the payment was not made in time, or was cancelled; you have not been charged", kPaymentExpired,
                {{"payment_id", std::string(payment_id)}});
 }
 

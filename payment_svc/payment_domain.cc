@@ -226,6 +226,9 @@ class PaymentBatch {
     response.set_pg_transaction_id(payment.pg_transaction_id);
     response.set_pay_path(absl::StrCat("/api/v1/payments/", payment.payment_id, ":pay"));
     *response.mutable_wait_until() = request.wait_until();
+    response.set_state(payment.state == State::kSuccess || payment.state == State::kRefunded
+                           ? v1::Payment::STATE_SUCCESS
+                           : v1::Payment::STATE_PENDING);
   }
   void Fill(const Command& command, const v1::PayRequest& request, v1::PayResponse& response) {
     const Attempt& attempt = *AttemptOf(rows_.Of(request.payment_id()), OwnerOf(command.key));

@@ -7,9 +7,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/flags.h"
+#include "tests/e2e/checkout_scenes.h"
 #include "tests/e2e/scenes.h"
 #include "tests/e2e/tender_scenes.h"
 #include "tests/support/audit.h"
+#include "tests/support/temp_dir.h"
 
 ABSL_FLAG(bool, json, false, "Print everything once more as one JSON object, on the last line.");
 ABSL_FLAG(std::string, bin_dir, "", "Folder of the programs; empty: the folder of this one.");
@@ -76,6 +78,7 @@ absl::StatusOr<bool> Play(Cluster& cluster, nlohmann::json& json) {
   } else {
     stage.PlayAll();
     PlayTenders(stage, shop);
+    PlayCheckouts(stage, shop);
   }
   json["scenes"] = stage.json();
   const bool small = PrintMemory(cluster, json);
@@ -95,6 +98,13 @@ int Main(const std::string& program) {
   }
   options.postgres = store == "postgres";
   options.secure = absl::GetFlag(FLAGS_secure);
+  options.webhooks = true;
+  const TempDir folder;
+  options.definitions = folder.File("sagas");
+  if (const absl::Status status = WriteWithWaits("orchestrator/sagas", options.definitions, kDemoWaits); !status.ok()) {
+    std::cerr << status.message() << "\n";
+    return 1;
+  }
   std::printf(
       "Starting seven processes on loopback: mock_pg, order_svc, stock_svc, payment_svc, coupon_svc, wallet_svc and "
       "the "

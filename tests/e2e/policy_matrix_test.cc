@@ -66,6 +66,8 @@ const std::map<std::string, std::set<std::string>>& MayCall() {
       {"saga.v1.SagaService/WatchSaga", kOperators},
       {"saga.v1.SagaService/WatchSagas", kOperators},
       {"shop.checkout.v1.CheckoutService/CancelOrder", kMembers},
+      {"shop.checkout.v1.CheckoutService/ChargeWallet", kMembers},
+      {"shop.checkout.v1.CheckoutService/Checkout", kMembers},
       {"shop.checkout.v1.CheckoutService/PlaceOrder", kMembers},
       {"shop.checkout.v1.TestService/Reset", kOperator},
       {"shop.coupon.v1.CouponService/CreateCampaign", kOperator},

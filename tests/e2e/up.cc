@@ -218,6 +218,7 @@ int Main() {
   ClusterOptions options;
   options.bin_dir = absl::GetFlag(FLAGS_bin_dir).empty() ? own_folder.string() : absl::GetFlag(FLAGS_bin_dir);
   options.metrics = true;
+  options.webhooks = true;
   options.definitions = project / "orchestrator/sagas";
   for (Node node : {Node::kOrchestrator, Node::kOrder, Node::kStock, Node::kPayment, Node::kCoupon, Node::kWallet}) {
     options.extra_flags[node] = {"--enable_reset"};  // its databases are thrown away in the end

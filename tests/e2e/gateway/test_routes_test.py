@@ -96,6 +96,20 @@ class Pasted(unittest.TestCase):
                 done = pasted(line + " -o /dev/null -w '%{http_code}'")
                 self.assertEqual((done.stdout, done.stderr), (status, ""))
 
+    def test_the_lines_of_a_checkout(self):
+        text = (front.PROJECT / "docs/REST.md").read_text()
+        done = pasted(re.search(r"^TOLD=.*?(?=^```)", text, re.M | re.S).group(0))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        [payment] = set(re.findall(r'"paymentId":"(.*?)"', done.stdout))
+        self.assertEqual(re.findall(r'"state":"(.*?)"', done.stdout)[:2], ["STATE_SUCCESS", "STATE_SUCCESS"])
+        retry, why = f"/api/v1/sagas/{payment}/steps/collect:retry", {"actor": "kim", "reason": "to see"}
+
+        def is_confirmed():  # hastened, as an operator may
+            shop.rest("POST", retry, why, {"X-Requested-With": "test_routes_test"}, "gateway_admin")
+            return '"state":"STATE_PAID"' in shop.rest("GET", f"/api/v1/orders/{payment}").text
+
+        poll.eventually(is_confirmed)
+
     def test_the_lines_that_run_up_prints(self):
         printed = re.search(r"By REST.*?:\n(.*?)\nBy gRPC:", shop.log.read_text(), re.S).group(1)
         done = pasted(printed.replace("curl ", "curl --fail "))
