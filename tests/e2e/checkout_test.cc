@@ -117,7 +117,7 @@ TEST_F(CheckoutTest, WithoutTheGatewayOrdersWaitAndAreThenPaid) {
   const CheckoutRequest meanwhile = Begin("jun");
   const std::string key = NewKey();
   ExpectError(Pay("jun", key), StatusCode::UNAVAILABLE, "GATEWAY_UNKNOWN");
-  ExpectOrder(id(), Order::STATE_PENDING);
+  ExpectOrder(id(), Order::STATE_PAYMENT_PENDING);
   ASSERT_TRUE(IsOk(cluster_->Restart(Node::kGateway)));
   ASSERT_TRUE(Eventually(kPatience, [&] { return Pay("jun", key).ok(); }));
   ExpectPaid(meanwhile);
