@@ -67,8 +67,7 @@ class CartBatch {
   absl::Status ClearOrdered(const CallKey&, const v1::ClearOrderedRequest& request,
                             v1::ClearOrderedResponse& response) {
     const auto order = orders_.find(request.order_id());
-    if (order == orders_.end()) return OrderNotFound(request.order_id());
-    if (cleared_.contains(request.order_id())) return absl::OkStatus();
+    if (order == orders_.end() || cleared_.contains(request.order_id())) return absl::OkStatus();
     ASSIGN_OR_RETURN(const std::vector<Item> removed, TakeOrdered(carts_[order->second.member_id], order->second));
     for (const Item& item : removed) {
       changed_.emplace(order->second.member_id, item.product_id);

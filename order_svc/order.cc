@@ -15,10 +15,10 @@ absl::Status Refuse(absl::StatusCode code, absl::string_view message, absl::stri
   return MakeError(code, message, {std::string(reason), std::string(kErrorDomain), std::move(metadata)});
 }
 
-absl::string_view StateName(State state) {
-  switch (state) {
+absl::string_view StateName(const Order& order) {
+  switch (order.state) {
     case State::kPending:
-      return "PENDING";
+      return order.pays_later ? "PAYMENT_PENDING" : "PENDING";
     case State::kPaid:
       return "PAID";
     case State::kFailed:
@@ -34,8 +34,8 @@ absl::string_view StateName(State state) {
 // The order is in a state that the step does not start from.
 absl::Status WrongState(const Order& order, absl::string_view reason, absl::string_view wanted) {
   return Refuse(absl::StatusCode::kFailedPrecondition,
-                absl::StrCat("order ", order.order_id, " is ", StateName(order.state), "; it must be ", wanted), reason,
-                {{"order_id", order.order_id}, {"state", std::string(StateName(order.state))}});
+                absl::StrCat("order ", order.order_id, " is ", StateName(order), "; it must be ", wanted), reason,
+                {{"order_id", order.order_id}, {"state", std::string(StateName(order))}});
 }
 
 absl::Status OwnedByOther(const Order& order) {
@@ -129,6 +129,7 @@ absl::Status Create(std::optional<Order>& order, Claims& claims, const Limits& l
                 .payment_id = "",
                 .reason = "",
                 .canceller = "",
+                .pays_later = call.pays_later,
                 .create_time = now,
                 .update_time = now};
   for (Item& item : order->items) {

@@ -52,10 +52,11 @@ struct Order {
   std::string member_id;
   std::vector<Item> items;
   State state = State::kPending;
-  Money total;             // from PAID on
-  std::string payment_id;  // from PAID on
-  std::string reason;      // why it failed, or is or was cancelled
-  std::string canceller;   // the call that cancels it; only its compensation takes that back
+  Money total;              // from PAID on
+  std::string payment_id;   // from PAID on
+  std::string reason;       // why it failed, or is or was cancelled
+  std::string canceller;    // the call that cancels it; only its compensation takes that back
+  bool pays_later = false;  // its buyer does, himself: while it is PENDING it is shown as PAYMENT_PENDING
   absl::Time create_time;
   absl::Time update_time;
 
@@ -73,6 +74,7 @@ struct CreateCall {
   std::string owner;
   std::string member_id;
   std::vector<Item> items;  // `limited` is set here
+  bool pays_later = false;
 };
 
 struct ConfirmCall {

@@ -55,7 +55,7 @@ class OrderBatch {
 
   absl::Status CreateOrder(const CallKey& key, const v1::CreateOrderRequest& request,
                            v1::CreateOrderResponse& response) {
-    CreateCall call{request.order_id(), OwnerOf(key), request.member_id(), {}};
+    CreateCall call{request.order_id(), OwnerOf(key), request.member_id(), {}, request.pays_later()};
     for (const auto& item : request.items()) call.items.push_back({item.product_id(), item.quantity(), false});
     response.set_order_id(call.order_id);
     return Create(orders_[call.order_id], claims_, limits_, call, now_);

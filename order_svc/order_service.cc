@@ -20,10 +20,10 @@ namespace {
 
 namespace v1 = ::shop::order::v1;
 
-v1::Order::State StateOf(State state) {
-  switch (state) {
+v1::Order::State StateOf(const Order& order) {
+  switch (order.state) {
     case State::kPending:
-      return v1::Order::STATE_PENDING;
+      return order.pays_later ? v1::Order::STATE_PAYMENT_PENDING : v1::Order::STATE_PENDING;
     case State::kPaid:
       return v1::Order::STATE_PAID;
     case State::kFailed:
@@ -44,7 +44,7 @@ void Write(const Order& from, v1::Order& to) {
     line->set_product_id(item.product_id);
     line->set_quantity(static_cast<std::int32_t>(item.quantity));
   }
-  to.set_state(StateOf(from.state));
+  to.set_state(StateOf(from));
   if (!from.payment_id.empty()) {
     to.mutable_total()->set_minor_units(from.total.minor_units);
     to.mutable_total()->set_currency_code(from.total.currency_code);
@@ -57,12 +57,16 @@ void Write(const Order& from, v1::Order& to) {
 
 // The filter of a list; a state that this program does not know is refused.
 absl::StatusOr<OrderFilter> ReadFilter(const v1::ListOrdersRequest& request) {
-  OrderFilter filter{request.member_id(), std::nullopt};
+  OrderFilter filter{.member_id = request.member_id(), .state = std::nullopt};
   switch (request.state()) {
     case v1::Order::STATE_UNSPECIFIED:
       return filter;
     case v1::Order::STATE_PENDING:
       filter.state = State::kPending;
+      return filter;
+    case v1::Order::STATE_PAYMENT_PENDING:
+      filter.state = State::kPending;
+      filter.pays_later = true;
       return filter;
     case v1::Order::STATE_PAID:
       filter.state = State::kPaid;

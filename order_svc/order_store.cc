@@ -12,14 +12,16 @@ namespace {
 constexpr char kColumns[] =
     "SELECT order_id, owner, member_id, state, total_minor, currency_code, payment_id, reason, canceller, "
     "create_time_us,"
-    " update_time_us FROM orders";
+    " update_time_us, pays_later FROM orders";
 constexpr char kById[] = " WHERE order_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)";
 constexpr char kLocked[] = " ORDER BY order_id FOR UPDATE";
 // One clause for each filter, so that each has its index.
 constexpr char kOfMember[] = " WHERE member_id = :member AND (create_time_us, order_id) < (:time, :id)";
-constexpr char kInState[] = " WHERE state = :state AND (create_time_us, order_id) < (:time, :id)";
+constexpr char kInState[] =
+    " WHERE state = :state AND (state <> 1 OR pays_later = :later) AND (create_time_us, order_id) < (:time, :id)";
 constexpr char kOfMemberInState[] =
-    " WHERE member_id = :member AND state = :state AND (create_time_us, order_id) < (:time, :id)";
+    " WHERE member_id = :member AND state = :state AND (state <> 1 OR pays_later = :later)"
+    " AND (create_time_us, order_id) < (:time, :id)";
 constexpr char kAll[] = " WHERE (create_time_us, order_id) < (:time, :id)";
 constexpr char kNewestFirst[] = " ORDER BY create_time_us DESC, order_id DESC LIMIT :limit";
 
@@ -38,10 +40,11 @@ constexpr char kLoadClaims[] =
 
 constexpr char kInsertOrders[] =
     "INSERT INTO orders (order_id, owner, member_id, state, total_minor, currency_code, payment_id, reason, canceller,"
-    " create_time_us, update_time_us)"
+    " create_time_us, update_time_us, pays_later)"
     " SELECT r.value ->> 0, r.value ->> 1, r.value ->> 2, CAST(r.value ->> 3 AS BIGINT),"
     " CAST(r.value ->> 4 AS BIGINT), r.value ->> 5, r.value ->> 6, r.value ->> 7, r.value ->> 8,"
-    " CAST(r.value ->> 9 AS BIGINT), CAST(r.value ->> 10 AS BIGINT) FROM ROWS(:rows) AS r WHERE TRUE"
+    " CAST(r.value ->> 9 AS BIGINT), CAST(r.value ->> 10 AS BIGINT), CAST(r.value ->> 11 AS BIGINT)"
+    " FROM ROWS(:rows) AS r WHERE TRUE"
     " ON CONFLICT DO NOTHING RETURNING state";
 
 constexpr char kUpdateOrders[] =
@@ -69,7 +72,7 @@ constexpr char kCountInProgress[] = "SELECT count(*) FROM orders WHERE state IN 
 // A row of kColumns on its way out of SOCI.
 struct OrderRow {
   Order order;
-  long long state = 0, total_minor = 0, create_time_us = 0, update_time_us = 0;
+  long long state = 0, total_minor = 0, create_time_us = 0, update_time_us = 0, pays_later = 0;
 
   // Calls `take` after each row.
   template <class Take, class... Uses>
@@ -77,7 +80,8 @@ struct OrderRow {
     Statement select(session, sql, uses..., soci::into(order.order_id), soci::into(order.owner),
                      soci::into(order.member_id), soci::into(state), soci::into(total_minor),
                      soci::into(order.total.currency_code), soci::into(order.payment_id), soci::into(order.reason),
-                     soci::into(order.canceller), soci::into(create_time_us), soci::into(update_time_us));
+                     soci::into(order.canceller), soci::into(create_time_us), soci::into(update_time_us),
+                     soci::into(pays_later));
     select.Execute();
     while (select.Fetch()) take();
   }
@@ -87,6 +91,7 @@ struct OrderRow {
     order.total.minor_units = total_minor;
     order.create_time = absl::FromUnixMicros(create_time_us);
     order.update_time = absl::FromUnixMicros(update_time_us);
+    order.pays_later = pays_later != 0;
     return order;
   }
 };
@@ -174,7 +179,7 @@ bool InsertOrders(soci::session& session, const std::vector<const Order*>& order
   for (const Order* order : orders) {
     rows.Add(order->order_id, order->owner, order->member_id, static_cast<int>(order->state), order->total.minor_units,
              order->total.currency_code, order->payment_id, order->reason, order->canceller,
-             absl::ToUnixMicros(order->create_time), absl::ToUnixMicros(order->update_time));
+             absl::ToUnixMicros(order->create_time), absl::ToUnixMicros(order->update_time), order->pays_later ? 1 : 0);
     AddItems(*order, items);
   }
   return InsertRows(session, kInsertOrders, rows) && InsertRows(session, kInsertItems, items);
@@ -225,7 +230,7 @@ std::vector<Order> FindOrders(soci::session& session, const OrderFilter& filter,
   if (by_member && !filter.state) where = kOfMember;
   if (!by_member && filter.state) where = kInState;
   const long long state = filter.state ? static_cast<long long>(*filter.state) : 0;
-  const long long time = after.create_time_us, rows = limit;
+  const long long later = filter.pays_later ? 1 : 0, time = after.create_time_us, rows = limit;
 
   OrderRow row;
   std::vector<Order> orders;
@@ -234,11 +239,11 @@ std::vector<Order> FindOrders(soci::session& session, const OrderFilter& filter,
   using soci::use;  // its result refers to temporaries: never keep one
   const std::string &member = filter.member_id, &id = after.order_id;
   if (by_member && filter.state) {
-    row.Select(session, sql, take, use(member), use(state), use(time), use(id), use(rows));
+    row.Select(session, sql, take, use(member), use(state), use(later), use(time), use(id), use(rows));
   } else if (by_member) {
     row.Select(session, sql, take, use(member), use(time), use(id), use(rows));
   } else if (filter.state) {
-    row.Select(session, sql, take, use(state), use(time), use(id), use(rows));
+    row.Select(session, sql, take, use(state), use(later), use(time), use(id), use(rows));
   } else {
     row.Select(session, sql, take, use(time), use(id), use(rows));
   }

@@ -53,6 +53,7 @@ std::optional<Order> FindOrder(soci::session& session, const std::string& order_
 struct OrderFilter {
   std::string member_id;       // empty: all
   std::optional<State> state;  // none: all
+  bool pays_later = false;     // of those that are PENDING: only who does, or only who does not
 };
 
 // Where a page begins: after this one, in the order of the list.

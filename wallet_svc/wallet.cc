@@ -130,6 +130,12 @@ Posting PostingOf(const Earning& earning, Cause cause, absl::Time now) {
   return {cause, earning.order_id, earning.member_id, earning.currency_code, now, 2 * earning.take_backs};
 }
 
+// What the order pays out of the balance, in `currency_code`.
+std::int64_t PaidOf(const std::optional<Hold>& hold, const std::string& currency_code) {
+  const bool pays = hold && hold->state != HoldState::kReleased && hold->currency_code == currency_code;
+  return pays ? hold->balance : 0;
+}
+
 // Whether something of what the hold spends may still be given back by ReturnSettled.
 bool MayReturn(const Hold& hold) { return hold.state == HoldState::kHeld || hold.state == HoldState::kSettled; }
 
@@ -236,8 +242,8 @@ absl::Status ReturnSettled(std::optional<Hold>& hold, Ledger& ledger, absl::Time
   return absl::OkStatus();
 }
 
-absl::Status Earn(std::optional<Earning>& earning, Ledger& ledger, const EarnCall& call, int earn_percent,
-                  absl::Time now, std::int64_t& earned) {
+absl::Status Earn(std::optional<Earning>& earning, const std::optional<Hold>& hold, Ledger& ledger,
+                  const EarnCall& call, int earn_percent, absl::Time now, std::int64_t& earned) {
   earned = 0;
   RETURN_IF_ERROR(CheckCurrency(call.paid, "paid"));
   const bool is_tombstone = earning && earning->state != EarningState::kEarned && earning->member_id.empty();
@@ -245,7 +251,8 @@ absl::Status Earn(std::optional<Earning>& earning, Ledger& ledger, const EarnCal
     return Refuse(absl::StatusCode::kAlreadyExists, absl::StrCat("order ", call.order_id, " has earned its points"),
                   "EARNING_EXISTS", {{"order_id", call.order_id}});
   }
-  const std::int64_t points = call.paid.minor_units * earn_percent / 100;
+  const std::int64_t paid = call.paid.minor_units + PaidOf(hold, call.paid.currency_code);
+  const std::int64_t points = paid * earn_percent / 100;
   const Purse purse = PurseOf(ledger, call.member_id, call.paid.currency_code);
   RETURN_IF_ERROR(CheckRoom(purse.points, points, kPurseMinorMax, call.member_id));
   if (!earning) StartEarning(earning, call.order_id, now);

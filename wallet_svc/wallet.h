@@ -163,12 +163,12 @@ absl::Status ReturnSettled(std::optional<Hold>& hold, Ledger& ledger, absl::Time
 struct EarnCall {
   std::string order_id;
   std::string member_id;
-  Money paid;
+  Money paid;  // without what `hold` spent
 };
 
 // `earned`: the points that the member has got by this call.
-absl::Status Earn(std::optional<Earning>& earning, Ledger& ledger, const EarnCall& call, int earn_percent,
-                  absl::Time now, std::int64_t& earned);
+absl::Status Earn(std::optional<Earning>& earning, const std::optional<Hold>& hold, Ledger& ledger,
+                  const EarnCall& call, int earn_percent, absl::Time now, std::int64_t& earned);
 
 // What became of the points that an order earned.
 struct TakenBack {

@@ -41,6 +41,7 @@ class WalletBatch {
     member_ids_.insert(request.member_id());
   }
   void Want(const v1::EarnRequest& request) {
+    hold_ids_.insert(request.order_id());
     earning_ids_.insert(request.order_id());
     member_ids_.insert(request.member_id());
   }
@@ -107,7 +108,8 @@ class WalletBatch {
   absl::Status Earn(const CallKey&, const v1::EarnRequest& request, v1::EarnResponse& response) {
     const EarnCall call{request.order_id(), request.member_id(), Read(request.paid())};
     std::int64_t earned = 0;
-    RETURN_IF_ERROR(wallet::Earn(earnings_[call.order_id], ledger_, call, earn_percent_, now_, earned));
+    const std::string& id = call.order_id;
+    RETURN_IF_ERROR(wallet::Earn(earnings_[id], holds_[id], ledger_, call, earn_percent_, now_, earned));
     Write(earned, call.paid.currency_code, *response.mutable_points());
     return absl::OkStatus();
   }

@@ -1,6 +1,7 @@
 #include "orchestrator/definition/follower_copies.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "orchestrator/definition/parent_path.h"
+#include "orchestrator/definition/parent_reads.h"
 #include "orchestrator/definition/parent_type.h"
 
 namespace unwind {
@@ -46,7 +48,7 @@ std::string AddCopy(const Definition& parent, const ParentPath& names, const Fie
 }
 
 void AddCopies(const Definition& parent, const Descriptor& type, const ParentPath& before,
-               const std::vector<int>& numbers, Follower& follower) {
+               const std::vector<int>& numbers, const std::set<std::string>& if_there, Follower& follower) {
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
     ParentPath names = before;
@@ -55,9 +57,10 @@ void AddCopies(const Definition& parent, const Descriptor& type, const ParentPat
     copy.target = numbers;
     copy.target.push_back(field.number());
     if (IsBetween(field)) {
-      AddCopies(parent, *field.message_type(), names, copy.target, follower);
+      AddCopies(parent, *field.message_type(), names, copy.target, if_there, follower);
       continue;
     }
+    if (if_there.contains(names[0]) && !HasStep(parent, names[0])) continue;
     const std::string why = AddCopy(parent, names, field, copy);
     if (why.empty()) {
       follower.copies.push_back(std::move(copy));
@@ -83,7 +86,7 @@ Follower FollowerOf(const Definition& follower, const Definition& parent) {
   const auto first =
       std::find_if(plan.steps.begin(), plan.steps.end(), [](const StepPlan& step) { return step.after.empty(); });
   if (first != plan.steps.end()) row.first_step = static_cast<int>(first - plan.steps.begin());
-  AddCopies(parent, *follows.type, {}, {}, row);
+  AddCopies(parent, *follows.type, {}, {}, StepsReadIfThere(follower), row);
   return row;
 }
 

@@ -18,6 +18,7 @@
 #include "orchestrator/definition/follows_reader.h"
 #include "orchestrator/definition/mapping_compiler.h"
 #include "orchestrator/definition/methods.h"
+#include "orchestrator/definition/parent_reads.h"
 #include "orchestrator/definition/parent_type.h"
 #include "orchestrator/definition/paths.h"
 #include "orchestrator/definition/step_order.h"
@@ -99,13 +100,7 @@ class Loader {
         .place = std::move(place), .advice = std::move(advice), .input = input(), .steps = {}, .reach = {}, .when = {}};
     if (!file_.is_follower()) return scope;
     scope.root = kParentRoot;
-    for (const auto& parent : parents_) {
-      const Plan& plan = parent->plan();
-      for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-        const bool may_be_unset = file_.on.value == "aborted" || (file_.on.value == "completed" && plan.steps[i].when);
-        if (may_be_unset) scope.may_be_unset.insert(plan.steps[i].name);
-      }
-    }
+    scope.may_be_unset = StepsThatMayNotRun(file_, parents_);
     return scope;
   }
 

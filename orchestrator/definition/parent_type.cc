@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "orchestrator/definition/parent_path.h"
+#include "orchestrator/definition/parent_reads.h"
 #include "saga/v1/rules.pb.h"
 
 namespace unwind {
@@ -31,34 +32,6 @@ constexpr char kFile[] = "unwind/parent.proto";
 constexpr char kPackage[] = "unwind.parent";
 constexpr char kMessage[] = "Parent";
 constexpr char kBetweenPrefix[] = "Of_";  // of the types between the tree's root and its leaves
-
-// ---- the paths of a file
-
-void Collect(const Text& text, std::vector<Text>& paths) {
-  if (!text.quoted && absl::StartsWith(text.value, absl::StrCat(kParentRoot, "."))) paths.push_back(text);
-}
-
-void Collect(const std::vector<FieldText>& fields, std::vector<Text>& paths) {
-  for (const FieldText& field : fields) {
-    Collect(field.value.text, paths);
-    for (const Text& text : field.value.first_of) Collect(text, paths);
-    Collect(field.value.fields, paths);
-  }
-}
-
-std::vector<Text> PathsOf(const DefinitionFile& file) {
-  std::vector<Text> paths;
-  for (const StepText& step : file.steps) {
-    Collect(step.request.fields, paths);
-    Collect(step.compensation_request.fields, paths);
-    Collect(step.resolve_request.fields, paths);
-    Collect(step.when, paths);
-    for (const auto& [name, value] : step.metadata) Collect(value, paths);
-  }
-  return paths;
-}
-
-// ---- the type
 
 struct Node {
   std::map<std::string, Node> children;      // a number of each: its place
@@ -170,7 +143,7 @@ class Gatherer {
       : file_(file), parents_(parents), findings_(findings) {}
 
   Node Gather() {
-    for (const Text& path : PathsOf(file_)) {
+    for (const Text& path : ParentPathsOf(file_)) {
       ParentPath names = absl::StrSplit(path.value, '.');
       names.erase(names.begin());
       if (names[0] == kParentFailure) {
@@ -199,14 +172,21 @@ class Gatherer {
     }
   }
 
+  void ReportMissing(const Text& path, const MissingInParent& missing) {
+    findings_.Add(path.line, absl::StrCat("'", path.value, "': ", missing.what),
+                  findings_.Suggest(missing.word, missing.names, "read what every saga has that is followed"));
+  }
+
+  // A step that is read only if it is there may be missing in all parents but one.
   void GatherField(const Text& path, const ParentPath& names) {
     std::optional<ParentSource> first;
+    std::optional<MissingInParent> without_step;
     for (const auto& parent : parents_) {
       const auto found = FindInParent(*parent, names);
       if (const auto* const missing = std::get_if<MissingInParent>(&found)) {
-        findings_.Add(path.line, absl::StrCat("'", path.value, "': ", missing->what),
-                      findings_.Suggest(missing->word, missing->names, "read what every saga has that is followed"));
-        return;
+        if (!if_there_.contains(names[0]) || HasStep(*parent, names[0])) return ReportMissing(path, *missing);
+        if (!without_step.has_value()) without_step = *missing;
+        continue;
       }
       const ParentSource& source = std::get<ParentSource>(found);
       if (source.type == nullptr) return;  // its action is not known, which is reported elsewhere
@@ -219,10 +199,15 @@ class Gatherer {
       }
       if (!first.has_value()) first = source;
     }
-    if (first.has_value()) Insert(root_, names, *first);
+    if (first.has_value()) {
+      Insert(root_, names, *first);
+    } else if (without_step.has_value()) {
+      ReportMissing(path, *without_step);
+    }
   }
 
   const DefinitionFile& file_;
+  const std::set<std::string> if_there_ = StepsReadIfThere(file_);
   const Definitions& parents_;
   Findings& findings_;
   Node root_;

@@ -150,12 +150,16 @@ test('a saga is a timeline and a drawing', async () => {
   assert.deepEqual(await drawing.locator('.step-name').allTextContents(), [
     'create_order',
     'reserve_stock',
+    'hold_coupon',
+    'hold_wallet',
     'charge',
     'confirm_stock',
+    'use_coupon',
+    'settle_wallet',
     'confirm_order',
   ]);
-  assert.equal(await drawing.locator('.arrow:not(.dashed)').count(), 4);
-  assert.deepEqual(new Set(await drawing.locator('.step-state').allTextContents()), new Set(['succeeded']));
+  assert.equal(await drawing.locator('.arrow:not(.dashed)').count(), 8);
+  assert.deepEqual(new Set(await drawing.locator('.step-state').allTextContents()), new Set(['succeeded', 'skipped']));
   await leave(page, faults);
 });
 
@@ -273,7 +277,7 @@ test('a saga is cancelled', async (t) => {
   t.after(() => cluster.scenario({}));
   cluster.scenario({ delayMs: 60_000 });
   cluster.order('cancel');
-  const saga = await cluster.saga('place-order', 'cancel', (it) => it.steps[2].state === 'STATE_IN_FLIGHT');
+  const saga = await cluster.saga('place-order', 'cancel', (it) => it.steps[4].state === 'STATE_IN_FLIGHT');
   const page = await open(`sagas/${saga.sagaId}`);
   await page
     .locator('.node')

@@ -417,6 +417,29 @@ TEST_F(OrderServiceTest, ListsNewestFirstByPageAndFilter) {
   EXPECT_EQ(List(2).response.orders(0).items_size(), 1);
 }
 
+TEST_F(OrderServiceTest, WhoPaysLaterIsPaymentPendingUntilItIsPaid) {
+  for (const char* const id : {"o1", "o2", "o3"}) {
+    v1::CreateOrderRequest later = CreateOf(id, "m1");
+    later.set_pays_later(true);
+    ASSERT_TRUE(Create(later).status.ok());
+  }
+  ASSERT_TRUE(Create(CreateOf("o4", "m1")).status.ok());
+  EXPECT_EQ(StateOf("o1"), v1::Order::STATE_PAYMENT_PENDING);
+  const auto refused = StartCancel(StartOf("o1", "m1"), "cancel-1");
+  EXPECT_EQ(refused.reason(), "ORDER_IN_PROGRESS");
+  EXPECT_EQ(refused.info().metadata.at("state"), "PAYMENT_PENDING");
+  ASSERT_TRUE(Confirm("o2").status.ok());
+  ASSERT_TRUE(Reject("o3").status.ok());
+  EXPECT_EQ(StateOf("o2"), v1::Order::STATE_PAID);
+  EXPECT_EQ(StateOf("o3"), v1::Order::STATE_FAILED);
+  for (const char* const member : {"", "m1"}) {
+    EXPECT_THAT(ListAll(2, member, v1::Order::STATE_PAYMENT_PENDING), ElementsAre("o1"));
+    EXPECT_THAT(ListAll(2, member, v1::Order::STATE_PENDING), ElementsAre("o4"));
+    EXPECT_THAT(ListAll(2, member, v1::Order::STATE_PAID), ElementsAre("o2"));
+    EXPECT_THAT(ListAll(2, member, v1::Order::STATE_FAILED), ElementsAre("o3"));
+  }
+}
+
 TEST_F(OrderServiceTest, APageTokenIsGoodForItsFiltersOnly) {
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(Create(CreateOf(absl::StrCat("o", i), "m1")).status.ok());
   const std::string token = List(1, "", "m1").response.next_page_token();

@@ -347,6 +347,14 @@ TEST_F(WalletServiceTest, AnOrderEarnsOnceAndACancelTakesItBack) {
   EXPECT_EQ(TakeBack("o1", "cancel2").reason(), "TAKEN_BACK_ALREADY");
 }
 
+TEST_F(WalletServiceTest, WhatAnOrderSpentOfTheBalanceEarnsToo) {
+  Fill(5000, 800);
+  ASSERT_TRUE(Hold(HoldOf("o1", "m1", 300, 2000, 10000)).status.ok());
+  ASSERT_TRUE(Settle("o1").status.ok());
+  EXPECT_EQ(Earn(EarnOf("o1", "m1", 7700)).response.points().minor_units(), 97);
+  ExpectPurse(3000, 597, 0, 0);
+}
+
 // The cancel overtakes the follow-up that earns.
 TEST_F(WalletServiceTest, ATakeBackBeforeTheEarningLeavesATombstone) {
   Fill(5000, 800);

@@ -17,12 +17,12 @@ struct StepCall {
 const std::vector<StepCall>& CallsOf(Tale tale) {
   static const std::vector<StepCall> paid = {{0, "create_order/action"},
                                              {1, "reserve_stock/action"},
-                                             {2, "charge/action"},
-                                             {3, "confirm_stock/action"},
-                                             {4, "confirm_order/action"}};
+                                             {4, "charge/action"},
+                                             {5, "confirm_stock/action"},
+                                             {8, "confirm_order/action"}};
   static const std::vector<StepCall> declined = {
-      {2, "charge/action"}, {1, "reserve_stock/compensation"}, {0, "create_order/compensation"}};
-  static const std::vector<StepCall> unanswered = {{2, "charge/resolve"}};
+      {4, "charge/action"}, {1, "reserve_stock/compensation"}, {0, "create_order/compensation"}};
+  static const std::vector<StepCall> unanswered = {{4, "charge/resolve"}};
   switch (tale) {
     case Tale::kPaid:
       return paid;
@@ -121,7 +121,7 @@ class CaseList {
     add(Tale::kPaid, End::kPaid,
         {{"orchestrator.after_send@charge/action", "participant.after_commit@charge/action/continued"}});
     add(Tale::kPaid, End::kPaid,
-        {{"orchestrator.in_commit@2/action", "participant.before_begin@confirm_stock/action"}});
+        {{"orchestrator.in_commit@4/action", "participant.before_begin@confirm_stock/action"}});
     add(Tale::kPaid, End::kPaid, {{"gateway.after_ledger@confirm", "participant.before_begin@charge/resolve"}});
     add(Tale::kPaid, End::kUndone, {{"gateway.before_ledger@confirm", "orchestrator.before_commit@charge/resolve"}});
     add(Tale::kPaid, End::kPaid,
@@ -153,7 +153,7 @@ class CaseList {
     };
     thrice(Tale::kPaid, "orchestrator.after_accept@place-order");
     thrice(Tale::kPaid, "orchestrator.after_send@charge/action");
-    thrice(Tale::kPaid, "orchestrator.in_commit@2/action");
+    thrice(Tale::kPaid, "orchestrator.in_commit@4/action");
     thrice(Tale::kPaid, "orchestrator.before_commit@confirm_order/action");
     thrice(Tale::kDeclined, "orchestrator.before_send@reserve_stock/compensation");
     thrice(Tale::kUnanswered, "orchestrator.before_commit@charge/resolve");

@@ -240,6 +240,7 @@ absl::Status CrashStage::CheckEnd(Buyer& buyer, End end) {
 }
 
 absl::Status CrashStage::CheckRest() {
+  if (!Eventually(kPatience, [&] { return shop_->Unfinished().value_or(1) == 0; })) return Wrong("sagas go on");
   ASSIGN_OR_RETURN(const AuditReport report, Audit(*cluster_));
   return report.holds() ? absl::OkStatus() : Wrong("the audit finds:\n", ToText(report));
 }

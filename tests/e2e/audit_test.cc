@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/e2e/shop_test.h"
+#include "tests/support/wares.h"
 
 namespace unwind {
 namespace {
@@ -18,7 +19,7 @@ void Execute(const std::string& path, const std::string& sql) {
 
 class AuditTest : public ShopTest {
  protected:
-  // A paid order, a cancelled one and a failed one, and copies of all databases.
+  // A paid order, in part by coupon and balance, a cancelled one and a failed one, and copies of all databases.
   void SetUp() override {
     ShopTest::SetUp();
     const std::string product = NewProduct(10);
@@ -31,7 +32,13 @@ class AuditTest : public ShopTest {
     shop::checkout::v1::CancelOrderResponse cancelled;
     ASSERT_TRUE(shop_.Cancel(cancel, &cancelled).ok());
     ASSERT_FALSE(shop_.Place(Shop::Order("mina", product, 11), &placed).ok());
-    ASSERT_TRUE(shop_.Place(Shop::Order("mina", product, 3), &placed).ok());
+    shop::checkout::v1::PlaceOrderRequest split = Shop::Order("mina", product, 3);
+    ASSERT_TRUE(IsOk(wares_.Charge("mina", 500)));
+    ASSERT_TRUE(IsOk(wares_.Begin(Wares::AmountOff("autumn", 700))));
+    split.set_coupon_id(wares_.Issue("autumn", "mina").value_or(""));
+    *split.mutable_wallet() = Use(0, 500);
+    ASSERT_TRUE(shop_.Place(split, &placed).ok());
+    ASSERT_EQ(placed.charged().minor_units(), 1800);
     ASSERT_TRUE(IsOk(AwaitRest(shop_, kPatience)));
   }
 
@@ -48,6 +55,7 @@ class AuditTest : public ShopTest {
   }
 
   inline static int copies_ = 0;
+  Wares wares_{*cluster_};
 };
 
 TEST_F(AuditTest, EveryRuleFindsItsViolation) {
@@ -67,8 +75,12 @@ TEST_F(AuditTest, EveryRuleFindsItsViolation) {
        "UPDATE order_items SET quantity = quantity + 1"},
       {"stock agrees with its reservations", &AuditBooks::stock, "UPDATE stocks SET sold = sold + 1 WHERE sold > 0"},
       {"money is conserved", &AuditBooks::ledger, "UPDATE ledger SET amount_minor = amount_minor + 1 WHERE kind = 1"},
-      {"every paid order has one capture", &AuditBooks::orders,
+      {"money is conserved", &AuditBooks::payments, "UPDATE refunds SET kept_minor = 1"},
+      {"coupon, points, balance and one capture", &AuditBooks::orders,
        "UPDATE orders SET total_minor = total_minor + 1 WHERE state = 2"},
+      {"coupon, points, balance and one capture", &AuditBooks::coupons,
+       "UPDATE redemptions SET discount_minor = discount_minor + 1"},
+      {"coupon, points, balance and one capture", &AuditBooks::wallets, "UPDATE holds SET balance = balance - 1"},
       {"no charge without an order", &AuditBooks::orders, order_failed.c_str()},
       {"at most one capture per order", &AuditBooks::ledger,
        "INSERT INTO ledger (idempotency_key, transaction_id, kind, amount_minor, currency_code, "
@@ -87,15 +99,24 @@ TEST_F(AuditTest, EveryRuleFindsItsViolation) {
        "8),"
        " 'again', 1, amount_minor, currency_code, '', '', '', 0 FROM ledger WHERE kind = 1 LIMIT 1"},
       {"every cancelled order was paid back", &AuditBooks::ledger, "DELETE FROM ledger WHERE kind = 2"},
+      {"every cancelled order was paid back", &AuditBooks::wallets,
+       "UPDATE earnings SET kept = points WHERE state = 2 AND points > 0"},
+      {"payments agree with the gateway's ledger", &AuditBooks::payments, "UPDATE refunds SET kept_minor = 1"},
       {"payments agree with the gateway's ledger", &AuditBooks::payments,
        "UPDATE payments SET amount_minor = amount_minor + 1 WHERE state = 3"},
       {"one order per request", &AuditBooks::sagas, "DELETE FROM saga WHERE definition = 'place-order'"},
       {"every saga's history is whole", &AuditBooks::sagas, "DELETE FROM saga_event WHERE seq = 2"},
-      // coupon_service_test and wallet_service_test have the others of theirs.
+      {"every coupon is where its order says", &AuditBooks::coupons, "UPDATE redemptions SET state = 1"},
+      {"what orders took out of wallets is where they say", &AuditBooks::wallets, "UPDATE holds SET state = 1"},
+      {"every paid order is followed once", &AuditBooks::sagas, "DELETE FROM saga WHERE definition = 'after-order'"},
+      {"every paid order that was followed has earned once", &AuditBooks::wallets,
+       "UPDATE earnings SET state = 3 WHERE state = 1"},
+      {"what was charged to a wallet", &AuditBooks::wallets, "UPDATE charges SET amount_minor = amount_minor + 1"},
+      // coupon_service_test, wallet_service_test and support_unit_test have the others of theirs.
       {"a campaign has issued the coupons that there are", &AuditBooks::coupons,
        "INSERT INTO campaigns VALUES ('spring', 0, 1000, 0, 'KRW', 0, 0, 1, 0, 0, 1, 0)"},
       {"every purse is the sum of its entries", &AuditBooks::wallets,
-       "INSERT INTO purses VALUES ('mina', 'KRW', 1, 0, 0, 0)"},
+       "INSERT INTO purses VALUES ('juno', 'KRW', 1, 0, 0, 0)"},
   };
   for (const Case& each : cases) {
     SCOPED_TRACE(each.rule);

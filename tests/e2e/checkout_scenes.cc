@@ -213,7 +213,7 @@ absl::Status CheckoutScenes::TheGatewayIsAway() {
   const std::string key = NewKey();
   const grpc::Status unknown = checkouts_.Pay(request, key, &paid);
   RETURN_IF_ERROR(Expect(unknown, grpc::StatusCode::UNAVAILABLE, "GATEWAY_UNKNOWN"));
-  RETURN_IF_ERROR(stage_.ExpectOrder(begun.order_id(), OrderProto::STATE_PENDING));
+  RETURN_IF_ERROR(stage_.ExpectOrder(begun.order_id(), OrderProto::STATE_PAYMENT_PENDING));
   std::printf("  bora's order waits; her payment: %s.\n", unknown.error_message().c_str());
   RETURN_IF_ERROR(shop_.cluster().Restart(Node::kGateway));
   std::printf("  mock_pg is started again; bora asks again with the same key.\n");

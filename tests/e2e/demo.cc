@@ -9,6 +9,7 @@
 #include "common/base/flags.h"
 #include "tests/e2e/checkout_scenes.h"
 #include "tests/e2e/scenes.h"
+#include "tests/e2e/tender_scenes.h"
 #include "tests/support/audit.h"
 #include "tests/support/temp_dir.h"
 
@@ -76,6 +77,7 @@ absl::StatusOr<bool> Play(Cluster& cluster, nlohmann::json& json) {
     for (int i = 1; i <= sales && stage.ok(); ++i) stage.FlashSale(absl::StrCat(i, " of ", sales));
   } else {
     stage.PlayAll();
+    PlayTenders(stage, shop);
     PlayCheckouts(stage, shop);
   }
   json["scenes"] = stage.json();

@@ -20,6 +20,8 @@ constexpr std::array<const char*, kFaults> kFaultNames = {
     "stock_svc crash",
     "payment_svc crash",
     "depot crash",
+    "coupon_svc crash",
+    "wallet_svc crash",
     "gateway crash",
     "crash before commit",
     "crash after commit",

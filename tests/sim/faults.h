@@ -28,6 +28,8 @@ enum class Fault : std::uint8_t {
   kStockCrash,
   kPaymentCrash,
   kDepotCrash,
+  kCouponCrash,
+  kWalletCrash,
   kGatewayCrash,
   kCrashBeforeCommit,
   kCrashAfterCommit,

@@ -17,8 +17,9 @@ constexpr absl::Duration kRefusedAfter = absl::Milliseconds(1);  // there is no 
 }  // namespace
 
 const char* NameOf(Node node) {
-  constexpr std::array<const char*, kNodes> names = {"buyers",    "orchestrator-a", "orchestrator-b", "order_svc",
-                                                     "stock_svc", "payment_svc",    "depot",          "mock_pg"};
+  constexpr std::array<const char*, kNodes> names = {"buyers",     "orchestrator-a", "orchestrator-b", "order_svc",
+                                                     "stock_svc",  "payment_svc",    "depot",          "coupon_svc",
+                                                     "wallet_svc", "mock_pg"};
   return names[static_cast<std::size_t>(node)];
 }
 

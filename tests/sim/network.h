@@ -20,7 +20,18 @@
 
 namespace unwind::sim {
 
-enum class Node : std::uint8_t { kBuyers, kOrchestratorA, kOrchestratorB, kOrder, kStock, kPayment, kDepot, kGateway };
+enum class Node : std::uint8_t {
+  kBuyers,
+  kOrchestratorA,
+  kOrchestratorB,
+  kOrder,
+  kStock,
+  kPayment,
+  kDepot,
+  kCoupon,
+  kWallet,
+  kGateway
+};
 constexpr std::size_t kNodes = static_cast<std::size_t>(Node::kGateway) + 1;
 const char* NameOf(Node node);
 

@@ -36,6 +36,8 @@ Node TargetOf(const std::string& method) {
   if (absl::StartsWith(method, "/shop.order.")) return Node::kOrder;
   if (absl::StartsWith(method, "/shop.stock.")) return Node::kStock;
   if (absl::StartsWith(method, "/sim.")) return Node::kDepot;
+  if (absl::StartsWith(method, "/shop.coupon.")) return Node::kCoupon;
+  if (absl::StartsWith(method, "/shop.wallet.")) return Node::kWallet;
   return Node::kPayment;
 }
 

@@ -15,6 +15,8 @@
 extern const unwind::Migrations kOrderMigrations;
 extern const unwind::Migrations kStockMigrations;
 extern const unwind::Migrations kPaymentMigrations;
+extern const unwind::Migrations kCouponMigrations;
+extern const unwind::Migrations kWalletMigrations;
 
 namespace unwind::sim {
 namespace {
@@ -53,7 +55,9 @@ Shop::Shop()
     : orders_("order", kOrderMigrations),
       stock_("stock", kStockMigrations),
       payments_("payment", kPaymentMigrations),
-      depot_("depot", kDepotMigrations) {
+      depot_("depot", kDepotMigrations),
+      coupons_("coupon", kCouponMigrations),
+      wallets_("wallet", kWalletMigrations) {
   if (const absl::Status status = Load(); !status.ok()) {
     std::fprintf(stderr, "the definitions cannot be loaded: %s\n", status.ToString().c_str());
     std::exit(2);

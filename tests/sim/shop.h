@@ -48,6 +48,8 @@ class Shop {
   Database& stock() { return stock_; }
   Database& payments() { return payments_; }
   Database& depot() { return depot_; }
+  Database& coupons() { return coupons_; }
+  Database& wallets() { return wallets_; }
 
   // Puts the products on the shelf: `scarce` pieces of the scarce one, enough of the others.
   void Stock(int scarce);
@@ -62,6 +64,8 @@ class Shop {
   Database stock_;
   Database payments_;
   Database depot_;
+  Database coupons_;
+  Database wallets_;
 };
 
 inline constexpr int kEnough = 10000;

@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/base/check.h"
+#include "coupon_svc/coupon_domain.h"
+#include "coupon_svc/coupon_service.h"
 #include "order_svc/order_domain.h"
 #include "order_svc/order_service.h"
 #include "payment_svc/payment_domain.h"
@@ -28,6 +30,8 @@
 #include "tests/sim/sale_laws.h"
 #include "tests/sim/service.h"
 #include "tests/sim/store.h"
+#include "wallet_svc/wallet_domain.h"
+#include "wallet_svc/wallet_service.h"
 
 namespace unwind::sim {
 namespace {
@@ -52,6 +56,8 @@ class Simulation {
         stock_(world_, faults_, options.bug, StockSetup()),
         payment_(world_, faults_, options.bug, PaymentSetup()),
         depot_(world_, faults_, options.bug, DepotSetup()),
+        coupon_(world_, faults_, options.bug, CouponSetup()),
+        wallet_(world_, faults_, options.bug, WalletSetup()),
         instances_(world_.dice().Between(1, 2)),
         nudges_(world_, faults_, network_, instances_),
         customers_(world_, faults_, network_, nudges_),
@@ -79,6 +85,8 @@ class Simulation {
     network_.Connect(Node::kStock, stock_);
     network_.Connect(Node::kPayment, payment_);
     network_.Connect(Node::kDepot, depot_);
+    network_.Connect(Node::kCoupon, coupon_);
+    network_.Connect(Node::kWallet, wallet_);
     network_.Connect(Node::kGateway, gateway_);
     network_.Watch(invariants_);
     shop.Stock(scarce_);
@@ -196,6 +204,23 @@ class Simulation {
     };
   }
 
+  ServiceSetup CouponSetup() {
+    return {
+        .node = Node::kCoupon,
+        .database = shop_.coupons(),
+        .table = coupon::CouponTable(),
+        .crash = Fault::kCouponCrash,
+        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return coupon::NewCouponDomain(clock); }};
+  }
+  ServiceSetup WalletSetup() {
+    return {
+        .node = Node::kWallet,
+        .database = shop_.wallets(),
+        .table = wallet::WalletTable(),
+        .crash = Fault::kWalletCrash,
+        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return wallet::NewWalletDomain(clock); }};
+  }
+
   // What befalls whole processes and links: again and again, at a pace of its own.
   void PlanTrouble() {
     Repeat(Fault::kOrchestratorCrash, [this] { AnyOrchestrator().Crash(); });
@@ -209,7 +234,7 @@ class Simulation {
     }
     Repeat(Fault::kGatewayCrash, [this] { gateway_.Crash(); });
     Repeat(Fault::kSlowService, [this] {
-      Service* const service = Services()[static_cast<std::size_t>(world_.dice().Between(0, 3))];
+      Service* const service = Services()[static_cast<std::size_t>(world_.dice().Between(0, kServices - 1))];
       service->SlowDown(world_.now() + world_.dice().Spread(absl::Seconds(1), absl::Seconds(40)),
                         world_.dice().Spread(absl::Milliseconds(300), absl::Seconds(8)));
     });
@@ -263,8 +288,8 @@ class Simulation {
   void Jump(int sign) {
     const absl::Duration by =
         sign * world_.dice().Spread(absl::Seconds(1), world_.dice().Chance(0.1) ? absl::Hours(1) : absl::Minutes(3));
-    const int who = world_.dice().Between(0, 5);
-    if (who == 5) return gateway_.clock().set_error(by);
+    const int who = world_.dice().Between(0, kServices + 1);
+    if (who > kServices) return gateway_.clock().set_error(by);
     if (who == 0) return AnyOrchestrator().Jump(by);
     Service* const service = Services()[static_cast<std::size_t>(who - 1)];
     world_.Tell(NameOf(service->node()), "'s clock jumps to ", absl::FormatDuration(by));
@@ -286,7 +311,8 @@ class Simulation {
   }
 
   Orchestrator& AnyOrchestrator() { return *orchestrators_[world_.dice().Next() % orchestrators_.size()]; }
-  std::array<Service*, 4> Services() { return {&order_, &stock_, &payment_, &depot_}; }
+  static constexpr int kServices = 6;
+  std::array<Service*, kServices> Services() { return {&order_, &stock_, &payment_, &depot_, &coupon_, &wallet_}; }
 
   void Heal() {
     world_.Tell("world", "heals");
@@ -404,8 +430,8 @@ class Simulation {
 
   // Every row of every participant, and of the orchestrators.
   std::string Everything() {
-    std::string text =
-        absl::StrCat(shop_.orders().Dump(), shop_.stock().Dump(), shop_.payments().Dump(), shop_.depot().Dump());
+    std::string text = absl::StrCat(shop_.orders().Dump(), shop_.stock().Dump(), shop_.payments().Dump(),
+                                    shop_.depot().Dump(), shop_.coupons().Dump(), shop_.wallets().Dump());
     for (const pg::Entry& entry : gateway_.entries()) absl::StrAppend(&text, entry.idempotency_key, "\n");
     for (const Saga& saga : store_.All()) absl::StrAppend(&text, saga.id, " ", saga.version, "\n");
     return text;
@@ -432,6 +458,8 @@ class Simulation {
   Service stock_;
   Service payment_;
   Service depot_;
+  Service coupon_;
+  Service wallet_;
   const int instances_;  // of the orchestrator
   Nudges nudges_;
   Customers customers_;

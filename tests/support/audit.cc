@@ -51,56 +51,68 @@ constexpr BooksRule kRules[] = {
                       COALESCE(h.held, 0), COALESCE(h.sold, 0))
         FROM stock.stocks s LEFT JOIN held h USING (product_id)
         WHERE s.reserved <> COALESCE(h.held, 0) OR s.sold <> COALESCE(h.sold, 0))"},
-    {"money is conserved: captures - refunds = the totals of paid orders + what was charged to wallets",
+    {"money is conserved: captures - refunds = what paid orders were charged, cancelled ones keep, and wallets were "
+     "charged",
      R"(WITH ledger AS (SELECT COALESCE(SUM(CASE kind WHEN 1 THEN amount_minor WHEN 2 THEN -amount_minor END), 0) AS kept
                         FROM ledger.ledger WHERE kind IN (1, 2)),
-             paid AS (SELECT COALESCE(SUM(total_minor), 0) AS total FROM orders.orders WHERE state = 2),
-             charged AS (SELECT COALESCE(SUM(amount_minor), 0) AS total FROM wallets.charges)
-        SELECT printf('the gateway kept %d, paid orders are worth %d, and %d was charged to wallets', kept, paid.total,
-                      charged.total)
-        FROM ledger, paid, charged WHERE kept <> paid.total + charged.total)"},
-    {"every paid order has one capture of its total, not paid back",
+             own AS (SELECT COALESCE((SELECT SUM(p.amount_minor) FROM payments.payments p JOIN orders.orders o USING (payment_id)
+                                      WHERE o.state = 2), 0)
+                          + COALESCE((SELECT SUM(r.kept_minor) FROM payments.refunds r JOIN orders.orders o USING (payment_id)
+                                      WHERE o.state = 5 AND r.state = 3), 0)
+                          + COALESCE((SELECT SUM(amount_minor) FROM wallets.charges), 0) AS kept)
+        SELECT printf('the gateway kept %d, orders and wallets say %d', ledger.kept, own.kept) FROM ledger, own
+        WHERE ledger.kept <> own.kept)"},
+    {"coupon, points, balance and one capture, not paid back, make the total of every paid order",
      R"(WITH kept AS (SELECT p.payment_id, COUNT(*) AS captures, SUM(l.amount_minor) AS amount
                       FROM payments.payments p JOIN ledger.ledger l ON l.transaction_id = p.pg_transaction_id AND l.kind = 1
                       WHERE l.transaction_id NOT IN (SELECT captured_transaction_id FROM ledger.ledger WHERE kind = 2)
-                      GROUP BY p.payment_id)
-        SELECT printf('order %s of %d: %d captures, together %d', o.order_id, o.total_minor, COALESCE(k.captures, 0),
-                      COALESCE(k.amount, 0))
-        FROM orders.orders o LEFT JOIN kept k ON k.payment_id = o.payment_id
-        WHERE o.state = 2 AND (k.captures IS NOT 1 OR k.amount <> o.total_minor))"},
-    {"no charge without an order",
-     R"(SELECT printf('capture %s of %d (key %s) belongs to no paid or cancelled order and no charged wallet', l.transaction_id, l.amount_minor,
-                      l.idempotency_key)
+                      GROUP BY p.payment_id),
+             paid AS (SELECT o.order_id, o.total_minor, COALESCE(r.discount_minor, 0) AS discount,
+                             COALESCE(h.points, 0) + COALESCE(h.balance, 0) AS wallet, COALESCE(k.captures, 0) AS captures,
+                             COALESCE(k.amount, 0) AS charged
+                      FROM orders.orders o LEFT JOIN kept k USING (payment_id)
+                      LEFT JOIN coupons.redemptions r ON r.order_id = o.order_id AND r.state = 3
+                      LEFT JOIN wallets.holds h ON h.order_id = o.order_id AND h.state = 3 WHERE o.state = 2)
+        SELECT printf('order %s of %d: its coupon took %d off, its wallet paid %d, %d captures paid %d', order_id, total_minor,
+                      discount, wallet, captures, charged)
+        FROM paid WHERE captures > 1 OR discount + wallet + charged <> total_minor)"},
+    {"no charge without an order or a wallet",
+     R"(SELECT printf('capture %s of %d (key %s) belongs to no paid or cancelled order and to no charged wallet',
+                      l.transaction_id, l.amount_minor, l.idempotency_key)
         FROM ledger.ledger l
         LEFT JOIN payments.payments p ON p.pg_transaction_id = l.transaction_id
         LEFT JOIN orders.orders o ON o.payment_id = p.payment_id AND o.state IN (2, 5)
-        LEFT JOIN wallets.charges w ON w.charge_id = p.payment_id
-        WHERE l.kind = 1 AND o.order_id IS NULL AND w.charge_id IS NULL AND NOT )" UNWIND_CAME_LATE_AND_WENT_BACK},
+        LEFT JOIN wallets.charges c ON c.charge_id = p.payment_id
+        WHERE l.kind = 1 AND o.order_id IS NULL AND c.charge_id IS NULL AND NOT )" UNWIND_CAME_LATE_AND_WENT_BACK},
     {"at most one capture per order",
      R"(SELECT printf('payment %s was captured %d times', payment_id, captures)
         FROM (SELECT )" UNWIND_PAYMENT_OF_KEY R"( AS payment_id, COUNT(*) AS captures FROM ledger.ledger l
               WHERE kind = 1 AND NOT )" UNWIND_CAME_LATE_AND_WENT_BACK R"( GROUP BY 1)
         WHERE captures > 1)"},
-    {"every cancelled order was paid back, once and whole",
-     R"(SELECT printf('order %s of %d: %d paid back', o.order_id, o.total_minor, COALESCE(SUM(r.amount_minor), 0))
-        FROM orders.orders o LEFT JOIN payments.payments p ON p.payment_id = o.payment_id
-        LEFT JOIN ledger.ledger r ON r.kind = 2 AND r.captured_transaction_id = p.pg_transaction_id
-        WHERE o.state = 5 GROUP BY o.order_id
-        HAVING COUNT(r.seq) <> 1 OR SUM(r.amount_minor) <> o.total_minor)"},
+    {"every cancelled order was paid back, once, but for the points that it had earned and that were spent",
+     R"(WITH said AS (SELECT o.order_id, p.pg_transaction_id,
+                             p.amount_minor - (COALESCE(e.kept, 0) - COALESCE(h.kept, 0)) AS due
+                      FROM orders.orders o LEFT JOIN payments.payments p USING (payment_id)
+                      LEFT JOIN wallets.earnings e ON e.order_id = o.order_id
+                      LEFT JOIN wallets.holds h ON h.order_id = o.order_id WHERE o.state = 5)
+        SELECT printf('order %s, of which %d must go back: %d paid back', s.order_id, s.due, COALESCE(SUM(r.amount_minor), 0))
+        FROM said s LEFT JOIN ledger.ledger r ON r.kind = 2 AND r.captured_transaction_id = s.pg_transaction_id
+        GROUP BY s.order_id HAVING COUNT(r.seq) > 1 OR COALESCE(SUM(r.amount_minor), 0) IS NOT s.due)"},
     {"payments agree with the gateway's ledger",
      R"(SELECT printf('payment %s is SUCCESS, the ledger says otherwise', p.payment_id) FROM payments.payments p
         LEFT JOIN ledger.ledger c ON c.kind = 1 AND c.transaction_id = p.pg_transaction_id
         LEFT JOIN ledger.ledger r ON r.kind = 2 AND r.captured_transaction_id = p.pg_transaction_id
-        WHERE p.state = 3 AND (c.seq IS NULL OR c.amount_minor <> p.amount_minor OR r.seq IS NOT NULL)
+        WHERE p.state = 3 AND (COALESCE(c.amount_minor, 0) <> p.amount_minor OR r.seq IS NOT NULL)
         UNION ALL
         SELECT printf('payment %s is REFUNDED, the ledger says otherwise', p.payment_id) FROM payments.payments p
+        LEFT JOIN payments.refunds f ON f.refund_id = p.refund_id
         LEFT JOIN ledger.ledger r ON r.kind = 2 AND r.captured_transaction_id = p.pg_transaction_id
-        WHERE p.state = 5 AND (r.seq IS NULL OR r.amount_minor <> p.amount_minor)
+        WHERE p.state = 5 AND COALESCE(r.amount_minor, 0) IS NOT p.amount_minor - f.kept_minor
         UNION ALL
         SELECT printf('payment %s is FAILED, but the ledger has a capture', p.payment_id) FROM payments.payments p
         JOIN ledger.ledger l ON l.kind = 1 AND )" UNWIND_PAYMENT_OF_KEY R"( = p.payment_id
         WHERE p.state = 4 AND NOT )" UNWIND_CAME_LATE_AND_WENT_BACK},
-    {"one order per request: each is the own one of a saga that places it, paid exactly if the saga completed",
+    {"one order per request: each is the own one of the saga that places it, paid exactly if that completed",
      R"(SELECT printf('order %s belongs to no saga', order_id) FROM orders.orders
         WHERE order_id NOT IN (SELECT id FROM sagas.saga WHERE definition IN ('place-order', 'checkout'))
         UNION ALL
@@ -136,9 +148,13 @@ absl::Status Count(Books& books, AuditReport& report) {
   const auto moved = [&books](int kind) {
     return books.Number(absl::StrCat("SELECT COALESCE(SUM(amount_minor), 0) FROM ledger.ledger WHERE kind = ", kind));
   };
-  ASSIGN_OR_RETURN(report.sagas, books.Number("SELECT COUNT(*) FROM sagas.saga"));
-  ASSIGN_OR_RETURN(report.sagas_completed, books.Number("SELECT COUNT(*) FROM sagas.saga WHERE state = 3"));
-  ASSIGN_OR_RETURN(report.sagas_aborted, books.Number("SELECT COUNT(*) FROM sagas.saga WHERE state = 4"));
+  const auto sagas = [&books](absl::string_view which) {
+    return books.Number(absl::StrCat("SELECT COUNT(*) FROM sagas.saga WHERE ", which));
+  };
+  ASSIGN_OR_RETURN(report.sagas, sagas("parent IS NULL"));
+  ASSIGN_OR_RETURN(report.sagas_completed, sagas("parent IS NULL AND state = 3"));
+  ASSIGN_OR_RETURN(report.sagas_aborted, sagas("parent IS NULL AND state = 4"));
+  ASSIGN_OR_RETURN(report.followers, sagas("parent IS NOT NULL"));
   ASSIGN_OR_RETURN(report.orders_paid, orders(2));
   ASSIGN_OR_RETURN(report.orders_failed, orders(3));
   ASSIGN_OR_RETURN(report.orders_cancelled, orders(5));
@@ -168,6 +184,7 @@ absl::StatusOr<AuditReport> Audit(const AuditBooks& books) {
   RETURN_IF_ERROR(Check(*opened, kRules, report));
   RETURN_IF_ERROR(Check(*opened, kCouponRules, report));
   RETURN_IF_ERROR(Check(*opened, kWalletRules, report));
+  RETURN_IF_ERROR(Check(*opened, kWareShopRules, report));
   RETURN_IF_ERROR(Count(*opened, report));
   return report;
 }
@@ -188,10 +205,12 @@ std::string ToText(const AuditReport& report) {
     absl::StrAppend(&text, rule.violations.empty() ? "  holds     " : "  VIOLATED  ", rule.name, "\n");
     for (const std::string& violation : rule.violations) absl::StrAppend(&text, "              ", violation, "\n");
   }
-  absl::StrAppendFormat(&text,
-                        "  %d sagas; orders: %d paid, %d failed, %d cancelled; the gateway took %d and paid %d back\n",
-                        report.sagas, report.orders_paid, report.orders_failed, report.orders_cancelled,
-                        report.captured_minor, report.refunded_minor);
+  absl::StrAppendFormat(
+      &text,
+      "  %d sagas, and %d that followed them; orders: %d paid, %d failed, %d cancelled; the gateway took "
+      "%d and paid %d back\n",
+      report.sagas, report.followers, report.orders_paid, report.orders_failed, report.orders_cancelled,
+      report.captured_minor, report.refunded_minor);
   return text;
 }
 

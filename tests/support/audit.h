@@ -20,9 +20,10 @@ struct AuditRule {
 
 struct AuditReport {
   std::vector<AuditRule> rules;
-  std::int64_t sagas = 0;
+  std::int64_t sagas = 0;  // that somebody called for; so the next two
   std::int64_t sagas_completed = 0;
   std::int64_t sagas_aborted = 0;
+  std::int64_t followers = 0;
   std::int64_t orders_paid = 0;
   std::int64_t orders_failed = 0;
   std::int64_t orders_cancelled = 0;

@@ -58,18 +58,34 @@ std::string Timeline(const saga::v1::Saga& saga, const std::vector<saga::v1::His
                                      saga.has_failure() ? absl::StrCat(" (", saga.failure().reason(), ")") : "");
   absl::StrAppendFormat(&text, "    %8s  %-15s %-13s %3s  %-9s %8s\n", "at ms", "step", "phase", "try", "outcome",
                         "took ms");
+  std::string waits;  // the step whose line was the last one, if that said pending
+  int more = 0;       // times that it said so since
+  const auto told_more = [&] {
+    if (more > 0) absl::StrAppendFormat(&text, "    %8s  %-15s ... pending %d times more\n", "", waits, more);
+    more = 0;
+    waits.clear();
+  };
   for (const saga::v1::HistoryEntry& entry : history) {
     const double at = Millis(saga.create_time(), entry.time());
     if (entry.event() == "replied") {
+      const bool is_pending = entry.outcome() == saga::v1::OUTCOME_PENDING;
+      if (is_pending && waits == entry.step()) {
+        ++more;
+        continue;
+      }
+      told_more();
+      if (is_pending) waits = entry.step();
       absl::StrAppendFormat(&text, "    %8.1f  %-15s %-13s %3d  %-9s %8.1f", at, entry.step(), PhaseName(entry.phase()),
                             entry.attempt(), OutcomeName(entry.outcome()), entry.elapsed_ms());
       if (entry.has_failure()) absl::StrAppend(&text, "  ", Why(entry.failure()));
       absl::StrAppend(&text, "\n");
     } else if (const std::string happening = Happening(entry); !happening.empty()) {
+      told_more();
       const std::string sends = Sends(entry);
       absl::StrAppendFormat(&text, "    %8.1f  -- %s%s%s\n", at, happening, sends.empty() ? "" : "; sends ", sends);
     }
   }
+  told_more();
   return text;
 }
 

@@ -1,4 +1,4 @@
-// A saga's history for people: one line a call, as in
+// A saga's history for people: one line a call, but one for all that follow a "pending" and say the same, as in
 //
 //     at ms  step            phase         try  outcome    took ms
 //       1.9  create_order    action          1  ok             1.4

@@ -61,7 +61,10 @@ class Methods(Case):
     def test_an_order_is_placed_once_for_a_key_with_or_without_quotes(self):
         answer = shop.order("place-1", "desk", 2)
         self.expect(
-            answer, 200, '{"orderId":"ID","state":"STATE_PAID","total":{"minorUnits":"2000","currencyCode":"KRW"}}'
+            answer,
+            200,
+            '{"orderId":"ID","state":"STATE_PAID","total":{"minorUnits":"2000","currencyCode":"KRW"},'
+            '"charged":{"minorUnits":"2000","currencyCode":"KRW"}}',
         )
         self.assertEqual(shop.order('"place-1"', "desk", 2).text, answer.text)
         self.assertEqual(answer.headers["saga-id"], json.loads(answer.text)["orderId"])

@@ -85,6 +85,18 @@ TEST(IsLive, UntilItFailedOrIsCancelled) {
   EXPECT_FALSE(IsLive(State::kCancelled));
 }
 
+TEST(Create, RecordsWhoPaysLater) {
+  std::optional<Order> order;
+  Claims claims;
+  CreateCall call = Call("o1");
+  call.pays_later = true;
+  ASSERT_TRUE(Create(order, claims, {}, call, kNow).ok());
+  EXPECT_TRUE(order->pays_later);
+  const absl::Status refused = StartCancel(order, "o1", {"cancel/start", "m1", ""}, kNow);
+  ExpectRefused(refused, absl::StatusCode::kFailedPrecondition, "ORDER_IN_PROGRESS",
+                {{"order_id", "o1"}, {"state", "PAYMENT_PENDING"}});
+}
+
 TEST(Create, RecordsAPendingOrder) {
   std::optional<Order> order;
   Claims claims;

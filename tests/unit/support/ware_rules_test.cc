@@ -42,6 +42,15 @@ constexpr char kWallets[] = R"(INSERT INTO holds VALUES ('paid', '', 'm1', 3, 10
     ('cancelled', 'm1', 2, 90, 0, 'KRW', 't', 0, 0, 0);
     INSERT INTO charges VALUES ('charge', 'm1', 5000, 'KRW', 0))";
 
+// Of the orchestrator's tables what the rules read.
+constexpr char kSagas[] = R"(
+    CREATE TABLE saga (id TEXT, definition TEXT, definition_version BIGINT, state BIGINT, parent TEXT);
+    CREATE TABLE follower (parent TEXT, parent_version BIGINT, name TEXT);
+    INSERT INTO follower VALUES ('place-order', 1, 'after-order'), ('place-order', 2, 'after-order');
+    INSERT INTO saga VALUES ('paid', 'place-order', 2, 3, NULL), ('failed', 'place-order', 2, 4, NULL),
+    ('cancelled', 'place-order', 2, 3, NULL), ('of-before', 'place-order', 1, 3, NULL),
+    ('f1', 'after-order', 1, 3, 'paid'), ('f2', 'after-order', 1, 3, 'cancelled'))";
+
 class WareRules : public testing::Test {
  protected:
   void SetUp() override {
@@ -54,6 +63,7 @@ class WareRules : public testing::Test {
     Run("payments", kPayments);
     Run("coupons", kCoupons);
     Run("wallets", kWallets);
+    Run("sagas", kSagas);
   }
 
   void Run(const std::string& name, const std::string& sql) {
@@ -65,7 +75,7 @@ class WareRules : public testing::Test {
 
   // The names of the rules that are violated.
   std::vector<std::string> Violated() {
-    std::map<std::string, std::string> files;
+    std::map<std::string, std::string> files = {{"sagas", folder_.File("sagas")}};
     for (const auto& [name, migration] : kMigrations) files[name] = folder_.File(name);
     const auto books = Books::Open(files);
     EXPECT_TRUE(books.ok()) << books.status();
@@ -108,9 +118,13 @@ TEST_F(WareRules, EachFindsItsViolation) {
   const auto [kept, taken] = state("earnings", "cancelled", 2, 1);
   damages.insert(
       damages.end(),
-      {{"every paid order has earned once", "wallets", lost, found},
-       {"every paid order has earned once", "wallets", kept, taken},
-       {"every paid order has earned once", "wallets",
+      {{"every paid order that was followed has earned once", "wallets", lost, found},
+       {"every paid order that was followed has earned once", "wallets", kept, taken},
+       {"every paid order is followed once", "sagas", "UPDATE saga SET parent = 'paid' WHERE id = 'f2'",
+        "UPDATE saga SET parent = 'cancelled' WHERE id = 'f2'"},
+       {"every paid order is followed once", "sagas", "UPDATE saga SET parent = 'none' WHERE id = 'f1'",
+        "UPDATE saga SET parent = 'paid' WHERE id = 'f1'"},
+       {"every paid order that was followed has earned once", "wallets",
         "INSERT INTO earnings VALUES ('none', 'm1', 1, 9, 0, 'KRW', '', 0, 0, 0)",
         "DELETE FROM earnings WHERE order_id = 'none'"},
        {"what was charged", "payments", "UPDATE payments SET amount_minor = 4999",

@@ -57,7 +57,7 @@ World InState(HoldState state) {
 }
 
 absl::Status EarnFor(World& world, std::int64_t paid, std::int64_t& earned) {
-  return Earn(world.earning, world.ledger, {"o1", "m1", {paid, "KRW"}}, 1, kNow, earned);
+  return Earn(world.earning, world.hold, world.ledger, {"o1", "m1", {paid, "KRW"}}, 1, kNow, earned);
 }
 
 // An order of m1 that earned 77 points.
@@ -307,8 +307,26 @@ TEST(Earn, IsAPercentageRoundedDown) {
 TEST(Earn, OfTheLargestAmountIsExact) {
   World world;
   std::int64_t earned = 0;
-  ASSERT_TRUE(Earn(world.earning, world.ledger, {"o1", "m1", {kAmountMinorMax, "KRW"}}, 100, kNow, earned).ok());
+  const EarnCall call = {"o1", "m1", {kAmountMinorMax, "KRW"}};
+  ASSERT_TRUE(Earn(world.earning, world.hold, world.ledger, call, 100, kNow, earned).ok());
   EXPECT_EQ(earned, kAmountMinorMax);
+}
+
+TEST(Earn, CountsTheBalanceThatTheOrderSpentAndNotItsPoints) {
+  for (const HoldState state : {HoldState::kHeld, HoldState::kSettled, HoldState::kReturned}) {
+    World world = InState(state);
+    std::int64_t earned = 0;
+    ASSERT_TRUE(EarnFor(world, 7700, earned).ok());
+    EXPECT_EQ(earned, 97);
+  }
+  World released = InState(HoldState::kReleased);
+  std::int64_t earned = 0;
+  ASSERT_TRUE(EarnFor(released, 7700, earned).ok());
+  EXPECT_EQ(earned, 77);
+  World dollars = InState(HoldState::kSettled);
+  const EarnCall call = {"o1", "m1", {7700, "USD"}};
+  ASSERT_TRUE(Earn(dollars.earning, dollars.hold, dollars.ledger, call, 1, kNow, earned).ok());
+  EXPECT_EQ(earned, 77);
 }
 
 TEST(Earn, OncePerOrderAlsoWhenItWasWorthNothing) {
@@ -381,7 +399,7 @@ TEST(TakeBack, WhatIsSpentIsKeptInMoney) {
 TEST(TakeBack, IsKeptFromTheBalanceFirst) {
   World world = InState(HoldState::kSettled);  // 2000 of balance
   std::int64_t earned = 0;
-  ASSERT_TRUE(EarnFor(world, 7700, earned).ok());
+  ASSERT_TRUE(EarnFor(world, 5700, earned).ok());
   Won(world.ledger).points = 0;
   ASSERT_TRUE(Take(world).ok());
   EXPECT_EQ(world.earning->kept, 77);
@@ -410,7 +428,7 @@ TEST(TakeBack, NothingIsKeptFromABalanceThatIsNotReturned) {
   for (const HoldState state : {HoldState::kReleased, HoldState::kReturned}) {
     World world = InState(state);
     std::int64_t earned = 0;
-    ASSERT_TRUE(EarnFor(world, 7700, earned).ok());
+    ASSERT_TRUE(EarnFor(world, state == HoldState::kReleased ? 7700 : 5700, earned).ok());
     Won(world.ledger).points = 0;
     TakenBack taken;
     ASSERT_TRUE(TakeBack(world.earning, world.hold, world.ledger, "o1", kTaker, kLater, taken).ok());

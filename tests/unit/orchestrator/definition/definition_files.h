@@ -57,6 +57,14 @@ inline std::shared_ptr<const Definition> LoadShop(const std::string& name) {
   return loaded.ok() ? *loaded : nullptr;
 }
 
+// One that follows orders.
+inline std::shared_ptr<const Definition> LoadShopFollower(const std::string& name) {
+  auto loaded = LoadDefinition(name, ReadWhole(absl::StrCat(SAGAS, "/", name)), AllDescriptors(), Origin::kFile,
+                               {LoadShop("place_order.yaml")});
+  EXPECT_EQ(loaded.status(), absl::OkStatus());
+  return loaded.ok() ? *loaded : nullptr;
+}
+
 inline std::shared_ptr<const Definition> LoadText(const std::string& yaml) {
   auto loaded = LoadDefinition("test.yaml", yaml, AllDescriptors());
   EXPECT_EQ(loaded.status(), absl::OkStatus());

@@ -182,7 +182,53 @@ TEST(FollowerDefinition, FollowsSeveralAndReadsWhatAllHave) {
   EXPECT_THAT(Refused(FollowerYaml("{ text: parent.input.request_id, part: parent.make }",
                                    "follows: [make-all, place-order]\non: completed"),
                       {one, shop}),
-              HasSubstr("version 1 of saga 'place-order' has no step 'make'"));
+              HasSubstr("version 2 of saga 'place-order' has no step 'make'"));
+}
+
+// A step that is read only if it ran may also be missing.
+TEST(FollowerDefinition, AStepThatOnlySomeHaveIsAsOneThatHasNotRun) {
+  const auto one = Parent();
+  const auto two = Parent({{"make-all", "make-again"}, {"Lab/Run", "Lab/Rerun"}, {"name: copy", "name: copied"}});
+  const std::string both = "follows: [make-all, make-again]\non: completed";
+  const auto follower = GoodFollower(
+      FollowerYaml("{ text: { first_of: [parent.copy.text, parent.copied.text, parent.input.coupon] } }", both),
+      {one, two});
+  Texts texts;
+  for (const auto& parent : {one, two}) {
+    Saga ended = NewSaga(*parent);
+    ended.input = texts.Bytes("lab.v1.RunRequest", "coupon: 'c'");
+    Saga child = Child(*follower, *parent, ended);
+    EXPECT_EQ(texts.Text("lab.v1.Everything", follower->Request(child, 0, Phase::kAction).value()), "text: \"c\"");
+    ended.steps[0].reply = texts.Bytes("lab.v1.Everything", absl::StrCat("text: '", parent->plan().name, "'"));
+    child = Child(*follower, *parent, ended);
+    EXPECT_EQ(texts.Text("lab.v1.Everything", follower->Request(child, 0, Phase::kAction).value()),
+              absl::StrCat("text: \"", parent->plan().name, "\""));
+  }
+  EXPECT_THAT(Refused(FollowerYaml("{ text: { first_of: [parent.copyd.text] } }", both), {one, two}),
+              HasSubstr("version 1 of saga 'make-all' has no step 'copyd'; did you mean 'copy'?"))
+      << "none of them has it";
+  EXPECT_THAT(Refused(FollowerYaml("{ text: { first_of: [parent.copy.txt] } }", both), {one, two}),
+              HasSubstr("has no field 'txt'"));
+  EXPECT_THAT(
+      Refused(FollowerYaml("{ text: parent.copy.text, raw: { first_of: [parent.copy.raw] } }", both), {one, two}),
+      HasSubstr("version 1 of saga 'make-again' has no step 'copy'"))
+      << "it is read elsewhere as if it were always there";
+}
+
+TEST(FollowerDefinition, AStepThatAnOlderVersionLacksIsAsOneThatHasNotRun) {
+  const auto older = Parent({{"name: make", "name: build"}});
+  const auto newer = Parent({{"version: 1", "version: 2"}});
+  const std::string when = "{ text: parent.make.part_id }\n    when: parent.make.part_id";
+  for (const std::string& request : {std::string("{ text: { first_of: [parent.make.part_id] } }"), when}) {
+    const auto follower = GoodFollower(FollowerYaml(request), {newer});
+    EXPECT_EQ(FollowerOf(*follower, *older).why_not_built, "") << request;
+    EXPECT_THAT(FollowerOf(*follower, *older).copies, testing::IsEmpty());
+    EXPECT_EQ(FollowerOf(*follower, *newer).copies.size(), 1u);
+    const auto stored =
+        LoadDefinition("stored", follower->yaml(), SetOf("stored", follower->descriptors()), Origin::kStored);
+    ASSERT_EQ(stored.status(), absl::OkStatus());
+    EXPECT_EQ(FollowerOf(**stored, *older), FollowerOf(*follower, *older));
+  }
 }
 
 TEST(FollowerDefinition, FollowsAFollower) {
@@ -315,13 +361,51 @@ TEST(FollowerDefinition, TheShopsOrderMayBeFollowed) {
       texts.Bytes("shop.checkout.v1.PlaceOrderRequest", "member_id: 'kim' items { product_id: 'lamp' quantity: 2 }");
   Saga child = Child(*follower, *parent, ended);
   EXPECT_FALSE(follower->plan().steps[0].when(child));
-  ended.steps[2].reply = texts.Bytes("shop.payment.v1.ChargeResponse", "payment_id: 'p'");
+  ended.steps[4].reply = texts.Bytes("shop.payment.v1.ChargeResponse", "payment_id: 'p'");
   child = Child(*follower, *parent, ended);
   EXPECT_TRUE(follower->plan().steps[0].when(child));
   EXPECT_EQ(texts.Text("shop.stock.v1.ReserveRequest", follower->Request(child, 0, Phase::kAction).value()),
             "items { product_id: \"lamp\" quantity: 2 }")
       << "no facts were given to it here";
   EXPECT_EQ(follower->Metadata(child, 0)->at(0), (std::pair<std::string, std::string>{"x-member", "kim"}));
+}
+
+// What earns points is what was charged, as the last of those who hold something says it.
+TEST(FollowerDefinition, TheShopsOrdersEarnByWhatWasCharged) {
+  const auto parent = LoadShop("place_order.yaml");
+  const auto follower = LoadShopFollower("after_order.yaml");
+  ASSERT_NE(follower, nullptr);
+  Texts texts;
+  Saga ended = NewSaga(*parent);
+  const auto paid = [&] {
+    const Saga child = Child(*follower, *parent, ended);
+    return texts.Text("shop.wallet.v1.EarnRequest", follower->Request(child, 0, Phase::kAction).value());
+  };
+  ended.steps[1].reply = texts.Bytes("shop.stock.v1.ReserveResponse", "total { minor_units: 9 currency_code: 'KRW' }");
+  EXPECT_EQ(paid(), "paid { minor_units: 9 currency_code: \"KRW\" }");
+  ended.steps[2].reply = texts.Bytes("shop.coupon.v1.HoldResponse", "due { minor_units: 8 currency_code: 'KRW' }");
+  EXPECT_EQ(paid(), "paid { minor_units: 8 currency_code: \"KRW\" }");
+  ended.steps[3].reply = texts.Bytes("shop.wallet.v1.HoldResponse", "due { currency_code: 'KRW' }");
+  EXPECT_EQ(paid(), "paid { currency_code: \"KRW\" }");
+}
+
+// Orders of version 1, which knew no coupons and wallets, end after the release that brought these.
+TEST(FollowerDefinition, TheShopsOrdersOfVersionOneAreFollowedToo) {
+  const auto loaded =
+      LoadDefinition("place_order.yaml", ReadWhole(absl::StrCat(SAGAS_BEFORE, "/place_order.yaml")), AllDescriptors());
+  ASSERT_EQ(loaded.status(), absl::OkStatus());
+  const auto& parent = *loaded;
+  ASSERT_EQ(parent->plan().version, 1);
+  for (const char* name : {"after_order.yaml", "after_sold_out.yaml"}) {
+    EXPECT_EQ(FollowerOf(*LoadShopFollower(name), *parent).why_not_built, "") << name;
+  }
+  const auto follower = LoadShopFollower("after_order.yaml");
+  Texts texts;
+  Saga ended = NewSaga(*parent);
+  ended.steps[1].reply = texts.Bytes("shop.stock.v1.ReserveResponse", "total { minor_units: 9 currency_code: 'KRW' }");
+  const Saga child = Child(*follower, *parent, ended);
+  EXPECT_EQ(texts.Text("shop.wallet.v1.EarnRequest", follower->Request(child, 0, Phase::kAction).value()),
+            "paid { minor_units: 9 currency_code: \"KRW\" }");
 }
 
 TEST(FollowerDefinition, ParentsAreNamedByTheTextAlone) {

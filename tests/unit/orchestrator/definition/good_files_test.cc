@@ -18,10 +18,10 @@ TEST(PlaceOrder, HasThePlanOfItsFile) {
   ASSERT_NE(definition, nullptr);
   const Plan& plan = definition->plan();
   EXPECT_EQ(plan.name, "place-order");
-  EXPECT_EQ(plan.version, 1);
+  EXPECT_EQ(plan.version, 2);
   EXPECT_EQ(plan.deadline, absl::Seconds(30));
   EXPECT_EQ(plan.refusals_max, 5);
-  ASSERT_EQ(plan.steps.size(), 5u);
+  ASSERT_EQ(plan.steps.size(), 9u);
   EXPECT_EQ(plan.steps[0].name, "create_order");
   EXPECT_EQ(plan.steps[0].kind, StepKind::kCompensatable);
   EXPECT_TRUE(plan.steps[0].has_compensation);
@@ -34,12 +34,32 @@ TEST(PlaceOrder, HasThePlanOfItsFile) {
   EXPECT_EQ(plan.steps[1].retry.backoff, absl::Milliseconds(100));
   EXPECT_EQ(plan.steps[1].retry.cap, absl::Seconds(5));
   EXPECT_EQ(plan.steps[1].timeout, absl::Seconds(2));
-  EXPECT_EQ(plan.steps[2].kind, StepKind::kPivot);
-  EXPECT_TRUE(plan.steps[2].has_resolve);
-  EXPECT_FALSE(plan.steps[2].has_compensation);
-  EXPECT_EQ(plan.steps[3].kind, StepKind::kRetriable);
-  EXPECT_THAT(plan.steps[3].after, ElementsAre(2));
-  EXPECT_THAT(plan.steps[4].after, ElementsAre(2)) << "both confirms run at once";
+  EXPECT_EQ(plan.steps[4].kind, StepKind::kPivot);
+  EXPECT_TRUE(plan.steps[4].has_resolve);
+  EXPECT_FALSE(plan.steps[4].has_compensation);
+  for (std::size_t confirm = 5; confirm < 9; ++confirm) {
+    EXPECT_EQ(plan.steps[confirm].kind, StepKind::kRetriable);
+    EXPECT_THAT(plan.steps[confirm].after, ElementsAre(4)) << "all confirm at once";
+  }
+}
+
+TEST(PlaceOrder, SkipsWhatAnOrderDoesNotHave) {
+  const auto definition = LoadShop("place_order.yaml");
+  ASSERT_NE(definition, nullptr);
+  const std::vector<StepPlan>& steps = definition->plan().steps;
+  Texts texts;
+  const auto runs = [&](const char* input) {
+    Saga saga = NewSaga(*definition);
+    saga.input = texts.Bytes("shop.checkout.v1.PlaceOrderRequest", input);
+    std::vector<std::string> names;
+    for (const StepPlan& step : steps) {
+      if (step.when && step.when(saga)) names.push_back(step.name);
+    }
+    return names;
+  };
+  EXPECT_THAT(runs(""), IsEmpty());
+  EXPECT_THAT(runs("coupon_id: 'c'"), ElementsAre("hold_coupon", "use_coupon"));
+  EXPECT_THAT(runs("wallet {}"), ElementsAre("hold_wallet", "settle_wallet"));
 }
 
 TEST(PlaceOrder, NamesItsMethods) {
@@ -49,8 +69,8 @@ TEST(PlaceOrder, NamesItsMethods) {
   EXPECT_EQ(definition->methods(1).path(Phase::kAction), "/shop.stock.v1.StockService/Reserve");
   EXPECT_EQ(definition->methods(1).path(Phase::kCompensation), "/shop.stock.v1.StockService/Release");
   EXPECT_EQ(definition->methods(1).path(Phase::kResolve), "");
-  EXPECT_EQ(definition->methods(2).path(Phase::kResolve), "/shop.payment.v1.PaymentService/ResolveCharge");
-  EXPECT_EQ(definition->methods(2).path(Phase::kCompensation), "");
+  EXPECT_EQ(definition->methods(4).path(Phase::kResolve), "/shop.payment.v1.PaymentService/ResolveCharge");
+  EXPECT_EQ(definition->methods(4).path(Phase::kCompensation), "");
 }
 
 TEST(PlaceOrder, ReadsItsKeyFromTheRequest) {
@@ -70,13 +90,44 @@ TEST(CancelOrder, RefundsPastNoReturnAndPutsBack) {
   const auto definition = LoadShop("cancel_order.yaml");
   ASSERT_NE(definition, nullptr);
   const Plan& plan = definition->plan();
-  ASSERT_EQ(plan.steps.size(), 4u);
+  ASSERT_EQ(plan.steps.size(), 7u);
   EXPECT_EQ(plan.steps[0].kind, StepKind::kCompensatable);
-  EXPECT_EQ(plan.steps[1].kind, StepKind::kPivot);
-  EXPECT_TRUE(plan.steps[1].has_resolve);
-  EXPECT_EQ(plan.steps[2].kind, StepKind::kRetriable);
-  EXPECT_THAT(plan.steps[3].after, ElementsAre(1));
+  EXPECT_EQ(plan.steps[1].name, "take_back");
+  EXPECT_EQ(plan.steps[1].kind, StepKind::kCompensatable) << "what it keeps is known before the refund";
+  EXPECT_EQ(plan.steps[2].kind, StepKind::kPivot);
+  EXPECT_TRUE(plan.steps[2].has_resolve);
+  for (std::size_t back = 3; back < 7; ++back) {
+    EXPECT_EQ(plan.steps[back].kind, StepKind::kRetriable);
+    EXPECT_THAT(plan.steps[back].after, ElementsAre(2));
+  }
   EXPECT_EQ(definition->methods(0).compensation, "/shop.order.v1.OrderService/UndoCancel");
+  EXPECT_EQ(definition->methods(1).compensation, "/shop.wallet.v1.WalletService/UndoTakeBack");
+}
+
+TEST(Checkout, WaitsForItsPaymentAndAnswersMeanwhile) {
+  const auto definition = LoadShop("checkout.yaml");
+  ASSERT_NE(definition, nullptr);
+  const Plan& plan = definition->plan();
+  ASSERT_EQ(plan.steps.size(), 9u);
+  const StepPlan& collect = plan.steps[4];
+  EXPECT_EQ(collect.kind, StepKind::kPivot);
+  EXPECT_TRUE(collect.has_resolve);
+  ASSERT_TRUE(collect.pending.has_value());
+  EXPECT_EQ(collect.pending->wait, absl::Minutes(15));
+  EXPECT_EQ(plan.answer_after, 4);
+  for (const int held : {2, 3}) EXPECT_NE(plan.steps[held].when, nullptr);
+  for (const int confirms : {5, 6, 7, 8}) EXPECT_THAT(plan.steps[confirms].after, ElementsAre(4));
+  for (const StepPlan& step : plan.steps) EXPECT_FALSE(step.compensation_reads_own_reply) << step.name;
+}
+
+TEST(ChargeWallet, TakesTheMoneyFirst) {
+  const auto definition = LoadShop("charge_wallet.yaml");
+  ASSERT_NE(definition, nullptr);
+  const Plan& plan = definition->plan();
+  ASSERT_EQ(plan.steps.size(), 2u);
+  EXPECT_EQ(plan.steps[0].kind, StepKind::kPivot);
+  EXPECT_TRUE(plan.steps[0].has_resolve);
+  EXPECT_EQ(plan.steps[1].kind, StepKind::kRetriable);
 }
 
 TEST(Checkout, WaitsForItsPaymentAndAnswersMeanwhile) {

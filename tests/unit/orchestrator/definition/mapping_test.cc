@@ -3,9 +3,11 @@
 
 #include "orchestrator/definition/mapping.h"
 #include "shop/checkout/v1/checkout_service.pb.h"
+#include "shop/coupon/v1/coupon_service.pb.h"
 #include "shop/order/v1/order_service.pb.h"
 #include "shop/payment/v1/payment_service.pb.h"
 #include "shop/stock/v1/stock_service.pb.h"
+#include "shop/wallet/v1/wallet_service.pb.h"
 #include "tests/unit/orchestrator/definition/definition_files.h"
 
 namespace unwind {
@@ -28,7 +30,7 @@ Saga PaidSaga(const Definition& definition) {
       items { product_id: "lamp" quantity: 2 } items { product_id: "desk" quantity: 1 })");
   saga.steps[1].reply = Bytes<shop::stock::v1::ReserveResponse>(
       R"(reservation_id: "0190-saga" total { minor_units: 30000 currency_code: "KRW" })");
-  saga.steps[2].reply = Bytes<shop::payment::v1::ChargeResponse>(R"(payment_id: "pay-1" pg_transaction_id: "pg-1")");
+  saga.steps[4].reply = Bytes<shop::payment::v1::ChargeResponse>(R"(payment_id: "pay-1" pg_transaction_id: "pg-1")");
   return saga;
 }
 
@@ -39,12 +41,45 @@ TEST(Requests, AreBuiltFromTheRow) {
   EXPECT_EQ(*definition->Request(saga, 0, Phase::kAction), Bytes<shop::order::v1::CreateOrderRequest>(R"(
       order_id: "0190-saga" member_id: "kim"
       items { product_id: "lamp" quantity: 2 } items { product_id: "desk" quantity: 1 })"));
-  EXPECT_EQ(*definition->Request(saga, 2, Phase::kAction), Bytes<shop::payment::v1::ChargeRequest>(R"(
+  EXPECT_EQ(*definition->Request(saga, 4, Phase::kAction), Bytes<shop::payment::v1::ChargeRequest>(R"(
       payment_id: "0190-saga" member_id: "kim" amount { minor_units: 30000 currency_code: "KRW" }
       method: PAYMENT_METHOD_CARD)"));
-  EXPECT_EQ(*definition->Request(saga, 2, Phase::kResolve), *definition->Request(saga, 2, Phase::kAction));
-  EXPECT_EQ(*definition->Request(saga, 4, Phase::kAction), Bytes<shop::order::v1::ConfirmOrderRequest>(R"(
+  EXPECT_EQ(*definition->Request(saga, 4, Phase::kResolve), *definition->Request(saga, 4, Phase::kAction));
+  EXPECT_EQ(*definition->Request(saga, 8, Phase::kAction), Bytes<shop::order::v1::ConfirmOrderRequest>(R"(
       order_id: "0190-saga" payment_id: "pay-1" total { minor_units: 30000 currency_code: "KRW" })"));
+}
+
+// What is due is said by the last of those who hold something.
+TEST(Requests, TakeWhatTheCouponAndTheWalletLeaveToPay) {
+  const auto definition = LoadShop("place_order.yaml");
+  ASSERT_NE(definition, nullptr);
+  Saga saga = PaidSaga(*definition);
+  saga.input = Bytes<shop::checkout::v1::PlaceOrderRequest>(
+      R"(member_id: "kim" coupon_id: "c" wallet { points { minor_units: 500 currency_code: "KRW" } })");
+  const auto due = [&](int step) {
+    const std::string request = definition->Request(saga, step, Phase::kAction).value();
+    if (step == 3) {
+      shop::wallet::v1::HoldRequest hold;
+      EXPECT_TRUE(hold.ParseFromString(request));
+      return hold.total().minor_units();
+    }
+    shop::payment::v1::ChargeRequest charge;
+    EXPECT_TRUE(charge.ParseFromString(request));
+    return charge.amount().minor_units();
+  };
+  EXPECT_EQ(due(3), 30000);
+  saga.steps[2].reply = Bytes<shop::coupon::v1::HoldResponse>(
+      R"(discount { minor_units: 3000 currency_code: "KRW" } due { minor_units: 27000 currency_code: "KRW" })");
+  EXPECT_EQ(due(3), 27000);
+  EXPECT_EQ(due(4), 27000);
+  saga.steps[3].reply = Bytes<shop::wallet::v1::HoldResponse>(R"(
+      points { minor_units: 27000 currency_code: "KRW" } balance { currency_code: "KRW" } due { currency_code: "KRW" })");
+  EXPECT_EQ(due(4), 0) << "nothing due is an amount, not a missing one";
+  saga.state = SagaState::kCompleted;
+  EXPECT_EQ(*definition->Response(saga), Bytes<shop::checkout::v1::PlaceOrderResponse>(R"(
+      order_id: "0190-saga" state: STATE_PAID total { minor_units: 30000 currency_code: "KRW" }
+      discount { minor_units: 3000 currency_code: "KRW" } points { minor_units: 27000 currency_code: "KRW" }
+      balance { currency_code: "KRW" } charged { currency_code: "KRW" })"));
 }
 
 TEST(Requests, OfACompensationCarryTheFailure) {
@@ -73,7 +108,7 @@ TEST(Requests, OfTheSameRowAreTheSame) {
   const auto again = LoadShop("place_order.yaml");
   ASSERT_NE(again, nullptr);
   const Saga saga = PaidSaga(*definition);
-  for (int step = 0; step < 5; ++step) {
+  for (int step = 0; step < 9; ++step) {
     EXPECT_EQ(*definition->Request(saga, step, Phase::kAction), *again->Request(saga, step, Phase::kAction));
   }
 }
@@ -83,7 +118,7 @@ TEST(Requests, SayWhichStoredMessageIsBroken) {
   ASSERT_NE(definition, nullptr);
   Saga saga = PaidSaga(*definition);
   saga.steps[1].reply = "\xFF";
-  EXPECT_EQ(definition->Request(saga, 2, Phase::kAction).status(),
+  EXPECT_EQ(definition->Request(saga, 4, Phase::kAction).status(),
             absl::InternalError("saga 0190-saga: the stored reply of step 1 is not a shop.stock.v1.ReserveResponse"));
   saga.input = "\xFF";
   EXPECT_EQ(definition->Request(saga, 0, Phase::kAction).status(),
@@ -96,7 +131,8 @@ TEST(Response, IsBuiltFromTheRow) {
   Saga saga = PaidSaga(*definition);
   saga.state = SagaState::kCompleted;
   EXPECT_EQ(*definition->Response(saga), Bytes<shop::checkout::v1::PlaceOrderResponse>(R"(
-      order_id: "0190-saga" state: STATE_PAID total { minor_units: 30000 currency_code: "KRW" })"));
+      order_id: "0190-saga" state: STATE_PAID total { minor_units: 30000 currency_code: "KRW" }
+      charged { minor_units: 30000 currency_code: "KRW" })"));
 }
 
 TEST(Response, OfTheOtherSagasIsBuiltToo) {
@@ -107,10 +143,18 @@ TEST(Response, OfTheOtherSagasIsBuiltToo) {
   saga.input = Bytes<shop::checkout::v1::CancelOrderRequest>(R"(order_id: "o-1" member_id: "kim")");
   saga.steps[0].reply = Bytes<shop::order::v1::StartCancelResponse>(
       R"(payment_id: "pay-1" total { minor_units: 5 currency_code: "USD" })");
-  EXPECT_EQ(*cancel->Response(saga), Bytes<shop::checkout::v1::CancelOrderResponse>(R"(
-      order_id: "o-1" state: STATE_CANCELLED refunded { minor_units: 5 currency_code: "USD" })"));
-  EXPECT_EQ(*cancel->Request(saga, 1, Phase::kAction),
+  EXPECT_EQ(*cancel->Request(saga, 2, Phase::kAction),
             Bytes<shop::payment::v1::RefundRequest>(R"(refund_id: "0190-saga" payment_id: "pay-1")"));
+  saga.steps[1].reply =
+      Bytes<shop::wallet::v1::TakeBackResponse>(R"(keep_from_refund { minor_units: 2 currency_code: "USD" })");
+  EXPECT_EQ(*cancel->Request(saga, 2, Phase::kAction), Bytes<shop::payment::v1::RefundRequest>(R"(
+      refund_id: "0190-saga" payment_id: "pay-1" keep { minor_units: 2 currency_code: "USD" })"));
+  saga.steps[2].reply = Bytes<shop::payment::v1::RefundResponse>(R"(refunded { minor_units: 3 currency_code: "USD" })");
+  saga.steps[5].reply =
+      Bytes<shop::wallet::v1::ReturnSettledResponse>(R"(points { minor_units: 7 currency_code: "USD" })");
+  EXPECT_EQ(*cancel->Response(saga), Bytes<shop::checkout::v1::CancelOrderResponse>(R"(
+      order_id: "o-1" state: STATE_CANCELLED refunded { minor_units: 3 currency_code: "USD" }
+      points { minor_units: 7 currency_code: "USD" })"));
   const auto reset = LoadShop("reset.yaml");
   ASSERT_NE(reset, nullptr);
   EXPECT_EQ(*reset->Request(NewSaga(*reset), 0, Phase::kAction), "");

@@ -49,7 +49,7 @@ TEST(Pending, IsReadWithItsDefaults) {
   EXPECT_EQ(steps[1].pending->cap, absl::Seconds(10));
   EXPECT_EQ(steps[1].pending->wait, absl::Minutes(15));
   EXPECT_EQ(steps[2].pending->wait, absl::InfiniteDuration());
-  EXPECT_FALSE(LoadShop("place_order.yaml")->plan().steps[2].pending.has_value());
+  EXPECT_FALSE(LoadShop("place_order.yaml")->plan().steps[4].pending.has_value());
 }
 
 TEST(Pending, TheEndOfAWaitIsATimestamp) {

@@ -115,6 +115,11 @@ TEST(RuleFit, TheShopsOwnDefinitionsHaveNoWarnings) {
   for (const char* name : {"place_order.yaml", "cancel_order.yaml", "reset.yaml"}) {
     EXPECT_THAT(LoadShop(name)->warnings(), IsEmpty()) << name;
   }
+  for (const char* name : {"after_order.yaml", "after_sold_out.yaml"}) {
+    const auto follower = LoadShopFollower(name);
+    ASSERT_NE(follower, nullptr);
+    EXPECT_THAT(follower->warnings(), IsEmpty()) << name;
+  }
 }
 
 TEST(RuleFit, AStoredDefinitionThatBreaksRulesStillLoads) {

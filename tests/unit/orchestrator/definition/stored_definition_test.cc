@@ -39,7 +39,7 @@ TEST(Stored, DefinitionStillKnowsTheLimitsOfItsFields) {
   const auto source = SetOf("stored", definition->descriptors());
   const std::string without = absl::StrReplaceAll(definition->yaml(), {{"member_id: input.member_id, ", ""}});
   EXPECT_EQ(LoadDefinition("x.yaml", without, source).status().message(),
-            "x.yaml:11: the request of step 'create_order' leaves out 'member_id', which "
+            "x.yaml:12: the request of step 'create_order' leaves out 'member_id', which "
             "shop.order.v1.CreateOrderRequest requires; say where it comes from");
 }
 
@@ -210,7 +210,7 @@ TEST_F(Hash, DoesNotDependOnAnchorsAndAliases) {
       yaml_, {{confirm + whole, confirm + "*whole"},
               {"compensation_request: " + whole, "compensation_request: &whole " + whole},
               {"request: { order_id: saga.id, member_id", "request: { order_id: &id saga.id, member_id"},
-              {"response: { order_id: saga.id", "response: { order_id: *id "}});
+              {"response:\n  order_id: saga.id", "response:\n  order_id: *id"}});
   for (const char* each : {"*whole", "&whole", "&id", "*id"}) ASSERT_NE(changed.find(each), std::string::npos) << each;
   EXPECT_EQ(Of(changed), as_it_is_);
 }

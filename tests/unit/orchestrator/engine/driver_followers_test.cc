@@ -149,6 +149,35 @@ TEST_F(DriverFollowersTest, OnlySoManyAreDrivenAtATime) {
   EXPECT_EQ(observer_.recovered, 2);
 }
 
+// Whatever stands still, of whatever definition, is looked for beside them.
+TEST_F(DriverFollowersTest, WhatIsQuarantinedMakesNoRoom) {
+  for (const char* key : {"s1", "s2", "s3"}) {
+    store_.Refuse("none");
+    Accept(key);
+    driver_->Turn();
+    store_.Refuse(key);
+    Turns();
+  }
+  store_.Refuse("none");
+  EXPECT_EQ(observer_.quarantined, 3);
+  follower_is_answered_ = false;
+  End(6);
+  Start();
+  EXPECT_EQ(Unstarted(), 4);
+}
+
+// One whose start the store refuses stands in nobody's way.
+TEST_F(DriverFollowersTest, AChildThatIsQuarantinedLeavesTheOthersTheirTurn) {
+  End(4);
+  std::vector<Saga> children = Children();
+  const auto is_older = [](const Saga& a, const Saga& b) { return a.id < b.id; };
+  store_.Refuse(std::min_element(children.begin(), children.end(), is_older)->id);
+  for (int n = 0; n < 10; ++n) Start();
+  EXPECT_EQ(observer_.quarantined, 1);
+  EXPECT_EQ(Unstarted(), 1);
+  EXPECT_EQ(In(SagaState::kCompleted), 3);
+}
+
 // Interleaving 16: no mail brings a child to its shard; its owner finds it.
 TEST_F(DriverFollowersTest, ARestartLeavesThemToTheirTurn) {
   End(3);

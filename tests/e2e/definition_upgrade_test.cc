@@ -1,0 +1,103 @@
+// Version 2 of the shop's definitions comes while orders run on version 1, which knew no coupons, wallets and
+// followers.
+#include <filesystem>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tests/e2e/shop_test.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/wares.h"
+
+namespace unwind {
+namespace {
+
+using shop::checkout::v1::CancelOrderResponse;
+using shop::checkout::v1::PlaceOrderRequest;
+using shop::checkout::v1::PlaceOrderResponse;
+
+constexpr std::int64_t kPrice = 20'000, kEarned = 200;
+
+class DefinitionUpgrade : public ShopTest {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TempDir();
+    Serve("tests/e2e/upgrade/before");
+    ClusterOptions options;
+    options.definitions = Sagas();
+    StartCluster(std::move(options));
+  }
+  static void TearDownTestSuite() {
+    ShopTest::TearDownTestSuite();
+    delete folder_;
+  }
+
+  static std::string Sagas() { return folder_->File("sagas"); }
+  // From the next start on.
+  static void Serve(const std::string& sagas) {
+    std::filesystem::remove_all(Sagas());
+    std::filesystem::copy(sagas, Sagas());
+  }
+
+  int VersionOf(const std::string& order_id) {
+    const auto saga = shop_.Saga(order_id);
+    EXPECT_TRUE(saga.ok()) << saga.status();
+    return saga.ok() ? saga->definition_version() : 0;
+  }
+  std::int64_t PointsOf(const std::string& member) {
+    const auto purse = Wares(*cluster_).Purse(member);
+    EXPECT_TRUE(purse.ok()) << purse.status();
+    return purse.ok() ? purse->points().minor_units() : -1;
+  }
+
+  inline static TempDir* folder_ = nullptr;
+};
+
+TEST_F(DefinitionUpgrade, AnOrderEndsOnTheVersionThatItBeganOnAndIsFollowed) {
+  const std::string product = NewProduct(10, kPrice);
+  const PlaceOrderRequest before = Shop::Order("mina", product);
+  PlaceOrderResponse placed;
+  ASSERT_TRUE(shop_.Place(before, &placed).ok());
+  pg::v1::Scenario slow;
+  slow.set_delay_ms(500);
+  ASSERT_TRUE(IsOk(shop_.SetScenario(slow)));
+  const PlaceOrderRequest during = Shop::Order("juno", product);
+  const auto placing = shop_.Begin(during);
+  const std::string running = placing->SagaId(kPatience);
+  ASSERT_TRUE(shop_.AwaitStepSent(running, "charge", kPatience));
+  cluster_->Kill(Node::kOrchestrator);
+  placing->Wait();
+  Serve("orchestrator/sagas");
+  ASSERT_TRUE(IsOk(cluster_->Restart(Node::kOrchestrator)));
+  ASSERT_TRUE(IsOk(shop_.SetScenario({})));
+
+  PlaceOrderResponse ended;
+  ASSERT_TRUE(shop_.Place(during, &ended).ok());
+  EXPECT_EQ(ended.order_id(), running);
+  EXPECT_EQ(VersionOf(running), 1);
+  PlaceOrderResponse again;
+  ASSERT_TRUE(shop_.Place(before, &again).ok());
+  EXPECT_EQ(again.SerializeAsString(), placed.SerializeAsString());
+  PlaceOrderResponse newer;
+  ASSERT_TRUE(shop_.Place(Shop::Order("hana", product), &newer).ok());
+  EXPECT_EQ(VersionOf(newer.order_id()), 2);
+  ASSERT_TRUE(IsOk(AwaitRest(shop_, kPatience)));
+  EXPECT_EQ(PointsOf("mina"), 0) << "it had ended";
+  EXPECT_EQ(PointsOf("juno"), kEarned);
+  EXPECT_EQ(PointsOf("hana"), kEarned);
+
+  // Each is cancelled by version 2.
+  for (const auto& [order_id, member] : {std::pair(placed.order_id(), "mina"), std::pair(running, "juno")}) {
+    shop::checkout::v1::CancelOrderRequest request;
+    request.set_request_id(NewKey());
+    request.set_order_id(order_id);
+    request.set_member_id(member);
+    CancelOrderResponse cancelled;
+    const grpc::Status status = shop_.Cancel(request, &cancelled);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(cancelled.refunded().minor_units(), kPrice);
+    EXPECT_EQ(PointsOf(member), 0);
+  }
+}
+
+}  // namespace
+}  // namespace unwind
