@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <set>
@@ -26,7 +27,7 @@ class ScriptedGateway final : public Gateway, public GatewayBooks {
   void Fence(const GatewayCall& call, const std::string&, Done done) override {
     Hold({call.key, true, std::move(done)});
   }
-  void Cancel(const GatewayCall&, const std::string& transaction, Done done) override {
+  void Cancel(const GatewayCall&, const std::string& transaction, std::int64_t, Done done) override {
     GatewayAnswer answer{GatewayAnswer::Kind::kMoved, "back-" + transaction, amount_, transaction, ""};
     {
       std::lock_guard lock(mutex_);

@@ -210,7 +210,8 @@ class Simulation {
         .database = shop_.coupons(),
         .table = coupon::CouponTable(),
         .crash = Fault::kCouponCrash,
-        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return coupon::NewCouponDomain(clock); }};
+        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return coupon::NewCouponDomain(clock); },
+        .on_pending = {}};
   }
   ServiceSetup WalletSetup() {
     return {
@@ -218,7 +219,8 @@ class Simulation {
         .database = shop_.wallets(),
         .table = wallet::WalletTable(),
         .crash = Fault::kWalletCrash,
-        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return wallet::NewWalletDomain(clock); }};
+        .new_domain = [](const Clock& clock, const std::function<bool()>&) { return wallet::NewWalletDomain(clock); },
+        .on_pending = {}};
   }
 
   // What befalls whole processes and links: again and again, at a pace of its own.

@@ -130,32 +130,6 @@ TEST(ChargeWallet, TakesTheMoneyFirst) {
   EXPECT_EQ(plan.steps[1].kind, StepKind::kRetriable);
 }
 
-TEST(Checkout, WaitsForItsPaymentAndAnswersMeanwhile) {
-  const auto definition = LoadShop("checkout.yaml");
-  ASSERT_NE(definition, nullptr);
-  const Plan& plan = definition->plan();
-  ASSERT_EQ(plan.steps.size(), 9u);
-  const StepPlan& collect = plan.steps[4];
-  EXPECT_EQ(collect.kind, StepKind::kPivot);
-  EXPECT_TRUE(collect.has_resolve);
-  ASSERT_TRUE(collect.pending.has_value());
-  EXPECT_EQ(collect.pending->wait, absl::Minutes(15));
-  EXPECT_EQ(plan.answer_after, 4);
-  for (const int held : {2, 3}) EXPECT_NE(plan.steps[held].when, nullptr);
-  for (const int confirms : {5, 6, 7, 8}) EXPECT_THAT(plan.steps[confirms].after, ElementsAre(4));
-  for (const StepPlan& step : plan.steps) EXPECT_FALSE(step.compensation_reads_own_reply) << step.name;
-}
-
-TEST(ChargeWallet, TakesTheMoneyFirst) {
-  const auto definition = LoadShop("charge_wallet.yaml");
-  ASSERT_NE(definition, nullptr);
-  const Plan& plan = definition->plan();
-  ASSERT_EQ(plan.steps.size(), 2u);
-  EXPECT_EQ(plan.steps[0].kind, StepKind::kPivot);
-  EXPECT_TRUE(plan.steps[0].has_resolve);
-  EXPECT_EQ(plan.steps[1].kind, StepKind::kRetriable);
-}
-
 TEST(Reset, UndoesNothingAndNeedsNoKey) {
   const auto definition = LoadShop("reset.yaml");
   ASSERT_NE(definition, nullptr);
