@@ -49,8 +49,10 @@ NudgeForwarder::NudgeForwarder(std::string instance, FindHolder find, ClientMetr
 
 void NudgeForwarder::Forward(ForeignNudge nudge) {
   if (!calls_.Begin()) return nudge.answered(TooManyNudges());
+  const auto answered = nudge.answered;
   if (queue_.Push(std::move(nudge))) return;
-  End(nudge, TooManyNudges());
+  answered(TooManyNudges());
+  calls_.End();
 }
 
 void NudgeForwarder::Stop() {

@@ -35,7 +35,7 @@ constexpr absl::Duration kPatience = absl::Seconds(60);
 constexpr std::size_t kBuyers = 4;  // at once
 
 // Takes a second piece of what was ordered, so that the shelf counts how often it ran.
-constexpr char kFollower[] = R"(saga: after-order
+constexpr char kFollower[] = R"(saga: second-piece
 version: 1
 follows: [place-order]
 on: completed
@@ -157,7 +157,7 @@ class FollowCrashTest : public testing::TestWithParam<Knows> {
     std::map<std::string, std::vector<SagaProto>> followers;
     const auto stub = saga::v1::SagaService::NewStub(cluster_->AdminChannel(Node::kOrchestrator));
     saga::v1::ListSagasRequest request;
-    request.set_definition("after-order");
+    request.set_definition("second-piece");
     request.set_page_size(500);
     do {
       grpc::ClientContext context;

@@ -19,7 +19,7 @@ OTHERS = set(
     """descriptor_set_out include_imports plugin python_out grpc_python_out go_out go_opt foo_bar gtest_filter
     help version test trace bug large length folder
     postgres_port two_of_each
-    build target volumes for replicas timeout now from rm waiting""".split()
+    build target volumes for replicas timeout now from rm waiting bin_dir""".split()
 )
 
 Flag = collections.namedtuple("Flag", "name default text")

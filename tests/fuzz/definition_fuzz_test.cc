@@ -127,13 +127,15 @@ TEST_F(DefinitionFuzz, BrokenFilesAreRefusedByNameAndTheOthersRun) {
   const std::vector<std::string> files = GoodFiles();
   ASSERT_GE(files.size(), 6u);
   std::vector<std::string> texts, words;
+  std::size_t alone = 0;
   for (const std::string& file : files) {
     texts.push_back(ReadWhole(file));
+    alone += absl::StrContains(texts.back(), "\nfollows: ") ? 0 : 1;  // what follows another does not load without it
     for (std::string& word : WordsOf(texts.back())) words.push_back(std::move(word));
     Draws draws(1);
     EXPECT_EQ(Try(texts.back(), draws), "") << file << ", as it is";
   }
-  ASSERT_EQ(accepted_, files.size());
+  ASSERT_EQ(accepted_, alone);
   accepted_ = 0;
   const std::uint64_t first = FromEnvironment("UNWIND_FUZZ_SEED", 1);
   const std::uint64_t count = FromEnvironment("UNWIND_FUZZ_MUTATIONS", kMutations);

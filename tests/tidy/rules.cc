@@ -60,7 +60,7 @@ const std::vector<Layer>& Layers() {
        "api includes the engine's ports and gRPC, no database and no other room"},
       {"orchestrator/host/.*",
        {"orchestrator/", "common/base/", "common/db/", "common/metrics/", "common/observe/", "common/rpc/", "absl/",
-        "google/", "grpcpp/", "prometheus/", "saga/v1/"},
+        "google/", "grpcpp/", "prometheus/", "saga/participant/v1/", "saga/v1/"},
        false,
        "host puts the orchestrator's rooms together; no service, no SOCI"},
       {"common/base/.*",
@@ -70,7 +70,7 @@ const std::vector<Layer>& Layers() {
       {"common/db/.*", {"common/base/", "common/db/", "absl/", "soci/"}, false, "common/db knows base and SOCI only"},
       {"sagactl/.*",
        {"sagactl/", "common/base/", "common/rpc/", "common/tls/openssl.h", "CLI/", "absl/", "google/", "grpcpp/",
-        "nlohmann/", "saga/v1/"},
+        "nlohmann/", "saga/participant/v1/", "saga/v1/"},
        false,
        "sagactl is a client of the API alone: nothing of the orchestrator, no service, no database"},
       {"common/.*",
@@ -91,8 +91,8 @@ const std::vector<Layer>& Layers() {
        false,
        "a store includes its domain and the database, no service"},
       {"(order_svc|stock_svc|payment_svc|coupon_svc|wallet_svc|mock_pg)/.*",
-       {"@own", "common/", "absl/", "google/", "grpc/", "grpcpp/", "nlohmann/", "prometheus/", "soci/", "saga/v1/",
-        "shop/", "pg/v1/"},
+       {"@own", "common/", "absl/", "google/", "grpc/", "grpcpp/", "nlohmann/", "prometheus/", "soci/",
+        "saga/participant/v1/", "saga/v1/", "shop/", "pg/v1/"},
        false,
        "a service includes itself and common, no other service"},
   };
@@ -151,9 +151,10 @@ constexpr Word kWords[] = {
     // Those that say or read a date: of a line of the log, of a row, of a gRPC deadline.
     {"(orchestrator|order_svc|stock_svc|payment_svc|coupon_svc|wallet_svc|mock_pg|common)/.*",
      "orchestrator/(core|engine|definition)/.*|common/base/(clock\\.h|log\\.cc)|common/rpc/"
-     "(port|unary)\\.cc|common/observe/(tracer|otlp_exporter)\\.cc|payment_svc/(gateway_client|reconcile_task)\\.cc|"
+     "(port|unary)\\.cc|common/observe/(tracer|otlp_exporter)\\.cc|payment_svc/"
+     "(gateway_client|nudger|reconcile_task)\\.cc|"
      "mock_pg/webhook_sender\\.cc|"
-     "orchestrator/(participants/grpc_participants|host/maintenance)\\.cc",
+     "orchestrator/(participants/grpc_participants|host/(maintenance|nudge_forwarder))\\.cc",
      "absl::Now|system_clock::now",
      "the wall clock jumps: SteadyNow for how long something takes, the Clock for dates"},
     // A page token is made of the filters; a contradicting entry of the gateway's ledger has no secret; an event is

@@ -60,7 +60,7 @@ inline std::shared_ptr<const Definition> LoadShop(const std::string& name) {
 // One that follows orders.
 inline std::shared_ptr<const Definition> LoadShopFollower(const std::string& name) {
   auto loaded = LoadDefinition(name, ReadWhole(absl::StrCat(SAGAS, "/", name)), AllDescriptors(), Origin::kFile,
-                               {LoadShop("place_order.yaml")});
+                               {LoadShop("place_order.yaml"), LoadShop("checkout.yaml")});
   EXPECT_EQ(loaded.status(), absl::OkStatus());
   return loaded.ok() ? *loaded : nullptr;
 }
