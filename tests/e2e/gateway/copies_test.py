@@ -11,7 +11,6 @@ import unittest
 import crowd
 import poll
 import shop as front
-from poll import eventually
 
 MEMBERS, PIECES, PATIENCE_S = 1000, 100, 60
 VICTIMS = ("stock_svc", "payment_svc", "orchestrator", "order_svc")
@@ -44,7 +43,7 @@ class Copies(unittest.TestCase):
         self.assertEqual(failures, [])
         self.assertEqual(crowd.counts(bought), {"PAID": PIECES, "STOCK_NOT_ENOUGH": MEMBERS - PIECES})
         self.assertEqual(len({each.order for each in bought if each.order}), PIECES)
-        eventually(lambda: self.shop.audit()[1])  # what follows an order ends after it
+        poll.eventually(lambda: self.shop.audit()[1])  # what follows an order ends after it
         cut_off = max(sum(is_lost(answer) for answer in each.answers) for each in bought)
         self.assertLessEqual(cut_off, 1, "a buyer was cut off by the death of one process, and then again")
         told = collections.Counter(answer for each in bought for answer in each.answers)
