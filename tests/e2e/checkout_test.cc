@@ -168,7 +168,7 @@ TEST_F(CheckoutTest, WhatCannotBeOrderedStartsNoPayment) {
   request.set_coupon_id("none");
   ExpectUndone(request, StatusCode::NOT_FOUND, "COUPON_NOT_FOUND");
   request = Checkouts::Of("mina", product_);
-  request.mutable_wallet()->mutable_points()->set_minor_units(1);
+  request.mutable_wallet()->mutable_points()->set_minor_units(1'000'000);
   request.mutable_wallet()->mutable_points()->set_currency_code("KRW");
   ExpectUndone(request, StatusCode::ABORTED, "POINTS_NOT_ENOUGH");
   request = Checkouts::Of("mina", product_);
