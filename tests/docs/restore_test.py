@@ -33,6 +33,7 @@ class Restore(unittest.TestCase):
                 "payment_method": "PAYMENT_METHOD_CARD",
             }
             shop.rpc("orchestrator", PLACE, order)
+            shop.audit()  # once what follows the order is over
             copy = pathlib.Path(folder.name) / f"copy-of-{member}"
             copy.mkdir()
             ((said, status),) = cls.workplace.run([cls.back_up], {}, {"DIR": str(shop.scratch), "COPY": str(copy)})

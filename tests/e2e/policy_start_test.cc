@@ -23,7 +23,8 @@ using testing::Not;
 constexpr char kParticipants[] =
     "--participants=shop.order.v1.OrderService=127.0.0.1:1,shop.stock.v1.StockService=127.0.0.1:1,"
     "shop.payment.v1.PaymentService=127.0.0.1:1,shop.coupon.v1.CouponService=127.0.0.1:1,"
-    "shop.wallet.v1.WalletService=127.0.0.1:1";
+    "shop.wallet.v1.WalletService=127.0.0.1:1,shop.order.v1.CartService=127.0.0.1:1,"
+    "shop.order.v1.NotificationService=127.0.0.1:1";
 
 class PolicyStart : public testing::Test {
  protected:

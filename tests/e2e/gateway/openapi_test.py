@@ -98,7 +98,7 @@ class Documents(unittest.TestCase):
         self.answers_as_told(document, "/api/v1/carts/m/lines", lines, "POST", line, {"Idempotency-Key": "doc-5"})
         self.answers_as_told(document, "/api/v1/carts/m/lines", lines, "POST", line)
         self.answers_as_told(document, "/api/v1/carts/m", "/api/v1/carts/{memberId}")
-        told = {"order_id": order, "kind": "KIND_ORDER_PAID", "member_id": "m"}
+        told = {"order_id": order, "kind": "KIND_PAYMENT_EXPIRED", "member_id": "m"}
         shop.rpc("order_svc", "/shop.order.v1.NotificationService/Notify", told, [("idempotency-key", "doc-6")])
         self.answers_as_told(document, "/api/v1/notifications?memberId=m", "/api/v1/notifications")
         issue = "/api/v1/campaigns/{campaignId}/coupons"
@@ -166,8 +166,16 @@ class Documents(unittest.TestCase):
             {status: each["x-reasons"] for status, each in responses.items() if "x-reasons" in each},
             {
                 "400": ["INVALID_REQUEST", "KEY_MISSING", "KEY_REUSED", "MESSAGE_TOO_LARGE"],
-                "404": ["PRODUCT_NOT_FOUND"],
-                "409": ["STOCK_NOT_ENOUGH", "ORDER_ALREADY_EXISTS", "SAGA_DEADLINE", "STEP_FAILED"],
+                "404": ["PRODUCT_NOT_FOUND", "COUPON_NOT_FOUND"],
+                "409": [
+                    "STOCK_NOT_ENOUGH",
+                    "COUPON_NOT_USABLE",
+                    "POINTS_NOT_ENOUGH",
+                    "BALANCE_NOT_ENOUGH",
+                    "ORDER_ALREADY_EXISTS",
+                    "SAGA_DEADLINE",
+                    "STEP_FAILED",
+                ],
                 "429": ["OVERLOADED"],
                 "499": ["SAGA_CANCELLED"],
                 "500": ["PAYMENT_FAILED"],

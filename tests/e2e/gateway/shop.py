@@ -1,6 +1,7 @@
 """The shop as ./run up starts it, with the REST gateway before it, and how to call it by REST and by gRPC."""
 
 import collections
+import contextlib
 import http.client
 import json
 import os
@@ -9,7 +10,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 import grpc
@@ -178,12 +178,16 @@ class Shop:
 
     def audit(self):
         """What the books say; the second is whether all rules hold. What follows an order ends after it, and has its time."""
-        end = time.monotonic() + poll.PATIENCE_S
-        while True:
+        said = []
+
+        def is_over():
             done = subprocess.run([BIN / "unwind_audit", *self.books], capture_output=True, text=True)
-            if done.returncode == 0 or "VIOLATED  every saga is over" not in done.stdout or time.monotonic() > end:
-                return done.stdout + done.stderr, done.returncode == 0
-            time.sleep(poll.PAUSE_S)
+            said[:] = done.stdout + done.stderr, done.returncode == 0
+            return "VIOLATED  every saga is over" not in done.stdout
+
+        with contextlib.suppress(AssertionError):
+            poll.eventually(is_over)
+        return said
 
 
 def order_of(product, quantity=1, member="mina"):
