@@ -51,7 +51,9 @@ class Start : public testing::TestWithParam<Node> {
       arguments.push_back("--definitions=orchestrator/sagas");
       arguments.push_back(
           "--participants=shop.order.v1.OrderService=127.0.0.1:1,shop.stock.v1.StockService=127.0.0.1:1,"
-          "shop.payment.v1.PaymentService=127.0.0.1:1");
+          "shop.payment.v1.PaymentService=127.0.0.1:1,shop.coupon.v1.CouponService=127.0.0.1:1,"
+          "shop.wallet.v1.WalletService=127.0.0.1:1,shop.order.v1.CartService=127.0.0.1:1,"
+          "shop.order.v1.NotificationService=127.0.0.1:1");
     }
     arguments.insert(arguments.end(), flags.begin(), flags.end());
     const std::string log = absl::StrCat(scratch_, "/log");
@@ -169,7 +171,9 @@ TEST_P(StartOfACaller, PlaintextToOthersIsOneSentence) {
   const std::string flag = GetParam() == Node::kPayment
                                ? "--pg_address=10.0.0.1:1"
                                : "--participants=shop.order.v1.OrderService=h:1,shop.stock.v1.StockService=h:1,"
-                                 "shop.payment.v1.PaymentService=h:1";
+                                 "shop.payment.v1.PaymentService=h:1,shop.coupon.v1.CouponService=h:1,"
+                                 "shop.wallet.v1.WalletService=h:1,shop.order.v1.CartService=h:1,"
+                                 "shop.order.v1.NotificationService=h:1";
   const std::string said = Fails(GetParam(), {Database(), flag});
   EXPECT_THAT(said, AllOf(HasSubstr("would cross the network in plaintext"), HasSubstr("--insecure")));
   EXPECT_EQ(Lines(said), 1) << said;
@@ -300,7 +304,9 @@ TEST(Instance, ASecondProcessUnderOneNameIsRefusedAndTheFirstGoesOn) {
       RunToEnd({absl::StrCat(UNWIND_BIN_DIR, "/orchestrator"), "--definitions=orchestrator/sagas",
                 absl::StrCat("--db=", (*cluster)->Database(Node::kOrchestrator)),
                 "--participants=shop.order.v1.OrderService=127.0.0.1:1,shop.stock.v1.StockService=127.0.0.1:1,"
-                "shop.payment.v1.PaymentService=127.0.0.1:1"},
+                "shop.payment.v1.PaymentService=127.0.0.1:1,shop.coupon.v1.CouponService=127.0.0.1:1,"
+                "shop.wallet.v1.WalletService=127.0.0.1:1,shop.order.v1.CartService=127.0.0.1:1,"
+                "shop.order.v1.NotificationService=127.0.0.1:1"},
                log, kEndPatience);
   ASSERT_TRUE(status.ok()) << status.status();
   EXPECT_EQ(*status, 1);
