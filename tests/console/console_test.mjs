@@ -79,7 +79,7 @@ test('the list shows sagas, and an address with its filters can be passed on', a
   assert.equal((await cluster.order('list-refused', 1000)).status, 409);
   const page = await open('sagas', { faults });
   await row(page, 'list-paid').waitFor();
-  assert.match(await textOf(row(page, 'list-paid')), /completed.*list-paid.*place-order v1/);
+  assert.match(await textOf(row(page, 'list-paid')), /completed.*list-paid.*place-order v2/);
   await page.getByLabel('Definition', { exact: true }).fill('place-order');
   await page.getByLabel('State').selectOption('STATE_ABORTED');
   await page.getByRole('button', { name: 'Show' }).click();
@@ -158,7 +158,7 @@ test('a saga is a timeline and a drawing', async () => {
     'settle_wallet',
     'confirm_order',
   ]);
-  assert.equal(await drawing.locator('.arrow:not(.dashed)').count(), 8);
+  assert.equal(await drawing.locator('.arrow:not(.dashed)').count(), 4);
   assert.deepEqual(new Set(await drawing.locator('.step-state').allTextContents()), new Set(['succeeded', 'skipped']));
   await leave(page, faults);
 });
