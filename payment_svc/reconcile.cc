@@ -14,8 +14,8 @@ std::string Show(const TheirCapture& capture) {
   return absl::StrCat("capture ", capture.transaction, " of ", Show(capture.amount), " under key ", capture.key);
 }
 
-// How a capture in the gateway's ledger, of which `back` was paid back, differs from our row `own` of it; empty: it
-// does not.
+// How a capture in the gateway's ledger differs from our row `own`; empty: it does not. `back`: what the gateway paid
+// back of the capture, in minor units.
 std::string DifferenceOf(const TheirCapture& capture, std::int64_t back, const OwnKey& own) {
   const auto say = [&](absl::string_view what) {
     return absl::StrCat(Show(capture), ": payment ", own.payment_id, " ", what);

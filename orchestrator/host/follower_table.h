@@ -21,8 +21,8 @@ absl::Status CheckFollowers(SagaStore& store, const std::vector<std::shared_ptr<
 // that is not in use and lacks what a follower reads is noted as such: what its end gives birth to is parked. What
 // other instances have noted of definitions that do not load here stays. INVALID_ARGUMENT, one line each: a version of
 // a parent that is in use, or among `definitions`, lacks what a follower reads; followers follow each other in a
-// circle; a follower calls what a saga serves; a follower that does not load here, and of which nothing is noted for
-// one of `definitions`, follows that.
+// circle; a follower calls what a saga serves; one of `definitions` has a follower that does not load here, and no
+// instance has noted whether the two fit.
 absl::Status UpdateFollowers(SagaStore& store, const std::vector<std::shared_ptr<const Definition>>& definitions);
 
 }  // namespace unwind

@@ -15,7 +15,7 @@ namespace unwind {
 // Who follows whom, as far as it can be read.
 struct StoredFollowers {
   FollowerSet set;
-  std::vector<DefinitionVersion> unreadable;  // parents of which not all that follows them is in `set`
+  std::vector<DefinitionVersion> unreadable;  // parents that have a follower which is not in `set`
 };
 
 std::int64_t FollowerGeneration(soci::session& sql);

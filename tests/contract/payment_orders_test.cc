@@ -1,4 +1,4 @@
-// Pay with card A, of which nothing is heard; then with card B; then the decision. In every order of what the gateway
+// Pay with card A, whose outcome stays unknown; then with card B; then the decision. In every order of what the gateway
 // does and says, of its webhooks and of the decision, each order against the real domain, store and settler: in the end
 // at most one capture stands, and it is the one that the payment and its customer know of.
 #include <atomic>
@@ -135,7 +135,7 @@ class PaymentOrdersTest : public testing::Test {
     settler_->Stop();
   }
 
-  // The calls of one payment, of which one moves at a time.
+  // The calls of one payment; one of them moves at a time.
   class World {
    public:
     World(PaymentOrdersTest& test, const Order& order, std::string id)

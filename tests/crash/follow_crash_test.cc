@@ -1,5 +1,5 @@
 // The orchestrator dies again and again around the end of orders that another saga follows, and around that saga's own
-// start: alone, and as one of two, of which the one that ends the orders was started without the follower's definition.
+// start: alone, and beside a second orchestrator, where the one that ends the orders does not know the follower.
 // Whatever instant it dies at, each paid order is followed exactly once. UNWIND_FOLLOW_KILLS: how often it dies, alone
 // as beside another.
 #include <cstdlib>
