@@ -636,13 +636,13 @@ test('an address that was mangled on its way is read, or said not to be', async 
 });
 
 test('rates are counted from what was seen', async () => {
-  await cluster.order('rate');
+  await parkedTour('rate');  // an order would start followers too
   const page = await open('rates');
   const started = page.getByRole('img', { name: /^Started: [1-9]/ });
   await started.waitFor();
   const count = async () => Number((await started.getAttribute('aria-label')).match(/\d+/)[0]);
   const before = await count();
-  await cluster.order('rate-more');
+  await parkedTour('rate-more');
   await until('one more is counted', async () => (await count()) === before + 1);
   await leave(page);
 });
