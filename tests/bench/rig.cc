@@ -39,6 +39,7 @@ absl::StatusOr<std::unique_ptr<Rig>> Rig::Start(const BenchOptions& bench, RigOp
     of_cluster.extra_flags[node].push_back("--streams_max=1000");  // thousands of callers on kConnections
   }
   of_cluster.definitions = options.definitions;
+  of_cluster.webhooks = options.webhooks;
   ASSIGN_OR_RETURN(std::unique_ptr<Cluster> cluster, Cluster::Start(std::move(of_cluster)));
   std::unique_ptr<Rig> rig(new Rig(std::move(options), std::move(cluster)));
   if (rig->options_.two_orchestrators) RETURN_IF_ERROR(rig->cluster_->Launch(Node::kSecondOrchestrator));

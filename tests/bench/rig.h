@@ -30,6 +30,7 @@ struct RigOptions {
   std::map<Node, std::vector<std::string>> flags;
   std::string definitions = "orchestrator/sagas";
   bool two_orchestrators = false;
+  bool webhooks = false;  // see ClusterOptions
 };
 
 struct Snapshot {

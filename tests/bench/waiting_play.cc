@@ -1,12 +1,10 @@
 #include <algorithm>
 #include <condition_variable>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
@@ -16,53 +14,49 @@
 #include "common/db/connection.h"
 #include "common/rpc/channel.h"
 #include "grpcpp/client_context.h"
-#include "saga/participant/v1/nudge_service.grpc.pb.h"
+#include "shop/checkout/v1/checkout_service.grpc.pb.h"
 #include "shop/payment/v1/payment_service.grpc.pb.h"
 #include "soci/soci.h"
 #include "tests/bench/figures.h"
 #include "tests/bench/plays.h"
 #include "tests/bench/rig.h"
+#include "tests/support/checkouts.h"
 #include "tests/support/cpu.h"
-#include "tests/support/process.h"
+#include "tests/support/short_waits.h"
 #include "tests/support/temp_dir.h"
 
 namespace unwind {
 namespace {
 
-constexpr char kOrders[] = "orchestrator/sagas/place_order.yaml";
+using shop::checkout::v1::CheckoutRequest;
+using shop::checkout::v1::CheckoutResponse;
+using shop::checkout::v1::CheckoutService;
+using shop::payment::v1::PaymentService;
+using shop::payment::v1::PayRequest;
+using shop::payment::v1::PayResponse;
+
+constexpr char kDefinitions[] = "orchestrator/sagas";
 constexpr int kFirst = 1000;  // what every orchestrator needs anyway
 constexpr absl::Duration kSettle = absl::Seconds(2);
 constexpr absl::Duration kWatched = absl::Seconds(30);
 constexpr absl::Duration kPatience = absl::Minutes(10);
+constexpr absl::Duration kCallPatience = absl::Minutes(1);
 constexpr absl::Duration kLookEvery = absl::Milliseconds(250);
-constexpr int kCallers = 128;          // that pay
+constexpr int kCallers = 128;
+constexpr int kConnections = 4;
+constexpr int kProducts = 100;
 constexpr int kOriginals = 100;        // of copies
 constexpr std::int64_t kRounds = 200;  // of all originals in one transaction
 constexpr int kCapSeconds = 300;       // the default `cap` of polls
 constexpr double kOfCap = 0.75;        // a pause, on average
-constexpr int kShortSeconds = 60;      // the pause before the first poll here: nobody waits for minutes
+// Nobody waits for minutes: the pause before the first poll is that before each, and their rate does the rest.
+constexpr Waits kWaits = {.poll = absl::Minutes(1), .cap = absl::Minutes(1), .patience = absl::Hours(24)};
 
-// The shop's orders, whose customers pay themselves, and have a day.
-absl::StatusOr<std::string> WriteCollectedOrders(const TempDir& folder) {
-  const std::string original = ContentsOf(kOrders);
-  if (original.empty()) return absl::NotFoundError(absl::StrCat("cannot read ", kOrders));
-  std::string path = folder.File("place_order.yaml");
-  std::ofstream collected(path);
-  for (const absl::string_view line : absl::StrSplit(original, '\n')) {
-    if (absl::StrContains(line, "method: input.payment_method")) {
-      collected << "      wait_until: saga.charge.wait_until\n";
-    } else if (absl::StrContains(line, "PaymentService/ResolveCharge")) {
-      collected << "    resolve: shop.payment.v1.PaymentService/ResolveCollect\n"
-                << "    pending: { poll: " << kShortSeconds << "s, cap: " << kShortSeconds << "s, for: 24h }\n";
-    } else if (absl::StartsWith(line, "response:")) {
-      collected << "answer: { after: charge, response: { order_id: saga.id, state: \"PENDING\", total: "
-                   "reserve_stock.total } }\n"
-                << line << "\n";
-    } else {
-      collected << absl::StrReplaceAll(line, {{"PaymentService/Charge", "PaymentService/Collect"}}) << "\n";
-    }
-  }
-  return path;
+// A rig of the shop's definitions, whose checkouts wait as kWaits says.
+absl::StatusOr<std::unique_ptr<Rig>> StartRig(const BenchOptions& bench, const TempDir& folder, RigOptions options) {
+  options.definitions = folder.File("sagas");
+  RETURN_IF_ERROR(WriteWithWaits(kDefinitions, options.definitions, kWaits));
+  return Rig::Start(bench, std::move(options));
 }
 
 // Calls that are all made at once, or so many at a time.
@@ -105,10 +99,25 @@ class Burst {
 
 template <class Request, class Response>
 struct OneCall {
-  grpc::ClientContext context;
+  std::unique_ptr<grpc::ClientContext> context = std::make_unique<grpc::ClientContext>();
   Request request;
   Response response;
 };
+
+// Lets go of the channel before it says so: gRPC does not survive that its last holder is gRPC's own thread.
+template <class Request, class Response>
+std::function<void(grpc::Status)> Ends(std::shared_ptr<OneCall<Request, Response>> call, Burst::Done done) {
+  call->context->set_deadline(absl::ToChronoTime(absl::Now() + kCallPatience));
+  return [call = std::move(call), done = std::move(done)](const grpc::Status& status) {
+    call->context.reset();
+    done(status);
+  };
+}
+
+absl::Status Judge(absl::string_view what, int failed, const Burst& burst) {
+  if (failed == 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat(failed, " of ", what, " failed, such as: ", burst.error()));
+}
 
 absl::StatusOr<std::int64_t> AtRest(Rig& rig) {
   return rig.Number(Node::kOrchestrator, "SELECT COUNT(*) FROM saga WHERE due_at IS NOT NULL");
@@ -127,11 +136,18 @@ absl::Status AwaitAtRest(Rig& rig, std::int64_t count) {
 // Takes so many more orders, whose callers are told where to pay.
 absl::Status Order(Rig& rig, int count) {
   ASSIGN_OR_RETURN(const std::int64_t before, AtRest(rig));
-  LoadOptions orders = rig.Orders();
-  orders.calls = static_cast<std::uint64_t>(count);
-  const LoadResult result = RunLoad(orders);
-  const auto told = result.answers.find("OK");
-  if (told == result.answers.end() || told->second != count) return absl::InternalError("not all orders were taken");
+  std::vector<std::unique_ptr<CheckoutService::Stub>> stubs;
+  for (int i = 0; i < kConnections; ++i) {
+    stubs.push_back(CheckoutService::NewStub(rig.cluster().Channel(Node::kOrchestrator, 1 + i)));
+  }
+  Burst burst;
+  const int failed = burst.Run(static_cast<std::size_t>(count), kCallers, [&](std::size_t i, const Burst::Done& done) {
+    auto call = std::make_shared<OneCall<CheckoutRequest, CheckoutResponse>>();
+    call->request = Checkouts::Of(absl::StrCat("member-", i), absl::StrCat("product-", i % kProducts));
+    auto ends = Ends(call, done);
+    stubs[i % stubs.size()]->async()->Checkout(call->context.get(), &call->request, &call->response, std::move(ends));
+  });
+  RETURN_IF_ERROR(Judge("the checkouts", failed, burst));
   return AwaitAtRest(rig, (before + count) * 9 / 10);  // some are asked about at any moment
 }
 
@@ -170,75 +186,66 @@ absl::StatusOr<Polling> WatchPolls(Rig& rig) {
   return Polling{.per_second = static_cast<double>(after - before) / seconds, .cores = used / seconds};
 }
 
-// Each customer pays; the orchestrator is told nothing.
-absl::Status PayAll(Rig& rig) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> open,
-                   rig.Texts(Node::kPayment, "SELECT payment_id || ' ' || member_id FROM payments WHERE state <> 3"));
-  const auto stub = shop::payment::v1::PaymentService::NewStub(rig.cluster().Channel(Node::kPayment));
-  using Call = OneCall<shop::payment::v1::PayRequest, shop::payment::v1::PayResponse>;
-  Burst burst;
-  const int failed = burst.Run(open.size(), kCallers, [&](std::size_t i, const Burst::Done& done) {
-    const std::pair<std::string, std::string> ids = absl::StrSplit(open[i], ' ');
-    auto call = std::make_shared<Call>();
-    call->request.set_payment_id(ids.first);
-    call->request.set_member_id(ids.second);
-    call->request.set_method(Shop::Order(ids.second, "").payment_method());
-    call->context.AddMetadata("idempotency-key", absl::StrCat("pay-", ids.first));
-    stub->async()->Pay(&call->context, &call->request, &call->response,
-                       [call, done](const grpc::Status& status) { done(status); });
-  });
-  if (failed == 0) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat(failed, " customers could not pay, such as: ", burst.error()));
-}
-
-struct Finish {
-  std::size_t nudged = 0;
-  int lost = 0;              // nudges that were answered with an error
-  double asked_seconds = 0;  // until the last next call was committed
-  double ended_seconds = 0;  // until the last saga has ended
-};
-
-// As if every webhook came at once.
-absl::StatusOr<Finish> NudgeAll(Rig& rig) {
-  ASSIGN_OR_RETURN(const std::vector<std::string> ids,
-                   rig.Texts(Node::kOrchestrator, "SELECT id FROM saga WHERE state IN (1, 2, 5)"));
-  std::vector<std::unique_ptr<saga::participant::v1::NudgeService::Stub>> stubs;
-  for (const std::string& address : rig.Orders().addresses) {
-    stubs.push_back(
-        saga::participant::v1::NudgeService::NewStub(NewChannel(address, 2000 + static_cast<int>(stubs.size()))));
-  }
-  using Call = OneCall<saga::participant::v1::NudgeRequest, saga::participant::v1::NudgeResponse>;
-  Finish finish{.nudged = ids.size()};
-  const absl::Time start = absl::Now();
-  Burst burst;
-  finish.lost = burst.Run(ids.size(), ids.size(), [&](std::size_t i, const Burst::Done& done) {
-    auto call = std::make_shared<Call>();
-    call->request.set_saga_id(ids[i]);
-    call->request.set_step("charge");
-    stubs[i % stubs.size()]->async()->Nudge(&call->context, &call->request, &call->response,
-                                            [call, done](const grpc::Status& status) { done(status); });
-  });
-  RETURN_IF_ERROR(rig.AwaitRest(kPatience));
-  const auto seconds = [&](const std::string& sql) -> absl::StatusOr<double> {
-    ASSIGN_OR_RETURN(const std::int64_t at, rig.Number(Node::kOrchestrator, sql));
-    return static_cast<double>(at - absl::ToUnixNanos(start)) / 1e9;
-  };
-  ASSIGN_OR_RETURN(finish.asked_seconds, seconds("SELECT MAX(at) FROM saga_event WHERE what = 'nudged'"));
-  ASSIGN_OR_RETURN(finish.ended_seconds, seconds("SELECT MAX(update_time) FROM saga"));
-  return finish;
-}
-
-absl::Status Execute(Rig& rig, const std::string& sql) {
+absl::Status Execute(Rig& rig, Node node, const std::string& sql) {
   if (PostgresServer* const server = rig.cluster().postgres(); server != nullptr) {
-    return server->Execute(NodeName(Node::kOrchestrator), sql).status();
+    return server->Execute(NodeName(node), sql).status();
   }
-  ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection,
-                   Connection::Open(rig.cluster().Database(Node::kOrchestrator)));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Connection> connection, Connection::Open(rig.cluster().Database(node)));
   return connection->Write([&](soci::session& session) {
     session << "PRAGMA cache_size = -524288";  // room for the indexes; KiB
     session << sql;
     return absl::OkStatus();
   });
+}
+
+// Each customer pays, and the gateway takes an hour over it.
+absl::Status PayAll(Rig& rig) {
+  pg::v1::Scenario later;
+  later.set_async_percent(100);
+  later.set_async_delay_ms(static_cast<int>(absl::ToInt64Milliseconds(absl::Hours(1))));
+  RETURN_IF_ERROR(rig.shop().SetScenario(later));
+  ASSIGN_OR_RETURN(const std::vector<std::string> open,
+                   rig.Texts(Node::kPayment, "SELECT payment_id || ' ' || member_id FROM payments"));
+  const auto stub = PaymentService::NewStub(rig.cluster().Channel(Node::kPayment));
+  Burst burst;
+  const int failed = burst.Run(open.size(), kCallers, [&](std::size_t i, const Burst::Done& done) {
+    const std::pair<std::string, std::string> ids = absl::StrSplit(open[i], ' ');
+    auto call = std::make_shared<OneCall<PayRequest, PayResponse>>();
+    call->request = Checkouts::PaymentOf(ids.first, ids.second);
+    call->context->AddMetadata("idempotency-key", absl::StrCat("pay-", ids.first));
+    auto ends = Ends(call, done);
+    stub->async()->Pay(call->context.get(), &call->request, &call->response, std::move(ends));
+  });
+  return Judge("the payments", failed, burst);
+}
+
+struct Finish {
+  std::int64_t waited = 0;
+  std::int64_t polled = 0;   // of which no nudge was heard
+  double asked_seconds = 0;  // until the last next call was decided
+  double ended_seconds = 0;  // until the last saga has ended
+};
+
+// The gateway is away until all of its captures are due, and back with a webhook of each.
+absl::StatusOr<Finish> FinishAllAtOnce(Rig& rig) {
+  RETURN_IF_ERROR(rig.cluster().Terminate(Node::kGateway).status());
+  RETURN_IF_ERROR(Execute(rig, Node::kGateway, "UPDATE intents SET due_us = 0"));
+  Finish finish;
+  ASSIGN_OR_RETURN(finish.waited, rig.Unfinished());
+  const absl::Time start = absl::Now();
+  RETURN_IF_ERROR(rig.cluster().Restart(Node::kGateway));
+  RETURN_IF_ERROR(rig.AwaitRest(kPatience));
+  const auto seconds = [&](const std::string& sql) -> absl::StatusOr<double> {
+    ASSIGN_OR_RETURN(const std::int64_t at, rig.Number(Node::kOrchestrator, sql));
+    return static_cast<double>(at - absl::ToUnixNanos(start)) / 1e9;
+  };
+  const std::string calls = " FROM saga JOIN saga_event ON saga_id = id WHERE definition = 'checkout' AND what ";
+  ASSIGN_OR_RETURN(finish.asked_seconds, seconds(absl::StrCat("SELECT MAX(at)", calls, "IN ('nudged', 'ticked')")));
+  ASSIGN_OR_RETURN(finish.ended_seconds, seconds("SELECT MAX(update_time) FROM saga WHERE definition = 'checkout'"));
+  ASSIGN_OR_RETURN(const std::int64_t nudged,
+                   rig.Number(Node::kOrchestrator, absl::StrCat("SELECT COUNT(DISTINCT id)", calls, "= 'nudged'")));
+  finish.polled = finish.waited - nudged;
+  return finish;
 }
 
 // Adds `count` rows of sagas that rest, as those that are there do, and are due ten minutes later.
@@ -250,11 +257,12 @@ absl::Status CopyResting(Rig& rig, std::int64_t count) {
       "definition, definition_version, key_scope, state, version, owner, next_run_at, create_time, update_time, "
       "accepted, progress, wait_ends_at";
   for (std::int64_t first = 1; (first - 1) * originals < count; first += kRounds) {
-    RETURN_IF_ERROR(Execute(
-        rig, absl::StrCat("INSERT INTO saga (id, key, due_at, ", rest, ") WITH RECURSIVE n (i) AS (SELECT ", first,
-                          " UNION ALL SELECT i + 1 FROM n WHERE i < ", first + kRounds - 1, ") SELECT ", copy, ", ",
-                          copied_key, ", due_at + 600000000000, ", rest,
-                          " FROM saga CROSS JOIN n WHERE due_at IS NOT NULL AND substr(id, 25) NOT LIKE '0000%'")));
+    RETURN_IF_ERROR(
+        Execute(rig, Node::kOrchestrator,
+                absl::StrCat("INSERT INTO saga (id, key, due_at, ", rest, ") WITH RECURSIVE n (i) AS (SELECT ", first,
+                             " UNION ALL SELECT i + 1 FROM n WHERE i < ", first + kRounds - 1, ") SELECT ", copy, ", ",
+                             copied_key, ", due_at + 600000000000, ", rest,
+                             " FROM saga CROSS JOIN n WHERE due_at IS NOT NULL AND substr(id, 25) NOT LIKE '0000%'")));
     Tell(absl::StrCat((first + kRounds - 1) * originals, " sagas rest"));
   }
   PostgresServer* const server = rig.cluster().postgres();
@@ -276,32 +284,30 @@ absl::StatusOr<double> SecondsOfNewOrders(const BenchOptions& bench, int count) 
 Figures PlayWaiting(const BenchOptions& bench, const std::string& name) {
   const int count = bench.waiting;
   const TempDir folder;
-  ASSIGN_OR_RETURN(const std::string definition, WriteCollectedOrders(folder));
   // As many polls as so many sagas make once their pauses have grown to the default cap.
   const int polls = std::max(1, static_cast<int>(count / (kOfCap * kCapSeconds)));
-  RigOptions options{.flags = {{Node::kOrchestrator, {absl::StrCat("--poll_rate_max=", polls)}}},
-                     .definitions = definition};
-  ASSIGN_OR_RETURN(const std::unique_ptr<Rig> rig, Rig::Start(bench, std::move(options)));
+  RigOptions options{.flags = {{Node::kOrchestrator, {absl::StrCat("--poll_rate_max=", polls)}}}, .webhooks = true};
+  ASSIGN_OR_RETURN(const std::unique_ptr<Rig> rig, StartRig(bench, folder, std::move(options)));
   ASSIGN_OR_RETURN(const double kib, Fill(*rig, count));
   PrintLine(name, absl::StrFormat("%.2f KiB each of %d that wait, beyond the first %d", kib, count - kFirst, kFirst));
   ASSIGN_OR_RETURN(const Polling polling, WatchPolls(*rig));
   PrintLine("", absl::StrFormat("%.0f polls a second, as a cap of %d s gives, take %.1f %% of a core",
                                 polling.per_second, kCapSeconds, 100 * polling.cores));
   RETURN_IF_ERROR(PayAll(*rig));
-  ASSIGN_OR_RETURN(const Finish finish, NudgeAll(*rig));
+  ASSIGN_OR_RETURN(const Finish finish, FinishAllAtOnce(*rig));
   RETURN_IF_ERROR(rig->CheckBooks().status());
-  ASSIGN_OR_RETURN(const double new_orders, SecondsOfNewOrders(bench, static_cast<int>(finish.nudged)));
-  PrintLine("", absl::StrFormat("%d nudged at once (%d answered with an error): asked within %.1f s, ended within "
-                                "%.1f s; as many new orders %.1f s, ratio %.2f",
-                                static_cast<int>(finish.nudged), finish.lost, finish.asked_seconds,
-                                finish.ended_seconds, new_orders, Ratio(finish.ended_seconds, new_orders)));
+  ASSIGN_OR_RETURN(const double new_orders, SecondsOfNewOrders(bench, static_cast<int>(finish.waited)));
+  PrintLine("", absl::StrFormat("%d webhooks at once (%d sagas heard of theirs by a poll): asked within %.1f s, ended "
+                                "within %.1f s; as many new orders %.1f s, ratio %.2f",
+                                finish.waited, finish.polled, finish.asked_seconds, finish.ended_seconds, new_orders,
+                                Ratio(finish.ended_seconds, new_orders)));
   return nlohmann::json{{"scenario", name},
                         {"waiting", count},
                         {"kib_per_saga", kib},
                         {"polls_per_second", polling.per_second},
                         {"cores", polling.cores},
-                        {"nudged", finish.nudged},
-                        {"nudges_lost", finish.lost},
+                        {"webhooks", finish.waited},
+                        {"polled", finish.polled},
                         {"asked_seconds", finish.asked_seconds},
                         {"ended_seconds", finish.ended_seconds},
                         {"new_orders_seconds", new_orders},
@@ -310,8 +316,7 @@ Figures PlayWaiting(const BenchOptions& bench, const std::string& name) {
 
 Figures PlayAtRest(const BenchOptions& bench, const std::string& name) {
   const TempDir folder;
-  ASSIGN_OR_RETURN(const std::string definition, WriteCollectedOrders(folder));
-  ASSIGN_OR_RETURN(const std::unique_ptr<Rig> rig, Rig::Start(bench, {.flags = {}, .definitions = definition}));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Rig> rig, StartRig(bench, folder, {}));
   RETURN_IF_ERROR(Order(*rig, kOriginals));
   ASSIGN_OR_RETURN(const Snapshot before, rig->Look());
   RETURN_IF_ERROR(rig->cluster().Terminate(Node::kOrchestrator).status());
