@@ -85,6 +85,8 @@ class ServingPayments final : public Serving {
 
 // Of webhooks that wait for the settler: each as it came and as it was read.
 constexpr std::size_t kWebhooksBytesMax = 2 * Settler::kQueueMax * kEventBytesMax;
+// Of nudges that are under way and that wait.
+constexpr std::size_t kNudgesBytesMax = Nudger::kNudgesMax * (24 << 10) + Nudger::kWaitingMax * 256;
 
 absl::StatusOr<std::string> PgAddress() {
   std::string pg_address = absl::GetFlag(FLAGS_pg_address);
@@ -107,8 +109,8 @@ absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const 
   ASSIGN_OR_RETURN(Databases databases, open());
   auto settler = std::make_unique<Settler>(std::move(databases.write), *gateway, *gateway, clock, settled);
   auto domain = NewPaymentDomain(*gateway, clock, std::bind_front(&Settler::Hear, settler.get()), settled);
-  ASSIGN_OR_RETURN(std::unique_ptr<Serving> participant,
-                   ServeParticipant(std::move(domain), PaymentTable(), open, clock, kWebhooksBytesMax));
+  ASSIGN_OR_RETURN(std::unique_ptr<Serving> participant, ServeParticipant(std::move(domain), PaymentTable(), open,
+                                                                          clock, kWebhooksBytesMax + kNudgesBytesMax));
   return std::make_unique<ServingPayments>(std::move(gateway), std::move(nudger), std::move(secrets),
                                            std::move(settler), std::move(participant), clock);
 }

@@ -1,10 +1,10 @@
 #include "payment_svc/nudger.h"
 
 #include <memory>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "common/base/clock.h"
-#include "common/participant/participant.h"
 #include "common/rpc/error.h"
 #include "grpcpp/client_context.h"
 #include "payment_svc/payment_series.h"
@@ -43,14 +43,23 @@ Nudger::Nudger(const std::string& target, ClientMetrics& metrics) : metrics_(met
 }
 
 void Nudger::Nudge(absl::string_view owner) {
-  const std::optional<StepName> step = StepOf(owner);
+  std::optional<StepName> step = StepOf(owner);
   if (!channel_.has_value() || !step.has_value()) return;
-  if (!calls_.Begin()) return Count(NudgeResult::kDropped);
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_ || waiting_.size() >= kWaitingMax) return Count(NudgeResult::kDropped);
+    if (under_way_ >= kNudgesMax) return waiting_.push_back(*std::move(step));
+    ++under_way_;
+  }
+  Send(*step);
+}
+
+void Nudger::Send(const StepName& step) {
   const ClientMetrics::Series& series = metrics_.Of(kMethod);
   auto sent = std::make_shared<Sent>();
   sent->context->set_deadline(absl::ToChronoTime(absl::Now() + kTimeout));
-  sent->request.set_saga_id(step->saga_id);
-  sent->request.set_step(step->step);
+  sent->request.set_saga_id(step.saga_id);
+  sent->request.set_step(step.step);
   series.started->Increment();
   v1::NudgeService::NewStub(channel_->Get())
       ->async()
@@ -58,9 +67,31 @@ void Nudger::Nudge(absl::string_view owner) {
               [this, sent, &series, begun = SteadyNow()](const grpc::Status& end) {
                 series.Finish(end.error_code(), SteadyNow() - begun);
                 Count(ResultOf(end));
-                sent->context.reset();  // before End: it holds the channel
-                calls_.End();
+                sent->context.reset();  // before Ended: it holds the channel
+                Ended();
               });
+}
+
+// Notifies under the lock: Stop may return, and this be destroyed, as soon as it is released.
+void Nudger::Ended() {
+  StepName next;
+  {
+    std::lock_guard lock(mutex_);
+    if (waiting_.empty()) {
+      if (--under_way_ == 0) idle_.notify_all();
+      return;
+    }
+    next = std::move(waiting_.front());
+    waiting_.pop_front();
+  }
+  Send(next);
+}
+
+void Nudger::Stop() {
+  std::unique_lock lock(mutex_);
+  stopping_ = true;
+  for (; !waiting_.empty(); waiting_.pop_front()) Count(NudgeResult::kDropped);
+  idle_.wait(lock, [this] { return under_way_ == 0; });
 }
 
 }  // namespace unwind::payment

@@ -2,14 +2,17 @@
 #ifndef UNWIND_PAYMENT_SVC_NUDGER_H_
 #define UNWIND_PAYMENT_SVC_NUDGER_H_
 
+#include <condition_variable>
 #include <cstddef>
+#include <deque>
+#include <mutex>
 #include <optional>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/metrics/client_metrics.h"
-#include "common/rpc/calls_under_way.h"
+#include "common/participant/participant.h"
 #include "common/rpc/renewed_channel.h"
 
 namespace unwind::payment {
@@ -17,7 +20,8 @@ namespace unwind::payment {
 // Thread-safe.
 class Nudger {
  public:
-  static constexpr std::size_t kNudgesMax = 256;  // under way; more are dropped
+  static constexpr std::size_t kNudgesMax = 256;     // under way; more wait
+  static constexpr std::size_t kWaitingMax = 20000;  // that wait; more are dropped
   static constexpr absl::Duration kTimeout = absl::Seconds(2);
 
   // `target`: any of the orchestrators, or all; empty: nobody is told. `metrics` must outlive it.
@@ -28,13 +32,20 @@ class Nudger {
   // once; one that is lost costs a poll.
   void Nudge(absl::string_view owner);
 
-  // Waits for those under way; later ones are dropped. Idempotent.
-  void Stop() { calls_.Stop(); }
+  // Drops those that wait, waits for those under way; later ones are dropped. Idempotent.
+  void Stop();
 
  private:
+  void Send(const StepName& step);
+  void Ended();
+
   ClientMetrics& metrics_;
   std::optional<RenewedChannel> channel_;  // none: nobody is told
-  CallsUnderWay calls_{kNudgesMax};
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::deque<StepName> waiting_;  // guarded by mutex_, as all below; none unless kNudgesMax are under way
+  std::size_t under_way_ = 0;
+  bool stopping_ = false;
 };
 
 }  // namespace unwind::payment
