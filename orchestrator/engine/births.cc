@@ -85,7 +85,7 @@ std::string CopyInput(const Follower& follower, const Saga& parent, std::string&
 }
 
 // Nothing can be read of an input that is no message, so that no call is made of half of what it needs.
-constexpr char kNoMessage[] = "\xff";
+constexpr absl::string_view kNoMessage = "\xff";
 
 SagaWrite BirthOf(const Follower& follower, const Saga& parent) {
   Saga child;
@@ -97,7 +97,7 @@ SagaWrite BirthOf(const Follower& follower, const Saga& parent) {
   child.steps.resize(static_cast<std::size_t>(follower.steps));
   Born born{.parked_step = follower.first_step, .why_parked = {}};
   if (const std::string why = CopyInput(follower, parent, child.input); !why.empty()) {
-    child.input = kNoMessage;
+    child.input = std::string(kNoMessage);  // gcc 12 warns of a literal: it might overlap
     born.why_parked = {.reason = "PARENT_NOT_READ",
                        .domain = kSagaDomain,
                        .code = static_cast<int>(absl::StatusCode::kFailedPrecondition),
