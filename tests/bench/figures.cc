@@ -1,7 +1,10 @@
 #include "tests/bench/figures.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+
+#include "absl/strings/str_cat.h"
 
 namespace unwind {
 
@@ -18,16 +21,23 @@ nlohmann::json Describe(const BenchOptions& bench, const std::string& name, cons
           {"answers", result.answers}};
 }
 
-void DescribeCost(Rig& rig, const Snapshot& before, const Snapshot& after, const LoadResult& result,
-                  nlohmann::json& json) {
-  const double count = static_cast<double>(std::max<std::int64_t>(1, result.admitted()));
+nlohmann::json CpuMicrosPerSaga(const Snapshot& before, const Snapshot& after, std::int64_t sagas) {
+  nlohmann::json micros;
   double total = 0;
   for (const auto& [process, seconds] : after.cpu) {
-    const double micros = (seconds - before.cpu.at(process)) * 1e6 / count;
-    json["cpu_micros_per_saga"][process] = micros;
-    total += micros;
+    const double each =
+        (seconds - before.cpu.at(process)) * 1e6 / static_cast<double>(std::max<std::int64_t>(1, sagas));
+    micros[process] = each;
+    total += each;
   }
-  json["cpu_micros_per_saga"]["all"] = total;
+  micros["all"] = total;
+  return micros;
+}
+
+void DescribeCost(Rig& rig, const Snapshot& before, const Snapshot& after, const LoadResult& result,
+                  nlohmann::json& json) {
+  json["cpu_micros_per_saga"] = CpuMicrosPerSaga(before, after, result.admitted());
+  const double count = static_cast<double>(std::max<std::int64_t>(1, result.admitted()));
   json["bytes_per_saga"] = static_cast<double>(after.bytes - before.bytes) / count;
   for (const Node node : rig.nodes()) json["peak_mib"][NodeName(node)] = rig.PeakMib(node);
 }
@@ -50,6 +60,14 @@ void PrintRow(const nlohmann::json& row) {
 
 void PrintLine(const std::string& name, const std::string& line) {
   std::printf("  %-26s %s\n", name.c_str(), line.c_str());
+}
+
+void PrintParts(const nlohmann::json& cpu_micros) {
+  std::string parts;
+  for (const auto& [process, micros] : cpu_micros.items()) {
+    absl::StrAppend(&parts, process, " ", std::llround(micros.get<double>()), " ");
+  }
+  PrintLine("  CPU us by process:", parts);
 }
 
 }  // namespace unwind

@@ -1,7 +1,6 @@
 #include "tests/bench/scenarios.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <iostream>
 #include <utility>
@@ -116,15 +115,6 @@ class Program {
   std::vector<Scenario> all_;
 };
 
-// Where the headline's processor time goes.
-void PrintParts(const nlohmann::json& row) {
-  std::string parts;
-  for (const auto& [process, micros] : row["cpu_micros_per_saga"].items()) {
-    if (process != "all") absl::StrAppend(&parts, process, " ", std::llround(micros.get<double>()), " ");
-  }
-  PrintLine("  CPU us by process:", parts);
-}
-
 }  // namespace
 
 absl::Status RunScenarios(const BenchOptions& options, nlohmann::json& json) {
@@ -150,7 +140,7 @@ absl::Status RunScenarios(const BenchOptions& options, nlohmann::json& json) {
     if (scenario.name == kHeadline) {
       headline = {.per_second = (*row)["sagas_per_second"].get<double>(), .p99_millis = (*row)["p99_ms"].get<double>()};
       for (const char* key : {"sagas_per_second", "ratio", "p50_ms", "p95_ms", "p99_ms"}) json[key] = (*row)[key];
-      PrintParts(*row);
+      PrintParts((*row)["cpu_micros_per_saga"]);
     }
     json["scenarios"].push_back(*row);
   }

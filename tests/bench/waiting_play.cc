@@ -221,9 +221,11 @@ absl::Status PayAll(Rig& rig) {
 
 struct Finish {
   std::int64_t waited = 0;
-  std::int64_t polled = 0;   // of which no nudge was heard
-  double asked_seconds = 0;  // until the last next call was decided
-  double ended_seconds = 0;  // until the last saga has ended
+  std::int64_t polled = 0;    // of which no nudge was heard
+  double taken_seconds = 0;   // until the last webhook was stored
+  double asked_seconds = 0;   // until the last next call was decided
+  double ended_seconds = 0;   // until the last saga has ended
+  nlohmann::json cpu_micros;  // of each
 };
 
 // The gateway is away until all of its captures are due, and back with a webhook of each.
@@ -234,14 +236,21 @@ absl::StatusOr<Finish> FinishAllAtOnce(Rig& rig) {
   ASSIGN_OR_RETURN(finish.waited, rig.Unfinished());
   const absl::Time start = absl::Now();
   RETURN_IF_ERROR(rig.cluster().Restart(Node::kGateway));
+  ASSIGN_OR_RETURN(const Snapshot before, rig.Look());
   RETURN_IF_ERROR(rig.AwaitRest(kPatience));
-  const auto seconds = [&](const std::string& sql) -> absl::StatusOr<double> {
-    ASSIGN_OR_RETURN(const std::int64_t at, rig.Number(Node::kOrchestrator, sql));
+  ASSIGN_OR_RETURN(const Snapshot after, rig.Look());
+  finish.cpu_micros = CpuMicrosPerSaga(before, after, finish.waited);
+  const auto seconds = [&](Node node, const std::string& sql) -> absl::StatusOr<double> {
+    ASSIGN_OR_RETURN(const std::int64_t at, rig.Number(node, sql));
     return static_cast<double>(at - absl::ToUnixNanos(start)) / 1e9;
   };
+  ASSIGN_OR_RETURN(finish.taken_seconds,
+                   seconds(Node::kPayment, "SELECT MAX(receive_time_us) * 1000 FROM webhook_events"));
   const std::string calls = " FROM saga JOIN saga_event ON saga_id = id WHERE definition = 'checkout' AND what ";
-  ASSIGN_OR_RETURN(finish.asked_seconds, seconds(absl::StrCat("SELECT MAX(at)", calls, "IN ('nudged', 'ticked')")));
-  ASSIGN_OR_RETURN(finish.ended_seconds, seconds("SELECT MAX(update_time) FROM saga WHERE definition = 'checkout'"));
+  ASSIGN_OR_RETURN(finish.asked_seconds,
+                   seconds(Node::kOrchestrator, absl::StrCat("SELECT MAX(at)", calls, "IN ('nudged', 'ticked')")));
+  ASSIGN_OR_RETURN(finish.ended_seconds,
+                   seconds(Node::kOrchestrator, "SELECT MAX(update_time) FROM saga WHERE definition = 'checkout'"));
   ASSIGN_OR_RETURN(const std::int64_t nudged,
                    rig.Number(Node::kOrchestrator, absl::StrCat("SELECT COUNT(DISTINCT id)", calls, "= 'nudged'")));
   finish.polled = finish.waited - nudged;
@@ -270,13 +279,22 @@ absl::Status CopyResting(Rig& rig, std::int64_t count) {
                            : server->Execute(NodeName(Node::kOrchestrator), "VACUUM ANALYZE").status();
 }
 
-// How long as many new orders take whose payment does not wait.
-absl::StatusOr<double> SecondsOfNewOrders(const BenchOptions& bench, int count) {
+struct NewOrders {
+  double seconds = 0;
+  nlohmann::json cpu_micros;  // of each
+};
+
+// As many, whose payment does not wait.
+absl::StatusOr<NewOrders> TakeNewOrders(const BenchOptions& bench, std::int64_t count) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Rig> rig, Rig::Start(bench));
   LoadOptions orders = rig->Orders();
   RETURN_IF_ERROR(rig->WarmUp(orders));
   orders.calls = static_cast<std::uint64_t>(count);
-  return RunLoad(orders).seconds;
+  ASSIGN_OR_RETURN(const Snapshot before, rig->Look());
+  const double seconds = RunLoad(orders).seconds;
+  RETURN_IF_ERROR(rig->AwaitRest());
+  ASSIGN_OR_RETURN(const Snapshot after, rig->Look());
+  return NewOrders{seconds, CpuMicrosPerSaga(before, after, count)};
 }
 
 }  // namespace
@@ -296,11 +314,15 @@ Figures PlayWaiting(const BenchOptions& bench, const std::string& name) {
   RETURN_IF_ERROR(PayAll(*rig));
   ASSIGN_OR_RETURN(const Finish finish, FinishAllAtOnce(*rig));
   RETURN_IF_ERROR(rig->CheckBooks().status());
-  ASSIGN_OR_RETURN(const double new_orders, SecondsOfNewOrders(bench, static_cast<int>(finish.waited)));
-  PrintLine("", absl::StrFormat("%d webhooks at once (%d sagas heard of theirs by a poll): asked within %.1f s, ended "
-                                "within %.1f s; as many new orders %.1f s, ratio %.2f",
-                                finish.waited, finish.polled, finish.asked_seconds, finish.ended_seconds, new_orders,
-                                Ratio(finish.ended_seconds, new_orders)));
+  PrintLine("", absl::StrFormat("%d webhooks at once (%d sagas heard of theirs by a poll): taken within %.1f s, asked "
+                                "within %.1f s, ended within %.1f s",
+                                finish.waited, finish.polled, finish.taken_seconds, finish.asked_seconds,
+                                finish.ended_seconds));
+  PrintParts(finish.cpu_micros);
+  ASSIGN_OR_RETURN(const NewOrders fresh, TakeNewOrders(bench, finish.waited));
+  const double ratio = Ratio(finish.ended_seconds, fresh.seconds);
+  PrintLine("", absl::StrFormat("as many new orders %.1f s, ratio %.2f", fresh.seconds, ratio));
+  PrintParts(fresh.cpu_micros);
   return nlohmann::json{{"scenario", name},
                         {"waiting", count},
                         {"kib_per_saga", kib},
@@ -308,10 +330,13 @@ Figures PlayWaiting(const BenchOptions& bench, const std::string& name) {
                         {"cores", polling.cores},
                         {"webhooks", finish.waited},
                         {"polled", finish.polled},
+                        {"taken_seconds", finish.taken_seconds},
                         {"asked_seconds", finish.asked_seconds},
                         {"ended_seconds", finish.ended_seconds},
-                        {"new_orders_seconds", new_orders},
-                        {"ended_over_new_orders", Ratio(finish.ended_seconds, new_orders)}};
+                        {"new_orders_seconds", fresh.seconds},
+                        {"ended_over_new_orders", ratio},
+                        {"cpu_micros_per_saga", finish.cpu_micros},
+                        {"new_orders_cpu_micros", fresh.cpu_micros}};
 }
 
 Figures PlayAtRest(const BenchOptions& bench, const std::string& name) {
