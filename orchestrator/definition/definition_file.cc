@@ -299,6 +299,10 @@ DefinitionFile Reader::ReadFile(const YAML::Node& root) {
     Require(root, 1, "on", "a definition that follows another", "on: completed");
   } else {
     Require(root, 1, "serves", "a definition", "serves: shop.checkout.v1.CheckoutService/PlaceOrder");
+    if (file.on.given()) {
+      findings_.Refuse(file.on.line, "'on' stands in a definition without 'follows'",
+                       "name the sagas that it follows, or take 'on' out");
+    }
   }
   Require(root, 1, "steps", "a definition", "steps:");
   return file;

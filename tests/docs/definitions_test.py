@@ -130,6 +130,10 @@ class Keys(unittest.TestCase):
         self.assertEqual(retry, self.known(BASE.replace("    action:", "    retry: { x: 1 }\n    action:")))
         pending = {name for row in rows_under("A step") for name in re.findall(r"^`(poll|cap|for)`", row[1])}
         self.assertEqual(pending, self.known(BASE.replace("    action:", "    pending: { x: 1 }\n    action:")))
+        (answer,) = [row[1] for row in rows_under("The file") if row[0] == "`answer`"]
+        self.assertEqual(set(re.findall(r"[{,] (\w+):", answer)), self.known("answer: { x: 1 }\n" + BASE))
+        (on,) = [row[1] for row in rows_under("The file") if row[0] == "`on`"]
+        self.assertEqual(set(re.findall(r"[{,] (\w+):", on)), self.known("on: { x: [A] }\n" + BASE))
 
 
 class Bounds(unittest.TestCase):

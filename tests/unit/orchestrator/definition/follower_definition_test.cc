@@ -296,32 +296,41 @@ TEST(FollowerDefinition, WhatIsWrongIsSaidWithItsLine) {
       Refused(FollowerYaml("{ text: parent.input.cupon }")),
       HasSubstr("after.yaml:9: 'parent.input.cupon': lab.v1.RunRequest of version 1 of saga 'make-all' has no field "
                 "'cupon'; did you mean 'coupon'?"));
-  EXPECT_THAT(Refused(FollowerYaml("{ text: parent.input.all.parts.name }")), HasSubstr("is a repeated field"));
-  EXPECT_THAT(Refused(FollowerYaml("{ text: parent.input.coupon.x }")), HasSubstr("is no message"));
+  EXPECT_THAT(Refused(FollowerYaml("{ text: parent.input.all.parts.name }")),
+              HasSubstr("after.yaml:9: 'parent.input.all.parts.name': "));
+  EXPECT_THAT(Refused(FollowerYaml("{ text: parent.input.coupon.x }")),
+              HasSubstr("after.yaml:9: 'parent.input.coupon.x': "));
   EXPECT_THAT(Refused(FollowerYaml("{ small: parent.input.coupon }")),
-              HasSubstr("'parent.input.coupon' is string, but 'small' is int32"));
-  EXPECT_THAT(Refused(FollowerYaml("{ text: parent.failure.reason }")), HasSubstr("which has not failed"));
+              HasSubstr("after.yaml:9: 'parent.input.coupon' is string, but 'small' is int32"));
+  EXPECT_THAT(
+      Refused(FollowerYaml("{ text: parent.failure.reason }")),
+      HasSubstr("after.yaml:9: 'parent.failure.reason' is read of a saga that completed, which has not failed"));
   EXPECT_THAT(Refused(FollowerYaml("{ text: parent.failure.why }", "follows: [make-all]\non: aborted")),
-              HasSubstr("there is no 'parent.failure.why'; a failure has reason"));
+              HasSubstr("after.yaml:9: there is no 'parent.failure.why'; a failure has reason"));
   EXPECT_THAT(Refused(FollowerYaml("{ text: input.coupon }")),
-              HasSubstr("'input.coupon' looks like a path, but there is no step 'input'"));
+              HasSubstr("after.yaml:9: 'input.coupon' looks like a path, but there is no step 'input'"));
   EXPECT_THAT(Refused(FollowerYaml("{ text: parent.id }", "follows: [make-al]\non: completed")),
               HasSubstr("after.yaml:3: there is no saga 'make-al' to follow; did you mean 'make-all'?"));
-  EXPECT_THAT(Refused(FollowerYaml("{}", "follows: [after]\non: completed")), HasSubstr("saga 'after' follows itself"));
+  EXPECT_THAT(Refused(FollowerYaml("{}", "follows: [after]\non: completed")),
+              HasSubstr("after.yaml:3: saga 'after' follows itself"));
   EXPECT_THAT(Refused(FollowerYaml("{}", "follows: [make-all, make-all]\non: completed")),
-              HasSubstr("'follows' names 'make-all' twice"));
-  EXPECT_THAT(Refused(FollowerYaml("{}", "follows: []\non: completed")), HasSubstr("'follows' names no saga"));
-  EXPECT_THAT(Refused(FollowerYaml("{}", "follows: make-all\non: completed")), HasSubstr("'follows' must be a list"));
-  EXPECT_THAT(Refused(FollowerYaml("{}", "follows: [make-all]")), HasSubstr("needs 'on'"));
-  EXPECT_THAT(Refused(FollowerYaml("{}", "follows: [make-all]\non: done")), HasSubstr("'done' is not how a saga ends"));
+              HasSubstr("after.yaml:3: 'follows' names 'make-all' twice"));
+  EXPECT_THAT(Refused(FollowerYaml("{}", "follows: []\non: completed")),
+              HasSubstr("after.yaml:3: 'follows' names no saga"));
+  EXPECT_THAT(Refused(FollowerYaml("{}", "follows: make-all\non: completed")),
+              HasSubstr("after.yaml:3: 'follows' must be a list"));
+  EXPECT_THAT(Refused(FollowerYaml("{}", "follows: [make-all]")),
+              HasSubstr("after.yaml:1: a definition that follows another needs 'on'"));
+  EXPECT_THAT(Refused(FollowerYaml("{}", "follows: [make-all]\non: done")),
+              HasSubstr("after.yaml:4: 'done' is not how a saga ends"));
   EXPECT_THAT(Refused(FollowerYaml("{}", "follows: [make-all]\non: { aborted: [] }")),
-              HasSubstr("'aborted' names no reason"));
+              HasSubstr("after.yaml:4: 'aborted' names no reason"));
   EXPECT_THAT(Refused(FollowerYaml("{}", "follows: [make-all]\non: { aborted: [no] }")),
-              HasSubstr("'no' is not a reason"));
+              HasSubstr("after.yaml:4: 'no' is not a reason"));
   EXPECT_THAT(Refused(FollowerYaml("{}", "follows: [make-all]\non: { done: [NO] }")),
-              HasSubstr("on has no key 'done'"));
+              HasSubstr("after.yaml:4: on has no key 'done'"));
   EXPECT_THAT(Refused(absl::StrReplaceAll(FollowerYaml("{}"), {{"name: keep", "name: parent"}})),
-              HasSubstr("a step cannot be called 'parent' here"));
+              HasSubstr("after.yaml:6: a step cannot be called 'parent' here"));
 }
 
 TEST(FollowerDefinition, WhatSpeaksToACallerHasNoPlaceInIt) {
@@ -330,8 +339,10 @@ TEST(FollowerDefinition, WhatSpeaksToACallerHasNoPlaceInIt) {
                    "follows: [make-all]\non: completed\nserves: lab.v1.Lab/Rerun\nkey: parent.id\nkey_required: true\n"
                    "answer: { at: decided }"),
       "response: {}\nerrors: { NO: ABORTED }\n"));
-  for (const char* key : {"serves", "key", "key_required", "answer", "response", "errors"}) {
-    EXPECT_THAT(said, HasSubstr(absl::StrCat("'", key, "' stands in a definition with 'follows'")));
+  for (const auto& [line, key] : {std::pair(5, "serves"), std::pair(6, "key"), std::pair(7, "key_required"),
+                                  std::pair(8, "answer"), std::pair(14, "response"), std::pair(15, "errors")}) {
+    EXPECT_THAT(said,
+                HasSubstr(absl::StrCat("after.yaml:", line, ": '", key, "' stands in a definition with 'follows'")));
   }
 }
 

@@ -227,11 +227,13 @@ TEST(EarlyAnswer, WhatIsWrongWithItIsSaid) {
   };
   EXPECT_THAT(said("{ after: shp, response: { id: saga.id } }"),
               testing::HasSubstr("t.yaml:9: there is no step 'shp' to answer after; name one of the steps"));
-  EXPECT_THAT(said("{ after: ship }"), testing::HasSubstr("nothing says what the early lab.v1.RunResponse is made of"));
-  EXPECT_THAT(said("{ response: { id: saga.id } }"), testing::HasSubstr("the early response comes after no step"));
-  EXPECT_THAT(
-      said("{ after: copy, response: { id: ship.parcel_id } }"),
-      testing::HasSubstr("the early response reads 'ship.parcel_id', but step 'ship' may not have run by then"));
+  EXPECT_THAT(said("{ after: ship }"),
+              testing::HasSubstr("t.yaml:9: nothing says what the early lab.v1.RunResponse is made of"));
+  EXPECT_THAT(said("{ response: { id: saga.id } }"),
+              testing::HasSubstr("t.yaml:9: the early response comes after no step"));
+  EXPECT_THAT(said("{ after: copy, response: { id: ship.parcel_id } }"),
+              testing::HasSubstr(
+                  "t.yaml:9: the early response reads 'ship.parcel_id', but step 'ship' may not have run by then"));
   EXPECT_THAT(said("{ after: ship, response: { id: make.part_id } }"),
               testing::HasSubstr("but the step may be skipped"));
   EXPECT_THAT(said("{ after: make, response: { id: make.part_id } }"),

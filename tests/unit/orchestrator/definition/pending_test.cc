@@ -97,8 +97,9 @@ TEST(Pending, TheFirstPendingAnswerAnswersForNowAndSoDoesASuccess) {
 TEST(Pending, AnAnswerForNowReadsNoReplyThatMayNotBeThere) {
   const auto loaded = LoadDefinition("t.yaml", ShippingAnsweredBy("ship.parcel_id"), AllDescriptors());
   EXPECT_THAT(loaded.status().message(),
-              testing::HasSubstr("the early response reads 'ship.parcel_id', but the step may be waiting still; write "
-                                 "first_of: [ship.parcel_id]"));
+              testing::HasSubstr(
+                  "t.yaml:25: the early response reads 'ship.parcel_id', but the step may be waiting still; write "
+                  "first_of: [ship.parcel_id]"));
 }
 
 // What an early answer may read of the step that it is given after.
@@ -162,7 +163,8 @@ TEST_F(EarlyAnswerTest, ReadsItUnderFirstOfAlone) {
 
 TEST_F(EarlyAnswerTest, ReadsNoFieldThatIsNotThere) {
   CompileFirstOf({Text{"ship.pending.part_ids", 1}});
-  EXPECT_THAT(Found(), testing::HasSubstr("'ship.pending.part_ids': lab.v1.MakeResponse has no field 'part_ids'"));
+  EXPECT_THAT(Found(), testing::HasSubstr(
+                           "answer.yaml:1: 'ship.pending.part_ids': lab.v1.MakeResponse has no field 'part_ids'"));
 }
 
 }  // namespace
