@@ -10,6 +10,7 @@
 #include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
 #include "pg/v1/event.pb.h"
+#include "soci/soci.h"
 #include "tests/contract/collect_shop.h"
 
 namespace unwind {
@@ -62,6 +63,18 @@ class PaymentWebhookTest : public CollectShop {
   }
   CallResult Send(const ::pg::v1::Event& event) { return Send(BodyOf(event), Sign(BodyOf(event), Seconds())); }
 
+  // Those that were taken.
+  long long Events() {
+    long long count = -1;
+    EXPECT_TRUE(payment_.Open()
+                    ->Read([&](soci::session& session) {
+                      session << "SELECT COUNT(*) FROM webhook_events", soci::into(count);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    return count;
+  }
+
   void ExpectForged(const CallResult& result, const std::string& what) {
     EXPECT_EQ(result.status.code(), absl::StatusCode::kUnauthenticated) << what;
     EXPECT_EQ(result.reason(), "SIGNATURE_INVALID") << what;
@@ -98,8 +111,10 @@ TEST_F(PaymentWebhookTest, WhatIsNotProvedMovesNothing) {
   }
   ExpectForged(Send(body, Sign(body, Seconds(), "another secret of 16 bytes")), "another secret");
   ExpectNothingMoved("p1");
+  EXPECT_EQ(Events(), 0);
   EXPECT_TRUE(Send(body, good).status.ok()) << "as it should be it is taken";
   EXPECT_EQ(Get("p1").state(), Payment::STATE_SUCCESS);
+  EXPECT_EQ(Events(), 1);
 }
 
 TEST_F(PaymentWebhookTest, FiveMinutesAreEnough) {
@@ -148,6 +163,7 @@ TEST_F(PaymentWebhookTest, WhatDoesNotFitToItsKeyMovesNothing) {
   stolen.mutable_transaction()->set_transaction_id("tx-p2");
   EXPECT_EQ(Send(stolen).reason(), "EVENT_MISMATCH") << "another payment's transaction";
   ExpectNothingMoved("p1");
+  EXPECT_EQ(Events(), 1) << "that of p2";
   EXPECT_TRUE(Send(EventOf("p1")).status.ok()) << "a refused event is not remembered";
   EXPECT_EQ(Get("p1").state(), Payment::STATE_SUCCESS);
 }

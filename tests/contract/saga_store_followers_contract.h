@@ -248,6 +248,11 @@ TEST_P(SagaStoreFollowers, WhatCannotBeBuiltIsBornParked) {
     EXPECT_EQ(saga.state, SagaState::kParked);
     EXPECT_TRUE(saga.steps[first].parked);
     EXPECT_EQ(saga.failure.reason, "PARENT_NOT_READ");
+    EXPECT_EQ(saga.failure.code, static_cast<int>(absl::StatusCode::kFailedPrecondition));
+    EXPECT_THAT(saga.failure.message, testing::EndsWith("; skip the step, and do by hand what it was for"));
+    if (child.definition.name == "unfit") {
+      EXPECT_THAT(saga.failure.message, testing::StartsWith("version 1 of place-order has no step 'charge'"));
+    }
     EXPECT_EQ(std::get<Born>(HistoryOf(child.id)[0].event).why_parked, saga.failure);
   }
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "", 50)), SizeIs(2)) << "they wait for a person, not for their turn";
