@@ -6,6 +6,7 @@
 #include "grpcpp/client_context.h"
 #include "tests/e2e/shop_test.h"
 #include "tests/support/bytes_call.h"
+#include "tests/support/wares.h"
 
 namespace unwind {
 namespace {
@@ -168,6 +169,17 @@ TEST_F(BadInput, AnUnknownProductIsNotFoundAndNothingIsLeft) {
   const AuditReport after = Books();
   EXPECT_EQ(after.orders_paid, before_.orders_paid);
   EXPECT_EQ(after.captured_minor, before_.captured_minor);
+}
+
+// A cart takes what it does not know: whether it is sold is said when it is ordered, and the cart stays as it is.
+TEST_F(BadInput, ACartLineOfAnUnknownProductCannotBeOrdered) {
+  Wares wares(*cluster_);
+  ASSERT_TRUE(IsOk(wares.AddToCart("mina", "unheard-of", 2)));
+  ASSERT_TRUE(IsOk(wares.AddToCart("mina", product_, 1)));
+  const NothingMoves while_it_is_refused(*cluster_);
+  PlaceOrderRequest request = Shop::Order("mina", product_);
+  *request.add_items() = Shop::Order("mina", "unheard-of", 2).items(0);
+  ExpectRefusal(Place(request), grpc::StatusCode::NOT_FOUND, "PRODUCT_NOT_FOUND");
 }
 
 TEST_F(BadInput, AnAmountThatOverflowsIsRefusedAndNothingIsTaken) {

@@ -222,6 +222,9 @@ TEST_P(BadWait, MovesNothing) {
   const grpc::Status status = run->ended.get_future().get();
   EXPECT_FALSE(status.ok());
   EXPECT_EQ(GetErrorInfo(FromGrpc(status)).reason, answer.reason) << status.error_message();
+  EXPECT_EQ(status.error_code(),
+            answer.reason == "STEP_NOT_FINISHED" ? grpc::StatusCode::ABORTED : grpc::StatusCode::INTERNAL);
+  EXPECT_NE(status.error_message(), "");
   EXPECT_GE(Undone(id), answer.is_asked_for ? 2 : 1);
 }
 

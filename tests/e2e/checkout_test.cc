@@ -153,28 +153,45 @@ TEST_F(CheckoutTest, ACancelFencesThePaymentThatIsOpen) {
 
 TEST_F(CheckoutTest, WhatCannotBePaidHasACodeAReasonAndASentence) {
   const CheckoutRequest request = Begin();
-  ExpectError(Pay("jun"), StatusCode::NOT_FOUND, "PAYMENT_NOT_FOUND");
+  {
+    const NothingMoves while_it_is_refused(*cluster_);
+    ExpectError(Pay("jun"), StatusCode::NOT_FOUND, "PAYMENT_NOT_FOUND");
+  }
   ASSERT_TRUE(Pay().ok());
-  ExpectError(Pay(), StatusCode::ALREADY_EXISTS, "PAYMENT_ALREADY_PAID");
   ExpectPaid(request);
+  ASSERT_TRUE(IsOk(AwaitRest(shop_, kPatience)));
+  const NothingMoves while_it_is_refused(*cluster_);
+  ExpectError(Pay(), StatusCode::ALREADY_EXISTS, "PAYMENT_ALREADY_PAID");
   begun_.set_order_id("none");
   ExpectError(Pay(), StatusCode::NOT_FOUND, "PAYMENT_NOT_FOUND");
 }
 
+// Its first answer is its last word: nobody is told for now where to pay.
 TEST_F(CheckoutTest, WhatCannotBeOrderedStartsNoPayment) {
-  CheckoutRequest request = Checkouts::Of("mina", product_, kPieces + 1);
-  ExpectUndone(request, StatusCode::ABORTED, "STOCK_NOT_ENOUGH");
-  request = Checkouts::Of("mina", product_);
+  const auto expect_refused = [this](const CheckoutRequest& request, StatusCode code, const std::string& reason) {
+    SCOPED_TRACE(reason);
+    const NothingMoves while_it_is_refused(*cluster_);
+    ExpectError(checkouts_.Start(request, &begun_), code, reason);
+    ExpectUndone(request, code, reason);
+    const auto saga = shop_.SagaOfKey("checkout", request.request_id());
+    ASSERT_TRUE(saga.ok()) << saga.status();
+    EXPECT_TRUE(absl::IsNotFound(checkouts_.GetPayment(saga->saga_id()).status()));
+  };
+  expect_refused(Checkouts::Of("mina", product_, kPieces + 1), StatusCode::ABORTED, "STOCK_NOT_ENOUGH");
+  expect_refused(Checkouts::Of("mina", "unheard-of"), StatusCode::NOT_FOUND, "PRODUCT_NOT_FOUND");
+  CheckoutRequest request = Checkouts::Of("mina", product_);
   request.set_coupon_id("none");
-  ExpectUndone(request, StatusCode::NOT_FOUND, "COUPON_NOT_FOUND");
-  request = Checkouts::Of("mina", product_);
+  expect_refused(request, StatusCode::NOT_FOUND, "COUPON_NOT_FOUND");
+  const std::string member = NewKey();
+  request = Checkouts::Of(member, product_);
+  request.set_coupon_id(NewCoupon(member));
   request.mutable_wallet()->mutable_points()->set_minor_units(1'000'000);
   request.mutable_wallet()->mutable_points()->set_currency_code("KRW");
-  ExpectUndone(request, StatusCode::ABORTED, "POINTS_NOT_ENOUGH");
+  expect_refused(request, StatusCode::ABORTED, "POINTS_NOT_ENOUGH");
   request = Checkouts::Of("mina", product_);
   request.mutable_wallet()->mutable_balance()->set_minor_units(1'000'000);
   request.mutable_wallet()->mutable_balance()->set_currency_code("KRW");
-  ExpectUndone(request, StatusCode::ABORTED, "BALANCE_NOT_ENOUGH");
+  expect_refused(request, StatusCode::ABORTED, "BALANCE_NOT_ENOUGH");
 }
 
 }  // namespace

@@ -110,12 +110,31 @@ TEST_F(NudgeTest, AForeignSagaIsNudgedAtItsOwnerAndStaysThere) {
   EXPECT_TRUE(IsOk(Nudge(kSecond, id)));
   EXPECT_TRUE(Eventually(kPatience, [&] { return StepOf(id).attempt() == 2; }));
   EXPECT_EQ(shop_.Saga(id)->owner(), owner);
-  // Not while the answer to the second call is being stored.
-  EXPECT_TRUE(Eventually(
-      kPatience, [&] { return GetErrorInfo(Nudge(kSecond, id, "confirm_order")).reason == "STEP_NOT_WAITING"; }));
-  EXPECT_EQ(GetErrorInfo(Nudge(kSecond, id, "fly")).reason, "STEP_NOT_FOUND");
   Abandon(id);
-  EXPECT_EQ(GetErrorInfo(Nudge(kSecond, id)).reason, "SAGA_FINISHED");
+}
+
+TEST_F(NudgeTest, WhatItIsNotForIsRefusedAndMovesNothing) {
+  const auto expect_refused = [this](const std::string& saga_id, const std::string& step, absl::StatusCode code,
+                                     const std::string& reason) {
+    SCOPED_TRACE(absl::StrCat(saga_id, "/", step));
+    const NothingMoves while_it_is_refused(*cluster_);
+    for (const Node node : {kFirst, kSecond}) {
+      const absl::Status refused = Nudge(node, saga_id, step);
+      EXPECT_EQ(refused.code(), code) << refused;
+      EXPECT_EQ(GetErrorInfo(refused).reason, reason) << refused;
+      EXPECT_NE(refused.message(), "");
+    }
+  };
+  const std::string id = BeginOrder(kFirst);
+  const auto waiting = shop_.Saga(id);
+  ASSERT_TRUE(IsOk(waiting.status()));
+  expect_refused(NewKey(), "charge", absl::StatusCode::kNotFound, "SAGA_NOT_FOUND");
+  expect_refused(id, "fly", absl::StatusCode::kNotFound, "STEP_NOT_FOUND");
+  expect_refused(id, "reserve_stock", absl::StatusCode::kFailedPrecondition, "STEP_NOT_WAITING");
+  expect_refused(id, "confirm_order", absl::StatusCode::kFailedPrecondition, "STEP_NOT_WAITING");
+  EXPECT_EQ(shop_.Saga(id)->version(), waiting->version());
+  Abandon(id);
+  expect_refused(id, "charge", absl::StatusCode::kFailedPrecondition, "SAGA_FINISHED");
 }
 
 TEST_F(NudgeTest, AnOwnerThatIsGoneIsNamed) {

@@ -11,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "tests/e2e/scenes.h"
 #include "tests/support/audit.h"
+#include "tests/support/holdings.h"
 #include "tests/support/shop.h"
 #include "tests/support/test_database.h"
 
@@ -22,6 +23,25 @@ inline bool IsOk(const absl::Status& status) {
   EXPECT_TRUE(status.ok()) << status;
   return status.ok();
 }
+
+// Holds that nothing moves while it lives: what is in stock, held, owned and paid is the same in the end.
+class NothingMoves {
+ public:
+  explicit NothingMoves(const Cluster& cluster) : cluster_(cluster), before_(Look()) {}
+  ~NothingMoves() { EXPECT_THAT(Look(), testing::ElementsAreArray(before_)); }
+  NothingMoves(const NothingMoves&) = delete;
+  NothingMoves& operator=(const NothingMoves&) = delete;
+
+ private:
+  std::vector<std::string> Look() const {
+    const auto holdings = Holdings(cluster_);
+    EXPECT_TRUE(holdings.ok()) << holdings.status();
+    return holdings.value_or(std::vector<std::string>());
+  }
+
+  const Cluster& cluster_;
+  const std::vector<std::string> before_;
+};
 
 class ShopTest : public testing::Test {
  protected:

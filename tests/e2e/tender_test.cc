@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/e2e/shop_test.h"
+#include "tests/support/checkouts.h"
 #include "tests/support/coupon_rush.h"
 #include "tests/support/poll.h"
 #include "tests/support/wares.h"
@@ -375,8 +376,16 @@ struct Refused {
 
 class BadTender : public TenderTest {
  protected:
+  static void SetUpTestSuite() {
+    ClusterOptions options;
+    options.webhooks = true;
+    StartCluster(std::move(options));
+  }
+
+  // Of an order that leaves all as it was.
   Refused Order(const std::string& coupon, const shop::type::v1::WalletUse* use = nullptr,
                 const std::string& member = "") {
+    const NothingMoves while_it_is_refused(*cluster_);
     PlaceOrderRequest request = Shop::Order(member.empty() ? member_ : member, product_);
     request.set_coupon_id(coupon);
     if (use != nullptr) *request.mutable_wallet() = *use;
@@ -391,15 +400,6 @@ class BadTender : public TenderTest {
     EXPECT_EQ(refused.code, code);
     EXPECT_EQ(refused.reason, reason);
     EXPECT_EQ(refused.why, why);
-  }
-
-  // Nothing is sold, taken or held.
-  void TearDown() override {
-    const auto left = shop_.Product(product_);
-    ASSERT_TRUE(left.ok()) << left.status();
-    EXPECT_EQ(left->available(), 10);
-    EXPECT_EQ(left->reserved(), 0);
-    TenderTest::TearDown();
   }
 };
 
@@ -445,40 +445,46 @@ TEST_F(BadTender, ACouponForADearerOrder) {
   Expect(Order(*coupon), grpc::StatusCode::ABORTED, "COUPON_NOT_USABLE", "BELOW_MINIMUM");
 }
 
-// One coupon is for one order, and an order has one.
+// One coupon is for one order, and an order has one. The order that has it waits for its payment.
 TEST_F(BadTender, ACouponTwice) {
   const std::string coupon = CouponOf(1'000), second = CouponOf(1'000);
-  pg::v1::Scenario slow;
-  slow.set_delay_ms(500);
-  ASSERT_TRUE(IsOk(shop_.SetScenario(slow)));
-  PlaceOrderRequest request = Shop::Order(member_, dear_);
+  Checkouts checkouts(*cluster_);
+  shop::checkout::v1::CheckoutRequest request = Checkouts::Of(member_, dear_);
   request.set_coupon_id(coupon);
-  const auto placing = shop_.Begin(request);
-  const std::string order_id = placing->SagaId(kPatience);
-  ASSERT_TRUE(shop_.AwaitStepSent(order_id, "charge", kPatience));
+  shop::checkout::v1::CheckoutResponse waits;
+  ASSERT_TRUE(checkouts.Start(request, &waits).ok());
   Expect(Order(coupon), grpc::StatusCode::ABORTED, "COUPON_NOT_USABLE", "HELD");
-
-  shop::coupon::v1::HoldRequest hold;
-  hold.set_order_id(order_id);
-  hold.set_member_id(member_);
-  hold.set_coupon_id(second);
-  *hold.mutable_total() = Won(kDear);
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
-  context.AddMetadata("idempotency-key", NewKey());
-  shop::coupon::v1::HoldResponse held;
-  const grpc::Status twice =
-      shop::coupon::v1::CouponService::NewStub(cluster_->Channel(Node::kCoupon))->Hold(&context, hold, &held);
-  EXPECT_EQ(twice.error_code(), grpc::StatusCode::ALREADY_EXISTS);
-  EXPECT_EQ(Reason(twice), "ORDER_HAS_COUPON");
-  placing->Wait();
-  EXPECT_EQ(Placed(request).discount().minor_units(), 1'000);
+  {
+    const NothingMoves while_it_is_refused(*cluster_);
+    shop::coupon::v1::HoldRequest hold;
+    hold.set_order_id(waits.order_id());
+    hold.set_member_id(member_);
+    hold.set_coupon_id(second);
+    *hold.mutable_total() = Won(kDear);
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+    context.AddMetadata("idempotency-key", NewKey());
+    shop::coupon::v1::HoldResponse held;
+    const grpc::Status twice =
+        shop::coupon::v1::CouponService::NewStub(cluster_->Channel(Node::kCoupon))->Hold(&context, hold, &held);
+    EXPECT_EQ(twice.error_code(), grpc::StatusCode::ALREADY_EXISTS);
+    EXPECT_EQ(Reason(twice), "ORDER_HAS_COUPON");
+    EXPECT_NE(twice.error_message(), "");
+  }
+  shop::payment::v1::PayResponse paid;
+  ASSERT_TRUE(checkouts.Pay(Checkouts::PaymentOf(waits.order_id(), member_), NewKey(), &paid).ok());
+  shop::checkout::v1::CheckoutResponse told;
+  ASSERT_TRUE(checkouts.AwaitLastWord(request, &told).ok());
+  EXPECT_EQ(StateOf(coupon), Coupon::STATE_USED);
+  EXPECT_EQ(StateOf(second), Coupon::STATE_AVAILABLE);
 }
 
 TEST_F(BadTender, MoreThanTheWalletHas) {
   Fill(100);
   Expect(Order(Use(kEarned + 1, 0)), grpc::StatusCode::ABORTED, "POINTS_NOT_ENOUGH");
   Expect(Order(Use(0, 101)), grpc::StatusCode::ABORTED, "BALANCE_NOT_ENOUGH");
+  constexpr std::int64_t kMost = 1'000'000'000'000'000;
+  Expect(Order(Use(kMost, kMost)), grpc::StatusCode::ABORTED, "POINTS_NOT_ENOUGH");
   ExpectPurse(kEarned, 100);
 }
 
