@@ -47,7 +47,8 @@ absl::Status Fill(sqlite3* db, const std::string& table, const PGresult* result)
   ASSIGN_OR_RETURN(const Statement insert, Prepare(db, absl::StrCat("INSERT INTO ", table, " VALUES (", marks, ")")));
   for (int row = 0; row < PQntuples(result); ++row) {
     for (int column = 0; column < count; ++column) {
-      sqlite3_bind_text(insert.get(), column + 1, PQgetvalue(result, row, column), -1, SQLITE_TRANSIENT);
+      const char* const value = PQgetisnull(result, row, column) != 0 ? nullptr : PQgetvalue(result, row, column);
+      sqlite3_bind_text(insert.get(), column + 1, value, -1, SQLITE_TRANSIENT);  // a null pointer is NULL
     }
     if (sqlite3_step(insert.get()) != SQLITE_DONE) return absl::InternalError(sqlite3_errmsg(db));
     sqlite3_reset(insert.get());
