@@ -62,20 +62,23 @@ constexpr char kKeysOf[] =
   " WHEN :now - create_time_us > 2400000000 THEN 600000000 ELSE (:now - create_time_us) / 4" \
   " END"
 
-constexpr char kTakeCharges[] =
-    "UPDATE payments SET inquire_at_us = " UNWIND_NEXT
-    " WHERE payment_id IN (SELECT payment_id FROM payments WHERE inquire_at_us > 0 AND inquire_at_us <= :now"
-    " ORDER BY inquire_at_us LIMIT :limit) RETURNING payment_id";
+// What is due is asked for again where the row is changed: another process may have taken it, or settled it, since the
+// rows were chosen, and PostgreSQL looks at a row that it has waited for by these words alone.
+#define UNWIND_INQUIRY_DUE "inquire_at_us > 0 AND inquire_at_us <= :now"
+#define UNWIND_RETURN_DUE "done = 0 AND try_at_us <= :now"
+
+constexpr char kTakeCharges[] = "UPDATE payments SET inquire_at_us = " UNWIND_NEXT
+                                " WHERE payment_id IN (SELECT payment_id FROM payments WHERE " UNWIND_INQUIRY_DUE
+                                " ORDER BY inquire_at_us LIMIT :limit) AND " UNWIND_INQUIRY_DUE " RETURNING payment_id";
 
 constexpr char kTakeAttempts[] =
     "UPDATE attempts SET inquire_at_us = " UNWIND_NEXT
-    " WHERE gateway_key IN (SELECT gateway_key FROM attempts WHERE inquire_at_us > 0 AND inquire_at_us <= :now"
-    " ORDER BY inquire_at_us LIMIT :limit) RETURNING gateway_key";
+    " WHERE gateway_key IN (SELECT gateway_key FROM attempts WHERE " UNWIND_INQUIRY_DUE
+    " ORDER BY inquire_at_us LIMIT :limit) AND " UNWIND_INQUIRY_DUE " RETURNING gateway_key";
 
-constexpr char kTakeReturns[] =
-    "UPDATE returns SET try_at_us = " UNWIND_NEXT
-    " WHERE gateway_key IN (SELECT gateway_key FROM returns WHERE done = 0 AND try_at_us <= :now"
-    " ORDER BY try_at_us LIMIT :limit) RETURNING " UNWIND_RETURN;
+constexpr char kTakeReturns[] = "UPDATE returns SET try_at_us = " UNWIND_NEXT
+                                " WHERE gateway_key IN (SELECT gateway_key FROM returns WHERE " UNWIND_RETURN_DUE
+                                " ORDER BY try_at_us LIMIT :limit) AND " UNWIND_RETURN_DUE " RETURNING " UNWIND_RETURN;
 
 constexpr char kCountOpen[] = "SELECT count(*) FROM payments WHERE state IN (1, 2)";  // as the index has it
 constexpr char kCountDue[] = "SELECT count(*) FROM returns WHERE done = 0";
