@@ -48,13 +48,13 @@ constexpr char kUpdateReturns[] =
     "UPDATE returns SET tries = CAST(r.value ->> 1 AS BIGINT), done = CAST(r.value ->> 2 AS BIGINT),"
     " try_at_us = CAST(r.value ->> 3 AS BIGINT) FROM ROWS(:rows) AS r WHERE gateway_key = r.value ->> 0";
 
+// A payment has the transaction of the attempt that paid it, and an index on it.
 constexpr char kKeysOf[] =
-    "SELECT pg_transaction_id, gateway_key FROM attempts"
-    " WHERE pg_transaction_id <> '' AND pg_transaction_id IN (SELECT r.value ->> 0 FROM ROWS(:attempts) AS r)"
+    "SELECT p.pg_transaction_id, COALESCE(a.gateway_key, 'charge-' || p.payment_id)"
+    " FROM payments AS p LEFT JOIN attempts AS a ON a.payment_id = p.payment_id AND a.state = 2"
+    " WHERE p.pg_transaction_id <> '' AND p.pg_transaction_id IN (SELECT r.value ->> 0 FROM ROWS(:payments) AS r)"
     " UNION ALL SELECT captured_transaction_id, gateway_key FROM returns"
-    " WHERE captured_transaction_id IN (SELECT r.value ->> 0 FROM ROWS(:returns) AS r)"
-    " UNION ALL SELECT pg_transaction_id, 'charge-' || payment_id FROM payments WHERE wait_until_us = 0"
-    " AND pg_transaction_id <> '' AND pg_transaction_id IN (SELECT r.value ->> 0 FROM ROWS(:payments) AS r)";
+    " WHERE captured_transaction_id IN (SELECT r.value ->> 0 FROM ROWS(:returns) AS r)";
 
 // The next time is a quarter of its age away, 2 s at least and 10 minutes at most.
 #define UNWIND_NEXT                                                                          \
@@ -184,8 +184,7 @@ std::map<std::string, std::string> KeysOf(soci::session& session, const std::vec
   if (transactions.empty()) return keys;
   const std::string list = IdRows(transactions);
   std::string transaction, key;
-  Statement select(session, kKeysOf, soci::use(list), soci::use(list), soci::use(list), soci::into(transaction),
-                   soci::into(key));
+  Statement select(session, kKeysOf, soci::use(list), soci::use(list), soci::into(transaction), soci::into(key));
   select.Execute();
   while (select.Fetch()) keys[transaction] = key;
   return keys;
