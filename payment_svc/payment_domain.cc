@@ -2,10 +2,7 @@
 
 #include <any>
 #include <functional>
-#include <map>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +12,7 @@
 #include "common/base/log.h"
 #include "common/rpc/error.h"
 #include "payment_svc/collect.h"
+#include "payment_svc/gateway_notes.h"
 #include "payment_svc/payment.h"
 #include "payment_svc/payment_store.h"
 #include "payment_svc/row_set.h"
@@ -25,8 +23,6 @@ namespace {
 
 namespace v1 = ::shop::payment::v1;
 using enum barrier::Phase;
-
-constexpr std::size_t kNeversMax = 10000;
 
 Money ReadMoney(const ::shop::type::v1::Money& money) { return {money.minor_units(), money.currency_code()}; }
 
@@ -43,57 +39,6 @@ std::optional<GatewayAnswer> AnswerOf(const Command& command) {
   std::optional<Heard> heard = HeardBy(command);
   return heard ? std::optional(std::move(heard->answer)) : std::nullopt;
 }
-
-// What lies between two transactions of a call and is not in its rows. Thread-safe.
-class GatewayNotes {
- public:
-  // From Apply to Continue: what the gateway is asked.
-  void SetQuestion(const CallKey& call, Question question) {
-    std::lock_guard lock(mutex_);
-    questions_[IdOf(call)] = std::move(question);
-  }
-  Question TakeQuestion(const CallKey& call) {
-    std::lock_guard lock(mutex_);
-    auto question = questions_.extract(IdOf(call));
-    CHECK(!question.empty());
-    return std::move(question.mapped());
-  }
-
-  // From Apply to Committed: who waits for the payment that the call has settled; empty: it has settled none.
-  void SetSettled(const CallKey& call, const std::string& owner) {
-    std::lock_guard lock(mutex_);
-    if (owner.empty()) {
-      settled_.erase(IdOf(call));
-    } else {
-      settled_[IdOf(call)] = owner;
-    }
-  }
-  std::string TakeSettled(const CallKey& call) {
-    std::lock_guard lock(mutex_);
-    auto settled = settled_.extract(IdOf(call));
-    return settled.empty() ? "" : std::move(settled.mapped());
-  }
-
-  // The gateway's keys that were lately resolved as never.
-  void RememberNever(const std::string& key) {
-    std::lock_guard lock(mutex_);
-    if (nevers_.size() >= kNeversMax) nevers_.clear();
-    nevers_.insert(key);
-  }
-  bool IsNever(const std::string& key) const {
-    std::lock_guard lock(mutex_);
-    return nevers_.count(key) > 0;
-  }
-
- private:
-  using CallId = std::pair<std::string, barrier::Phase>;
-  static CallId IdOf(const CallKey& call) { return {OwnerOf(call), call.phase}; }
-
-  mutable std::mutex mutex_;
-  std::map<CallId, Question> questions_;
-  std::map<CallId, std::string> settled_;
-  std::set<std::string> nevers_;
-};
 
 // The rows that one batch touches, as they were loaded and as they have become.
 class PaymentBatch {
@@ -158,7 +103,7 @@ class PaymentBatch {
     PaymentRows& rows = rows_.Of(call.payment_id);
     const bool was_settled = IsSettled(rows);
     Decision decision = DecidePay(rows, call, HeardBy(command), now_);
-    notes_.SetSettled(command.key, !was_settled && IsSettled(rows) ? rows.payment->owner : "");
+    if (!was_settled && IsSettled(rows)) notes_.SetSettled(command.key, rows.payment->owner);
     return Take(command, request, std::move(decision), std::move(response));
   }
 
@@ -307,22 +252,26 @@ class PaymentDomain final : public TableDomain<PaymentBatch> {
  public:
   PaymentDomain(Gateway& gateway, const Clock& clock, Late late, Settled settled)
       : TableDomain(clock, Rows(),
-                    [this](soci::session& session, absl::Time now) { return PaymentBatch(session, now, notes_); }),
+                    [this](soci::session& session, absl::Time now) {
+                      notes_.Begin();
+                      return PaymentBatch(session, now, notes_);
+                    }),
         gateway_(gateway),
         late_(std::move(late)),
         settled_(std::move(settled)) {}
 
   void Continue(const Command& command, std::function<void(std::any)> done) override {
-    const Question question = notes_.TakeQuestion(command.key);
-    const GatewayCall call{.key = question.key, .trace = command.key.trace};
-    Gateway::Done answered = Answered(question.key, std::move(done));
-    switch (question.verb) {
+    const std::optional<Question> question = notes_.TakeQuestion(command.key);
+    CHECK(question.has_value());
+    const GatewayCall call{.key = question->key, .trace = command.key.trace};
+    Gateway::Done answered = Answered(question->key, std::move(done));
+    switch (question->verb) {
       case Question::Verb::kConfirm:
-        return gateway_.Confirm(call, question.amount, std::move(answered));
+        return gateway_.Confirm(call, question->amount, std::move(answered));
       case Question::Verb::kCancel:
-        return gateway_.Cancel(call, question.captured, question.amount.minor_units, std::move(answered));
+        return gateway_.Cancel(call, question->captured, question->amount.minor_units, std::move(answered));
       case Question::Verb::kFence:
-        return gateway_.Fence(call, question.captured, std::move(answered));
+        return gateway_.Fence(call, question->captured, std::move(answered));
     }
   }
 
