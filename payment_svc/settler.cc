@@ -179,7 +179,8 @@ absl::Status Settler::Write(soci::session& session, absl::Span<Said> said) {
     if (word.is_kept) let_go.push_back(event_id);
     if (event_id.empty() || word.is_kept || is_repeat || word.finding.kind == Finding::Kind::kMismatch) continue;
     known.insert(event_id);
-    const bool keeps = word.finding.kind == Finding::Kind::kNoSuchKey;
+    // One that may come yet. Others of the gateway's account, such as refunds, would be looked at by every sweep.
+    const bool keeps = word.finding.kind == Finding::Kind::kNoSuchKey && !PaymentIdOf(word.event.key).empty();
     taken.push_back({event_id, word.event.key, keeps ? word.event.body : ""});
   }
   LetGoEvents(session, let_go);
@@ -219,7 +220,7 @@ void Settler::HandleSweep() {
       keys = TakeInquiries(session, now, kSweepMax);
       returns = TakeReturns(session, now, kSweepMax);
       kept = KeptEventsKnown(session, kSweepMax);
-      PurgeEvents(session, now - kEventAgeMax, kSweepMax);
+      PurgeEvents(session, now - kEventAgeMax, kPurgeMax);
       returns_due = CountReturnsDue(session);
       pending = CountOpenPayments(session);
       last = LastReconciliation(session);

@@ -29,7 +29,8 @@ namespace unwind::payment {
 class Settler {
  public:
   static constexpr absl::Duration kSweepPause = absl::Seconds(1);
-  static constexpr int kSweepMax = 100;  // of each kind, in one sweep
+  static constexpr int kSweepMax = 100;   // of each kind, in one sweep
+  static constexpr int kPurgeMax = 1000;  // events that one sweep forgets: more than come meanwhile
   static constexpr std::size_t kBatchMax = 256;
   static constexpr std::size_t kQueueMax = 4096;
   static constexpr absl::Duration kEventAgeMax = absl::Hours(24 * 30);  // then its id is forgotten

@@ -9,6 +9,7 @@
 #include "common/base/hmac.h"
 #include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
+#include "payment_svc/webhook_event.h"
 #include "pg/v1/event.pb.h"
 #include "soci/soci.h"
 #include "tests/contract/collect_shop.h"
@@ -183,6 +184,8 @@ TEST_F(PaymentWebhookTest, WhatIsNoEventIsSaidSo) {
   for (const char* body : {"", "{}", "no json", "[1]"}) {
     EXPECT_EQ(Send(body, Sign(body, Seconds())).reason(), "EVENT_INVALID") << body;
   }
+  const std::string long_body(payment::kEventBytesMax + 1, ' ');
+  EXPECT_EQ(Send(long_body, "").reason(), "EVENT_INVALID") << "signed or not";
 }
 
 TEST_F(PaymentWebhookTest, TheSameEventAgainChangesNothing) {
@@ -219,6 +222,14 @@ TEST_F(PaymentWebhookTest, AnEventOfAnotherShopIsTakenAndMovesNothing) {
     EXPECT_TRUE(Send(event).status.ok()) << key;
   }
   ExpectNothingMoved("p1");
+  long long kept = 0;
+  EXPECT_TRUE(payment_.Open()
+                  ->Read([&](soci::session& session) {
+                    session << "SELECT count(*) FROM webhook_events WHERE body <> ''", soci::into(kept);
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  EXPECT_EQ(kept, 3) << "those whose key may be a payment's yet";
 }
 
 TEST_F(PaymentWebhookTest, WithoutSecretsNothingIsTaken) {
