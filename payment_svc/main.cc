@@ -40,6 +40,9 @@ CHECKED_FLAG(
 CHECKED_FLAG(std::string, webhook_secret_files, "", unwind::payment::CheckSecretFiles,
              "File with the secret of the gateway's webhooks, of 16 bytes or more; during a rotation two files, with a "
              "comma between them. They are read again when they change. Empty: no webhooks are taken.");
+CHECKED_FLAG(std::string, order_address, "", unwind::CheckTargetOrNone,
+             "Address of order_svc, host:port, whose orders reconcile compares with the payments. Empty: it compares "
+             "the payments with the gateway alone.");
 RANGED_FLAG(absl::Duration, reconcile_grace, absl::Minutes(5), absl::ZeroDuration(), absl::Hours(24),
             "What is younger is not compared by reconcile: it may be on its way.");
 
@@ -119,11 +122,17 @@ constexpr int kDiffers = 2;
 
 absl::StatusOr<int> RunReconcile(const OpenDatabases& open, const Clock& clock) {
   ASSIGN_OR_RETURN(const std::string pg_address, PgAddress());
+  const std::string order_address = absl::GetFlag(FLAGS_order_address);
   const auto gateway = ::pg::v1::PaymentGateway::NewStub(NewChannel(pg_address));
-  constexpr absl::Duration kPageTimeout = absl::Seconds(30);  // of the gateway's ledger: nobody waits for it
+  std::unique_ptr<::shop::order::v1::OrderService::Stub> orders;
+  if (!order_address.empty()) {
+    RETURN_IF_ERROR(Transport::CheckTargetOf("order_address", order_address));
+    orders = ::shop::order::v1::OrderService::NewStub(NewChannel(order_address));
+  }
+  constexpr absl::Duration kPageTimeout = absl::Seconds(30);  // nobody waits for it
   ASSIGN_OR_RETURN(const Databases databases, open());
-  ASSIGN_OR_RETURN(const int differences, Reconcile(*databases.write, *gateway, clock,
-                                                    absl::GetFlag(FLAGS_reconcile_grace), kPageTimeout, stdout));
+  ASSIGN_OR_RETURN(const int differences, Reconcile(*databases.write, {*gateway, orders.get(), kPageTimeout}, clock,
+                                                    absl::GetFlag(FLAGS_reconcile_grace), stdout));
   return differences == 0 ? 0 : kDiffers;
 }
 
@@ -138,7 +147,8 @@ int main(int argc, char** argv) {
                               .migrations = kPaymentMigrations,
                               .start = unwind::payment::Start,
                               .tasks = {{"reconcile",
-                                         "compares the payments with the gateway's ledger and says what differs; exit "
+                                         "compares the payments with the gateway's ledger and the orders and says "
+                                         "what differs; exit "
                                          "code 0: nothing, 2: something, 1: they could not be compared",
                                          unwind::payment::RunReconcile}}});
 }

@@ -8,21 +8,6 @@
 namespace unwind::payment {
 namespace {
 
-absl::string_view StateName(State state) {
-  switch (state) {
-    case State::kPending:
-    case State::kResolving:  // the same to a caller
-      return "PENDING";
-    case State::kSuccess:
-      return "SUCCESS";
-    case State::kFailed:
-      return "FAILED";
-    case State::kRefunded:
-      return "REFUNDED";
-  }
-  return "UNKNOWN";
-}
-
 absl::Status CheckCharge(const ChargeCall& call) {
   if (absl::Status status = CheckMethod(call.method); !status.ok()) return status;
   return CheckAmount(call.amount);
@@ -140,7 +125,7 @@ Decision StartRefund(std::optional<Payment>& payment, std::optional<Refund>& ref
                      absl::Time now) {
   if (!payment) return Refuse(PaymentNotFound(call.payment_id));
   if (payment->state != State::kSuccess || !payment->refund_id.empty()) {
-    Metadata metadata = {{"payment_id", payment->payment_id}, {"state", std::string(StateName(payment->state))}};
+    Metadata metadata = {{"payment_id", payment->payment_id}, {"state", std::string(NameOf(payment->state))}};
     if (!payment->refund_id.empty()) metadata["refund_id"] = payment->refund_id;
     return Refuse(Error(absl::StatusCode::kFailedPrecondition,
                         "only a payment that succeeded is refunded, and only once", "PAYMENT_NOT_REFUNDABLE",
@@ -163,6 +148,21 @@ Decision StartRefund(std::optional<Payment>& payment, std::optional<Refund>& ref
 }
 
 }  // namespace
+
+absl::string_view NameOf(State state) {
+  switch (state) {
+    case State::kPending:
+    case State::kResolving:  // the same to a caller
+      return "PENDING";
+    case State::kSuccess:
+      return "SUCCESS";
+    case State::kFailed:
+      return "FAILED";
+    case State::kRefunded:
+      return "REFUNDED";
+  }
+  return "UNKNOWN";
+}
 
 std::string ChargeKey(absl::string_view payment_id) { return absl::StrCat("charge-", payment_id); }
 std::string RefundKey(absl::string_view refund_id) { return absl::StrCat("refund-", refund_id); }

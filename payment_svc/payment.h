@@ -22,6 +22,9 @@ enum class State : std::uint8_t {
   kRefunded = 5,  // of a payment only
 };
 
+// As it is called to others: PENDING also while it is resolved.
+absl::string_view NameOf(State state);
+
 struct Payment {
   std::string payment_id;
   std::string owner;  // the call that made it; see OwnerOf

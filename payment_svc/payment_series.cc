@@ -66,8 +66,9 @@ PaymentSeries::PaymentSeries()
                         .Register(*ProcessRegistry())
                         .Add({})),
       returns_due(Gauge("payment_returns_due", "Late captures that the gateway has not paid back yet.")),
-      differences(Gauge("payment_reconcile_differences",
-                        "Differences between the payments and the gateway's ledger, as the last comparison found.")),
+      differences(Gauge(
+          "payment_reconcile_differences",
+          "Differences between the payments, the gateway's ledger and the orders, as the last comparison found.")),
       reconciled(Gauge("payment_reconcile_timestamp_seconds", "When that comparison ended; 0: there was none.")) {
   auto& family = prometheus::BuildCounter()
                      .Name("payment_webhooks_total")

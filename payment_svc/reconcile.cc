@@ -1,5 +1,6 @@
 #include "payment_svc/reconcile.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -14,17 +15,20 @@ std::string Show(const TheirCapture& capture) {
   return absl::StrCat("capture ", capture.transaction, " of ", Show(capture.amount), " under key ", capture.key);
 }
 
-// How a capture in the gateway's ledger differs from our row `own`; empty: it does not. `back`: what the gateway paid
-// back of the capture, in minor units.
-std::string DifferenceOf(const TheirCapture& capture, std::int64_t back, const OwnKey& own) {
+// How a capture in the gateway's ledger differs from our row `own`; empty: it does not, or may be on its way. `back`:
+// what the gateway paid back of the capture, in minor units.
+std::string DifferenceOf(const TheirCapture& capture, std::int64_t back, const OwnKey& own, absl::Time before) {
   const auto say = [&](absl::string_view what) {
     return absl::StrCat(Show(capture), ": payment ", own.payment_id, " ", what);
   };
+  const bool is_back = back == capture.amount.minor_units;
   switch (own.stands) {
     case Stands::kOpen:
-      return "";
-    case Stands::kNothing:
-      return back == capture.amount.minor_units ? "" : say("says that nothing was taken");
+      return is_back || own.time >= before - kOpenMax ? "" : say("has been open for more than a day");
+    case Stands::kNothing: {
+      const bool is_asked = own.is_inquired && capture.time >= before - kInquiryPauseMax;
+      return is_back || is_asked ? "" : say("says that nothing was taken");
+    }
     case Stands::kTaken:
     case Stands::kPaidBack:
       break;
@@ -39,6 +43,12 @@ std::string DifferenceOf(const TheirCapture& capture, std::int64_t back, const O
 }
 
 }  // namespace
+
+void TheirBooks::AddRefund(const std::string& capture, const TheirRefund& refund) {
+  TheirRefund& all = refunds.try_emplace(capture, TheirRefund{0, absl::InfinitePast()}).first->second;
+  all.amount_minor += refund.amount_minor;
+  all.time = std::max(all.time, refund.time);
+}
 
 std::vector<std::string> Compare(const OwnBooks& own, const TheirBooks& theirs, absl::Time before) {
   std::vector<std::string> differences;
@@ -55,9 +65,8 @@ std::vector<std::string> Compare(const OwnBooks& own, const TheirBooks& theirs, 
       continue;
     }
     if (found->second.time >= before) continue;
-    if (std::string difference = DifferenceOf(capture, back.amount_minor, found->second); !difference.empty()) {
-      differences.push_back(std::move(difference));
-    }
+    std::string difference = DifferenceOf(capture, back.amount_minor, found->second, before);
+    if (!difference.empty()) differences.push_back(std::move(difference));
   }
   for (const auto& [key, row] : own) {
     const bool has_money = row.stands == Stands::kTaken || row.stands == Stands::kPaidBack;
@@ -66,6 +75,26 @@ std::vector<std::string> Compare(const OwnBooks& own, const TheirBooks& theirs, 
                                        payment::Show(row.amount), ", and the gateway has no such capture"));
   }
   return differences;
+}
+
+std::string OrderDifference(const std::map<std::string, State>& own, const TheirOrder& order, absl::Time before) {
+  if (order.time >= before) return "";
+  const std::string& payment_id = order.says == TheirOrder::Says::kFailed ? order.order_id : order.payment_id;
+  const auto found = own.find(payment_id);
+  const auto is = [&](State state) { return found != own.end() && found->second == state; };
+  const auto say = [&](absl::string_view what) {
+    return absl::StrCat("order ", order.order_id, " is ", what, ", and its payment ", payment_id, " is ",
+                        found == own.end() ? "not there" : NameOf(found->second));
+  };
+  switch (order.says) {
+    case TheirOrder::Says::kPaid:
+      return is(State::kSuccess) ? "" : say("PAID");
+    case TheirOrder::Says::kCancelled:
+      return is(State::kRefunded) ? "" : say("CANCELLED");
+    case TheirOrder::Says::kFailed:
+      return is(State::kSuccess) ? say("FAILED") : "";
+  }
+  return "";
 }
 
 }  // namespace unwind::payment

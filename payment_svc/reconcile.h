@@ -1,4 +1,4 @@
-// Whether the payments and the gateway's ledger say the same of the money. Pure.
+// Whether the payments say the same of the money as the gateway's ledger does, and as the orders do. Pure.
 #ifndef UNWIND_PAYMENT_SVC_RECONCILE_H_
 #define UNWIND_PAYMENT_SVC_RECONCILE_H_
 
@@ -9,8 +9,15 @@
 
 #include "absl/time/time.h"
 #include "payment_svc/decision.h"
+#include "payment_svc/payment.h"
 
 namespace unwind::payment {
+
+// A key that the gateway has not said its last word of is asked about again within this.
+inline constexpr absl::Duration kInquiryPauseMax = absl::Minutes(10);
+
+// What is open for longer is compared too: its saga does not ask any more, or is told what cannot be true.
+inline constexpr absl::Duration kOpenMax = absl::Hours(24);
 
 // What our rows say of a key of the gateway's.
 struct OwnKey {
@@ -24,8 +31,9 @@ struct OwnKey {
   Stands stands = Stands::kOpen;
   std::string transaction;  // of the capture
   Money amount;
-  std::int64_t kept = 0;  // of the amount, when it was paid back
-  absl::Time time;        // when it came to stand so, at the latest
+  std::int64_t kept = 0;     // of the amount, when it was paid back
+  absl::Time time;           // when it came to stand so, at the latest
+  bool is_inquired = false;  // of one that took nothing: the gateway has not said its last word
 };
 using OwnBooks = std::map<std::string, OwnKey>;  // by key
 
@@ -37,17 +45,32 @@ struct TheirCapture {
   absl::Time time;
 };
 struct TheirRefund {
-  std::int64_t amount_minor = 0;
-  absl::Time time;
+  std::int64_t amount_minor = 0;  // of all
+  absl::Time time;                // of the last
 };
 struct TheirBooks {
   std::vector<TheirCapture> captures;
   std::map<std::string, TheirRefund> refunds;  // of a capture, by its transaction
+
+  void AddRefund(const std::string& capture, const TheirRefund& refund);
 };
 
-// A sentence for each difference. What is open, or happened at `before` or later, is not compared: it may be on its
-// way. `own` was read before `theirs`.
+// A sentence for each difference. What happened at `before` or later may be on its way and is not compared; nor is what
+// is open, until kOpenMax. `own` was read before `theirs`.
 std::vector<std::string> Compare(const OwnBooks& own, const TheirBooks& theirs, absl::Time before);
+
+// What an order says of its payment.
+struct TheirOrder {
+  enum class Says { kPaid, kCancelled, kFailed };
+  Says says = Says::kPaid;
+  std::string order_id;
+  std::string payment_id;  // of one that was paid
+  absl::Time time;         // since when
+};
+
+// How `order` differs from its payment, in a sentence; empty: it does not. `own`: the states by payment, read before
+// the order. An order that failed names no payment; the shop gives both one id.
+std::string OrderDifference(const std::map<std::string, State>& own, const TheirOrder& order, absl::Time before);
 
 }  // namespace unwind::payment
 

@@ -16,23 +16,30 @@ constexpr char kPut[] =
     " ON CONFLICT (one) DO UPDATE SET end_time_us = excluded.end_time_us, differences = excluded.differences";
 
 // Of a payment that is being paid back nothing is known to stand.
+#define UNWIND_IS_BEING_REFUNDED "p.state = 3 AND p.refund_id <> ''"
+
 constexpr char kCharges[] =
-    "SELECT 'charge-' || p.payment_id, p.payment_id, CASE WHEN p.state = 3 AND p.refund_id <> '' THEN 1 ELSE p.state"
-    " END, p.pg_transaction_id, p.amount_minor, p.currency_code, COALESCE(r.kept_minor, 0),"
-    " CASE WHEN p.paid_at_us > 0 THEN p.paid_at_us ELSE p.create_time_us END FROM payments p"
-    " LEFT JOIN refunds r ON r.refund_id = p.refund_id WHERE p.wait_until_us = 0 AND p.amount_minor > 0";
+    "SELECT 'charge-' || p.payment_id, p.payment_id, CASE WHEN " UNWIND_IS_BEING_REFUNDED
+    " THEN 1 ELSE p.state END, p.pg_transaction_id, p.amount_minor, p.currency_code, COALESCE(r.kept_minor, 0),"
+    " CASE WHEN " UNWIND_IS_BEING_REFUNDED
+    " THEN r.create_time_us WHEN p.paid_at_us > 0 THEN p.paid_at_us ELSE p.create_time_us END, p.inquire_at_us"
+    " FROM payments p LEFT JOIN refunds r ON r.refund_id = p.refund_id"
+    " WHERE p.wait_until_us = 0 AND p.amount_minor > 0";
 
 // The states of their payment where they took the money.
 constexpr char kAttempts[] =
     "SELECT a.gateway_key, a.payment_id, CASE WHEN a.state = 1 THEN 1 WHEN a.state <> 2 THEN 4"
-    " WHEN p.state = 3 AND p.refund_id <> '' THEN 1 ELSE p.state END, a.pg_transaction_id, p.amount_minor,"
-    " p.currency_code, COALESCE(r.kept_minor, 0),"
-    " CASE WHEN p.paid_at_us > 0 THEN p.paid_at_us ELSE a.create_time_us END FROM attempts a"
-    " JOIN payments p ON p.payment_id = a.payment_id LEFT JOIN refunds r ON r.refund_id = p.refund_id";
+    " WHEN " UNWIND_IS_BEING_REFUNDED
+    " THEN 1 ELSE p.state END, a.pg_transaction_id, p.amount_minor, p.currency_code, COALESCE(r.kept_minor, 0),"
+    " CASE WHEN " UNWIND_IS_BEING_REFUNDED
+    " THEN r.create_time_us WHEN p.paid_at_us > 0 THEN p.paid_at_us ELSE a.create_time_us END, a.inquire_at_us"
+    " FROM attempts a JOIN payments p ON p.payment_id = a.payment_id LEFT JOIN refunds r ON r.refund_id = p.refund_id";
 
 constexpr char kReturns[] =
     "SELECT gateway_key, payment_id, CASE WHEN done = 1 THEN 5 ELSE 1 END, captured_transaction_id, amount_minor,"
-    " currency_code, 0, create_time_us FROM returns";
+    " currency_code, 0, create_time_us, 0 FROM returns";
+
+constexpr char kStates[] = "SELECT payment_id, state FROM payments";
 
 Stands StandsOf(long long state) {
   switch (static_cast<State>(state)) {
@@ -52,16 +59,17 @@ Stands StandsOf(long long state) {
 void Load(soci::session& session, const char* sql, OwnBooks& books) {
   std::string key;
   OwnKey row;
-  long long state = 0, amount = 0, kept = 0, time = 0;
+  long long state = 0, amount = 0, kept = 0, time = 0, inquire = 0;
   Statement select(session, sql, soci::into(key), soci::into(row.payment_id), soci::into(state),
                    soci::into(row.transaction), soci::into(amount), soci::into(row.amount.currency_code),
-                   soci::into(kept), soci::into(time));
+                   soci::into(kept), soci::into(time), soci::into(inquire));
   select.Execute();
   while (select.Fetch()) {
     row.stands = StandsOf(state);
     row.amount.minor_units = amount;
     row.kept = kept;
     row.time = absl::FromUnixMicros(time);
+    row.is_inquired = inquire > 0;
     books.insert_or_assign(key, row);
   }
 }
@@ -86,6 +94,16 @@ OwnBooks LoadOwnBooks(soci::session& session) {
   Load(session, kAttempts, books);
   Load(session, kReturns, books);  // what they say of a key is more than that it took nothing
   return books;
+}
+
+std::map<std::string, State> LoadPaymentStates(soci::session& session) {
+  std::string payment_id;
+  long long state = 0;
+  Statement select(session, kStates, soci::into(payment_id), soci::into(state));
+  select.Execute();
+  std::map<std::string, State> states;
+  while (select.Fetch()) states.emplace(payment_id, static_cast<State>(state));
+  return states;
 }
 
 }  // namespace unwind::payment

@@ -25,6 +25,9 @@ void PutReconciliation(soci::session& session, const Reconciliation& reconciliat
 // All of the payments' books.
 OwnBooks LoadOwnBooks(soci::session& session);
 
+// Of all payments.
+std::map<std::string, State> LoadPaymentStates(soci::session& session);
+
 }  // namespace unwind::payment
 
 #endif  // UNWIND_PAYMENT_SVC_RECONCILE_STORE_H_

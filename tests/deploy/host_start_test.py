@@ -131,6 +131,8 @@ def case(source):
             self.assertEqual(self.reconcile.argv, [*payments.argv, "reconcile"])
             gateway = f"{self.address}:7004"
             self.programs["mock-pg"].passes(lambda: loopback.is_serving(gateway, "readiness"))
+            orders = f"{self.address}:7001"
+            self.programs["order-svc"].passes(lambda: loopback.is_serving(orders, "readiness"))
             done = self.start(self.reconcile)
             self.assertEqual(done.process.wait(loopback.PATIENCE_S), 0, done.log.read_text())
             self.assertRegex(done.log.read_text(), r"\b0 differences\n")

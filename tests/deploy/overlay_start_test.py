@@ -264,7 +264,7 @@ def case(name):
             return front.call(address, "POST", "/webhook/payment", body, headers, tls=tls).status
 
         def test_payments_are_compared_and_the_result_is_told(self):
-            for service in (each for each in self.containers if each.pod.startswith("payment-svc")):
+            for service in (each for each in self.containers if each.pod.startswith(("payment-svc", "order-svc"))):
                 address = self.cluster.address[service.pod]
                 self.cluster.programs[service.pod].passes(lambda: loopback.holds(service.probes["readinessProbe"], address))
             [job] = self.cluster.overlay.jobs()

@@ -35,7 +35,7 @@ def called(overlay):
     for host, port in re.findall(r"address: ([a-z-]+), port_value: (\d+)", gateway):
         yield "gateway", host, int(port)
     for container in overlay.containers() + overlay.jobs():
-        for name in ("UNWIND_PARTICIPANTS", "UNWIND_PG_ADDRESS", "UNWIND_WEBHOOK_ADDRESS", "UNWIND_NUDGE"):
+        for name in ("UNWIND_PARTICIPANTS", "UNWIND_PG_ADDRESS", "UNWIND_ORDER_ADDRESS", "UNWIND_WEBHOOK_ADDRESS", "UNWIND_NUDGE"):
             for host, port in HOST_PORT.findall(container.env.get(name, "")):
                 yield container.labels["app.kubernetes.io/name"], host, int(port)
 

@@ -84,9 +84,9 @@ absl::Status MeteredShop::Look() {
 
 absl::Status MeteredShop::Reconcile() {
   const std::string log = cluster_->scratch() + "/reconcile.log";
-  std::vector<std::string> command = {bin_dir_ + "/payment_svc", "reconcile",
-                                      "--db=" + cluster_->Database(Node::kPayment),
-                                      "--pg_address=" + cluster_->Address(Node::kGateway)};
+  std::vector<std::string> command = {
+      bin_dir_ + "/payment_svc", "reconcile", "--db=" + cluster_->Database(Node::kPayment),
+      "--pg_address=" + cluster_->Address(Node::kGateway), "--order_address=" + cluster_->Address(Node::kOrder)};
   for (const char* file : {"cert", "key", "ca"}) {
     command.push_back(absl::StrCat("--tls_", file, "=", cluster_->TlsFile(Node::kPayment, file)));
   }

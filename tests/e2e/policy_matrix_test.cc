@@ -92,7 +92,7 @@ const std::map<std::string, std::set<std::string>>& MayCall() {
       {"shop.order.v1.OrderService/CreateOrder", kSagas},
       {"shop.order.v1.OrderService/FinishCancel", kSagas},
       {"shop.order.v1.OrderService/GetOrder", kOwner},
-      {"shop.order.v1.OrderService/ListOrders", kOwner},
+      {"shop.order.v1.OrderService/ListOrders", {"mina via gateway", "juno via gateway", "operator", "payment_svc"}},
       {"shop.order.v1.OrderService/RejectOrder", kSagas},
       {"shop.order.v1.OrderService/ResetOrders", kSagas},
       {"shop.order.v1.OrderService/SetPurchaseLimit", kOperator},

@@ -122,5 +122,70 @@ TEST_F(ReconcileTest, WhatIsOpenOrYoungIsNotCompared) {
   EXPECT_THAT(Differences(), IsEmpty());
 }
 
+TEST_F(ReconcileTest, WhatIsOpenForADayIsCompared) {
+  Own(Stands::kOpen, kBefore - kOpenMax);
+  Captured();
+  EXPECT_THAT(Differences(), IsEmpty());
+  Own(Stands::kOpen, kBefore - kOpenMax - absl::Seconds(1));
+  EXPECT_THAT(Differences(), ElementsAre(HasSubstr("payment p1 has been open for more than a day")));
+  PaidBack();
+  EXPECT_THAT(Differences(), IsEmpty()) << "no money is missing";
+  theirs_.captures.clear();
+  EXPECT_THAT(Differences(), IsEmpty()) << "nor was any taken";
+}
+
+TEST_F(ReconcileTest, WhatTheGatewayIsStillAskedAboutIsFoundByThat) {
+  Own(Stands::kNothing);
+  own_["charge-p1"].is_inquired = true;
+  Captured(kBefore - kInquiryPauseMax);
+  EXPECT_THAT(Differences(), IsEmpty());
+  theirs_.captures[0].time -= absl::Seconds(1);
+  EXPECT_THAT(Differences(), ElementsAre(HasSubstr("payment p1 says that nothing was taken")));
+}
+
+TEST_F(ReconcileTest, WhatWasPaidBackTwiceIsMoreThanWasTaken) {
+  Own(Stands::kPaidBack);
+  Captured();
+  theirs_.AddRefund("tx-1", {1000, kOld});
+  EXPECT_THAT(Differences(), IsEmpty());
+  theirs_.AddRefund("tx-1", {1000, kOld - absl::Hours(1)});
+  EXPECT_THAT(Differences(), ElementsAre(HasSubstr("says that 1000 were paid back, and it was 2000")));
+  theirs_.AddRefund("tx-1", {1, kBefore});
+  EXPECT_THAT(Differences(), IsEmpty()) << "something is under way";
+}
+
+class OrderDifferenceTest : public testing::Test {
+ protected:
+  using Says = TheirOrder::Says;
+
+  static std::string Differs(Says says, const std::map<std::string, State>& own, absl::Time time = kOld) {
+    return OrderDifference(own, {says, "o1", says == Says::kFailed ? "" : "p1", time}, kBefore);
+  }
+};
+
+TEST_F(OrderDifferenceTest, APaidOrderHasItsMoney) {
+  EXPECT_EQ(Differs(Says::kPaid, {{"p1", State::kSuccess}}), "");
+  EXPECT_EQ(Differs(Says::kPaid, {}), "order o1 is PAID, and its payment p1 is not there");
+  EXPECT_EQ(Differs(Says::kPaid, {{"p1", State::kFailed}}), "order o1 is PAID, and its payment p1 is FAILED");
+  EXPECT_EQ(Differs(Says::kPaid, {{"p1", State::kResolving}}), "order o1 is PAID, and its payment p1 is PENDING");
+  EXPECT_EQ(Differs(Says::kPaid, {{"p1", State::kRefunded}}), "order o1 is PAID, and its payment p1 is REFUNDED");
+}
+
+TEST_F(OrderDifferenceTest, ACancelledOrderGaveItBack) {
+  EXPECT_EQ(Differs(Says::kCancelled, {{"p1", State::kRefunded}}), "");
+  EXPECT_EQ(Differs(Says::kCancelled, {{"p1", State::kSuccess}}),
+            "order o1 is CANCELLED, and its payment p1 is SUCCESS");
+}
+
+TEST_F(OrderDifferenceTest, AFailedOrderHasNone) {
+  EXPECT_EQ(Differs(Says::kFailed, {}), "");
+  for (const State state : {State::kPending, State::kFailed, State::kRefunded}) {
+    EXPECT_EQ(Differs(Says::kFailed, {{"o1", state}}), "");
+  }
+  EXPECT_EQ(Differs(Says::kFailed, {{"o1", State::kSuccess}}), "order o1 is FAILED, and its payment o1 is SUCCESS");
+}
+
+TEST_F(OrderDifferenceTest, AYoungOneIsNotCompared) { EXPECT_EQ(Differs(Says::kPaid, {}, kBefore), ""); }
+
 }  // namespace
 }  // namespace unwind::payment
