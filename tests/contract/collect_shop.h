@@ -93,6 +93,13 @@ class CollectShop : public testing::Test {
     scenario.async_delay = delay;
     return scenario;
   }
+  // What is accepted is finished once Finish says so, also if its key was fenced meanwhile.
+  static pg::Scenario Late() {
+    pg::Scenario scenario = Async(absl::Minutes(1));
+    scenario.after_fence_percent = 100;
+    return scenario;
+  }
+  void Finish() { pg_.clock().Advance(60); }
   bool MoneyIsBack() {
     return Eventually([&] { return pg_.Count(Transaction::KIND_REFUND) > 0; }) && pg_.Balance() == 0;
   }

@@ -134,12 +134,11 @@ TEST_F(PaymentSettledTest, ADeclinedChargeIsToldToo) {
 }
 
 TEST_F(PaymentSettledTest, WhatComesLateIsToldToNobody) {
-  pg::Scenario scenario = Async(absl::Milliseconds(300));
-  scenario.after_fence_percent = 100;
-  Play(scenario);
+  Play(Late());
   Collect("p1");
   Pay("p1", "try-1");
   ExpectNever(Decide("p1"), "PAYMENT_EXPIRED");
+  Finish();
   ASSERT_TRUE(MoneyIsBack());
   EXPECT_THAT(told(), testing::IsEmpty());
 }
@@ -338,29 +337,30 @@ TEST_F(PaymentCollectTest, AWebhookMayComeBeforeTheAnswerAndTwice) {
 
 // The gateway lies: it takes the money of a key that it had fenced.
 TEST_F(PaymentCollectTest, TheLateCaptureIsPaidBackOnce) {
-  pg::Scenario scenario = Async(absl::Milliseconds(300));
-  scenario.after_fence_percent = 100;
+  pg::Scenario scenario = Late();
   scenario.webhook_twice_percent = 100;
   Play(scenario);
   Collect("p1");
   Pay("p1", "try-1");
   ExpectNever(Decide("p1"), "PAYMENT_EXPIRED");
+  Finish();
   ASSERT_TRUE(MoneyIsBack());
   payment_.clock().Advance(600);  // it is asked no more
   ASSERT_TRUE(pg_.Confirm("other").status.ok());
+  Finish();
   ASSERT_TRUE(Eventually([&] { return pg_.Count(Transaction::KIND_CAPTURE) == 2; }));
   EXPECT_EQ(pg_.Count(Transaction::KIND_REFUND), 1);
   EXPECT_EQ(Get("p1").state(), Payment::STATE_FAILED);
 }
 
 TEST_F(PaymentCollectTest, TheLateCaptureIsPaidBackAlsoIfItsWebhookIsLost) {
-  pg::Scenario scenario = Async(absl::Milliseconds(200));
-  scenario.after_fence_percent = 100;
+  pg::Scenario scenario = Late();
   scenario.webhook_lost_percent = 100;
   Play(scenario);
   Collect("p1");
   Pay("p1", "try-1");
   ExpectNever(Decide("p1"), "PAYMENT_EXPIRED");
+  Finish();
   ASSERT_TRUE(Eventually([&] { return pg_.Get("pay-1-p1")->kind() == Transaction::KIND_CAPTURE; }));
   EXPECT_EQ(Differences(), 0u) << "it is asked about still";
   payment_.clock().Advance(60);
@@ -374,12 +374,11 @@ TEST_F(PaymentCollectTest, TheLateCaptureIsPaidBackAlsoIfTheProcessDiesAfterItTo
   payment_.Stop();
   payment_.SweepEvery(absl::Hours(1));
   payment_.Start();
-  pg::Scenario scenario = Async(absl::Milliseconds(200));
-  scenario.after_fence_percent = 100;
-  Play(scenario);
+  Play(Late());
   Collect("p1");
   Pay("p1", "try-1");
   ExpectNever(Decide("p1"), "PAYMENT_EXPIRED");
+  Finish();
   const auto due = [this] {
     long long count = 0;
     EXPECT_TRUE(payment_.Open()
@@ -401,9 +400,7 @@ TEST_F(PaymentCollectTest, TheLateCaptureIsPaidBackAlsoIfTheProcessDiesAfterItTo
 }
 
 TEST_F(PaymentCollectTest, ALateCaptureOfAChargeIsPaidBackToo) {
-  pg::Scenario scenario = Async(absl::Milliseconds(200));
-  scenario.after_fence_percent = 100;
-  Play(scenario);
+  Play(Late());
   v1::ChargeRequest request;
   request.set_payment_id("c1");
   request.set_member_id("m1");
@@ -416,6 +413,7 @@ TEST_F(PaymentCollectTest, ALateCaptureOfAChargeIsPaidBackToo) {
   Metadata decide = Step("c1", "resolve");
   decide["saga-decide"] = "now";
   ExpectNever(Invoke(payment_.stub(), &Stub::ResolveCharge, request, &response, decide), "PAYMENT_TIMEOUT");
+  Finish();
   EXPECT_TRUE(MoneyIsBack());
   EXPECT_EQ(Get("c1").state(), Payment::STATE_FAILED);
 }
@@ -453,15 +451,14 @@ TEST_F(PaymentCollectTest, AChargeMayBeFinishedLater) {
 }
 
 TEST_F(PaymentCollectTest, AReturnThatTheGatewayDeclinesIsAskedForAgain) {
-  pg::Scenario scenario = Async(absl::Milliseconds(100));
-  scenario.after_fence_percent = 100;
-  Play(scenario);
+  Play(Late());
   Collect("p1");
   Pay("p1", "try-1");
   ExpectNever(Decide("p1"), "PAYMENT_EXPIRED");
   pg::Scenario declining;
   declining.fail_first = 1;
   Play(declining);
+  Finish();
   ASSERT_TRUE(Eventually([&] { return pg_.Get("return-1-pay-1-p1").ok(); }));
   EXPECT_EQ(pg_.Get("return-1-pay-1-p1")->kind(), Transaction::KIND_DECLINE);
   payment_.clock().Advance(10);

@@ -111,6 +111,21 @@ inline std::unique_ptr<grpc::Server> Listen(const std::string& address, const st
   return builder.BuildAndStart();
 }
 
+// The time, and what a test adds to it; or a second that a test holds it at.
+class ShiftedClock final : public Clock {
+ public:
+  absl::Time Now() const override {
+    const std::int64_t held = held_at_s_;
+    return held != 0 ? absl::FromUnixSeconds(held) : absl::Now() + absl::Seconds(shift_s_.load());
+  }
+  void Advance(int seconds) { shift_s_ += seconds; }
+  void Hold() { held_at_s_ = absl::ToUnixSeconds(Now()); }
+
+ private:
+  std::atomic<int> shift_s_ = 0;
+  std::atomic<std::int64_t> held_at_s_ = 0;  // 0: it goes on
+};
+
 class PgProcess {
  public:
   using Stub = ::pg::v1::PaymentGateway::Stub;
@@ -163,6 +178,7 @@ class PgProcess {
   pg::Gateway& gateway() { return *gateway_; }
   pg::GatewayService& service() { return *service_; }
   int crashes() const { return crashes_; }
+  ShiftedClock& clock() { return clock_; }
   Stub& stub() { return *stub_; }
   ::pg::v1::MockControl::Stub& control() { return *control_stub_; }
 
@@ -239,7 +255,7 @@ class PgProcess {
   const std::string address_;
   const pg::Scenario scenario_;
   std::string webhook_address_, webhook_secret_;
-  SystemClock clock_;
+  ShiftedClock clock_;
   std::atomic<int> crashes_ = 0;
   std::unique_ptr<pg::WebhookSender> sender_;
   std::unique_ptr<pg::Gateway> gateway_;
@@ -249,21 +265,6 @@ class PgProcess {
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<Stub> stub_;
   std::unique_ptr<::pg::v1::MockControl::Stub> control_stub_;
-};
-
-// The time, and what a test adds to it; or a second that a test holds it at.
-class ShiftedClock final : public Clock {
- public:
-  absl::Time Now() const override {
-    const std::int64_t held = held_at_s_;
-    return held != 0 ? absl::FromUnixSeconds(held) : absl::Now() + absl::Seconds(shift_s_.load());
-  }
-  void Advance(int seconds) { shift_s_ += seconds; }
-  void Hold() { held_at_s_ = absl::ToUnixSeconds(Now()); }
-
- private:
-  std::atomic<int> shift_s_ = 0;
-  std::atomic<std::int64_t> held_at_s_ = 0;  // 0: it goes on
 };
 
 inline constexpr char kWebhookSecret[] = "a secret of the shop and the gateway";
