@@ -374,7 +374,7 @@ absl::Time RestsUntil(const Plan& plan, const Saga& saga) {
   };
   if (!std::all_of(saga.steps.begin(), saga.steps.end(), rests)) return absl::InfiniteFuture();
   const absl::Time next = NextRunAt(plan, saga);
-  return next - saga.update_time >= plan.rest_min ? next : absl::InfiniteFuture();
+  return next - std::max(saga.update_time, saga.create_time) >= plan.rest_min ? next : absl::InfiniteFuture();
 }
 
 }  // namespace unwind

@@ -111,7 +111,8 @@ absl::Time NextRunAt(const Plan& plan, const Saga& saga);
 absl::Time EndsAt(const Plan& plan, const Saga& saga);
 
 // When a Ticked is due of a saga that rests until then: each of its open steps waits (S13) or is parked, no call is
-// out, and that time is at least plan.rest_min after its last transition. Infinite: it does not rest.
+// out, and that time is at least plan.rest_min after its last transition, and after its create_time, which a clock that
+// was set back may not have come to again. Infinite: it does not rest.
 absl::Time RestsUntil(const Plan& plan, const Saga& saga);
 
 }  // namespace unwind

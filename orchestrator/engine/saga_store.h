@@ -49,6 +49,7 @@ struct SagaWrite {
   absl::Time wait_ends_at = absl::InfiniteFuture();
   absl::Time waits_since = absl::InfiniteFuture();
   // REQUIRES: true of an update that changes what is stored of these two or of saga.due_at. No insert has these two.
+  // What waits for its turn (S17) is due at its create_time, what rests later than that.
   bool changes_due_at = false;
   std::vector<HistoryEvent> events;  // seq seen_version + 1 .. saga.version
 };

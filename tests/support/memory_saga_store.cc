@@ -25,8 +25,8 @@ void Append(SagaPage& page, const Saga& saga) {
 // When the row is due for `what`; infinite: never.
 absl::Time MemorySagaStore::Row::DueAt(DueFor what) const {
   if (what == DueFor::kWaitEnd) return wait_ends_at;
-  const bool is_unstarted = saga.due_at == saga.create_time;
-  return is_unstarted == (what == DueFor::kStart) ? saga.due_at : absl::InfiniteFuture();
+  const bool is_found = what == DueFor::kStart ? saga.due_at == saga.create_time : saga.due_at > saga.create_time;
+  return is_found ? saga.due_at : absl::InfiniteFuture();
 }
 
 absl::Status MemorySagaStore::CheckLease(const Lease& lease) const {

@@ -50,6 +50,23 @@ TEST(RestStory, AShortWaitIsDriven) {
   EXPECT_EQ(tale.saga().due_at, tale.now() + absl::Seconds(5));
 }
 
+// A row that is due before its create_time is no row at rest: no store would find it again.
+TEST(RestStory, UnderAClockThatWasSetBackItIsDrivenUntilItsCreateTimeHasComeAgain) {
+  Tale tale(WaitingPivot());
+  tale.Starts();
+  tale.Ok(0, kAction);
+  tale.Sleeps(-absl::Hours(1));
+  tale.Pending(1, kAction);
+  EXPECT_EQ(tale.saga().due_at, kDriven);
+  EXPECT_EQ(tale.next_run(), tale.now() + absl::Milliseconds(22'500));
+  tale.Waits(absl::Minutes(59));
+  tale.Pending(1, kAction, 2, "", absl::Seconds(64));
+  EXPECT_EQ(tale.saga().due_at, kDriven);
+  tale.Waits(absl::Seconds(64));
+  tale.Pending(1, kAction, 3, "", absl::Seconds(5));
+  EXPECT_EQ(tale.saga().due_at, tale.saga().create_time + absl::Seconds(9));
+}
+
 TEST(RestStory, ANudgeOrACancelEndsTheRest) {
   Tale nudged = AtRest();
   EXPECT_THAT(nudged.Happens(Nudged{"pivot"}), ElementsAre(Send{1, kAction, 2}));
