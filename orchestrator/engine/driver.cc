@@ -124,8 +124,9 @@ absl::StatusOr<Driver::Swept> Driver::StartFollowers() {
     const std::size_t busy = context_->admission.in_flight(definition.name);
     if (busy >= context_->options.followers_max) continue;
     const std::size_t room = context_->options.followers_max - busy;
+    // Its turn has come at its birth, whatever the clock says here of the one that it was born by.
     ASSIGN_OR_RETURN(SagaPage page,
-                     context_->store.LoadDue(context_->lease, definition, DueFor::kStart, context_->clock.Now(),
+                     context_->store.LoadDue(context_->lease, definition, DueFor::kStart, absl::InfiniteFuture(),
                                              context_->SetAside(), static_cast<int>(room)));
     context_->unreadable.Report(page.unreadable);
     follow.sagas += static_cast<int>(page.sagas.size());

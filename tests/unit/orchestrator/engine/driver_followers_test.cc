@@ -202,6 +202,14 @@ TEST_F(DriverFollowersTest, ATakeoverLeavesThemToTheirTurn) {
   EXPECT_EQ(FirstCalls(), 3);
 }
 
+// The clock of who ended the parent was ahead, or this one was set back since.
+TEST_F(DriverFollowersTest, AClockThatIsBehindDelaysNobodysTurn) {
+  End(1);
+  clock_.Advance(-absl::Hours(1));
+  EXPECT_EQ(Start().sagas, 1);
+  EXPECT_EQ(In(SagaState::kCompleted), 1);
+}
+
 TEST_F(DriverFollowersTest, OfADefinitionThatIsPausedNoneIsStartedAndAllAreBorn) {
   ASSERT_TRUE(store_.PutPause(kFollower, "kim", "the books are closed").ok());
   ASSERT_TRUE(driver_->ReadPauses().ok());
