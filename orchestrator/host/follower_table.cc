@@ -217,8 +217,10 @@ absl::Status UpdateFollowers(SagaStore& store, const Definitions& definitions) {
     ASSIGN_OR_RETURN(const FollowerSet before, store.Followers());
     ASSIGN_OR_RETURN(const std::vector<Follower> rows, Table(store, definitions).Make(before));
     if (rows == before.followers) return absl::OkStatus();
+    // And once more after a put: who has stored another version of a parent meanwhile may have looked at the table
+    // before it, and then has put nothing. One of the two sees what the other wrote.
     const absl::Status put = store.PutFollowers(before.generation, rows);
-    if (!absl::IsAborted(put)) return put;
+    if (!put.ok() && !absl::IsAborted(put)) return put;
   }
   return absl::UnavailableError("others change who follows whom again and again");
 }

@@ -255,6 +255,17 @@ TEST_F(FollowerTableTest, WhatOthersChangeMeanwhileIsNotLost) {
   EXPECT_THAT(Table(), ElementsAre("place-order 1 -> after-order 1", "place-order 1 -> other 1"));
 }
 
+// The other one brings a parent: it finds that nobody follows yet, and puts nothing.
+TEST_F(FollowerTableTest, AVersionThatAnotherInstanceStoresMeanwhileIsFollowed) {
+  ASSERT_EQ(Start({Parent("place-order", 1)}), absl::OkStatus());
+  store_.SetBeforePutFollowers([this] {
+    EXPECT_EQ(Start({Parent("place-order", 2)}), absl::OkStatus());
+    EXPECT_THAT(Table(), IsEmpty());
+  });
+  ASSERT_EQ(Start({Parent("place-order", 1), Follower("after-order", 1, "place-order")}), absl::OkStatus());
+  EXPECT_THAT(Table(), ElementsAre("place-order 1 -> after-order 1", "place-order 2 -> after-order 1"));
+}
+
 TEST_F(FollowerTableTest, WhileTheStoreDoesNotAnswerNothingIsServed) {
   store_.SetScansFail(true);
   EXPECT_TRUE(absl::IsUnavailable(Start({Parent("place-order", 1), Follower("after-order", 1, "place-order")})));
