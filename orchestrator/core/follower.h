@@ -6,6 +6,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,6 +49,9 @@ struct Follower {
   std::vector<FollowerCopy> copies;
   std::string
       why_not_built;  // not empty: what it needs is not in this version of the parent, so that it is born parked
+  // What is stored of it, if that cannot be read here: a newer program wrote it, or it is damaged. Then only the two
+  // names are known, and `on` is kRunning, which no saga ends as.
+  std::optional<std::string> unreadable = std::nullopt;
 
   bool operator==(const Follower&) const = default;
 };

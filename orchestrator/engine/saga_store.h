@@ -261,7 +261,8 @@ class SagaStore {
   // the database's clock; which. Who may start sagas of a definition must put it more often than that.
   virtual absl::StatusOr<std::vector<DefinitionVersion>> PurgeDefinitions(absl::Duration unused_for) = 0;
 
-  // Who follows whom, by parent and definition.
+  // Who follows whom, by parent and definition; of one that cannot be read, that it is there (Follower::unreadable).
+  // The end of its parent is refused, and PutFollowers writes it back as it was.
   virtual absl::StatusOr<FollowerSet> Followers() = 0;
   // Puts `followers` in the place of all, and makes the generation one higher. ABORTED if that is not
   // `seen_generation`. No commit that begins after it has returned ends a saga without them.

@@ -205,6 +205,20 @@ class Table {
   std::vector<std::string> errors_;
 };
 
+// Its definition does not load here, else it would have been made anew.
+void WarnOfUnreadable(const std::vector<Follower>& rows) {
+  for (const Follower& row : rows) {
+    if (!row.unreadable.has_value()) continue;
+    Log(Severity::kError,
+        "what is stored of a follower cannot be read: a newer version wrote it, or it is damaged; here no saga of its "
+        "parent can end",
+        {{"parent", row.parent.name},
+         {"parent_version", absl::StrCat(row.parent.version)},
+         {"definition", row.definition.name},
+         {"version", absl::StrCat(row.definition.version)}});
+  }
+}
+
 }  // namespace
 
 absl::Status CheckFollowers(SagaStore& store, const Definitions& definitions) {
@@ -216,7 +230,10 @@ absl::Status UpdateFollowers(SagaStore& store, const Definitions& definitions) {
   for (int tries = 0; tries < kTries; ++tries) {
     ASSIGN_OR_RETURN(const FollowerSet before, store.Followers());
     ASSIGN_OR_RETURN(const std::vector<Follower> rows, Table(store, definitions).Make(before));
-    if (rows == before.followers) return absl::OkStatus();
+    if (rows == before.followers) {
+      WarnOfUnreadable(rows);
+      return absl::OkStatus();
+    }
     // And once more after a put: who has stored another version of a parent meanwhile may have looked at the table
     // before it, and then has put nothing. One of the two sees what the other wrote.
     const absl::Status put = store.PutFollowers(before.generation, rows);

@@ -19,10 +19,10 @@ absl::Status CheckFollowers(SagaStore& store, const std::vector<std::shared_ptr<
 // Brings the table up to date with `definitions`, which are stored: both the followers among them and the new versions
 // of what others follow. Of each follower the highest version counts that any instance has brought. A parent's version
 // that is not in use and lacks what a follower reads is noted as such: what its end gives birth to is parked. What
-// other instances have noted of definitions that do not load here stays. INVALID_ARGUMENT, one line each: a version of
-// a parent that is in use, or among `definitions`, lacks what a follower reads; followers follow each other in a
-// circle; a follower calls what a saga serves; one of `definitions` has a follower that does not load here, and no
-// instance has noted whether the two fit.
+// other instances have noted of definitions that do not load here stays, also what cannot be read; that is made anew
+// where they load, and else logged. INVALID_ARGUMENT, one line each: a version of a parent that is in use, or among
+// `definitions`, lacks what a follower reads; followers follow each other in a circle; a follower calls what a saga
+// serves; one of `definitions` has a follower that does not load here, and no instance has noted whether the two fit.
 absl::Status UpdateFollowers(SagaStore& store, const std::vector<std::shared_ptr<const Definition>>& definitions);
 
 }  // namespace unwind

@@ -1,7 +1,7 @@
 #include "orchestrator/store/follower_rows.h"
 
 #include <algorithm>
-#include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/db/statement.h"
@@ -29,6 +29,7 @@ constexpr char kChildren[] =
     "SELECT id, definition, definition_version, state FROM saga WHERE parent = :parent ORDER BY definition, id";
 
 std::string Encode(const Follower& follower) {
+  if (follower.unreadable.has_value()) return *follower.unreadable;
   stored::Follower content;
   content.set_on(static_cast<saga::v1::Saga::State>(follower.on));
   for (const std::string& reason : follower.reasons) content.add_reasons(reason);
@@ -54,14 +55,10 @@ bool IsSound(const Follower& follower) {
                      [](const FollowerCopy& copy) { return copy.root >= kParentFacts && !copy.target.empty(); });
 }
 
-// Nothing if `content` is not one that Encode made, or a newer version's.
-std::optional<Follower> Decode(const DefinitionVersion& parent, const DefinitionVersion& definition,
-                               const std::string& content) {
+// False if `content` is not one that Encode made, or a newer version's.
+bool Decode(const std::string& content, Follower& follower) {
   stored::Follower from;
-  if (!from.ParseFromString(content) || !saga::v1::Saga::State_IsValid(from.on())) return std::nullopt;
-  Follower follower;
-  follower.parent = parent;
-  follower.definition = definition;
+  if (!from.ParseFromString(content) || !saga::v1::Saga::State_IsValid(from.on())) return false;
   follower.on = static_cast<SagaState>(from.on());
   follower.reasons.assign(from.reasons().begin(), from.reasons().end());
   follower.steps = from.steps();
@@ -72,7 +69,20 @@ std::optional<Follower> Decode(const DefinitionVersion& parent, const Definition
                                .target = {copy.target().begin(), copy.target().end()}});
   }
   follower.why_not_built = from.why_not_built();
-  return IsSound(follower) ? std::optional(std::move(follower)) : std::nullopt;
+  return IsSound(follower);
+}
+
+Follower FollowerOf(const DefinitionVersion& parent, const DefinitionVersion& definition, std::string content) {
+  Follower follower;
+  follower.parent = parent;
+  follower.definition = definition;
+  if (Decode(content, follower)) return follower;
+  Follower unread;
+  unread.parent = parent;
+  unread.definition = definition;
+  unread.on = SagaState::kRunning;
+  unread.unreadable = std::move(content);
+  return unread;
 }
 
 std::string InsertIn(Dialect dialect) {
@@ -90,23 +100,16 @@ std::int64_t FollowerGeneration(soci::session& sql) {
   return generation;
 }
 
-StoredFollowers FollowersOf(soci::session& sql) {
-  StoredFollowers stored;
-  stored.set.generation = FollowerGeneration(sql);
+FollowerSet FollowersOf(soci::session& sql) {
+  FollowerSet set;
+  set.generation = FollowerGeneration(sql);
   DefinitionVersion parent, definition;
   std::string content;
   Statement select(sql, kSelect, into(parent.name), into(parent.version), into(definition.name),
                    into(definition.version), into(content));
   select.Execute();
-  while (select.Fetch()) {
-    std::optional<Follower> follower = Decode(parent, definition, BytesOf(sql, content));
-    if (follower.has_value()) {
-      stored.set.followers.push_back(*std::move(follower));
-    } else {
-      stored.unreadable.push_back(parent);
-    }
-  }
-  return stored;
+  while (select.Fetch()) set.followers.push_back(FollowerOf(parent, definition, BytesOf(sql, content)));
+  return set;
 }
 
 absl::Status PutFollowerRows(soci::session& sql, std::int64_t seen_generation, const std::vector<Follower>& followers) {

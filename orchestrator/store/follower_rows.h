@@ -12,16 +12,10 @@
 
 namespace unwind {
 
-// Who follows whom, as far as it can be read.
-struct StoredFollowers {
-  FollowerSet set;
-  std::vector<DefinitionVersion> unreadable;  // parents that have a follower which is not in `set`
-};
-
 std::int64_t FollowerGeneration(soci::session& sql);
 
 // As the calls of SagaStore that they are named after, within the transaction at hand, which must be one snapshot.
-StoredFollowers FollowersOf(soci::session& sql);
+FollowerSet FollowersOf(soci::session& sql);
 absl::Status PutFollowerRows(soci::session& sql, std::int64_t seen_generation, const std::vector<Follower>& followers);
 std::vector<Child> ChildRows(soci::session& sql, const std::string& parent_id);
 

@@ -106,39 +106,40 @@ absl::StatusOr<std::vector<DefinitionPause>> SociSagaStore::Pauses() {
   return pauses;
 }
 
-std::shared_ptr<const StoredFollowers> SociSagaStore::KnownFollowers() {
+std::shared_ptr<const FollowerSet> SociSagaStore::KnownFollowers() {
   std::lock_guard lock(mutex_);
   return followers_;
 }
 
-absl::StatusOr<std::shared_ptr<const StoredFollowers>> SociSagaStore::ReadFollowers() {
-  const auto stored = std::make_shared<StoredFollowers>();
+absl::StatusOr<std::shared_ptr<const FollowerSet>> SociSagaStore::ReadFollowers() {
+  const auto set = std::make_shared<FollowerSet>();
   RETURN_IF_ERROR(look_ups_.With([&](Connection& reader) {
     return reader.Read([&](soci::session& sql) {
-      *stored = FollowersOf(sql);
+      *set = FollowersOf(sql);
       return absl::OkStatus();
     });
   }));
+  const bool is_readable = std::none_of(set->followers.begin(), set->followers.end(),
+                                        [](const Follower& each) { return each.unreadable.has_value(); });
   std::lock_guard lock(mutex_);
-  followers_ = stored->unreadable.empty() ? stored : nullptr;
-  return stored;
+  followers_ = is_readable ? set : nullptr;
+  return set;
 }
 
-absl::Status SociSagaStore::CheckCanEnd(const StoredFollowers& followers, const std::vector<SagaWrite>& writes) {
-  const std::vector<DefinitionVersion>& unreadable = followers.unreadable;
-  if (unreadable.empty()) return absl::OkStatus();
-  for (const SagaWrite& write : writes) {
-    const DefinitionVersion parent{write.saga.definition, write.saga.definition_version};
-    const bool is_readable = std::find(unreadable.begin(), unreadable.end(), parent) == unreadable.end();
-    if (!is_readable && IsTerminal(write.saga.state)) return absl::DataLossError(CannotBeRead(parent));
+absl::Status SociSagaStore::CheckCanEnd(const FollowerSet& set, const std::vector<SagaWrite>& writes) {
+  for (const Follower& each : set.followers) {
+    if (!each.unreadable.has_value()) continue;
+    for (const SagaWrite& write : writes) {
+      const DefinitionVersion parent{write.saga.definition, write.saga.definition_version};
+      if (parent == each.parent && IsTerminal(write.saga.state)) return absl::DataLossError(CannotBeRead(parent));
+    }
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<FollowerSet> SociSagaStore::Followers() {
-  ASSIGN_OR_RETURN(const std::shared_ptr<const StoredFollowers> stored, ReadFollowers());
-  if (!stored->unreadable.empty()) return absl::UnavailableError(CannotBeRead(stored->unreadable.front()));
-  return stored->set;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const FollowerSet> set, ReadFollowers());
+  return *set;
 }
 
 absl::Status SociSagaStore::PutFollowers(std::int64_t seen_generation, const std::vector<Follower>& followers) {

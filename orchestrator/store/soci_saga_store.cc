@@ -153,7 +153,7 @@ absl::StatusOr<std::unique_ptr<SociSagaStore>> SociSagaStore::Open(const std::st
 
 absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& lease,
                                                                const std::vector<SagaWrite>& writes) {
-  std::shared_ptr<const StoredFollowers> followers = KnownFollowers();
+  std::shared_ptr<const FollowerSet> followers = KnownFollowers();
   for (int tries = 0; tries < kFollowersTries; ++tries) {
     if (followers == nullptr) {
       ASSIGN_OR_RETURN(followers, ReadFollowers());
@@ -161,10 +161,10 @@ absl::StatusOr<std::vector<WriteResult>> SociSagaStore::Commit(const Lease& leas
     RETURN_IF_ERROR(CheckCanEnd(*followers, writes));
     std::vector<WriteRows> rows;
     rows.reserve(writes.size());
-    for (const SagaWrite& write : writes) rows.push_back(EncodeWrite(lease, write, followers->set));
+    for (const SagaWrite& write : writes) rows.push_back(EncodeWrite(lease, write, *followers));
     ASSIGN_OR_RETURN(std::optional<std::vector<WriteResult>> results, writers_.With([&](Connection& writer) {
-      return dialect_ == Dialect::kPostgres ? CommitOnPostgres(writer, lease, rows, followers->set.generation)
-                                            : CommitOnSqlite(writer, lease, writes, rows, followers->set.generation);
+      return dialect_ == Dialect::kPostgres ? CommitOnPostgres(writer, lease, rows, followers->generation)
+                                            : CommitOnSqlite(writer, lease, writes, rows, followers->generation);
     }));
     if (results.has_value()) return *std::move(results);
     followers = nullptr;

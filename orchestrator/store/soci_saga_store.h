@@ -82,10 +82,10 @@ class SociSagaStore final : public SagaStore {
   absl::Status Write(absl::FunctionRef<absl::Status(soci::session&)> body);
 
   // Those of the last read; null: none yet, or not all could be read. A commit finds out if others have come.
-  std::shared_ptr<const StoredFollowers> KnownFollowers();
-  absl::StatusOr<std::shared_ptr<const StoredFollowers>> ReadFollowers();
+  std::shared_ptr<const FollowerSet> KnownFollowers();
+  absl::StatusOr<std::shared_ptr<const FollowerSet>> ReadFollowers();
   // DATA_LOSS if one of `writes` ends a saga and nobody knows what follows it. It is refused alone, as a bad row is.
-  static absl::Status CheckCanEnd(const StoredFollowers& followers, const std::vector<SagaWrite>& writes);
+  static absl::Status CheckCanEnd(const FollowerSet& set, const std::vector<SagaWrite>& writes);
 
   const Dialect dialect_;
   // The pool of the lease's own connection.
@@ -96,7 +96,7 @@ class SociSagaStore final : public SagaStore {
   ConnectionPool look_ups_;  // by id or key, for the engine
   ConnectionPool lists_;     // what may read many rows
   std::mutex mutex_;
-  std::shared_ptr<const StoredFollowers> followers_;  // guarded by mutex_
+  std::shared_ptr<const FollowerSet> followers_;  // guarded by mutex_
 };
 
 }  // namespace unwind

@@ -55,7 +55,15 @@ inline void PlayAFollowerThatCannotBeRead(SagaStore& store, const Lease& lease,
   EXPECT_EQ(store.Load("p1")->state, SagaState::kRunning);
   EXPECT_EQ(store.Commit(lease, {FinishOf(checkout)}).value(), std::vector<WriteResult>{kStored});
   EXPECT_EQ(store.Children("p2")->size(), 1u);
-  EXPECT_EQ(store.Followers().status().code(), absl::StatusCode::kUnavailable) << "no instance writes over it";
+  FollowerSet set = store.Followers().value();
+  ASSERT_EQ(set.followers.size(), 2u);
+  EXPECT_FALSE(set.followers[0].unreadable.has_value());
+  EXPECT_EQ(set.followers[1].parent, (DefinitionVersion{"place-order", 1}));
+  EXPECT_EQ(set.followers[1].unreadable, "");
+  set.followers[1].unreadable = "\xff";
+  ASSERT_EQ(store.PutFollowers(set.generation, set.followers), absl::OkStatus());
+  EXPECT_EQ(store.Followers()->followers, set.followers) << "it is written back as it was";
+  EXPECT_EQ(store.Commit(lease, {FinishOf(order)}).status().code(), absl::StatusCode::kDataLoss);
   execute("DELETE FROM follower WHERE parent = 'place-order'");
   execute("UPDATE follower_set SET generation = generation + 1");
   EXPECT_EQ(store.Commit(lease, {FinishOf(order)}).value(), std::vector<WriteResult>{kStored});

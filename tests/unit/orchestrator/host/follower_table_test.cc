@@ -86,6 +86,15 @@ class FollowerTableTest : public testing::Test {
     ASSERT_EQ(store_.PutDefinition(stored), absl::OkStatus());
   }
 
+  static unwind::Follower Unreadable(const unwind::Follower& row) {
+    unwind::Follower unreadable;
+    unreadable.parent = row.parent;
+    unreadable.definition = row.definition;
+    unreadable.on = SagaState::kRunning;
+    unreadable.unreadable = "\xff";
+    return unreadable;
+  }
+
   TempDir dir_;
   FaultyStore store_;
 };
@@ -133,6 +142,30 @@ TEST_F(FollowerTableTest, AnInstanceThatCannotLoadTheFollowerLeavesItsRowsAsThey
   EXPECT_EQ(store_.Followers()->followers, newer.followers);
   ASSERT_EQ(Start({parent, Follower("other", 1, "place-order")}), absl::OkStatus());
   EXPECT_THAT(Table(), ElementsAre("place-order 1 -> after-order 2", "place-order 1 -> other 1"));
+}
+
+// It stops only what it follows, and no start: an instance that is started again is what mends it.
+TEST_F(FollowerTableTest, ARowThatCannotBeReadIsMadeAnewWhereItsDefinitionsLoad) {
+  const std::string parent = Parent("place-order", 1);
+  ASSERT_EQ(Start({parent, Follower("after-order", 1, "place-order")}), absl::OkStatus());
+  const FollowerSet whole = *store_.Followers();
+  ASSERT_EQ(store_.PutFollowers(whole.generation, {Unreadable(whole.followers[0])}), absl::OkStatus());
+  ASSERT_EQ(Start({parent}), absl::OkStatus());
+  EXPECT_EQ(store_.Followers()->followers, whole.followers);
+}
+
+TEST_F(FollowerTableTest, ARowOfANewerProgramThatCannotBeReadIsLeftAsItIs) {
+  const std::string parent = Parent("place-order", 1);
+  ASSERT_EQ(Start({parent, Follower("after-order", 1, "place-order")}), absl::OkStatus());
+  OfANewerProgram("after-order", 2);
+  FollowerSet newer = *store_.Followers();
+  newer.followers[0].definition.version = 2;
+  newer.followers[0] = Unreadable(newer.followers[0]);
+  ASSERT_EQ(store_.PutFollowers(newer.generation, newer.followers), absl::OkStatus());
+  ASSERT_EQ(Start({parent, Follower("after-order", 1, "place-order"), Follower("other", 1, "place-order")}),
+            absl::OkStatus());
+  EXPECT_THAT(Table(), ElementsAre("place-order 1 -> after-order 2", "place-order 1 -> other 1"));
+  EXPECT_EQ(store_.Followers()->followers[0], newer.followers[0]);
 }
 
 TEST_F(FollowerTableTest, AVersionOfAParentThatAFollowerUnknownHereMayNotFitIsRefused) {
