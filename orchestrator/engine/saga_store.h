@@ -231,9 +231,10 @@ class SagaStore {
   virtual absl::Status Release(const Lease& lease) = 0;
 
   // Makes at most `limit` unfinished sagas of the definitions `drivable` `lease.instance`'s own whose owner is another
-  // and has a lease that is over, those that go back first; as they are now, about kPageBytesMax at most. An unreadable
-  // one keeps its owner (at most `limit` of these are named). What the former owner still writes of them is a conflict.
-  // Nothing if `lease` is over. UNAVAILABLE: it may own more sagas than it knows; LoadOwned tells.
+  // and has a lease that is over: those that go back first, then those that were driven, and last those that are left
+  // to LoadDue, which may be very many; as they are now, about kPageBytesMax at most. An unreadable one keeps its owner
+  // (at most `limit` of these are named). What the former owner still writes of them is a conflict. Nothing if `lease`
+  // is over. UNAVAILABLE: it may own more sagas than it knows; LoadOwned tells.
   virtual absl::StatusOr<SagaPage> Claim(const Lease& lease, const std::vector<DefinitionVersion>& drivable,
                                          int limit) = 0;
   // The same of one unfinished saga, of any owner. NOT_FOUND: there is no such saga, it is finished, or `lease` is

@@ -19,8 +19,9 @@ namespace {
 using soci::into;
 using soci::use;
 
-// The words of the indexes saga_going_back and saga_unfinished.
+// The words of the indexes saga_going_back, saga_driven and saga_unfinished.
 constexpr char kGoingBack[] = "state = 2";
+constexpr char kDriven[] = "state IN (1, 2, 5) AND due_at IS NULL";
 constexpr char kUnfinished[] = "state IN (1, 2, 5)";
 
 constexpr std::size_t kRowsAtOnce = 16;  // each may be large
@@ -70,7 +71,7 @@ class Claiming {
   }
 
  private:
-  // A saga that goes back is found among all that are unfinished once more, as its owner is not changed yet.
+  // What goes back, or was driven, is found among all that are unfinished once more, as its owner is not changed yet.
   void Add(const SagaRow& row, bool released) {
     if (!seen_.insert(row.id).second) return;
     bytes_ += row.accepted.size() + row.progress.size();
@@ -115,7 +116,7 @@ absl::StatusOr<SagaPage> ClaimSagas(Connection& connection, const Lease& lease, 
   RETURN_IF_ERROR(connection.Write([&](soci::session& sql) {
     if (!HoldLease(sql, lease).ok()) return absl::OkStatus();
     Claiming claiming(sql, drivable, limit);
-    for (const char* const which : {kGoingBack, kUnfinished}) {
+    for (const char* const which : {kGoingBack, kDriven, kUnfinished}) {
       for (const LapsedOwner& owner : owners) claiming.Find(owner, which);
     }
     claimed = claiming.Own(lease.instance);

@@ -119,6 +119,20 @@ TEST_P(SagaStoreResting, WhoTakesItHasItAtRest) {
   EXPECT_THAT(Ends(absl::Hours(1)), ElementsAre("a"));
 }
 
+// A million customers who have not paid yet keep nobody waiting whose call was out.
+TEST_P(SagaStoreResting, WhatWasDrivenIsClaimedFirst) {
+  for (const char* id : {"a", "b", "c"}) Resting(id, absl::Seconds(10));
+  Stored(InsertOf(SampleSaga("d")));
+  SagaWrite undone = RestOf(Stored(InsertOf(SampleSaga("e"))), absl::Seconds(10));
+  undone.saga.state = SagaState::kCompensating;
+  Stored(undone);
+  ASSERT_EQ(store().Release(lease_), absl::OkStatus());
+  lease_ = Acquired("orchestrator-2");
+  EXPECT_THAT(Ids(store().Claim(lease_, kAll, 2)), ElementsAre("e", "d"));
+  EXPECT_THAT(Ids(store().Claim(lease_, kAll, 10)), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(store().Claim(lease_, kAll, 10)->rows(), 0u);
+}
+
 TEST_P(SagaStoreResting, TheyAreCountedWithTheOldestEndlessWait) {
   EXPECT_THAT(*store().CountResting(lease_.instance), IsEmpty());
   Resting("a", absl::Seconds(10), absl::Minutes(5));

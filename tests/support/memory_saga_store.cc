@@ -248,11 +248,14 @@ absl::StatusOr<SagaPage> MemorySagaStore::Claim(const Lease& lease, const std::v
   SagaPage claimed;
   if (!CheckLease(lease).ok()) return claimed;
   const absl::Time now = clock_->Now();
-  for (const bool goes_back : {true, false}) {
+  const auto place_of = [](const Saga& saga) {
+    if (saga.state == SagaState::kCompensating) return 0;
+    return saga.due_at == absl::InfiniteFuture() ? 1 : 2;
+  };
+  for (const int place : {0, 1, 2}) {
     for (auto& [id, row] : sagas_) {
       Saga& saga = row.saga;
-      if (IsTerminal(saga.state) || (saga.state == SagaState::kCompensating) != goes_back) continue;
-      if (saga.owner == lease.instance) continue;
+      if (IsTerminal(saga.state) || place_of(saga) != place || saga.owner == lease.instance) continue;
       if (std::count(drivable.begin(), drivable.end(), DefinitionVersion{saga.definition, saga.definition_version}) ==
           0) {
         continue;
