@@ -200,13 +200,23 @@ void Skip(Draft& draft, std::size_t i) {
                             draft.plan_of(i).name));
 }
 
+// Nothing of it was ever sent, and a person is to say whether something is: so it is born if it cannot be built (S17).
+bool IsParkedUnsent(const Saga& saga) {
+  return saga.state == SagaState::kParked && std::all_of(saga.steps.begin(), saga.steps.end(), [](const Step& step) {
+           return step.state == StepState::kPending || (step.parked && step.sends == std::array<int, 4>{});
+         });
+}
+
 void Apply(Draft& draft, const Operated& operated) {
   if (operated.step < 0 || static_cast<std::size_t>(operated.step) >= draft.saga.steps.size()) return;
   const auto i = static_cast<std::size_t>(operated.step);
   if (!TakesVerb(draft.plan, draft.saga, i)) return;
+  if (operated.verb == Verb::kRetry && IsTooOld(draft.plan, draft.saga, draft.moment.now)) return;
+  // What was born parked is started by this.
+  const bool starts = IsParkedUnsent(draft.saga) && draft.saga.deadline == absl::InfiniteFuture();
+  if (starts) draft.saga.deadline = draft.moment.now + draft.plan.deadline;
   switch (operated.verb) {
     case Verb::kRetry:
-      if (IsTooOld(draft.plan, draft.saga, draft.moment.now)) return;
       draft.step(i).refusals = 0;
       return SendNow(draft, i, draft.step(i).phase);
     case Verb::kSkip:
@@ -306,13 +316,6 @@ void Settle(Draft& draft) {
   std::erase_if(draft.sends, [&outstanding](const Send& send) {
     return std::find(outstanding.begin(), outstanding.end(), send) == outstanding.end();
   });
-}
-
-// Nothing of it was ever sent, and a person is to say whether something is: so it is born if it cannot be built (S17).
-bool IsParkedUnsent(const Saga& saga) {
-  return saga.state == SagaState::kParked && std::all_of(saga.steps.begin(), saga.steps.end(), [](const Step& step) {
-           return step.state == StepState::kPending || (step.parked && step.sends == std::array<int, 4>{});
-         });
 }
 
 // Whether steps that are ready may begin by this event.

@@ -352,6 +352,16 @@ TEST(AdvanceStory, ASagaThatIsBornParkedWaitsForAPersonAndThenEnds) {
   EXPECT_EQ(tale.saga().state, SagaState::kAborted);
 }
 
+TEST(AdvanceStory, TheDeadlineOfASagaThatIsBornParkedRunsFromWhenAPersonMovesIt) {
+  Tale tale(PivotInTheMiddle(true));
+  tale.Happens(Born{.parked_step = 0, .why_parked = {.reason = "PARENT_NOT_READ"}});
+  EXPECT_EQ(tale.next_run(), absl::InfiniteFuture()) << "it waits for a person for as long as it takes";
+  tale.Sleeps(absl::Hours(1));
+  EXPECT_THAT(tale.Happens(Operated{Verb::kResolve, 0, "r", "kim", "done by hand"}), ElementsAre(Send{1, kAction, 1}));
+  EXPECT_EQ(tale.saga().deadline, tale.now() + tale.plan().deadline);
+  EXPECT_THAT(tale.Waits(tale.plan().deadline), ElementsAre(Send{1, kResolve, 1}));
+}
+
 // However often it is taken over.
 TEST(AdvanceStory, OfASagaThatIsBornParkedNothingIsSentBeforeAPersonMovesIt) {
   Plan plan = AllRetriable();
