@@ -176,7 +176,7 @@ void Shard::Handle(LoadedSagas::Refilled refilled) {
   if (LiveSaga* const live = live_.Find(refilled.saga_id)) Settle(*live);
 }
 
-// Decides on a request, which is answered once that is stored.
+// Decides on a request, which is answered once all that was decided is stored.
 void Shard::Put(LiveSaga& live, AskMail ask) {
   if (!Decide(live, ask.event) && !pending_.Has(live.saga.id)) {
     return ask.waiter.answered({AskRefusal(live.definition->plan(), live.saga, ask.event), live.saga});
@@ -238,7 +238,9 @@ void Shard::Act(Landed landed) {
   for (const Send& send : done.sends) {
     if (std::find(outstanding.begin(), outstanding.end(), send) != outstanding.end()) Run(live, send);
   }
-  for (const AskMail& ask : done.asks) ask.waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
+  for (const AskMail& ask : done.asks) {  // some changed nothing, beside others that did
+    ask.waiter.answered({.status = AskRefusal(live.definition->plan(), live.saga, ask.event), .saga = live.saga});
+  }
   const bool is_over = IsTerminal(live.saga.state);
   if (is_over) {
     CRASH_POINT("orchestrator.before_answer", NameOf(live.saga.state));

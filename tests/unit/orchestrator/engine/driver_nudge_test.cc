@@ -103,6 +103,17 @@ TEST_F(DriverNudgeTest, WhatItIsNotForIsRefused) {
   EXPECT_EQ(Asked(one), 1u);
 }
 
+// Also by a saga of which something else is decided in the same turn.
+TEST_F(DriverNudgeTest, WhatItIsNotForIsRefusedBesideWhatIsStored) {
+  Instance one(*this, "one");
+  one.driver.Accept({.definition = definition_, .key = "k", .input = "input", .input_hash = "h", .trace = {}},
+                    absl::InfiniteFuture(), nullptr, [](const Progress&) {});
+  ASSERT_TRUE(one.driver.Turn());  // it is stored, and the answer of its first step waits for the next turn
+  const std::string id = store_.List({})->sagas.at(0).id;
+  EXPECT_EQ(one.Nudge(id, "nobody"), "STEP_NOT_FOUND");
+  EXPECT_EQ(store_.Load(id)->steps[1].state, StepState::kWaiting);
+}
+
 // Behind a balancer it comes to any instance.
 TEST_F(DriverNudgeTest, ItNeverTakesASagaFromItsOwner) {
   Instance one(*this, "one");
