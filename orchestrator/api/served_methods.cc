@@ -52,7 +52,7 @@ class ServedMethods::Call final : public grpc::ServerGenericBidiReactor {
   }
 
   void OnReadDone(bool ok) override;
-  void OnCancel() override { line_->Close(absl::CancelledError("the caller left")); }
+  void OnCancel() override { line_->Leave(); }
   void OnDone() override { delete this; }  // only after the line was closed and every reaction has returned
 
  private:
@@ -68,18 +68,37 @@ class ServedMethods::Call final : public grpc::ServerGenericBidiReactor {
       call_->StartSendInitialMetadata();
     }
 
-    void Close(absl::StatusOr<std::string> answer) {
-      Call* call = nullptr;
+    void Close(absl::StatusOr<std::string> answer) { End(std::move(answer)); }
+
+    // `leave` is called once the caller leaves, or at once if it has left or was answered.
+    void OnLeave(std::function<void()> leave) {
       {
         std::lock_guard lock(mutex_);
-        std::swap(call, call_);
+        if (call_ != nullptr) leave_.swap(leave);
       }
-      if (call != nullptr) call->End(std::move(answer));
+      if (leave != nullptr) leave();
+    }
+    void Leave() {
+      if (const auto leave = End(absl::CancelledError("the caller left"))) leave();
     }
 
    private:
+    // What is to be called if the caller has left.
+    std::function<void()> End(absl::StatusOr<std::string> answer) {
+      Call* call = nullptr;
+      std::function<void()> leave;
+      {
+        std::lock_guard lock(mutex_);
+        std::swap(call, call_);
+        leave_.swap(leave);
+      }
+      if (call != nullptr) call->End(std::move(answer));
+      return leave;
+    }
+
     std::mutex mutex_;
     Call* call_;
+    std::function<void()> leave_;
   };
 
   absl::StatusOr<NewSaga> Read();
@@ -101,11 +120,12 @@ void ServedMethods::Call::OnReadDone(bool ok) {
   buffer_.Clear();
   if (!saga.ok()) return line_->Close(saga.status());
   const absl::Time answer_by = AnswerBy(methods_.clock_.Now(), DeadlineOf(*context_), methods_.options_.wait_max);
-  methods_.accept_(
+  std::function<void()> leave = methods_.accept_(
       *std::move(saga), answer_by, [line = line_](const std::string& saga_id) { line->SendSagaId(saga_id); },
       [line = line_, &methods = methods_](const Progress& progress) {
         line->Close(Answer(methods.catalog_, progress, methods.clock_.Now()));
       });
+  line_->OnLeave(std::move(leave));
 }
 
 absl::StatusOr<NewSaga> ServedMethods::Call::Read() {

@@ -18,9 +18,9 @@ struct ServedMethodsOptions {
 };
 
 // Driver::Accept.
-using AcceptSaga =
-    std::function<void(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
-                       std::function<void(Progress)> answered)>;
+using AcceptSaga = std::function<std::function<void()>(NewSaga saga, absl::Time answer_by,
+                                                       std::function<void(const std::string&)> accepted,
+                                                       std::function<void(Progress)> answered)>;
 
 // Register it with ServerBuilder::RegisterCallbackGenericService: it gets the calls that no compiled service takes. A
 // path that no definition serves is UNIMPLEMENTED. The saga does not notice its caller leaving, and a caller who left

@@ -181,10 +181,12 @@ absl::Time Driver::NextDue() const {
   return next;
 }
 
-void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
-                    std::function<void(Progress)> answered) {
-  std::optional<Waiter> waiter = context_->waiters.Add(answer_by, std::move(accepted), std::move(answered));
-  if (!waiter.has_value()) return;
+std::function<void()> Driver::Accept(NewSaga saga, absl::Time answer_by,
+                                     std::function<void(const std::string&)> accepted,
+                                     std::function<void(Progress)> answered) {
+  std::function<void()> leave;
+  std::optional<Waiter> waiter = context_->waiters.Add(answer_by, std::move(accepted), std::move(answered), &leave);
+  if (!waiter.has_value()) return [] {};
   std::optional<MemoryHold> memory = MemoryHold::Try(context_->accept_memory, BytesOf(saga));
   const Plan& plan = saga.definition->plan();
   const bool may_wait = !MayWait(plan) || context_->admission.all_waiting() < context_->options.waiting_max;
@@ -199,11 +201,13 @@ void Driver::Accept(NewSaga saga, absl::Time answer_by, std::function<void(const
   if (!admitted) {
     absl::Status why = context_->pauses.Check(plan.name);
     if (why.ok()) why = may_wait ? Overloaded() : TooManyRest();
-    return key_lookup_->Find(std::move(saga), *std::move(waiter), std::move(why));
+    key_lookup_->Find(std::move(saga), *std::move(waiter), std::move(why));
+    return leave;
   }
   Shard& shard = ShardOf(id);
   shard.mailbox().Post(AcceptMail{
       .saga = std::move(saga), .saga_id = std::move(id), .waiter = *std::move(waiter), .memory = *std::move(memory)});
+  return leave;
 }
 
 absl::Status Driver::ReadPauses() { return context_->pauses.Read(); }

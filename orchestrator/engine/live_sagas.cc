@@ -86,6 +86,12 @@ void LiveSagas::AddWaiter(LiveSaga& live, Waiter waiter) {
   live.waiters.push_back(std::move(waiter));
 }
 
+void LiveSagas::ForgetWhoLeft(LiveSaga& live) {
+  for (Waiter& waiter : TakeWaiters(live)) {
+    if (!waiter.has_left()) AddWaiter(live, std::move(waiter));
+  }
+}
+
 void LiveSagas::Count(LiveSaga& live, bool counts) {
   if (live.counted == counts) return;
   live.counted = counts;
@@ -125,6 +131,7 @@ void LiveSagas::SetTimer(LiveSaga& live, absl::Time at) {
 }
 
 void LiveSagas::Schedule(LiveSaga& live) {
+  if (live.saga.due_at != absl::InfiniteFuture()) ForgetWhoLeft(live);
   const bool rests = live.saga.due_at != absl::InfiniteFuture() && live.waiters.empty();
   const bool counts = !rests && CountsAgainstAdmission(live.definition->plan(), live.saga);
   const bool stuck = HasStuckStep(live.definition->plan(), live.saga);

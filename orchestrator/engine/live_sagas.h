@@ -45,6 +45,7 @@ class LiveSagas {
   std::vector<Waiter> Remove(LiveSaga& live);
   std::vector<Waiter> TakeWaiters(LiveSaga& live);
   void AddWaiter(LiveSaga& live, Waiter waiter);
+  void ForgetWhoLeft(LiveSaga& live);
   void Count(LiveSaga& live, bool counts);
   // It is driven here no more: neither in flight nor stuck nor waiting.
   void Uncount(LiveSaga& live);
@@ -59,8 +60,8 @@ class LiveSagas {
   // Sets the one timer of a saga; infinite: none.
   void SetTimer(LiveSaga& live, absl::Time at);
   // Sets it to when its row is due, and counts it: as in flight unless it only waits, for an operator or a
-  // participant's repair, which takes no room from new sagas (S7) unless very many do, or rests and has no waiters; and
-  // as stuck or waiting if a step of it is.
+  // participant's repair, which takes no room from new sagas (S7) unless very many do, or rests and has no waiters but
+  // such as have left, which are forgotten; and as stuck or waiting if a step of it is.
   void Schedule(LiveSaga& live);
   // Whether nothing is outstanding, due or waited for, but by its row (Saga::due_at): it need not be in memory.
   // REQUIRES: `saga` is what is stored, or stale.

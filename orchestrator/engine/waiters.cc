@@ -17,7 +17,7 @@ constexpr absl::Duration kWaitMax = absl::Seconds(1);  // so that a clock set fo
 }  // namespace
 
 std::optional<Waiter> Waiters::Add(absl::Time answer_by, std::function<void(const std::string&)> accepted,
-                                   std::function<void(Progress)> answered) {
+                                   std::function<void(Progress)> answered, std::function<void()>* leave) {
   const absl::Duration left = std::max(answer_by - clock_.Now(), absl::ZeroDuration());
   Place place(answer_by + std::min(left * kLateShare, kLateMax), 0);
   {
@@ -31,9 +31,17 @@ std::optional<Waiter> Waiters::Add(absl::Time answer_by, std::function<void(cons
     const auto added = waiting_.emplace(place, std::move(answered)).first;
     if (added == waiting_.begin()) changed_.notify_one();
   }
-  return Waiter{.answer_by = answer_by, .accepted = std::move(accepted), .answered = [this, place](Progress progress) {
+  Waiter waiter{.answer_by = answer_by, .accepted = std::move(accepted), .answered = [this, place](Progress progress) {
                   if (const auto first = Take(place)) first(std::move(progress));
                 }};
+  if (leave == nullptr) return waiter;
+  const auto gone = std::make_shared<std::atomic<bool>>(false);
+  waiter.left = gone;
+  *leave = [this, place, gone] {
+    *gone = true;
+    Take(place);
+  };
+  return waiter;
 }
 
 std::function<void(Progress)> Waiters::Take(const Place& place) {

@@ -2,11 +2,13 @@
 #ifndef UNWIND_ORCHESTRATOR_ENGINE_WAITERS_H_
 #define UNWIND_ORCHESTRATOR_ENGINE_WAITERS_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -24,6 +26,9 @@ struct Waiter {
   absl::Time answer_by = absl::InfiniteFuture();
   std::function<void(const std::string&)> accepted;
   std::function<void(Progress)> answered;
+  std::shared_ptr<const std::atomic<bool>> left = nullptr;  // whether it waits no more; null: it does not say
+
+  bool has_left() const { return left != nullptr && *left; }
 };
 
 // Thread-safe.
@@ -34,9 +39,10 @@ class Waiters {
   ~Waiters() { Stop(); }
 
   // A waiter whose `answered` may be called more than once; only the first call counts. Null, and `answered` is told
-  // OVERLOADED, if there are too many.
+  // OVERLOADED, if there are too many. `leave`, if it is asked for: ends its waiting without an answer, which then
+  // counts no more; its place is another's at once.
   std::optional<Waiter> Add(absl::Time answer_by, std::function<void(const std::string&)> accepted,
-                            std::function<void(Progress)> answered);
+                            std::function<void(Progress)> answered, std::function<void()>* leave = nullptr);
 
   // Answers those whose shard is late: it is blocked in the store. A caller still has a little time then. Start does
   // that on a thread of its own until Stop, which is idempotent.

@@ -60,16 +60,18 @@ class ServedMethodsTest : public testing::Test {
   void Listen() {
     methods_ = std::make_unique<ServedMethods>(
         [this](NewSaga saga, absl::Time by, std::function<void(const std::string&)> accepted,
-               std::function<void(Progress)> answered) {
+               std::function<void(Progress)> answered) -> std::function<void()> {
           std::lock_guard lock(mutex_);
+          const auto leave = [this] { ++left_; };
           if (keep_all_) {
             all_.push_back({std::move(saga), by, std::move(accepted), std::move(answered)});
             changed_.notify_all();
-            return;
+            return leave;
           }
           last_ = Accepted{std::move(saga), by, std::move(accepted), std::move(answered)};
           changed_.notify_all();
           if (answer_at_once_) Answer(SagaState::kCompleted);
+          return leave;
         },
         catalog_, clock_, ServedMethodsOptions());
     int port = 0;
@@ -130,6 +132,7 @@ class ServedMethodsTest : public testing::Test {
   std::vector<Accepted> all_;
   bool answer_at_once_ = true;
   bool keep_all_ = false;
+  std::atomic<int> left_ = 0;
 };
 
 TEST_F(ServedMethodsTest, ACallIsASagaAndItsAnswer) {
@@ -321,6 +324,7 @@ TEST_F(ServedMethodsTest, TheSagaOutlivesACallerWhoLeft) {
   call.context.TryCancel();
   EXPECT_EQ(call.Wait().error_code(), grpc::StatusCode::CANCELLED);
   server_->Shutdown();  // returns although the driver has not answered: the call is gone
+  EXPECT_EQ(left_, 1) << "the driver is told";
   Answer(SagaState::kCompleted);
 }
 

@@ -267,6 +267,32 @@ TEST_F(DriverRestTest, ARepeatedCallWaitsForIt) {
   EXPECT_EQ(Asked(one), 2);
 }
 
+TEST_F(DriverRestTest, ItRestsAgainThoughItsCallersHadMoreTime) {
+  Instance one(*this, "one");
+  Start(one);
+  const NewSaga repeat = {.definition = definition_, .key = "k", .input = "input", .input_hash = "h", .trace = {}};
+  const auto call = [&](int seconds) {
+    const absl::Time by = clock_.Now() + absl::Seconds(seconds);
+    auto leave = one.driver.Accept(repeat, by, nullptr, [this](const Progress& told) { told_["k"] = told; });
+    one.Run();
+    return leave;
+  };
+  const std::function<void()> first = call(600), second = call(600);
+  EXPECT_EQ(one.driver.in_flight(), 1u);
+  told_.clear();
+  first();
+  clock_.Advance(kPoll);
+  one.Run();
+  EXPECT_EQ(Asked(one), 2);
+  EXPECT_EQ(one.driver.in_flight(), 1u) << "one still waits";
+  second();
+  clock_.Advance(2 * kPoll);
+  one.Run();
+  EXPECT_EQ(Asked(one), 3);
+  EXPECT_TRUE(one.IsEmpty());
+  EXPECT_THAT(told_, IsEmpty());
+}
+
 TEST_F(DriverRestTest, SoManyPollsASecondAndNoMore) {
   poll_rate_max_ = 10;
   Instance one(*this, "one");

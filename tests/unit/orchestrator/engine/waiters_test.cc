@@ -45,6 +45,22 @@ TEST_F(WaitersTest, TheFirstAnswerCounts) {
   EXPECT_EQ(waiters.NextLate(), absl::InfiniteFuture());
 }
 
+// Thousands of calls that are given up at once keep nobody out.
+TEST_F(WaitersTest, WhoLeavesGivesItsPlaceToAnother) {
+  Waiters waiters(clock_, 1);
+  std::function<void()> leave;
+  const auto first = waiters.Add(clock_.Now() + absl::Minutes(10), nullptr, Taker(), &leave);
+  ASSERT_TRUE(first.has_value());
+  EXPECT_FALSE(waiters.Add(clock_.Now() + absl::Seconds(1), nullptr, Taker()).has_value());
+  EXPECT_FALSE(first->has_left());
+  leave();
+  EXPECT_TRUE(first->has_left());
+  EXPECT_TRUE(waiters.Add(clock_.Now() + absl::Seconds(1), nullptr, Taker()).has_value());
+  first->answered({.status = absl::InternalError("nobody hears it"), .saga = {}});
+  leave();
+  EXPECT_THAT(told(), ElementsAre("OVERLOADED"));
+}
+
 TEST_F(WaitersTest, WhomNobodyAnswersIsToldThatTheStoreIsSilentBeforeItsDeadline) {
   for (const absl::Duration timeout : {absl::Milliseconds(20), absl::Milliseconds(300), absl::Seconds(1)}) {
     Waiters waiters(clock_, 10);
