@@ -123,7 +123,8 @@ class Driver {
   absl::StatusOr<Swept> StartFollowers();
 
   // Brings the sagas of this instance back into memory that rested and are due: those whose wait is over, and of the
-  // others at most poll_rate_max a second. As StartFollowers, and for the same thread.
+  // others at most poll_rate_max a second; of a definition none that would make it have more than twice in_flight_max
+  // in flight. As StartFollowers, and for the same thread.
   absl::StatusOr<Swept> WakeResting();
 
   // Counts the sagas that rest, for waiting(), oldest_wait_seconds() and waiting_max. An error leaves the last count.
@@ -140,7 +141,7 @@ class Driver {
   // `answered`, which then need not be called: its place among --waiters_max is free at once, and its saga rests as if
   // nobody waited for it, from the next question on.
   std::function<void()> Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
-              std::function<void(Progress)> answered);
+                               std::function<void(Progress)> answered);
 
   // Reads from the store which definitions are paused: before Start, and from then on again and again.
   // Blocks for as long as the store takes; an error leaves what was read before.

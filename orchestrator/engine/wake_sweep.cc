@@ -22,6 +22,14 @@ std::size_t WakeSweep::PollsAllowed() {
   return is_too_soon ? 0 : context_.options.poll_rate_max;
 }
 
+// However many rest, those that come back while a participant is away do not fill the memory: of a definition there are
+// at most as many beside those that were started. The next come once these are settled, rest again, or are stuck.
+std::size_t WakeSweep::RoomFor(const std::string& definition) const {
+  const std::size_t posted = static_cast<std::size_t>(context_.wakes_posted);
+  const std::size_t busy = context_.admission.in_flight(definition) + posted, most = 2 * context_.options.in_flight_max;
+  return busy < most ? most - busy : 0;
+}
+
 // How many were woken; at most `most`.
 absl::StatusOr<std::size_t> WakeSweep::Wake(const DefinitionVersion& definition, DueFor what, std::size_t most) {
   if (most == 0) return most;
@@ -43,7 +51,8 @@ absl::StatusOr<Driver::Swept> WakeSweep::Sweep() {
   std::vector<DefinitionVersion> definitions = context_.catalog.Waiting();
   if (definitions.empty()) return swept;
   for (const DefinitionVersion& definition : definitions) {
-    ASSIGN_OR_RETURN(const std::size_t ended, Wake(definition, DueFor::kWaitEnd, kEndsMax));
+    ASSIGN_OR_RETURN(const std::size_t ended,
+                     Wake(definition, DueFor::kWaitEnd, std::min(kEndsMax, RoomFor(definition.name))));
     swept.sagas += static_cast<int>(ended);
     swept.may_be_more |= ended == kEndsMax;
   }
@@ -51,7 +60,8 @@ absl::StatusOr<Driver::Swept> WakeSweep::Sweep() {
   if (polls > 0) first_ = (first_ + 1) % definitions.size();
   std::rotate(definitions.begin(), definitions.begin() + static_cast<std::ptrdiff_t>(first_), definitions.end());
   for (const DefinitionVersion& definition : definitions) {
-    ASSIGN_OR_RETURN(const std::size_t woken, Wake(definition, DueFor::kPoll, polls));
+    ASSIGN_OR_RETURN(const std::size_t woken,
+                     Wake(definition, DueFor::kPoll, std::min(polls, RoomFor(definition.name))));
     swept.sagas += static_cast<int>(woken);
     polls -= woken;
   }

@@ -3,6 +3,7 @@
 #define UNWIND_ORCHESTRATOR_ENGINE_WAKE_SWEEP_H_
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,6 +23,7 @@ class WakeSweep {
 
  private:
   std::size_t PollsAllowed();
+  std::size_t RoomFor(const std::string& definition) const;
   absl::StatusOr<std::size_t> Wake(const DefinitionVersion& definition, DueFor what, std::size_t most);
 
   DriverContext& context_;

@@ -68,7 +68,12 @@ class DriverRestTest : public testing::Test {
     EXPECT_TRUE(catalog_.Add(definition_).ok());
   }
 
-  DriverOptions Options() { return {.waiting_max = waiting_max_, .poll_rate_max = poll_rate_max_, .seed = ++lives_}; }
+  DriverOptions Options() {
+    return {.in_flight_max = in_flight_max_,
+            .waiting_max = waiting_max_,
+            .poll_rate_max = poll_rate_max_,
+            .seed = ++lives_};
+  }
 
   std::optional<CallResult> Answer(const Call& call) {
     if (is_silent_) return std::nullopt;
@@ -115,7 +120,7 @@ class DriverRestTest : public testing::Test {
   CountingObserver observer_;
   ManualClock clock_;
   std::uint64_t lives_ = 0;
-  std::size_t waiting_max_ = 1000, poll_rate_max_ = 1000;
+  std::size_t in_flight_max_ = 1000, waiting_max_ = 1000, poll_rate_max_ = 1000;
   bool is_paid_ = false, is_silent_ = false;
   std::map<std::string, Progress> told_;  // by key
   std::shared_ptr<const Definition> definition_;
@@ -324,6 +329,24 @@ TEST_F(DriverRestTest, TheEndsOfWaitsAndNudgesAreNotHeldBack) {
   EXPECT_GE(one.Wake(), 20);
   EXPECT_EQ(Asked(one, "/test/pivot.resolve"), 20);
   EXPECT_THAT(Unpaid(), IsEmpty());
+}
+
+TEST_F(DriverRestTest, TheEndsOfWaitsDoNotFillTheMemoryWhileAParticipantIsAway) {
+  in_flight_max_ = 3;
+  {
+    Instance one(*this, "one");
+    for (int i = 0; i < 20; ++i) Start(one, absl::StrCat("k", i));
+    is_silent_ = true;
+    clock_.Advance(absl::Minutes(16));
+    while (one.Wake() > 0) continue;
+    EXPECT_EQ(one.driver.in_flight(), 6u);
+  }
+  is_silent_ = false;
+  Instance again(*this, "one");
+  again.Run();
+  while (again.Wake() > 0) continue;
+  EXPECT_THAT(Unpaid(), IsEmpty());
+  EXPECT_TRUE(again.IsEmpty());
 }
 
 TEST_F(DriverRestTest, OneDefinitionsPollsKeepNoOtherWaiting) {
