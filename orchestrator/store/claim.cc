@@ -19,24 +19,29 @@ namespace {
 using soci::into;
 using soci::use;
 
-// The words of the indexes saga_going_back, saga_driven and saga_unfinished.
-constexpr char kGoingBack[] = "state = 2";
-constexpr char kDriven[] = "state IN (1, 2, 5) AND due_at IS NULL";
-constexpr char kUnfinished[] = "state IN (1, 2, 5)";
+// Which of an owner's sagas, as the ids ascend: in the words and the order of an index.
+struct Which {
+  const char* rows;
+  const char* order;
+};
+constexpr Which kGoingBack = {"state = 2", "id"};                                   // saga_going_back
+constexpr Which kDriven = {"state IN (1, 2, 5) AND due_at IS NULL", "due_at, id"};  // saga_driven
+constexpr Which kUnfinished = {"state IN (1, 2, 5)", "id"};                         // saga_unfinished
 
 constexpr std::size_t kRowsAtOnce = 16;  // each may be large
 
 constexpr char kOwn[] = "UPDATE saga SET owner = CAST(:owner AS text) WHERE ";
 
 // Each owner's sagas are read along an index, so that a large takeover sorts nothing.
-std::string LapsedSagas(Dialect dialect, absl::string_view which) {
-  return absl::StrCat("WHERE owner = :owner AND ", which,
+std::string LapsedSagas(Dialect dialect, const Which& which) {
+  return absl::StrCat("WHERE owner = :owner AND ", which.rows,
                       " AND id > :after AND EXISTS (SELECT 1 FROM instance AS i WHERE i.id = saga.owner AND"
                       " i.lease_until < ",
                       NowIn(dialect),
                       ") AND EXISTS (SELECT 1 FROM ROWS(:drivable) AS d WHERE d.value ->> 0 = saga.definition AND"
                       " CAST(d.value ->> 1 AS bigint) = saga.definition_version)"
-                      " ORDER BY id LIMIT CAST(:limit AS bigint) FOR UPDATE SKIP LOCKED");
+                      " ORDER BY ",
+                      which.order, " LIMIT CAST(:limit AS bigint) FOR UPDATE SKIP LOCKED");
 }
 
 // One Claim: finds sagas until it has `limit`, then owns those that it could read.
@@ -49,7 +54,7 @@ class Claiming {
     drivable_ = rows.json();
   }
 
-  void Find(const LapsedOwner& owner, absl::string_view which) {
+  void Find(const LapsedOwner& owner, const Which& which) {
     const std::string query = LapsedSagas(DialectOf(sql_), which);
     std::string after;
     while (found_.sagas.size() < limit_ && bytes_ < kPageBytesMax) {
@@ -116,7 +121,7 @@ absl::StatusOr<SagaPage> ClaimSagas(Connection& connection, const Lease& lease, 
   RETURN_IF_ERROR(connection.Write([&](soci::session& sql) {
     if (!HoldLease(sql, lease).ok()) return absl::OkStatus();
     Claiming claiming(sql, drivable, limit);
-    for (const char* const which : {kGoingBack, kDriven, kUnfinished}) {
+    for (const Which& which : {kGoingBack, kDriven, kUnfinished}) {
       for (const LapsedOwner& owner : owners) claiming.Find(owner, which);
     }
     claimed = claiming.Own(lease.instance);

@@ -48,9 +48,10 @@ constexpr char kNewer[] =
     " WHERE n.version > CAST(r.value ->> 1 AS BIGINT))";
 constexpr char kByKey[] =
     "WHERE definition = :definition AND key = :key AND key_scope IN (:key_scope, '') ORDER BY key_scope DESC LIMIT 1";
-// The words of the index saga_driven.
+// The words and the order of the index saga_driven; in the order of the ids alone PostgreSQL would take another one,
+// and read all that rests.
 constexpr char kUnfinished[] =
-    "WHERE owner = :owner AND id > :after AND state IN (1, 2, 5) AND due_at IS NULL ORDER BY id LIMIT :limit";
+    "WHERE owner = :owner AND id > :after AND state IN (1, 2, 5) AND due_at IS NULL ORDER BY due_at, id LIMIT :limit";
 
 // Lists. Each way to choose is one index's, so that a page is read from its front.
 constexpr char kOfDefinition[] = "definition = :definition AND ";
