@@ -112,10 +112,14 @@ absl::StatusOr<std::unique_ptr<Serving>> Start(const OpenDatabases& open, const 
   ASSIGN_OR_RETURN(Databases databases, open());
   auto settler = std::make_unique<Settler>(std::move(databases.write), *gateway, *gateway, clock, settled);
   auto domain = NewPaymentDomain(*gateway, clock, std::bind_front(&Settler::Hear, settler.get()), settled);
-  ASSIGN_OR_RETURN(std::unique_ptr<Serving> participant, ServeParticipant(std::move(domain), PaymentTable(), open,
-                                                                          clock, kWebhooksBytesMax + kNudgesBytesMax));
+  absl::StatusOr<std::unique_ptr<Serving>> participant =
+      ServeParticipant(std::move(domain), PaymentTable(), open, clock, kWebhooksBytesMax + kNudgesBytesMax);
+  if (!participant.ok()) {
+    gateway->Stop();  // the settler may have asked it already, and must live until the last answer
+    return participant.status();
+  }
   return std::make_unique<ServingPayments>(std::move(gateway), std::move(nudger), std::move(secrets),
-                                           std::move(settler), std::move(participant), clock);
+                                           std::move(settler), *std::move(participant), clock);
 }
 
 constexpr int kDiffers = 2;
