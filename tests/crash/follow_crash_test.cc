@@ -18,6 +18,8 @@
 #include "absl/strings/str_split.h"
 #include "common/base/crash_point.h"
 #include "gtest/gtest.h"
+#include "tests/crash/armed_plan.h"
+#include "tests/crash/second_piece.h"
 #include "tests/support/cluster.h"
 #include "tests/support/poll.h"
 #include "tests/support/shop.h"
@@ -33,23 +35,6 @@ constexpr char kProduct[] = "lamp";
 constexpr std::int64_t kPieces = 1'000'000;
 constexpr absl::Duration kPatience = absl::Seconds(60);
 constexpr std::size_t kBuyers = 4;  // at once
-
-// Takes a second piece of what was ordered, so that the shelf counts how often it ran.
-constexpr char kFollower[] = R"(saga: second-piece
-version: 1
-follows: [place-order]
-on: completed
-deadline: 1m
-steps:
-  - name: hold
-    kind: retriable
-    action: shop.stock.v1.StockService/Reserve
-    request: { reservation_id: saga.id, items: parent.input.items }
-  - name: keep
-    kind: retriable
-    action: shop.stock.v1.StockService/Confirm
-    request: { reservation_id: saga.id }
-)";
 
 int Kills() {
   const char* const given = std::getenv("UNWIND_FOLLOW_KILLS");
@@ -68,10 +53,7 @@ class FollowCrashTest : public testing::TestWithParam<Knows> {
     const bool has_second = GetParam() == Knows::kTheSecond;
     std::filesystem::copy("orchestrator/sagas", folder_.File("sagas"));
     std::filesystem::copy("orchestrator/sagas", folder_.File("more"));
-    std::ofstream(folder_.File("more/after_order.yaml")) << kFollower;
-    Arm("");
-    setenv("UNWIND_CRASH_PLAN", plan_.c_str(), 1);
-    setenv("UNWIND_CRASH_LOG", folder_.File("deaths").c_str(), 1);
+    std::ofstream(folder_.File("more/after_order.yaml")) << kSecondPiece;
     ClusterOptions options;
     options.bin_dir = UNWIND_BIN_DIR;
     options.postgres = TestsOnPostgres();
@@ -87,18 +69,6 @@ class FollowCrashTest : public testing::TestWithParam<Knows> {
     }
     shop_ = std::make_unique<Shop>(*cluster_);
     ASSERT_EQ(shop_->Restock(kProduct, kPieces, 1000), absl::OkStatus());
-  }
-  void TearDown() override {
-    shop_.reset();
-    cluster_.reset();
-    unsetenv("UNWIND_CRASH_PLAN");
-    unsetenv("UNWIND_CRASH_LOG");
-  }
-
-  // In one go: a process must never read half a plan.
-  void Arm(const std::string& place) {
-    std::ofstream(plan_ + ".new") << place << "\n";
-    std::filesystem::rename(plan_ + ".new", plan_);
   }
 
   struct Buyer {
@@ -131,7 +101,7 @@ class FollowCrashTest : public testing::TestWithParam<Knows> {
       if (cluster_->Running(node)) continue;
       EXPECT_EQ(cluster_->ExitStatus(node), kCrashExit);
       died = true;
-      Arm("");
+      plan_.Arm("");
       EXPECT_EQ(cluster_->Restart(node), absl::OkStatus());
     }
     return died;
@@ -139,7 +109,7 @@ class FollowCrashTest : public testing::TestWithParam<Knows> {
 
   // Orders while an orchestrator dies at `place`, if they come by it. Whether one did.
   bool Round(const std::string& place) {
-    Arm(place);
+    plan_.Arm(place);
     std::vector<Buyer> buyers(kBuyers);
     bool died = false;
     absl::Time told = absl::InfiniteFuture();
@@ -171,7 +141,7 @@ class FollowCrashTest : public testing::TestWithParam<Knows> {
   }
 
   TempDir folder_;
-  const std::string plan_ = folder_.File("plan");
+  ArmedPlan plan_{folder_.path()};
   std::unique_ptr<Cluster> cluster_;
   std::vector<Node> orchestrators_;
   std::unique_ptr<Shop> shop_;
@@ -199,7 +169,7 @@ TEST_P(FollowCrashTest, EveryPaidOrderIsFollowedOnce) {
     deaths += Round(absl::StrCat(place, "#", std::uniform_int_distribution<std::size_t>(1, kBuyers)(random))) ? 1 : 0;
     if (HasFailure()) FAIL() << "after " << deaths << " deaths";
   }
-  Arm("");
+  plan_.Arm("");
   EXPECT_GE(deaths, Kills()) << "the places were not come by";
 
   const bool over = Eventually(kPatience, [&] { return shop_->Unfinished().value_or(1) == 0; });

@@ -1,10 +1,6 @@
 #include "tests/crash/stage.h"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -34,13 +30,6 @@ std::vector<std::string> LinesOf(const std::string& path) {
   return absl::StrSplit(ContentsOf(path), '\n', absl::SkipWhitespace());
 }
 
-// The file changes in one go: a process must never read half a plan.
-void WriteWhole(const std::string& path, const std::string& text) {
-  const std::string fresh = path + ".new";
-  std::ofstream(fresh) << text;
-  std::filesystem::rename(fresh, path);
-}
-
 template <typename... Parts>
 absl::Status Wrong(const Parts&... parts) {
   return absl::FailedPreconditionError(absl::StrCat(parts...));
@@ -58,23 +47,8 @@ struct CrashStage::Buyer {
   std::string order_id;  // of the answer
 };
 
-CrashStage::CrashStage(const std::string& folder) : plan_path_(folder + "/plan"), log_path_(folder + "/deaths") {}
-
-CrashStage::~CrashStage() {
-  const std::filesystem::path folder = std::filesystem::path(plan_path_).parent_path();
-  shop_.reset();
-  cluster_.reset();
-  std::error_code ignored;
-  std::filesystem::remove_all(folder, ignored);
-}
-
 absl::StatusOr<std::unique_ptr<CrashStage>> CrashStage::Start(ClusterOptions options) {
-  std::string folder = (std::filesystem::temp_directory_path() / "unwind-crash-XXXXXX").string();
-  if (mkdtemp(folder.data()) == nullptr) return absl::PermissionDeniedError("cannot make a folder for the plans");
-  std::unique_ptr<CrashStage> stage(new CrashStage(folder));
-  stage->Arm({}, 1);
-  setenv("UNWIND_CRASH_PLAN", stage->plan_path_.c_str(), 1);  // for every process of the cluster
-  setenv("UNWIND_CRASH_LOG", stage->log_path_.c_str(), 1);
+  std::unique_ptr<CrashStage> stage(new CrashStage);
   options.extra_flags[Node::kGateway] = {absl::StrCat("--refuse_amount_minor=", kDearPrice)};
   options.extra_flags[Node::kPayment] = {"--pg_timeout=300ms"};
   ASSIGN_OR_RETURN(stage->cluster_, Cluster::Start(std::move(options)));
@@ -175,7 +149,7 @@ void CrashStage::Arm(const std::vector<std::string>& places, int nth) {
   const std::string count = nth == 1 ? "" : absl::StrCat("#", nth);
   std::string text;
   for (const std::string& place : places) absl::StrAppend(&text, place, count, "\n");
-  WriteWhole(plan_path_, text);
+  plan_.Arm(text);
 }
 
 // Takes the places that were died at out of the current act, the first of `acts`, arms the next one after its last,
@@ -191,7 +165,7 @@ absl::Status CrashStage::Bury(Acts& acts, int& deaths) {
       return Wrong(NodeName(node), " ended with status ", status, " and not at a crash point");
     }
   }
-  const std::vector<std::string> lines = LinesOf(log_path_);
+  const std::vector<std::string> lines = LinesOf(plan_.log_path());
   deaths += static_cast<int>(lines.size() - log_read_);
   for (; log_read_ < lines.size(); ++log_read_) {
     std::erase(acts.front(), lines[log_read_]);

@@ -13,9 +13,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "tests/crash/armed_plan.h"
 #include "tests/crash/cases.h"
 #include "tests/support/cluster.h"
 #include "tests/support/shop.h"
+#include "tests/support/temp_dir.h"
 
 namespace unwind {
 
@@ -32,7 +34,6 @@ class CrashStage {
  public:
   // The programs must be built with crash points. `options` without flags of the programs.
   static absl::StatusOr<std::unique_ptr<CrashStage>> Start(ClusterOptions options);
-  ~CrashStage();
 
   // One order, which must end as the case says. Leaves the shop at rest and every process running.
   CaseResult Play(const CrashCase& which);
@@ -48,7 +49,7 @@ class CrashStage {
   using Acts = std::deque<std::vector<std::string>>;
   struct Buyer;
 
-  explicit CrashStage(const std::string& folder);
+  CrashStage() = default;
   CaseResult PlayOnce(const CrashCase& which, const std::vector<Buyer*>& buyers, int nth);
   absl::Status Run(const CrashCase& which, const std::vector<Buyer*>& buyers, int nth, CaseResult& result);
   static absl::Status NoAnswer(const std::vector<Buyer*>& buyers);
@@ -59,7 +60,8 @@ class CrashStage {
   absl::Status CheckEnd(Buyer& buyer, End end);
   absl::Status CheckRest();
 
-  const std::string plan_path_, log_path_;
+  TempDir folder_;
+  ArmedPlan plan_{folder_.path()};
   std::size_t log_read_ = 0;  // lines of the log that were seen
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<Shop> shop_;

@@ -15,6 +15,8 @@
 #include "common/base/crash_point.h"
 #include "gtest/gtest.h"
 #include "payment_svc/collect.h"
+#include "tests/crash/armed_plan.h"
+#include "tests/crash/second_piece.h"
 #include "tests/support/cluster.h"
 #include "tests/support/poll.h"
 #include "tests/support/shop.h"
@@ -75,22 +77,6 @@ steps:
 response: { order_id: saga.id, state: "PAID", total: reserve_stock.total }
 )";
 
-// Takes a second piece of what was ordered, so that the shelf counts how often it ran.
-constexpr char kFollower[] = R"(saga: after-order
-version: 1
-follows: [place-order]
-on: completed
-steps:
-  - name: hold
-    kind: retriable
-    action: shop.stock.v1.StockService/Reserve
-    request: { reservation_id: saga.id, items: parent.input.items }
-  - name: keep
-    kind: retriable
-    action: shop.stock.v1.StockService/Confirm
-    request: { reservation_id: saga.id }
-)";
-
 // A process that dies there has stored nothing of the first call of the pivot. If it is not back in time for the
 // second, its resolve finds that nothing has happened.
 bool IsLostBeforeItIsStored(const std::string& place) {
@@ -122,7 +108,7 @@ std::vector<Told> Tales() {
             "participant.after_row@/action/continued", "gateway.after_ledger@confirm", "settler.in_commit@webhook",
             "settler.after_commit@webhook", "orchestrator.before_commit@confirm_order/action",
             "orchestrator.after_commit@confirm_order/action", "orchestrator.before_answer@completed",
-            "orchestrator.after_due@after-order", "orchestrator.before_send@hold/action"}},
+            "orchestrator.after_due@second-piece", "orchestrator.before_send@hold/action"}},
           {"Unpaid",
            Tale::kUnpaid,
            "2s",
@@ -149,10 +135,7 @@ class WaitCrashTest : public testing::TestWithParam<Told> {
       std::filesystem::remove(folder_.File(absl::StrCat("sagas/", other)));
     }
     std::ofstream(folder_.File("sagas/place_order.yaml")) << absl::StrReplaceAll(kOrder, {{"FOR", GetParam().wait}});
-    std::ofstream(folder_.File("sagas/after_order.yaml")) << kFollower;
-    Arm("");
-    setenv("UNWIND_CRASH_PLAN", plan_.c_str(), 1);
-    setenv("UNWIND_CRASH_LOG", folder_.File("deaths").c_str(), 1);
+    std::ofstream(folder_.File("sagas/after_order.yaml")) << kSecondPiece;
     ClusterOptions options;
     options.bin_dir = UNWIND_BIN_DIR;
     options.postgres = TestsOnPostgres();
@@ -164,18 +147,6 @@ class WaitCrashTest : public testing::TestWithParam<Told> {
     shop_ = std::make_unique<Shop>(*cluster_);
     ASSERT_EQ(shop_->Restock(kProduct, kPieces, 1000), absl::OkStatus());
     SetScenario();
-  }
-  void TearDown() override {
-    shop_.reset();
-    cluster_.reset();
-    unsetenv("UNWIND_CRASH_PLAN");
-    unsetenv("UNWIND_CRASH_LOG");
-  }
-
-  // In one go: a process must never read half a plan.
-  void Arm(const std::string& place) {
-    std::ofstream(plan_ + ".new") << place << "\n";
-    std::filesystem::rename(plan_ + ".new", plan_);
   }
 
   void SetScenario() {
@@ -192,7 +163,7 @@ class WaitCrashTest : public testing::TestWithParam<Told> {
       if (cluster_->Running(node)) continue;
       EXPECT_EQ(cluster_->ExitStatus(node), kCrashExit) << NodeName(node);
       ++deaths_;
-      Arm("");
+      plan_.Arm("");
       EXPECT_EQ(cluster_->Restart(node), absl::OkStatus());
       if (node == Node::kGateway) SetScenario();
     }
@@ -290,7 +261,7 @@ class WaitCrashTest : public testing::TestWithParam<Told> {
   }
 
   TempDir folder_;
-  const std::string plan_ = folder_.File("plan");
+  ArmedPlan plan_{folder_.path()};
   std::unique_ptr<Cluster> cluster_;
   std::unique_ptr<Shop> shop_;
   int deaths_ = 0, paid_ = 0;
@@ -304,11 +275,11 @@ TEST_P(WaitCrashTest, EndsAsItsTaleSaysWhereverAProcessDies) {
     // A webhook of the order before may be sent again, and must not let this one's first call die.
     const bool is_after_pay = GetParam().tale == Tale::kLate;
     for (int i = 0; i < kTriesMax && deaths_ == before && !HasFailure(); ++i) {
-      Arm(is_after_pay ? "" : place);
+      plan_.Arm(is_after_pay ? "" : place);
       const std::string order_id = PlaceOrder();
       if (GetParam().tale != Tale::kUnpaid) Pay(order_id);
       if (is_after_pay) {
-        Arm(place);
+        plan_.Arm(place);
         Cancel(order_id);
       }
       ExpectEnd(order_id, IsLostBeforeItIsStored(place));
@@ -317,7 +288,7 @@ TEST_P(WaitCrashTest, EndsAsItsTaleSaysWhereverAProcessDies) {
         return deaths_ > before;
       });
     }
-    Arm("");
+    plan_.Arm("");
     EXPECT_GT(deaths_, before) << "NOT REACHED";
     if (HasFailure()) return;
   }
