@@ -133,7 +133,7 @@ TEST_P(SagaStoreFollowers, ATransitionThatEndsNothingGivesBirthToNothing) {
   EXPECT_THAT(ChildrenOf(""), IsEmpty());
 }
 
-// Interleaving 14: it is an insert, and no update.
+// It is an insert, and no update.
 TEST_P(SagaStoreFollowers, ASagaThatStartsAndEndsInOneTurnIsFollowed) {
   Follow({SampleFollower()});
   SagaWrite write = InsertOf(SampleParent("p1"));
@@ -145,7 +145,7 @@ TEST_P(SagaStoreFollowers, ASagaThatStartsAndEndsInOneTurnIsFollowed) {
   EXPECT_THAT(HistoryOf("p1"), SizeIs(2));
 }
 
-// Interleaving 14: the compare-and-set of the parent loses.
+// The compare-and-set of the parent loses.
 TEST_P(SagaStoreFollowers, AnEndThatIsNotStoredGivesBirthToNothing) {
   Follow({SampleFollower()});
   const Saga moved = Running("moved");
@@ -167,7 +167,7 @@ TEST_P(SagaStoreFollowers, AnEndThatIsNotStoredGivesBirthToNothing) {
   EXPECT_THAT(ChildrenOf("fenced"), IsEmpty());
 }
 
-// Interleaving 14: a repeat after an unknown commit finds the child's key taken.
+// A repeat after an unknown commit finds the child's key taken.
 TEST_P(SagaStoreFollowers, AChildThatIsThereAlreadyIsASuccessAndStaysAsItIs) {
   Follow({SampleFollower()});
   Saga there = SampleSaga("there", "after-order");
@@ -188,7 +188,7 @@ TEST_P(SagaStoreFollowers, AChildThatIsThereAlreadyIsASuccessAndStaysAsItIs) {
   EXPECT_THAT(HistoryOf(child), SizeIs(1));
 }
 
-// Interleaving 18: each parent names its followers itself.
+// Each parent names its followers itself.
 TEST_P(SagaStoreFollowers, OnlyTheVersionAndTheEndThatAreFollowedCount) {
   Follower on_abort = SampleFollower("after-abort"), on_reason = SampleFollower("after-sold-out");
   on_abort.on = on_reason.on = SagaState::kAborted;
@@ -221,7 +221,7 @@ TEST_P(SagaStoreFollowers, OneCommitBearsTheChildrenOfManyAndKeepsThemApart) {
   EXPECT_THAT(Followed("p4"), IsEmpty());
 }
 
-// Interleaving 12: what counts is what is stored, not what the instance knew when it began.
+// What counts is what is stored, not what the instance knew when it began.
 TEST_P(SagaStoreFollowers, FollowersThatCameOrChangedMeanwhileCount) {
   const Saga one = Running("p1"), two = Running("p2"), three = Running("p3");
   Stored(FinishOf(one));
@@ -239,7 +239,7 @@ TEST_P(SagaStoreFollowers, FollowersThatCameOrChangedMeanwhileCount) {
   EXPECT_THAT(ChildrenOf("p4"), IsEmpty());
 }
 
-// Interleaving 13: the parent ends, whatever its follower needs of it.
+// The parent ends, whatever its follower needs of it.
 TEST_P(SagaStoreFollowers, WhatCannotBeBuiltIsBornParked) {
   Follower unfit = SampleFollower("unfit");
   unfit.why_not_built = "version 1 of place-order has no step 'charge'";
@@ -267,7 +267,7 @@ TEST_P(SagaStoreFollowers, WhatCannotBeBuiltIsBornParked) {
   EXPECT_THAT(*store().CountUnstarted(lease_.instance), IsEmpty());
 }
 
-// Interleaving 16: no mail brings it to its shard.
+// No mail brings it to its shard.
 TEST_P(SagaStoreFollowers, AChildIsFoundByWhenItIsDueUntilItIsStarted) {
   Follow({SampleFollower()});
   Saga late = Running("p2");
@@ -313,7 +313,6 @@ TEST_P(SagaStoreFollowers, ChildrenAreClaimedWithTheRestAndStillWaitForTheirTurn
   EXPECT_THAT(Ids(store().LoadOwned(lease_, "", 50)), IsEmpty());
 }
 
-// Interleaving 17.
 TEST_P(SagaStoreFollowers, AChildNeedsNothingOfAParentThatIsPurged) {
   Follow({SampleFollower()});
   Stored(FinishOf(Running("p1")));

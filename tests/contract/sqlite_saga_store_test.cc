@@ -100,7 +100,7 @@ class SqliteSagaStore : public testing::Test {
   Lease lease_;
 };
 
-// Interleaving 12: an instance that does not know the follower ends the parent.
+// An instance that does not know the follower ends the parent.
 TEST_F(SqliteSagaStore, FollowersThatAnotherInstanceBroughtCountAtOnce) {
   const Saga parent = SampleParent("p1");
   ASSERT_EQ(store_->Commit(lease_, {InsertOf(parent)})->front(), WriteResult::kStored);

@@ -162,7 +162,7 @@ TEST(FollowerDefinition, ServesNothingAndFollowsTheOthers) {
   EXPECT_NE(follower->NewInput(), nullptr);
 }
 
-// Interleaving 18: it follows both ways to order, where what it reads is of the same type.
+// It follows both ways to order, where what it reads is of the same type.
 TEST(FollowerDefinition, FollowsSeveralAndReadsWhatAllHave) {
   const auto one = Parent();
   const auto two = Parent({{"make-all", "make-again"}, {"Lab/Run", "Lab/Rerun"}});
@@ -242,7 +242,7 @@ TEST(FollowerDefinition, FollowsAFollower) {
               HasSubstr("version 1 of saga 'after' follows another saga and has no input"));
 }
 
-// Interleaving 13: what the next version of a parent lacks is said when that is loaded, and no end fails for it.
+// What the next version of a parent lacks is said when that is loaded, and no end fails for it.
 TEST(FollowerDefinition, SaysWhatAVersionOfItsParentLacks) {
   const auto follower = GoodFollower(FollowerYaml("{ text: parent.copy.text, small: parent.copy.small }"), {Parent()});
   const auto renamed = Parent({{"version: 1", "version: 2"}, {"name: copy", "name: copied"}});

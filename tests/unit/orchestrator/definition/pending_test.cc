@@ -73,7 +73,7 @@ std::string ShippingAnsweredBy(const std::string& response) {
   return absl::StrCat(kShipping, "answer: { after: ship, response: { id: ", response, " } }\n");
 }
 
-// Interleaving 10: nothing was due, so that it succeeded at once and there is no pending answer.
+// Nothing was due, so that it succeeded at once and there is no pending answer.
 TEST(Pending, TheFirstPendingAnswerAnswersForNowAndSoDoesASuccess) {
   const auto definition = LoadText(ShippingAnsweredBy("{ first_of: [ship.parcel_id, ship.pending.parcel_id] }"));
   ASSERT_NE(definition, nullptr);

@@ -130,7 +130,6 @@ TEST_F(DriverFollowersTest, WhatFollowsIsStartedOnceItsTurnHasCome) {
   EXPECT_EQ(driver_->in_flight(), 0u);
 }
 
-// Interleaving 15.
 TEST_F(DriverFollowersTest, OnlySoManyAreDrivenAtATime) {
   follower_is_answered_ = false;
   End(5);
@@ -178,7 +177,7 @@ TEST_F(DriverFollowersTest, AChildThatIsQuarantinedLeavesTheOthersTheirTurn) {
   EXPECT_EQ(In(SagaState::kCompleted), 3);
 }
 
-// Interleaving 16: no mail brings a child to its shard; its owner finds it.
+// No mail brings a child to its shard; its owner finds it.
 TEST_F(DriverFollowersTest, ARestartLeavesThemToTheirTurn) {
   End(3);
   Live();
@@ -253,7 +252,7 @@ TEST_F(DriverFollowersTest, ACancelWithoutPowerDoesNotLoseTheTurn) {
   EXPECT_EQ(FirstCalls(), 1);
 }
 
-// Interleaving 14: whatever becomes of the commit that ends the parent, it has one child.
+// Whatever becomes of the commit that ends the parent, it has one child.
 TEST_F(DriverFollowersTest, AnEndWhoseCommitIsNotKnownHasOneChild) {
   using Fault = FaultyStore::Fault;
   for (const Fault fault : {Fault::kNotStored, Fault::kStoredButUnknown, Fault::kLandsLate}) {
@@ -276,7 +275,7 @@ TEST_F(DriverFollowersTest, AnEndWhoseCommitIsNotKnownHasOneChild) {
   EXPECT_EQ(FirstCalls(), 3);
 }
 
-// Interleaving 14: a part that the store refuses is halved, and never between a parent and its child.
+// A part that the store refuses is halved, and never between a parent and its child.
 TEST_F(DriverFollowersTest, AnEndThatTheStoreRefusesHasNoChildAndTheOthersHaveTheirs) {
   for (int i = 0; i < 7; ++i) Accept(absl::StrCat("k", i));
   driver_->Turn();

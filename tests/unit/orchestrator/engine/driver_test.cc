@@ -1384,7 +1384,7 @@ TEST_F(DriverTest, WhereTheDefinitionSaysSoAStepsSuccessAnswersForNow) {
   EXPECT_EQ(last.Await(1)[0].saga.state, SagaState::kCompleted);
 }
 
-// Interleaving 10: nobody is told to pay for what goes back.
+// Nobody is told to pay for what goes back.
 TEST_F(DriverTest, ASagaThatGoesBackIsNotAnsweredForNow) {
   Plan plan = Sequence();
   plan.answer_after = 0;

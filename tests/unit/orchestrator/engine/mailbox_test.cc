@@ -80,7 +80,7 @@ RecoverMail FollowerToStart(const std::string& id) {
   return mail;
 }
 
-// Interleaving 15: 900 of them are born in the middle of a sale.
+// 900 of them are born in the middle of a sale.
 TEST(MailboxTest, FollowersHaveWhatAllOthersLeaveAndOnePlaceAtLeast) {
   Mailbox mailbox(8, kBytesMax);
   for (int i = 0; i < 900; ++i) mailbox.Post(FollowerToStart("follower"));

@@ -110,7 +110,7 @@ TEST_F(FollowerTableTest, FollowersAreNotedForEveryVersionOfTheirParents) {
   EXPECT_EQ(*store_.Followers(), before) << "a restart changes nothing";
 }
 
-// Interleaving 12: instances of a rolling start, in either order.
+// Instances of a rolling start, in either order.
 TEST_F(FollowerTableTest, AnInstanceWithoutTheFollowerOrWithAnOlderOneLeavesItAsItIs) {
   const std::string parent = Parent("place-order", 1);
   ASSERT_EQ(Start({parent, Follower("after-order", 1, "place-order")}), absl::OkStatus());
@@ -121,14 +121,14 @@ TEST_F(FollowerTableTest, AnInstanceWithoutTheFollowerOrWithAnOlderOneLeavesItAs
   EXPECT_THAT(Table(), ElementsAre("place-order 1 -> after-order 2"));
 }
 
-// Interleaving 12, the other way round: it has the follower only from the database, and brings a new parent.
+// The other way round: it has the follower only from the database, and brings a new parent.
 TEST_F(FollowerTableTest, ANewVersionOfAParentIsFollowedThoughItsInstanceDoesNotKnowTheFollower) {
   ASSERT_EQ(Start({Parent("place-order", 1), Follower("after-order", 1, "place-order")}), absl::OkStatus());
   ASSERT_EQ(Start({Parent("place-order", 2)}), absl::OkStatus());
   EXPECT_THAT(Table(), ElementsAre("place-order 1 -> after-order 1", "place-order 2 -> after-order 1"));
 }
 
-// Interleaving 12, in a rolling upgrade: an instance of the release before starts again.
+// In a rolling upgrade: an instance of the release before starts again.
 TEST_F(FollowerTableTest, AnInstanceThatCannotLoadTheFollowerLeavesItsRowsAsTheyAre) {
   const std::string parent = Parent("place-order", 1);
   ASSERT_EQ(Start({parent, Follower("after-order", 1, "place-order")}), absl::OkStatus());
@@ -197,7 +197,6 @@ TEST_F(FollowerTableTest, AnInstanceThatCannotLoadAParentLeavesItsRowsAsTheyAre)
       << "nobody has found whether it can follow version 2";
 }
 
-// Interleaving 13.
 TEST_F(FollowerTableTest, AFollowerThatAnUnfinishedVersionCannotServeIsRefused) {
   ASSERT_EQ(Start({Parent("place-order", 1, "reserve")}), absl::OkStatus());
   Unfinished("place-order", 1);
@@ -265,7 +264,7 @@ TEST_F(FollowerTableTest, FollowersInACircleAreRefused) {
               HasSubstr("1.yaml:3: saga 'a' follows sagas that follow it"));
 }
 
-// Interleaving 19: a follower whose step starts the saga that it follows.
+// A follower whose step starts the saga that it follows.
 TEST_F(FollowerTableTest, AFollowerThatCallsWhatASagaServesIsRefused) {
   ASSERT_EQ(Start({Parent("place-order", 1)}), absl::OkStatus());
   const std::string again =
