@@ -83,7 +83,7 @@ class ServedMethods::Call final : public grpc::ServerGenericBidiReactor {
     }
 
    private:
-    // What is to be called if the caller has left.
+    // What its leaving, if it has left, must call.
     std::function<void()> End(absl::StatusOr<std::string> answer) {
       Call* call = nullptr;
       std::function<void()> leave;

@@ -137,7 +137,7 @@ class Driver {
   // `accepted(saga_id)` is called once it is stored (or found);
   // `answered` exactly once: when the saga is terminal, at `answer_by` as it stands, or when it is refused
   // (RESOURCE_EXHAUSTED OVERLOADED or UNAVAILABLE DEFINITION_PAUSED, with RetryInfo; INVALID_ARGUMENT KEY_REUSED). Both
-  // on the driver's threads: do not block. What it returns is to be called if the caller leaves, before or after
+  // on the driver's threads: do not block. Its caller calls what it returns if it leaves, before or after
   // `answered`, which then need not be called: its place among --waiters_max is free at once, and its saga rests as if
   // nobody waited for it, from the next question on.
   std::function<void()> Accept(NewSaga saga, absl::Time answer_by, std::function<void(const std::string&)> accepted,
