@@ -238,18 +238,16 @@ void Shard::Act(Landed landed) {
   for (const Send& send : done.sends) {
     if (std::find(outstanding.begin(), outstanding.end(), send) != outstanding.end()) Run(live, send);
   }
-  for (const AskMail& ask : done.asks) {  // some changed nothing, beside others that did
-    ask.waiter.answered({.status = AskRefusal(live.definition->plan(), live.saga, ask.event), .saga = live.saga});
-  }
+  const Plan& plan = live.definition->plan();
+  for (const AskMail& ask : done.asks) ask.waiter.answered({AskRefusal(plan, live.saga, ask.event), live.saga});
   const bool is_over = IsTerminal(live.saga.state);
   if (is_over) {
     CRASH_POINT("orchestrator.before_answer", NameOf(live.saga.state));
     context_.observer.OnFinished(live.saga);
     live_.Count(live, false);  // there is room for another before anybody is told
   }
-  if (is_over || MayBeAnswered(live.definition->plan(), live.saga)) {
-    for (const Waiter& waiter : live_.TakeWaiters(live))
-      waiter.answered({.status = absl::OkStatus(), .saga = live.saga});
+  if (is_over || MayBeAnswered(plan, live.saga)) {
+    for (const Waiter& waiter : live_.TakeWaiters(live)) waiter.answered({absl::OkStatus(), live.saga});
   }
   if (!is_over) return Settle(live);
   live_.Remove(live);
