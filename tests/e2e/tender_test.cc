@@ -475,6 +475,7 @@ TEST_F(BadTender, ACouponTwice) {
   ASSERT_TRUE(checkouts.Pay(Checkouts::PaymentOf(waits.order_id(), member_), NewKey(), &paid).ok());
   shop::checkout::v1::CheckoutResponse told;
   ASSERT_TRUE(checkouts.AwaitLastWord(request, &told).ok());
+  ASSERT_TRUE(IsOk(AwaitRest(shop_, kPatience)));  // that it is paid is told before all of it is confirmed
   EXPECT_EQ(StateOf(coupon), Coupon::STATE_USED);
   EXPECT_EQ(StateOf(second), Coupon::STATE_AVAILABLE);
 }
