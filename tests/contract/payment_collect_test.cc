@@ -25,9 +25,8 @@ class PaymentCollectTest : public CollectShop {
   std::size_t Differences() {
     const std::unique_ptr<Connection> connection = payment_.Open();
     std::FILE* const out = std::tmpfile();
-    const absl::StatusOr<int> differences =
-        payment::Reconcile(*connection, {.gateway = pg_.stub(), .timeout = absl::Seconds(5)}, SystemClock(),
-                           absl::ZeroDuration(), out);
+    const absl::StatusOr<int> differences = payment::Reconcile(
+        *connection, {.gateway = pg_.stub(), .timeout = absl::Seconds(5)}, SystemClock(), absl::ZeroDuration(), out);
     std::fclose(out);
     EXPECT_TRUE(differences.ok()) << differences.status();
     return static_cast<std::size_t>(differences.value_or(-1));
