@@ -221,7 +221,7 @@ absl::Status PayAll(Rig& rig) {
 
 struct Finish {
   std::int64_t waited = 0;
-  std::int64_t polled = 0;    // of which no nudge was heard
+  std::int64_t polled = 0;    // whose nudge was not heard
   double taken_seconds = 0;   // until the last webhook was stored
   double asked_seconds = 0;   // until the last next call was decided
   double ended_seconds = 0;   // until the last saga has ended

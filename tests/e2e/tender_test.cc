@@ -93,7 +93,7 @@ class TenderTest : public ShopTest {
     ExpectPurse(kEarned, balance);
   }
 
-  // 39,000 of which a coupon takes 4,000 off, 3,000 points and 20,000 of balance.
+  // An order of 39,000: 4,000 by coupon, 3,000 in points, 20,000 of balance, the rest by card.
   PlaceOrderRequest SplitOrder(const std::string& coupon) {
     PlaceOrderRequest request = Shop::Order(member_, product_);
     request.set_coupon_id(coupon);

@@ -103,7 +103,7 @@ TEST_F(DriverNudgeTest, WhatItIsNotForIsRefused) {
   EXPECT_EQ(Asked(one), 1u);
 }
 
-// Also by a saga of which something else is decided in the same turn.
+// Also where something else is decided about the saga in the same turn.
 TEST_F(DriverNudgeTest, WhatItIsNotForIsRefusedBesideWhatIsStored) {
   Instance one(*this, "one");
   one.driver.Accept({.definition = definition_, .key = "k", .input = "input", .input_hash = "h", .trace = {}},
