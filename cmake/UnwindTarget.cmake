@@ -65,7 +65,8 @@ add_custom_target(threads_tests)
 add_custom_target(sanitized_tests)
 
 # unwind_test(name [EVERY_STORE] LABELS ... SRCS ... DEPS ...): a GoogleTest binary that ctest runs as one test, or as one
-# for each kind of database (see tests/support/test_database.h).
+# for each kind of database (see tests/support/test_database.h). ./run lets ctest fill two places for each processor: a test
+# takes both, but one of whole processes (labels e2e and crash), which waits for them most of its time, takes one.
 function(unwind_test name)
   cmake_parse_arguments(arg "EVERY_STORE" "" "SRCS;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${arg_SRCS})
@@ -80,10 +81,14 @@ function(unwind_test name)
   if(threads IN_LIST arg_LABELS)
     add_dependencies(threads_tests ${name})
   endif()
-  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 900)
+  set(places 2)
+  if("e2e" IN_LIST arg_LABELS OR "crash" IN_LIST arg_LABELS)
+    set(places 1)
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 900 PROCESSORS ${places})
   if(arg_EVERY_STORE)
     add_test(NAME ${name}_on_postgres COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-    set_tests_properties(${name}_on_postgres PROPERTIES LABELS "${arg_LABELS};postgres" TIMEOUT 900
+    set_tests_properties(${name}_on_postgres PROPERTIES LABELS "${arg_LABELS};postgres" TIMEOUT 900 PROCESSORS ${places}
                                                         ENVIRONMENT UNWIND_TEST_STORE=postgres)
   endif()
 endfunction()
