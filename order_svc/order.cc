@@ -169,6 +169,9 @@ absl::Status StartCancel(std::optional<Order>& order, absl::string_view order_id
   if (!order || order->member_id != call.member_id) return OrderNotFound(order_id);
   switch (order->state) {
     case State::kPending:
+      return WrongState(
+          *order, "ORDER_IN_PROGRESS",
+          order->pays_later ? "PAID; cancel its payment, or try again once that is made" : "PAID; try again later");
     case State::kCancelling:
       return WrongState(*order, "ORDER_IN_PROGRESS", "PAID; try again later");
     case State::kFailed:

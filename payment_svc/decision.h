@@ -22,9 +22,10 @@ inline constexpr int kMethodMax = 2;  // of shop.type.v1.PaymentMethod
 inline constexpr absl::Duration kInquireFirst = absl::Seconds(2);
 
 // Of a failed row's failed_reason, besides the gateway's own: the gateway never said, and then it was fenced; the
-// customer did not pay in time.
+// customer did not pay in time; or he, or who runs the shop, ended it before.
 inline constexpr absl::string_view kPaymentTimeout = "PAYMENT_TIMEOUT";
 inline constexpr absl::string_view kPaymentExpired = "PAYMENT_EXPIRED";
+inline constexpr absl::string_view kPaymentCancelled = "PAYMENT_CANCELLED";
 
 struct Money {
   std::int64_t minor_units = 0;

@@ -35,8 +35,9 @@ std::string CleanReason(const std::string& reason) {
     return absl::ascii_isupper(static_cast<unsigned char>(c)) || absl::ascii_isdigit(static_cast<unsigned char>(c)) ||
            c == '_';
   };
-  const bool clean = !reason.empty() && reason.size() <= kReasonBytesMax && reason != kPaymentTimeout &&
-                     reason != kPaymentExpired && std::all_of(reason.begin(), reason.end(), allowed);
+  const bool is_ours = reason == kPaymentTimeout || reason == kPaymentExpired || reason == kPaymentCancelled;
+  const bool clean = !reason.empty() && reason.size() <= kReasonBytesMax && !is_ours &&
+                     std::all_of(reason.begin(), reason.end(), allowed);
   return clean ? reason : "DECLINED";
 }
 

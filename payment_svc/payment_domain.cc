@@ -49,6 +49,7 @@ class PaymentBatch {
   void Want(const v1::ChargeRequest& request) { rows_.Want(request.payment_id(), RowSet::Depth::kPayment); }
   void Want(const v1::CollectRequest& request) { rows_.Want(request.payment_id(), RowSet::Depth::kAll); }
   void Want(const v1::PayRequest& request) { rows_.Want(request.payment_id(), RowSet::Depth::kAll); }
+  void Want(const v1::CancelPaymentRequest& request) { rows_.Want(request.payment_id(), RowSet::Depth::kAll); }
   void Want(const v1::RefundRequest& request) {
     rows_.Want(request.payment_id(), RowSet::Depth::kPayment);
     refund_ids_.push_back(request.refund_id());
@@ -103,7 +104,16 @@ class PaymentBatch {
     PaymentRows& rows = rows_.Of(call.payment_id);
     const bool was_settled = IsSettled(rows);
     Decision decision = DecidePay(rows, call, HeardBy(command), now_);
-    if (!was_settled && IsSettled(rows)) notes_.SetSettled(command.key, rows.payment->owner);
+    NoteIfSettled(command, rows, was_settled);
+    return Take(command, request, std::move(decision), std::move(response));
+  }
+
+  Answer CancelPayment(const Command& command, const v1::CancelPaymentRequest& request,
+                       std::unique_ptr<v1::CancelPaymentResponse> response) {
+    PaymentRows& rows = rows_.Of(request.payment_id());
+    const bool was_settled = IsSettled(rows);
+    Decision decision = DecideCancel(rows, request.payment_id(), request.member_id(), HeardBy(command), now_);
+    NoteIfSettled(command, rows, was_settled);
     return Take(command, request, std::move(decision), std::move(response));
   }
 
@@ -146,6 +156,10 @@ class PaymentBatch {
   template <class Request>
   std::optional<Payment>& PaymentOf(const Request& request) {
     return rows_.Of(request.payment_id()).payment;
+  }
+
+  void NoteIfSettled(const Command& command, const PaymentRows& rows, bool was_settled) {
+    if (!was_settled && IsSettled(rows)) notes_.SetSettled(command.key, rows.payment->owner);
   }
 
   template <class Request, class Response>
@@ -203,6 +217,7 @@ class PaymentBatch {
                                                                 : v1::PaymentAttempt::STATE_PENDING);
     response.set_number(attempt.number);
   }
+  void Fill(const Command&, const v1::CancelPaymentRequest&, v1::CancelPaymentResponse&) {}
   void Fill(const Command&, const v1::RefundRequest& request, v1::RefundResponse& response) {
     const payment::Refund& refund = *refunds_.at(request.refund_id());
     response.set_pg_transaction_id(refund.pg_transaction_id);
@@ -241,6 +256,7 @@ const std::vector<StepRow<PaymentBatch>>& Rows() {
       Changes("Collect", kAction, &PaymentBatch::Collect),
       Changes("ResolveCollect", kResolve, &PaymentBatch::ResolveCollect),
       Changes("Pay", kAction, &PaymentBatch::Pay),
+      Changes("CancelPayment", kAction, &PaymentBatch::CancelPayment),
       Changes("Refund", kAction, &PaymentBatch::Refund),
       Changes("ResolveRefund", kResolve, &PaymentBatch::ResolveRefund),
       ForTests(Changes("ResetPayments", kAction, &PaymentBatch::ResetPayments)),

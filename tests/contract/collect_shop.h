@@ -69,6 +69,13 @@ class CollectShop : public testing::Test {
     ::shop::payment::v1::PayResponse response;
     return Invoke(payment_.stub(), &Stub::Pay, request, &response, {{"idempotency-key", key}});
   }
+  CallResult Cancel(const std::string& id, const std::string& key, const std::string& member = "m1") {
+    ::shop::payment::v1::CancelPaymentRequest request;
+    request.set_payment_id(id);
+    request.set_member_id(member);
+    ::shop::payment::v1::CancelPaymentResponse response;
+    return Invoke(payment_.stub(), &Stub::CancelPayment, request, &response, {{"idempotency-key", key}});
+  }
   static Attempt::State StateOf(const CallResult& paid) {
     ::shop::payment::v1::PayResponse response;
     EXPECT_TRUE(response.ParseFromString(paid.response));

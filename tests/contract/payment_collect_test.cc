@@ -111,6 +111,13 @@ TEST_F(PaymentSettledTest, APayThatTakesTheMoneyIsToldOnceItIsCommitted) {
   EXPECT_EQ(told().size(), 1u) << "a repeat settles nothing";
 }
 
+TEST_F(PaymentSettledTest, ACancelIsToldOnceItIsCommitted) {
+  Collect("p1");
+  Cancel("p1", "no-1");
+  Cancel("p1", "no-2");
+  EXPECT_THAT(told(), testing::ElementsAre("2:p1/collect STATE_FAILED"));
+}
+
 TEST_F(PaymentSettledTest, AWebhookIsToldOnceItIsCommitted) {
   pg::Scenario scenario = Async();
   scenario.webhook_twice_percent = 100;
@@ -136,7 +143,7 @@ TEST_F(PaymentSettledTest, WhatComesLateIsToldToNobody) {
   Play(Late());
   Collect("p1");
   Pay("p1", "try-1");
-  ExpectNever(Decide("p1"), "PAYMENT_EXPIRED");
+  ExpectNever(Decide("p1"), "PAYMENT_CANCELLED");
   Finish();
   ASSERT_TRUE(MoneyIsBack());
   EXPECT_THAT(told(), testing::IsEmpty());
@@ -211,6 +218,57 @@ TEST_F(PaymentCollectTest, AfterItsTimeOnlyTheDecisionEndsIt) {
   EXPECT_EQ(Get("p1").failed_reason(), "PAYMENT_EXPIRED");
   EXPECT_EQ(Pay("p1", "try-2").reason(), "PAYMENT_EXPIRED");
   EXPECT_EQ(pg_.List().size(), 0u);
+}
+
+TEST_F(PaymentCollectTest, ItsCustomerMayCancelIt) {
+  Collect("p1");
+  EXPECT_EQ(Cancel("p1", "no-1", "m2").reason(), "PAYMENT_NOT_FOUND");
+  const CallResult cancelled = Cancel("p1", "no-2");
+  ASSERT_TRUE(cancelled.status.ok()) << cancelled.status;
+  EXPECT_TRUE(Cancel("p1", "no-3").status.ok());
+  EXPECT_EQ(Get("p1").state(), Payment::STATE_FAILED);
+  EXPECT_EQ(Get("p1").failed_reason(), "PAYMENT_CANCELLED");
+  EXPECT_EQ(Pay("p1", "try-1").reason(), "PAYMENT_CANCELLED");
+  const CallResult told = Collect("p1");
+  EXPECT_EQ(told.status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(told.reason(), "PAYMENT_CANCELLED");
+  EXPECT_TRUE(told.effect_free);
+  ExpectNever(Resolve("p1", true), "PAYMENT_CANCELLED");
+  EXPECT_EQ(pg_.List().size(), 0u);
+}
+
+TEST_F(PaymentCollectTest, ACancelFencesTheOpenAttempt) {
+  Play(Async(absl::Hours(1)));
+  Collect("p1");
+  Pay("p1", "try-1");
+  ASSERT_TRUE(Cancel("p1", "no-1").status.ok());
+  EXPECT_EQ(pg_.Count(Transaction::KIND_FENCE), 1);
+  EXPECT_EQ(Get("p1").attempts(0).state(), Attempt::STATE_ABANDONED);
+  EXPECT_EQ(Collect("p1").reason(), "PAYMENT_CANCELLED");
+}
+
+TEST_F(PaymentCollectTest, WhatIsPaidIsNotCancelled) {
+  Collect("p1");
+  Pay("p1", "try-1");
+  const CallResult refused = Cancel("p1", "no-1");
+  EXPECT_EQ(refused.status.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(refused.reason(), "PAYMENT_ALREADY_PAID");
+  EXPECT_TRUE(Collect("p1").status.ok());
+}
+
+// The gateway is away when the customer cancels, and he does not come back.
+TEST_F(PaymentCollectTest, ACancelThatHearsNothingEndsByTheSagasOwn) {
+  Play(Async(absl::Hours(1)));
+  Collect("p1");
+  Pay("p1", "try-1");
+  pg_.Stop();
+  EXPECT_EQ(Cancel("p1", "no-1").reason(), "GATEWAY_UNKNOWN");
+  EXPECT_EQ(Pay("p1", "try-2").reason(), "GATEWAY_UNKNOWN") << "the first try may have taken the money";
+  EXPECT_TRUE(Collect("p1").pending);
+  pg_.Start();
+  ExpectNever(Decide("p1"), "PAYMENT_CANCELLED");
+  EXPECT_EQ(Pay("p1", "try-2").reason(), "PAYMENT_CANCELLED");
+  EXPECT_TRUE(Cancel("p1", "no-1").status.ok());
 }
 
 TEST_F(PaymentCollectTest, NothingDueIsPaidAtOnceAndRefundedSo) {
@@ -341,7 +399,7 @@ TEST_F(PaymentCollectTest, TheLateCaptureIsPaidBackOnce) {
   Play(scenario);
   Collect("p1");
   Pay("p1", "try-1");
-  ExpectNever(Decide("p1"), "PAYMENT_EXPIRED");
+  ExpectNever(Decide("p1"), "PAYMENT_CANCELLED");
   Finish();
   ASSERT_TRUE(MoneyIsBack());
   payment_.clock().Advance(600);  // it is asked no more
@@ -358,7 +416,7 @@ TEST_F(PaymentCollectTest, TheLateCaptureIsPaidBackAlsoIfItsWebhookIsLost) {
   Play(scenario);
   Collect("p1");
   Pay("p1", "try-1");
-  ExpectNever(Decide("p1"), "PAYMENT_EXPIRED");
+  ExpectNever(Decide("p1"), "PAYMENT_CANCELLED");
   Finish();
   ASSERT_TRUE(Eventually([&] { return pg_.Get("pay-1-p1")->kind() == Transaction::KIND_CAPTURE; }));
   EXPECT_EQ(Differences(), 0u) << "it is asked about still";
@@ -376,7 +434,7 @@ TEST_F(PaymentCollectTest, TheLateCaptureIsPaidBackAlsoIfTheProcessDiesAfterItTo
   Play(Late());
   Collect("p1");
   Pay("p1", "try-1");
-  ExpectNever(Decide("p1"), "PAYMENT_EXPIRED");
+  ExpectNever(Decide("p1"), "PAYMENT_CANCELLED");
   Finish();
   const auto due = [this] {
     long long count = 0;
@@ -453,7 +511,7 @@ TEST_F(PaymentCollectTest, AReturnThatTheGatewayDeclinesIsAskedForAgain) {
   Play(Late());
   Collect("p1");
   Pay("p1", "try-1");
-  ExpectNever(Decide("p1"), "PAYMENT_EXPIRED");
+  ExpectNever(Decide("p1"), "PAYMENT_CANCELLED");
   pg::Scenario declining;
   declining.fail_first = 1;
   Play(declining);

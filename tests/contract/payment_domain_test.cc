@@ -362,11 +362,14 @@ TEST_F(PaymentDomainTest, WhileTheFirstCardIsFencedByTheDecisionNoSecondIsAsked)
   ASSERT_TRUE(gateway_.IsAsked("confirm pay-1-p1"));
   auto deciding = Decide();
   ASSERT_TRUE(gateway_.IsAsked("fence pay-1-p1"));
-  EXPECT_EQ(GetErrorInfo(Pay("b").get().status).reason, "PAYMENT_EXPIRED");
+  auto second = Pay("b");
+  ASSERT_TRUE(Eventually([&] { return gateway_.Count("fence pay-1-p1") == 2; }));
   gateway_.Answer("fence pay-1-p1", Fenced());
-  EXPECT_EQ(GetErrorInfo(deciding.get().status).metadata["cause"], "PAYMENT_EXPIRED");
+  gateway_.Answer("fence pay-1-p1", Fenced());
+  EXPECT_EQ(GetErrorInfo(deciding.get().status).metadata["cause"], "PAYMENT_CANCELLED");
+  EXPECT_EQ(GetErrorInfo(second.get().status).reason, "PAYMENT_CANCELLED");
   gateway_.Answer("confirm pay-1-p1", Fenced());
-  EXPECT_EQ(GetErrorInfo(first.get().status).reason, "PAYMENT_EXPIRED");
+  EXPECT_EQ(GetErrorInfo(first.get().status).reason, "PAYMENT_CANCELLED");
   EXPECT_EQ(gateway_.Count("confirm pay-2-p1"), 0u);
 }
 
@@ -382,7 +385,7 @@ TEST_F(PaymentDomainTest, AnAttemptThatBeginsWhileItIsDecidedIsFencedToo) {
   gateway_.Answer("fence pay-1-p1", Fenced());
   gateway_.Answer("fence pay-1-p1", Fenced());
   EXPECT_EQ(GetErrorInfo(deciding.get().status).reason, "NEVER_HAPPENED");
-  EXPECT_EQ(GetErrorInfo(second.get().status).reason, "PAYMENT_EXPIRED");
+  EXPECT_EQ(GetErrorInfo(second.get().status).reason, "PAYMENT_CANCELLED");
   gateway_.Answer("confirm pay-1-p1", Fenced());
   first.get();
   EXPECT_EQ(Row()->state, State::kFailed);

@@ -135,9 +135,20 @@ TEST_F(CheckoutTest, ACancelGivesBackWhatWaits) {
   ExpectError(shop_.Cancel(cancel, &refused), StatusCode::FAILED_PRECONDITION, "ORDER_IN_PROGRESS");
   const auto saga = shop_.CancelSaga(id());
   ASSERT_TRUE(saga.ok()) << saga.status();
-  ExpectUndone(request, StatusCode::ABORTED, "PAYMENT_EXPIRED");
-  ExpectError(Pay(), StatusCode::ABORTED, "PAYMENT_EXPIRED");
+  ExpectUndone(request, StatusCode::ABORTED, "PAYMENT_CANCELLED");
+  ExpectError(Pay(), StatusCode::ABORTED, "PAYMENT_CANCELLED");
   EXPECT_EQ(Count(id(), Transaction::KIND_CAPTURE), 0);
+}
+
+TEST_F(CheckoutTest, WhoDoesNotWantItAnyMoreGetsAllOfItBackAtOnce) {
+  const CheckoutRequest request = BeginSplit();
+  ExpectError(checkouts_.CancelPayment(id(), "mina", NewKey()), StatusCode::NOT_FOUND, "PAYMENT_NOT_FOUND");
+  const grpc::Status cancelled = checkouts_.CancelPayment(id(), request.member_id(), NewKey());
+  ASSERT_TRUE(cancelled.ok()) << cancelled.error_message();
+  ExpectUndone(request, StatusCode::ABORTED, "PAYMENT_CANCELLED");
+  ExpectCoupon(request.coupon_id(), Coupon::STATE_AVAILABLE);
+  ExpectPurse(request.member_id(), kBalance, 0);
+  ExpectError(Pay(request.member_id()), StatusCode::ABORTED, "PAYMENT_CANCELLED");
 }
 
 // The gateway has accepted a payment and is not finished when the checkout is cancelled: it is fenced.
@@ -146,7 +157,7 @@ TEST_F(CheckoutTest, ACancelFencesThePaymentThatIsOpen) {
   const CheckoutRequest request = Begin();
   ASSERT_TRUE(Pay().ok());
   ASSERT_TRUE(shop_.CancelSaga(id()).ok());
-  ExpectUndone(request, StatusCode::ABORTED, "PAYMENT_EXPIRED");
+  ExpectUndone(request, StatusCode::ABORTED, "PAYMENT_CANCELLED");
   EXPECT_EQ(Count(id(), Transaction::KIND_FENCE), 1);
   EXPECT_EQ(Count(id(), Transaction::KIND_CAPTURE), 0);
 }

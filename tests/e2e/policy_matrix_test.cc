@@ -98,6 +98,7 @@ const std::map<std::string, std::set<std::string>>& MayCall() {
       {"shop.order.v1.OrderService/SetPurchaseLimit", kOperator},
       {"shop.order.v1.OrderService/StartCancel", kSagas},
       {"shop.order.v1.OrderService/UndoCancel", kSagas},
+      {"shop.payment.v1.PaymentService/CancelPayment", kMembers},
       {"shop.payment.v1.PaymentService/Charge", kSagas},
       {"shop.payment.v1.PaymentService/Collect", kSagas},
       {"shop.payment.v1.PaymentService/GetPayment", kOwner},

@@ -73,6 +73,7 @@ enum class Fault : std::uint8_t {
   kCustomerAway,       // never pays
   kCustomerLate,       // pays when the wait for him ends, or has ended
   kCustomerPaysTwice,  // at the same time, by two methods
+  kCustomerCancels,    // what he was to pay, also while he pays it
   kSagaCancelled,
   kStepRetried,  // of a saga that nobody has to help
   kPoison,
@@ -121,6 +122,7 @@ enum class Outcome : std::uint8_t {
   kDecided,  // a resolve that ends a wait
   kNotFinishedInTime,
   kPaymentExpired,
+  kPaymentCancelled,
   kToldForNow,  // a caller, while his saga goes on
   kNudged,
   kNudgedElsewhere,  // the saga is another instance's

@@ -159,8 +159,7 @@ void Invariants::CheckBooks(const Books& books, int scarce) {
   for (const auto& [name, what] : Contradictions(books, scarce)) world_.Violate(name, what);
 }
 
-void Invariants::CheckEnd(const Books& books, const std::set<std::string>& poisoned,
-                          const std::set<std::string>& paid) {
+void Invariants::CheckEnd(const Books& books, const std::set<std::string>& poisoned, const Customers& customers) {
   for (const Saga& saga : store_.All()) {
     CountOutcomes(saga);
     CheckHistory(saga);
@@ -188,7 +187,8 @@ void Invariants::CheckEnd(const Books& books, const std::set<std::string>& poiso
   }
   CheckOrphans(books);
   CheckTold();
-  CheckPaid(world_, paid, books);
+  CheckPaid(world_, customers.paid(), books);
+  CheckCancelled(world_, customers.cancelled(), books);
 }
 
 // I14, I18: the history is whole, and folding it gives the row.
@@ -344,6 +344,7 @@ void Invariants::CountOutcomes(const Saga& saga) {
       {"PAYMENT_FAILED", Outcome::kPaymentFailed},
       {"PAYMENT_TIMEOUT", Outcome::kPaymentTimeout},
       {"PAYMENT_EXPIRED", Outcome::kPaymentExpired},
+      {"PAYMENT_CANCELLED", Outcome::kPaymentCancelled},
       {"STEP_NOT_FINISHED", Outcome::kNotFinishedInTime},
       {"ORDER_ALREADY_EXISTS", Outcome::kOrderAlreadyExists},
   };

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tests/sim/books.h"
+#include "tests/sim/customers.h"
 #include "tests/sim/network.h"
 #include "tests/sim/store.h"
 
@@ -32,8 +33,8 @@ class Invariants final : public Witness {
   // At any instant.
   void CheckBooks(const Books& books, int scarce);
 
-  // At rest. `poisoned`: sagas that have a step that was refused for good. `paid`: as for CheckPaid.
-  void CheckEnd(const Books& books, const std::set<std::string>& poisoned, const std::set<std::string>& paid);
+  // At rest. `poisoned`: sagas that have a step that was refused for good. `customers`: what they were told.
+  void CheckEnd(const Books& books, const std::set<std::string>& poisoned, const Customers& customers);
 
   // Whether a late copy of this call must change nothing: the saga it belongs to or cancels is over, the one it starts
   // is there.

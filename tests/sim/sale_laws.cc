@@ -119,4 +119,12 @@ void CheckPaid(World& world, const std::set<std::string>& paid, const Books& boo
   }
 }
 
+void CheckCancelled(World& world, const std::set<std::string>& cancelled, const Books& books) {
+  for (const std::string& id : cancelled) {
+    const auto payment = books.payments.find(id);
+    if (payment != books.payments.end() && payment->second.state == payment::State::kFailed) continue;
+    world.Violate("I29", absl::StrCat("the customer of payment ", id, " was told that it is cancelled, and it is not"));
+  }
+}
+
 }  // namespace unwind::sim

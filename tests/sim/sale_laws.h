@@ -1,6 +1,6 @@
 // What must hold of sales, which wait, and of what follows them: I26 (a wait ends by its answer, by its time, by a
 // cancel or by a person), I28 (what follows a saga runs once, and reads its parent as it ended) and I29 (of one payment
-// one capture stands, and who was told that he has paid has paid).
+// one capture stands; who was told that he has paid has paid, and who was told that it is cancelled has not).
 #ifndef UNWIND_TESTS_SIM_SALE_LAWS_H_
 #define UNWIND_TESTS_SIM_SALE_LAWS_H_
 
@@ -29,6 +29,9 @@ bool IsUnbuilt(const Saga& child);
 
 // `paid`: the payments of which a customer was told that they are made.
 void CheckPaid(World& world, const std::set<std::string>& paid, const Books& books);
+
+// `cancelled`: those of which he was told that they never will be, for he has cancelled them.
+void CheckCancelled(World& world, const std::set<std::string>& cancelled, const Books& books);
 
 }  // namespace unwind::sim
 

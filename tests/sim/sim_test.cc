@@ -18,7 +18,10 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 // Within how many seeds `bug` must be found. Few worlds pause a definition just while a commit is under way.
-std::uint64_t SeedsOf(Bug bug) { return bug == Bug::kPauseNotHeld || bug == Bug::kSettlingLost ? 200 : 25; }
+std::uint64_t SeedsOf(Bug bug) {
+  if (bug == Bug::kPauseNotHeld) return 600;
+  return bug == Bug::kSettlingLost ? 200 : 25;
+}
 
 class Quiet : public testing::Environment {
  public:

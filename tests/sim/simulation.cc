@@ -124,7 +124,7 @@ class Simulation {
     if (RunToRest("the replay") && Everything() != before) {
       world_.Violate("I8", absl::StrCat("old messages changed something:", Difference(before, Everything())));
     }
-    invariants_.CheckEnd(ReadBooks(shop_, gateway_.entries()), Poisoned(), customers_.paid());
+    invariants_.CheckEnd(ReadBooks(shop_, gateway_.entries()), Poisoned(), customers_);
   }
 
   // What parked steps and what made the store refuse rows is mended, and a person says so. False: nothing stood still.
@@ -340,7 +340,8 @@ class Simulation {
     }
     for (Service* const service : Services()) service->SlowDown(world_.now() + kReplayWithin, kReplayTurn);
     network_.ReplayAll(kReplayWithin, [this](const Request& request) {
-      if (request.method == kPay) return customers_.IsAnswered(std::string(request.Metadata("idempotency-key")));
+      const bool is_customers = request.method == kPay || request.method == kCancelPayment;
+      if (is_customers) return customers_.IsAnswered(std::string(request.Metadata("idempotency-key")));
       return invariants_.IsSettled(request);
     });
   }

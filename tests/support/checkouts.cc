@@ -81,6 +81,18 @@ grpc::Status Checkouts::Pay(const PayRequest& request, const std::string& key, P
   return PaymentService::NewStub(cluster_.Channel(Node::kPayment))->Pay(&context, request, response);
 }
 
+grpc::Status Checkouts::CancelPayment(const std::string& payment_id, const std::string& member,
+                                      const std::string& key) {
+  shop::payment::v1::CancelPaymentRequest request;
+  request.set_payment_id(payment_id);
+  request.set_member_id(member);
+  grpc::ClientContext context;
+  Prepare(context);
+  context.AddMetadata("idempotency-key", key);
+  shop::payment::v1::CancelPaymentResponse response;
+  return PaymentService::NewStub(cluster_.Channel(Node::kPayment))->CancelPayment(&context, request, &response);
+}
+
 absl::StatusOr<shop::payment::v1::Payment> Checkouts::GetPayment(const std::string& payment_id) {
   shop::payment::v1::GetPaymentRequest request;
   request.set_payment_id(payment_id);

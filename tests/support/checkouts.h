@@ -36,6 +36,8 @@ class Checkouts {
   // One call of Pay under `key`.
   grpc::Status Pay(const shop::payment::v1::PayRequest& request, const std::string& key,
                    shop::payment::v1::PayResponse* response);
+  // One call of CancelPayment under `key`.
+  grpc::Status CancelPayment(const std::string& payment_id, const std::string& member, const std::string& key);
   absl::StatusOr<shop::payment::v1::Payment> GetPayment(const std::string& payment_id);
 
   static shop::checkout::v1::ChargeWalletRequest ChargeOf(const std::string& member, std::int64_t minor_units);

@@ -79,10 +79,10 @@ const std::vector<Layer>& Layers() {
        false,
        "common includes no service"},
       {"(order_svc/(order|cart|notification)|stock_svc/stock|"
-       "payment_svc/(payment|decision|collect|reconcile|webhook_signature)|coupon_svc/coupon|wallet_svc/wallet|"
+       "payment_svc/(payment|decision|finding|collect|reconcile|webhook_signature)|coupon_svc/coupon|wallet_svc/wallet|"
        "mock_pg/ledger|mock_pg/scenario)\\.(h|cc)",
        {"@self", "order_svc/order.h", "mock_pg/scenario.h", "payment_svc/payment.h", "payment_svc/decision.h",
-        "common/base/", "common/rpc/error.h", "absl/"},
+        "payment_svc/finding.h", "common/base/", "common/rpc/error.h", "absl/"},
        true,
        "a domain is pure: no store, no service, no SOCI, no gRPC, no protobuf"},
       {"(order_svc|stock_svc|payment_svc|coupon_svc|wallet_svc|mock_pg)/[a-z_]*_store\\.(h|cc)",

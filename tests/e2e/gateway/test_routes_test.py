@@ -104,6 +104,7 @@ class Pasted(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         [payment] = set(re.findall(r'"paymentId":"(.*?)"', done.stdout))
         self.assertEqual(re.findall(r'"state":"(.*?)"', done.stdout)[:2], ["STATE_SUCCESS", "STATE_SUCCESS"])
+        self.assertIn("PAYMENT_ALREADY_PAID", done.stdout)
         retry, why = f"/api/v1/sagas/{payment}/steps/collect:retry", {"actor": "kim", "reason": "to see"}
 
         def is_confirmed():  # hastened, as an operator may

@@ -81,6 +81,10 @@ class CollectTest : public testing::Test {
                    absl::Time now = kNow) {
     return DecidePay(rows_, {"p1", owner, "m1", 1}, Heard{key, answer}, now);
   }
+  Decision Cancel() { return DecideCancel(rows_, "p1", "m1", {}, kNow); }
+  Decision CancelWith(const std::string& key, const GatewayAnswer& answer) {
+    return DecideCancel(rows_, "p1", "m1", Heard{key, answer}, kNow);
+  }
   Finding HearOf(const std::string& key, const GatewayAnswer& word) { return Hear(rows_, key, word, kNow); }
   const Attempt& attempt(std::size_t number) const { return rows_.attempts.at(number - 1); }
   // Attempts that stand as captured, and captures that are not to go back.
@@ -241,9 +245,10 @@ TEST_F(CollectTest, AnAttemptMayFinishLater) {
 TEST_F(CollectTest, AfterItsTimeNoAttemptBeginsAndNoneAsksForMoney) {
   Collect();
   Pay("a");
-  ExpectError(Pay("b", kUntil), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_EXPIRED");
+  ExpectAsks(Pay("b", kUntil), Verb::kFence, first_);
   ExpectAsks(Pay("a", kUntil), Verb::kFence, first_);
   ExpectError(PayWith("a", first_, Fenced(), kUntil), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_EXPIRED");
+  ExpectError(Pay("b", kUntil), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_EXPIRED");
   EXPECT_EQ(rows_.payment->state, State::kPending) << "only a resolve that decides ends it";
 }
 
@@ -285,9 +290,9 @@ TEST_F(CollectTest, DecidingEndsWhatWasNotPaid) {
 TEST_F(CollectTest, DecidingFencesTheOpenAttemptAndRefusesNewOnes) {
   Collect();
   Pay("a");
-  ExpectAsks(Resolve(true, kNow), Verb::kFence, first_);
+  ExpectAsks(Resolve(true), Verb::kFence, first_);
   EXPECT_EQ(rows_.payment->state, State::kResolving);
-  ExpectError(Pay("b"), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_EXPIRED");
+  ExpectAsks(Pay("b", kAfter), Verb::kFence, first_);
   ExpectAsks(Pay("a"), Verb::kFence, first_);
   ExpectError(ResolveWith(first_, Nothing()), Kind::kUnknown, absl::StatusCode::kUnavailable, "GATEWAY_UNKNOWN");
   EXPECT_EQ(rows_.payment->state, State::kResolving);
@@ -295,6 +300,90 @@ TEST_F(CollectTest, DecidingFencesTheOpenAttemptAndRefusesNewOnes) {
   ExpectError(ResolveWith(first_, Fenced()), Kind::kRefused, absl::StatusCode::kFailedPrecondition, "NEVER_HAPPENED");
   EXPECT_EQ(rows_.payment->state, State::kFailed);
   EXPECT_EQ(attempt(1).state, AttemptState::kFenced);
+  ExpectError(Pay("b", kAfter), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_EXPIRED");
+}
+
+// While an attempt may still take the money, nobody is told that he was not charged.
+TEST_F(CollectTest, WhatIsOverIsCalledUnpaidOnlyOnceNoAttemptIsOpen) {
+  Collect();
+  Pay("a");
+  PayWith("b", first_, Fenced());
+  Cancel();
+  ExpectError(Pay("a"), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_DECLINED");
+  ExpectError(PayWith("c", second_, Nothing()), Kind::kUnknown, absl::StatusCode::kUnavailable, "GATEWAY_UNKNOWN");
+  ExpectError(PayWith("c", second_, Captured(second_)), Kind::kRefused, absl::StatusCode::kAlreadyExists,
+              "PAYMENT_ALREADY_PAID");
+}
+
+TEST_F(CollectTest, WhatIsDecidedBeforeItsTimeWasCancelled) {
+  Collect();
+  const Decision never = Resolve(true, kNow);
+  EXPECT_THAT(GetErrorInfo(never.status).metadata, Contains(Pair("cause", "PAYMENT_CANCELLED")));
+  EXPECT_EQ(never.status.message(), "the payment was cancelled; you have not been charged");
+  EXPECT_EQ(rows_.payment->failed_reason, "PAYMENT_CANCELLED");
+  ExpectError(Pay("a", kAfter), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_CANCELLED");
+  EXPECT_EQ(Resolve(true).status, never.status);
+}
+
+TEST_F(CollectTest, ADecisionWhoseClockIsALittleAheadIsNoCancel) {
+  Collect();
+  const Decision never = Resolve(true, kUntil - kClocksApart);
+  EXPECT_THAT(GetErrorInfo(never.status).metadata, Contains(Pair("cause", "PAYMENT_EXPIRED")));
+}
+
+TEST_F(CollectTest, TheCustomerMayEndIt) {
+  Collect();
+  EXPECT_EQ(Cancel().kind, Kind::kDone);
+  EXPECT_EQ(rows_.payment->state, State::kFailed);
+  EXPECT_EQ(rows_.payment->failed_reason, "PAYMENT_CANCELLED");
+  EXPECT_EQ(Cancel().kind, Kind::kDone) << "by another call";
+  ExpectError(Collect(), Kind::kRefused, absl::StatusCode::kFailedPrecondition, "PAYMENT_CANCELLED");
+  ExpectError(Pay("a"), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_CANCELLED");
+  EXPECT_THAT(GetErrorInfo(Resolve(true).status).metadata, Contains(Pair("cause", "PAYMENT_CANCELLED")));
+}
+
+TEST_F(CollectTest, ACancelFencesTheOpenAttemptFirst) {
+  Collect();
+  Pay("a");
+  ExpectAsks(Cancel(), Verb::kFence, first_);
+  ExpectAsks(Pay("b"), Verb::kFence, first_);
+  EXPECT_EQ(Collect().kind, Kind::kWaits) << "the attempt may have taken the money";
+  ExpectError(CancelWith(first_, Nothing()), Kind::kUnknown, absl::StatusCode::kUnavailable, "GATEWAY_UNKNOWN");
+  ExpectAsks(Cancel(), Verb::kFence, first_);
+  EXPECT_EQ(CancelWith(first_, Fenced()).kind, Kind::kDone);
+  EXPECT_EQ(rows_.payment->state, State::kFailed);
+}
+
+TEST_F(CollectTest, ACancelThatHearsNothingOfItsFenceEndsOnceThatIsKnown) {
+  Collect();
+  Pay("a");
+  Cancel();
+  EXPECT_EQ(HearOf(first_, Fenced()).kind, Finding::Kind::kNews);
+  EXPECT_TRUE(IsSettled(rows_));
+  ExpectError(Collect(), Kind::kRefused, absl::StatusCode::kFailedPrecondition, "PAYMENT_CANCELLED");
+  EXPECT_EQ(rows_.payment->state, State::kFailed);
+}
+
+TEST_F(CollectTest, ACancelThatIsTooLateFindsTheCapture) {
+  Collect();
+  Pay("a");
+  Cancel();
+  ExpectError(CancelWith(first_, Captured()), Kind::kRefused, absl::StatusCode::kAlreadyExists, "PAYMENT_ALREADY_PAID");
+  EXPECT_EQ(rows_.payment->state, State::kSuccess);
+  EXPECT_EQ(Collect().kind, Kind::kDone);
+  ExpectError(Cancel(), Kind::kRefused, absl::StatusCode::kAlreadyExists, "PAYMENT_ALREADY_PAID");
+}
+
+TEST_F(CollectTest, NobodyElseEndsIt) {
+  Collect();
+  const PaymentRows waiting = rows_;
+  ExpectError(DecideCancel(rows_, "p1", "m2", {}, kNow), Kind::kRefused, absl::StatusCode::kNotFound,
+              "PAYMENT_NOT_FOUND");
+  EXPECT_EQ(rows_, waiting);
+  rows_.payment->wait_until.reset();
+  ExpectError(Cancel(), Kind::kRefused, absl::StatusCode::kNotFound, "PAYMENT_NOT_FOUND");
+  rows_ = {};
+  ExpectError(Cancel(), Kind::kRefused, absl::StatusCode::kNotFound, "PAYMENT_NOT_FOUND");
 }
 
 TEST_F(CollectTest, DecidingFindsTheCapture) {
@@ -558,9 +647,9 @@ GatewayAnswer AnswerOf(const std::string& key, Word word) {
   return Nothing();
 }
 
-// One payment, two customers' calls, the decision, and a gateway that decides each key once but may capture what it
-// has fenced. Calls are repeated, questions are delayed, answers are late or lost, webhooks and inquiries say again
-// what was true once.
+// One payment, two customers' calls, of which one may be a cancel, the decision, and a gateway that decides each key
+// once but may capture what it has fenced. Calls are repeated, questions are delayed, answers are late or lost,
+// webhooks and inquiries say again what was true once.
 struct World {
   PaymentRows rows;
   std::map<std::string, Word> keys;                            // at the gateway
@@ -568,12 +657,13 @@ struct World {
   std::set<std::tuple<std::string, Verb, std::string>> asked;  // by whom ("": who decides), what, of which key
   bool is_late = false;                                        // wait_until is over
   std::optional<bool> paid;                                    // what the decision said
+  bool is_unpaid = false;                                      // a customer was told that he was not charged
 
   absl::Time now() const { return is_late ? kAfter : kNow; }
 
   // All that counts of it.
   std::string Show() const {
-    std::string text = absl::StrCat(Number(rows.payment->state), is_late, paid.has_value() ? 1 + *paid : 0);
+    std::string text = absl::StrCat(Number(rows.payment->state), is_late, paid.has_value() ? 1 + *paid : 0, is_unpaid);
     for (const Attempt& each : rows.attempts) {
       absl::StrAppend(&text, ";", each.owner, Number(each.state), each.inquire_at.has_value());
     }
@@ -586,9 +676,13 @@ struct World {
 
   // `owner` calls, or hears what its question was answered.
   void Call(const std::string& owner, const std::optional<Heard>& heard) {
-    const Decision decision = owner.empty() ? DecideResolveCollect(rows, true, heard, now())
-                                            : DecidePay(rows, {"p1", owner, "m1", 1}, heard, now());
+    const Decision decision = owner.empty()   ? DecideResolveCollect(rows, true, heard, now())
+                              : owner == "no" ? DecideCancel(rows, "p1", "m1", heard, now())
+                                              : DecidePay(rows, {"p1", owner, "m1", 1}, heard, now());
     if (decision.kind == Kind::kAskGateway) asked.emplace(owner, decision.question->verb, decision.question->key);
+    const std::string reason = GetErrorInfo(decision.status).reason;
+    const bool is_over = reason == "PAYMENT_CANCELLED" || reason == "PAYMENT_EXPIRED";
+    if (!owner.empty() && (is_over || (owner == "no" && decision.kind == Kind::kDone))) is_unpaid = true;
     if (!owner.empty() || (decision.kind != Kind::kDone && decision.kind != Kind::kRefused)) return;
     const bool is_paid = decision.kind == Kind::kDone;
     EXPECT_EQ(paid.value_or(is_paid), is_paid) << "the last word has changed";
@@ -616,6 +710,9 @@ struct World {
 
 class CollectSearch {
  public:
+  // `callers`: who pays, by his name, and "no": who cancels.
+  explicit CollectSearch(std::vector<std::string> callers) : callers_(std::move(callers)) {}
+
   // The number of worlds that can be reached.
   std::size_t Run() {
     World begin;
@@ -646,9 +743,12 @@ class CollectSearch {
   }
 
   void Moves(const World& world) {
-    for (const char* const owner : {"a", "b"}) {
-      Move(world, absl::StrCat(owner, " pays"), [&](World& next) { next.Call(owner, std::nullopt); });
+    for (const std::string& caller : callers_) {
+      Move(world, absl::StrCat(caller, " calls"), [&](World& next) { next.Call(caller, std::nullopt); });
     }
+    Move(world, "poll", [](World& next) {
+      DecideCollect(next.rows, {"p1", "saga/collect", "m1", {1000, "KRW"}, kUntil}, next.now());
+    });
     Move(world, "decide", [](World& next) { next.Call("", std::nullopt); });
     Move(world, "the time is over", [](World& next) { next.is_late = true; });
     for (const auto& [owner, verb, key] : world.asked) {
@@ -691,6 +791,7 @@ class CollectSearch {
     EXPECT_LE(captured, 1);
     EXPECT_EQ(captured == 1, world.rows.payment->state == State::kSuccess);
     EXPECT_TRUE(open == 0 || world.rows.payment->state != State::kFailed);
+    EXPECT_TRUE(!world.is_unpaid || (captured == 0 && open == 0)) << "he may be charged yet";
     if (!world.paid) return;
     EXPECT_EQ(world.rows.payment->state, *world.paid ? State::kSuccess : State::kFailed) << "the last word was another";
   }
@@ -722,6 +823,7 @@ class CollectSearch {
     return story;
   }
 
+  const std::vector<std::string> callers_;
   std::unordered_set<std::string> seen_;
   std::deque<std::pair<World, std::size_t>> open_;
   std::vector<std::pair<std::size_t, std::string>> moves_;  // after which, and what
@@ -729,9 +831,15 @@ class CollectSearch {
 };
 
 TEST(CollectSearchTest, InNoOrderDoTwoCapturesStand) {
-  const std::size_t worlds = CollectSearch().Run();
+  const std::size_t worlds = CollectSearch({"a", "b"}).Run();
   std::printf("%zu worlds\n", worlds);
   EXPECT_GT(worlds, 1000u);
+}
+
+TEST(CollectSearchTest, InNoOrderIsWhoCancelledCharged) {
+  const std::size_t worlds = CollectSearch({"a", "no"}).Run();
+  std::printf("%zu worlds\n", worlds);
+  EXPECT_GT(worlds, 100u);
 }
 
 }  // namespace
