@@ -29,7 +29,7 @@ struct WebhookSender::Sending {
   }
 };
 
-struct WebhookSender::Try {
+struct WebhookSender::OneTry {
   std::unique_ptr<grpc::ClientContext> context = std::make_unique<grpc::ClientContext>();
   google::api::HttpBody request;
   ::shop::payment::v1::ReceiveResponse response;
@@ -73,9 +73,18 @@ void WebhookSender::TryIn(absl::Duration delay, std::shared_ptr<Sending> sending
   delays_.Push(absl::ToChronoMilliseconds(delay), [this, sending = std::move(sending)] { Start(sending); });
 }
 
-void WebhookSender::Start(const std::shared_ptr<Sending>& sending) {
-  if (!Begin()) return;
-  auto attempt = std::make_shared<Try>();
+void WebhookSender::Start(std::shared_ptr<Sending> sending) {
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    if (under_way_ >= kUnderWayMax) return ready_.push_back(std::move(sending));
+    ++under_way_;
+  }
+  Try(sending);
+}
+
+void WebhookSender::Try(const std::shared_ptr<Sending>& sending) {
+  auto attempt = std::make_shared<OneTry>();
   attempt->context->set_deadline(absl::ToChronoTime(absl::Now() + kTimeout));
   const std::string secret = sending->forged ? absl::StrCat("not ", secret_) : secret_;
   attempt->context->AddMetadata(kSignatureHeader, SignWebhook(secret, clock_.Now(), sending->body));
@@ -98,26 +107,34 @@ void WebhookSender::Start(const std::shared_ptr<Sending>& sending) {
                           });
 }
 
-void WebhookSender::Stop() {
-  {
-    std::unique_lock lock(mutex_);
-    stopping_ = true;
-    idle_.wait(lock, [this] { return tries_ == 0; });
-  }
-  delays_.Stop();
-}
-
-bool WebhookSender::Begin() {
-  std::lock_guard lock(mutex_);
-  if (stopping_) return false;
-  ++tries_;
-  return true;
-}
-
 // Notifies under the lock: Stop may return, and this be destroyed, as soon as it is released.
 void WebhookSender::End() {
-  std::lock_guard lock(mutex_);
-  if (--tries_ == 0) idle_.notify_all();
+  std::shared_ptr<Sending> next;
+  {
+    std::lock_guard lock(mutex_);
+    if (ready_.empty()) {
+      if (--under_way_ == 0) idle_.notify_all();
+      return;
+    }
+    next = std::move(ready_.front());
+    ready_.pop_front();
+  }
+  Try(next);
+}
+
+void WebhookSender::Stop() {
+  std::deque<std::shared_ptr<Sending>> given_up;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    given_up.swap(ready_);
+  }
+  given_up.clear();  // without the lock: who waits for a first try is told that none will be made
+  {
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return under_way_ == 0; });
+  }
+  delays_.Stop();
 }
 
 }  // namespace unwind::pg

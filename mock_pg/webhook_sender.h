@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -36,6 +37,7 @@ class WebhookSender {
   static constexpr absl::Duration kPauseMax = absl::Seconds(5);
   static constexpr absl::Duration kTimeout = absl::Seconds(1);  // of one try
   static constexpr std::size_t kWaitingMax = 20000;
+  static constexpr std::size_t kUnderWayMax = 256;  // tries; more wait, so that their time does not pass in a queue
 
   // `clock` must outlive this.
   WebhookSender(std::shared_ptr<grpc::Channel> channel, std::string secret, const Clock& clock);
@@ -50,11 +52,11 @@ class WebhookSender {
 
  private:
   struct Sending;
-  struct Try;
+  struct OneTry;
 
   void TryIn(absl::Duration delay, std::shared_ptr<Sending> sending);
-  void Start(const std::shared_ptr<Sending>& sending);
-  bool Begin();
+  void Start(std::shared_ptr<Sending> sending);
+  void Try(const std::shared_ptr<Sending>& sending);
   void End();
 
   const std::shared_ptr<grpc::Channel> channel_;
@@ -63,8 +65,9 @@ class WebhookSender {
   const Clock& clock_;
   std::mutex mutex_;
   std::condition_variable idle_;
-  std::size_t tries_ = 0;           // guarded by mutex_: under way
-  bool stopping_ = false;           // guarded by mutex_
+  std::deque<std::shared_ptr<Sending>> ready_;  // guarded by mutex_, as the next two; none unless kUnderWayMax are
+  std::size_t under_way_ = 0;
+  bool stopping_ = false;
   DelayQueue delays_{kWaitingMax};  // last: its closures use what is above
 };
 
