@@ -113,7 +113,8 @@ class Checkout(Case):
 
     def test_what_cannot_be_held_is_refused_and_nothing_waits(self):
         def ask(key, **more):
-            return shop.rest("POST", "/api/v1/checkouts", checkout_of("desk", **more), {"Idempotency-Key": key})
+            body = checkout_of("desk", member="nora", **more)  # who has bought nothing, and so has no points
+            return shop.rest("POST", "/api/v1/checkouts", body, {"Idempotency-Key": key})
 
         won = {"minorUnits": "5", "currencyCode": "KRW"}
         self.refused(ask("bad-1", couponId="none"), 404, "COUPON_NOT_FOUND")
