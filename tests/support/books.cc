@@ -58,14 +58,15 @@ absl::Status Fill(sqlite3* db, const std::string& table, const PGresult* result)
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Books>> Books::Open(const std::map<std::string, std::string>& databases) {
+absl::StatusOr<std::unique_ptr<Books>> Books::Open(const std::map<std::string, std::string>& databases,
+                                                   const std::set<std::string>& left_out) {
   std::unique_ptr<Books> books(new Books());
   if (sqlite3_open_v2(":memory:", &books->db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_URI, nullptr) != SQLITE_OK) {
     return absl::InternalError("cannot open SQLite");
   }
   sqlite3_busy_timeout(books->db_, 5000);
   for (const auto& [name, database] : databases) {
-    RETURN_IF_ERROR(IsPostgres(database) ? books->Copy(name, database) : books->Attach(name, database));
+    RETURN_IF_ERROR(IsPostgres(database) ? books->Copy(name, database, left_out) : books->Attach(name, database));
   }
   return books;
 }
@@ -76,7 +77,7 @@ absl::Status Books::Attach(const std::string& name, const std::string& database)
   return Select(absl::StrCat("ATTACH 'file:", database, "?mode=ro' AS ", name)).status();
 }
 
-absl::Status Books::Copy(const std::string& name, const std::string& database) {
+absl::Status Books::Copy(const std::string& name, const std::string& database, const std::set<std::string>& left_out) {
   RETURN_IF_ERROR(Select(absl::StrCat("ATTACH ':memory:' AS ", name)).status());
   ASSIGN_OR_RETURN(const Dsn dsn, ParseDsn(database));
   const std::unique_ptr<PGconn, void (*)(PGconn*)> connection(PQconnectdb(dsn.Uri().c_str()), PQfinish);
@@ -86,6 +87,7 @@ absl::Status Books::Copy(const std::string& name, const std::string& database) {
       Ask(connection.get(), "SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()"));
   for (int i = 0; i < PQntuples(tables.get()); ++i) {
     const std::string table = PQgetvalue(tables.get(), i, 0);
+    if (left_out.count(table) > 0) continue;
     ASSIGN_OR_RETURN(const Result rows, Ask(connection.get(), absl::StrCat("SELECT * FROM ", table)));
     RETURN_IF_ERROR(Fill(db_, absl::StrCat(name, ".", table), rows.get()));
   }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,10 @@ namespace unwind {
 
 class Books {
  public:
-  // `databases`: by the name under which SQL finds its tables, what --db takes. Nothing is written to them.
-  static absl::StatusOr<std::unique_ptr<Books>> Open(const std::map<std::string, std::string>& databases);
+  // `databases`: by the name under which SQL finds its tables, what --db takes. Nothing is written to them. `left_out`:
+  // tables of PostgreSQL that are not asked for and would take long to copy.
+  static absl::StatusOr<std::unique_ptr<Books>> Open(const std::map<std::string, std::string>& databases,
+                                                     const std::set<std::string>& left_out = {});
   ~Books();
   Books(const Books&) = delete;
   Books& operator=(const Books&) = delete;
@@ -29,7 +32,7 @@ class Books {
  private:
   Books() = default;
   absl::Status Attach(const std::string& name, const std::string& database);
-  absl::Status Copy(const std::string& name, const std::string& database);
+  absl::Status Copy(const std::string& name, const std::string& database, const std::set<std::string>& left_out);
 
   sqlite3* db_ = nullptr;
 };
