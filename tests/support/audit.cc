@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "common/base/status_macros.h"
-#include "tests/support/books.h"
+#include "tests/support/poll.h"
 #include "tests/support/ware_rules.h"
 
 namespace unwind {
@@ -22,18 +22,27 @@ namespace {
   " AND b.captured_transaction_id = d.captured_transaction_id"                  \
   " WHERE d.captured_transaction_id = l.transaction_id)"
 
+#define UNWIND_OPEN_PAYMENTS                                                                                           \
+  "SELECT printf('payment %s is in state %d', payment_id, state) FROM payments.payments WHERE state IN (1, 2)"         \
+  " UNION ALL SELECT printf('refund %s is in state %d', refund_id, state) FROM payments.refunds WHERE state IN (1, 2)" \
+  " UNION ALL SELECT printf('attempt %d of payment %s is open', number, payment_id) FROM payments.attempts"            \
+  " WHERE state = 1"                                                                                                   \
+  " UNION ALL SELECT printf('the gateway has not said its last word of attempt %d of payment %s', number, payment_id)" \
+  " FROM payments.attempts WHERE state <> 1 AND inquire_at_us > 0"                                                     \
+  " UNION ALL SELECT printf('the gateway has not said its last word of payment %s', payment_id)"                       \
+  " FROM payments.payments WHERE inquire_at_us > 0"                                                                    \
+  " UNION ALL SELECT printf('late capture %s is not paid back', captured_transaction_id) FROM payments.returns"        \
+  " WHERE done = 0"                                                                                                    \
+  " UNION ALL SELECT printf('payment_svc has a pending call of saga %s', saga_id) FROM payments.saga_barrier"          \
+  " WHERE outcome IN (4, 5) AND step <> ''"
+
 constexpr BooksRule kRules[] = {
     {"every saga is over",
      R"(SELECT printf('saga %s (%s) is in state %d', id, definition, state) FROM sagas.saga WHERE state NOT IN (3, 4))"},
     {"no order, reservation or payment is under way",
      R"(SELECT printf('order %s is in state %d', order_id, state) FROM orders.orders WHERE state IN (1, 4)
         UNION ALL SELECT printf('reservation %s is still held', reservation_id) FROM stock.reservations WHERE state = 1
-        UNION ALL SELECT printf('payment %s is in state %d', payment_id, state) FROM payments.payments WHERE state IN (1, 2)
-        UNION ALL SELECT printf('refund %s is in state %d', refund_id, state) FROM payments.refunds WHERE state IN (1, 2)
-        UNION ALL SELECT printf('attempt %d of payment %s is open', number, payment_id) FROM payments.attempts WHERE state = 1
-        UNION ALL SELECT printf('late capture %s is not paid back', captured_transaction_id) FROM payments.returns WHERE done = 0
-        UNION ALL SELECT printf('payment_svc has a pending call of saga %s', saga_id) FROM payments.saga_barrier
-                  WHERE outcome IN (4, 5) AND step <> '')"},
+        UNION ALL )" UNWIND_OPEN_PAYMENTS},
     {"stock is conserved: total = available + reserved + sold, and reserved is 0 at rest",
      R"(SELECT printf('product %s: total %d, reserved %d, sold %d', product_id, total, reserved, sold) FROM stock.stocks
         WHERE total - reserved - sold < 0 OR reserved <> 0)"},
@@ -132,6 +141,24 @@ constexpr BooksRule kRules[] = {
         HAVING COUNT(e.seq) <> s.version OR MAX(e.seq) <> s.version)"},
 };
 
+constexpr absl::Duration kSettledPatience = absl::Seconds(60);
+
+AuditBooks BooksOf(const Cluster& cluster) {
+  return {.orders = cluster.Database(Node::kOrder),
+          .stock = cluster.Database(Node::kStock),
+          .payments = cluster.Database(Node::kPayment),
+          .ledger = cluster.Database(Node::kGateway),
+          .sagas = cluster.Database(Node::kOrchestrator),
+          .coupons = cluster.Database(Node::kCoupon),
+          .wallets = cluster.Database(Node::kWallet)};
+}
+
+// What payment_svc has not settled with the gateway yet; each a sentence.
+absl::StatusOr<std::vector<std::string>> OpenPayments(const Cluster& cluster) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Books> books, Books::Open({{"payments", cluster.Database(Node::kPayment)}}));
+  return books->Select(UNWIND_OPEN_PAYMENTS);
+}
+
 template <std::size_t kCount>
 absl::Status Check(Books& books, const BooksRule (&rules)[kCount], AuditReport& report) {
   for (const BooksRule& rule : rules) {
@@ -172,31 +199,52 @@ bool AuditReport::holds() const {
   return true;
 }
 
-absl::StatusOr<AuditReport> Audit(const AuditBooks& books) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<Books> opened, Books::Open({{"orders", books.orders},
-                                                                     {"stock", books.stock},
-                                                                     {"payments", books.payments},
-                                                                     {"ledger", books.ledger},
-                                                                     {"sagas", books.sagas},
-                                                                     {"coupons", books.coupons},
-                                                                     {"wallets", books.wallets}}));
+absl::StatusOr<std::unique_ptr<Books>> OpenBooks(const AuditBooks& books, const std::set<std::string>& left_out) {
+  return Books::Open({{"orders", books.orders},
+                      {"stock", books.stock},
+                      {"payments", books.payments},
+                      {"ledger", books.ledger},
+                      {"sagas", books.sagas},
+                      {"coupons", books.coupons},
+                      {"wallets", books.wallets}},
+                     left_out);
+}
+
+absl::StatusOr<std::unique_ptr<Books>> OpenBooks(const Cluster& cluster, const std::set<std::string>& left_out) {
+  return OpenBooks(BooksOf(cluster), left_out);
+}
+
+absl::StatusOr<AuditReport> Audit(Books& books) {
   AuditReport report;
-  RETURN_IF_ERROR(Check(*opened, kRules, report));
-  RETURN_IF_ERROR(Check(*opened, kCouponRules, report));
-  RETURN_IF_ERROR(Check(*opened, kWalletRules, report));
-  RETURN_IF_ERROR(Check(*opened, kWareShopRules, report));
-  RETURN_IF_ERROR(Count(*opened, report));
+  RETURN_IF_ERROR(Check(books, kRules, report));
+  RETURN_IF_ERROR(Check(books, kCouponRules, report));
+  RETURN_IF_ERROR(Check(books, kWalletRules, report));
+  RETURN_IF_ERROR(Check(books, kWareShopRules, report));
+  RETURN_IF_ERROR(Count(books, report));
   return report;
 }
 
+absl::StatusOr<AuditReport> Audit(const AuditBooks& books) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Books> opened, OpenBooks(books));
+  return Audit(*opened);
+}
+
 absl::StatusOr<AuditReport> Audit(const Cluster& cluster) {
-  return Audit(AuditBooks{.orders = cluster.Database(Node::kOrder),
-                          .stock = cluster.Database(Node::kStock),
-                          .payments = cluster.Database(Node::kPayment),
-                          .ledger = cluster.Database(Node::kGateway),
-                          .sagas = cluster.Database(Node::kOrchestrator),
-                          .coupons = cluster.Database(Node::kCoupon),
-                          .wallets = cluster.Database(Node::kWallet)});
+  AwaitSettled(cluster, kSettledPatience).IgnoreError();
+  return Audit(BooksOf(cluster));
+}
+
+absl::Status AwaitSettled(const Cluster& cluster, absl::Duration patience) {
+  absl::StatusOr<std::vector<std::string>> open;
+  Eventually(patience, [&] {
+    open = OpenPayments(cluster);
+    return !open.ok() || open->empty();
+  });
+  RETURN_IF_ERROR(open.status());
+  if (open->empty()) return absl::OkStatus();
+  return absl::DeadlineExceededError(
+      absl::StrCat("payments are not settled after ", absl::FormatDuration(patience), ": ", open->front(),
+                   open->size() == 1 ? "" : absl::StrCat(", and ", open->size() - 1, " more")));
 }
 
 std::string ToText(const AuditReport& report) {

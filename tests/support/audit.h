@@ -5,10 +5,15 @@
 #define UNWIND_TESTS_SUPPORT_AUDIT_H_
 
 #include <cstdint>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "tests/support/books.h"
 #include "tests/support/cluster.h"
 
 namespace unwind {
@@ -38,9 +43,18 @@ struct AuditBooks {
   std::string orders, stock, payments, ledger, sagas, coupons, wallets;
 };
 
-// Opens the databases read-only. For a shop at rest: whatever is still under way is reported as a violation.
+// Read-only, by the names of the fields of AuditBooks; `left_out` as by Books::Open.
+absl::StatusOr<std::unique_ptr<Books>> OpenBooks(const AuditBooks& books, const std::set<std::string>& left_out = {});
+absl::StatusOr<std::unique_ptr<Books>> OpenBooks(const Cluster& cluster, const std::set<std::string>& left_out = {});
+
+// For a shop at rest: whatever is still under way is reported as a violation. `books` come from OpenBooks.
+absl::StatusOr<AuditReport> Audit(Books& books);
 absl::StatusOr<AuditReport> Audit(const AuditBooks& books);
+// After AwaitSettled, whose failure the report has as a violation.
 absl::StatusOr<AuditReport> Audit(const Cluster& cluster);
+
+// OK once payment_svc has settled everything with the gateway, which goes on for seconds after all sagas are over.
+absl::Status AwaitSettled(const Cluster& cluster, absl::Duration patience);
 
 // One line a rule, and one a violation.
 std::string ToText(const AuditReport& report);

@@ -105,13 +105,19 @@ inline constexpr BooksRule kWareShopRules[] = {
         FROM wallets.holds h LEFT JOIN orders.orders o USING (order_id)
         WHERE h.state IS NOT CASE o.state WHEN 2 THEN 3 WHEN 3 THEN 2 WHEN 5 THEN 4 END)"},
     // The orders of place-order's first version may have ended before there were followers.
-    {"every paid order is followed once, where after-order follows it",
-     R"(SELECT printf('order %s is followed by %d sagas', s.id, COUNT(c.id)) FROM sagas.saga s
+    {"every order is followed once by what follows its end: a paid one by after-order, one that lacked stock by "
+     "after-sold-out",
+     R"(SELECT printf('order %s is in state %s (%s), and %d sagas of %s follow it', s.id, COALESCE(o.state, 'none'), o.reason,
+                      COUNT(c.id), f.name)
+        FROM sagas.saga s
         JOIN sagas.follower f ON f.parent = s.definition AND f.parent_version = s.definition_version
-             AND f.name = 'after-order'
-        LEFT JOIN sagas.saga c ON c.parent = s.id AND c.definition = 'after-order'
-        WHERE s.state = 3 AND (s.definition <> 'place-order' OR s.definition_version > 1)
-        GROUP BY s.id HAVING COUNT(c.id) <> 1)"},
+             AND f.name IN ('after-order', 'after-sold-out')
+        LEFT JOIN orders.orders o ON o.order_id = s.id
+        LEFT JOIN sagas.saga c ON c.parent = s.id AND c.definition = f.name
+        WHERE s.state IN (3, 4) AND (s.definition <> 'place-order' OR s.definition_version > 1)
+        GROUP BY s.id, f.name
+        HAVING COUNT(c.id) <> CASE f.name WHEN 'after-order' THEN s.state = 3
+                              ELSE s.state = 4 AND COALESCE(o.reason, '') = 'STOCK_NOT_ENOUGH' END)"},
     {"every paid order that was followed has earned once, and no other",
      R"(SELECT printf('order %s is in state %d, what it earned in state %s', o.order_id, o.state, COALESCE(e.state, 'none'))
         FROM orders.orders o LEFT JOIN wallets.earnings e USING (order_id)

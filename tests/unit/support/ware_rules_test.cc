@@ -23,14 +23,15 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-// A paid order, a failed one and a cancelled one, each with a coupon and something out of a wallet; and a charge.
+// A paid order, a failed one and a cancelled one, each with a coupon and something out of a wallet; one that lacked
+// stock; and a charge.
 const std::map<std::string, std::string> kMigrations = {{"orders", "order_svc/migrations/sqlite/0001_orders.sql"},
                                                         {"payments", "payment_svc/migrations/sqlite/0001_payments.sql"},
                                                         {"coupons", "coupon_svc/migrations/sqlite/0001_coupons.sql"},
                                                         {"wallets", "wallet_svc/migrations/sqlite/0001_wallets.sql"}};
 constexpr char kOrders[] = R"(INSERT INTO orders VALUES
     ('paid', '', 'm1', 2, 9000, 'KRW', 'paid', '', '', 0, 0), ('failed', '', 'm1', 3, 0, '', '', 'X', '', 0, 0),
-    ('cancelled', '', 'm1', 5, 9000, 'KRW', 'cancelled', '', 'c', 0, 0))";
+    ('sold-out', '', 'm1', 3, 0, '', '', 'STOCK_NOT_ENOUGH', '', 0, 0), ('cancelled', '', 'm1', 5, 9000, 'KRW', 'cancelled', '', 'c', 0, 0))";
 constexpr char kPayments[] = "INSERT INTO payments VALUES ('charge', '', 'm1', 5000, 'KRW', 1, 3, 't', '', '', 0, 0)";
 constexpr char kCoupons[] = R"(INSERT INTO campaigns VALUES ('spring', 0, 1000, 0, 'KRW', 0, 0, 1, 0, 0, 1, 0);
     INSERT INTO coupons VALUES ('c1', 'spring', 'm1', '', 0, 1000, 0, 'KRW', 3, 'paid', 0, 1, 0, 0);
@@ -46,10 +47,12 @@ constexpr char kWallets[] = R"(INSERT INTO holds VALUES ('paid', '', 'm1', 3, 10
 constexpr char kSagas[] = R"(
     CREATE TABLE saga (id TEXT, definition TEXT, definition_version BIGINT, state BIGINT, parent TEXT);
     CREATE TABLE follower (parent TEXT, parent_version BIGINT, name TEXT);
-    INSERT INTO follower VALUES ('place-order', 1, 'after-order'), ('place-order', 2, 'after-order');
+    INSERT INTO follower VALUES ('place-order', 1, 'after-order'), ('place-order', 2, 'after-order'),
+    ('place-order', 1, 'after-sold-out'), ('place-order', 2, 'after-sold-out');
     INSERT INTO saga VALUES ('paid', 'place-order', 2, 3, NULL), ('failed', 'place-order', 2, 4, NULL),
     ('cancelled', 'place-order', 2, 3, NULL), ('of-before', 'place-order', 1, 3, NULL),
-    ('f1', 'after-order', 1, 3, 'paid'), ('f2', 'after-order', 1, 3, 'cancelled'))";
+    ('sold-out', 'place-order', 2, 4, NULL), ('f1', 'after-order', 1, 3, 'paid'),
+    ('f2', 'after-order', 1, 3, 'cancelled'), ('f3', 'after-sold-out', 1, 3, 'sold-out'))";
 
 class WareRules : public testing::Test {
  protected:
@@ -120,10 +123,14 @@ TEST_F(WareRules, EachFindsItsViolation) {
       damages.end(),
       {{"every paid order that was followed has earned once", "wallets", lost, found},
        {"every paid order that was followed has earned once", "wallets", kept, taken},
-       {"every paid order is followed once", "sagas", "UPDATE saga SET parent = 'paid' WHERE id = 'f2'",
+       {"every order is followed once", "sagas", "UPDATE saga SET parent = 'paid' WHERE id = 'f2'",
         "UPDATE saga SET parent = 'cancelled' WHERE id = 'f2'"},
-       {"every paid order is followed once", "sagas", "UPDATE saga SET parent = 'none' WHERE id = 'f1'",
+       {"every order is followed once", "sagas", "UPDATE saga SET parent = 'none' WHERE id = 'f1'",
         "UPDATE saga SET parent = 'paid' WHERE id = 'f1'"},
+       {"every order is followed once", "sagas", "UPDATE saga SET parent = 'none' WHERE id = 'f3'",
+        "UPDATE saga SET parent = 'sold-out' WHERE id = 'f3'"},
+       {"every order is followed once", "sagas", "INSERT INTO saga VALUES ('f4', 'after-sold-out', 1, 3, 'failed')",
+        "DELETE FROM saga WHERE id = 'f4'"},
        {"every paid order that was followed has earned once", "wallets",
         "INSERT INTO earnings VALUES ('none', 'm1', 1, 9, 0, 'KRW', '', 0, 0, 0)",
         "DELETE FROM earnings WHERE order_id = 'none'"},
