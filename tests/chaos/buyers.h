@@ -1,5 +1,6 @@
-// The load of a chaos run: buyers who place orders and cancel some, one call after the other, each insisting under one
-// key until there is an answer. What they were told is held against what they are told later.
+// The load of a chaos run: buyers who order, by card alone or by coupon, points and balance too, who let orders wait
+// and pay them themselves or do not, who charge their wallets and cancel; one call after the other, each insisting
+// under one key until there is an answer. What they were told is held against what they are told later.
 #ifndef UNWIND_TESTS_CHAOS_BUYERS_H_
 #define UNWIND_TESTS_CHAOS_BUYERS_H_
 
@@ -8,12 +9,12 @@
 #include <limits>
 #include <map>
 #include <memory>
-#include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "tests/support/cluster.h"
 
 namespace unwind {
 
@@ -22,37 +23,45 @@ struct Shelf {
   std::int64_t pieces = 0;
 };
 
+// What the shop has for the buyers.
+struct Offer {
+  std::vector<Shelf> shelves;
+  std::vector<std::string> campaigns;  // each has a coupon for every buyer
+};
+
 struct BuyersReport {
-  int orders = 0;   // sent: one request_id each
-  int cancels = 0;  // likewise
-  int paid = 0;
-  int cancelled = 0;
-  int calls = 0;                        // of both, repeats too
-  std::vector<std::string> untold;      // those that never got an answer, and what they were told last
-  std::map<std::string, int> refusals;  // by reason
+  struct Tally {
+    int sent = 0;     // one key each
+    int granted = 0;  // of those; of a checkout: it waits or is paid
+  };
+  std::map<std::string, Tally> tallies;  // by what was asked for
+  int calls = 0;                         // of all, repeats too
+  std::vector<std::string> untold;       // those that never got an answer, and what they were told last
+  std::map<std::string, int> refusals;   // by reason
   std::vector<std::string> contradictions;
 };
 
 class Buyers {
  public:
-  // Starts `count` buyers at the orchestrator at `address`, each drawing from `seed` and its own number.
-  Buyers(const std::string& address, int count, std::vector<Shelf> shelves, std::uint64_t seed);
+  // Starts `count` buyers at the processes of `cluster`, each drawing from `seed` and its own number.
+  Buyers(Cluster& cluster, int count, Offer offer, std::uint64_t seed);
   ~Buyers();
 
-  // How many orders were sent until now.
+  // How many were sent until now.
   int orders() const { return orders_; }
 
   // Nobody begins anything new; returns when each has its answer, or has none after `patience`.
   void Finish(absl::Duration patience);
 
-  // After Finish, in a shop at rest: everybody repeats every call and must be told the same again.
+  // After Finish, in a shop at rest: everybody repeats every call of a saga, and must be told the same again; who was
+  // told that he has paid must have his order.
   BuyersReport AskAgain();
 
  private:
   class Buyer;
   static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
-  const std::vector<Shelf> shelves_;
+  const Offer offer_;
   std::atomic<bool> stopped_ = false;
   std::atomic<std::int64_t> patience_end_ = kNever;  // unix milliseconds
   std::atomic<int> orders_ = 0;

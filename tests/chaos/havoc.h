@@ -36,11 +36,12 @@ class Havoc {
   const HavocReport& report() const { return report_; }
 
  private:
-  enum class Life { kUp, kDown, kStopped };
+  enum class Life { kStarting, kUp, kDown, kStopped };
   struct Process {
     Life life = Life::kUp;
     bool was_stopped = false;  // since it was started
     absl::Time next;           // when that changes
+    absl::Time started;
   };
   struct Link {
     bool is_bad = false;

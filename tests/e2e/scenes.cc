@@ -31,16 +31,6 @@ double Millis(absl::Duration duration) { return absl::ToDoubleMilliseconds(durat
 
 }  // namespace
 
-absl::Status AwaitRest(Shop& shop, absl::Duration patience) {
-  absl::StatusOr<int> unfinished = -1;
-  Eventually(patience, [&] {
-    unfinished = shop.Unfinished();
-    return unfinished.ok() && *unfinished == 0;
-  });
-  RETURN_IF_ERROR(unfinished.status());
-  return *unfinished == 0 ? absl::OkStatus() : Not(*unfinished, " sagas are still under way");
-}
-
 void Stage::Play(absl::string_view title, absl::string_view story, Scene scene) {
   Play(title, story, [this, scene] { return (this->*scene)(); });
 }

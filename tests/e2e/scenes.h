@@ -16,9 +16,6 @@
 
 namespace unwind {
 
-// OK once no saga is under way.
-absl::Status AwaitRest(Shop& shop, absl::Duration patience);
-
 class Stage {
  public:
   explicit Stage(Shop& shop) : shop_(shop) {}

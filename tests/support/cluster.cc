@@ -257,7 +257,7 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
     }
   }
   if (node == Node::kGateway && options_.webhooks && seats_.count(Node::kPayment) > 0) {
-    arguments.push_back(absl::StrCat("--webhook_address=", Address(Node::kPayment)));
+    arguments.push_back(absl::StrCat("--webhook_address=", AddressForCallers(Node::kPayment)));
     arguments.push_back(absl::StrCat("--webhook_secret_file=", WebhookSecretFile()));
   }
   if (node == Node::kSecondOrchestrator) arguments.push_back(absl::StrCat("--instance=", NodeName(node)));
@@ -287,6 +287,8 @@ absl::Status Cluster::Spawn(Node node) {
   seats_[node].process = std::move(process);
   return absl::OkStatus();
 }
+
+bool Cluster::Serves(Node node) const { return !ContentsOf(Path(node, ".port")).empty(); }
 
 absl::Status Cluster::Launch(Node node) {
   RETURN_IF_ERROR(Spawn(node));

@@ -94,6 +94,8 @@ class Cluster {
   absl::Status Launch(Node node);
   // As Restart without waiting for its health.
   absl::Status Spawn(Node node);
+  // Whether it has come to serve since it was started.
+  bool Serves(Node node) const;
   // SIGSTOP (returns when all its threads stand still), SIGCONT.
   void Signal(Node node, int signal);
   bool Running(Node node);

@@ -298,4 +298,16 @@ absl::StatusOr<int> Shop::Unfinished() {
   return unfinished;
 }
 
+absl::Status AwaitRest(Shop& shop, absl::Duration patience) {
+  absl::StatusOr<int> unfinished = -1;
+  Eventually(patience, [&] {
+    unfinished = shop.Unfinished();
+    return unfinished.ok() && *unfinished == 0;
+  });
+  RETURN_IF_ERROR(unfinished.status());
+  if (*unfinished == 0) return absl::OkStatus();
+  return absl::DeadlineExceededError(
+      absl::StrCat(*unfinished, " sagas are not over after ", absl::FormatDuration(patience)));
+}
+
 }  // namespace unwind

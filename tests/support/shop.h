@@ -115,6 +115,9 @@ class Shop {
   const Node door_;
 };
 
+// OK once no saga is under way.
+absl::Status AwaitRest(Shop& shop, absl::Duration patience);
+
 }  // namespace unwind
 
 #endif  // UNWIND_TESTS_SUPPORT_SHOP_H_
