@@ -153,7 +153,9 @@ void Gateway::HandleMoves(absl::Span<Job> moves) {
     for (Job& job : moves) HandleMoves({&job, 1});
     return;
   }
-  for (const Job& job : moves) CRASH_POINT("gateway.after_ledger", NameOf(std::get<Move>(job).operation.verb));
+  if (status.ok()) {
+    for (const Job& job : moves) CRASH_POINT("gateway.after_ledger", NameOf(std::get<Move>(job).operation.verb));
+  }
   for (std::size_t i = 0; i < moves.size(); ++i) {
     auto& done = std::get<Move>(moves[i]).done;
     if (!status.ok()) {
@@ -208,6 +210,7 @@ void Gateway::HandleDue() {
         entries.push_back(Finish(intent, now));
         ends.push_back({entries.back(), intent.webhook});
       }
+      if (!ends.empty()) CRASH_POINT("gateway.before_ledger", "finish");
       const std::set<std::string> put = PutEnds(session, entries);
       std::erase_if(ends, [&](const End& end) { return put.count(end.entry.idempotency_key) == 0; });
       next = NextDue(session);
@@ -216,6 +219,7 @@ void Gateway::HandleDue() {
   });
   IsDueBy(status.ok() ? next : clock_.Now() + absl::Seconds(1));
   if (!status.ok()) return;
+  if (!ends.empty()) CRASH_POINT("gateway.after_ledger", "finish");
   for (const End& end : ends) TellEnd(end.entry, end.webhook, [] {});
 }
 

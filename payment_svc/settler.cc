@@ -118,14 +118,17 @@ void Settler::Settle(absl::Span<Said> said) {
     Log(Severity::kError, "words of the payment gateway were not stored",
         {{"error", status.ToString()}, {"words", absl::StrCat(said.size())}});
   }
-  for (const Said& word : said) CRASH_POINT("settler.after_commit", SourceOf(word));
+  if (status.ok()) {
+    for (const Said& word : said) CRASH_POINT("settler.after_commit", SourceOf(word));
+  }
   for (Said& word : said) Tell(word, status);
 }
 
 // Where a word comes from, for crash points.
 const char* Settler::SourceOf(const Said& said) {
   if (said.due) return "return";
-  return said.event.event_id.empty() ? "inquiry" : "webhook";
+  if (said.event.event_id.empty()) return "inquiry";
+  return said.is_repeat ? "repeat" : "webhook";
 }
 
 absl::Status Settler::Commit(absl::Span<Said> said) {
@@ -173,11 +176,11 @@ absl::Status Settler::Write(soci::session& session, absl::Span<Said> said) {
   std::vector<std::string> let_go;
   for (Said& word : said) {
     const std::string& event_id = word.event.event_id;
-    const bool is_repeat = !event_id.empty() && !word.is_kept && known.count(event_id) > 0;
+    word.is_repeat = !event_id.empty() && !word.is_kept && known.count(event_id) > 0;
     word.settled.clear();
-    word.finding = is_repeat ? Finding() : hear(word);
+    word.finding = word.is_repeat ? Finding() : hear(word);
     if (word.is_kept) let_go.push_back(event_id);
-    if (event_id.empty() || word.is_kept || is_repeat || word.finding.kind == Finding::Kind::kMismatch) continue;
+    if (event_id.empty() || word.is_kept || word.is_repeat || word.finding.kind == Finding::Kind::kMismatch) continue;
     known.insert(event_id);
     // One that may come yet. Others of the gateway's account, such as refunds, would be looked at by every sweep.
     const bool keeps = word.finding.kind == Finding::Kind::kNoSuchKey && !PaymentIdOf(word.event.key).empty();

@@ -56,6 +56,7 @@ class Settler {
     bool is_kept = false;                      // the event was taken before its key was known
     std::optional<Return> due = std::nullopt;  // the word answers this return's Cancel
     unwind::Done done = nullptr;               // may be empty
+    bool is_repeat = false;                    // out: the event was taken before
     Finding finding = {};                      // out
     std::string settled = {};                  // out: who waits for the payment that is settled by it
   };

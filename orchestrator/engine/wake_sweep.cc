@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/crash_point.h"
 #include "common/base/status_macros.h"
 #include "orchestrator/engine/shard.h"
 
@@ -40,6 +41,7 @@ absl::StatusOr<std::size_t> WakeSweep::Wake(const DefinitionVersion& definition,
     ++context_.wakes_posted;
     Shard& shard = context_.shard_of(saga.id);
     shard.mailbox().Post(RecoverMail{.saga = std::move(saga), .asks = {}, .due = what});
+    CRASH_POINT("orchestrator.after_due", definition.name);
   }
   return page.sagas.size();
 }

@@ -139,10 +139,11 @@ class SqliteCommit {
   Statement insert_saga_, update_saga_, update_saga_in_state_, insert_event_;
 };
 
-// Which call a crash point is about, such as 2/resolve: the store does not know the names of steps.
-std::string CallOf(const Event& event) {
+// Which call a crash point is about, such as place-order/2/resolve: the store does not know the names of steps.
+std::string CallOf(const Saga& saga, const Event& event) {
   const auto* const reply = std::get_if<Replied>(&event);
-  return reply == nullptr ? NameOf(event) : absl::StrCat(reply->step, "/", NameOf(reply->phase));
+  return absl::StrCat(saga.definition, "/",
+                      reply == nullptr ? NameOf(event) : absl::StrCat(reply->step, "/", NameOf(reply->phase)));
 }
 
 }  // namespace
@@ -163,7 +164,9 @@ absl::StatusOr<std::optional<std::vector<WriteResult>>> CommitOnSqlite(Connectio
     SqliteCommit commit(sql);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       results.push_back(commit.Store(rows[i]));
-      for (const HistoryEvent& each : writes[i].events) CRASH_POINT("orchestrator.in_commit", CallOf(each.event));
+      for (const HistoryEvent& each : writes[i].events) {
+        CRASH_POINT("orchestrator.in_commit", CallOf(writes[i].saga, each.event));
+      }
     }
     return absl::OkStatus();
   };

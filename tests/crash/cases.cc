@@ -63,7 +63,7 @@ class CaseList {
     const auto add = [&](const std::string& place) { Add("orchestrator", tale, EndOf(tale), {{place}}); };
     if (tale == Tale::kPaid) {
       add("orchestrator.after_accept@place-order");
-      add("orchestrator.in_commit@started");
+      add("orchestrator.in_commit@place-order/started");
       add("orchestrator.after_insert@place-order");
       add("orchestrator.after_commit@started");
     }
@@ -71,7 +71,7 @@ class CaseList {
       add(absl::StrCat("orchestrator.before_send@", call.name));
       add(absl::StrCat("orchestrator.after_send@", call.name));
       add(absl::StrCat("orchestrator.before_commit@", call.name));
-      add(absl::StrCat("orchestrator.in_commit@", call.step, "/", PhaseOf(call)));
+      add(absl::StrCat("orchestrator.in_commit@place-order/", call.step, "/", PhaseOf(call)));
       add(absl::StrCat("orchestrator.after_commit@", call.name));
     }
     if (tale == Tale::kPaid) add("orchestrator.before_answer@completed");
@@ -121,7 +121,7 @@ class CaseList {
     add(Tale::kPaid, End::kPaid,
         {{"orchestrator.after_send@charge/action", "participant.after_commit@charge/action/continued"}});
     add(Tale::kPaid, End::kPaid,
-        {{"orchestrator.in_commit@4/action", "participant.before_begin@confirm_stock/action"}});
+        {{"orchestrator.in_commit@place-order/4/action", "participant.before_begin@confirm_stock/action"}});
     add(Tale::kPaid, End::kPaid, {{"gateway.after_ledger@confirm", "participant.before_begin@charge/resolve"}});
     add(Tale::kPaid, End::kUndone, {{"gateway.before_ledger@confirm", "orchestrator.before_commit@charge/resolve"}});
     add(Tale::kPaid, End::kPaid,
@@ -132,13 +132,14 @@ class CaseList {
     add(Tale::kUnanswered, End::kPaid,
         {{"orchestrator.after_send@charge/resolve", "participant.after_row@charge/resolve/continued"}});
     // Dead again while it recovers.
-    add(Tale::kPaid, End::kPaid, {{"orchestrator.after_send@charge/action"}, {"orchestrator.in_commit@taken_over"}});
+    add(Tale::kPaid, End::kPaid,
+        {{"orchestrator.after_send@charge/action"}, {"orchestrator.in_commit@place-order/taken_over"}});
     add(Tale::kPaid, End::kPaid,
         {{"orchestrator.after_commit@create_order/action"}, {"orchestrator.before_send@reserve_stock/action"}});
     add(Tale::kPaid, End::kPaid,
         {{"orchestrator.before_commit@charge/action"}, {"orchestrator.before_commit@charge/action"}});
     add(Tale::kDeclined, End::kUndone,
-        {{"orchestrator.in_commit@1/compensation"}, {"orchestrator.after_commit@taken_over"}});
+        {{"orchestrator.in_commit@place-order/1/compensation"}, {"orchestrator.after_commit@taken_over"}});
     add(Tale::kUnanswered, End::kPaid,
         {{"orchestrator.after_send@charge/resolve"}, {"orchestrator.after_commit@taken_over"}});
     add(Tale::kPaid, End::kPaid,
@@ -153,7 +154,7 @@ class CaseList {
     };
     thrice(Tale::kPaid, "orchestrator.after_accept@place-order");
     thrice(Tale::kPaid, "orchestrator.after_send@charge/action");
-    thrice(Tale::kPaid, "orchestrator.in_commit@4/action");
+    thrice(Tale::kPaid, "orchestrator.in_commit@place-order/4/action");
     thrice(Tale::kPaid, "orchestrator.before_commit@confirm_order/action");
     thrice(Tale::kDeclined, "orchestrator.before_send@reserve_stock/compensation");
     thrice(Tale::kUnanswered, "orchestrator.before_commit@charge/resolve");

@@ -158,7 +158,8 @@ TEST_P(FollowCrashTest, EveryPaidOrderIsFollowedOnce) {
                                      "orchestrator.after_send@hold/action",
                                      "orchestrator.after_commit@keep/action"};
   if (!TestsOnPostgres()) {  // there a turn is one statement, which a process cannot die within
-    places.insert(places.end(), {"orchestrator.in_commit@5/action", "orchestrator.in_commit@8/action"});
+    places.insert(places.end(),
+                  {"orchestrator.in_commit@place-order/5/action", "orchestrator.in_commit@place-order/8/action"});
   }
   const auto seed = std::random_device()();
   std::printf("seed %u\n", seed);
