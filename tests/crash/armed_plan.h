@@ -2,25 +2,19 @@
 #ifndef UNWIND_TESTS_CRASH_ARMED_PLAN_H_
 #define UNWIND_TESTS_CRASH_ARMED_PLAN_H_
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 namespace unwind {
 
-// Of every process that is started while it lives. One at a time: it stands in this process's environment.
+// Of the processes that are started with its environment.
 class ArmedPlan {
  public:
   // Nobody dies yet. Its files are in `folder`, which outlives it.
   explicit ArmedPlan(const std::string& folder) : plan_path_(folder + "/plan"), log_path_(folder + "/deaths") {
     Arm("");
-    setenv("UNWIND_CRASH_PLAN", plan_path_.c_str(), 1);
-    setenv("UNWIND_CRASH_LOG", log_path_.c_str(), 1);
-  }
-  ~ArmedPlan() {
-    unsetenv("UNWIND_CRASH_PLAN");
-    unsetenv("UNWIND_CRASH_LOG");
   }
   ArmedPlan(const ArmedPlan&) = delete;
   ArmedPlan& operator=(const ArmedPlan&) = delete;
@@ -29,6 +23,11 @@ class ArmedPlan {
   void Arm(const std::string& places) {
     std::ofstream(plan_path_ + ".new") << places << "\n";
     std::filesystem::rename(plan_path_ + ".new", plan_path_);
+  }
+
+  // For ClusterOptions.
+  std::vector<std::string> environment() const {
+    return {"UNWIND_CRASH_PLAN=" + plan_path_, "UNWIND_CRASH_LOG=" + log_path_};
   }
 
   // Each line of it is a place at which one has died.

@@ -57,6 +57,7 @@ class FollowCrashTest : public testing::TestWithParam<Knows> {
     ClusterOptions options;
     options.bin_dir = UNWIND_BIN_DIR;
     options.postgres = TestsOnPostgres();
+    options.environment = plan_.environment();
     options.definitions = folder_.File(has_second ? "sagas" : "more");
     options.extra_flags = {{Node::kSecondOrchestrator, {absl::StrCat("--definitions=", folder_.File("more"))}}};
     auto started = Cluster::Start(std::move(options));

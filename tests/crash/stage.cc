@@ -49,6 +49,7 @@ struct CrashStage::Buyer {
 
 absl::StatusOr<std::unique_ptr<CrashStage>> CrashStage::Start(ClusterOptions options) {
   std::unique_ptr<CrashStage> stage(new CrashStage);
+  options.environment = stage->plan_.environment();
   options.extra_flags[Node::kGateway] = {absl::StrCat("--refuse_amount_minor=", kDearPrice)};
   options.extra_flags[Node::kPayment] = {"--pg_timeout=300ms"};
   ASSIGN_OR_RETURN(stage->cluster_, Cluster::Start(std::move(options)));

@@ -1,13 +1,15 @@
 // Orders that wait for their customer, and processes that die while they do: around the write of a pending answer,
 // around the end of the wait, around a webhook and what follows from it, and around the start of the saga that follows
 // a paid order. Whatever dies where, the order ends as its tale says, the gateway keeps the money of paid orders alone,
-// and a paid order is followed once.
+// and a paid order is followed once. The tales run side by side, each on a cluster of its own: most of their time is
+// spent waiting.
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -111,7 +113,7 @@ std::vector<Told> Tales() {
             "orchestrator.after_due@second-piece", "orchestrator.before_send@hold/action"}},
           {"Unpaid",
            Tale::kUnpaid,
-           "2s",
+           "1s",
            {"orchestrator.before_send@collect/resolve", "orchestrator.after_send@collect/resolve",
             "orchestrator.before_commit@collect/resolve", "orchestrator.in_commit@place-order/2/resolve",
             "orchestrator.after_commit@collect/resolve", "participant.before_begin@collect/resolve",
@@ -127,20 +129,24 @@ std::vector<Told> Tales() {
             "settler.after_commit@return"}}};
 }
 
-class WaitCrashTest : public testing::TestWithParam<Told> {
- protected:
-  void SetUp() override {
+// One tale on its cluster. All of it is used by the thread that made it.
+class Played {
+ public:
+  explicit Played(Told told) : told_(std::move(told)) {}
+
+  void StartCluster() {
     std::filesystem::copy("orchestrator/sagas", folder_.File("sagas"));
     for (const char* const other : {"checkout.yaml", "after_order.yaml", "after_sold_out.yaml", "cancel_order.yaml"}) {
       std::filesystem::remove(folder_.File(absl::StrCat("sagas/", other)));
     }
-    std::ofstream(folder_.File("sagas/place_order.yaml")) << absl::StrReplaceAll(kOrder, {{"FOR", GetParam().wait}});
+    std::ofstream(folder_.File("sagas/place_order.yaml")) << absl::StrReplaceAll(kOrder, {{"FOR", told_.wait}});
     std::ofstream(folder_.File("sagas/after_order.yaml")) << kSecondPiece;
     ClusterOptions options;
     options.bin_dir = UNWIND_BIN_DIR;
     options.postgres = TestsOnPostgres();
     options.definitions = folder_.File("sagas");
     options.webhooks = true;
+    options.environment = plan_.environment();
     auto started = Cluster::Start(std::move(options));
     ASSERT_TRUE(started.ok()) << started.status();
     cluster_ = *std::move(started);
@@ -149,11 +155,15 @@ class WaitCrashTest : public testing::TestWithParam<Told> {
     SetScenario();
   }
 
+  // An order for each place, at which a process dies.
+  void PlayEachPlace();
+
+ private:
   void SetScenario() {
     pg::v1::Scenario scenario;
     scenario.set_async_percent(100);
-    scenario.set_async_delay_ms(GetParam().tale == Tale::kLate ? 3000 : 200);
-    scenario.set_after_fence_percent(GetParam().tale == Tale::kLate ? 100 : 0);
+    scenario.set_async_delay_ms(told_.tale == Tale::kLate ? 2000 : 200);
+    scenario.set_after_fence_percent(told_.tale == Tale::kLate ? 100 : 0);
     ASSERT_EQ(shop_->SetScenario(scenario), absl::OkStatus());
   }
 
@@ -244,8 +254,8 @@ class WaitCrashTest : public testing::TestWithParam<Told> {
     EXPECT_TRUE(Until([&] { return IsOver(order_id, saga); })) << "the order does not end: " << saga.ShortDebugString();
     const bool is_undone = saga.state() == SagaProto::STATE_ABORTED;
     // Money that comes before it is fenced pays the order.
-    const bool is_late = GetParam().tale == Tale::kLate && is_undone;
-    const bool is_unpaid = GetParam().tale == Tale::kUnpaid || (may_be_undone && is_undone);
+    const bool is_late = told_.tale == Tale::kLate && is_undone;
+    const bool is_unpaid = told_.tale == Tale::kUnpaid || (may_be_undone && is_undone);
     const bool is_paid = !is_unpaid && !is_late;
     EXPECT_EQ(saga.state(), is_paid ? SagaProto::STATE_COMPLETED : SagaProto::STATE_ABORTED) << saga.ShortDebugString();
     const std::pair<int, int> expected = {is_paid || is_late, is_late};
@@ -260,6 +270,7 @@ class WaitCrashTest : public testing::TestWithParam<Told> {
     })) << "what follows the order does not end";
   }
 
+  const Told told_;
   TempDir folder_;
   ArmedPlan plan_{folder_.path()};
   std::unique_ptr<Cluster> cluster_;
@@ -267,17 +278,17 @@ class WaitCrashTest : public testing::TestWithParam<Told> {
   int deaths_ = 0, paid_ = 0;
 };
 
-TEST_P(WaitCrashTest, EndsAsItsTaleSaysWhereverAProcessDies) {
-  for (const std::string& place : GetParam().places) {
+void Played::PlayEachPlace() {
+  for (const std::string& place : told_.places) {
     if (TestsOnPostgres() && place.rfind("orchestrator.in_commit", 0) == 0) continue;  // there a turn is one statement
     SCOPED_TRACE(place);
     const int before = deaths_;
     // A webhook of the order before may be sent again, and must not let this one's first call die.
-    const bool is_after_pay = GetParam().tale == Tale::kLate;
-    for (int i = 0; i < kTriesMax && deaths_ == before && !HasFailure(); ++i) {
+    const bool is_after_pay = told_.tale == Tale::kLate;
+    for (int i = 0; i < kTriesMax && deaths_ == before && !testing::Test::HasFailure(); ++i) {
       plan_.Arm(is_after_pay ? "" : place);
       const std::string order_id = PlaceOrder();
-      if (GetParam().tale != Tale::kUnpaid) Pay(order_id);
+      if (told_.tale != Tale::kUnpaid) Pay(order_id);
       if (is_after_pay) {
         plan_.Arm(place);
         Cancel(order_id);
@@ -290,16 +301,26 @@ TEST_P(WaitCrashTest, EndsAsItsTaleSaysWhereverAProcessDies) {
     }
     plan_.Arm("");
     EXPECT_GT(deaths_, before) << "NOT REACHED";
-    if (HasFailure()) return;
+    if (testing::Test::HasFailure()) return;
   }
   const auto left = shop_->Product(kProduct);
   ASSERT_TRUE(left.ok()) << left.status();
   EXPECT_EQ(left->available(), kPieces - 2 * paid_);
-  std::printf("%d deaths\n", deaths_);
+  std::printf("%s: %d deaths\n", told_.name, deaths_);
 }
 
-INSTANTIATE_TEST_SUITE_P(Tales, WaitCrashTest, testing::ValuesIn(Tales()),
-                         [](const auto& told) { return std::string(told.param.name); });
+TEST(WaitCrashTest, EndsAsItsTaleSaysWhereverAProcessDies) {
+  std::vector<std::thread> threads;
+  for (const Told& told : Tales()) {
+    threads.emplace_back([told] {
+      SCOPED_TRACE(told.name);
+      Played played(told);
+      played.StartCluster();
+      if (!testing::Test::HasFailure()) played.PlayEachPlace();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
 
 }  // namespace
 }  // namespace unwind

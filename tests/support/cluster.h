@@ -66,7 +66,8 @@ struct ClusterOptions {
   bool webhooks = false;              // mock_pg tells payment_svc what it finishes later, and that the orchestrators
   std::map<Node, std::vector<std::string>> extra_flags;  // after ours
   std::string definitions = "orchestrator/sagas";        // the default holds in the root of the project
-  std::string participants;  // more "service=address" routes of the orchestrator, comma-separated
+  std::vector<std::string> environment;  // lines NAME=value of every program, before those of this process
+  std::string participants;              // more "service=address" routes of the orchestrator, comma-separated
   // Called before the first process starts, such as to fill the databases.
   std::function<absl::Status(Cluster& cluster)> prepare;
   // What those who call `node`, which listens at `address`, take for its address. Empty: that one.

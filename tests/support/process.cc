@@ -24,7 +24,7 @@ namespace {
 constexpr int kExecFailed = 127;
 
 // Between fork and exec of a process with threads: async-signal-safe calls only.
-[[noreturn]] void BecomeChild(char* const* argv, int log, pid_t parent) {
+[[noreturn]] void BecomeChild(char* const* argv, char* const* environment, int log, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(kExecFailed);
   sigset_t none;
@@ -33,8 +33,14 @@ constexpr int kExecFailed = 127;
   dup2(log, STDOUT_FILENO);
   dup2(log, STDERR_FILENO);
   close_range(3, ~0U, 0);
-  execv(argv[0], argv);
+  execve(argv[0], argv, environment);
   _exit(kExecFailed);
+}
+
+std::vector<char*> PointersTo(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (std::string& text : texts) pointers.push_back(text.data());
+  return pointers;
 }
 
 int64_t ReadPeakKib(pid_t pid) {
@@ -49,19 +55,21 @@ int64_t ReadPeakKib(pid_t pid) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Process>> Process::Start(const std::vector<std::string>& arguments,
-                                                        const std::string& log_path) {
+                                                        const std::string& log_path,
+                                                        const std::vector<std::string>& environment) {
   if (access(arguments[0].c_str(), X_OK) != 0) {
     return absl::NotFoundError(absl::StrCat("there is no program ", arguments[0], "; build it first"));
   }
   const int log = open(log_path.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0644);
   if (log < 0) return absl::PermissionDeniedError(absl::StrCat("cannot write ", log_path, ": ", strerror(errno)));
-  std::vector<std::string> copy = arguments;
-  std::vector<char*> argv;
-  for (std::string& argument : copy) argv.push_back(argument.data());
+  std::vector<std::string> copy = arguments, lines = environment;
+  std::vector<char*> argv = PointersTo(copy), envp = PointersTo(lines);
+  for (char** line = environ; *line != nullptr; ++line) envp.push_back(*line);
   argv.push_back(nullptr);
+  envp.push_back(nullptr);
   const pid_t parent = getpid();
   const pid_t pid = fork();
-  if (pid == 0) BecomeChild(argv.data(), log, parent);
+  if (pid == 0) BecomeChild(argv.data(), envp.data(), log, parent);
   close(log);
   if (pid < 0) return absl::ResourceExhaustedError(absl::StrCat("fork: ", strerror(errno)));
   return std::unique_ptr<Process>(new Process(pid));

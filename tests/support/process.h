@@ -17,9 +17,11 @@ namespace unwind {
 class Process {
  public:
   // Starts `arguments` (the first is the program) with stdout and stderr appended to `log_path`. The child is killed
-  // when the calling thread ends, so start processes from a thread that lives as long as the test: main.
+  // when the calling thread ends, so start processes from a thread that lives as long as the test, such as main.
+  // `environment`: lines NAME=value that it has before those of this process.
   static absl::StatusOr<std::unique_ptr<Process>> Start(const std::vector<std::string>& arguments,
-                                                        const std::string& log_path);
+                                                        const std::string& log_path,
+                                                        const std::vector<std::string>& environment = {});
   // Kills it, if it still runs.
   ~Process();
   Process(const Process&) = delete;
