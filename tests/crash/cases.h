@@ -1,34 +1,30 @@
-// The crash matrix: at which place the processes die, in the middle of which order, and how that order may end.
+// The crash matrix: at which place the processes die, in the middle of which tale, and how that may end.
 #ifndef UNWIND_TESTS_CRASH_CASES_H_
 #define UNWIND_TESTS_CRASH_CASES_H_
 
 #include <string>
 #include <vector>
 
+#include "tests/crash/tales.h"
+
 namespace unwind {
 
-// What happens to the order if nothing dies.
-enum class Tale {
-  kPaid,        // every step's action
-  kDeclined,    // the gateway declines: the compensations
-  kUnanswered,  // the gateway takes the money and never says so: the pivot's resolve
-};
-
-enum class End { kPaid, kUndone, kEither };
-
 struct CrashCase {
-  std::string part;  // orchestrator, participant, gateway, several: what runs as one test
+  std::string part;  // what runs as one test
   Tale tale = Tale::kPaid;
   // Places in the form of a plan (common/base/crash_point.h). The places of one act are armed at once; those of the
   // next, when all of this one were died at.
   std::vector<std::vector<std::string>> acts;
   End end = End::kEither;
+  // Equal of cases that differ only in the step that they die in, such as the same place of one service in two of its
+  // actions.
+  std::string stands_for;
 };
 
 std::vector<CrashCase> AllCases();
 
-const char* NameOf(Tale tale);
-const char* NameOf(End end);
+// The places of plain orders, and of the other cases one of each kind.
+std::vector<CrashCase> BriefCases();
 
 // Such as "paid: orchestrator.after_send@charge/action, then orchestrator.before_send@charge/action".
 std::string NameOf(const CrashCase& which);

@@ -1,10 +1,13 @@
-// unwind_crash: real processes that die at every named place, in every step and phase of an order, and are started
-// again. Exit 0 only if every place was reached and everything was as it must be every time.
+// unwind_crash: real processes that die at every named place, in every step and phase of what the shop does, and are
+// started again. Exit 0 only if every place was reached and everything was as it must be every time.
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <map>
+#include <mutex>
 #include <random>
+#include <thread>
+#include <utility>
 
 #include "absl/flags/flag.h"
 #include "absl/strings/match.h"
@@ -15,22 +18,27 @@
 #include "nlohmann/json.hpp"
 #include "tests/crash/stage.h"
 
-ABSL_FLAG(std::string, part, "", "Only the cases of orchestrator, participant, gateway or several; empty: all.");
+ABSL_FLAG(std::string, part, "",
+          "Only the cases of plain orders in which orchestrator, participant, gateway or several die, or those of "
+          "tender, follow, checkout, cancel or charge; empty: all.");
+ABSL_FLAG(bool, brief, false, "Of the cases of what is no plain order, those that differ in more than their step.");
 ABSL_FLAG(std::string, only, "", "Only the cases whose name contains this.");
-ABSL_FLAG(std::string, place, "", "Play only this place, with an order of --tale: POINT@STEP/PHASE.");
-ABSL_FLAG(std::string, tale, "paid", "paid, declined or unanswered: the order of --place.");
+ABSL_FLAG(std::string, place, "", "Play only this place, in --tale: POINT@STEP/PHASE.");
+ABSL_FLAG(std::string, tale, "paid",
+          "The tale of --place, such as paid, declined or checkout: see tests/crash/tales.h.");
 ABSL_FLAG(int, seeds, 0, "Play every case in so many crowds, each drawn by its seed; 0: once, with a single order.");
 ABSL_FLAG(int, first_seed, 1, "The first of the seeds.");
 ABSL_FLAG(std::string, store, "sqlite",
           "What the processes keep their databases in: sqlite, or a postgres of this run's own.");
-ABSL_FLAG(std::string, bin_dir, "", "Folder of the five programs; empty: the folder of this one.");
+ABSL_FLAG(std::string, bin_dir, "", "Folder of the programs; empty: the folder of this one.");
+ABSL_FLAG(int, jobs, 4, "Play so many cases at once, each on a cluster of its own.");
 ABSL_FLAG(bool, keep, false, "Keep the databases and logs.");
 
 namespace unwind {
 namespace {
 
 struct Totals {
-  int cases = 0, unreached = 0, violations = 0, deaths = 0, orders = 0, paid = 0;
+  int cases = 0, unreached = 0, violations = 0, deaths = 0, clients = 0, done = 0;
   std::map<std::string, int> reached;  // by the place's name without its call
   std::vector<std::string> failures;
 };
@@ -44,12 +52,14 @@ bool IsPlayable(const CrashCase& which) {
 
 std::vector<CrashCase> ChosenCases() {
   if (const std::string place = absl::GetFlag(FLAGS_place); !place.empty()) {
-    for (const Tale tale : {Tale::kPaid, Tale::kDeclined, Tale::kUnanswered}) {
-      if (absl::GetFlag(FLAGS_tale) == NameOf(tale)) return {{.part = "", .tale = tale, .acts = {{place}}}};
+    for (const TaleFacts& facts : AllTales()) {
+      if (absl::GetFlag(FLAGS_tale) == facts.name) {
+        return {{.part = "", .tale = facts.tale, .acts = {{place}}, .stands_for = ""}};
+      }
     }
     return {};
   }
-  std::vector<CrashCase> cases = AllCases();
+  std::vector<CrashCase> cases = absl::GetFlag(FLAGS_brief) ? BriefCases() : AllCases();
   const std::string part = absl::GetFlag(FLAGS_part), only = absl::GetFlag(FLAGS_only);
   std::erase_if(cases, [&](const CrashCase& which) {
     return (!part.empty() && which.part != part) || !absl::StrContains(NameOf(which), only) || !IsPlayable(which);
@@ -76,34 +86,90 @@ void Note(const CrashCase& which, const CaseResult& result, int seed, Totals& to
   }
   ++totals.cases;
   totals.deaths += result.deaths;
-  totals.orders += result.orders;
-  totals.paid += result.paid;
-  std::printf("  %5.0f ms  %2d deaths  %2d of %2d paid  %s: %s\n", absl::ToDoubleMilliseconds(result.took),
-              result.deaths, result.paid, result.orders, name.c_str(), verdict.c_str());
+  totals.clients += result.clients;
+  totals.done += result.done;
+  std::printf("  %5.0f ms  %2d deaths  %2d of %2d done  %s: %s\n", absl::ToDoubleMilliseconds(result.took),
+              result.deaths, result.done, result.clients, name.c_str(), verdict.c_str());
 }
 
-// The cases, in an order that the seed shuffles, on one cluster: a new one after a violation, which would be found in
-// every later audit too.
+// Its seed's crowd of a case is the same whatever else is played.
+std::mt19937_64 RandomOf(int seed, const CrashCase& which) {
+  const std::string text = absl::StrCat(seed, " ", NameOf(which));
+  std::seed_seq mixed(text.begin(), text.end());
+  return std::mt19937_64(mixed);
+}
+
+// The cases once, side by side: most of their time is waiting.
+class Players {
+ public:
+  Players(const ClusterOptions& options, std::vector<CrashCase> cases, int seed, Totals& totals)
+      : options_(options), cases_(std::move(cases)), seed_(seed), totals_(totals) {}
+
+  // False: a cluster could not be started.
+  bool Play() {
+    const std::size_t most = (cases_.size() + kCasesMin - 1) / kCasesMin;
+    std::vector<std::thread> threads;
+    while (threads.size() < std::min(most, static_cast<std::size_t>(absl::GetFlag(FLAGS_jobs)))) {
+      threads.emplace_back([this] { PlayOnOneCluster(); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    return error_.ok();
+  }
+
+ private:
+  static constexpr std::size_t kCasesMin = 4;  // of a cluster, whose start takes longer than most cases
+
+  // One after the other of those that nobody plays yet. On a new cluster after a violation, which would be found in
+  // every later audit too, and from the first case whose checkouts wait another time.
+  void PlayOnOneCluster() {
+    std::unique_ptr<CrashStage> stage;
+    Patience patience = Patience::kLong;
+    while (const CrashCase* const which = Next()) {
+      if (stage != nullptr && patience != PatienceOf(which->tale)) stage.reset();
+      if (stage == nullptr) {
+        patience = PatienceOf(which->tale);
+        auto started = CrashStage::Start(options_, patience);
+        if (!started.ok()) return GiveUp(started.status());
+        stage = *std::move(started);
+      }
+      std::mt19937_64 random = RandomOf(seed_, *which);
+      const CaseResult result = seed_ == 0 ? stage->Play(*which) : stage->PlayInCrowd(*which, random);
+      const std::lock_guard lock(mutex_);
+      Note(*which, result, seed_, totals_);
+      if (result.wrong.empty()) continue;
+      std::printf("  (its databases and logs: %s, with --keep)\n", stage->scratch().c_str());
+      stage.reset();
+    }
+  }
+
+  // Null: all are played or under way.
+  const CrashCase* Next() {
+    const std::lock_guard lock(mutex_);
+    return next_ == cases_.size() || !error_.ok() ? nullptr : &cases_[next_++];
+  }
+
+  void GiveUp(const absl::Status& status) {
+    const std::lock_guard lock(mutex_);
+    std::cerr << status.message() << "\n";
+    error_ = status;
+  }
+
+  const ClusterOptions& options_;
+  const std::vector<CrashCase> cases_;
+  const int seed_;
+  std::mutex mutex_;
+  Totals& totals_;  // with all below guarded by mutex_
+  std::size_t next_ = 0;
+  absl::Status error_;
+};
+
+// In an order that the seed shuffles; at last those that need another cluster.
 bool PlayAll(const ClusterOptions& options, std::vector<CrashCase> cases, int seed, Totals& totals) {
   std::mt19937_64 random(static_cast<std::uint64_t>(seed));
   if (seed != 0) std::shuffle(cases.begin(), cases.end(), random);
-  std::unique_ptr<CrashStage> stage;
-  for (const CrashCase& which : cases) {
-    if (stage == nullptr) {
-      auto started = CrashStage::Start(options);
-      if (!started.ok()) {
-        std::cerr << started.status().message() << "\n";
-        return false;
-      }
-      stage = *std::move(started);
-    }
-    const CaseResult result = seed == 0 ? stage->Play(which) : stage->PlayInCrowd(which, random);
-    Note(which, result, seed, totals);
-    if (result.wrong.empty()) continue;
-    std::printf("  (its databases and logs: %s, with --keep)\n", stage->scratch().c_str());
-    stage.reset();
-  }
-  return true;
+  std::stable_partition(cases.begin(), cases.end(),
+                        [](const CrashCase& which) { return PatienceOf(which.tale) == Patience::kLong; });
+  return Players(options, std::move(cases), seed, totals).Play();
 }
 
 int Report(const Totals& totals, absl::Duration took) {
@@ -112,14 +178,14 @@ int Report(const Totals& totals, absl::Duration took) {
   for (const std::string& failure : totals.failures) std::printf("FAILED  %s\n", failure.c_str());
   const bool ok = totals.failures.empty() && totals.cases > 0;
   if (totals.cases == 0) std::printf("FAILED  there is no such case: nothing was played\n");
-  std::printf("%d cases, %d deaths, %d orders (%d paid), %d places not reached, %d violations, %.1f s\n", totals.cases,
-              totals.deaths, totals.orders, totals.paid, totals.unreached, totals.violations,
+  std::printf("%d cases, %d deaths, %d clients (%d done), %d places not reached, %d violations, %.1f s\n", totals.cases,
+              totals.deaths, totals.clients, totals.done, totals.unreached, totals.violations,
               absl::ToDoubleSeconds(took));
   const nlohmann::json json = {{"crash",
                                 {{"cases", totals.cases},
                                  {"deaths", totals.deaths},
-                                 {"orders", totals.orders},
-                                 {"paid", totals.paid},
+                                 {"clients", totals.clients},
+                                 {"done", totals.done},
                                  {"places", totals.reached},
                                  {"unreached", totals.unreached},
                                  {"violations", totals.violations},
@@ -135,6 +201,10 @@ int Main(const std::string& program) {
   const std::string here = program.substr(0, program.rfind('/'));
   if (const std::string store = absl::GetFlag(FLAGS_store); store != "sqlite" && store != "postgres") {
     std::cerr << "--store must be sqlite or postgres, not " << store << "\n";
+    return 1;
+  }
+  if (absl::GetFlag(FLAGS_jobs) < 1) {
+    std::cerr << "--jobs must be 1 or more\n";
     return 1;
   }
   ClusterOptions options;
@@ -160,7 +230,7 @@ int Main(const std::string& program) {
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   unwind::ParseFlagsOnly(argc, argv,
-                         "Kills the five processes at every named place of their code, in every step and phase of an "
-                         "order, starts them again, and audits the books.");
+                         "Kills the shop's processes at every named place of their code, in every step and phase of "
+                         "what they do, starts them again, and audits the books.");
   return unwind::Main(argv[0]);
 }
