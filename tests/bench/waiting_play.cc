@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -59,40 +60,48 @@ absl::StatusOr<std::unique_ptr<Rig>> StartRig(const BenchOptions& bench, const T
   return Rig::Start(bench, std::move(options));
 }
 
-// Calls that are all made at once, or so many at a time.
+// Calls of many, who insist on an answer.
 class Burst {
  public:
   using Done = std::function<void(grpc::Status)>;
 
-  // Calls `call(i, done)` for each i below `calls`, at most `at_once` of them under way. How many failed.
-  int Run(std::size_t calls, std::size_t at_once, const std::function<void(std::size_t i, Done done)>& call) {
+  // Calls `call(i, done)` for each i below `calls`, at most kCallers of them under way, and again where the answer says
+  // nothing.
+  absl::Status Run(std::size_t calls, const std::function<void(std::size_t i, Done done)>& call) {
     std::unique_lock lock(mutex_);
-    for (std::size_t i = 0; i < calls; ++i) {
-      changed_.wait(lock, [&] { return under_way_ < at_once; });
+    for (std::size_t i = 0; i < calls; ++i) to_make_.push_back(i);
+    for (;;) {
+      changed_.wait(lock, [this] { return to_make_.empty() ? under_way_ == 0 : under_way_ < kCallers; });
+      if (to_make_.empty()) break;
+      const std::size_t i = to_make_.front();
+      to_make_.pop_front();
       ++under_way_;
       lock.unlock();
-      call(i, [this](const grpc::Status& status) { Ended(status); });
+      call(i, [this, i](const grpc::Status& status) { Ended(i, status); });
       lock.lock();
     }
-    changed_.wait(lock, [&] { return under_way_ == 0; });
-    return failed_;
+    if (failed_ == 0) return absl::OkStatus();
+    return absl::InternalError(absl::StrCat(failed_, " of ", calls, " calls failed, such as: ", error_));
   }
-  const std::string& error() const { return error_; }  // of one that failed
 
  private:
-  void Ended(const grpc::Status& status) {
+  void Ended(std::size_t i, const grpc::Status& status) {
     std::lock_guard lock(mutex_);
     --under_way_;
-    if (!status.ok()) {
+    if (AskAgain(status) && absl::Now() < until_) {
+      to_make_.push_back(i);
+    } else if (!status.ok()) {
       ++failed_;
       error_ = status.error_message();
     }
     changed_.notify_one();
   }
 
+  const absl::Time until_ = absl::Now() + kPatience;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::size_t under_way_ = 0;
+  std::deque<std::size_t> to_make_;  // guarded by mutex_, as all below
+  int under_way_ = 0;
   int failed_ = 0;
   std::string error_;
 };
@@ -112,11 +121,6 @@ std::function<void(grpc::Status)> Ends(std::shared_ptr<OneCall<Request, Response
     call->context.reset();
     done(status);
   };
-}
-
-absl::Status Judge(absl::string_view what, int failed, const Burst& burst) {
-  if (failed == 0) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat(failed, " of ", what, " failed, such as: ", burst.error()));
 }
 
 absl::StatusOr<std::int64_t> AtRest(Rig& rig) {
@@ -140,14 +144,15 @@ absl::Status Order(Rig& rig, int count) {
   for (int i = 0; i < kConnections; ++i) {
     stubs.push_back(CheckoutService::NewStub(rig.cluster().Channel(Node::kOrchestrator, 1 + i)));
   }
+  const std::string keys = NewKey();
   Burst burst;
-  const int failed = burst.Run(static_cast<std::size_t>(count), kCallers, [&](std::size_t i, const Burst::Done& done) {
+  RETURN_IF_ERROR(burst.Run(static_cast<std::size_t>(count), [&](std::size_t i, const Burst::Done& done) {
     auto call = std::make_shared<OneCall<CheckoutRequest, CheckoutResponse>>();
     call->request = Checkouts::Of(absl::StrCat("member-", i), absl::StrCat("product-", i % kProducts));
+    call->request.set_request_id(absl::StrCat(keys, "-", i));
     auto ends = Ends(call, done);
     stubs[i % stubs.size()]->async()->Checkout(call->context.get(), &call->request, &call->response, std::move(ends));
-  });
-  RETURN_IF_ERROR(Judge("the checkouts", failed, burst));
+  }));
   return AwaitAtRest(rig, (before + count) * 9 / 10);  // some are asked about at any moment
 }
 
@@ -208,7 +213,7 @@ absl::Status PayAll(Rig& rig) {
                    rig.Texts(Node::kPayment, "SELECT payment_id || ' ' || member_id FROM payments"));
   const auto stub = PaymentService::NewStub(rig.cluster().Channel(Node::kPayment));
   Burst burst;
-  const int failed = burst.Run(open.size(), kCallers, [&](std::size_t i, const Burst::Done& done) {
+  return burst.Run(open.size(), [&](std::size_t i, const Burst::Done& done) {
     const std::pair<std::string, std::string> ids = absl::StrSplit(open[i], ' ');
     auto call = std::make_shared<OneCall<PayRequest, PayResponse>>();
     call->request = Checkouts::PaymentOf(ids.first, ids.second);
@@ -216,7 +221,6 @@ absl::Status PayAll(Rig& rig) {
     auto ends = Ends(call, done);
     stub->async()->Pay(call->context.get(), &call->request, &call->response, std::move(ends));
   });
-  return Judge("the payments", failed, burst);
 }
 
 struct Finish {
