@@ -65,8 +65,8 @@ add_custom_target(threads_tests)
 add_custom_target(sanitized_tests)
 
 # unwind_test(name [EVERY_STORE] LABELS ... SRCS ... DEPS ...): a GoogleTest binary that ctest runs as one test, or as one
-# for each kind of database (see tests/support/test_database.h). ./run lets ctest fill two places for each processor: a test
-# takes both, but one of whole processes (labels e2e and crash), which waits for them most of its time, takes one.
+# for each kind of database (see tests/support/test_database.h). ./run lets ctest fill three places for each processor: a
+# test takes all of them, but one of whole processes (labels e2e and crash), which waits most of its time, takes one.
 function(unwind_test name)
   cmake_parse_arguments(arg "EVERY_STORE" "" "SRCS;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${arg_SRCS})
@@ -81,7 +81,7 @@ function(unwind_test name)
   if(threads IN_LIST arg_LABELS)
     add_dependencies(threads_tests ${name})
   endif()
-  set(places 2)
+  set(places 3)
   if("e2e" IN_LIST arg_LABELS OR "crash" IN_LIST arg_LABELS)
     set(places 1)
   endif()

@@ -17,7 +17,7 @@ DOCUMENTS = ["README.md", *sorted(str(p.relative_to(document.PROJECT)) for p in 
 # Flags of others that a document may name: protoc's, those of the tests' own programs, and of docker, kubectl, systemctl.
 OTHERS = set(
     """descriptor_set_out include_imports plugin python_out grpc_python_out go_out go_opt foo_bar gtest_filter
-    help version test trace bug large length folder
+    help version test trace bug large length folder brief jobs
     postgres_port two_of_each
     build target volumes for replicas timeout now from rm waiting bin_dir""".split()
 )
