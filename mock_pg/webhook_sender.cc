@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -50,11 +51,13 @@ std::string EventOf(const Entry& end) {
   return body;
 }
 
-WebhookSender::WebhookSender(std::shared_ptr<grpc::Channel> channel, std::string secret, const Clock& clock)
+WebhookSender::WebhookSender(std::shared_ptr<grpc::Channel> channel, std::string secret, const Clock& clock,
+                             absl::Duration timeout)
     : channel_(std::move(channel)),
       stub_(::shop::payment::v1::PaymentWebhookService::NewStub(channel_)),
       secret_(std::move(secret)),
-      clock_(clock) {}
+      clock_(clock),
+      timeout_(timeout) {}
 
 WebhookSender::~WebhookSender() { Stop(); }
 
@@ -70,14 +73,19 @@ void WebhookSender::Send(const Entry& end, const Webhook& webhook, std::function
 }
 
 void WebhookSender::TryIn(absl::Duration delay, std::shared_ptr<Sending> sending) {
-  delays_.Push(absl::ToChronoMilliseconds(delay), [this, sending = std::move(sending)] { Start(sending); });
+  const bool waits = delays_.Push(absl::ToChronoMilliseconds(delay), [this, sending] { Start(sending); });
+  if (!waits) GiveUp(*sending, "too many wait, or this process stops");
 }
 
-void WebhookSender::Start(std::shared_ptr<Sending> sending) {
+void WebhookSender::Start(const std::shared_ptr<Sending>& sending) {
   {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (stopping_) return;
-    if (under_way_ >= kUnderWayMax) return ready_.push_back(std::move(sending));
+    if (under_way_ >= kUnderWayMax) {
+      if (ready_.Push(sending, /*is_first=*/sending->tries == 0)) return;
+      lock.unlock();
+      return GiveUp(*sending, "too many wait");
+    }
     ++under_way_;
   }
   Try(sending);
@@ -85,7 +93,7 @@ void WebhookSender::Start(std::shared_ptr<Sending> sending) {
 
 void WebhookSender::Try(const std::shared_ptr<Sending>& sending) {
   auto attempt = std::make_shared<OneTry>();
-  attempt->context->set_deadline(absl::ToChronoTime(absl::Now() + kTimeout));
+  attempt->context->set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
   const std::string secret = sending->forged ? absl::StrCat("not ", secret_) : secret_;
   attempt->context->AddMetadata(kSignatureHeader, SignWebhook(secret, clock_.Now(), sending->body));
   attempt->request.set_content_type("application/json");
@@ -97,8 +105,7 @@ void WebhookSender::Try(const std::shared_ptr<Sending>& sending) {
                             if (!status.ok() && sending->tries < kTriesMax) {
                               TryIn(std::min(kFirstPause * (1 << (sending->tries - 1)), kPauseMax), sending);
                             } else if (!status.ok()) {
-                              Log(Severity::kWarning, "a webhook was not taken and is given up",
-                                  {{"event_id", sending->event_id}, {"error", status.error_message()}});
+                              GiveUp(*sending, status.error_message());
                             }
                             // Before End, after which the channel may go: gRPC does not survive that its last holder
                             // lets go on gRPC's own thread.
@@ -109,27 +116,30 @@ void WebhookSender::Try(const std::shared_ptr<Sending>& sending) {
 
 // Notifies under the lock: Stop may return, and this be destroyed, as soon as it is released.
 void WebhookSender::End() {
-  std::shared_ptr<Sending> next;
+  std::optional<std::shared_ptr<Sending>> next;
   {
     std::lock_guard lock(mutex_);
-    if (ready_.empty()) {
+    next = ready_.Pop();
+    if (!next) {
       if (--under_way_ == 0) idle_.notify_all();
       return;
     }
-    next = std::move(ready_.front());
-    ready_.pop_front();
   }
-  Try(next);
+  Try(*next);
+}
+
+void WebhookSender::GiveUp(const Sending& sending, absl::string_view why) {
+  Log(Severity::kWarning, "a webhook was not taken and is given up", {{"event_id", sending.event_id}, {"error", why}});
 }
 
 void WebhookSender::Stop() {
-  std::deque<std::shared_ptr<Sending>> given_up;
   {
+    // Ends without the lock: who waits for a first try is told that none will be made.
+    TryQueue<std::shared_ptr<Sending>> given_up(kWaitingMax);
     std::lock_guard lock(mutex_);
     stopping_ = true;
-    given_up.swap(ready_);
+    std::swap(given_up, ready_);
   }
-  given_up.clear();  // without the lock: who waits for a first try is told that none will be made
   {
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return under_way_ == 0; });

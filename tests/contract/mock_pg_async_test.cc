@@ -1,13 +1,10 @@
 // mock_pg's captures that are finished later, and the webhooks that tell of it, over real gRPC and real databases.
-#include <atomic>
 #include <mutex>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "common/base/hmac.h"
 #include "gmock/gmock.h"
@@ -245,23 +242,6 @@ TEST_F(MockPgAsyncTest, AWebhookIsSentUntilItIsTaken) {
     EXPECT_TRUE(delivery.IsSignedUnder(kSecret));
     EXPECT_EQ(delivery.body, receiver_.deliveries().front().body);
   }
-}
-
-TEST_F(MockPgAsyncTest, ManyWebhooksAtOnceAllCome) {
-  constexpr std::size_t kMany = 2 * pg::WebhookSender::kUnderWayMax + 1;
-  const SystemClock clock;
-  std::atomic<std::size_t> tried = 0;
-  pg::WebhookSender sender(NewChannel(receiver_address_), kSecret, clock);
-  for (std::size_t i = 0; i < kMany; ++i) {
-    pg::Entry end;
-    end.transaction_id = absl::StrCat(i);
-    sender.Send(end, {}, [&tried] { ++tried; });
-  }
-  std::set<std::string> events;
-  EXPECT_TRUE(Eventually([&] {
-    for (const Delivery& delivery : receiver_.deliveries()) events.insert(delivery.event().event_id());
-    return events.size() == kMany && tried == kMany;
-  }));
 }
 
 TEST_F(MockPgAsyncTest, AWebhookMayComeLongAfterTheEnd) {
