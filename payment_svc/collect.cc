@@ -70,18 +70,49 @@ Decision NotHeard(const Heard& heard) {
   return NotKnown(heard.answer.kind == Kind::kMoved ? "MISMATCH" : heard.answer.reason);
 }
 
-Decision GoOn(const PaymentRows& rows, const Attempt& own, const std::optional<Heard>& heard, absl::Time now) {
+// Ends what is not paid: no attempt begins any more, and once the open one is fenced it has failed, for a reason that
+// stays. Nothing: it has.
+std::optional<Decision> EndUnpaid(PaymentRows& rows, const std::optional<Heard>& heard, absl::Time now) {
+  Payment& payment = *rows.payment;
+  payment.state = State::kResolving;
+  if (const Attempt* const open = OpenAttempt(rows)) {
+    return heard && heard->key == open->key ? NotHeard(*heard) : Ask(Fence(*open));
+  }
+  payment.failed_reason = std::string(WhyOver(payment, now));
+  payment.state = State::kFailed;
+  return std::nullopt;
+}
+
+// To a Pay of what IsUnpaid. The reason that it is told is the one that everybody is told from then on.
+Decision RefuseUnpaid(PaymentRows& rows, absl::Time now) {
+  if (rows.payment->state == State::kResolving) EndUnpaid(rows, std::nullopt, now);
+  return Refuse(Over(absl::StatusCode::kAborted, *rows.payment, now));
+}
+
+// Its time is over and nobody has ended it. A Pay fences nothing then: what was begun in time may be paid still.
+bool AwaitsDecision(const Payment& payment, absl::Time now) {
+  return payment.state == State::kPending && now >= *payment.wait_until;
+}
+
+// What a customer whose attempt took nothing may rely on.
+absl::string_view WithoutCharge(const PaymentRows& rows, absl::Time now) {
+  if (IsPaid(*rows.payment) || OpenAttempt(rows) != nullptr) return "by this attempt you have not been charged";
+  if (IsOver(*rows.payment, now)) return "you have not been charged";
+  return "you have not been charged, and may pay by another method";
+}
+
+Decision GoOn(PaymentRows& rows, const Attempt& own, const std::optional<Heard>& heard, absl::Time now) {
   const Payment& payment = *rows.payment;
   switch (own.state) {
     case AttemptState::kCaptured:
       return Done();
     case AttemptState::kDeclined:
-      return Refuse(Error(absl::StatusCode::kAborted,
-                          absl::StrCat("the payment was declined (", own.failed_reason,
-                                       "); you have not been charged, and may pay by another method"),
-                          "PAYMENT_DECLINED", {{"payment_id", own.payment_id}, {"pg_reason", own.failed_reason}}));
+      return Refuse(
+          Error(absl::StatusCode::kAborted,
+                absl::StrCat("the payment was declined (", own.failed_reason, "); ", WithoutCharge(rows, now)),
+                "PAYMENT_DECLINED", {{"payment_id", own.payment_id}, {"pg_reason", own.failed_reason}}));
     case AttemptState::kFenced:
-      if (IsUnpaid(rows, now)) return Refuse(Over(absl::StatusCode::kAborted, payment, now));
+      if (IsUnpaid(rows, now)) return RefuseUnpaid(rows, now);
       return Refuse(Error(absl::StatusCode::kAborted,
                           "the attempt was given up for another; by this one you have not been charged",
                           "PAYMENT_DECLINED", {{"payment_id", own.payment_id}, {"pg_reason", "ABANDONED"}}));
@@ -89,7 +120,8 @@ Decision GoOn(const PaymentRows& rows, const Attempt& own, const std::optional<H
       break;
   }
   if (heard && heard->key == own.key) return heard->answer.kind == Kind::kPending ? Done() : NotHeard(*heard);
-  return Ask(IsOver(payment, now) ? Fence(own) : Confirm(payment, own));
+  if (AwaitsDecision(payment, now)) return NotKnown("PENDING");
+  return Ask(payment.state == State::kResolving ? Fence(own) : Confirm(payment, own));
 }
 
 Decision Begin(PaymentRows& rows, const PayCall& call, const std::optional<Heard>& heard, absl::Time now) {
@@ -99,9 +131,9 @@ Decision Begin(PaymentRows& rows, const PayCall& call, const std::optional<Heard
   }
   if (const Attempt* open = OpenAttempt(rows)) {
     if (heard && heard->key == open->key) return NotHeard(*heard);
-    return Ask(Fence(*open));
+    return AwaitsDecision(payment, now) ? NotKnown("PENDING") : Ask(Fence(*open));
   }
-  if (IsOver(payment, now)) return Refuse(Over(absl::StatusCode::kAborted, payment, now));
+  if (IsOver(payment, now)) return RefuseUnpaid(rows, now);
   if (rows.attempts.size() >= kAttemptsMax) {
     return Refuse(Error(absl::StatusCode::kAborted, absl::StrCat("a payment has at most ", kAttemptsMax, " attempts"),
                         "PAYMENT_ATTEMPTS_EXHAUSTED", {{"payment_id", call.payment_id}}));
@@ -117,18 +149,6 @@ Decision Begin(PaymentRows& rows, const PayCall& call, const std::optional<Heard
                            .create_time = now,
                            .inquire_at = now + kInquireFirst});
   return Ask(Confirm(payment, rows.attempts.back()));
-}
-
-// Ends what is not paid: no attempt begins any more, and once the open one is fenced it has failed. Nothing: it has.
-std::optional<Decision> EndUnpaid(PaymentRows& rows, const std::optional<Heard>& heard, absl::Time now) {
-  Payment& payment = *rows.payment;
-  payment.state = State::kResolving;
-  if (const Attempt* const open = OpenAttempt(rows)) {
-    return heard && heard->key == open->key ? NotHeard(*heard) : Ask(Fence(*open));
-  }
-  payment.failed_reason = std::string(WhyOver(payment, now));
-  payment.state = State::kFailed;
-  return std::nullopt;
 }
 
 // Whether it is there for a member.
@@ -220,7 +240,9 @@ Decision DecideCancel(PaymentRows& rows, absl::string_view payment_id, absl::str
   if (!IsOf(rows, member_id)) return Refuse(PaymentNotFound(payment_id));
   const Finding finding = heard ? Hear(rows, heard->key, heard->answer, now) : Finding();
   const auto end = [&] {
-    if (IsPaid(*rows.payment)) return Refuse(AlreadyPaid(payment_id, "the payment is made already; cancel its order"));
+    if (IsPaid(*rows.payment)) {
+      return Refuse(AlreadyPaid(payment_id, "the payment is made already; cancel its order once that is PAID"));
+    }
     if (rows.payment->state == State::kFailed) return Done();
     return EndUnpaid(rows, heard, now).value_or(Done());
   };

@@ -113,7 +113,8 @@ class PaymentBatch {
     PaymentRows& rows = rows_.Of(request.payment_id());
     const bool was_settled = IsSettled(rows);
     Decision decision = DecideCancel(rows, request.payment_id(), request.member_id(), HeardBy(command), now_);
-    NoteIfSettled(command, rows, was_settled);
+    // Of one that was over it is told again: its customer may wait for what was told and lost.
+    NoteIfSettled(command, rows, was_settled && decision.kind != Decision::Kind::kDone);
     return Take(command, request, std::move(decision), std::move(response));
   }
 

@@ -114,8 +114,13 @@ TEST_F(PaymentSettledTest, APayThatTakesTheMoneyIsToldOnceItIsCommitted) {
 TEST_F(PaymentSettledTest, ACancelIsToldOnceItIsCommitted) {
   Collect("p1");
   Cancel("p1", "no-1");
-  Cancel("p1", "no-2");
   EXPECT_THAT(told(), testing::ElementsAre("2:p1/collect STATE_FAILED"));
+  Cancel("p1", "no-1");
+  EXPECT_EQ(told().size(), 1u) << "a repeat";
+  Cancel("p1", "no-2");
+  EXPECT_EQ(told().size(), 2u) << "the first may have been lost";
+  Cancel("p1", "no-3", "m2");
+  EXPECT_EQ(told().size(), 2u) << "another member's";
 }
 
 TEST_F(PaymentSettledTest, AWebhookIsToldOnceItIsCommitted) {

@@ -245,11 +245,23 @@ TEST_F(CollectTest, AnAttemptMayFinishLater) {
 TEST_F(CollectTest, AfterItsTimeNoAttemptBeginsAndNoneAsksForMoney) {
   Collect();
   Pay("a");
-  ExpectAsks(Pay("b", kUntil), Verb::kFence, first_);
-  ExpectAsks(Pay("a", kUntil), Verb::kFence, first_);
   ExpectError(PayWith("a", first_, Fenced(), kUntil), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_EXPIRED");
   ExpectError(Pay("b", kUntil), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_EXPIRED");
   EXPECT_EQ(rows_.payment->state, State::kPending) << "only a resolve that decides ends it";
+}
+
+// The gateway may be finishing what was begun in time.
+TEST_F(CollectTest, WhoComesTooLateFencesNothing) {
+  Collect();
+  Pay("a");
+  const PaymentRows open = rows_;
+  for (const char* const owner : {"a", "b"}) {
+    ExpectError(Pay(owner, kUntil), Kind::kUnknown, absl::StatusCode::kUnavailable, "GATEWAY_UNKNOWN");
+    EXPECT_EQ(rows_, open) << owner;
+  }
+  EXPECT_EQ(HearOf(first_, Captured()).kind, Finding::Kind::kNews);
+  EXPECT_EQ(rows_.payment->state, State::kSuccess);
+  EXPECT_EQ(Pay("a", kAfter).kind, Kind::kDone);
 }
 
 TEST_F(CollectTest, AnAnswerAfterTheTimeCountsWhileNobodyHasDecided) {
@@ -315,6 +327,25 @@ TEST_F(CollectTest, WhatIsOverIsCalledUnpaidOnlyOnceNoAttemptIsOpen) {
               "PAYMENT_ALREADY_PAID");
 }
 
+TEST_F(CollectTest, OnlyWhoMayPayAgainIsInvitedTo) {
+  Collect();
+  Pay("a");
+  HearOf(first_, Declined());
+  EXPECT_EQ(Pay("a").status.message(),
+            "the payment was declined (CARD_DECLINED); you have not been charged, and may pay by another method");
+  const PaymentRows declined = rows_;
+  Pay("b");
+  const std::string other = "the payment was declined (CARD_DECLINED); by this attempt you have not been charged";
+  EXPECT_EQ(Pay("a").status.message(), other) << "the second may take the money";
+  HearOf(second_, Captured());
+  EXPECT_EQ(Pay("a").status.message(), other);
+  const std::string over = "the payment was declined (CARD_DECLINED); you have not been charged";
+  rows_ = declined;
+  EXPECT_EQ(Pay("a", kUntil).status.message(), over);
+  Cancel();
+  EXPECT_EQ(Pay("a").status.message(), over);
+}
+
 TEST_F(CollectTest, WhatIsDecidedBeforeItsTimeWasCancelled) {
   Collect();
   const Decision never = Resolve(true, kNow);
@@ -364,6 +395,21 @@ TEST_F(CollectTest, ACancelThatHearsNothingOfItsFenceEndsOnceThatIsKnown) {
   EXPECT_EQ(rows_.payment->state, State::kFailed);
 }
 
+// The fence's answer is lost, and an inquiry finds it.
+TEST_F(CollectTest, WhatAPayIsToldOfTheEndStaysSo) {
+  Collect();
+  Pay("a");
+  Cancel();
+  HearOf(first_, Fenced());
+  const PaymentRows fenced = rows_;
+  for (const char* const owner : {"a", "b"}) {
+    rows_ = fenced;
+    ExpectError(Pay(owner), Kind::kRefused, absl::StatusCode::kAborted, "PAYMENT_CANCELLED");
+    EXPECT_EQ(rows_.payment->state, State::kFailed) << owner;
+    ExpectError(Collect(kAfter), Kind::kRefused, absl::StatusCode::kFailedPrecondition, "PAYMENT_CANCELLED");
+  }
+}
+
 TEST_F(CollectTest, ACancelThatIsTooLateFindsTheCapture) {
   Collect();
   Pay("a");
@@ -371,7 +417,9 @@ TEST_F(CollectTest, ACancelThatIsTooLateFindsTheCapture) {
   ExpectError(CancelWith(first_, Captured()), Kind::kRefused, absl::StatusCode::kAlreadyExists, "PAYMENT_ALREADY_PAID");
   EXPECT_EQ(rows_.payment->state, State::kSuccess);
   EXPECT_EQ(Collect().kind, Kind::kDone);
-  ExpectError(Cancel(), Kind::kRefused, absl::StatusCode::kAlreadyExists, "PAYMENT_ALREADY_PAID");
+  const Decision paid = Cancel();
+  ExpectError(paid, Kind::kRefused, absl::StatusCode::kAlreadyExists, "PAYMENT_ALREADY_PAID");
+  EXPECT_EQ(paid.status.message(), "the payment is made already; cancel its order once that is PAID");
 }
 
 TEST_F(CollectTest, NobodyElseEndsIt) {
@@ -658,12 +706,14 @@ struct World {
   bool is_late = false;                                        // wait_until is over
   std::optional<bool> paid;                                    // what the decision said
   bool is_unpaid = false;                                      // a customer was told that he was not charged
+  std::string why;                                             // what anybody was told of why it is over
 
   absl::Time now() const { return is_late ? kAfter : kNow; }
 
   // All that counts of it.
   std::string Show() const {
-    std::string text = absl::StrCat(Number(rows.payment->state), is_late, paid.has_value() ? 1 + *paid : 0, is_unpaid);
+    std::string text = absl::StrCat(Number(rows.payment->state), is_late, paid.has_value() ? 1 + *paid : 0, is_unpaid,
+                                    rows.payment->failed_reason, ";", why);
     for (const Attempt& each : rows.attempts) {
       absl::StrAppend(&text, ";", each.owner, Number(each.state), each.inquire_at.has_value());
     }
@@ -679,14 +729,28 @@ struct World {
     const Decision decision = owner.empty()   ? DecideResolveCollect(rows, true, heard, now())
                               : owner == "no" ? DecideCancel(rows, "p1", "m1", heard, now())
                                               : DecidePay(rows, {"p1", owner, "m1", 1}, heard, now());
-    if (decision.kind == Kind::kAskGateway) asked.emplace(owner, decision.question->verb, decision.question->key);
-    const std::string reason = GetErrorInfo(decision.status).reason;
-    const bool is_over = reason == "PAYMENT_CANCELLED" || reason == "PAYMENT_EXPIRED";
+    if (decision.kind == Kind::kAskGateway) {
+      asked.emplace(owner, decision.question->verb, decision.question->key);
+      EXPECT_TRUE(decision.question->verb != Verb::kFence || !is_late || rows.payment->state == State::kResolving)
+          << "what was begun in time is fenced before it is decided";
+    }
+    const bool is_over = Tell(decision);
     if (!owner.empty() && (is_over || (owner == "no" && decision.kind == Kind::kDone))) is_unpaid = true;
     if (!owner.empty() || (decision.kind != Kind::kDone && decision.kind != Kind::kRefused)) return;
     const bool is_paid = decision.kind == Kind::kDone;
     EXPECT_EQ(paid.value_or(is_paid), is_paid) << "the last word has changed";
     paid = is_paid;
+  }
+  void Poll() { Tell(DecideCollect(rows, {"p1", "saga/collect", "m1", {1000, "KRW"}, kUntil}, now())); }
+  // Whether it says why the payment is over, which is said once and for all.
+  bool Tell(const Decision& decision) {
+    const ErrorInfo info = GetErrorInfo(decision.status);
+    const auto cause = info.metadata.find("cause");
+    const std::string& reason = cause == info.metadata.end() ? info.reason : cause->second;
+    if (reason != kPaymentCancelled && reason != kPaymentExpired) return false;
+    if (why.empty()) why = reason;
+    EXPECT_EQ(reason, why) << "it is over for another reason than was told";
+    return true;
   }
   void Become(const std::string& key, Word word) {
     keys[key] = word;
@@ -746,9 +810,7 @@ class CollectSearch {
     for (const std::string& caller : callers_) {
       Move(world, absl::StrCat(caller, " calls"), [&](World& next) { next.Call(caller, std::nullopt); });
     }
-    Move(world, "poll", [](World& next) {
-      DecideCollect(next.rows, {"p1", "saga/collect", "m1", {1000, "KRW"}, kUntil}, next.now());
-    });
+    Move(world, "poll", [](World& next) { next.Poll(); });
     Move(world, "decide", [](World& next) { next.Call("", std::nullopt); });
     Move(world, "the time is over", [](World& next) { next.is_late = true; });
     for (const auto& [owner, verb, key] : world.asked) {
