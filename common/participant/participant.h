@@ -60,7 +60,7 @@ struct Ok {
   std::unique_ptr<google::protobuf::Message> response;
 };
 struct Refused {
-  absl::Status status;  // not OK, with ErrorInfo; the change it decided must be none
+  absl::Status status;  // not OK, with ErrorInfo; it has changed nothing that its caller would have to undo
 };
 struct Unknown {        // nothing can be said now; no barrier row is stored, the caller asks again
   absl::Status status;  // UNAVAILABLE, with ErrorInfo

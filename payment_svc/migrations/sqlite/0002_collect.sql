@@ -1,5 +1,5 @@
 -- Payments that the customer makes himself, and what the gateway says by itself. Times are microseconds since 1970; 0 is
--- never. States as in payment.h and collect.h.
+-- never. States as in payment.h and finding.h.
 
 -- Where nothing is due, nothing is taken: paid without a transaction. SQLite changes no constraint of a table.
 CREATE TABLE payments_next (
