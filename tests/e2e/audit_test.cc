@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/e2e/shop_test.h"
+#include "tests/support/checkouts.h"
 #include "tests/support/wares.h"
 
 namespace unwind {
@@ -106,11 +107,11 @@ std::vector<Damage> Damages() {
        "UPDATE refunds SET state = 1"},
       {"no order, reservation or payment is under way", "attempt 1", &AuditBooks::payments,
        "INSERT INTO attempts SELECT 'pay-1-' || payment_id, payment_id, 1, '', 1, 1, '', '', 0, 0 FROM payments"},
-      {"no order, reservation or payment is under way", "last word of attempt 1", &AuditBooks::payments,
+      {"the gateway has said its last word", "last word of attempt 1", &AuditBooks::payments,
        "INSERT INTO attempts SELECT 'pay-1-' || payment_id, payment_id, 1, '', 1, 4, '', '', 0, 1 FROM payments"},
-      {"no order, reservation or payment is under way", "last word of payment", &AuditBooks::payments,
+      {"the gateway has said its last word", "last word of payment", &AuditBooks::payments,
        "UPDATE payments SET inquire_at_us = 1"},
-      {"no order, reservation or payment is under way", "late capture late", &AuditBooks::payments,
+      {"the gateway has said its last word", "late capture late", &AuditBooks::payments,
        "INSERT INTO returns SELECT 'charge-' || payment_id, payment_id, 'late', 1, 'KRW', 1, 0, 0, 0 FROM payments "
        "LIMIT 1"},
       {"no order, reservation or payment is under way", "payment_svc has a pending call", &AuditBooks::payments,
@@ -230,6 +231,26 @@ TEST_F(AuditTest, EveryRuleFindsItsViolation) {
   EXPECT_TRUE(untouched->holds()) << ToText(*untouched);
   for (const AuditRule& rule : untouched->rules)
     EXPECT_EQ(seen.count(rule.name), 1u) << "no damage shows: " << rule.name;
+}
+
+class AuditWaitTest : public ShopTest {};
+
+// While the gateway takes its time over a payment, the audit finds the attempt open at its first look.
+TEST_F(AuditWaitTest, WhatASagaMustSettleIsNotWaitedFor) {
+  pg::v1::Scenario later;
+  later.set_async_percent(100);
+  later.set_async_delay_ms(static_cast<int>(absl::ToInt64Milliseconds(absl::Minutes(10))));
+  ASSERT_TRUE(IsOk(shop_.SetScenario(later)));
+  Checkouts checkouts(*cluster_);
+  shop::checkout::v1::CheckoutResponse begun;
+  ASSERT_TRUE(checkouts.Start(Checkouts::Of("mina", NewProduct(1)), &begun).ok());
+  shop::payment::v1::PayResponse paid;
+  ASSERT_TRUE(checkouts.Pay(Checkouts::PaymentOf(begun.payment_id(), "mina"), NewKey(), &paid).ok());
+  EXPECT_TRUE(IsOk(AwaitSettled(*cluster_, absl::ZeroDuration())));
+  const Damage open = {"no order, reservation or payment is under way", "attempt 1", nullptr, ""};
+  const AuditReport report = Books();
+  EXPECT_NE(RuleThatSees(open, report), "") << ToText(report);
+  EXPECT_TRUE(checkouts.CancelPayment(begun.payment_id(), "mina", NewKey()).ok());
 }
 
 }  // namespace

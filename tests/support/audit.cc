@@ -22,19 +22,14 @@ namespace {
   " AND b.captured_transaction_id = d.captured_transaction_id"                  \
   " WHERE d.captured_transaction_id = l.transaction_id)"
 
-#define UNWIND_OPEN_PAYMENTS                                                                                           \
-  "SELECT printf('payment %s is in state %d', payment_id, state) FROM payments.payments WHERE state IN (1, 2)"         \
-  " UNION ALL SELECT printf('refund %s is in state %d', refund_id, state) FROM payments.refunds WHERE state IN (1, 2)" \
-  " UNION ALL SELECT printf('attempt %d of payment %s is open', number, payment_id) FROM payments.attempts"            \
-  " WHERE state = 1"                                                                                                   \
-  " UNION ALL SELECT printf('the gateway has not said its last word of attempt %d of payment %s', number, payment_id)" \
-  " FROM payments.attempts WHERE state <> 1 AND inquire_at_us > 0"                                                     \
-  " UNION ALL SELECT printf('the gateway has not said its last word of payment %s', payment_id)"                       \
-  " FROM payments.payments WHERE inquire_at_us > 0"                                                                    \
-  " UNION ALL SELECT printf('late capture %s is not paid back', captured_transaction_id) FROM payments.returns"        \
-  " WHERE done = 0"                                                                                                    \
-  " UNION ALL SELECT printf('payment_svc has a pending call of saga %s', saga_id) FROM payments.saga_barrier"          \
-  " WHERE outcome IN (4, 5) AND step <> ''"
+// What payment_svc settles with the gateway after its sagas are over.
+#define UNWIND_UNSETTLED                                                                                        \
+  "SELECT printf('the gateway has not said its last word of attempt %d of payment %s', number, payment_id)"     \
+  " FROM payments.attempts WHERE state <> 1 AND inquire_at_us > 0"                                              \
+  " UNION ALL SELECT printf('the gateway has not said its last word of payment %s', payment_id)"                \
+  " FROM payments.payments WHERE state NOT IN (1, 2) AND inquire_at_us > 0"                                     \
+  " UNION ALL SELECT printf('late capture %s is not paid back', captured_transaction_id) FROM payments.returns" \
+  " WHERE done = 0"
 
 constexpr BooksRule kRules[] = {
     {"every saga is over",
@@ -42,7 +37,13 @@ constexpr BooksRule kRules[] = {
     {"no order, reservation or payment is under way",
      R"(SELECT printf('order %s is in state %d', order_id, state) FROM orders.orders WHERE state IN (1, 4)
         UNION ALL SELECT printf('reservation %s is still held', reservation_id) FROM stock.reservations WHERE state = 1
-        UNION ALL )" UNWIND_OPEN_PAYMENTS},
+        UNION ALL SELECT printf('payment %s is in state %d', payment_id, state) FROM payments.payments WHERE state IN (1, 2)
+        UNION ALL SELECT printf('refund %s is in state %d', refund_id, state) FROM payments.refunds WHERE state IN (1, 2)
+        UNION ALL SELECT printf('attempt %d of payment %s is open', number, payment_id) FROM payments.attempts
+        WHERE state = 1
+        UNION ALL SELECT printf('payment_svc has a pending call of saga %s', saga_id) FROM payments.saga_barrier
+        WHERE outcome IN (4, 5) AND step <> '')"},
+    {"the gateway has said its last word of every payment, and what came late went back", UNWIND_UNSETTLED},
     {"stock is conserved: total = available + reserved + sold, and reserved is 0 at rest",
      R"(SELECT printf('product %s: total %d, reserved %d, sold %d', product_id, total, reserved, sold) FROM stock.stocks
         WHERE total - reserved - sold < 0 OR reserved <> 0)"},
@@ -153,10 +154,10 @@ AuditBooks BooksOf(const Cluster& cluster) {
           .wallets = cluster.Database(Node::kWallet)};
 }
 
-// What payment_svc has not settled with the gateway yet; each a sentence.
-absl::StatusOr<std::vector<std::string>> OpenPayments(const Cluster& cluster) {
+// Each a sentence.
+absl::StatusOr<std::vector<std::string>> Unsettled(const Cluster& cluster) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Books> books, Books::Open({{"payments", cluster.Database(Node::kPayment)}}));
-  return books->Select(UNWIND_OPEN_PAYMENTS);
+  return books->Select(UNWIND_UNSETTLED);
 }
 
 template <std::size_t kCount>
@@ -237,7 +238,7 @@ absl::StatusOr<AuditReport> Audit(const Cluster& cluster) {
 absl::Status AwaitSettled(const Cluster& cluster, absl::Duration patience) {
   absl::StatusOr<std::vector<std::string>> open;
   Eventually(patience, [&] {
-    open = OpenPayments(cluster);
+    open = Unsettled(cluster);
     return !open.ok() || open->empty();
   });
   RETURN_IF_ERROR(open.status());

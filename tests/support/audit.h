@@ -53,7 +53,8 @@ absl::StatusOr<AuditReport> Audit(const AuditBooks& books);
 // After AwaitSettled, whose failure the report has as a violation.
 absl::StatusOr<AuditReport> Audit(const Cluster& cluster);
 
-// OK once payment_svc has settled everything with the gateway, which goes on for seconds after all sagas are over.
+// OK once the gateway has said its last word of every payment and what it took late went back, which goes on for
+// seconds after all sagas are over. It waits for nothing else: no saga leaves a payment or an attempt open.
 absl::Status AwaitSettled(const Cluster& cluster, absl::Duration patience);
 
 // One line a rule, and one a violation.

@@ -21,7 +21,7 @@ PROJECT = pathlib.Path(__file__).resolve().parents[3]
 BIN = pathlib.Path(os.environ.get("UNWIND_BIN_DIR", PROJECT / "build/dev/bin"))
 FILES = BIN.parent
 CALL_PATIENCE_S = 60
-AT_REST = ("every saga is over", "no order, reservation or payment is under way")  # rules of the audit
+AT_REST = ("every saga is over", "the gateway has said its last word")  # how rules of the audit begin
 ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 Answer = collections.namedtuple("Answer", "status headers text")
