@@ -76,6 +76,8 @@ class CaseList {
       case Tale::kCheckoutUnheard:
       case Tale::kCheckoutExpired:
       case Tale::kCheckoutLate:
+      case Tale::kCheckoutRecalled:
+      case Tale::kCheckoutCancelled:
       case Tale::kCancelDeclined:
       case Tale::kCancelUnanswered:
       case Tale::kChargeDeclined:
@@ -136,6 +138,7 @@ class CaseList {
     add(Tale::kCheckout, "finish", End::kDone, End::kDone);
     add(Tale::kCheckoutLate, "fence", End::kEither, End::kEither);
     add(Tale::kCheckoutLate, "cancel", End::kEither, End::kEither);
+    add(Tale::kCheckoutCancelled, "fence", End::kUndone, End::kUndone);
   }
 
   void AddSettler() {
@@ -159,7 +162,8 @@ class CaseList {
       }
     };
     add(Tale::kCheckout, {"in_commit@checkout/nudged", "after_commit@nudged"});
-    add(Tale::kCheckoutLate, {"in_commit@checkout/cancel_requested", "after_commit@cancel_requested"});
+    add(Tale::kCheckoutRecalled, {"in_commit@checkout/cancel_requested", "after_commit@cancel_requested"});
+    add(Tale::kCheckoutCancelled, {"in_commit@checkout/nudged", "after_commit@nudged"});
   }
 
   void AddActs(Tale tale, End end, Acts acts) {
@@ -254,6 +258,11 @@ class CaseList {
     AddActs(Tale::kCheckoutExpired, End::kUndone,
             {{"orchestrator.after_send@collect/resolve"}, {"orchestrator.after_commit@taken_over"}});
     AddThrice(Tale::kCheckoutLate, "settler.in_commit@return");
+    // Between the wish to end it and the gateway's fence, and between the fence and who waits for it.
+    AddActs(Tale::kCheckoutCancelled, End::kUndone,
+            {{"participant.after_commit@/action"}, {"gateway.before_ledger@fence"}});
+    AddActs(Tale::kCheckoutCancelled, End::kUndone,
+            {{"gateway.after_ledger@fence"}, {"participant.after_commit@/action/continued"}});
   }
 
   // And of charges of wallets.

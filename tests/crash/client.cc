@@ -1,5 +1,6 @@
 #include "tests/crash/client.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <utility>
@@ -25,6 +26,8 @@ using shop::checkout::v1::CheckoutResponse;
 using shop::checkout::v1::CheckoutService;
 using shop::checkout::v1::PlaceOrderRequest;
 using shop::checkout::v1::PlaceOrderResponse;
+using shop::payment::v1::CancelPaymentRequest;
+using shop::payment::v1::CancelPaymentResponse;
 using shop::payment::v1::Payment;
 using shop::payment::v1::PaymentService;
 using shop::payment::v1::PayRequest;
@@ -41,6 +44,7 @@ constexpr std::int64_t kPieces = 1'000'000;
 constexpr char kCampaign[] = "spring", kApologies[] = "sold-out";
 constexpr std::int64_t kOff = 100, kBalance = 400;
 constexpr int kAsyncDelayMs = 200, kLateDelayMs = 2'000;
+constexpr int kNeverDelayMs = 3'600'000;  // no case takes so long
 
 // Calls `ask`, which makes a new request each time, until one is carried out: on a busy machine the gateway may answer
 // too late.
@@ -82,6 +86,14 @@ void PayWithPurse(const std::string& coupon, Request& request) {
   *request.mutable_wallet() = Use(kCheapPoints, kBalance);
 }
 
+// The gateway takes every capture on, and takes the money so much later.
+pg::v1::Scenario Later(int delay_ms) {
+  pg::v1::Scenario scenario;
+  scenario.set_async_percent(100);
+  scenario.set_async_delay_ms(delay_ms);
+  return scenario;
+}
+
 class OrderClient final : public RepeatingClient<PlaceOrderRequest, PlaceOrderResponse> {
  public:
   OrderClient(Shop& shop, const char* product, int quantity, bool is_split)
@@ -101,7 +113,13 @@ class OrderClient final : public RepeatingClient<PlaceOrderRequest, PlaceOrderRe
 };
 
 // What a buyer does who has begun a checkout.
-enum class Then { kPays, kLeaves, kPaysAndIsCancelled };
+enum class Then {
+  kPays,
+  kLeaves,
+  kPaysAndIsCancelled,
+  kPaysAndIsRecalled,  // cancelled before the gateway takes the money
+  kPaysAndCancels,     // the same, by himself; that he has paid is prepared
+};
 
 class CheckoutClient final : public RepeatingClient<CheckoutRequest, CheckoutResponse> {
  public:
@@ -113,14 +131,20 @@ class CheckoutClient final : public RepeatingClient<CheckoutRequest, CheckoutRes
   absl::Status Prepare() override {
     ASSIGN_OR_RETURN(const std::string coupon, FillPurse(shop_, request_.member_id()));
     PayWithPurse(coupon, request_);
-    return absl::OkStatus();
+    if (then_ != Then::kPaysAndCancels) return absl::OkStatus();
+    RETURN_IF_ERROR(shop_.SetScenario(Later(kNeverDelayMs)));
+    if (!Eventually(kClientPatience, [this] { return IsAnswered() && Waits() && HasPaid() && accepted_; })) {
+      return WrongEnd("the checkout beforehand does not wait for the gateway: ", ToText());
+    }
+    return shop_.SetScenario({});
   }
 
   bool GoOn() override {
     if (!IsAnswered()) return false;
     if (!Waits()) return true;
     if (then_ != Then::kLeaves && !HasPaid()) return false;
-    if (then_ == Then::kPaysAndIsCancelled && !IsCancelled()) return false;
+    if ((then_ == Then::kPaysAndIsCancelled || then_ == Then::kPaysAndIsRecalled) && !IsCancelled()) return false;
+    if (then_ == Then::kPaysAndCancels && !HasCancelled()) return false;
     if (SteadyNow() >= ask_at_) AskAnew();
     return false;
   }
@@ -130,7 +154,13 @@ class CheckoutClient final : public RepeatingClient<CheckoutRequest, CheckoutRes
     ASSIGN_OR_RETURN(const saga::v1::Saga saga, shop_.SagaOfKey(definition_, request_.request_id()));
     RETURN_IF_ERROR(shop_.AwaitEnd(saga.saga_id(), kClientPatience).status());
     RETURN_IF_ERROR(RepeatingClient::Check(end));
-    const std::pair<int, int> due = {accepted_ ? 1 : 0, accepted_ && !IsDone() ? 1 : 0};
+    if (then_ == Then::kPaysAndCancels && (!cancelled_.ok() || Reason(answer_) != "PAYMENT_CANCELLED")) {
+      return WrongEnd("its cancel was answered ", Reason(cancelled_), " ", cancelled_.error_message(),
+                      ", and the checkout ", Reason(answer_));
+    }
+    const bool never = then_ == Then::kPaysAndIsRecalled || then_ == Then::kPaysAndCancels;
+    const bool takes = accepted_ && !(never && !IsDone());
+    const std::pair<int, int> due = {takes ? 1 : 0, takes && !IsDone() ? 1 : 0};
     std::pair<int, int> moved;
     if (Eventually(kClientPatience, [&] { return (moved = Moved()) == due; })) return absl::OkStatus();
     return WrongEnd("the gateway took ", moved.first, " payments and gave ", moved.second, " back, and not ", due.first,
@@ -157,11 +187,39 @@ class CheckoutClient final : public RepeatingClient<CheckoutRequest, CheckoutRes
     return has_paid_;
   }
 
-  // By an operator. Of an order that is over there is nothing to cancel.
+  // By an operator. Without an answer he looks whether the history has it, and then does not ask again: who drives the
+  // saga must not have forgotten it. Of an order that is over there is nothing to cancel.
   bool IsCancelled() {
     if (is_cancelled_) return true;
+    if (is_cancel_lost_) {
+      const auto history = shop_.History(order_id_);
+      if (!history.ok()) return false;
+      is_cancel_lost_ = false;
+      is_cancelled_ = std::any_of(history->begin(), history->end(),
+                                  [](const auto& entry) { return entry.event() == "cancel_requested"; });
+      return is_cancelled_;
+    }
     const absl::Status status = shop_.CancelSaga(order_id_).status();
-    is_cancelled_ = !absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status);
+    is_cancel_lost_ = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+    is_cancelled_ = !is_cancel_lost_;
+    return is_cancelled_;
+  }
+
+  // By himself, under a key of its own; he insists on that as well.
+  bool HasCancelled() {
+    if (is_cancelled_) return true;
+    if (cancel_ == nullptr) {
+      CancelPaymentRequest request;
+      request.set_payment_id(response_.payment_id());
+      request.set_member_id(request_.member_id());
+      const CancelCall::Method method = &PaymentService::StubInterface::async_interface::CancelPayment;
+      cancel_ = std::make_unique<CancelCall>(shop_.cluster().Channel(Node::kPayment), method, request, kClientPatience,
+                                             absl::StrCat("cancel-", order_id_));
+    }
+    if (!cancel_->IsOver()) return false;
+    cancelled_ = cancel_->status();
+    is_cancelled_ = !AskAgain(cancelled_);
+    cancel_.reset();
     return is_cancelled_;
   }
 
@@ -183,11 +241,14 @@ class CheckoutClient final : public RepeatingClient<CheckoutRequest, CheckoutRes
   }
 
   using PayCall = OpenCall<PaymentService, PayRequest, PayResponse>;
+  using CancelCall = OpenCall<PaymentService, CancelPaymentRequest, CancelPaymentResponse>;
 
   const Then then_;
   std::string order_id_;
   std::unique_ptr<PayCall> pay_;
-  bool has_paid_ = false, accepted_ = false, is_cancelled_ = false;
+  std::unique_ptr<CancelCall> cancel_;
+  grpc::Status cancelled_;  // the answer to that
+  bool has_paid_ = false, accepted_ = false, is_cancelled_ = false, is_cancel_lost_ = false;
 };
 
 // Of an order that was paid with everything, and whose points the member has spent.
@@ -214,6 +275,8 @@ class CancelClient final : public RepeatingClient<CancelOrderRequest, CancelOrde
   }
 
  private:
+  std::string IdOf(const saga::v1::Saga&) const override { return request_.order_id(); }
+
   const int quantity_;
 };
 
@@ -249,6 +312,7 @@ pg::v1::Scenario ScenarioOf(Tale tale, int clients) {
     case Tale::kFollowed:
     case Tale::kSoldOut:
     case Tale::kCheckoutExpired:
+    case Tale::kCheckoutCancelled:
     case Tale::kCancel:
     case Tale::kCharge:
     case Tale::kChargeDeclined:
@@ -268,11 +332,14 @@ pg::v1::Scenario ScenarioOf(Tale tale, int clients) {
       scenario.set_webhook_lost_percent(100);
       break;
     case Tale::kCheckoutLate:
+      scenario.MergeFrom(Later(kLateDelayMs));
       scenario.set_after_fence_percent(100);
-      break;
+      return scenario;
+    case Tale::kCheckoutRecalled:
+      scenario.MergeFrom(Later(kNeverDelayMs));
+      return scenario;
   }
-  scenario.set_async_percent(100);
-  scenario.set_async_delay_ms(tale == Tale::kCheckoutLate ? kLateDelayMs : kAsyncDelayMs);
+  scenario.MergeFrom(Later(kAsyncDelayMs));
   return scenario;
 }
 
@@ -301,6 +368,10 @@ std::unique_ptr<Client> MakeClient(Tale tale, Shop& shop, int quantity) {
       return std::make_unique<CheckoutClient>(shop, quantity, Then::kLeaves);
     case Tale::kCheckoutLate:
       return std::make_unique<CheckoutClient>(shop, quantity, Then::kPaysAndIsCancelled);
+    case Tale::kCheckoutRecalled:
+      return std::make_unique<CheckoutClient>(shop, quantity, Then::kPaysAndIsRecalled);
+    case Tale::kCheckoutCancelled:
+      return std::make_unique<CheckoutClient>(shop, quantity, Then::kPaysAndCancels);
     case Tale::kCancel:
     case Tale::kCancelDeclined:
     case Tale::kCancelUnanswered:

@@ -24,6 +24,12 @@ absl::Status WrongEnd(const Parts&... parts) {
   return absl::FailedPreconditionError(absl::StrCat(parts...));
 }
 
+// The id that an answer names.
+inline std::string IdIn(const shop::checkout::v1::PlaceOrderResponse& response) { return response.order_id(); }
+inline std::string IdIn(const shop::checkout::v1::CheckoutResponse& response) { return response.order_id(); }
+inline std::string IdIn(const shop::checkout::v1::CancelOrderResponse& response) { return response.order_id(); }
+inline std::string IdIn(const shop::checkout::v1::ChargeWalletResponse& response) { return response.charge_id(); }
+
 // The call starts a saga of `definition`. It is repeated under one key until its answer is that of the saga.
 template <class Request, class Response>
 class RepeatingClient : public Client {
@@ -42,6 +48,9 @@ class RepeatingClient : public Client {
     if (saga.state() != (IsDone() ? saga::v1::Saga::STATE_COMPLETED : saga::v1::Saga::STATE_ABORTED)) {
       return WrongEnd("the caller was told ", IsDone() ? "that it is done" : Reason(answer_), ", but saga ",
                       saga.saga_id(), " is ", saga::v1::Saga::State_Name(saga.state()));
+    }
+    if (const std::string id = IdIn(response_); IsDone() && id != IdOf(saga)) {
+      return WrongEnd("the answer is of ", id, ", and not of ", IdOf(saga));
     }
     const grpc::Status was = answer_;
     const std::string response = response_.SerializeAsString();
@@ -63,6 +72,9 @@ class RepeatingClient : public Client {
  protected:
   RepeatingClient(Shop& shop, const char* definition, typename Call::Method method, Request request)
       : shop_(shop), definition_(definition), method_(method), request_(std::move(request)) {}
+
+  // What the answer must name if the saga has completed.
+  virtual std::string IdOf(const saga::v1::Saga& saga) const { return saga.saga_id(); }
 
   // Whether there is an answer of the saga, and no error after which the call must be repeated.
   bool IsAnswered() {

@@ -104,7 +104,15 @@ std::vector<TaleFacts> Checkouts() {
            "checkout",
            "checkout",
            End::kEither,
-           {{4, "collect/resolve", kPayments, Risk::kNone, true}}}};
+           {{4, "collect/resolve", kPayments, Risk::kNone, true}}},
+          {Tale::kCheckoutRecalled, "checkout_recalled", "checkout", "checkout", End::kUndone, {}},
+          {Tale::kCheckoutCancelled,
+           "checkout_cancelled",
+           "checkout",
+           "checkout",
+           End::kUndone,
+           {{-1, "/action", kPayments, Risk::kNone, true},  // CancelPayment
+            {4, "collect/action", kPayments}}}};
 }
 
 std::vector<TaleFacts> Cancels() {

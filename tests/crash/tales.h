@@ -8,23 +8,25 @@
 namespace unwind {
 
 enum class Tale {
-  kPaid,              // an order: every step's action
-  kDeclined,          // the gateway declines: the compensations
-  kUnanswered,        // the gateway takes the money and never says so: the pivot's resolve
-  kSplit,             // an order that is paid by coupon, points, balance and card
-  kSplitDeclined,     // the same, and the gateway declines
-  kFollowed,          // a paid order, and what follows it
-  kSoldOut,           // an order of what is sold out, and what follows it
-  kCheckout,          // a buyer pays himself; the gateway finishes it later, and says so twice
-  kCheckoutUnheard,   // the same, and the gateway's webhook is lost: it is asked
-  kCheckoutExpired,   // he never pays, and the wait ends
-  kCheckoutLate,      // he pays, an operator cancels, and the gateway takes the money though it was fenced then
-  kCancel,            // a paid order is cancelled, whose earned points are spent already
-  kCancelDeclined,    // the same, and the gateway declines the refund
-  kCancelUnanswered,  // the gateway pays back and never says so
-  kCharge,            // a wallet is charged by card
-  kChargeDeclined,    // the gateway declines
-  kChargeUnanswered,  // the gateway takes the money and never says so
+  kPaid,               // an order: every step's action
+  kDeclined,           // the gateway declines: the compensations
+  kUnanswered,         // the gateway takes the money and never says so: the pivot's resolve
+  kSplit,              // an order that is paid by coupon, points, balance and card
+  kSplitDeclined,      // the same, and the gateway declines
+  kFollowed,           // a paid order, and what follows it
+  kSoldOut,            // an order of what is sold out, and what follows it
+  kCheckout,           // a buyer pays himself; the gateway finishes it later, and says so twice
+  kCheckoutUnheard,    // the same, and the gateway's webhook is lost: it is asked
+  kCheckoutExpired,    // he never pays, and the wait ends
+  kCheckoutLate,       // he pays, an operator cancels, and the gateway takes the money though it was fenced then
+  kCheckoutRecalled,   // the same, and the gateway had not taken it before it was fenced
+  kCheckoutCancelled,  // he pays, and ends it himself before the gateway has taken the money
+  kCancel,             // a paid order is cancelled, whose earned points are spent already
+  kCancelDeclined,     // the same, and the gateway declines the refund
+  kCancelUnanswered,   // the gateway pays back and never says so
+  kCharge,             // a wallet is charged by card
+  kChargeDeclined,     // the gateway declines
+  kChargeUnanswered,   // the gateway takes the money and never says so
 };
 
 enum class End { kDone, kUndone, kEither };
