@@ -1,6 +1,7 @@
 #include "tests/chaos/buyers.h"
 
 #include <functional>
+#include <map>
 #include <random>
 #include <set>
 #include <utility>
@@ -18,6 +19,7 @@ namespace {
 using shop::checkout::v1::CancelOrderRequest;
 using shop::checkout::v1::CheckoutService;
 using shop::coupon::v1::CouponService;
+using shop::payment::v1::CancelPaymentRequest;
 using shop::payment::v1::Payment;
 using shop::payment::v1::PaymentAttempt;
 using shop::payment::v1::PaymentService;
@@ -31,7 +33,7 @@ constexpr int kLeavePercent = 20;          // of those: he does not
 constexpr int kImpatientPercent = 20;      // of the payments that are finished later: he takes another card meanwhile
 constexpr int kSplitPercent = 60;          // of the orders: by coupon, points and balance too
 constexpr int kCancelPercent = 40;         // of the orders that are paid, at once
-constexpr int kCancelWaitingPercent = 10;  // of those that are not yet
+constexpr int kCancelWaitingPercent = 25;  // of those that are not yet
 constexpr int kUsedCouponPercent = 10;     // of the orders that took one: he tries it again
 constexpr int kItemsMax = 3;
 constexpr int kQuantityMax = 2;
@@ -46,6 +48,9 @@ struct Answer {
   std::string id;      // of what was made
   std::string text;    // all that must be the same whenever it is asked again
   std::string reason, message;
+
+  // A payment is over, and nobody has been charged by any attempt.
+  bool SaysUnpaid() const { return told && (reason == "PAYMENT_EXPIRED" || reason == "PAYMENT_CANCELLED"); }
 };
 
 void Read(const shop::checkout::v1::PlaceOrderResponse& response, Answer& answer) { answer.id = response.order_id(); }
@@ -61,6 +66,7 @@ void Read(const shop::payment::v1::PayResponse& response, Answer& answer) {
   answer.id = response.payment_id();
   answer.waits = response.state() == PaymentAttempt::STATE_PENDING;
 }
+void Read(const shop::payment::v1::CancelPaymentResponse&, Answer&) {}
 void Read(const shop::coupon::v1::IssueResponse& response, Answer& answer) {
   answer.id = response.coupon().coupon_id();
 }
@@ -86,19 +92,22 @@ class Buyers::Buyer {
       const Answer order = IsDrawn(kCheckoutPercent) ? CheckOut() : Place();
       if (!order.ok || all_.stopped_) continue;
       has_paid_ = has_paid_ || !order.waits;
-      if (IsDrawn(order.waits ? kCancelWaitingPercent : kCancelPercent)) Cancel(order.id);
+      if (order.waits) {
+        if (IsDrawn(kCancelWaitingPercent)) CancelPayment(order.id);
+      } else {
+        if (IsDrawn(kCancelPercent)) Cancel(order.id);
+      }
     }
   }
 
   void AskAgain() {
     for (Asked& asked : asked_) {
-      Answer now = asked.again(kAgainPatience);
+      Answer now = Again(asked);
       if (asked.answer.waits) {  // it has ended since
-        if (paid_.count(asked.answer.id) > 0 && !now.ok) {
-          Contradict(absl::StrCat(asked.what, " was paid, and is answered ", now.text));
-        }
-        asked.answer = std::exchange(now, asked.again(kAgainPatience));
+        if (now.told) CompareWithPayment(asked, now);
+        asked.answer = std::exchange(now, Again(asked));
       }
+      if (!now.told || !asked.answer.told) continue;
       if (now.waits) Contradict(absl::StrCat(asked.what, " waits in a shop at rest"));
       if (now.text == asked.answer.text) continue;
       Contradict(absl::StrCat(asked.what, " was answered ", asked.answer.text, " and later ", now.text));
@@ -122,6 +131,23 @@ class Buyers::Buyer {
     Answer answer;
     std::function<Answer(absl::Duration patience)> again;
   };
+
+  Answer Again(const Asked& asked) {
+    Answer answer = asked.again(kAgainPatience);
+    if (!answer.told) Contradict(absl::StrCat(asked.what, " is not answered in a shop at rest: ", answer.message));
+    return answer;
+  }
+
+  // How a checkout ended, with what its buyer was told of its payment.
+  void CompareWithPayment(const Asked& asked, const Answer& end) {
+    const std::string& id = asked.answer.id;
+    if (paid_.contains(id) && !end.ok) {
+      Contradict(absl::StrCat(asked.what, " was paid, and is answered ", end.text));
+    }
+    if (const auto unpaid = unpaid_.find(id); unpaid != unpaid_.end() && end.ok) {
+      Contradict(absl::StrCat(asked.what, ", of which he was told ", unpaid->second, ", is answered ", end.text));
+    }
+  }
 
   int Draw(int least, int most) { return std::uniform_int_distribution<int>(least, most)(random_); }
   bool IsDrawn(int percent) { return Draw(1, 100) <= percent; }
@@ -191,13 +217,26 @@ class Buyers::Buyer {
   // paid.
   bool Pay(const std::string& payment_id) {
     const auto pay = [&](const char* kind, absl::Duration patience) {
-      return Insist(kind, *payments_, &PaymentService::Stub::Pay, Checkouts::PaymentOf(payment_id, member_), patience,
-                    NewKey());
+      Answer answer = Insist(kind, *payments_, &PaymentService::Stub::Pay, Checkouts::PaymentOf(payment_id, member_),
+                             patience, NewKey());
+      if (answer.SaysUnpaid()) unpaid_[payment_id] = answer.reason;
+      return answer;
     };
     const Answer first = pay("payment", IsDrawn(50) ? absl::InfiniteDuration() : absl::ZeroDuration());
     if (first.ok && (!first.waits || !IsDrawn(kImpatientPercent))) return !first.waits;
     const Answer second = pay("payment by a second card", absl::InfiniteDuration());
     return (second.ok && !second.waits) || second.reason == "PAYMENT_ALREADY_PAID";
+  }
+
+  // Ends a checkout that waits, whatever has become of his cards.
+  void CancelPayment(const std::string& payment_id) {
+    CancelPaymentRequest request;
+    request.set_payment_id(payment_id);
+    request.set_member_id(member_);
+    const Answer answer = Insist("end of a wait", *payments_, &PaymentService::Stub::CancelPayment, request,
+                                 absl::InfiniteDuration(), NewKey());
+    if (answer.ok) unpaid_[payment_id] = "that it is cancelled";
+    if (answer.reason == "PAYMENT_ALREADY_PAID") paid_.insert(payment_id);
   }
 
   void Cancel(const std::string& order_id) {
@@ -276,7 +315,8 @@ class Buyers::Buyer {
   std::string coupon_;     // empty: none that may be usable
   bool has_paid_ = false;  // an order: he may have points
   std::size_t campaigns_seen_ = 0;
-  std::set<std::string> paid_;  // checkouts of which he was told so
+  std::set<std::string> paid_;                 // checkouts of which he was told so
+  std::map<std::string, std::string> unpaid_;  // those of which he was told that nothing is charged, and how
   std::vector<Asked> asked_;
   int calls_ = 0;
   std::map<std::string, BuyersReport::Tally> tallies_;

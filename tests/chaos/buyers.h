@@ -1,6 +1,6 @@
 // The load of a chaos run: buyers who order, by card alone or by coupon, points and balance too, who let orders wait
-// and pay them themselves or do not, who charge their wallets and cancel; one call after the other, each insisting
-// under one key until there is an answer. What they were told is held against what they are told later.
+// and pay them themselves, do not or end the wait, who charge their wallets and cancel; one call after the other, each
+// insisting under one key until there is an answer. What they were told is held against what they are told later.
 #ifndef UNWIND_TESTS_CHAOS_BUYERS_H_
 #define UNWIND_TESTS_CHAOS_BUYERS_H_
 
@@ -54,7 +54,7 @@ class Buyers {
   void Finish(absl::Duration patience);
 
   // After Finish, in a shop at rest: everybody repeats every call of a saga, and must be told the same again; who was
-  // told that he has paid must have his order.
+  // told that he has paid must have his order, and who was told that he has not must have none.
   BuyersReport AskAgain();
 
  private:

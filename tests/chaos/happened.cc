@@ -17,7 +17,7 @@ constexpr double kSagas = 1000;
 constexpr double kPaid = 100;
 constexpr double kEach = 5;
 
-// States, accounts and causes by their numbers, as in audit.cc and ware_rules.h; of attempts 2 is a capture.
+// States, accounts and causes by their numbers, as in audit.cc and ware_rules.h; of attempts 2 is a capture, 4 a fence.
 constexpr struct {
   const char* what;
   double per_minute;
@@ -29,6 +29,10 @@ constexpr struct {
     {"a saga was undone", kEach, "sagas.saga WHERE state = 4"},
     {"a checkout was paid", kEach, "sagas.saga WHERE definition = 'checkout' AND state = 3"},
     {"a checkout was not paid in time", kEach, "orders.orders WHERE state = 3 AND reason = 'PAYMENT_EXPIRED'"},
+    // It fails before the time of its payment is over, and no operator cancels here.
+    {"a buyer ended his wait", kEach,
+     "orders.orders o JOIN payments.payments p ON p.payment_id = o.order_id WHERE o.state = 3"
+     " AND o.reason = 'PAYMENT_EXPIRED' AND o.update_time_us < p.wait_until_us"},
     {"a second card paid", kEach, "payments.attempts WHERE state = 2 AND number > 1"},
     {"a webhook was taken", kEach, "payments.webhook_events"},
     {"money that came late went back", kEach, "payments.returns WHERE done = 1"},
@@ -47,8 +51,12 @@ constexpr struct {
     {"an order that lacked stock was followed", kEach, "sagas.saga WHERE definition = 'after-sold-out' AND state = 3"},
 };
 
-// What an order fails of that nobody refuses: somebody was not there.
-constexpr char kLost[] = "state = 3 AND reason IN ('PAYMENT_TIMEOUT', 'STEP_FAILED', 'SAGA_DEADLINE')";
+// What an order fails of that nobody refuses: somebody was not there. Of a checkout that was not paid in time, which
+// its buyer did not end himself: it had to fence an attempt, which the gateway had neither taken nor declined by then.
+constexpr char kLost[] =
+    "state = 3 AND (reason IN ('PAYMENT_TIMEOUT', 'STEP_FAILED', 'SAGA_DEADLINE') OR (reason = 'PAYMENT_EXPIRED'"
+    " AND EXISTS (SELECT 1 FROM payments.payments p JOIN payments.attempts a USING (payment_id)"
+    " WHERE p.payment_id = orders.order_id AND a.state = 4 AND orders.update_time_us >= p.wait_until_us)))";
 
 }  // namespace
 

@@ -19,6 +19,7 @@
 #include "tests/chaos/happened.h"
 #include "tests/chaos/havoc.h"
 #include "tests/support/audit.h"
+#include "tests/support/cpu.h"
 #include "tests/support/poll.h"
 #include "tests/support/shop.h"
 #include "tests/support/short_waits.h"
@@ -38,6 +39,8 @@ namespace unwind {
 namespace {
 
 constexpr double kPaidLeast = 0.5;  // of the orders that nobody refused
+// Sagas for each second of CPU that the processes use. A busy machine gives them less of it, and then they do less.
+constexpr double kSagasACpuSecondLeast = 30;
 constexpr absl::Duration kRestPatience = absl::Seconds(60);
 constexpr absl::Duration kReportEvery = absl::Seconds(30);
 constexpr absl::Duration kLookEvery = absl::Seconds(5);  // whether enough has happened
@@ -65,12 +68,18 @@ struct Result {
   AuditReport audit;
   std::vector<Happening> happened;  // in the books
   double paid_share = 0;
-  absl::Duration until_rest;
+  absl::Duration under_load, until_rest;
+  double cpu_seconds = 0;  // of the processes, from their first start on
   std::vector<std::string> failures;
 
   double completed() const {
     return audit.sagas == 0 ? 0 : static_cast<double>(audit.sagas_completed) / static_cast<double>(audit.sagas);
   }
+  double a_minute() const {
+    const double minutes_of_load = absl::ToDoubleMinutes(under_load);
+    return minutes_of_load == 0 ? 0 : static_cast<double>(audit.sagas) / minutes_of_load;
+  }
+  double a_cpu_second() const { return cpu_seconds == 0 ? 0 : static_cast<double>(audit.sagas) / cpu_seconds; }
 };
 
 // How long a run goes on at most until enough has happened. A busy machine needs longer for it.
@@ -85,10 +94,15 @@ std::vector<std::string> TooLittle(const Result& result) {
 // An empty run proves nothing, and one of orders that fail little.
 void RequireThatItHappened(Result& result) {
   for (const std::string& each : TooLittle(result)) result.failures.push_back("TOO LITTLE HAPPENED: " + each);
-  if (result.paid_share >= kPaidLeast) return;
-  result.failures.push_back(
-      absl::StrFormat("TOO LITTLE HAPPENED: of the orders that nobody refused %.1f %% were paid, it must be %.0f",
-                      100 * result.paid_share, 100 * kPaidLeast));
+  if (result.paid_share < kPaidLeast) {
+    result.failures.push_back(
+        absl::StrFormat("TOO LITTLE HAPPENED: of the orders that nobody refused %.1f %% were paid, it must be %.0f",
+                        100 * result.paid_share, 100 * kPaidLeast));
+  }
+  if (result.a_cpu_second() < kSagasACpuSecondLeast) {
+    result.failures.push_back(absl::StrFormat("TOO LITTLE HAPPENED: %.1f sagas for a second of CPU, it must be %.0f",
+                                              result.a_cpu_second(), kSagasACpuSecondLeast));
+  }
 }
 
 void RequireThatItHolds(Result& result) {
@@ -185,9 +199,11 @@ absl::Status Run(Cluster& cluster, FaultProxy& proxy, const Links& links, Result
   ASSIGN_OR_RETURN(Offer offer, FillShelves(shop, result.minutes));
   Havoc havoc(cluster, proxy, links, result.seed);
   Buyers buyers(cluster, absl::GetFlag(FLAGS_buyers), std::move(offer), result.seed);
+  const absl::Time start = absl::Now();
   RETURN_IF_ERROR(MakeHavoc(cluster, havoc, buyers, result));
   std::printf("Healing: every link works, every process runs.\n");
   const absl::Time healed = absl::Now();
+  result.under_load = healed - start;
   RETURN_IF_ERROR(havoc.Heal());
   buyers.Finish(kRestPatience);
   if (const absl::Status settled = AwaitSettled(shop); !settled.ok()) {
@@ -226,6 +242,8 @@ void Print(const Result& result) {
               static_cast<int>(result.audit.sagas), static_cast<int>(result.audit.sagas_completed),
               static_cast<int>(result.audit.sagas_aborted), 100 * result.completed(),
               absl::ToDoubleSeconds(result.until_rest));
+  std::printf("  %.0f sagas a minute of havoc, %.1f for each second of CPU that the processes used\n",
+              result.a_minute(), result.a_cpu_second());
   for (const std::string& failure : result.failures) std::printf("FAILED  %s\n", failure.c_str());
 }
 
@@ -248,6 +266,8 @@ nlohmann::json ToJson(const Result& result) {
             {"unknown", result.buyers.untold.size()},
             {"success_ratio", result.completed()},
             {"followers", result.audit.followers},
+            {"sagas_a_minute", result.a_minute()},
+            {"sagas_a_cpu_second", result.a_cpu_second()},
             {"asked", asked},
             {"paid_share", result.paid_share},
             {"happened", happened},
@@ -306,6 +326,7 @@ int Main(const std::string& program) {
   result.seed = absl::GetFlag(FLAGS_seed) != 0 ? absl::GetFlag(FLAGS_seed) : std::random_device{}() % 1000000 + 1;
   const std::string here = program.substr(0, program.rfind('/'));
   const absl::Status played = Play(absl::GetFlag(FLAGS_bin_dir).empty() ? here : absl::GetFlag(FLAGS_bin_dir), result);
+  result.cpu_seconds = EndedChildrenCpuSeconds();
   if (!played.ok()) result.failures.push_back(std::string(played.message()));
   if (played.ok()) {
     RequireThatItHolds(result);

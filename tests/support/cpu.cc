@@ -35,6 +35,15 @@ bool Read(pid_t pid, Stat& stat) {
   return true;
 }
 
+double UsedBy(int who) {
+  rusage usage{};
+  getrusage(who, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
 }  // namespace
 
 double CpuSeconds(pid_t pid) {
@@ -51,14 +60,9 @@ double CpuSeconds(pid_t pid) {
   return seconds;
 }
 
-double OwnCpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
+double OwnCpuSeconds() { return UsedBy(RUSAGE_SELF); }
+
+double EndedChildrenCpuSeconds() { return UsedBy(RUSAGE_CHILDREN); }
 
 std::int64_t ResidentKib(pid_t pid) {
   std::ifstream file(absl::StrCat("/proc/", pid, "/statm"));

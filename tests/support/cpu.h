@@ -14,6 +14,9 @@ double CpuSeconds(pid_t pid);
 // Of this process alone.
 double OwnCpuSeconds();
 
+// Of all children of this process that have ended and were waited for.
+double EndedChildrenCpuSeconds();
+
 // Resident set of a process, KiB. 0 if there is no such process.
 std::int64_t ResidentKib(pid_t pid);
 
