@@ -42,6 +42,7 @@ constexpr absl::Duration kSettle = absl::Seconds(2);
 constexpr absl::Duration kWatched = absl::Seconds(30);
 constexpr absl::Duration kPatience = absl::Minutes(10);
 constexpr absl::Duration kCallPatience = absl::Minutes(1);
+constexpr absl::Duration kRepeatPause = absl::Milliseconds(200);  // before a call that says nothing is made again
 constexpr absl::Duration kLookEvery = absl::Milliseconds(250);
 constexpr int kCallers = 128;
 constexpr int kConnections = 4;
@@ -65,31 +66,41 @@ class Burst {
  public:
   using Done = std::function<void(grpc::Status)>;
 
-  // Calls `call(i, done)` for each i below `calls`, at most kCallers of them under way, and again where the answer says
-  // nothing.
+  // Calls `call(i, done)` for each i below `calls`, at most kCallers of them under way, and again, after a pause, where
+  // the answer says nothing.
   absl::Status Run(std::size_t calls, const std::function<void(std::size_t i, Done done)>& call) {
     std::unique_lock lock(mutex_);
-    for (std::size_t i = 0; i < calls; ++i) to_make_.push_back(i);
+    for (std::size_t i = 0; i < calls; ++i) to_make_.push_back({i, absl::InfinitePast()});
     for (;;) {
       changed_.wait(lock, [this] { return to_make_.empty() ? under_way_ == 0 : under_way_ < kCallers; });
       if (to_make_.empty()) break;
-      const std::size_t i = to_make_.front();
+      const ToMake next = to_make_.front();
       to_make_.pop_front();
       ++under_way_;
       lock.unlock();
-      call(i, [this, i](const grpc::Status& status) { Ended(i, status); });
+      if (const absl::Time now = absl::Now(); now < next.not_before) absl::SleepFor(next.not_before - now);
+      call(next.i, [this, i = next.i](const grpc::Status& status) { Ended(i, status); });
       lock.lock();
     }
     if (failed_ == 0) return absl::OkStatus();
     return absl::InternalError(absl::StrCat(failed_, " of ", calls, " calls failed, such as: ", error_));
   }
 
+  // Of a burst that has run.
+  int repeats() const { return repeats_; }
+
  private:
+  struct ToMake {
+    std::size_t i = 0;
+    absl::Time not_before;
+  };
+
   void Ended(std::size_t i, const grpc::Status& status) {
     std::lock_guard lock(mutex_);
     --under_way_;
     if (AskAgain(status) && absl::Now() < until_) {
-      to_make_.push_back(i);
+      ++repeats_;
+      to_make_.push_back({i, absl::Now() + kRepeatPause});
     } else if (!status.ok()) {
       ++failed_;
       error_ = status.error_message();
@@ -100,8 +111,9 @@ class Burst {
   const absl::Time until_ = absl::Now() + kPatience;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::size_t> to_make_;  // guarded by mutex_, as all below
+  std::deque<ToMake> to_make_;  // in the order of their times; guarded by mutex_, as all below
   int under_way_ = 0;
+  int repeats_ = 0;
   int failed_ = 0;
   std::string error_;
 };
@@ -137,8 +149,8 @@ absl::Status AwaitAtRest(Rig& rig, std::int64_t count) {
   }
 }
 
-// Takes so many more orders, whose callers are told where to pay.
-absl::Status Order(Rig& rig, int count) {
+// Takes so many more orders, whose callers are told where to pay. How many calls were repeated for that.
+absl::StatusOr<int> Order(Rig& rig, int count) {
   ASSIGN_OR_RETURN(const std::int64_t before, AtRest(rig));
   std::vector<std::unique_ptr<CheckoutService::Stub>> stubs;
   for (int i = 0; i < kConnections; ++i) {
@@ -153,17 +165,23 @@ absl::Status Order(Rig& rig, int count) {
     auto ends = Ends(call, done);
     stubs[i % stubs.size()]->async()->Checkout(call->context.get(), &call->request, &call->response, std::move(ends));
   }));
-  return AwaitAtRest(rig, (before + count) * 9 / 10);  // some are asked about at any moment
+  RETURN_IF_ERROR(AwaitAtRest(rig, (before + count) * 9 / 10));  // some are asked about at any moment
+  return burst.repeats();
 }
 
-// KiB of each of `count` sagas that rest, beyond the first.
-absl::StatusOr<double> Fill(Rig& rig, int count) {
-  RETURN_IF_ERROR(Order(rig, kFirst));
+struct Filled {
+  double kib = 0;   // of each of the sagas that rest, beyond the first
+  int repeats = 0;  // of their calls
+};
+
+absl::StatusOr<Filled> Fill(Rig& rig, int count) {
+  ASSIGN_OR_RETURN(const int first, Order(rig, kFirst));
   absl::SleepFor(kSettle);
   const double before = rig.ResidentMib(Node::kOrchestrator);
-  RETURN_IF_ERROR(Order(rig, count - kFirst));
+  ASSIGN_OR_RETURN(const int repeats, Order(rig, count - kFirst));
   absl::SleepFor(kSettle);
-  return (rig.ResidentMib(Node::kOrchestrator) - before) * 1024 / (count - kFirst);
+  return Filled{.kib = (rig.ResidentMib(Node::kOrchestrator) - before) * 1024 / (count - kFirst),
+                .repeats = first + repeats};
 }
 
 struct Polling {
@@ -203,8 +221,8 @@ absl::Status Execute(Rig& rig, Node node, const std::string& sql) {
   });
 }
 
-// Each customer pays, and the gateway takes an hour over it.
-absl::Status PayAll(Rig& rig) {
+// Each customer pays, and the gateway takes an hour over it. How many calls were repeated for that.
+absl::StatusOr<int> PayAll(Rig& rig) {
   pg::v1::Scenario later;
   later.set_async_percent(100);
   later.set_async_delay_ms(static_cast<int>(absl::ToInt64Milliseconds(absl::Hours(1))));
@@ -213,14 +231,15 @@ absl::Status PayAll(Rig& rig) {
                    rig.Texts(Node::kPayment, "SELECT payment_id || ' ' || member_id FROM payments"));
   const auto stub = PaymentService::NewStub(rig.cluster().Channel(Node::kPayment));
   Burst burst;
-  return burst.Run(open.size(), [&](std::size_t i, const Burst::Done& done) {
+  RETURN_IF_ERROR(burst.Run(open.size(), [&](std::size_t i, const Burst::Done& done) {
     const std::pair<std::string, std::string> ids = absl::StrSplit(open[i], ' ');
     auto call = std::make_shared<OneCall<PayRequest, PayResponse>>();
     call->request = Checkouts::PaymentOf(ids.first, ids.second);
     call->context->AddMetadata("idempotency-key", absl::StrCat("pay-", ids.first));
     auto ends = Ends(call, done);
     stub->async()->Pay(call->context.get(), &call->request, &call->response, std::move(ends));
-  });
+  }));
+  return burst.repeats();
 }
 
 struct Finish {
@@ -310,12 +329,15 @@ Figures PlayWaiting(const BenchOptions& bench, const std::string& name) {
   const int polls = std::max(1, static_cast<int>(count / (kOfCap * kCapSeconds)));
   RigOptions options{.flags = {{Node::kOrchestrator, {absl::StrCat("--poll_rate_max=", polls)}}}, .webhooks = true};
   ASSIGN_OR_RETURN(const std::unique_ptr<Rig> rig, StartRig(bench, folder, std::move(options)));
-  ASSIGN_OR_RETURN(const double kib, Fill(*rig, count));
-  PrintLine(name, absl::StrFormat("%.2f KiB each of %d that wait, beyond the first %d", kib, count - kFirst, kFirst));
+  ASSIGN_OR_RETURN(const Filled filled, Fill(*rig, count));
+  PrintLine(name,
+            absl::StrFormat("%.2f KiB each of %d that wait, beyond the first %d", filled.kib, count - kFirst, kFirst));
   ASSIGN_OR_RETURN(const Polling polling, WatchPolls(*rig));
   PrintLine("", absl::StrFormat("%.0f polls a second, as a cap of %d s gives, take %.1f %% of a core",
                                 polling.per_second, kCapSeconds, 100 * polling.cores));
-  RETURN_IF_ERROR(PayAll(*rig));
+  ASSIGN_OR_RETURN(const int repeated_payments, PayAll(*rig));
+  PrintLine("", absl::StrFormat("%d calls of the checkouts were repeated, and %d of their payments", filled.repeats,
+                                repeated_payments));
   ASSIGN_OR_RETURN(const Finish finish, FinishAllAtOnce(*rig));
   RETURN_IF_ERROR(rig->CheckBooks().status());
   PrintLine("", absl::StrFormat("%d webhooks at once (%d sagas heard of theirs by a poll): taken within %.1f s, asked "
@@ -329,7 +351,9 @@ Figures PlayWaiting(const BenchOptions& bench, const std::string& name) {
   PrintParts(fresh.cpu_micros);
   return nlohmann::json{{"scenario", name},
                         {"waiting", count},
-                        {"kib_per_saga", kib},
+                        {"kib_per_saga", filled.kib},
+                        {"repeated_checkouts", filled.repeats},
+                        {"repeated_payments", repeated_payments},
                         {"polls_per_second", polling.per_second},
                         {"cores", polling.cores},
                         {"webhooks", finish.waited},
@@ -346,7 +370,7 @@ Figures PlayWaiting(const BenchOptions& bench, const std::string& name) {
 Figures PlayAtRest(const BenchOptions& bench, const std::string& name) {
   const TempDir folder;
   ASSIGN_OR_RETURN(const std::unique_ptr<Rig> rig, StartRig(bench, folder, {}));
-  RETURN_IF_ERROR(Order(*rig, kOriginals));
+  RETURN_IF_ERROR(Order(*rig, kOriginals).status());
   ASSIGN_OR_RETURN(const Snapshot before, rig->Look());
   RETURN_IF_ERROR(rig->cluster().Terminate(Node::kOrchestrator).status());
   RETURN_IF_ERROR(CopyResting(*rig, bench.finished));
