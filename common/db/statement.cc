@@ -2,7 +2,9 @@
 
 #include <ios>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "common/base/check.h"
 #include "soci/sqlite3/soci-sqlite3.h"
 
@@ -10,6 +12,8 @@ namespace unwind {
 namespace {
 
 constexpr absl::string_view kRows = "ROWS(";
+constexpr absl::string_view kAmong = " IN (SELECT r.value ->> 0 FROM ";
+constexpr absl::string_view kNot = " NOT";
 constexpr absl::string_view kLocks[] = {" FOR UPDATE", " FOR KEY SHARE"};
 
 // Where a session's query stream keeps our pointer: the standard's way to hang something of one's own on a stream.
@@ -39,9 +43,15 @@ Dialect DialectOf(soci::session& session) {
 std::string Translate(Dialect dialect, absl::string_view sql) {
   std::string translated;
   for (std::size_t at = sql.find(kRows); at != absl::string_view::npos; at = sql.find(kRows)) {
-    absl::StrAppend(&translated, sql.substr(0, at));
+    const absl::string_view in_front = sql.substr(0, at);
+    absl::string_view before = in_front;
     sql.remove_prefix(at);
-    absl::StrAppend(&translated, TakeRows(dialect, sql));
+    const std::string rows = TakeRows(dialect, sql);
+    if (dialect == Dialect::kPostgres && absl::ConsumeSuffix(&before, kAmong) && !absl::EndsWith(before, kNot)) {
+      absl::StrAppend(&translated, before, " = ANY (ARRAY(SELECT r.value ->> 0 FROM ", rows, ")");
+    } else {
+      absl::StrAppend(&translated, in_front, rows);
+    }
   }
   if (dialect == Dialect::kSqlite) {
     for (const absl::string_view lock : kLocks) sql = sql.substr(0, sql.find(lock));

@@ -1,6 +1,9 @@
-// SQL that is written once for both kinds of databases. It differs in two places, which are written as
+// SQL that is written once for both kinds of databases. It differs in three places, which are written as
 //   ROWS(:name) AS r     the elements of the JSON array in parameter :name, each an array r.value: r.value ->> 0 is the
 //                        first thing in it. Text; CAST(r.value ->> 0 AS BIGINT) a number.
+//   key IN (SELECT r.value ->> 0 FROM ROWS(:name) AS r)
+//                        in PostgreSQL key = ANY (ARRAY(...)): for a join of few rows its planner may read a table that
+//                        it believes to be small whole, and keeps that plan when the table has grown.
 //   ... FOR UPDATE, ... FOR KEY SHARE
 //                        at the end: locks the rows on PostgreSQL; in SQLite a Write is the only writer anyway.
 #ifndef UNWIND_COMMON_DB_STATEMENT_H_

@@ -9,18 +9,22 @@
 namespace unwind {
 namespace {
 
-TEST(StatementTest, TwoPlacesDifferBetweenTheDatabases) {
+TEST(StatementTest, ThreePlacesDifferBetweenTheDatabases) {
   constexpr char kSql[] =
       "SELECT a FROM t WHERE id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) AND b IN (SELECT 1 FROM ROWS(:x) AS xs)"
       " ORDER BY id FOR UPDATE OF t";
   EXPECT_EQ(Translate(Dialect::kSqlite, kSql),
             "SELECT a FROM t WHERE id IN (SELECT r.value ->> 0 FROM json_each(:ids) AS r)"
             " AND b IN (SELECT 1 FROM json_each(:x) AS xs) ORDER BY id");
-  EXPECT_EQ(Translate(Dialect::kPostgres, kSql),
-            "SELECT a FROM t WHERE id IN (SELECT r.value ->> 0 FROM jsonb_array_elements(CAST(:ids AS jsonb)) AS "
-            "r(value)) AND b IN (SELECT 1 FROM jsonb_array_elements(CAST(:x AS jsonb)) AS xs(value)) ORDER BY id FOR "
-            "UPDATE OF t");
+  EXPECT_EQ(
+      Translate(Dialect::kPostgres, kSql),
+      "SELECT a FROM t WHERE id = ANY (ARRAY(SELECT r.value ->> 0 FROM jsonb_array_elements(CAST(:ids AS jsonb)) AS "
+      "r(value))) AND b IN (SELECT 1 FROM jsonb_array_elements(CAST(:x AS jsonb)) AS xs(value)) ORDER BY id FOR "
+      "UPDATE OF t");
   EXPECT_EQ(Translate(Dialect::kPostgres, "DELETE FROM t"), "DELETE FROM t");
+  EXPECT_EQ(Translate(Dialect::kPostgres, "SELECT a FROM t WHERE id NOT IN (SELECT r.value ->> 0 FROM ROWS(:x) AS r)"),
+            "SELECT a FROM t WHERE id NOT IN (SELECT r.value ->> 0 FROM jsonb_array_elements(CAST(:x AS jsonb)) AS "
+            "r(value))");
 }
 
 TEST(StatementTest, BindsFetchesAndCounts) {
