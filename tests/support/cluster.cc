@@ -283,7 +283,8 @@ std::vector<std::string> Cluster::Arguments(Node node) const {
 absl::Status Cluster::Spawn(Node node) {
   std::error_code ignored;
   std::filesystem::remove(Path(node, ".port"), ignored);
-  ASSIGN_OR_RETURN(std::unique_ptr<Process> process, Process::Start(Arguments(node), LogPath(node), options_.environment));
+  ASSIGN_OR_RETURN(std::unique_ptr<Process> process,
+                   Process::Start(Arguments(node), LogPath(node), options_.environment));
   seats_[node].process = std::move(process);
   return absl::OkStatus();
 }
