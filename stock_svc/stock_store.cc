@@ -39,11 +39,11 @@ constexpr char kUpdateStocks[] =
 
 // One row an item; a reservation has at least one.
 constexpr char kLoadReservations[] =
-    "SELECT r.reservation_id, r.owner, r.state, r.total_minor, r.currency_code, r.create_time_us, r.update_time_us,"
+    "SELECT v.reservation_id, v.owner, v.state, v.total_minor, v.currency_code, v.create_time_us, v.update_time_us,"
     " i.product_id, i.quantity, i.unit_price_minor"
-    " FROM reservations AS r JOIN reservation_items AS i ON i.reservation_id = r.reservation_id"
-    " WHERE r.reservation_id IN (SELECT k.value ->> 0 FROM ROWS(:ids) AS k) ORDER BY r.reservation_id, i.product_id"
-    " FOR UPDATE OF r";
+    " FROM reservations AS v JOIN reservation_items AS i ON i.reservation_id = v.reservation_id"
+    " WHERE v.reservation_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r) ORDER BY v.reservation_id, i.product_id"
+    " FOR UPDATE OF v";
 
 constexpr char kInsertReservations[] =
     "INSERT INTO reservations (reservation_id, owner, state, total_minor, currency_code, create_time_us,"
