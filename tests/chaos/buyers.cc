@@ -315,8 +315,8 @@ class Buyers::Buyer {
   std::string coupon_;     // empty: none that may be usable
   bool has_paid_ = false;  // an order: he may have points
   std::size_t campaigns_seen_ = 0;
-  std::set<std::string> paid_;                 // checkouts of which he was told so
-  std::map<std::string, std::string> unpaid_;  // those of which he was told that nothing is charged, and how
+  std::set<std::string> paid_;                 // checkouts whose Pay was answered: paid
+  std::map<std::string, std::string> unpaid_;  // the refusal, by checkout, that said: nothing is charged
   std::vector<Asked> asked_;
   int calls_ = 0;
   std::map<std::string, BuyersReport::Tally> tallies_;

@@ -144,7 +144,7 @@ absl::Status ReadHappened(Books& books, Result& result) {
   return absl::OkStatus();
 }
 
-// In a shop that need not be at rest, and of which some processes may be dead.
+// Sagas may be running, and processes may be dead.
 absl::Status ReadHappened(const Cluster& cluster, Result& result) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Books> books, OpenBooks(cluster, {"saga_event", "saga_barrier"}));
   return ReadHappened(*books, result);

@@ -1,4 +1,5 @@
-// The crash matrix: at which place the processes die, in the middle of which tale, and how that may end.
+// The crash matrix. A case: the crash points at which processes die, the tale that is played meanwhile, and how its
+// saga may end.
 #ifndef UNWIND_TESTS_CRASH_CASES_H_
 #define UNWIND_TESTS_CRASH_CASES_H_
 

@@ -31,9 +31,9 @@ class Customers {
   bool done() const { return open_ == 0; }
   // Whose last word is known: a late copy of the call must change nothing.
   bool IsAnswered(const std::string& key) const { return answered_.count(key) > 0; }
-  // The payments of which a customer was told that they are made.
+  // The payments whose Pay was answered: paid.
   const std::set<std::string>& paid() const { return paid_; }
-  // And those that are not, for he has cancelled them.
+  // The payments whose CancelPayment was answered OK.
   const std::set<std::string>& cancelled() const { return cancelled_; }
 
  private:

@@ -27,10 +27,10 @@ void CheckFollower(World& world, const Saga& child, const absl::StatusOr<Saga>& 
 // Why a saga that was born is parked: it cannot be built of its parent.
 bool IsUnbuilt(const Saga& child);
 
-// `paid`: the payments of which a customer was told that they are made.
+// `paid`: the payments whose Pay was answered: paid.
 void CheckPaid(World& world, const std::set<std::string>& paid, const Books& books);
 
-// `cancelled`: those of which he was told that they never will be, for he has cancelled them.
+// `cancelled`: the payments whose CancelPayment was answered OK.
 void CheckCancelled(World& world, const std::set<std::string>& cancelled, const Books& books);
 
 }  // namespace unwind::sim
