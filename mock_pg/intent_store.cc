@@ -13,7 +13,7 @@ namespace {
   "idempotency_key, transaction_id, amount_minor, currency_code, request, create_time_us, decline_reason, " \
   "due_us, survives_fence, webhook_delay_us, webhook_lost, webhook_twice, webhook_forged"
 
-constexpr char kLoad[] =
+constexpr char kLoadIntents[] =
     "SELECT " UNWIND_PG_INTENT " FROM intents WHERE idempotency_key IN (SELECT r.value ->> 0 FROM ROWS(:keys) AS r)";
 
 constexpr char kInsert[] =
@@ -62,7 +62,7 @@ std::vector<Intent> Read(soci::session& session, const char* sql, const Uses&...
 
 std::vector<Intent> LoadIntents(soci::session& session, const std::vector<std::string>& keys) {
   const std::string list = IdRows(keys);
-  return Read(session, kLoad, soci::use(list));
+  return Read(session, kLoadIntents, soci::use(list));
 }
 
 bool InsertIntents(soci::session& session, const std::vector<Intent>& intents) {

@@ -46,9 +46,9 @@ std::string ListOf(const std::vector<std::string>& texts) {
   return rows.json();
 }
 
-constexpr char kLoad[] = "SELECT " UNWIND_PG_COLUMNS
-                         " FROM ledger"
-                         " WHERE idempotency_key IN (SELECT r.value ->> 0 FROM ROWS(:keys) AS r)";
+constexpr char kLoadEntries[] = "SELECT " UNWIND_PG_COLUMNS
+                                " FROM ledger"
+                                " WHERE idempotency_key IN (SELECT r.value ->> 0 FROM ROWS(:keys) AS r)";
 
 constexpr char kLoadCaptures[] = "SELECT " UNWIND_PG_COLUMNS
                                  " FROM ledger"
@@ -95,7 +95,7 @@ Ledger LoadLedger(soci::session& session, const std::vector<std::string>& keys,
   Ledger ledger;
   Row row;
   const auto take = [&] { ledger.Add(row.Take()); };
-  Select(session, kLoad, row, take, soci::use(key_list));
+  Select(session, kLoadEntries, row, take, soci::use(key_list));
   for (Intent& intent : LoadIntents(session, keys)) ledger.Accept(std::move(intent));
   if (transaction_ids.empty()) return ledger;
   Select(session, kLoadCaptures, row, take, soci::use(id_list));

@@ -16,7 +16,7 @@ namespace {
 namespace v1 = ::shop::order::v1;
 
 // Whose it is, the rules of the request's field have judged.
-absl::Status List(soci::session& session, const v1::ListCartRequest& request, v1::ListCartResponse& response) {
+absl::Status ListCart(soci::session& session, const v1::ListCartRequest& request, v1::ListCartResponse& response) {
   const Cart cart = FindCart(session, request.member_id());
   std::vector<Cart::const_iterator> lines;
   for (auto line = cart.begin(); line != cart.end(); ++line) lines.push_back(line);
@@ -36,7 +36,7 @@ absl::Status List(soci::session& session, const v1::ListCartRequest& request, v1
 ServiceTable CartTable() {
   return {.name = v1::CartService::service_full_name(),
           .error_domain = std::string(kErrorDomain),
-          .reads = {Reads("ListCart", &List)}};
+          .reads = {Reads("ListCart", &ListCart)}};
 }
 
 }  // namespace unwind::order

@@ -56,8 +56,8 @@ absl::StatusOr<NotificationPosition> ReadPosition(const v1::ListNotificationsReq
 }
 
 // Whose they are, the rules of the request's field have judged.
-absl::Status List(soci::session& session, const v1::ListNotificationsRequest& request,
-                  v1::ListNotificationsResponse& response) {
+absl::Status ListNotifications(soci::session& session, const v1::ListNotificationsRequest& request,
+                               v1::ListNotificationsResponse& response) {
   ASSIGN_OR_RETURN(const NotificationPosition after, ReadPosition(request));
   const std::int64_t page = PageSize(request.page_size());
   // One more tells whether there are more.
@@ -75,7 +75,7 @@ absl::Status List(soci::session& session, const v1::ListNotificationsRequest& re
 ServiceTable NotificationTable() {
   return {.name = v1::NotificationService::service_full_name(),
           .error_domain = std::string(kErrorDomain),
-          .reads = {Reads("ListNotifications", &List)}};
+          .reads = {Reads("ListNotifications", &ListNotifications)}};
 }
 
 }  // namespace unwind::order

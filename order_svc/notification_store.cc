@@ -8,12 +8,12 @@
 namespace unwind::order {
 namespace {
 
-constexpr char kColumns[] =
+constexpr char kSelectNotifications[] =
     "SELECT order_id, kind, member_id, amount_minor, currency_code, points, product_id, coupon_id, create_time_us"
     " FROM notifications";
 constexpr char kByKey[] =
     " WHERE (order_id, kind) IN (SELECT r.value ->> 0, CAST(r.value ->> 1 AS BIGINT) FROM ROWS(:keys) AS r)";
-constexpr char kOfMember[] =
+constexpr char kNotificationsOfMember[] =
     " WHERE member_id = :member AND (create_time_us, order_id, kind) < (:time, :id, :kind)"
     " ORDER BY create_time_us DESC, order_id DESC, kind DESC LIMIT :limit";
 
@@ -26,7 +26,7 @@ constexpr char kInsert[] =
     " FROM ROWS(:rows) AS r WHERE TRUE ORDER BY r.value ->> 0, CAST(r.value ->> 1 AS BIGINT)"
     " ON CONFLICT DO NOTHING RETURNING kind";
 
-// A row of kColumns on its way out of SOCI.
+// A row of kSelectNotifications on its way out of SOCI.
 struct NotificationRow {
   Notification notification;
   long long kind = 0, amount_minor = 0, points = 0, create_time_us = 0;
@@ -64,7 +64,7 @@ Notifications LoadNotifications(soci::session& session, const std::set<Notificat
   const std::string param = rows.json();
   NotificationRow row;
   row.Select(
-      session, absl::StrCat(kColumns, kByKey),
+      session, absl::StrCat(kSelectNotifications, kByKey),
       [&] {
         const Notification found = row.Get();
         notifications[{found.order_id, found.kind}] = found;
@@ -91,8 +91,8 @@ std::vector<Notification> FindNotifications(soci::session& session, const std::s
   NotificationRow row;
   std::vector<Notification> found;
   row.Select(
-      session, absl::StrCat(kColumns, kOfMember), [&] { found.push_back(row.Get()); }, soci::use(member_id),
-      soci::use(time), soci::use(after.order_id), soci::use(kind), soci::use(rows));
+      session, absl::StrCat(kSelectNotifications, kNotificationsOfMember), [&] { found.push_back(row.Get()); },
+      soci::use(member_id), soci::use(time), soci::use(after.order_id), soci::use(kind), soci::use(rows));
   return found;
 }
 

@@ -102,7 +102,8 @@ absl::StatusOr<OrderPosition> ReadPosition(const v1::ListOrdersRequest& request)
   return after;
 }
 
-absl::Status List(soci::session& session, const v1::ListOrdersRequest& request, v1::ListOrdersResponse& response) {
+absl::Status ListOrders(soci::session& session, const v1::ListOrdersRequest& request,
+                        v1::ListOrdersResponse& response) {
   ASSIGN_OR_RETURN(const OrderFilter filter, ReadFilter(request));
   ASSIGN_OR_RETURN(const OrderPosition after, ReadPosition(request));
   const std::int64_t page = PageSize(request.page_size());
@@ -117,8 +118,8 @@ absl::Status List(soci::session& session, const v1::ListOrdersRequest& request, 
   return absl::OkStatus();
 }
 
-absl::Status Get(soci::session& session, const Principal& principal, const v1::GetOrderRequest& request,
-                 v1::Order& response) {
+absl::Status GetOrder(soci::session& session, const Principal& principal, const v1::GetOrderRequest& request,
+                      v1::Order& response) {
   const std::optional<Order> order = FindOrder(session, request.order_id());
   if (!order || !MayRead(principal, order->member_id)) return OrderNotFound(request.order_id());
   Write(*order, response);
@@ -130,7 +131,7 @@ absl::Status Get(soci::session& session, const Principal& principal, const v1::G
 ServiceTable OrderTable() {
   return {.name = v1::OrderService::service_full_name(),
           .error_domain = std::string(kErrorDomain),
-          .reads = {Reads("GetOrder", &Get), Reads("ListOrders", &List)}};
+          .reads = {Reads("GetOrder", &GetOrder), Reads("ListOrders", &ListOrders)}};
 }
 
 }  // namespace unwind::order

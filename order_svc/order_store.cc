@@ -9,17 +9,17 @@
 namespace unwind::order {
 namespace {
 
-constexpr char kColumns[] =
+constexpr char kSelectOrders[] =
     "SELECT order_id, owner, member_id, state, total_minor, currency_code, payment_id, reason, canceller, "
     "create_time_us,"
     " update_time_us, pays_later FROM orders";
 constexpr char kById[] = " WHERE order_id IN (SELECT r.value ->> 0 FROM ROWS(:ids) AS r)";
 constexpr char kLocked[] = " ORDER BY order_id FOR UPDATE";
 // One clause for each filter, so that each has its index.
-constexpr char kOfMember[] = " WHERE member_id = :member AND (create_time_us, order_id) < (:time, :id)";
+constexpr char kOrdersOfMember[] = " WHERE member_id = :member AND (create_time_us, order_id) < (:time, :id)";
 constexpr char kInState[] =
     " WHERE state = :state AND (state <> 1 OR pays_later = :later) AND (create_time_us, order_id) < (:time, :id)";
-constexpr char kOfMemberInState[] =
+constexpr char kOrdersOfMemberInState[] =
     " WHERE member_id = :member AND state = :state AND (state <> 1 OR pays_later = :later)"
     " AND (create_time_us, order_id) < (:time, :id)";
 constexpr char kAll[] = " WHERE (create_time_us, order_id) < (:time, :id)";
@@ -69,7 +69,7 @@ constexpr char kSaveLimits[] =
 
 constexpr char kCountInProgress[] = "SELECT count(*) FROM orders WHERE state IN (1, 4)";
 
-// A row of kColumns on its way out of SOCI.
+// A row of kSelectOrders on its way out of SOCI.
 struct OrderRow {
   Order order;
   long long state = 0, total_minor = 0, create_time_us = 0, update_time_us = 0, pays_later = 0;
@@ -134,7 +134,8 @@ Orders LoadOrders(soci::session& session, const std::set<std::string>& order_ids
   const std::string ids = IdRows(order_ids);
   OrderRow row;
   row.Select(
-      session, absl::StrCat(kColumns, kById, kLocked), [&] { orders[row.order.order_id] = row.Get(); }, soci::use(ids));
+      session, absl::StrCat(kSelectOrders, kById, kLocked), [&] { orders[row.order.order_id] = row.Get(); },
+      soci::use(ids));
   return orders;
 }
 
@@ -211,7 +212,7 @@ std::vector<Order> FindOrdersById(soci::session& session, const std::set<std::st
   const std::string ids = IdRows(order_ids);
   OrderRow row;
   row.Select(
-      session, absl::StrCat(kColumns, kById), [&] { found.push_back(row.Get()); }, soci::use(ids));
+      session, absl::StrCat(kSelectOrders, kById), [&] { found.push_back(row.Get()); }, soci::use(ids));
   LoadItems(session, found);
   return found;
 }
@@ -226,15 +227,15 @@ std::vector<Order> FindOrders(soci::session& session, const OrderFilter& filter,
                               std::int64_t limit) {
   const bool by_member = !filter.member_id.empty();
   const char* where = kAll;
-  if (by_member && filter.state) where = kOfMemberInState;
-  if (by_member && !filter.state) where = kOfMember;
+  if (by_member && filter.state) where = kOrdersOfMemberInState;
+  if (by_member && !filter.state) where = kOrdersOfMember;
   if (!by_member && filter.state) where = kInState;
   const long long state = filter.state ? static_cast<long long>(*filter.state) : 0;
   const long long later = filter.pays_later ? 1 : 0, time = after.create_time_us, rows = limit;
 
   OrderRow row;
   std::vector<Order> orders;
-  const std::string sql = absl::StrCat(kColumns, where, kNewestFirst);
+  const std::string sql = absl::StrCat(kSelectOrders, where, kNewestFirst);
   const auto take = [&] { orders.push_back(row.Get()); };
   using soci::use;  // its result refers to temporaries: never keep one
   const std::string &member = filter.member_id, &id = after.order_id;

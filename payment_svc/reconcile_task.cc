@@ -22,7 +22,7 @@ using ::shop::order::v1::Order;
 constexpr int kTransactionsPageSize = 1000;
 constexpr int kOrdersPageSize = 200;
 
-absl::Time ReadTime(const google::protobuf::Timestamp& time) {
+absl::Time TimeOf(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
 
@@ -42,7 +42,7 @@ absl::Status ReadPages(absl::string_view what, Request request, absl::Duration t
 }
 
 void Take(const Transaction& transaction, TheirBooks& books) {
-  const absl::Time time = ReadTime(transaction.create_time());
+  const absl::Time time = TimeOf(transaction.create_time());
   if (transaction.kind() == Transaction::KIND_REFUND) {
     books.AddRefund(transaction.captured_transaction_id(), {transaction.amount_minor(), time});
   }
@@ -88,8 +88,8 @@ absl::StatusOr<std::vector<std::string>> CompareOrders(const Others& others, con
           ++count;
           const std::optional<TheirOrder::Says> says = SaysOf(order);
           if (!says) continue;
-          std::string difference = OrderDifference(
-              own, {*says, order.order_id(), order.payment_id(), ReadTime(order.update_time())}, before);
+          std::string difference =
+              OrderDifference(own, {*says, order.order_id(), order.payment_id(), TimeOf(order.update_time())}, before);
           if (!difference.empty()) differences.push_back(std::move(difference));
         }
       }));

@@ -7,7 +7,7 @@ namespace {
 
 constexpr char kOwnDomain[] = "sagactl";
 constexpr char kGatewayDomain[] = "gateway.unwind";
-constexpr char kCalledWrongly[] = "CALLED_WRONGLY", kNotAll[] = "NOT_ALL", kNotKnown[] = "NOT_KNOWN";
+constexpr char kCalledWrongly[] = "CALLED_WRONGLY", kNotAll[] = "NOT_ALL", kAnswerNotKnown[] = "NOT_KNOWN";
 
 // Those that HTTP says as 5xx.
 bool IsFailureOfServer(const absl::Status& status) {
@@ -20,7 +20,7 @@ bool IsFailureOfServer(const absl::Status& status) {
 Ending EndingOf(const absl::Status& status) {
   if (status.ok()) return Ending::kDone;
   const ErrorInfo info = GetErrorInfo(status);
-  if (info.domain == kOwnDomain) return info.reason == kNotKnown ? Ending::kNotKnown : Ending::kRefused;
+  if (info.domain == kOwnDomain) return info.reason == kAnswerNotKnown ? Ending::kNotKnown : Ending::kRefused;
   // UNIMPLEMENTED is said before anything is done.
   if (info.reason.empty()) return absl::IsUnimplemented(status) ? Ending::kRefused : Ending::kNotKnown;
   if (info.domain == kGatewayDomain) return IsFailureOfServer(status) ? Ending::kNotKnown : Ending::kRefused;
@@ -48,7 +48,7 @@ absl::Status NotAll(absl::string_view what) {
 }
 
 absl::Status NotKnown(absl::string_view what) {
-  return MakeError(absl::StatusCode::kUnknown, what, {kNotKnown, kOwnDomain, {}});
+  return MakeError(absl::StatusCode::kUnknown, what, {kAnswerNotKnown, kOwnDomain, {}});
 }
 
 bool IsOwn(const absl::Status& status) { return GetErrorInfo(status).domain == kOwnDomain; }

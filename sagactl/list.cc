@@ -19,7 +19,7 @@
 namespace unwind::sagactl {
 namespace {
 
-struct Options {
+struct ListOptions {
   std::string definition, state, key, since, until;
   bool stuck = false, waiting = false;
   std::size_t limit = 50;
@@ -35,7 +35,7 @@ absl::Status ReadInto(const char* option, const std::string& text, const Session
   return absl::OkStatus();
 }
 
-absl::StatusOr<saga::v1::ListSagasRequest> RequestOf(const Options& options, const Session& session) {
+absl::StatusOr<saga::v1::ListSagasRequest> RequestOf(const ListOptions& options, const Session& session) {
   const bool by_steps = options.stuck || options.waiting;
   if (by_steps && !options.state.empty() && !IsUnfinished(StateOf(options.state))) {
     return CalledWrongly(absl::StrCat("--state=", options.state, " has none that are stuck or wait; with --stuck and ",
@@ -57,7 +57,7 @@ absl::StatusOr<saga::v1::ListSagasRequest> RequestOf(const Options& options, con
 }
 
 // One more than --limit if there are as many.
-absl::StatusOr<std::vector<saga::v1::Saga>> Chosen(Session& session, const Options& options,
+absl::StatusOr<std::vector<saga::v1::Saga>> Chosen(Session& session, const ListOptions& options,
                                                    const saga::v1::ListSagasRequest& request) {
   const std::size_t most = options.limit + 1;
   std::vector<saga::v1::Saga> sagas;
@@ -77,7 +77,7 @@ void Print(Session& session, const std::vector<saga::v1::Saga>& sagas) {
   table.Print(session.out, session.line_max);
 }
 
-absl::Status List(Session& session, const Options& options) {
+absl::Status List(Session& session, const ListOptions& options) {
   ASSIGN_OR_RETURN(const saga::v1::ListSagasRequest request, RequestOf(options, session));
   ASSIGN_OR_RETURN(std::vector<saga::v1::Saga> sagas, Chosen(session, options, request));
   const bool is_cut = sagas.size() > options.limit;
@@ -98,7 +98,7 @@ absl::Status List(Session& session, const Options& options) {
 void AddList(CLI::App& app, Command& chosen) {
   CLI::App& list = AddCommand(app, "list", "Lists sagas, newest first; stuck and waiting ones oldest first.",
                               "sagactl list --definition place-order --state parked --since 2h");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ListOptions>();
   CLI::Option* const definition = list.add_option("--definition", options->definition, "only of this definition");
   list.add_option("--state", options->state, "only in this state")
       ->check(CLI::IsMember(StateNames(), CLI::ignore_case));

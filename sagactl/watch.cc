@@ -22,7 +22,7 @@ namespace {
 // A stream that was cut, as when its instance stops, is opened again for so long.
 constexpr absl::Duration kPatience = absl::Minutes(1), kPause = absl::Milliseconds(500);
 
-struct Options {
+struct WatchOptions {
   std::string saga_id, definition, state;
 };
 
@@ -84,7 +84,7 @@ absl::Status WatchOne(Session& session, const std::string& saga_id) {
       });
 }
 
-absl::Status WatchMany(Session& session, const Options& options) {
+absl::Status WatchMany(Session& session, const WatchOptions& options) {
   saga::v1::WatchSagasRequest request;
   request.set_definition(options.definition);
   request.set_state(StateOf(options.state));
@@ -104,7 +104,7 @@ void AddWatch(CLI::App& app, Command& chosen) {
       "Ctrl-C, at first those that have not ended. Quick changes may come as one. Goes on at the same address when the "
       "instance stops, for a minute.",
       "sagactl watch --definition place-order --state parked");
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<WatchOptions>();
   CLI::Option* const saga = watch.add_option("SAGA", options->saga_id, "its id");
   watch.add_option("--definition", options->definition, "only of this definition")->excludes(saga);
   watch.add_option("--state", options->state, "only in this state; one that leaves it is printed once more")

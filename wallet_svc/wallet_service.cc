@@ -18,7 +18,7 @@ namespace {
 
 namespace v1 = ::shop::wallet::v1;
 
-void Write(std::int64_t minor_units, const std::string& currency_code, ::shop::type::v1::Money& to) {
+void WriteMoney(std::int64_t minor_units, const std::string& currency_code, ::shop::type::v1::Money& to) {
   to.set_minor_units(minor_units);
   to.set_currency_code(currency_code);
 }
@@ -63,7 +63,7 @@ v1::Entry::Cause CauseOf(Cause cause) {
   return v1::Entry::CAUSE_UNSPECIFIED;
 }
 
-void Write(const Entry& from, v1::Entry& to) {
+void WriteEntry(const Entry& from, v1::Entry& to) {
   to.set_account(AccountOf(from.account));
   to.set_cause(CauseOf(from.cause));
   to.set_cause_id(from.cause_id);
@@ -79,10 +79,10 @@ absl::Status Get(soci::session& session, const v1::GetWalletRequest& request, v1
   for (const auto& [key, purse] : LoadPurses(session, {request.member_id()}, Purpose::kRead)) {
     const std::string& currency = key.second;
     v1::Purse& to = *response.add_purses();
-    Write(purse.balance, currency, *to.mutable_balance());
-    Write(purse.points, currency, *to.mutable_points());
-    Write(purse.balance_held, currency, *to.mutable_balance_held());
-    Write(purse.points_held, currency, *to.mutable_points_held());
+    WriteMoney(purse.balance, currency, *to.mutable_balance());
+    WriteMoney(purse.points, currency, *to.mutable_points());
+    WriteMoney(purse.balance_held, currency, *to.mutable_balance_held());
+    WriteMoney(purse.points_held, currency, *to.mutable_points_held());
   }
   return absl::OkStatus();
 }
@@ -117,7 +117,7 @@ absl::Status List(soci::session& session, const v1::ListEntriesRequest& request,
         WritePageToken(TokenFilters(request), absl::StrCat(absl::ToUnixMicros(last.create_time), ":", last.cause_id,
                                                            ":", static_cast<int>(last.cause), ":", last.line)));
   }
-  for (const Entry& entry : entries) Write(entry, *response.add_entries());
+  for (const Entry& entry : entries) WriteEntry(entry, *response.add_entries());
   return absl::OkStatus();
 }
 

@@ -20,7 +20,7 @@ namespace unwind {
 namespace {
 
 // Whatever the database's own defaults are.
-constexpr char kDefaults[] =
+constexpr char kSessionSettings[] =
     "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off;"
     " SET default_transaction_deferrable = off";
 constexpr char kBeginWrite[] = "BEGIN";
@@ -135,7 +135,7 @@ class PgConnection final : public Connection {
     statements_.Attach(*session_);
     const auto millis = [](absl::Duration length) { return absl::StrCat(absl::ToInt64Milliseconds(length)); };
     const Result timeouts = Execute(
-        absl::StrCat(kDefaults, "; SET statement_timeout = ", millis(dsn_.statement_timeout),
+        absl::StrCat(kSessionSettings, "; SET statement_timeout = ", millis(dsn_.statement_timeout),
                      "; SET lock_timeout = ", millis(dsn_.lock_timeout),
                      "; SET idle_in_transaction_session_timeout = ", millis(dsn_.idle_in_transaction_session_timeout)));
     if (!timeouts.ok()) return Failure(timeouts.sqlstate(), timeouts.message());

@@ -86,9 +86,9 @@ class StreamInterceptor final : public grpc::experimental::Interceptor {
   grpc_call* call_ = nullptr;
 };
 
-class Factory final : public grpc::experimental::ServerInterceptorFactoryInterface {
+class CallInterceptorFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
-  explicit Factory(EndlessStreams& streams) : streams_(streams) {}
+  explicit CallInterceptorFactory(EndlessStreams& streams) : streams_(streams) {}
 
   grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) override {
     using Type = grpc::experimental::ServerRpcInfo::Type;
@@ -145,7 +145,7 @@ void EndlessStreams::EndAll() {
 }
 
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NewCallInterceptors(EndlessStreams& streams) {
-  return std::make_unique<Factory>(streams);
+  return std::make_unique<CallInterceptorFactory>(streams);
 }
 
 }  // namespace unwind

@@ -55,9 +55,9 @@ class GateInterceptor final : public grpc::experimental::Interceptor {
   bool decided_ = false;
 };
 
-class Factory final : public grpc::experimental::ServerInterceptorFactoryInterface {
+class GateFactory final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
-  explicit Factory(Gate& gate) : gate_(gate) {}
+  explicit GateFactory(Gate& gate) : gate_(gate) {}
 
   grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo* info) override {
     const char* const method = info->method();
@@ -112,7 +112,7 @@ void Gate::Report(const Admission& refused, absl::string_view path) {
 }
 
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> NewGateInterceptors(Gate& gate) {
-  return std::make_unique<Factory>(gate);
+  return std::make_unique<GateFactory>(gate);
 }
 
 }  // namespace unwind

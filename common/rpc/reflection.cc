@@ -14,7 +14,6 @@ namespace {
 
 using google::protobuf::DescriptorPool;
 using google::protobuf::FieldDescriptor;
-using google::protobuf::FileDescriptor;
 using google::protobuf::FileDescriptorProto;
 
 // The first thing that one of the pools knows; null if none does.
@@ -26,7 +25,7 @@ auto FirstOf(const ReflectionSource& source, Find find) -> decltype(find(*source
   return nullptr;
 }
 
-bool HaveTheSameContent(const FileDescriptor& one, const FileDescriptor& other) {
+bool HaveTheSameContent(const google::protobuf::FileDescriptor& one, const google::protobuf::FileDescriptor& other) {
   FileDescriptorProto of_one, of_other;
   one.CopyTo(&of_one);
   other.CopyTo(&of_other);
@@ -36,9 +35,10 @@ bool HaveTheSameContent(const FileDescriptor& one, const FileDescriptor& other) 
 }
 
 // What is compiled in has no comments; a descriptor set may have the same file with them.
-void CopyComments(const ReflectionSource& source, const FileDescriptor& file, FileDescriptorProto& proto) {
+void CopyComments(const ReflectionSource& source, const google::protobuf::FileDescriptor& file,
+                  FileDescriptorProto& proto) {
   for (const DescriptorPool* pool : source.pools) {
-    const FileDescriptor* const same = pool->FindFileByName(file.name());
+    const google::protobuf::FileDescriptor* const same = pool->FindFileByName(file.name());
     if (same == nullptr) continue;
     FileDescriptorProto comments;
     same->CopySourceCodeInfoTo(&comments);
@@ -91,13 +91,13 @@ class Answerer {
 
  private:
   // The file and everything it imports, so that one request is enough.
-  void AnswerFile(const FileDescriptor* file, const std::string& asked) {
+  void AnswerFile(const google::protobuf::FileDescriptor* file, const std::string& asked) {
     if (file == nullptr) return AnswerError(grpc::StatusCode::NOT_FOUND, absl::StrCat("not known: ", asked));
     std::set<std::string> seen;
     AddWithImports(*file, seen);
   }
 
-  void AddWithImports(const FileDescriptor& file, std::set<std::string>& seen) {
+  void AddWithImports(const google::protobuf::FileDescriptor& file, std::set<std::string>& seen) {
     if (!seen.insert(file.name()).second) return;
     FileDescriptorProto proto;
     file.CopyTo(&proto);

@@ -28,7 +28,7 @@ namespace {
 
 constexpr int kEntriesDefault = 200;
 constexpr int kEntriesMax = 1000;
-constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
+constexpr absl::Duration kRetryFullAfter = absl::Milliseconds(100);
 constexpr int kLooksMax = 10;
 
 int HistoryPageSize(int asked) { return asked == 0 ? kEntriesDefault : std::min(asked, kEntriesMax); }
@@ -294,7 +294,7 @@ void SagaService::Enqueue(Done done, absl::AnyInvocable<void(Done) &&> work) {
   if (readers_[turn_++ % readers_.size()]->Push(std::move(job))) return;
   std::move (*shared)(WithRetryAfter(
       MakeError(absl::StatusCode::kResourceExhausted, "too many reads wait", {"OVERLOADED", kSagaDomain, {}}),
-      kRetryAfter));
+      kRetryFullAfter));
 }
 
 absl::Status SagaService::Get(const saga::v1::GetSagaRequest& request, saga::v1::Saga& response) {

@@ -23,7 +23,7 @@ constexpr absl::Duration kWaitMax = absl::Minutes(10);  // a waiter outlives a c
 constexpr double kMarginShare = 0.1;
 constexpr absl::Duration kMarginMax = absl::Milliseconds(500);
 constexpr double kTimeoutRounding = 0.01;  // gRPC may round a timeout up by this much on its way to the server
-constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
+constexpr absl::Duration kRetryAfterMin = absl::Milliseconds(200);
 constexpr absl::Duration kRetryAfterMax = absl::Seconds(30);  // also where a person must help, who is slow
 constexpr char kKeyHeader[] = "idempotency-key";
 
@@ -60,11 +60,11 @@ absl::Status KeyMissing(const std::string& field) {
 // When the saga may have come further. A call that is out may be answered any moment; of a saga that memory has only
 // the head of, it is not known.
 absl::Duration PauseUntilMoved(const Saga& saga, const Definition* definition, absl::Time now) {
-  if (saga.steps.empty() || !Outstanding(saga).empty()) return kRetryAfter;
+  if (saga.steps.empty() || !Outstanding(saga).empty()) return kRetryAfterMin;
   absl::Time next = absl::InfiniteFuture();
   for (const Step& step : saga.steps) next = std::min(next, step.wake_at);
   if (definition != nullptr) next = NextRunAt(definition->plan(), saga);
-  return std::clamp(absl::Ceil(next - now, absl::Milliseconds(1)), kRetryAfter, kRetryAfterMax);
+  return std::clamp(absl::Ceil(next - now, absl::Milliseconds(1)), kRetryAfterMin, kRetryAfterMax);
 }
 
 absl::Status StillRunning(const Saga& saga, bool undriven, absl::Duration until_moved) {
@@ -132,7 +132,7 @@ absl::Status DefinitionMissing(const DefinitionCatalog& catalog, const Saga& sag
   return WithRetryAfter(MakeError(absl::StatusCode::kUnavailable,
                                   absl::StrCat(which, " is not loaded yet; repeat the call with the same key"),
                                   {"DEFINITION_MISSING", kSagaDomain, {{"saga_id", saga.id}}}),
-                        kRetryAfter);
+                        kRetryAfterMin);
 }
 
 absl::StatusOr<std::string> Answer(const DefinitionCatalog& catalog, const Progress& progress, absl::Time now) {

@@ -19,7 +19,7 @@ namespace {
 constexpr absl::Duration kPauseMin = absl::Milliseconds(100), kPauseMax = absl::Seconds(1);
 constexpr absl::Duration kReadMax = absl::Seconds(1);  // for a reader to take what is under way, when its stream ends
 constexpr std::size_t kListsMax = 16;  // different filters that are watched at a time: each costs a query a turn
-constexpr absl::Duration kRetryAfter = absl::Milliseconds(100);
+constexpr absl::Duration kRetryBusyAfter = absl::Milliseconds(100);
 
 // Filters with the same key have the same list.
 std::pair<std::string, int> KeyOf(const SagaFilter& filter) {
@@ -30,12 +30,12 @@ absl::Status Ended(absl::string_view why) {
   return WithRetryAfter(
       MakeError(absl::StatusCode::kUnavailable, absl::StrCat(why, "; watch again from the version that was seen last"),
                 {"WATCH_ENDED", kSagaDomain, {}}),
-      kRetryAfter);
+      kRetryBusyAfter);
 }
 
 absl::Status TooMany(absl::string_view what) {
   return WithRetryAfter(MakeError(absl::StatusCode::kResourceExhausted, what, {"OVERLOADED", kSagaDomain, {}}),
-                        kRetryAfter);
+                        kRetryBusyAfter);
 }
 
 }  // namespace

@@ -297,7 +297,7 @@ void StartReadyCompensations(Draft& draft) {
 
 SagaState StateOf(const Saga& saga) {
   const auto all = [&](bool (*holds)(const Step&)) { return std::all_of(saga.steps.begin(), saga.steps.end(), holds); };
-  if (saga.backward ? all(Undone) : all(Done)) return saga.backward ? SagaState::kAborted : SagaState::kCompleted;
+  if (saga.backward ? all(Undone) : all(IsDone)) return saga.backward ? SagaState::kAborted : SagaState::kCompleted;
   if (!all([](const Step& step) { return !step.parked; })) return SagaState::kParked;
   return saga.backward ? SagaState::kCompensating : SagaState::kRunning;
 }

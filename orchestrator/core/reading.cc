@@ -19,7 +19,7 @@ bool IsUnstarted(const Saga& saga) {
                      [](const Step& step) { return step.state == StepState::kPending; });
 }
 
-bool Done(const Step& step) { return step.state == StepState::kSucceeded || step.state == StepState::kSkipped; }
+bool IsDone(const Step& step) { return step.state == StepState::kSucceeded || step.state == StepState::kSkipped; }
 
 bool Undone(const Step& step) {
   return step.state == StepState::kPending || step.state == StepState::kSkipped || step.state == StepState::kRefused ||
@@ -66,7 +66,7 @@ bool WaitMayEnd(const Plan& plan, const Saga& saga, std::size_t i) {
 
 bool Ready(const Plan& plan, const Saga& saga, std::size_t i) {
   for (const int before : plan.steps[i].after) {
-    if (!Done(saga.steps[static_cast<std::size_t>(before)])) return false;
+    if (!IsDone(saga.steps[static_cast<std::size_t>(before)])) return false;
   }
   return true;
 }
@@ -177,7 +177,7 @@ bool IsAnsweredEarly(const Plan& plan, const Saga& saga) {
   if (plan.answer_after < 0 || saga.backward || IsTerminal(saga.state)) return false;
   if (saga.steps.size() != plan.steps.size()) return false;
   const Step& step = saga.steps[static_cast<std::size_t>(plan.answer_after)];
-  return Done(step) || step.state == StepState::kWaiting;
+  return IsDone(step) || step.state == StepState::kWaiting;
 }
 
 bool MayBeAnswered(const Plan& plan, const Saga& saga) { return IsDecided(plan, saga) || IsAnsweredEarly(plan, saga); }

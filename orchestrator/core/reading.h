@@ -21,7 +21,7 @@ bool MayWait(const Plan& plan);
 bool IsUnstarted(const Saga& saga);
 
 // It succeeded or was skipped: what depends on it may start.
-bool Done(const Step& step);
+bool IsDone(const Step& step);
 
 // Nothing of the step is left to undo.
 bool Undone(const Step& step);

@@ -20,7 +20,7 @@ using soci::use;
 namespace stored = saga::stored::v1;
 
 constexpr char kGeneration[] = "SELECT generation FROM follower_set";
-constexpr char kSelect[] =
+constexpr char kSelectFollowers[] =
     "SELECT parent, parent_version, name, version, content FROM follower ORDER BY parent, parent_version, name";
 // Who changes the followers waits here for who is changing them, and then finds another generation.
 constexpr char kAdvance[] = "UPDATE follower_set SET generation = generation + 1 WHERE generation = :seen";
@@ -85,7 +85,7 @@ Follower FollowerOf(const DefinitionVersion& parent, const DefinitionVersion& de
   return unread;
 }
 
-std::string InsertIn(Dialect dialect) {
+std::string InsertFollowerIn(Dialect dialect) {
   return absl::StrCat(
       "INSERT INTO follower (parent, parent_version, name, version, content)"
       " VALUES (:parent, :parent_version, :name, :version, CAST(:content AS ",
@@ -105,7 +105,7 @@ FollowerSet FollowersOf(soci::session& sql) {
   set.generation = FollowerGeneration(sql);
   DefinitionVersion parent, definition;
   std::string content;
-  Statement select(sql, kSelect, into(parent.name), into(parent.version), into(definition.name),
+  Statement select(sql, kSelectFollowers, into(parent.name), into(parent.version), into(definition.name),
                    into(definition.version), into(content));
   select.Execute();
   while (select.Fetch()) set.followers.push_back(FollowerOf(parent, definition, BytesOf(sql, content)));
@@ -119,7 +119,7 @@ absl::Status PutFollowerRows(soci::session& sql, std::int64_t seen_generation, c
   }
   Statement(sql, kDeleteAll).CountChanges();
   const Dialect dialect = DialectOf(sql);
-  const std::string insert = InsertIn(dialect);
+  const std::string insert = InsertFollowerIn(dialect);
   for (const Follower& each : followers) {
     const std::string bytes = Encode(each);
     const std::string content = dialect == Dialect::kPostgres ? ToPgText(PgBytes{bytes}) : bytes;

@@ -157,9 +157,9 @@ void Insert(soci::session& sql, const std::vector<EventRow>& rows) {
 }
 
 // The former tables go, and a row that cannot be read is kept whole in a table that is made for the first one.
-class Unreadable {
+class UnreadableRows {
  public:
-  Unreadable(soci::session& sql, const char* make, const char* keep) : sql_(sql), make_(make), keep_(keep) {}
+  UnreadableRows(soci::session& sql, const char* make, const char* keep) : sql_(sql), make_(make), keep_(keep) {}
 
   template <class... Keys>
   void Keep(const Keys&... keys) {
@@ -224,7 +224,7 @@ void RewriteEvents(soci::session& sql, long long page_bytes, const std::map<std:
 
 // Returns how many.
 int RewriteSagas(soci::session& sql, long long page_bytes) {
-  Unreadable unreadable(sql, kMakeSagas, kKeepSaga);
+  UnreadableRows unreadable(sql, kMakeSagas, kKeepSaga);
   int count = 0;
   std::string after;
   for (;;) {
@@ -257,7 +257,7 @@ absl::Status RewriteDefinitions(soci::session& sql) {
     select.Execute();
     while (select.Fetch()) definitions.push_back(row);
   }
-  Unreadable unreadable(sql, kMakeDefinitions, kKeepDefinition);
+  UnreadableRows unreadable(sql, kMakeDefinitions, kKeepDefinition);
   for (const StoredDefinition& row : definitions) {
     if (const absl::StatusOr<StoredDefinition> definition = DecodeJsonDefinition(row); definition.ok()) {
       RETURN_IF_ERROR(PutDefinitionRow(sql, *definition));

@@ -13,10 +13,10 @@ using soci::into;
 using soci::use;
 
 constexpr char kDelete[] = "DELETE FROM pause WHERE name = :name";
-constexpr char kSelect[] = "SELECT name, pause_time, actor, reason FROM pause ORDER BY name";
+constexpr char kSelectPauses[] = "SELECT name, pause_time, actor, reason FROM pause ORDER BY name";
 constexpr char kSelectStored[] = "SELECT version FROM definition WHERE name = :name LIMIT 1";
 
-std::string InsertIn(Dialect dialect) {
+std::string InsertPauseIn(Dialect dialect) {
   return absl::StrCat("INSERT INTO pause (name, pause_time, actor, reason) SELECT CAST(:name AS text), ",
                       NowIn(dialect),
                       ", CAST(:actor AS text), CAST(:reason AS text)"
@@ -34,7 +34,8 @@ absl::Status NotStored(const std::string& definition) {
 absl::StatusOr<DefinitionPause> PutPauseRow(soci::session& sql, const std::string& definition, const std::string& actor,
                                             const std::string& reason) {
   long long since = 0;
-  if (!RunOnce(sql, InsertIn(DialectOf(sql)), use(definition), use(actor), use(reason), use(definition), into(since))) {
+  if (!RunOnce(sql, InsertPauseIn(DialectOf(sql)), use(definition), use(actor), use(reason), use(definition),
+               into(since))) {
     return NotStored(definition);
   }
   return DefinitionPause{definition, absl::FromUnixNanos(since), actor, reason};
@@ -49,7 +50,7 @@ absl::Status RemovePauseRow(soci::session& sql, const std::string& definition) {
 std::vector<DefinitionPause> PauseRows(soci::session& sql) {
   DefinitionPause row;
   long long since = 0;
-  Statement select(sql, kSelect, into(row.definition), into(since), into(row.actor), into(row.reason));
+  Statement select(sql, kSelectPauses, into(row.definition), into(since), into(row.actor), into(row.reason));
   std::vector<DefinitionPause> pauses;
   select.Execute();
   while (select.Fetch()) {

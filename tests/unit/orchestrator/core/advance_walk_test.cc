@@ -170,7 +170,9 @@ bool IsUndoing(const Step& step) {
   return step.state == StepState::kCompensating ||
          (step.state == StepState::kWaiting && step.phase == Phase::kCompensation);
 }
-bool IsDone(const Step& step) { return step.state == StepState::kSucceeded || step.state == StepState::kSkipped; }
+bool SucceededOrSkipped(const Step& step) {
+  return step.state == StepState::kSucceeded || step.state == StepState::kSkipped;
+}
 bool IsUndone(const Step& step) {
   return step.state == StepState::kPending || step.state == StepState::kSkipped || step.state == StepState::kRefused ||
          step.state == StepState::kCompensated;
@@ -201,7 +203,7 @@ std::string BrokenByRow(const Plan& plan, const Saga& saga) {
     if (IsUndoing(step) && !saga.backward) return "compensating while going forward";
     if (step.state == StepState::kWaiting && !Waits(plan.steps[i])) return "a step waits that does not declare it";
     if (step.decides && step.phase != Phase::kResolve) return "a wait is over and nobody is asked to settle it";
-    if (plan.steps[i].kind == StepKind::kPivot && saga.backward && IsDone(step) &&
+    if (plan.steps[i].kind == StepKind::kPivot && saga.backward && SucceededOrSkipped(step) &&
         step.state == StepState::kSucceeded) {
       return "going back after the pivot's success";
     }
@@ -209,7 +211,7 @@ std::string BrokenByRow(const Plan& plan, const Saga& saga) {
       return "a retriable step was sent in a saga that goes back";
     }
   }
-  const bool all_done = std::all_of(saga.steps.begin(), saga.steps.end(), IsDone);
+  const bool all_done = std::all_of(saga.steps.begin(), saga.steps.end(), SucceededOrSkipped);
   const bool all_undone = std::all_of(saga.steps.begin(), saga.steps.end(), IsUndone);
   if (saga.state == SagaState::kCompleted && (!all_done || saga.backward)) return "COMPLETED with a step not done";
   if (saga.state == SagaState::kAborted && (!all_undone || !saga.backward)) return "ABORTED with a step not undone";
@@ -227,7 +229,8 @@ std::string BrokenBySend(const Plan& plan, const Saga& before, const Saga& after
   switch (send.phase) {
     case Phase::kAction:
       for (const int b : plan.steps[i].after) {
-        if (!IsDone(before.steps[static_cast<std::size_t>(b)]) && !IsDone(after.steps[static_cast<std::size_t>(b)])) {
+        if (!SucceededOrSkipped(before.steps[static_cast<std::size_t>(b)]) &&
+            !SucceededOrSkipped(after.steps[static_cast<std::size_t>(b)])) {
           return "an action before what it depends on";
         }
       }
