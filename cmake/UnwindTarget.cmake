@@ -4,6 +4,11 @@
 add_library(unwind_options INTERFACE)
 target_include_directories(unwind_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(unwind_options INTERFACE -fstack-protector-strong)
+# A test is linked in a quarter of the time, and there are many.
+find_program(GOLD_LINKER ld.gold)
+if(GOLD_LINKER AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_link_options(unwind_options INTERFACE -fuse-ld=gold)
+endif()
 if(UNWIND_SANITIZE)
   # Without vptr: it needs type information that Debian's SOCI hides, and would not link.
   target_compile_options(unwind_options INTERFACE -fsanitize=${UNWIND_SANITIZE} -fno-sanitize=vptr
