@@ -125,7 +125,7 @@ absl::Duration PollPause(const Draft& draft, std::size_t i, const PendingPolicy&
     return std::clamp(asked, std::min(pending.poll, kPollMin), std::max(pending.cap, kPollMax));
   }
   const absl::Duration ceiling = Doubled(pending.poll, draft.saga.steps[i].pendings - 1, pending.cap);
-  return absl::Trunc(ceiling / 2 * (1 + draft.moment.jitter), absl::Microseconds(1));
+  return absl::Trunc(ceiling / 4 * (3 + draft.moment.jitter), absl::Microseconds(1));
 }
 
 // Nudges cost a participant no more than one call in this time, and the store no more than two commits in it.

@@ -33,11 +33,15 @@ constexpr char kInsertSaga[] =
 constexpr char kUpdateSaga[] = PROGRESS ", state = :state WHERE" FENCE;
 // Most transitions leave the state as it is. An UPDATE that named it would write every index that has it all the same.
 constexpr char kUpdateSagaInState[] = PROGRESS " WHERE state = :state AND" FENCE;
-// So it is with the times when the row is due, which only few transitions change.
-constexpr char kUpdateSagaAndDue[] = PROGRESS
-    ", state = :state, due_at = NULLIF(:due_at, 9223372036854775807),"
-    " wait_ends_at = NULLIF(:wait_ends_at, 9223372036854775807),"
-    " waits_since = NULLIF(:waits_since, 9223372036854775807) WHERE" FENCE;
+// So it is with the times when the row is due, which only few transitions change: most of them in a saga that stays
+// RUNNING, for it rests, asks, and rests again.
+#define DUE                                                     \
+  ", due_at = NULLIF(:due_at, 9223372036854775807),"            \
+  " wait_ends_at = NULLIF(:wait_ends_at, 9223372036854775807)," \
+  " waits_since = NULLIF(:waits_since, 9223372036854775807)"
+constexpr char kUpdateSagaAndDue[] = PROGRESS DUE ", state = :state WHERE" FENCE;
+constexpr char kUpdateDueInState[] = PROGRESS DUE " WHERE state = :state AND" FENCE;
+#undef DUE
 #undef PROGRESS
 #undef FENCE
 
@@ -101,9 +105,13 @@ class SqliteCommit {
  private:
   bool Update(bool changes_due_at) {
     if (!changes_due_at) return update_saga_in_state_.CountChanges() > 0 || update_saga_.CountChanges() > 0;
-    return Statement(sql_, kUpdateSagaAndDue, use(saga_.version), use(saga_.next_run_at), use(saga_.update_time),
-                     use(saga_.progress), use(saga_.state), use(saga_.due_at), use(saga_.wait_ends_at),
-                     use(saga_.waits_since), use(saga_.id), use(seen_), use(saga_.owner))
+    return UpdateDue(kUpdateDueInState) || UpdateDue(kUpdateSagaAndDue);
+  }
+
+  bool UpdateDue(const char* update) {
+    return Statement(sql_, update, use(saga_.version), use(saga_.next_run_at), use(saga_.update_time),
+                     use(saga_.progress), use(saga_.due_at), use(saga_.wait_ends_at), use(saga_.waits_since),
+                     use(saga_.state), use(saga_.id), use(seen_), use(saga_.owner))
                .CountChanges() > 0;
   }
 

@@ -50,7 +50,7 @@ constexpr int kProducts = 100;
 constexpr int kOriginals = 100;        // of copies
 constexpr std::int64_t kRounds = 200;  // of all originals in one transaction
 constexpr int kCapSeconds = 300;       // the default `cap` of polls
-constexpr double kOfCap = 0.75;        // a pause, on average
+constexpr double kOfCap = 0.875;       // a pause, on average
 // Nobody waits for minutes: the pause before the first poll is that before each, and their rate does the rest.
 constexpr Waits kWaits = {.poll = absl::Minutes(1), .cap = absl::Minutes(1), .patience = absl::Hours(24)};
 

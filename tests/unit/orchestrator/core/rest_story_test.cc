@@ -29,7 +29,7 @@ TEST(RestStory, WhatWaitsRestsUntilItIsAskedAgain) {
   tale.Ok(0, kAction);
   EXPECT_EQ(tale.saga().due_at, kDriven) << "its pivot is out";
   tale.Pending(1, kAction);
-  EXPECT_EQ(tale.saga().due_at, tale.now() + absl::Milliseconds(22'500));
+  EXPECT_EQ(tale.saga().due_at, tale.now() + absl::Milliseconds(26'250));
   EXPECT_EQ(tale.saga().due_at, tale.next_run());
   tale.Waits(absl::Seconds(30));
   EXPECT_EQ(tale.saga().due_at, kDriven) << "the question is out";
@@ -58,7 +58,7 @@ TEST(RestStory, UnderAClockThatWasSetBackItIsDrivenUntilItsCreateTimeHasComeAgai
   tale.Sleeps(-absl::Hours(1));
   tale.Pending(1, kAction);
   EXPECT_EQ(tale.saga().due_at, kDriven);
-  EXPECT_EQ(tale.next_run(), tale.now() + absl::Milliseconds(22'500));
+  EXPECT_EQ(tale.next_run(), tale.now() + absl::Milliseconds(26'250));
   tale.Waits(absl::Minutes(59));
   tale.Pending(1, kAction, 2, "", absl::Seconds(64));
   EXPECT_EQ(tale.saga().due_at, kDriven);

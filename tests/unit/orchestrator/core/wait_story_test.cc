@@ -49,12 +49,12 @@ TEST(WaitStory, TheSameCallGoesOutAgainUntilItIsFinished) {
   EXPECT_EQ(tale.step(1).pending_reply, "pay here");
 }
 
-TEST(WaitStory, ThePausesDoubleUpToTheCapWithinTheirUpperHalf) {
+TEST(WaitStory, ThePausesDoubleUpToTheCapWithinTheirLastQuarter) {
   Tale tale = AtThePivot();
   int attempt = 1;
   for (const int seconds : {30, 60, 120, 240, 300, 300}) {
     tale.Pending(1, kAction, attempt++);
-    EXPECT_EQ(tale.step(1).wake_at - tale.now(), absl::Seconds(seconds) * 3 / 4) << seconds;
+    EXPECT_EQ(tale.step(1).wake_at - tale.now(), absl::Seconds(seconds) * 7 / 8) << seconds;
     if (tale.now() + absl::Seconds(seconds) >= tale.step(1).wait_until) break;
     tale.Waits(absl::Seconds(seconds));
   }
