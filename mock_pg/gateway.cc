@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <memory>
 #include <set>
 #include <utility>
@@ -246,6 +247,7 @@ absl::Status Gateway::Commit(absl::Span<Job> moves, std::vector<Verdict>& verdic
     std::vector<Entry> written;
     std::vector<Intent> accepted;
     std::vector<std::string> dropped;
+    std::map<std::string, absl::Time> dues;
     verdicts.clear();
     for (const Job& job : moves) {
       const Operation& operation = std::get<Move>(job).operation;
@@ -262,9 +264,10 @@ absl::Status Gateway::Commit(absl::Span<Job> moves, std::vector<Verdict>& verdic
         ledger.Drop(operation.key);
         dropped.push_back(operation.key);
       }
+      if (verdict.due) dues[operation.key] = *verdict.due;
     }
     // What was accepted and fenced in one batch is inserted first.
-    const bool first = InsertIntents(session, accepted) && DropIntents(session, dropped);
+    const bool first = InsertIntents(session, accepted) && DropIntents(session, dropped) && SetDue(session, dues);
     if (first && AppendEntries(session, written)) return absl::OkStatus();
     return AsConflict(absl::AbortedError("another process used a key"));
   };
@@ -274,6 +277,7 @@ absl::Status Gateway::Commit(absl::Span<Job> moves, std::vector<Verdict>& verdic
   }));
   for (const Verdict& verdict : verdicts) {
     if (verdict.accept) IsDueBy(verdict.accept->due);
+    if (verdict.due) IsDueBy(*verdict.due);
   }
   std::lock_guard lock(mutex_);
   if (scenario_number == scenario_number_) {

@@ -35,6 +35,7 @@ void Write(const Scenario& from, ::pg::v1::Scenario& to) {
   to.set_webhook_early_percent(from.webhook_early_percent);
   to.set_webhook_forged_percent(from.webhook_forged_percent);
   to.set_after_fence_percent(from.after_fence_percent);
+  to.set_after_fence_ms(static_cast<std::int32_t>(absl::ToInt64Milliseconds(from.after_fence)));
 }
 
 const std::vector<std::string>& TokenFilters() {
@@ -118,6 +119,7 @@ Scenario ReadScenario(const ::pg::v1::Scenario& from) {
   to.webhook_early_percent = from.webhook_early_percent();
   to.webhook_forged_percent = from.webhook_forged_percent();
   to.after_fence_percent = from.after_fence_percent();
+  to.after_fence = absl::Milliseconds(from.after_fence_ms());
   return to;
 }
 

@@ -2,6 +2,7 @@
 #ifndef UNWIND_MOCK_PG_INTENT_STORE_H_
 #define UNWIND_MOCK_PG_INTENT_STORE_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ bool InsertIntents(soci::session& session, const std::vector<Intent>& intents);
 
 // False: one of them is not there any more; roll back.
 bool DropIntents(soci::session& session, const std::vector<std::string>& keys);
+
+// False as above.
+bool SetDue(soci::session& session, const std::map<std::string, absl::Time>& dues);  // by key
 
 // Takes out up to `limit` that are due at `now`.
 std::vector<Intent> TakeDueIntents(soci::session& session, absl::Time now, int limit);

@@ -93,8 +93,8 @@ Verdict PutOff(const Later& later, const Operation& operation, std::string decli
   verdict.entry.amount_minor = operation.amount_minor;
   verdict.entry.currency_code = operation.currency_code;
   verdict.entry.may_change = true;
-  Intent intent{verdict.entry, std::move(decline_reason), operation.now + later.delay, later.survives_fence,
-                later.webhook};
+  Intent intent{verdict.entry,        std::move(decline_reason), operation.now + later.delay,
+                later.survives_fence, later.after_fence,         later.webhook};
   if (later.early) {
     verdict.write = Finish(intent, operation.now);
     verdict.tell = later.webhook;
@@ -133,6 +133,8 @@ Verdict Meet(const Intent& intent, const Operation& operation) {
     verdict.write = verdict.entry;
     verdict.drop = !intent.survives_fence;
     verdict.entry.may_change = intent.survives_fence;
+    const bool has_new_end = intent.survives_fence && intent.after_fence > absl::ZeroDuration();
+    if (has_new_end) verdict.due = operation.now + intent.after_fence;
     return verdict;
   }
   if (intent.pending.request != RequestOf(operation)) return KeyReused(operation);

@@ -47,6 +47,7 @@ struct Intent {
   std::string decline_reason;  // empty: it will be captured
   absl::Time due;
   bool survives_fence = false;
+  absl::Duration after_fence = absl::ZeroDuration();  // from its fence to its end; zero: that is when it is due
   Webhook webhook;
 
   bool operator==(const Intent&) const = default;
@@ -85,11 +86,12 @@ class Ledger {
 struct Verdict {
   absl::Status status;  // what the caller is told; with OK also `entry`
   Entry entry;
-  std::optional<Entry> write;    // the new entry, if any
-  bool hang = false;             // write, then never answer
-  std::optional<Intent> accept;  // the new intent, if any
-  bool drop = false;             // the key's intent ends here
-  std::optional<Webhook> tell;   // that `write` is the end, and answer only once that was tried
+  std::optional<Entry> write;     // the new entry, if any
+  bool hang = false;              // write, then never answer
+  std::optional<Intent> accept;   // the new intent, if any
+  bool drop = false;              // the key's intent ends here
+  std::optional<absl::Time> due;  // of the key's intent from now on
+  std::optional<Webhook> tell;    // that `write` is the end, and answer only once that was tried
 };
 
 // Decides `operation`. Adds nothing to `ledger`; counts `scenario` down. Total.

@@ -47,6 +47,9 @@ RANGED_FLAG(std::int32_t, webhook_forged_percent, 0, 0, 100,
             "Per cent of webhooks that have a wrong signature at each sending.");
 RANGED_FLAG(std::int32_t, after_fence_percent, 0, 0, 100,
             "Per cent of captures finished later that are so although their key was fenced meanwhile.");
+RANGED_FLAG(std::int32_t, after_fence_ms, 0, 0, 3600000,
+            "Milliseconds from its fence to the end of a capture that ends although its key was fenced; 0: it ends "
+            "when it would have without that.");
 CHECKED_FLAG(std::string, webhook_address, "", unwind::CheckTargetOrNone,
              "Where the shop takes webhooks, host:port. Empty: none is sent.");
 ABSL_FLAG(std::string, webhook_secret_file, "",
@@ -78,6 +81,7 @@ Scenario ScenarioOfFlags() {
   scenario.webhook_early_percent = absl::GetFlag(FLAGS_webhook_early_percent);
   scenario.webhook_forged_percent = absl::GetFlag(FLAGS_webhook_forged_percent);
   scenario.after_fence_percent = absl::GetFlag(FLAGS_after_fence_percent);
+  scenario.after_fence = absl::Milliseconds(absl::GetFlag(FLAGS_after_fence_ms));
   return scenario;
 }
 

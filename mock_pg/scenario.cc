@@ -26,6 +26,7 @@ Later DrawLater(const Scenario& scenario, absl::string_view key) {
   later.delay = scenario.async_delay;
   later.early = drawn("early", scenario.webhook_early_percent);
   later.survives_fence = drawn("after fence", scenario.after_fence_percent);
+  later.after_fence = scenario.after_fence;
   later.webhook.delay = scenario.webhook_delay;
   later.webhook.lost = drawn("lost", scenario.webhook_lost_percent);
   later.webhook.twice = drawn("twice", scenario.webhook_twice_percent);

@@ -33,6 +33,7 @@ struct Scenario {
   int webhook_early_percent = 0;
   int webhook_forged_percent = 0;
   int after_fence_percent = 0;
+  absl::Duration after_fence = absl::ZeroDuration();
 
   bool operator==(const Scenario&) const = default;
 };
@@ -50,8 +51,9 @@ struct Webhook {
 // What befalls a capture that is finished later.
 struct Later {
   absl::Duration delay = absl::ZeroDuration();
-  bool early = false;           // it is finished at once, and told before the answer
-  bool survives_fence = false;  // it is finished although its key was fenced
+  bool early = false;                                 // it is finished at once, and told before the answer
+  bool survives_fence = false;                        // it is finished although its key was fenced,
+  absl::Duration after_fence = absl::ZeroDuration();  // so long after that; zero: when it would have been
   Webhook webhook;
 
   bool operator==(const Later&) const = default;

@@ -160,8 +160,9 @@ TEST_F(MockPgAsyncTest, AFencedKeyNeverCaptures) {
 }
 
 TEST_F(MockPgAsyncTest, AGatewayThatLiesCapturesAfterTheFence) {
-  scenario_.async_delay = absl::Milliseconds(200);
+  scenario_.async_delay = absl::Hours(1);
   scenario_.after_fence_percent = 100;
+  scenario_.after_fence = absl::Milliseconds(200);
   Play();
   const Transaction pending = Confirm("k");
   const Transaction fence = Fence("k");
@@ -176,8 +177,9 @@ TEST_F(MockPgAsyncTest, AGatewayThatLiesCapturesAfterTheFence) {
 }
 
 TEST_F(MockPgAsyncTest, ADeclineLeavesTheFence) {
-  scenario_.async_delay = absl::Milliseconds(100);
+  scenario_.async_delay = absl::Hours(1);
   scenario_.after_fence_percent = 100;
+  scenario_.after_fence = absl::Milliseconds(100);
   scenario_.fail_first = 1;
   Play();
   Confirm("k");

@@ -48,8 +48,7 @@ TEST_F(CheckoutExpiryTest, WhatIsNotPaidInTimeGivesAllOfItBack) {
 
 // The gateway takes the money although its key was fenced meanwhile, and says so twice.
 TEST_F(CheckoutExpiryTest, MoneyThatComesLateGoesBackOnce) {
-  pg::v1::Scenario late = Async(/*delay_ms=*/8000);
-  late.set_after_fence_percent(100);
+  pg::v1::Scenario late = Late();
   late.set_webhook_twice_percent(100);
   ASSERT_TRUE(IsOk(shop_.SetScenario(late)));
   const CheckoutRequest request = Begin();
@@ -61,8 +60,7 @@ TEST_F(CheckoutExpiryTest, MoneyThatComesLateGoesBackOnce) {
 
 // The same though nobody tells of it: the gateway is asked until it says its last word.
 TEST_F(CheckoutExpiryTest, MoneyThatComesLateGoesBackThoughItsWebhookIsLost) {
-  pg::v1::Scenario late = Async(/*delay_ms=*/8000);
-  late.set_after_fence_percent(100);
+  pg::v1::Scenario late = Late();
   late.set_webhook_lost_percent(100);
   ASSERT_TRUE(IsOk(shop_.SetScenario(late)));
   const CheckoutRequest request = Begin();

@@ -25,6 +25,8 @@ constexpr int kChairs = 10;
 constexpr std::int64_t kChairPrice = 120000;
 constexpr absl::Duration kEndPatience = absl::Seconds(60);
 constexpr int kFinishMs = 300;
+constexpr int kNeverMs = 3'600'000;  // the demo does not take so long
+constexpr int kLateMs = 1500;        // from the end of a wait to the money
 
 // One checkout: what was asked, and what was told at first.
 struct Begun {
@@ -149,8 +151,9 @@ absl::Status CheckoutScenes::ExpectExpired(const Begun& begun) {
 absl::Status CheckoutScenes::TwoBegin() {
   RETURN_IF_ERROR(shop_.Restock(kChair, kChairs, kChairPrice));
   ASSIGN_OR_RETURN(unpaid_, Begin("nari"));
-  pg::v1::Scenario slow = FinishesAfter(static_cast<int>(absl::ToInt64Milliseconds(kDemoWaits.patience)) + 1500);
+  pg::v1::Scenario slow = FinishesAfter(kNeverMs);
   slow.set_after_fence_percent(100);
+  slow.set_after_fence_ms(kLateMs);
   slow.set_webhook_twice_percent(100);
   const Fault fault(shop_, slow);
   RETURN_IF_ERROR(fault.status());

@@ -50,6 +50,13 @@ class CheckoutShop : public ShopTest {
     scenario.set_async_delay_ms(delay_ms);
     return scenario;
   }
+  // The money comes after its key was fenced, however long that takes.
+  static pg::v1::Scenario Late() {
+    pg::v1::Scenario scenario = Async(kNeverMs);
+    scenario.set_after_fence_percent(100);
+    scenario.set_after_fence_ms(kLateMs);
+    return scenario;
+  }
 
   // One piece, that its customer is to pay.
   shop::checkout::v1::CheckoutRequest Begin(const std::string& member = "mina") {
@@ -181,6 +188,8 @@ class CheckoutShop : public ShopTest {
   }
 
   static constexpr int kPieces = 5, kPrice = 1000, kOff = 300, kBalance = 200;
+  static constexpr int kNeverMs = 3'600'000;  // no test takes so long
+  static constexpr int kLateMs = 1000;
 
   inline static std::unique_ptr<TempDir> folder_;
   Checkouts checkouts_{*cluster_};

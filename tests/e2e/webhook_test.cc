@@ -155,8 +155,9 @@ TEST_F(WebhookTest, LateMoneyGoesBackOnceThoughTheProcessIsKilled) {
   std::mt19937 random(seed);
   pg::v1::Scenario scenario;
   scenario.set_async_percent(100);
-  scenario.set_async_delay_ms(300);
+  scenario.set_async_delay_ms(3'600'000);
   scenario.set_after_fence_percent(100);
+  scenario.set_after_fence_ms(300);
   scenario.set_webhook_twice_percent(50);
   Play(scenario);
   for (int kill = 1; kill <= kKills; ++kill) {

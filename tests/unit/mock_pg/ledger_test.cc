@@ -306,6 +306,20 @@ TEST_F(LaterTest, AnIntentThatSurvivesItsFenceSaysThatItMayChange) {
   EXPECT_EQ(written_, 1);
 }
 
+TEST_F(LaterTest, AnIntentThatSurvivesItsFenceEndsSoLongAfterItAsWasDrawn) {
+  scenario_.after_fence = absl::Seconds(5);
+  Confirm("ended by it");
+  scenario_.after_fence_percent = 100;
+  Confirm("k");
+  scenario_.after_fence = absl::ZeroDuration();
+  Confirm("in its own time");
+  const Verdict fence = Fence("k");
+  EXPECT_EQ(fence.due, fence.write->create_time + absl::Seconds(5));
+  EXPECT_FALSE(Fence("k").due) << "a repeat";
+  EXPECT_FALSE(Fence("ended by it").due);
+  EXPECT_FALSE(Fence("in its own time").due);
+}
+
 TEST_F(LaterTest, AnEarlyOneIsWrittenAndToldAndAnsweredAsPending) {
   scenario_.webhook_early_percent = 100;
   const Verdict verdict = Confirm("k");
