@@ -2,10 +2,13 @@
 #ifndef UNWIND_TESTS_E2E_CHECKOUT_SHOP_H_
 #define UNWIND_TESTS_E2E_CHECKOUT_SHOP_H_
 
+#include <cstdio>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "grpcpp/client_context.h"
 #include "shop/coupon/v1/coupon_service.grpc.pb.h"
 #include "shop/wallet/v1/wallet_service.grpc.pb.h"
@@ -14,6 +17,7 @@
 #include "tests/support/poll.h"
 #include "tests/support/short_waits.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/timeline.h"
 
 namespace unwind {
 
@@ -42,6 +46,12 @@ class CheckoutShop : public ShopTest {
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(ShopTest::SetUp());
     product_ = NewProduct(kPieces, kPrice);
+  }
+
+  // What the saga, payment_svc and the gateway did is gone with the shop.
+  void TearDown() override {
+    if (HasFailure() && !id().empty()) std::printf("%s", Story().c_str());
+    ShopTest::TearDown();
   }
 
   static pg::v1::Scenario Async(int delay_ms) {
@@ -108,7 +118,9 @@ class CheckoutShop : public ShopTest {
   void ExpectUndone(const shop::checkout::v1::CheckoutRequest& request, grpc::StatusCode code,
                     const std::string& reason) {
     shop::checkout::v1::CheckoutResponse told;
-    ExpectError(checkouts_.AwaitLastWord(request, &told), code, reason);
+    const grpc::Status status = checkouts_.AwaitLastWord(request, &told);
+    ExpectError(status, code, reason);
+    if (status.ok()) ADD_FAILURE() << "he was told " << told.ShortDebugString();
     const auto saga = shop_.SagaOfKey("checkout", request.request_id());
     ASSERT_TRUE(saga.ok()) << saga.status();
     ExpectOrder(saga->saga_id(), Order::STATE_FAILED);
@@ -155,6 +167,23 @@ class CheckoutShop : public ShopTest {
       count += entry.kind() == kind && absl::StrContains(entry.idempotency_key(), order_id) ? 1 : 0;
     }
     return count;
+  }
+
+  // Of the checkout that was begun last.
+  std::string Story() {
+    std::string story;
+    const auto saga = shop_.Saga(id());
+    const auto history = shop_.History(id());
+    if (saga.ok() && history.ok()) absl::StrAppend(&story, Timeline(*saga, *history));
+    if (const auto payment = checkouts_.GetPayment(id()); payment.ok()) {
+      absl::StrAppend(&story, "  payment ", payment->ShortDebugString(), "\n");
+    }
+    const auto ledger = shop_.Ledger();
+    for (const Transaction& entry : ledger.value_or(std::vector<Transaction>())) {
+      if (!absl::StrContains(entry.idempotency_key(), id())) continue;
+      absl::StrAppend(&story, "  the gateway has ", entry.ShortDebugString(), "\n");
+    }
+    return story;
   }
 
   static std::unique_ptr<shop::coupon::v1::CouponService::Stub> Coupons() {
