@@ -21,11 +21,12 @@ enum class Bug : std::uint8_t {
   kPauseNotHeld,    // an orchestrator says that a pause holds before what it decided is stored
   kPendingIsOk,     // what is not finished is taken as done
   kSettlingLost,    // the services forget that the compensation of what is not finished has begun
+  kWokenLate,       // an orchestrator looks twice a minute for the sagas that rest and are due
 };
 inline constexpr std::array kBugs = {Bug::kNoBarrier,      Bug::kNoTombstones,   Bug::kCommitIgnored,
                                      Bug::kNoVersionCheck, Bug::kResolveIgnored, Bug::kStepNotUndone,
                                      Bug::kCutRefused,     Bug::kShedMailLost,   Bug::kPauseNotHeld,
-                                     Bug::kPendingIsOk,    Bug::kSettlingLost};
+                                     Bug::kPendingIsOk,    Bug::kSettlingLost,   Bug::kWokenLate};
 const char* NameOf(Bug bug);
 
 }  // namespace unwind::sim

@@ -3,9 +3,10 @@
 // (I24); who has said that a definition is paused begins no saga of it (I25); a wait ends by its answer, its time, a
 // cancel or a person, and nudges take no saga from its owner (I26); who is told for now that his saga goes on asked
 // before it turned back (I27); what follows a saga is there at the instant of its end, once, whichever instance wrote
-// that, and runs once (I28); of one payment one capture stands (I29). Some are held to every message and answer as it
-// passes, some to the books at any instant, some to the end. Those of the orchestrators' rows (I14, I15, I25, I28)
-// stand in store.cc, I23, I24 and I27 in orchestrator.cc, those of sales in sale_laws.cc.
+// that, and runs once (I28); of one payment one capture stands (I29); once the faults are over a wait ends within
+// seconds of its time (I30). Some are held to every message and answer as it passes, some to the books at any instant,
+// some to the end. Those of the orchestrators' rows (I14, I15, I25, I28) stand in store.cc, I23, I24 and I27 in
+// orchestrator.cc, those of sales in sale_laws.cc.
 #ifndef UNWIND_TESTS_SIM_INVARIANTS_H_
 #define UNWIND_TESTS_SIM_INVARIANTS_H_
 

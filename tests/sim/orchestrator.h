@@ -52,6 +52,7 @@ class Orchestrator final : public Server {
 
   MachineClock& clock() { return clock_; }
   bool idle() const { return current_ != nullptr && zombies_.empty(); }
+  bool runs() const;  // and does not stand still
 
  private:
   class Process;

@@ -1,17 +1,22 @@
 #include "tests/sim/sale_laws.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <variant>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "orchestrator/core/names.h"
+#include "orchestrator/core/reading.h"
 #include "tests/sim/sale.pb.h"
 
 namespace unwind::sim {
 namespace {
 
 constexpr char kUnbuilt[] = "PARENT_NOT_READ";
+// After the time of a wait: a sweep and a turn; and before that who has just started may have to learn its definition.
+constexpr absl::Duration kLearntWithin = absl::Seconds(10);
+constexpr absl::Duration kEndedWithin = absl::Seconds(4);
 
 bool IsAnswer(const HistoryEvent& event, std::size_t step) {
   const auto* const reply = std::get_if<Replied>(&event.event);
@@ -52,6 +57,16 @@ void CheckWaits(World& world, const Plan& plan, const Saga& before, const Histor
     if (asks && !is.decides && !was_told) say(i, "nothing has ended the wait for");
     const bool is_pending = IsAnswer(event, i) && std::get<Replied>(event.event).outcome == unwind::Outcome::kPending;
     if (is_pending && is.state == StepState::kSucceeded) say(i, "what is not finished is taken as done:");
+  }
+}
+
+void CheckLateWaits(World& world, const Plan& plan, const Saga& saga, absl::Time well_since) {
+  for (std::size_t i = 0; i < saga.steps.size(); ++i) {
+    if (!WaitMayEnd(plan, saga, i)) continue;
+    const absl::Time until = std::max(saga.steps[i].wait_until, well_since + kLearntWithin);
+    if (world.now() < until + kEndedWithin) continue;
+    world.Violate("I30", absl::StrCat("saga ", saga.id, " still waits for ", plan.steps[i].name, ", ",
+                                      absl::FormatDuration(world.now() - until), " after its time"));
   }
 }
 

@@ -58,6 +58,8 @@ const char* NameOf(Bug bug) {
       return "pending-is-ok";
     case Bug::kSettlingLost:
       return "settling-lost";
+    case Bug::kWokenLate:
+      return "woken-late";
   }
   return "?";
 }

@@ -318,6 +318,7 @@ class Simulation {
 
   void Heal() {
     world_.Tell("world", "heals");
+    well_since_ = world_.now();
     faults_.Heal();
     network_.MendAll();
     store_.GoAway(world_.now());
@@ -363,6 +364,7 @@ class Simulation {
     RunUntil([&] {
       if (world_.now() < look) return false;
       look = world_.now() + kLook;
+      CheckLateWaits();
       const bool before = std::exchange(rested, IsAtRest());
       rests = before && rested;
       return rests || world_.now() > last;
@@ -372,6 +374,18 @@ class Simulation {
     if (AnyWaitsForAnother() && AllSagasRest()) return true;
     world_.Violate("I7", absl::StrCat("no rest after ", after, WhatIsOpen()));
     return false;
+  }
+
+  // Of healed worlds.
+  void CheckLateWaits() {
+    const bool all_run = std::all_of(orchestrators_.begin(), orchestrators_.end(),
+                                     [](const auto& orchestrator) { return orchestrator->runs(); });
+    if (!all_run) well_since_ = world_.now();
+    for (const Saga& saga : store_.All()) {
+      if (IsTerminal(saga.state) || store_.IsRefused(saga.id)) continue;
+      const auto definition = shop_.catalog().Find(saga.definition, saga.definition_version);
+      unwind::sim::CheckLateWaits(world_, definition->plan(), saga, well_since_);
+    }
   }
 
   bool IsAtRest() {
@@ -452,6 +466,7 @@ class Simulation {
   Shop& shop_;
   World world_;
   const absl::Time began_ = world_.now();
+  absl::Time well_since_ = absl::InfiniteFuture();
   Faults faults_;
   Network network_;
   Store store_;
