@@ -53,9 +53,10 @@ constexpr int kCampaignsPerMinute = 8;
 constexpr std::int64_t kOffMinor = 700;
 // How long checkouts wait to be paid.
 constexpr Waits kWaits = {absl::Milliseconds(200), absl::Seconds(1), absl::Seconds(3)};
-// What the payment gateway does to captures and refunds. Every key has its own fate.
+// What the payment gateway does to captures and refunds. Every key has its own fate. What is finished later leaves even
+// a busy machine the time to fence it first.
 constexpr const char* kGatewayFaults[] = {"--fail_percent=8",           "--hang_percent=3",
-                                          "--async_percent=20",         "--async_delay_ms=500",
+                                          "--async_percent=20",         "--async_delay_ms=1500",
                                           "--webhook_delay_ms=100",     "--webhook_lost_percent=20",
                                           "--webhook_twice_percent=20", "--webhook_early_percent=20",
                                           "--webhook_forged_percent=5", "--after_fence_percent=50"};
