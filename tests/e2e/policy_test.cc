@@ -33,6 +33,16 @@ std::string Told(const grpc::Status& status, const std::string& id) {
   return saga == metadata.end() ? told : absl::StrReplaceAll(told, {{saga->second, "the saga"}});
 }
 
+class GoingOnTest : public PolicyTest {
+ protected:
+  // True once the caller is told that his saga has begun and goes on: a busy machine may not have stored it in time.
+  bool GoesOn(const std::string& member, const PlaceOrderRequest& request) {
+    PlaceOrderResponse response;
+    return Eventually(kPatience,
+                      [&] { return Reason(Place(member, request, &response, absl::Seconds(2))) == "SAGA_RUNNING"; });
+  }
+};
+
 TEST_F(PolicyTest, AnothersIsAsIfItWereNotThere) {
   StartCluster(/*with_policy=*/true);
   Restock("pen", 10);
@@ -107,7 +117,7 @@ TEST_F(PolicyTest, TwoMembersWithOneKeyPlaceTwoOrders) {
 }
 
 // One order is placed and one is under way when the shop begins to tell callers apart. Both repeat their calls.
-TEST_F(PolicyTest, APolicySwitchedOnStartsNothingTwice) {
+TEST_F(GoingOnTest, APolicySwitchedOnStartsNothingTwice) {
   ASSERT_EQ(std::getenv("UNWIND_POLICY"), nullptr);
   StartCluster(/*with_policy=*/false);
   Restock("pen", 10);
@@ -115,7 +125,7 @@ TEST_F(PolicyTest, APolicySwitchedOnStartsNothingTwice) {
   PlaceOrderResponse before, after;
   ASSERT_TRUE(Place("mina", placed, &before).ok());
   cluster_->Kill(Node::kPayment);
-  ASSERT_EQ(Reason(Place("juno", waits, &after, absl::Seconds(2))), "SAGA_RUNNING");
+  ASSERT_TRUE(GoesOn("juno", waits));
 
   ASSERT_EQ(setenv("UNWIND_POLICY", "policy/shop.yaml", 1), 0);
   for (const Node node : kNodes) {
@@ -144,13 +154,12 @@ TEST_F(PolicyTest, APolicySwitchedOnStartsNothingTwice) {
   EXPECT_EQ(Reason(Place("mina", other, &after)), "KEY_REUSED");
 }
 
-TEST_F(PolicyTest, WhoMovesASagaIsSaidByItsCertificate) {
+TEST_F(GoingOnTest, WhoMovesASagaIsSaidByItsCertificate) {
   StartCluster(/*with_policy=*/true);
   Restock("pen", 10);
   cluster_->Kill(Node::kPayment);
-  PlaceOrderResponse response;
   const PlaceOrderRequest request = Shop::Order("mina", "pen");
-  ASSERT_EQ(Reason(Place("mina", request, &response, absl::Seconds(2))), "SAGA_RUNNING");
+  ASSERT_TRUE(GoesOn("mina", request));
   const std::string admin = cluster_->AdminAddress(Node::kOrchestrator);
   saga::v1::GetSagaRequest which;
   which.set_definition("place-order");
