@@ -1,12 +1,12 @@
-# unwind_library(), unwind_binary(), unwind_server(), unwind_test(), unwind_embed(), unwind_crash_points() and
-# unwind_uses_regex(): the only build macros.
+# unwind_library(), unwind_binary(), unwind_server(), unwind_test(), unwind_embed(), unwind_crash_points(),
+# unwind_uses_regex() and unwind_uses_mimalloc(): the only build macros.
 
 add_library(unwind_options INTERFACE)
 target_include_directories(unwind_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(unwind_options INTERFACE -fstack-protector-strong)
 # A test is linked in a quarter of the time, and there are many.
 find_program(GOLD_LINKER ld.gold)
-if(GOLD_LINKER AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+if(GOLD_LINKER AND CMAKE_BUILD_TYPE STREQUAL "Dev")
   target_link_options(unwind_options INTERFACE -fuse-ld=gold)
 endif()
 if(UNWIND_SANITIZE)
@@ -54,14 +54,19 @@ function(unwind_binary name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
+# unwind_uses_mimalloc(target): its memory comes from there, but a sanitizer has its own.
+function(unwind_uses_mimalloc target)
+  if(NOT UNWIND_SANITIZE)
+    target_link_libraries(${target} PRIVATE -Wl,--no-as-needed mimalloc -Wl,--as-needed)
+  endif()
+endfunction()
+
 # unwind_server(name SRCS ... DEPS ...): a program that is shipped. On mimalloc, for what one thread allocates another
 # frees, which costs glibc's malloc a sixth of the processor time of a saga.
 function(unwind_server name)
   unwind_binary(${name} ${ARGN})
   target_sources(${name} PRIVATE $<TARGET_OBJECTS:unwind_revision>)
-  if(NOT UNWIND_SANITIZE)
-    target_link_libraries(${name} PRIVATE -Wl,--no-as-needed mimalloc -Wl,--as-needed)
-  endif()
+  unwind_uses_mimalloc(${name})
 endfunction()
 
 # The tests that ThreadSanitizer can judge: no gRPC in them, which Debian ships without its instrumentation.
